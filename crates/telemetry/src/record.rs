@@ -1,0 +1,150 @@
+//! The one shape in which traffic reaches detection, whatever told us of it.
+
+use base::Timestamp;
+use wire::Headers;
+
+/// Leading payload octets kept of a packet: enough for protocol proofs (DNS flags, NTP mode, HTTP method and path).
+pub const SNIP_MAX: usize = 32;
+
+/// The first octets behind the TCP or UDP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snip {
+    bytes: [u8; SNIP_MAX],
+    len: u8,
+}
+
+impl Snip {
+    /// Nothing.
+    pub const EMPTY: Self = Self { bytes: [0; SNIP_MAX], len: 0 };
+
+    /// The front of `payload`.
+    #[inline]
+    pub fn of(payload: &[u8]) -> Self {
+        let mut snip = Self::EMPTY;
+        let n = payload.len().min(SNIP_MAX);
+        if let (Some(to), Some(from)) = (snip.bytes.get_mut(..n), payload.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        snip.len = u8::try_from(n).unwrap_or(0);
+        snip
+    }
+
+    /// The octets.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+}
+
+/// Where a sampling rate comes from, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RateSource {
+    /// sFlow flow sample.
+    Sample,
+    /// NetFlow v5 header.
+    Header,
+    /// A field of the data record itself.
+    Record,
+    /// Options of the sampler or selector that the record names.
+    Sampler,
+    /// Options of the same observation domain.
+    Domain,
+    /// Options of another domain of the same exporter, where only one rate is known.
+    Exporter,
+    /// The operator's configuration.
+    Config,
+    /// Nobody said: the rate is unknown and volume must not be trusted.
+    None,
+}
+
+impl RateSource {
+    /// As `decode` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Header => "header",
+            Self::Record => "record",
+            Self::Sampler => "sampler",
+            Self::Domain => "domain",
+            Self::Exporter => "exporter",
+            Self::Config => "config",
+            Self::None => "none",
+        }
+    }
+}
+
+/// N of 1:N, with its provenance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampling {
+    /// N; `None` when unknown.
+    pub rate: Option<u32>,
+    /// Who said so.
+    pub source: RateSource,
+}
+
+impl Sampling {
+    /// Every packet was seen: a capture or an unsampled mirror.
+    pub const EVERY: Self = Self { rate: Some(1), source: RateSource::Sample };
+    /// Nobody said.
+    pub const UNKNOWN: Self = Self { rate: None, source: RateSource::None };
+}
+
+/// How much of [`Record::headers`] was really seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// A packet's headers: every field is that packet's.
+    Packet,
+    /// A flow's summary: addresses, protocol, ports, TCP flags (or of all packets) and ICMP type are known;
+    /// `length` is the mean; TTL, window, DSCP, fragment and payload are not to be believed.
+    Flow,
+}
+
+/// One packet or one flow, normalised.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// When we received it (live), or its capture time.
+    pub at: Timestamp,
+    /// First packet of the flow; equals `at` for packets.
+    pub start: Timestamp,
+    /// Last packet of the flow; equals `at` for packets.
+    pub end: Timestamp,
+    /// Headers.
+    pub headers: Headers,
+    /// How much of `headers` was seen.
+    pub detail: Detail,
+    /// First payload octets, where seen.
+    pub snip: Snip,
+    /// Packets as exported, before scaling.
+    pub packets: u64,
+    /// Layer-3 octets as exported, before scaling.
+    pub bytes: u64,
+    /// N of 1:N.
+    pub sampling: Sampling,
+    /// Which exporter told: an index that the collector hands out, in order of first appearance.
+    pub exporter: u32,
+    /// Interface it came in by.
+    pub input_if: Option<u32>,
+    /// Interface it left by.
+    pub output_if: Option<u32>,
+}
+
+impl Record {
+    /// One packet that we saw ourselves.
+    #[inline]
+    pub fn packet(at: Timestamp, parsed: &wire::packet::Parsed<'_>) -> Self {
+        Self {
+            at,
+            start: at,
+            end: at,
+            headers: parsed.headers,
+            detail: Detail::Packet,
+            snip: Snip::of(parsed.payload),
+            packets: 1,
+            bytes: u64::from(parsed.headers.length),
+            sampling: Sampling::EVERY,
+            exporter: 0,
+            input_if: None,
+            output_if: None,
+        }
+    }
+}

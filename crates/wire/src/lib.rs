@@ -1,0 +1,14 @@
+//! Floor 0: bytes ↔ values.
+//!
+//! Every function here is total: any input gives a value or a [`Fault`], never a panic, never an allocation by a length
+//! that came from the wire. Knows formats; does not know exporters, sampling or time.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod packet;
+pub mod reader;
+
+pub use packet::Headers;
+pub use reader::{Fault, Reader};
