@@ -1,0 +1,34 @@
+//! One file per command. A new one is a file with `Args` and `run`, its `mod` line and its line in the list.
+
+use crate::cli::Context;
+
+pub mod completions;
+pub mod man;
+pub mod version;
+
+macro_rules! commands {
+    ($($name:ident => $module:ident,)*) => {
+        /// What `spillway` can do.
+        #[derive(Debug, clap::Subcommand)]
+        #[expect(missing_docs, reason = "each command is described by the comment on its `Args`")]
+        pub enum Command {
+            $($name($module::Args),)*
+        }
+
+        impl Command {
+            /// Does it.
+            pub fn run(self, context: &Context) -> anyhow::Result<()> {
+                match self {
+                    $(Self::$name(args) => $module::run(args, context),)*
+                }
+            }
+        }
+    };
+}
+
+// In the order of `--help`; the text of each is the doc comment on its `Args`.
+commands! {
+    Version => version,
+    Completions => completions,
+    Man => man,
+}

@@ -1,0 +1,11 @@
+//! The roof: command line, files, sockets, clock and wiring.
+//!
+//! Everything that decides stands on the floors below and knows none of this. One file per command in [`cmd`], one
+//! line per command in its list.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod cmd;
+pub mod error;
+pub mod interrupt;
+pub mod output;
