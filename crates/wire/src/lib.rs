@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod emit;
 pub mod packet;
 pub mod reader;
 
