@@ -1,0 +1,139 @@
+//! The store through its door: what was committed is there, whoever asks and whenever.
+
+use std::path::PathBuf;
+
+use base::Timestamp;
+use store::{AttackRow, Ban, Batch, Filter, RuleRow, Snapshot, StoreError, Writer};
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("spillway-store-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("the temporary folder is writable");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn attack(id: &str, started: u64, state: &str) -> AttackRow {
+    AttackRow {
+        id: id.into(),
+        state: state.into(),
+        severity: "attack".into(),
+        target: "198.18.0.1/32".into(),
+        direction: "in".into(),
+        started_at: Timestamp::from_secs(started),
+        ended_at: None,
+        updated_at: Timestamp::from_secs(started + 1),
+        document: format!("{{\"id\":\"{id}\",\"state\":\"{state}\"}}"),
+        rules: vec![RuleRow {
+            id: "r1".into(),
+            state: "suggested".into(),
+            text: "r1 @100 dst 198.18.0.1/32 -> drop".into(),
+            expires_at: Some(Timestamp::from_secs(started + 900)),
+            document: "{}".into(),
+        }],
+    }
+}
+
+fn core(body: &[u8]) -> Snapshot {
+    Snapshot {
+        name: "core".into(),
+        taken_at: Timestamp::from_secs(5),
+        build: "0.1.0".into(),
+        body: body.into(),
+    }
+}
+
+#[test]
+fn a_batch_is_there_after_the_writer_was_dropped_without_a_word() {
+    let folder = Folder::new("reopen");
+    let mut writer = Writer::open(&folder.0).unwrap();
+    let batch = Batch { attacks: vec![attack("a", 1, "active")], snapshots: vec![core(b"state")] };
+    writer.commit(&batch).unwrap();
+    drop(writer);
+    let writer = Writer::open(&folder.0).unwrap();
+    assert_eq!(writer.snapshot("core").unwrap(), Some(core(b"state")));
+    assert_eq!(writer.reader().unwrap().open_attacks().unwrap().len(), 1);
+}
+
+#[test]
+fn a_later_state_replaces_the_earlier_one_and_its_rules() {
+    let folder = Folder::new("replace");
+    let mut writer = Writer::open(&folder.0).unwrap();
+    let reader = writer.reader().unwrap();
+    writer.commit(&Batch { attacks: vec![attack("a", 1, "active")], ..Batch::default() }).unwrap();
+    let over = AttackRow { rules: Vec::new(), ..attack("a", 1, "over") };
+    writer.commit(&Batch { attacks: vec![over], snapshots: vec![core(b"1"), core(b"2")] }).unwrap();
+    assert_eq!(reader.attack("a").unwrap().unwrap(), r#"{"id":"a","state":"over"}"#);
+    assert!(reader.rules(10).unwrap().is_empty());
+    assert!(reader.open_attacks().unwrap().is_empty());
+    assert_eq!(writer.snapshot("core").unwrap().unwrap().body, b"2");
+    assert_eq!(writer.snapshots("co").unwrap().len(), 1);
+    writer.forget("co").unwrap();
+    assert_eq!(writer.snapshot("core").unwrap(), None);
+}
+
+#[test]
+fn pages_walk_over_every_attack_once_newest_first() {
+    let folder = Folder::new("pages");
+    let mut writer = Writer::open(&folder.0).unwrap();
+    let attacks = ["e", "b", "d", "a", "c"].iter().zip([1, 3, 3, 7, 3]).map(|(id, at)| attack(id, at, "over"));
+    writer.commit(&Batch { attacks: attacks.collect(), ..Batch::default() }).unwrap();
+    let reader = writer.reader().unwrap();
+    let (mut filter, mut seen) = (Filter::default(), Vec::new());
+    loop {
+        let page = reader.attacks(&filter, 2).unwrap();
+        let Some((last, _)) = page.last() else { break };
+        filter.after = Some(last.clone());
+        seen.extend(page.into_iter().map(|(cursor, _)| cursor.id));
+    }
+    assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    filter = Filter { state: Some("active".into()), after: None };
+    assert!(reader.attacks(&filter, 10).unwrap().is_empty());
+}
+
+#[test]
+fn a_ban_stays_until_it_is_undone() {
+    let folder = Folder::new("bans");
+    let mut writer = Writer::open(&folder.0).unwrap();
+    let ban = Ban {
+        target: "198.18.0.1/32".into(),
+        direction: "in".into(),
+        attack: "a".into(),
+        since: Timestamp::from_secs(1),
+        until: Timestamp::from_secs(901),
+        document: "{}".into(),
+    };
+    writer.ban(&ban).unwrap();
+    drop(writer);
+    let mut writer = Writer::open(&folder.0).unwrap();
+    assert_eq!(writer.bans().unwrap(), [ban]);
+    writer.unban("198.18.0.1/32", "in").unwrap();
+    assert!(writer.bans().unwrap().is_empty());
+}
+
+#[test]
+fn a_file_from_the_future_is_refused_with_a_remedy() {
+    let folder = Folder::new("future");
+    drop(Writer::open(&folder.0).unwrap());
+    let db = rusqlite::Connection::open(folder.0.join("spillway.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let err = Writer::open(&folder.0).unwrap_err();
+    assert!(matches!(err, StoreError::Newer { found: 99, .. }), "{err}");
+    assert!(err.to_string().contains("install that build again"));
+}
+
+#[test]
+fn a_folder_that_is_not_there_names_the_key_to_look_at() {
+    let err = Writer::open(std::path::Path::new("/nonexistent/spillway")).unwrap_err();
+    assert!(err.to_string().contains("`state_dir`"), "{err}");
+}
