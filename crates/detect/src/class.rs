@@ -1,0 +1,288 @@
+//! Traffic classes: disjoint, and each one expressible as a FlowSpec rule.
+//!
+//! A class is seen from one host: its peer's port is the *remote* one. The same list serves what a host receives and,
+//! with the ports swapped, what it sends; so "answers received" and "requests sent" of a protocol share a class.
+
+use wire::Headers;
+use wire::packet::{self, flags};
+
+/// Index into [`CLASSES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class(pub u8);
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "an index type for the constants below")]
+        #[derive(Clone, Copy)]
+        enum Index { $($name),*, COUNT }
+        impl Class {
+            $($(#[$doc])* pub const $name: Self = Self(Index::$name as u8);)*
+        }
+        /// Number of classes without the reflecting protocols.
+        const PLAIN: u8 = Index::COUNT as u8;
+        const PLAIN_NAMES: [&str; PLAIN as usize] = [$($text),*];
+    };
+}
+
+classes! {
+    /// SYN and none of ACK, RST, FIN.
+    TCP_SYN = "tcp-syn",
+    /// SYN and ACK.
+    TCP_SYNACK = "tcp-synack",
+    /// RST, or FIN without payload.
+    TCP_RST_FIN = "tcp-rst-fin",
+    /// ACK without payload.
+    TCP_ACK = "tcp-ack",
+    /// ACK with payload.
+    TCP_DATA = "tcp-data",
+    /// Combinations that no stack sends.
+    TCP_ODD = "tcp-odd",
+    /// QUIC, either way.
+    QUIC = "udp-quic",
+    /// Queries to a name server.
+    DNS_QUERY = "udp-dns-query",
+    /// Any other UDP.
+    UDP_OTHER = "udp-other",
+    /// Later fragments of UDP.
+    UDP_FRAGMENT = "udp-fragment",
+    /// Later fragments of anything else.
+    IP_FRAGMENT = "ip-fragment",
+    /// Echo requests.
+    ICMP_ECHO = "icmp-echo",
+    /// Unreachable, time exceeded and other errors that quote a packet.
+    ICMP_ERROR = "icmp-error",
+    /// Other ICMP.
+    ICMP_OTHER = "icmp-other",
+    /// Generic routing encapsulation.
+    GRE = "gre",
+    /// Every other protocol.
+    OTHER = "other",
+}
+
+/// A protocol whose servers are misused as reflectors.
+#[derive(Clone, Copy, Debug)]
+pub struct Reflector {
+    /// NAME in `udp-amplification-NAME`.
+    pub name: &'static str,
+    /// Ports its servers answer from, as inclusive ranges.
+    pub ports: &'static [(u16, u16)],
+}
+
+const fn reflector(name: &'static str, ports: &'static [(u16, u16)]) -> Reflector {
+    Reflector { name, ports }
+}
+
+/// Ports by IANA's registry and US-CERT TA14-017A; the later ones by the papers and advisories that found them.
+pub const REFLECTORS: [Reflector; 30] = [
+    reflector("dns", &[(53, 53)]),
+    reflector("ntp", &[(123, 123)]),
+    reflector("memcached", &[(11211, 11211)]),
+    reflector("cldap", &[(389, 389)]),
+    reflector("ssdp", &[(1900, 1900)]),
+    reflector("snmp", &[(161, 161)]),
+    reflector("chargen", &[(19, 19)]),
+    reflector("qotd", &[(17, 17)]),
+    reflector("rip", &[(520, 520)]),
+    reflector("tftp", &[(69, 69)]),
+    reflector("netbios", &[(137, 138)]),
+    reflector("portmap", &[(111, 111)]),
+    reflector("mssql", &[(1434, 1434)]),
+    reflector("mdns", &[(5353, 5353)]),
+    reflector("wsd", &[(3702, 3702)]),
+    reflector("coap", &[(5683, 5684)]),
+    reflector("ard", &[(3283, 3283)]),
+    reflector("sip", &[(5060, 5061)]),
+    reflector("stun", &[(3478, 3479)]),
+    reflector("ike", &[(500, 500), (4500, 4500)]),
+    reflector("openvpn", &[(1194, 1194)]),
+    reflector("l2tp", &[(1701, 1701)]),
+    reflector("bacnet", &[(47808, 47808)]),
+    reflector("dvr", &[(37810, 37810)]),
+    reflector("ubnt", &[(10001, 10001)]),
+    reflector("plex", &[(32410, 32414)]),
+    reflector("slp", &[(427, 427)]),
+    reflector("rdp", &[(3389, 3389)]),
+    reflector("dtls", &[(4433, 4433)]),
+    reflector("ipmi", &[(623, 623)]),
+];
+
+/// Servers of games that answer queries: Source and GoldSrc, Call of Duty, Quake, FiveM, TeamSpeak, Mumble.
+pub const GAME_PORTS: [(u16, u16); 7] = [
+    (27005, 27050),
+    (28960, 28965),
+    (26000, 26001),
+    (30120, 30120),
+    (9987, 9987),
+    (64738, 64738),
+    (7777, 7778),
+];
+
+/// Index of the class "answers of game servers".
+const GAME: u8 = PLAIN + 30;
+
+/// Number of classes.
+pub const COUNT: usize = PLAIN as usize + REFLECTORS.len() + 1;
+
+impl Class {
+    /// Answers of a reflecting protocol.
+    pub fn reflector(self) -> Option<&'static str> {
+        if self.0 == GAME {
+            return Some("game");
+        }
+        let index = self.0.checked_sub(PLAIN)?;
+        REFLECTORS.get(usize::from(index)).map(|r| r.name)
+    }
+
+    /// The class of a reflecting protocol's answers by its name.
+    pub fn of_reflector(name: &str) -> Option<Self> {
+        (0..COUNT).filter_map(|i| u8::try_from(i).ok()).map(Self).find(|c| c.reflector() == Some(name))
+    }
+
+    /// Stable name, for baselines and explanations.
+    pub fn name(self) -> &'static str {
+        match PLAIN_NAMES.get(usize::from(self.0)) {
+            Some(name) => name,
+            None => self.reflector().unwrap_or("other"),
+        }
+    }
+
+    /// Whether this is TCP, by its flags.
+    pub const fn is_tcp(self) -> bool {
+        self.0 <= Self::TCP_ODD.0
+    }
+
+    /// Position in tables by class.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// From remote port to class, made once.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    by_port: alloc::vec::Vec<u8>,
+}
+
+impl Default for Classifier {
+    fn default() -> Self {
+        let mut by_port = alloc::vec![Class::UDP_OTHER.0; 1 << 16];
+        let mut set = |(from, to): (u16, u16), class: u8| {
+            if let Some(slots) = by_port.get_mut(usize::from(from)..=usize::from(to)) {
+                slots.fill(class);
+            }
+        };
+        for (index, reflector) in (PLAIN..).zip(&REFLECTORS) {
+            reflector.ports.iter().for_each(|range| set(*range, index));
+        }
+        GAME_PORTS.iter().for_each(|range| set(*range, GAME));
+        Self { by_port }
+    }
+}
+
+impl Classifier {
+    /// The class of a packet that a host receives.
+    #[inline]
+    pub fn received(&self, headers: &Headers) -> Class {
+        self.class(headers, headers.ports)
+    }
+
+    /// The class of a packet that a host sends, under the name of the answer it asks for.
+    #[inline]
+    pub fn sent(&self, headers: &Headers) -> Class {
+        self.class(headers, headers.ports.map(|(src, dst)| (dst, src)))
+    }
+
+    #[inline]
+    fn class(&self, headers: &Headers, ports: Option<(u16, u16)>) -> Class {
+        match headers.protocol {
+            packet::UDP => match ports {
+                Some((remote, local)) => self.udp(remote, local),
+                None if headers.fragment.is_later() => Class::UDP_FRAGMENT,
+                None => Class::UDP_OTHER,
+            },
+            _ if headers.fragment.is_later() => Class::IP_FRAGMENT,
+            packet::TCP => match headers.tcp {
+                Some(tcp) => tcp_class(tcp.flags, headers.payload_len.unwrap_or(0)),
+                // A first fragment too short for the flags (RFC 1858 §3).
+                None => Class::TCP_ODD,
+            },
+            packet::ICMP => match headers.icmp {
+                Some((8, _)) => Class::ICMP_ECHO,
+                Some((3 | 4 | 5 | 11 | 12, _)) => Class::ICMP_ERROR,
+                _ => Class::ICMP_OTHER,
+            },
+            packet::ICMP6 => match headers.icmp {
+                Some((128, _)) => Class::ICMP_ECHO,
+                Some((1..=4, _)) => Class::ICMP_ERROR,
+                _ => Class::ICMP_OTHER,
+            },
+            packet::GRE => Class::GRE,
+            _ => Class::OTHER,
+        }
+    }
+
+    /// A client's port may be any number above 1023: what it asks of a known service decides first.
+    #[inline]
+    fn udp(&self, remote: u16, local: u16) -> Class {
+        match (remote, local) {
+            (1024.., 53) => Class::DNS_QUERY,
+            (443, _) | (1024.., 443) => Class::QUIC,
+            _ => self.by_port.get(usize::from(remote)).map_or(Class::UDP_OTHER, |c| Class(*c)),
+        }
+    }
+}
+
+fn tcp_class(bits: u16, payload: u32) -> Class {
+    let syn = bits & flags::SYN != 0;
+    let ack = bits & flags::ACK != 0;
+    let rst = bits & flags::RST != 0;
+    let fin = bits & flags::FIN != 0;
+    match (syn, ack, rst, fin) {
+        (true, false, false, false) => Class::TCP_SYN,
+        (true, true, false, false) => Class::TCP_SYNACK,
+        (true, ..) => Class::TCP_ODD,
+        (false, _, true, _) => Class::TCP_RST_FIN,
+        (false, true, false, true) if payload == 0 => Class::TCP_RST_FIN,
+        (false, true, false, false) if payload == 0 => Class::TCP_ACK,
+        (false, true, ..) => Class::TCP_DATA,
+        (false, false, false, true) if bits & (flags::PSH | flags::URG) == 0 => Class::TCP_RST_FIN,
+        _ => Class::TCP_ODD,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_lead_back() {
+        let names: BTreeSet<_> = (0..COUNT).map(|i| Class(u8::try_from(i).unwrap()).name()).collect();
+        assert_eq!(names.len(), COUNT);
+        assert_eq!(Class::of_reflector("ipmi").and_then(Class::reflector), Some("ipmi"));
+        assert_eq!(Class::of_reflector("game").and_then(Class::reflector), Some("game"));
+        assert!(COUNT <= 64, "the shard packs a class into six bits");
+    }
+
+    #[test]
+    fn a_clients_port_does_not_make_it_a_reflector() {
+        let classifier = Classifier::default();
+        assert_eq!(classifier.udp(27015, 53), Class::DNS_QUERY);
+        assert_eq!(classifier.udp(53, 27015).reflector(), Some("dns"));
+        assert_eq!(classifier.udp(123, 123).reflector(), Some("ntp"));
+        assert_eq!(classifier.udp(50000, 443), Class::QUIC);
+        assert_eq!(classifier.udp(50000, 50001), Class::UDP_OTHER);
+    }
+
+    #[test]
+    fn flags_fall_into_one_class_each() {
+        assert_eq!(tcp_class(flags::SYN | flags::ECE | flags::CWR, 0), Class::TCP_SYN);
+        assert_eq!(tcp_class(flags::SYN | flags::ACK, 0), Class::TCP_SYNACK);
+        assert_eq!(tcp_class(flags::RST | flags::ACK, 0), Class::TCP_RST_FIN);
+        assert_eq!(tcp_class(flags::FIN | flags::ACK, 0), Class::TCP_RST_FIN);
+        assert_eq!(tcp_class(flags::FIN | flags::ACK | flags::PSH, 9), Class::TCP_DATA);
+        assert_eq!(tcp_class(0, 0), Class::TCP_ODD);
+        assert_eq!(tcp_class(flags::FIN | flags::PSH | flags::URG, 0), Class::TCP_ODD);
+        assert_eq!(tcp_class(flags::SYN | flags::FIN, 0), Class::TCP_ODD);
+    }
+}

@@ -1,0 +1,15 @@
+//! Floor 2: one state machine. Records and ticks go in, attacks come out.
+//!
+//! Has no clock, no socket, no file and no thread: time is in every input, and the same inputs give the same outputs,
+//! byte for byte, whatever the number of shards and the seed of the tables.
+#![forbid(unsafe_code)]
+
+pub mod core;
+pub mod replay;
+pub mod report;
+pub mod settings;
+
+pub use crate::core::{Engine, Input, Output, RestoreError};
+pub use detect::{Shard, ShardTick};
+pub use replay::Replay;
+pub use settings::{Floor, Mode, Profile, Settings};
