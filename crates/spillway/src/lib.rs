@@ -4,6 +4,7 @@
 //! line per command in its list.
 #![forbid(unsafe_code)]
 
+pub mod capture;
 pub mod cli;
 pub mod cmd;
 pub mod error;

@@ -1,0 +1,34 @@
+//! Raw export datagrams: files named `*.dat`, one datagram each.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::fault::CaptureError;
+use super::reader::is_magic;
+
+/// Longest UDP payload.
+const DATAGRAM_MAX: usize = 65_535;
+
+/// The datagram in a `*.dat` file; `None` when the file is not named so, or is a capture all the same.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, CaptureError> {
+    if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("dat")) {
+        return Ok(None);
+    }
+    let bad = |what: String, remedy| CaptureError { file: path.display().to_string(), what, remedy };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(DATAGRAM_MAX as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|e| bad(e.to_string(), "check the name"))?;
+    if is_magic(&bytes) {
+        return Ok(None);
+    }
+    match bytes.len() {
+        0 => Err(bad("the file is empty".into(), "a *.dat file holds one export datagram")),
+        n if n > DATAGRAM_MAX => Err(bad(
+            format!("longer than a datagram can be, at offset {DATAGRAM_MAX}"),
+            "a *.dat file holds one export datagram",
+        )),
+        _ => Ok(Some(bytes)),
+    }
+}

@@ -1,0 +1,84 @@
+//! Packets into a pcapng file, as they were: link type, time in nanoseconds, original length.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
+use pcap_file::pcapng::blocks::interface_description::{
+    InterfaceDescriptionBlock, InterfaceDescriptionOption,
+};
+use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
+use pcap_file::{DataLink, Endianness, PcapError};
+
+use super::Packet;
+
+/// A pcapng file being written. Same packets, same bytes, on every machine.
+pub struct Writer {
+    name: String,
+    file: PcapNgWriter<BufWriter<File>>,
+    /// Link type of each interface, in order of first packet.
+    links: Vec<u32>,
+}
+
+impl Writer {
+    /// Creates or overwrites the file.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
+        let buffered = BufWriter::with_capacity(1 << 20, file);
+        let file = PcapNgWriter::with_endianness(buffered, Endianness::Little)
+            .map_err(io_error)
+            .with_context(|| name.clone())?;
+        Ok(Self { name, file, links: Vec::new() })
+    }
+
+    /// Appends a packet.
+    pub fn write(&mut self, packet: &Packet<'_>) -> anyhow::Result<()> {
+        let id = match self.links.iter().position(|link| *link == packet.link_number) {
+            Some(id) => id,
+            None => self.interface(packet.link_number)?,
+        };
+        let block = EnhancedPacketBlock {
+            interface_id: u32::try_from(id).unwrap_or(u32::MAX),
+            timestamp: Duration::from_nanos(packet.at.nanos()),
+            original_len: packet.original_len,
+            data: Cow::Borrowed(packet.bytes),
+            options: Vec::new(),
+        };
+        self.put(block)
+    }
+
+    /// Brings everything to the file.
+    pub fn finish(self) -> anyhow::Result<()> {
+        self.file.into_inner().flush().with_context(|| self.name)
+    }
+
+    fn interface(&mut self, link: u32) -> anyhow::Result<usize> {
+        self.put(InterfaceDescriptionBlock {
+            linktype: DataLink::from(link),
+            snaplen: 0,
+            options: vec![InterfaceDescriptionOption::IfTsResol(9)],
+        })?;
+        self.links.push(link);
+        Ok(self.links.len() - 1)
+    }
+
+    fn put<'a>(&mut self, block: impl PcapNgBlock<'a>) -> anyhow::Result<()> {
+        self.file
+            .write_block(&block.into_block())
+            .map(|_| ())
+            .map_err(io_error)
+            .with_context(|| format!("{}: cannot be written", self.name))
+    }
+}
+
+fn io_error(e: PcapError) -> io::Error {
+    match e {
+        PcapError::IoError(e) => e,
+        other => io::Error::other(other),
+    }
+}

@@ -1,0 +1,6 @@
+//! The command line from outside: files in, lines and exit codes out.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod bad_input;
+mod captures;
+mod support;
