@@ -1,0 +1,32 @@
+# Thin on purpose: the work is in `cargo xtask` (crates/xtask) and scripts/setup.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+XTASK := cargo xtask
+
+.PHONY: help demo check test fuzz bench install
+
+help: ## these lines
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+demo: ## an attack on loopback, detected and filtered, told as it happens (DEMO_SEED=7, DEMO_ONCE=1)
+	@scripts/setup build
+	@cargo run --locked --profile ci --package spillway -- demo
+
+check: ## quick: format, types, lints
+	@scripts/setup build
+	@$(XTASK) check
+
+test: ## everything; installs what the tests need
+	@scripts/setup build
+	@$(XTASK) test
+
+fuzz: ## 60 seconds on each decoder
+	@scripts/setup build
+	@$(XTASK) fuzz
+
+bench: ## figures beside the peers', in one run; see BENCH.md
+	@scripts/setup build peers
+	@$(XTASK) bench
+
+install: ## the release binary into ~/.cargo/bin, or CARGO_INSTALL_ROOT
+	@scripts/setup build
+	@cargo install --locked --path crates/spillway
