@@ -227,8 +227,11 @@ impl<'de> Deserialize<'de> for Prefix {
 #[derive(Clone, Debug)]
 pub struct PrefixTable<V> {
     /// Sorted by (length descending, address); one group per length in use.
-    groups: Vec<(u8, bool, Vec<(u128, V)>)>,
+    groups: Vec<Group<V>>,
 }
+
+/// Length, whether IPv4, and the values by address.
+type Group<V> = (u8, bool, Vec<(u128, V)>);
 
 impl<V> Default for PrefixTable<V> {
     fn default() -> Self {

@@ -64,7 +64,10 @@ impl Timestamp {
 
     /// Number of the tick of length `tick` that holds this instant, counted from the epoch.
     pub const fn tick(self, tick: Span) -> u64 {
-        if tick.0 == 0 { 0 } else { self.0 / tick.0 }
+        match self.0.checked_div(tick.0) {
+            Some(number) => number,
+            None => 0,
+        }
     }
 }
 
@@ -212,7 +215,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, nanos) in UNITS {
-            if self.0 != 0 && self.0 % nanos == 0 {
+            if self.0 != 0 && self.0.is_multiple_of(nanos) {
                 return write!(f, "{}{unit}", self.0 / nanos);
             }
         }
