@@ -6,6 +6,15 @@
 
 extern crate alloc;
 
+mod component;
+pub mod count;
+pub mod eval;
+pub mod order;
+pub mod parse;
+mod print;
 pub mod rule;
+pub mod set;
 
+pub use count::EvalCounts;
 pub use rule::{Action, Flags, Fragments, Match, Numbers, Payload, Range, Rule};
+pub use set::RuleSet;

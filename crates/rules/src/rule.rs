@@ -6,6 +6,18 @@ use core::net::IpAddr;
 
 use base::{Prefix, Span};
 
+/// The largest value of each numeric field.
+pub mod limits {
+    /// Ports, and the TCP window.
+    pub const PORT: u32 = 65_535;
+    /// ICMP types and codes, time to live.
+    pub const OCTET: u32 = 255;
+    /// Differentiated services code points.
+    pub const DSCP: u32 = 63;
+    /// A jumbogram (RFC 2675) can be as long as 32 bits say.
+    pub const LENGTH: u32 = u32::MAX;
+}
+
 /// An inclusive range of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
@@ -18,6 +30,57 @@ pub struct Range {
 /// One or more ranges; a value matches when it lies in any of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Numbers(pub Vec<Range>);
+
+impl Range {
+    /// One number.
+    pub const fn one(value: u32) -> Self {
+        Self { from: value, to: value }
+    }
+
+    /// Whether `value` lies inside.
+    pub const fn contains(&self, value: u32) -> bool {
+        self.from <= value && value <= self.to
+    }
+}
+
+impl Numbers {
+    /// These numbers and no others.
+    pub fn of(values: impl IntoIterator<Item = u32>) -> Self {
+        Self(values.into_iter().map(Range::one).collect())
+    }
+
+    /// All numbers from `from` to `to`.
+    pub fn range(from: u32, to: u32) -> Self {
+        Self(alloc::vec![Range { from, to }])
+    }
+
+    /// Whether `value` lies in any of the ranges.
+    pub fn contains(&self, value: u32) -> bool {
+        self.0.iter().any(|range| range.contains(value))
+    }
+
+    /// The same numbers as disjoint ranges in rising order, none of them above `max`.
+    pub fn merged(&self, max: u32) -> Vec<Range> {
+        let clip = |r: &Range| Range { from: r.from, to: r.to.min(max) };
+        let mut sorted: Vec<Range> = self.0.iter().map(clip).filter(|r| r.from <= r.to).collect();
+        sorted.sort_unstable();
+        let mut out: Vec<Range> = Vec::with_capacity(sorted.len());
+        for range in sorted {
+            match out.last_mut() {
+                Some(last) if range.from <= last.to.saturating_add(1) => last.to = last.to.max(range.to),
+                _ => out.push(range),
+            }
+        }
+        out
+    }
+}
+
+impl Flags {
+    /// Whether the flags of a packet pass this test.
+    pub const fn test(&self, flags: u16) -> bool {
+        flags & self.mask == self.value
+    }
+}
 
 /// A test of TCP flags: `flags & mask == value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,12 +106,12 @@ pub struct Fragments {
     pub dont: bool,
 }
 
-/// Octets behind the TCP or UDP header: `payload[offset + i] & mask[i] == value[i]`.
+/// Octets behind the TCP or UDP header, compared under the mask; all of them have to be there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Payload {
     /// From the first octet after the transport header, TCP options included in that header.
     pub offset: u16,
-    /// What must stand there, masked.
+    /// What must stand there; bits outside the mask do not count.
     pub value: Vec<u8>,
     /// As long as `value`.
     pub mask: Vec<u8>,

@@ -1,0 +1,10 @@
+//! Rules through the crate's door: text, meaning, order, price, and the opinions of real machines.
+
+#[cfg(test)]
+mod make;
+#[cfg(test)]
+mod meaning;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod text;
