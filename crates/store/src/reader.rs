@@ -79,9 +79,9 @@ impl Reader {
 
     /// At most `limit` rules as (attack, document), those with the latest end first.
     pub fn rules(&self, limit: u32) -> Result<Vec<(String, String)>, StoreError> {
-        let mut query = self.db.prepare(
-            "SELECT attack, document FROM rules ORDER BY expires_at DESC, attack, id LIMIT ?1",
-        )?;
+        let mut query = self
+            .db
+            .prepare("SELECT attack, document FROM rules ORDER BY expires_at DESC, attack, id LIMIT ?1")?;
         let rows = query.query_map([limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -85,7 +85,8 @@ fn a_later_state_replaces_the_earlier_one_and_its_rules() {
 fn pages_walk_over_every_attack_once_newest_first() {
     let folder = Folder::new("pages");
     let mut writer = Writer::open(&folder.0).unwrap();
-    let attacks = ["e", "b", "d", "a", "c"].iter().zip([1, 3, 3, 7, 3]).map(|(id, at)| attack(id, at, "over"));
+    let attacks =
+        ["e", "b", "d", "a", "c"].iter().zip([1, 3, 3, 7, 3]).map(|(id, at)| attack(id, at, "over"));
     writer.commit(&Batch { attacks: attacks.collect(), ..Batch::default() }).unwrap();
     let reader = writer.reader().unwrap();
     let (mut filter, mut seen) = (Filter::default(), Vec::new());

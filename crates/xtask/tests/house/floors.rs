@@ -46,8 +46,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("xtask", &[]),
     // examiners: they stand outside the house and knock at every door
-    ("fuzz", &["wire", "rules", "telemetry", "engine", "sim"]),
-    ("benches", &["wire", "rules", "telemetry", "detect", "engine", "sim"]),
+    ("fuzz", &["wire", "rules", "telemetry", "spillway"]),
+    ("benches", &["wire", "rules", "telemetry", "detect", "engine", "sim", "spillway"]),
 ];
 
 /// Crates which are `no_std`: there a clock, a file, a thread or a std `HashMap` does not compile.

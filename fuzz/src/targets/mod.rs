@@ -1,0 +1,20 @@
+//! One file per decoder, one line in the list.
+
+mod capture;
+mod packet;
+
+use crate::measure::Outcome;
+
+/// A decoder to knock at.
+#[derive(Debug)]
+pub struct Target {
+    /// What one types.
+    pub name: &'static str,
+    /// Inputs to begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Decodes and asserts.
+    pub run: fn(&[u8]) -> Outcome,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[packet::TARGET, capture::TARGET];
