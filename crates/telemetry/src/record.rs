@@ -99,6 +99,20 @@ pub enum Detail {
     Flow,
 }
 
+/// At which end of its way through the exporter a packet was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Observed {
+    /// Nobody said.
+    #[default]
+    Unknown,
+    /// Where it came in.
+    Ingress,
+    /// Where it went out.
+    Egress,
+    /// Where it went out, and this exporter also looks where it came in: the same packet was told already.
+    EgressAgain,
+}
+
 /// One packet or one flow, normalised.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
@@ -126,6 +140,8 @@ pub struct Record {
     pub input_if: Option<u32>,
     /// Interface it left by.
     pub output_if: Option<u32>,
+    /// At which end the exporter looked.
+    pub observed: Observed,
 }
 
 impl Record {
@@ -145,6 +161,7 @@ impl Record {
             exporter: 0,
             input_if: None,
             output_if: None,
+            observed: Observed::Unknown,
         }
     }
 }

@@ -8,8 +8,12 @@
 extern crate alloc;
 
 pub mod emit;
+pub mod ipfix;
+pub mod netflow5;
+pub mod netflow9;
 pub mod packet;
 pub mod reader;
+pub mod sflow;
 
 pub use packet::Headers;
 pub use reader::{Fault, Reader};

@@ -1,0 +1,138 @@
+//! Datagrams in, records out: the door of this crate.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use base::Timestamp;
+use base::map::{Map, Seed};
+
+use crate::exporter::{self, Exporter};
+use crate::interface::Names;
+use crate::record::Record;
+use crate::stats::Stats;
+use crate::told::{Format, Told};
+use crate::truth::Truth;
+use crate::{netflow5, sflow};
+
+/// Exporters remembered. Datagrams of further ones are refused and counted, for nobody has so many and an attacker
+/// can write any source address.
+pub const EXPORTERS_MAX: usize = 4096;
+
+/// What the operator says of exporters.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Of those not named.
+    pub default: exporter::Settings,
+    /// By address.
+    pub exporters: BTreeMap<IpAddr, exporter::Settings>,
+}
+
+/// Decodes flow export of any number of exporters.
+#[derive(Debug)]
+pub struct Collector {
+    settings: Settings,
+    seed: Seed,
+    by_address: Map<IpAddr, usize>,
+    exporters: Vec<Exporter>,
+    /// What belongs to no exporter that we know.
+    strangers: Stats,
+}
+
+/// A look at one exporter.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its index in records.
+    pub index: u32,
+    /// Its counters.
+    pub stats: &'a Stats,
+    /// When it was last heard.
+    pub last_seen: Timestamp,
+    /// Names of its interfaces.
+    pub names: &'a Names,
+    /// Whether its sampling is what it says.
+    pub truth: &'a Truth,
+}
+
+impl Collector {
+    /// Knows no exporter yet.
+    pub fn new(settings: Settings, seed: Seed) -> Self {
+        Self {
+            settings,
+            by_address: Map::new(seed.clone()),
+            seed,
+            exporters: Vec::new(),
+            strangers: Stats::default(),
+        }
+    }
+
+    /// Decodes one datagram (a UDP payload) that came from `exporter` at `at`. `sink` gets what was told, and the
+    /// normalised record where that was IP traffic.
+    pub fn datagram(
+        &mut self,
+        at: Timestamp,
+        exporter: IpAddr,
+        bytes: &[u8],
+        sink: &mut impl FnMut(&Told, Option<&Record>),
+    ) {
+        let Some(format) = Format::recognise(bytes) else {
+            self.strangers.datagrams += 1;
+            self.strangers.octets += bytes.len() as u64;
+            return self.strangers.faults.count("unknown_format");
+        };
+        let Some(exporter) = self.exporter(exporter) else {
+            self.strangers.datagrams += 1;
+            self.strangers.octets += bytes.len() as u64;
+            return self.strangers.faults.count("exporters_full");
+        };
+        exporter.last_seen = at;
+        exporter.stats.datagrams += 1;
+        exporter.stats.octets += bytes.len() as u64;
+        match format {
+            Format::Sflow5 => sflow::datagram(exporter, at, bytes, sink),
+            Format::Netflow5 => netflow5::datagram(exporter, at, bytes, sink),
+            Format::Netflow9 | Format::Ipfix => {}
+        }
+    }
+
+    /// The state of an exporter, made where there is room.
+    fn exporter(&mut self, address: IpAddr) -> Option<&mut Exporter> {
+        let found = self.by_address.get(&address).copied();
+        let at = match found {
+            Some(at) => at,
+            None if self.exporters.len() >= EXPORTERS_MAX => return None,
+            None => {
+                let at = self.exporters.len();
+                let settings = self.settings.exporters.get(&address).unwrap_or(&self.settings.default);
+                let index = u32::try_from(at).ok()?;
+                self.exporters.push(Exporter::new(index, address, *settings, self.seed.clone()));
+                self.by_address.insert(address, at);
+                at
+            }
+        };
+        self.exporters.get_mut(at)
+    }
+
+    /// Counters over all exporters, and of what belonged to none.
+    pub fn stats(&self) -> Stats {
+        let mut all = self.strangers.clone();
+        for exporter in &self.exporters {
+            all.merge(&exporter.stats);
+        }
+        all
+    }
+
+    /// The exporters, in order of first appearance (their index in records).
+    pub fn exporters(&self) -> impl Iterator<Item = View<'_>> {
+        self.exporters.iter().map(|exporter| View {
+            address: exporter.address,
+            index: exporter.index,
+            stats: &exporter.stats,
+            last_seen: exporter.last_seen,
+            names: &exporter.names,
+            truth: &exporter.truth,
+        })
+    }
+}

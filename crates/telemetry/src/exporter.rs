@@ -1,0 +1,126 @@
+//! Everything that is remembered of one exporter.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::net::IpAddr;
+
+use base::Timestamp;
+use base::map::Seed;
+
+use crate::interface::Names;
+use crate::record::{Observed, RateSource, Sampling};
+use crate::sampling::Rates;
+use crate::sequence::{Sequence, Step};
+use crate::stats::Stats;
+use crate::store::Store;
+use crate::told::Format;
+use crate::truth::Truth;
+use crate::waiting::Waiting;
+
+/// Number streams (domains, engines, agents) followed per exporter; further ones are decoded but not accounted.
+const SEQUENCES_MAX: usize = 64;
+/// Interfaces per exporter of which we remember that their ingress is observed.
+const INGRESS_MAX: usize = 1024;
+
+/// What the operator says of an exporter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// N of 1:N where the exporter does not say.
+    pub sampling: Option<u32>,
+    /// `sampling` holds whatever the exporter says.
+    pub sampling_override: bool,
+    /// NetFlow v5: all sixteen bits of the header field are the interval (some Juniper; S9).
+    pub sampling_v5_16bit: bool,
+    /// Packet samples of GRE, IP-in-IP and VXLAN are judged by the packet inside.
+    pub inner: bool,
+}
+
+/// State of one exporter.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    pub(crate) index: u32,
+    pub(crate) address: IpAddr,
+    pub(crate) settings: Settings,
+    pub(crate) stats: Stats,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) store: Store,
+    pub(crate) rates: Rates,
+    pub(crate) waiting: Waiting,
+    pub(crate) names: Names,
+    pub(crate) truth: Truth,
+    sequences: BTreeMap<(Format, u128, u32), Sequence>,
+    ingress: BTreeSet<u32>,
+}
+
+impl Exporter {
+    pub(crate) fn new(index: u32, address: IpAddr, settings: Settings, seed: Seed) -> Self {
+        Self {
+            index,
+            address,
+            settings,
+            stats: Stats::default(),
+            last_seen: Timestamp::ZERO,
+            store: Store::default(),
+            rates: Rates::default(),
+            waiting: Waiting::default(),
+            names: Names::default(),
+            truth: Truth::new(seed),
+            sequences: BTreeMap::new(),
+            ingress: BTreeSet::new(),
+        }
+    }
+
+    /// Accounts a datagram's number. `key` tells streams of one format apart; `datagrams` whether the numbers count
+    /// datagrams (else records).
+    pub(crate) fn sequence(
+        &mut self,
+        key: (Format, u128, u32),
+        number: u32,
+        units: Option<u32>,
+        uptime: Option<u32>,
+        datagrams: bool,
+    ) -> Step {
+        if self.sequences.len() >= SEQUENCES_MAX && !self.sequences.contains_key(&key) {
+            return Step::Fine;
+        }
+        let step = self.sequences.entry(key).or_default().step(number, units, uptime);
+        let stats = &mut self.stats;
+        let lost = if datagrams { &mut stats.lost_datagrams } else { &mut stats.lost_records };
+        match step {
+            Step::Fine => {}
+            Step::Gap(n) => *lost = lost.saturating_add(u64::from(n)),
+            Step::Late => {
+                // It had been counted as lost when its successor came.
+                *lost = lost.saturating_sub(u64::from(units.unwrap_or(0)));
+                stats.reordered += 1;
+            }
+            Step::Restart => stats.restarts += 1,
+        }
+        step
+    }
+
+    /// The operator's word on sampling, over or under what the exporter said.
+    #[inline]
+    pub(crate) fn configured(&self, told: Sampling) -> Sampling {
+        let configured = Sampling { rate: self.settings.sampling, source: RateSource::Config };
+        match (self.settings.sampling, told.rate) {
+            (Some(_), _) if self.settings.sampling_override => configured,
+            (Some(_), None) => configured,
+            _ => told,
+        }
+    }
+
+    /// Remembers where packets are looked at, and turns an egress view into "again" where ingress is seen as well (S18).
+    #[inline]
+    pub(crate) fn observed(&mut self, observed: Observed, input: Option<u32>) -> Observed {
+        match (observed, input) {
+            (Observed::Ingress, Some(index)) if index != 0 => {
+                if self.ingress.len() < INGRESS_MAX {
+                    self.ingress.insert(index);
+                }
+                Observed::Ingress
+            }
+            (Observed::Egress, Some(index)) if self.ingress.contains(&index) => Observed::EgressAgain,
+            _ => observed,
+        }
+    }
+}

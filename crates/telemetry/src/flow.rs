@@ -1,0 +1,96 @@
+//! A flow's summary: from what was told to a record.
+
+use base::{Span, Timestamp};
+use wire::packet::{self, Fragment, Headers, Tcp};
+
+use crate::record::{Detail, Observed, Record, Snip};
+use crate::told::Told;
+
+/// A flow whose end lies further back than this at its arrival was told by a clock that differs from ours.
+const LATE_MAX: Span = Span::from_secs(300);
+/// Nothing is spread over more than this; routers cut flows after at most an hour or so.
+const DURATION_MAX: Span = Span::from_secs(3600);
+
+/// What is known beyond [`Told`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) at: Timestamp,
+    pub(crate) exporter: u32,
+    pub(crate) tos: Option<u8>,
+    pub(crate) ttl: Option<u8>,
+    pub(crate) icmp: Option<(u8, u8)>,
+    pub(crate) fragment: Option<Fragment>,
+    /// Layer-3 octets.
+    pub(crate) octets: u64,
+    pub(crate) observed: Observed,
+}
+
+/// The record of a flow; `None` without both addresses.
+#[inline]
+pub(crate) fn record(told: &Told, summary: &Summary) -> Option<Record> {
+    let (src, dst) = (told.src?, told.dst?);
+    let protocol = told.protocol.unwrap_or(255);
+    let packets = told.packets.unwrap_or(1);
+    let with_ports = matches!(protocol, packet::TCP | packet::UDP);
+    let is_icmp = protocol == packet::ICMP || protocol == packet::ICMP6;
+    let fragment = summary.fragment.unwrap_or_default();
+    // Before IPFIX had elements for it, type and code stood in the destination port.
+    let icmp = summary.icmp.or_else(|| told.dst_port.map(|word| (high(word), low(word))));
+    let headers = Headers {
+        src,
+        dst,
+        protocol,
+        length: u32::try_from(summary.octets / packets.max(1)).unwrap_or(u32::MAX),
+        ttl: summary.ttl.unwrap_or(0),
+        dscp: summary.tos.unwrap_or(0) >> 2,
+        fragment,
+        ports: if with_ports && !fragment.is_later() { told.src_port.zip(told.dst_port) } else { None },
+        icmp: if is_icmp { icmp } else { None },
+        tcp: match told.tcp_flags {
+            Some(flags) if protocol == packet::TCP => {
+                Some(Tcp { flags: flags & 0xfff, window: 0, options_len: 0 })
+            }
+            _ => None,
+        },
+        payload_len: None,
+    };
+    let (start, end) = placed(told, summary.at);
+    Some(Record {
+        at: summary.at,
+        start,
+        end,
+        headers,
+        detail: Detail::Flow,
+        snip: Snip::EMPTY,
+        packets,
+        bytes: summary.octets,
+        sampling: told.sampling,
+        exporter: summary.exporter,
+        input_if: told.input_if,
+        output_if: told.output_if,
+        observed: summary.observed,
+    })
+}
+
+/// Start and end on our clock: never after the arrival, and as told where the exporter's clock agrees with ours.
+#[inline]
+fn placed(told: &Told, at: Timestamp) -> (Timestamp, Timestamp) {
+    let (start, end) = match (told.start, told.end) {
+        (Some(start), Some(end)) => (start, end),
+        (Some(one), None) | (None, Some(one)) => (one, one),
+        (None, None) => return (at, at),
+    };
+    let duration = end.since(start).min(DURATION_MAX);
+    let end = if end <= at && at.since(end) <= LATE_MAX { end } else { at };
+    (end.minus(duration), end)
+}
+
+#[inline]
+const fn high(word: u16) -> u8 {
+    word.to_be_bytes()[0]
+}
+
+#[inline]
+const fn low(word: u16) -> u8 {
+    word.to_be_bytes()[1]
+}

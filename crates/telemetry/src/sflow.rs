@@ -1,0 +1,213 @@
+//! sFlow v5 datagrams to records.
+
+use base::Timestamp;
+use base::prefix::wide;
+use wire::packet::{Link, Parsed};
+use wire::sflow::{
+    Counter, CounterSample, Datagram, FlowRecord, FlowSample, Interface, RawHeader, Sample, SampledIp,
+};
+
+use crate::exporter::Exporter;
+use crate::frame::{self, Sighting};
+use crate::interface::NameSource;
+use crate::record::{Observed, RateSource, Record, Sampling};
+use crate::told::{Format, Told};
+
+/// Decodes a datagram. Damage in one sample leaves the others.
+pub(crate) fn datagram(
+    exporter: &mut Exporter,
+    at: Timestamp,
+    bytes: &[u8],
+    sink: &mut impl FnMut(&Told, Option<&Record>),
+) {
+    let mut datagram = match Datagram::parse(bytes) {
+        Ok(datagram) => datagram,
+        Err(fault) => return exporter.stats.faults.count(fault.name()),
+    };
+    let header = datagram.header;
+    let key = (Format::Sflow5, wide(header.agent), header.sub_agent);
+    exporter.sequence(key, header.sequence, Some(1), Some(header.uptime), true);
+    while let Some(sample) = datagram.next_sample() {
+        match sample {
+            Ok(Sample::Flow(sample)) => flow(exporter, at, header.sub_agent, &sample, sink),
+            Ok(Sample::Counters(sample)) => counters(exporter, at, &sample),
+            Ok(Sample::Discard(_)) => exporter.stats.discard_samples += 1,
+            Ok(Sample::Other { .. }) => exporter.stats.other_samples += 1,
+            Err(fault) => exporter.stats.faults.count(fault.name()),
+        }
+    }
+    if datagram.left() > 0 {
+        exporter.stats.faults.count("trailing");
+    }
+}
+
+/// What the records of a sample told of the packet.
+#[derive(Default)]
+struct Seen<'a> {
+    raw: Option<RawHeader<'a>>,
+    ip: Option<SampledIp>,
+    frame: Option<u32>,
+}
+
+#[inline]
+fn flow(
+    exporter: &mut Exporter,
+    at: Timestamp,
+    domain: u32,
+    sample: &FlowSample<'_>,
+    sink: &mut impl FnMut(&Told, Option<&Record>),
+) {
+    let seen = records(exporter, sample);
+    let (input, output) = (sample.input.index(), sample.output.index());
+    let announced = Sampling { rate: Some(sample.sampling_rate.max(1)), source: RateSource::Sample };
+    let mut told = Told {
+        format: Format::Sflow5,
+        exporter: exporter.address,
+        domain,
+        src: None,
+        dst: None,
+        src_port: None,
+        dst_port: None,
+        protocol: None,
+        tcp_flags: None,
+        packets: Some(1),
+        bytes: None,
+        sampling: announced,
+        start: Some(at),
+        end: Some(at),
+        input_if: input,
+        output_if: output,
+        dropped: matches!(sample.output, Interface::Discarded(_)),
+    };
+    let at_input = sample.source.kind == 0 && input == Some(sample.source.index);
+    let at_output = sample.source.kind == 0 && output == Some(sample.source.index);
+    let observed = match (at_input, at_output) {
+        (true, _) => Observed::Ingress,
+        (false, true) => Observed::Egress,
+        _ => Observed::Unknown,
+    };
+    let believed = exporter.truth.believe(sample);
+    if believed != announced.rate {
+        exporter.stats.sampling_corrected += 1;
+    }
+    let believed = match believed {
+        Some(rate) => Sampling { rate: Some(rate), source: RateSource::Sample },
+        None => Sampling::UNKNOWN,
+    };
+    told.sampling = exporter.configured(announced);
+    let sighting = Sighting {
+        at,
+        exporter: exporter.index,
+        sampling: exporter.configured(believed),
+        observed: exporter.observed(observed, input),
+        inner: exporter.settings.inner,
+    };
+    let record = match seen {
+        Seen { raw: Some(raw), ip, .. } => {
+            told.bytes = Some(u64::from(raw.frame_length));
+            match parse(&raw) {
+                Some(mut parsed) => {
+                    supplement(&mut parsed, ip.as_ref());
+                    frame::tell(&mut told, &parsed);
+                    Some(frame::record(&parsed, &told, sighting))
+                }
+                None => None,
+            }
+        }
+        Seen { ip: None, frame, .. } => {
+            told.bytes = frame.map(u64::from);
+            None
+        }
+        Seen { ip: Some(_), .. } => None,
+    };
+    let record = match (record, &seen.ip) {
+        (None, Some(ip)) => {
+            tell_ip(&mut told, ip, seen.frame);
+            Some(frame::record_of_ip(ip, &told, sighting))
+        }
+        (record, _) => record,
+    };
+    exporter.stats.flows += 1;
+    if record.is_none() {
+        exporter.stats.flows_not_ip += 1;
+    }
+    sink(&told, record.as_ref());
+}
+
+#[inline]
+fn records<'a>(exporter: &mut Exporter, sample: &FlowSample<'a>) -> Seen<'a> {
+    let mut seen = Seen::default();
+    let mut records = sample.records;
+    while let Some(record) = records.next_record() {
+        match record.and_then(|(tag, body)| FlowRecord::parse(tag, body)) {
+            Ok(FlowRecord::Raw(raw)) => seen.raw = seen.raw.or(Some(raw)),
+            Ok(FlowRecord::Ip(ip)) => seen.ip = seen.ip.or(Some(ip)),
+            Ok(FlowRecord::Ethernet { length, .. }) => seen.frame = seen.frame.or(Some(length)),
+            Ok(FlowRecord::Other) => {}
+            Err(fault) => exporter.stats.faults.count(fault.name()),
+        }
+    }
+    seen
+}
+
+/// `header_protocol` to what we can parse.
+#[inline]
+fn parse<'a>(raw: &RawHeader<'a>) -> Option<Parsed<'a>> {
+    let link = match raw.protocol {
+        1 => Link::Ethernet,
+        7 | 14 => Link::Ppp,
+        11 | 12 => Link::Ip,
+        13 => Link::Mpls,
+        _ => return None,
+    };
+    frame::parse(link, raw.header, raw.frame_length)
+}
+
+/// Takes from the agent's own decoding what the cut header no longer holds (P1).
+fn supplement(parsed: &mut Parsed<'_>, ip: Option<&SampledIp>) {
+    let Some(ip) = ip else { return };
+    let headers = &mut parsed.headers;
+    let same = headers.src == ip.src && headers.dst == ip.dst && u32::from(headers.protocol) == ip.protocol;
+    if !same || headers.fragment.is_later() {
+        return;
+    }
+    let port = |port: u32| u16::try_from(port).unwrap_or(0);
+    if headers.ports.is_none() && matches!(headers.protocol, wire::packet::TCP | wire::packet::UDP) {
+        headers.ports = Some((port(ip.src_port), port(ip.dst_port)));
+    }
+    if headers.tcp.is_none() && headers.protocol == wire::packet::TCP {
+        let flags = u16::try_from(ip.tcp_flags & 0xfff).unwrap_or(0);
+        headers.tcp = Some(wire::packet::Tcp { flags, window: 0, options_len: 0 });
+    }
+}
+
+fn tell_ip(told: &mut Told, ip: &SampledIp, frame: Option<u32>) {
+    let port = |port: u32| u16::try_from(port).ok();
+    let protocol = u8::try_from(ip.protocol).ok();
+    told.src = Some(ip.src);
+    told.dst = Some(ip.dst);
+    told.protocol = protocol;
+    if matches!(protocol, Some(wire::packet::TCP | wire::packet::UDP)) {
+        told.src_port = port(ip.src_port);
+        told.dst_port = port(ip.dst_port);
+    }
+    if protocol == Some(wire::packet::TCP) {
+        told.tcp_flags = u16::try_from(ip.tcp_flags).ok();
+    }
+    told.bytes = told.bytes.or(Some(u64::from(frame.unwrap_or(ip.length))));
+}
+
+fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) {
+    exporter.stats.counter_samples += 1;
+    let mut records = sample.records;
+    while let Some(record) = records.next_record() {
+        match record.and_then(|(tag, body)| Counter::parse(tag, body)) {
+            Ok(Counter::Generic(generic)) => exporter.truth.counters(&generic),
+            Ok(Counter::PortName(name)) if sample.source.kind == 0 => {
+                exporter.names.learn(sample.source.index, name, NameSource::Sflow, at);
+            }
+            Ok(_) => {}
+            Err(fault) => exporter.stats.faults.count(fault.name()),
+        }
+    }
+}

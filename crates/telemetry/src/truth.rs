@@ -1,0 +1,151 @@
+//! Whether an sFlow agent's announced rate agrees with what it counted itself.
+//!
+//! Each flow sample carries `sample_pool`, the packets that could have been sampled; its growth over the samples that
+//! arrived is the rate in effect. Agents are known that announce millions (S14) or report a tenth (S15).
+
+use base::map::{Map, Seed};
+use wire::sflow::{DataSource, FlowSample, Generic};
+
+/// Data sources watched per exporter; further ones are not checked.
+const SOURCES_MAX: usize = 1024;
+/// Samples before the growth of the pool is believed.
+const SAMPLES_MIN: u64 = 16;
+/// Announced and effective rates that differ by more are in conflict.
+const CONFLICT: u64 = 3;
+/// No sampler of a real device is set beyond this; a larger number is a bug of the exporter (S1, S14).
+pub const RATE_BELIEVED_MAX: u32 = 1_000_000;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Pool {
+    announced: u32,
+    last: u32,
+    sequence: u32,
+    grown: u64,
+    samples: u64,
+}
+
+/// What the interface counters of a port say, kept from the last counter sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortTruth {
+    /// Packets in since the first counter sample.
+    pub in_packets: u64,
+    /// Octets in since the first counter sample.
+    pub in_octets: u64,
+    /// Packets in, estimated from samples of this source since its first counter sample.
+    pub estimated_packets: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Port {
+    last: Option<Generic>,
+    truth: PortTruth,
+}
+
+/// A data source whose announced and effective rate differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Which one.
+    pub source: DataSource,
+    /// N as announced.
+    pub announced: u32,
+    /// N by the growth of the sample pool.
+    pub effective: u32,
+}
+
+/// The watch over one exporter.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    pools: Map<DataSource, Pool>,
+    ports: Map<u32, Port>,
+}
+
+impl Truth {
+    /// Knows nothing yet.
+    pub fn new(seed: Seed) -> Self {
+        Self { pools: Map::new(seed.clone()), ports: Map::new(seed) }
+    }
+
+    /// Takes in a sample and says which rate to believe: the announced one; where it is in conflict with the pool, the
+    /// smaller of both, for nobody should be blocked by an exporter's arithmetic; none where only nonsense was said.
+    #[inline]
+    pub fn believe(&mut self, sample: &FlowSample<'_>) -> Option<u32> {
+        let announced = sample.sampling_rate.max(1);
+        if let Some(port) = self.ports.get_mut(&sample.source.index) {
+            let n = &mut port.truth.estimated_packets;
+            *n = n.saturating_add(u64::from(announced));
+        }
+        let effective = self.effective(sample, announced);
+        match effective {
+            Some(n) if conflicting(announced, n) => Some(announced.min(n)),
+            None if announced > RATE_BELIEVED_MAX => None,
+            _ if announced > RATE_BELIEVED_MAX => None,
+            _ => Some(announced),
+        }
+    }
+
+    #[inline]
+    fn effective(&mut self, sample: &FlowSample<'_>, announced: u32) -> Option<u32> {
+        if self.pools.len() >= SOURCES_MAX && !self.pools.contains_key(&sample.source) {
+            return None;
+        }
+        let fresh =
+            Pool { announced, last: sample.sample_pool, sequence: sample.sequence, grown: 0, samples: 0 };
+        let pool = self.pools.get_or_insert_with(sample.source, || fresh);
+        let steps = sample.sequence.wrapping_sub(pool.sequence);
+        let grown = sample.sample_pool.wrapping_sub(pool.last);
+        // Another rate, a restart, or time going backwards: begin anew.
+        if pool.announced != announced || steps > 1 << 16 || grown > 1 << 31 {
+            *pool = fresh;
+            return None;
+        }
+        pool.samples += u64::from(steps);
+        pool.grown += u64::from(grown);
+        pool.last = sample.sample_pool;
+        pool.sequence = sample.sequence;
+        pool.effective()
+    }
+
+    /// Takes in interface counters.
+    pub fn counters(&mut self, now: &Generic) {
+        if self.ports.len() >= SOURCES_MAX && !self.ports.contains_key(&now.index) {
+            return;
+        }
+        let port = self.ports.get_or_insert_with(now.index, Port::default);
+        if let Some(last) = port.last {
+            let packets = now.in_packets.saturating_sub(last.in_packets);
+            let octets = now.in_octets.saturating_sub(last.in_octets);
+            port.truth.in_packets = port.truth.in_packets.saturating_add(packets);
+            port.truth.in_octets = port.truth.in_octets.saturating_add(octets);
+        }
+        port.last = Some(*now);
+    }
+
+    /// Sources in conflict, by source.
+    pub fn conflicts(&self) -> impl Iterator<Item = Conflict> {
+        self.pools.sorted().into_iter().filter_map(|(source, pool)| {
+            let effective = pool.effective()?;
+            conflicting(pool.announced, effective).then_some(Conflict {
+                source: *source,
+                announced: pool.announced,
+                effective,
+            })
+        })
+    }
+
+    /// What the counters of an interface say beside its samples.
+    pub fn port(&self, index: u32) -> Option<PortTruth> {
+        self.ports.get(&index).map(|port| port.truth)
+    }
+}
+
+impl Pool {
+    /// N in effect; `None` without enough evidence, or when the agent does not count its pool.
+    fn effective(&self) -> Option<u32> {
+        (self.samples >= SAMPLES_MIN && self.grown > 0)
+            .then(|| u32::try_from((self.grown / self.samples).max(1)).unwrap_or(u32::MAX))
+    }
+}
+
+const fn conflicting(announced: u32, effective: u32) -> bool {
+    announced as u64 > CONFLICT * effective as u64 || effective as u64 > CONFLICT * announced as u64
+}
