@@ -1,0 +1,42 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::Problem;
+use crate::router::Shared;
+
+/// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Traffic is watched.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
+    match shared.source.ready() {
+        Ok(()) => "ready\n".into_response(),
+        Err(missing) => {
+            let hint = "wait, or look at the daemon's log";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, missing, hint).into_response()
+        }
+    }
+}
+
+/// OpenMetrics text.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text")),
+)]
+pub(crate) async fn metrics(State(shared): State<Shared>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], shared.source.metrics().encode()).into_response()
+}

@@ -1,0 +1,43 @@
+//! What the daemon knows at this moment.
+
+use std::sync::Arc;
+
+use base::Timestamp;
+use serde_json::value::RawValue;
+
+use crate::metrics::Metrics;
+use crate::model::Exporter;
+
+/// Whoever can be asked. Every call must return at once: it is made while a client waits.
+pub trait Source: Send + Sync + 'static {
+    /// Attacks and exporters as of the last tick.
+    fn live(&self) -> Arc<Live>;
+    /// All numbers, as of now.
+    fn metrics(&self) -> Metrics;
+    /// `Err` says in a sentence what is still missing before traffic is watched.
+    fn ready(&self) -> Result<(), String>;
+}
+
+/// Attacks and exporters as of one tick.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Attacks that are active, or whose end is not in the store yet.
+    pub attacks: Vec<LiveAttack>,
+    /// Rules whose lease runs, as documents.
+    pub rules: Vec<Box<RawValue>>,
+    /// Everyone who sent us flow export, by address.
+    pub exporters: Vec<Exporter>,
+}
+
+/// An attack that the core still holds.
+#[derive(Clone, Debug)]
+pub struct LiveAttack {
+    /// Its id.
+    pub id: String,
+    /// Its start, by which lists are ordered.
+    pub started_at: Timestamp,
+    /// Whether it is over.
+    pub over: bool,
+    /// The document.
+    pub document: Box<RawValue>,
+}

@@ -1,0 +1,299 @@
+//! The names under which Prometheus finds our numbers: one list, one place.
+//!
+//! The daemon fills [`Metrics`] from its counters when it is asked; nothing is counted here. No label ever names a single
+//! host of the traffic. Labels that a sender could multiply (exporters) are capped where they are collected.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+/// All numbers at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Version of the build.
+    pub version: String,
+    /// One entry per listener, from the start.
+    pub listeners: Vec<Listener>,
+    /// One entry per exporter and listener that it reached.
+    pub exporters: Vec<Exporter>,
+    /// Active attacks by (vector, severity).
+    pub attacks_active: BTreeMap<(String, String), u64>,
+    /// Attacks since the start by leading vector.
+    pub attacks: BTreeMap<String, u64>,
+    /// Rules by (backend, state).
+    pub rules: BTreeMap<(String, String), u64>,
+    /// Notifications by (channel, result).
+    pub notifications: BTreeMap<(String, String), u64>,
+    /// Time from an attack's first packet to the decision.
+    pub detection_delay: Histogram,
+    /// Duration of the core's work per tick.
+    pub tick: Histogram,
+    /// Duration of writes to the store.
+    pub store_write: Histogram,
+    /// Writes that failed.
+    pub store_errors: u64,
+    /// Octets of the last snapshot.
+    pub snapshot_bytes: u64,
+    /// Whether the last reload of the configuration was taken.
+    pub reload_ok: bool,
+    /// When a configuration was last taken, seconds since 1970.
+    pub reload_at: f64,
+    /// Resident memory of the process.
+    pub resident_bytes: u64,
+    /// CPU time of the process, user and system.
+    pub cpu_seconds: f64,
+}
+
+/// What one listening address did.
+#[derive(Clone, Debug, Default)]
+pub struct Listener {
+    /// `sflow`, `netflow` or `ipfix`: the key in the configuration.
+    pub name: String,
+    /// Datagrams from exporters that the allow-list does not name.
+    pub refused: u64,
+    /// Datagrams that the kernel dropped because our buffer was full.
+    pub socket_drops: u64,
+    /// Errors of the socket itself.
+    pub errors: u64,
+}
+
+/// What one exporter sent.
+#[derive(Clone, Debug, Default)]
+pub struct Exporter {
+    /// Its address.
+    pub address: String,
+    /// By listener and format: (datagrams, flows).
+    pub counts: BTreeMap<(String, String), (u64, u64)>,
+    /// Faults by name.
+    pub faults: BTreeMap<String, u64>,
+    /// Datagrams lost on the way, by sequence numbers.
+    pub sequence_lost: u64,
+    /// N of 1:N, where known.
+    pub sampling_rate: Option<u32>,
+    /// Time of the last datagram, seconds since 1970.
+    pub last_seen: f64,
+}
+
+/// Counts per bucket of a duration.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    /// (upper bound in seconds, observations in this bucket alone), ascending; the last bound is infinite.
+    pub buckets: Vec<(f64, u64)>,
+    /// Sum of all observations in seconds.
+    pub sum: f64,
+}
+
+impl Histogram {
+    /// An empty one with these bounds.
+    pub fn new(bounds: &[f64]) -> Self {
+        let buckets = bounds.iter().copied().chain([f64::INFINITY]).map(|bound| (bound, 0)).collect();
+        Self { buckets, sum: 0.0 }
+    }
+
+    /// Counts one duration.
+    pub fn observe(&mut self, seconds: f64) {
+        self.sum += seconds;
+        if let Some((_, count)) = self.buckets.iter_mut().find(|(bound, _)| seconds <= *bound) {
+            *count += 1;
+        }
+    }
+}
+
+impl Metrics {
+    /// OpenMetrics text.
+    pub fn encode(self) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        // Writing into a string cannot fail; an empty answer would show as a missing target.
+        if prometheus_client::encoding::text::encode(&mut text, &registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+
+    fn ingest(&self, out: &mut Page<'_>) -> fmt::Result {
+        let mut datagrams = Vec::new();
+        let mut flows = Vec::new();
+        for listener in &self.listeners {
+            // From the start, so that a sum over labels exists before the first datagram.
+            datagrams.push((vec![("listener", listener.name.clone())], 0));
+            flows.push((vec![("listener", listener.name.clone())], 0));
+        }
+        for exporter in &self.exporters {
+            for ((listener, format), (d, f)) in &exporter.counts {
+                let labels = vec![
+                    ("listener", listener.clone()),
+                    ("exporter", exporter.address.clone()),
+                    ("proto", format.clone()),
+                ];
+                datagrams.push((labels.clone(), *d));
+                flows.push((labels, *f));
+            }
+        }
+        out.counters("spillway_ingest_datagrams", "Export datagrams taken in", datagrams)?;
+        out.counters("spillway_ingest_flows", "Flow records and packet samples taken in", flows)?;
+        let by_listener = |count: fn(&Listener) -> u64| {
+            self.listeners.iter().map(|l| (vec![("listener", l.name.clone())], count(l))).collect()
+        };
+        out.counters(
+            "spillway_ingest_socket_drops",
+            "Datagrams dropped by the kernel, receive buffer full",
+            by_listener(|l| l.socket_drops),
+        )?;
+        out.counters(
+            "spillway_ingest_refused",
+            "Datagrams of exporters that the allow-list does not name",
+            by_listener(|l| l.refused),
+        )?;
+        out.counters("spillway_ingest_socket_errors", "Errors of the socket", by_listener(|l| l.errors))?;
+        let faults = self.exporters.iter().flat_map(|exporter| {
+            exporter.faults.iter().map(|(reason, count)| {
+                (vec![("exporter", exporter.address.clone()), ("reason", reason.clone())], *count)
+            })
+        });
+        out.counters("spillway_ingest_errors", "Faults inside datagrams", faults.collect())
+    }
+
+    fn exporters(&self, out: &mut Page<'_>) -> fmt::Result {
+        let label = |exporter: &Exporter| vec![("exporter", exporter.address.clone())];
+        out.counters(
+            "spillway_ingest_sequence_lost",
+            "Export datagrams or records that never came, by sequence numbers",
+            self.exporters.iter().map(|e| (label(e), e.sequence_lost)).collect(),
+        )?;
+        out.gauges(
+            "spillway_ingest_sampling_rate",
+            "N of 1:N as last resolved; absent while unknown",
+            self.exporters.iter().filter_map(|e| Some((label(e), f64::from(e.sampling_rate?)))).collect(),
+        )?;
+        out.gauges(
+            "spillway_exporter_last_seen_timestamp_seconds",
+            "Time of the last datagram",
+            self.exporters.iter().map(|e| (label(e), e.last_seen)).collect(),
+        )
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    fn detection(&self, out: &mut Page<'_>) -> fmt::Result {
+        let pair = |first: &'static str, second: &'static str| {
+            move |((a, b), count): (&(String, String), &u64)| {
+                (vec![(first, a.clone()), (second, b.clone())], *count)
+            }
+        };
+        let gauges = |rows: Vec<(Labels, u64)>| rows.into_iter().map(|(l, n)| (l, n as f64)).collect();
+        out.gauges(
+            "spillway_attacks_active",
+            "Attacks that go on",
+            gauges(self.attacks_active.iter().map(pair("class", "severity")).collect()),
+        )?;
+        out.counters(
+            "spillway_attacks",
+            "Attacks found since the start",
+            self.attacks.iter().map(|(class, n)| (vec![("class", class.clone())], *n)).collect(),
+        )?;
+        out.histogram("spillway_detection_delay_seconds", "First packet to decision", &self.detection_delay)?;
+        out.histogram("spillway_tick_seconds", "Work of the decision core per tick", &self.tick)?;
+        out.gauges(
+            "spillway_rules",
+            "Rules whose lease runs",
+            gauges(self.rules.iter().map(pair("backend", "state")).collect()),
+        )?;
+        out.counters(
+            "spillway_notifications",
+            "Notifications",
+            self.notifications.iter().map(pair("channel", "result")).collect(),
+        )
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    fn platform(&self, out: &mut Page<'_>) -> fmt::Result {
+        out.gauges(
+            "spillway_build_info",
+            "The build",
+            vec![(vec![("version", self.version.clone())], 1.0)],
+        )?;
+        out.gauge(
+            "spillway_config_last_reload_successful",
+            "1 when the last configuration was taken",
+            f64::from(u8::from(self.reload_ok)),
+        )?;
+        out.gauge(
+            "spillway_config_last_reload_success_timestamp_seconds",
+            "When a configuration was last taken",
+            self.reload_at,
+        )?;
+        out.histogram("spillway_store_write_seconds", "Writes to the store", &self.store_write)?;
+        out.counters(
+            "spillway_store_errors",
+            "Writes that failed and are tried again",
+            vec![(Vec::new(), self.store_errors)],
+        )?;
+        out.gauges(
+            "spillway_store_bytes",
+            "Size of the last snapshot",
+            vec![(vec![("kind", "snapshot".to_owned())], self.snapshot_bytes as f64)],
+        )?;
+        out.gauge("process_resident_memory_bytes", "Resident memory", self.resident_bytes as f64)?;
+        out.float_counter("process_cpu_seconds", "CPU time, user and system", self.cpu_seconds)
+    }
+}
+
+impl Collector for Metrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut out = Page(encoder);
+        self.ingest(&mut out)?;
+        self.exporters(&mut out)?;
+        self.detection(&mut out)?;
+        self.platform(&mut out)
+    }
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+/// One family after the other.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn family(&mut self, name: &'static str, help: &'static str, kind: MetricType) -> Result<MetricEncoder<'_>, fmt::Error> {
+        self.0.encode_descriptor(name, help, None, kind)
+    }
+
+    fn counters(&mut self, name: &'static str, help: &'static str, rows: Vec<(Labels, u64)>) -> fmt::Result {
+        let mut family = self.family(name, help, MetricType::Counter)?;
+        for (labels, count) in rows {
+            family.encode_family(&labels)?.encode_counter::<Labels, _, u64>(&count, None)?;
+        }
+        Ok(())
+    }
+
+    fn float_counter(&mut self, name: &'static str, help: &'static str, value: f64) -> fmt::Result {
+        self.family(name, help, MetricType::Counter)?.encode_counter::<Labels, _, u64>(&value, None)
+    }
+
+    fn gauges(&mut self, name: &'static str, help: &'static str, rows: Vec<(Labels, f64)>) -> fmt::Result {
+        let mut family = self.family(name, help, MetricType::Gauge)?;
+        for (labels, value) in rows {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &'static str, value: f64) -> fmt::Result {
+        self.family(name, help, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) -> fmt::Result {
+        let count = histogram.buckets.iter().map(|(_, n)| n).sum();
+        self.family(name, help, MetricType::Histogram)?.encode_histogram::<Labels>(
+            histogram.sum,
+            count,
+            &histogram.buckets,
+            None,
+        )
+    }
+}

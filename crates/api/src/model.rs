@@ -1,0 +1,173 @@
+//! The documents that the API serves, as the OpenAPI document describes them.
+//!
+//! Attacks and rules are printed by the engine and pass through as they are; the types here are their description, and a
+//! test of the daemon reads real documents with them (unknown fields denied), so the two cannot drift apart.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One attack in its present or final state.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Attack {
+    /// Always `attack`.
+    pub event: String,
+    /// `active` or `over`.
+    pub state: String,
+    /// First 16 hex digits of SHA-256 over target, direction and start.
+    pub id: String,
+    /// Smallest cover of `targets`.
+    pub target: String,
+    /// Smallest set of prefixes that is attacked.
+    pub targets: Vec<String>,
+    /// `in`: towards the own networks; `out`: from them.
+    pub direction: String,
+    /// `attack` or `suspicious`.
+    pub severity: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// End of the tick that decided.
+    pub detected_at: String,
+    /// `null` while active.
+    pub ended_at: Option<String>,
+    /// Packets/s of the busiest sliding second.
+    pub peak_pps: f64,
+    /// Bits/s of the busiest sliding second.
+    pub peak_bps: f64,
+    /// What it is made of.
+    pub vectors: Vec<Vector>,
+    /// Where it comes from.
+    pub sources: Sources,
+    /// Filters derived for it.
+    pub rules: Vec<Rule>,
+    /// Why, in sentences.
+    pub explain: Vec<String>,
+}
+
+/// One vector of an attack.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Vector {
+    /// As listed in the manual.
+    pub name: String,
+    /// Of the attack's packets.
+    pub share: f64,
+    /// Where one source port stands out.
+    pub src_port: Option<u16>,
+    /// Where one destination port stands out.
+    pub dst_port: Option<u16>,
+}
+
+/// The sources of an attack.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Sources {
+    /// Distinct sources.
+    pub count: u64,
+    /// `spoofed`, `reflectors`, `real`, `mixed` or `unknown`.
+    pub nature: String,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// The busiest ones.
+    pub top: Vec<Source>,
+}
+
+/// One source of an attack.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Source {
+    /// As it stood in the packets: a claim.
+    pub address: String,
+    /// Its packets.
+    pub packets: u64,
+    /// Of the attack's packets.
+    pub share: f64,
+}
+
+/// A filter of an attack.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Rule {
+    /// Unique within its attack.
+    pub id: String,
+    /// The rule as `spillway rules` reads it.
+    pub text: String,
+    /// `drop`, `rate`, …
+    pub action: String,
+    /// What it would cost honest traffic; `null` without evidence of honest traffic.
+    pub collateral: Option<Collateral>,
+    /// End of its lease.
+    pub expires_at: Option<String>,
+    /// Whose rule it is; in `/api/v1/rules` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<String>,
+    /// `suggested`, or `observed` in observe mode; in `/api/v1/rules` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
+
+/// Shares of honest traffic that a rule would hit, each with its upper 95 % bound.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Collateral {
+    /// Of packets.
+    pub packets: f64,
+    /// Of bytes.
+    pub bytes: f64,
+    /// Of distinct peers.
+    pub peers: f64,
+    /// Upper bound.
+    pub packets_upper95: f64,
+    /// Upper bound.
+    pub bytes_upper95: f64,
+    /// Upper bound.
+    pub peers_upper95: f64,
+}
+
+/// Somebody who sends us flow export.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Exporter {
+    /// Its address; UDP source addresses are claims.
+    pub address: String,
+    /// Formats it speaks.
+    pub formats: Vec<String>,
+    /// Datagrams taken in.
+    pub datagrams: u64,
+    /// Flow records and packet samples taken in.
+    pub flows: u64,
+    /// Export datagrams that never came, by sequence numbers.
+    pub sequence_lost: u64,
+    /// N of 1:N as last resolved; `null` when unknown.
+    pub sampling_rate: Option<u32>,
+    /// Who said so: `sample`, `header`, `record`, `sampler`, `domain`, `exporter`, `config` or `none`.
+    pub sampling_source: String,
+    /// Templates held.
+    pub templates: u64,
+    /// Octets that wait for their template.
+    pub buffered_bytes: u64,
+    /// Faults inside its datagrams, by name.
+    pub faults: std::collections::BTreeMap<String, u64>,
+    /// Time of the last datagram, RFC 3339.
+    pub last_seen: Option<String>,
+}
+
+/// One page of attacks.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct AttackPage {
+    /// Newest first.
+    pub items: Vec<Attack>,
+    /// Give it as `after` to get the next page; `null` on the last one.
+    pub next: Option<String>,
+}
+
+/// The rules whose lease runs.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct RulePage {
+    /// By attack, then id.
+    pub items: Vec<Rule>,
+    /// Always `null`: one page.
+    pub next: Option<String>,
+}
+
+/// The exporters.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExporterPage {
+    /// By address.
+    pub items: Vec<Exporter>,
+    /// Always `null`: one page.
+    pub next: Option<String>,
+}

@@ -1,0 +1,204 @@
+//! The API through its door: requests go in, documents come out.
+
+#![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use api::metrics::{Exporter, Histogram, Listener, Metrics};
+use api::{Live, LiveAttack, Source};
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use base::Timestamp;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use store::{AttackRow, Batch, Writer};
+use tower::ServiceExt as _;
+
+struct Fixed {
+    live: Arc<Live>,
+    ready: bool,
+}
+
+impl Source for Fixed {
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live)
+    }
+
+    fn metrics(&self) -> Metrics {
+        let counts = BTreeMap::from([(("sflow".into(), "sflow5".into()), (7, 21))]);
+        Metrics {
+            version: "0.1.0".into(),
+            listeners: vec![Listener { name: "sflow".into(), socket_drops: 3, ..Listener::default() }],
+            exporters: vec![Exporter { address: "192.0.2.1".into(), counts, ..Exporter::default() }],
+            tick: Histogram::new(&[0.001, 0.01]),
+            ..Metrics::default()
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.ready { Ok(()) } else { Err("listeners are not open yet".into()) }
+    }
+}
+
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A store that holds attacks `a` (1 s), `b` (2 s) and `c` (3 s), all over; the core holds `c` and `d` (4 s), both active.
+fn served(name: &str, ready: bool) -> (Folder, axum::Router) {
+    let path = std::env::temp_dir().join(format!("spillway-api-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("the temporary folder is writable");
+    let mut writer = Writer::open(&path).expect("a fresh store opens");
+    let row = |(id, at): (&str, u64)| AttackRow {
+        id: id.into(),
+        state: "over".into(),
+        severity: "attack".into(),
+        target: "198.18.0.1/32".into(),
+        direction: "in".into(),
+        started_at: Timestamp::from_secs(at),
+        ended_at: None,
+        updated_at: Timestamp::from_secs(at),
+        document: format!(r#"{{"id":"{id}","from":"store"}}"#),
+        rules: Vec::new(),
+    };
+    let attacks = [("a", 1), ("b", 2), ("c", 3)].map(row).to_vec();
+    writer.commit(&Batch { attacks, ..Batch::default() }).expect("a fresh store takes rows");
+    let live = |id: &str, at| LiveAttack {
+        id: id.into(),
+        started_at: Timestamp::from_secs(at),
+        over: false,
+        document: RawValue::from_string(format!(r#"{{"id":"{id}","from":"core"}}"#)).expect("it is JSON"),
+    };
+    let live = Live { attacks: vec![live("c", 3), live("d", 4)], ..Live::default() };
+    let reader = writer.reader().expect("an open store can be read");
+    let source = Arc::new(Fixed { live: Arc::new(live), ready });
+    (Folder(path), api::router(source, reader))
+}
+
+async fn get(router: &axum::Router, path: &str) -> (StatusCode, String) {
+    ask(router, Request::get(path).header("host", "127.0.0.1:1").body(Body::empty()).unwrap()).await
+}
+
+async fn ask(router: &axum::Router, request: Request<Body>) -> (StatusCode, String) {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn json(router: &axum::Router, path: &str) -> (StatusCode, Value) {
+    let (status, body) = get(router, path).await;
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+fn ids(page: &Value) -> Vec<String> {
+    page["items"].as_array().unwrap().iter().map(|a| format!("{}:{}", text(a, "id"), text(a, "from"))).collect()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn attacks_of_core_and_store_stand_in_one_list_and_the_core_wins() {
+    let (_folder, router) = served("list", true);
+    let (status, page) = json(&router, "/api/v1/attacks").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(ids(&page), ["d:core", "c:core", "b:store", "a:store"]);
+    assert!(page["next"].is_null());
+    assert_eq!(ids(&json(&router, "/api/v1/attacks?state=active").await.1), ["d:core", "c:core"]);
+    assert_eq!(ids(&json(&router, "/api/v1/attacks?state=over").await.1), ["b:store", "a:store"]);
+}
+
+#[tokio::test]
+async fn pages_of_any_size_show_every_attack_once() {
+    let (_folder, router) = served("pages", true);
+    for limit in 1..=5 {
+        let (mut path, mut seen) = (format!("/api/v1/attacks?limit={limit}"), Vec::new());
+        loop {
+            let (_, page) = json(&router, &path).await;
+            seen.extend(ids(&page));
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/api/v1/attacks?limit={limit}&after={next}");
+        }
+        assert_eq!(seen, ["d:core", "c:core", "b:store", "a:store"], "limit {limit}");
+    }
+}
+
+#[tokio::test]
+async fn one_attack_is_found_wherever_it_is() {
+    let (_folder, router) = served("one", true);
+    assert_eq!(text(&json(&router, "/api/v1/attacks/c").await.1, "from"), "core");
+    assert_eq!(text(&json(&router, "/api/v1/attacks/a").await.1, "from"), "store");
+    let (status, problem) = json(&router, "/api/v1/attacks/nosuch").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(text(&problem, "detail").contains("nosuch"));
+}
+
+#[tokio::test]
+async fn a_wrong_question_is_answered_with_a_problem_document() {
+    let (_folder, router) = served("wrong", true);
+    for path in ["?limit=0", "?limit=1001", "?limit=x", "?after=x", "?state=open", "?stat=over"] {
+        let (status, problem) = json(&router, &format!("/api/v1/attacks{path}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(problem["status"], 400, "{path}");
+        assert!(!text(&problem, "hint").is_empty());
+    }
+    let (status, _) = json(&router, "/nothing").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let post = Request::post("/api/v1/attacks").body(Body::empty()).unwrap();
+    assert_eq!(ask(&router, post).await.0, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn a_foreign_name_is_refused() {
+    let (_folder, router) = served("name", true);
+    let foreign = Request::get("/api/v1/attacks").header("host", "rebind.example").body(Body::empty()).unwrap();
+    assert_eq!(ask(&router, foreign).await.0, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn health_says_what_is_missing() {
+    let (_folder, router) = served("health", false);
+    assert_eq!(get(&router, "/healthz").await.0, StatusCode::OK);
+    let (status, problem) = json(&router, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text(&problem, "detail").contains("listeners"));
+    let (_folder, router) = served("health-ready", true);
+    assert_eq!(get(&router, "/readyz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn metrics_show_each_listener_from_the_start() {
+    let (_folder, router) = served("metrics", true);
+    let (status, text) = get(&router, "/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    for line in [
+        r#"spillway_ingest_flows_total{listener="sflow"} 0"#,
+        r#"spillway_ingest_flows_total{listener="sflow",exporter="192.0.2.1",proto="sflow5"} 21"#,
+        r#"spillway_ingest_datagrams_total{listener="sflow",exporter="192.0.2.1",proto="sflow5"} 7"#,
+        r#"spillway_ingest_socket_drops_total{listener="sflow"} 3"#,
+        r#"spillway_build_info{version="0.1.0"} 1.0"#,
+        r#"spillway_tick_seconds_bucket{le="+Inf"} 0"#,
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_lists_every_route() {
+    let (_folder, router) = served("openapi", true);
+    let (_, document) = json(&router, "/api/v1/openapi.json").await;
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    for path in ["/api/v1/attacks", "/api/v1/attacks/{id}", "/api/v1/exporters", "/api/v1/rules", "/healthz", "/readyz", "/metrics"] {
+        assert!(paths.iter().any(|p| p == path), "{path} is missing in {paths:?}");
+    }
+}
