@@ -1,7 +1,8 @@
 //! `/api/v1/attacks`: what the core holds, and behind it what the store remembers.
+#![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
-use std::collections::BTreeMap;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;

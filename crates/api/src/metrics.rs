@@ -212,11 +212,7 @@ impl Metrics {
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
     fn platform(&self, out: &mut Page<'_>) -> fmt::Result {
-        out.gauges(
-            "spillway_build_info",
-            "The build",
-            vec![(vec![("version", self.version.clone())], 1.0)],
-        )?;
+        out.gauges("spillway_build_info", "The build", vec![(vec![("version", self.version.clone())], 1.0)])?;
         out.gauge(
             "spillway_config_last_reload_successful",
             "1 when the last configuration was taken",
@@ -259,7 +255,12 @@ type Labels = Vec<(&'static str, String)>;
 struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
-    fn family(&mut self, name: &'static str, help: &'static str, kind: MetricType) -> Result<MetricEncoder<'_>, fmt::Error> {
+    fn family(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        kind: MetricType,
+    ) -> Result<MetricEncoder<'_>, fmt::Error> {
         self.0.encode_descriptor(name, help, None, kind)
     }
 

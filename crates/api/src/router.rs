@@ -82,7 +82,8 @@ async fn nothing_here(request: Request) -> Problem {
 }
 
 async fn read_only() -> Problem {
-    let hint = "use GET; changes go through `spillway control`, which talks to a socket only its owner may open";
+    let hint =
+        "use GET; changes go through `spillway control`, which talks to a socket only its owner may open";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this interface only answers questions", hint)
 }
 

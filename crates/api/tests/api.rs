@@ -99,7 +99,12 @@ async fn json(router: &axum::Router, path: &str) -> (StatusCode, Value) {
 }
 
 fn ids(page: &Value) -> Vec<String> {
-    page["items"].as_array().unwrap().iter().map(|a| format!("{}:{}", text(a, "id"), text(a, "from"))).collect()
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| format!("{}:{}", text(a, "id"), text(a, "from")))
+        .collect()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -160,7 +165,8 @@ async fn a_wrong_question_is_answered_with_a_problem_document() {
 #[tokio::test]
 async fn a_foreign_name_is_refused() {
     let (_folder, router) = served("name", true);
-    let foreign = Request::get("/api/v1/attacks").header("host", "rebind.example").body(Body::empty()).unwrap();
+    let foreign =
+        Request::get("/api/v1/attacks").header("host", "rebind.example").body(Body::empty()).unwrap();
     assert_eq!(ask(&router, foreign).await.0, StatusCode::MISDIRECTED_REQUEST);
 }
 
@@ -198,7 +204,15 @@ async fn the_document_lists_every_route() {
     let (_folder, router) = served("openapi", true);
     let (_, document) = json(&router, "/api/v1/openapi.json").await;
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
-    for path in ["/api/v1/attacks", "/api/v1/attacks/{id}", "/api/v1/exporters", "/api/v1/rules", "/healthz", "/readyz", "/metrics"] {
+    for path in [
+        "/api/v1/attacks",
+        "/api/v1/attacks/{id}",
+        "/api/v1/exporters",
+        "/api/v1/rules",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ] {
         assert!(paths.iter().any(|p| p == path), "{path} is missing in {paths:?}");
     }
 }
