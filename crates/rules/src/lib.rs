@@ -6,9 +6,12 @@
 
 extern crate alloc;
 
+pub mod collateral;
 mod component;
 pub mod count;
 pub mod eval;
+pub mod lease;
+pub mod limit;
 pub mod order;
 pub mod parse;
 mod print;

@@ -7,4 +7,6 @@ mod meaning;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod price;
+#[cfg(test)]
 mod text;

@@ -1,0 +1,113 @@
+//! Rates, leases and prices.
+
+use base::{Span, Timestamp};
+use rules::collateral::{self, Benign, clopper_pearson_upper};
+use rules::lease::{LeaseError, Leased};
+use rules::limit::{Fate, Limiter};
+use rules::{RuleSet, lease::Lease, parse};
+
+use crate::make::{Packet, parsed, udp};
+
+fn set(text: &str) -> RuleSet {
+    RuleSet::new(parse::rules(text).unwrap())
+}
+
+fn passed(text: &str, every: Span, packets: u64, payload: usize) -> usize {
+    let set = set(text);
+    let mut limiter = Limiter::new(&set);
+    let bytes = Packet { payload: vec![0; payload], ..udp() }.bytes();
+    (0..packets)
+        .filter(|n| {
+            let now = Timestamp::from_secs(1_600_000_000).plus(every.times(*n));
+            limiter.judge(&set, now, &parsed(&bytes)).fate == Fate::Passed
+        })
+        .count()
+}
+
+#[test]
+fn a_rate_lets_pass_what_it_says_and_a_tenth_of_a_second_more() {
+    let ms = Span::from_millis(1);
+    assert_eq!(passed("x @1 proto udp -> rate 100pps", ms, 10_000, 0), 1009);
+    assert_eq!(passed("x @1 proto udp -> rate 2000pps", ms, 10_000, 0), 10_000);
+    assert_eq!(passed("x @1 proto udp -> rate 0pps", ms, 1000, 0), 0);
+    assert_eq!(passed("x @1 proto udp -> rate 0bps", ms, 1000, 0), 0);
+    // 1,000 octets, 100 of them a second; one packet is larger than the bucket and passes all the same.
+    let kept = passed("x @1 proto udp -> rate 800kbps", ms, 10_000, 972);
+    assert!((1009..=1012).contains(&kept), "{kept}");
+    assert_eq!(passed("x @1 proto udp -> rate 800bps", Span::from_secs(1), 100, 972), 10);
+    assert_eq!(passed("x @1 proto udp -> rate 0.1pps", Span::from_secs(1), 100, 0), 10);
+    assert_eq!(passed("x @1 proto tcp -> drop", ms, 10, 0), 10);
+}
+
+#[test]
+fn a_lease_has_an_owner_a_reason_and_an_end() {
+    let now = Timestamp::from_secs(100);
+    let quarter = Span::from_secs(900);
+    assert_eq!(Lease::new(" ", "flood", now, quarter), Err(LeaseError::Owner));
+    assert_eq!(Lease::new("ops", "", now, quarter), Err(LeaseError::Reason));
+    assert_eq!(Lease::new("ops", "flood", now, Span::ZERO), Err(LeaseError::Empty));
+    let err = Lease::new("ops", "flood", now, Span::from_secs(86_401)).unwrap_err();
+    assert_eq!(err.to_string(), "a lease holds for at most 1d; renew it instead");
+    let lease = Lease::new("ops", "flood", now, quarter).unwrap();
+    assert!(lease.holds(now) && !lease.holds(now.plus(quarter)) && !lease.holds(Timestamp::ZERO));
+    let mut leased = Leased::new("x @1 -> drop".parse().unwrap(), lease);
+    assert_eq!(leased.rule().to_string(), "x @1 -> drop for 15m");
+    leased.renew(now.plus(quarter), quarter).unwrap();
+    assert_eq!(leased.rule().to_string(), "x @1 -> drop for 30m");
+}
+
+/// Reference values: the binomial tail set to 5 % and solved by bisection in 40-digit decimals.
+#[test]
+fn the_bound_is_that_of_clopper_and_pearson() {
+    for (k, n, wanted) in [
+        (0, 100, 0.029_513_049_607_039_9),
+        (1, 100, 0.046_559_811_453_538_9),
+        (5, 100, 0.102_253_377_643_274_5),
+        (50, 100, 0.586_378_285_369_088_2),
+        (0, 1, 0.95),
+        (10, 100_000, 0.000_169_616_287_626_3),
+    ] {
+        let found = clopper_pearson_upper(k, n);
+        assert!((found - wanted).abs() < 1e-9 * wanted, "{k} of {n}: {found} is not {wanted}");
+    }
+    assert_eq!(clopper_pearson_upper(0, 0), 1.0);
+}
+
+#[test]
+fn no_evidence_has_no_price_and_some_evidence_never_the_bound_zero() {
+    let rules = set("keep @1 dst-port 53 src 192.0.2.0/26 -> pass\nx @2 proto udp -> drop");
+    assert_eq!(collateral::price(&rules, []), None);
+
+    let price =
+        |hosts: &[(&str, u64)], rules: &RuleSet| {
+            let packets: Vec<Packet> = hosts
+                .iter()
+                .map(|(src, _)| {
+                    let src: core::net::IpAddr = src.parse().unwrap();
+                    let dst = if src.is_ipv4() { udp().dst } else { "2001:db8::7".parse().unwrap() };
+                    Packet { src, dst, ..udp() }
+                })
+                .collect();
+            let frames: Vec<Vec<u8>> = packets.iter().map(Packet::bytes).collect();
+            let samples = frames.iter().zip(hosts).zip(&packets).map(|((frame, (_, weight)), packet)| {
+                Benign { packet: parsed(frame), peer: packet.src, packets: *weight, bytes: *weight * 100 }
+            });
+            collateral::price(rules, samples)
+        };
+    let hosts = [("192.0.2.1", 1), ("192.0.2.200", 1), ("2001:db8::1", 1), ("2001:db8::2", 1)];
+    let c = price(&hosts, &rules).unwrap();
+    assert_eq!(c.packets.estimate, 0.75);
+    // Two addresses of one /64 are one peer.
+    assert_eq!(c.peers.estimate, 2.0 / 3.0);
+    assert!(c.packets.upper95 > 0.75 && c.peers.upper95 > 2.0 / 3.0);
+
+    let spared = price(&hosts, &set("x @1 proto tcp -> drop")).unwrap();
+    assert_eq!(spared.packets.estimate, 0.0);
+    assert!(spared.packets.upper95 > 0.5 && spared.peers.upper95 > 0.5, "{spared:?}");
+    let keys = serde_json::to_value(spared).unwrap();
+    assert!(keys.get("peers_upper95").is_some() && keys.get("packets").is_some());
+
+    // One record that stands for a million packets is still one observation.
+    let heavy = price(&[("192.0.2.1", 1_000_000), ("192.0.2.2", 1)], &set("x @1 proto tcp -> drop")).unwrap();
+    assert!(heavy.packets.upper95 > 0.9, "{heavy:?}");
+}
