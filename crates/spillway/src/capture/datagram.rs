@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use base::Timestamp;
+
 use super::fault::CaptureError;
 use super::reader::is_magic;
 
@@ -30,5 +32,21 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, CaptureError> {
             "a *.dat file holds one export datagram",
         )),
         _ => Ok(Some(bytes)),
+    }
+}
+
+/// The time that an export datagram claims to be sent at; for sFlow, which tells none, the agent's uptime.
+pub fn export_time(bytes: &[u8]) -> Timestamp {
+    let word = |at: usize| {
+        let field = bytes.get(at..).and_then(|b| b.first_chunk::<4>());
+        u64::from(u32::from_be_bytes(field.copied().unwrap_or_default()))
+    };
+    match bytes {
+        [0, 5 | 9, ..] => Timestamp::from_secs(word(8)),
+        [0, 10, ..] => Timestamp::from_secs(word(4)),
+        // RFC 3176's successor: version, address type, address, sub-agent, sequence number, uptime.
+        [0, 0, 0, 5, 0, 0, 0, 1, ..] => Timestamp::from_millis(word(20)),
+        [0, 0, 0, 5, 0, 0, 0, 2, ..] => Timestamp::from_millis(word(32)),
+        _ => Timestamp::ZERO,
     }
 }

@@ -1,0 +1,254 @@
+//! `spillway replay`: a recording through the engine of the daemon.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use base::map::Seed;
+use base::{Prefix, Timestamp};
+use engine::report::Attack;
+use engine::settings::Profile;
+use engine::{Output, Replay, Settings};
+use serde::Serialize;
+
+use crate::capture::Writer;
+use crate::capture::content::Content;
+use crate::card;
+use crate::cli::Context;
+use crate::error::usage;
+use crate::output::{self, Format, Paint};
+use crate::progress::grouped;
+use crate::replay::stats::Stats;
+use crate::replay::verdict::{Apply, Verdicts};
+use crate::replay::{Feed, Findings, Item};
+
+/// Shards at most; each has its own tables.
+const SHARDS_MAX: u64 = 256;
+
+/// Find the attacks in a capture, derive filters and count what they do
+///
+/// Reads packets or flow export (told apart by content) through the engine of the daemon, on the capture's own clock.
+/// The result depends on the input and the options alone.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  spillway replay capture.pcap
+  spillway replay capture.pcap --protect 192.0.2.0/24 -o jsonl
+  spillway replay capture.pcap --apply whole --passed clean.pcapng --dropped attack.pcapng")]
+pub struct Args {
+    /// Captures (pcap, pcapng) or raw export datagrams (*.dat), in order
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Own network, may be repeated; without one the victims are found by themselves
+    #[arg(long, value_name = "PREFIX")]
+    protect: Vec<Prefix>,
+    /// Configuration file, for its networks and detection settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How the derived rules act on the capture
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    apply: Apply,
+    /// Write the packets that the rules let pass into this pcapng file
+    #[arg(long, value_name = "FILE")]
+    passed: Option<PathBuf>,
+    /// Write the packets that the rules drop into this pcapng file
+    #[arg(long, value_name = "FILE")]
+    dropped: Option<PathBuf>,
+    /// Seed of the hash tables; the result does not depend on it
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Number of shards; the result does not depend on it
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SHARDS_MAX))]
+    shards: u64,
+    /// Write wall time, memory and packets per shard as JSON into this file
+    #[arg(long, value_name = "FILE")]
+    stats: Option<PathBuf>,
+}
+
+/// The last line.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    event: &'static str,
+    packets: u64,
+    bytes: u64,
+    passed_packets: u64,
+    dropped_packets: u64,
+    attacks: usize,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    attacks: Vec<&'a Attack>,
+    summary: &'a Summary,
+}
+
+/// Replays.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    let started = Instant::now();
+    args.check_outputs()?;
+    let writes = args.passed.is_some() || args.dropped.is_some();
+    let second = writes || args.apply != Apply::None;
+    let mut feed = Feed::open(&args.files, if second { 2 } else { 1 }, &context.interrupt)?;
+    if writes && feed.content() == Content::FlowExport {
+        return Err(usage("--passed and --dropped need packets, and this is flow export; leave them out"));
+    }
+    let settings = args.settings()?;
+    let format = context.format(Format::Jsonl);
+    let mut out = output::stdout();
+
+    let mut summary = Summary { event: "summary", ..Summary::default() };
+    let mut findings = Findings::default();
+    let shards = usize::try_from(args.shards).unwrap_or(1);
+    let mut replay = Replay::new(settings.clone(), shards, &Seed::new(args.seed));
+    let mut now = Timestamp::ZERO;
+    let tick_end = |at: Timestamp| Timestamp::ZERO.plus(settings.tick.times(at.tick(settings.tick) + 1));
+    let mut take = |replay: &mut Replay, now: Timestamp, out: &mut _| -> anyhow::Result<()> {
+        while let Some(Output::Attack(attack)) = replay.poll_output() {
+            if format == Format::Jsonl {
+                output::line(out, &attack)?;
+            }
+            findings.note(tick_end(now), *attack);
+        }
+        Ok(())
+    };
+    feed.pass("looking for attacks:", |item| {
+        summary.add(&item);
+        match item {
+            Item::Packet(_, None) => return Ok(()),
+            Item::Packet(packet, Some(parsed)) => {
+                replay.record(&telemetry::Record::packet(packet.at, parsed));
+                take(&mut replay, now, &mut out)?;
+                now = now.max(packet.at);
+            }
+            Item::Record(record) => {
+                replay.record(record);
+                take(&mut replay, now, &mut out)?;
+                now = now.max(record.at);
+            }
+        }
+        Ok(())
+    })?;
+    replay.finish();
+    take(&mut replay, now, &mut out)?;
+    out.flush()?;
+    let detect_seconds = started.elapsed().as_secs_f64();
+
+    summary.attacks = findings.attack_count();
+    summary.passed_packets = summary.packets;
+    if second {
+        apply(&args, &mut feed, &findings, &settings, &mut summary)?;
+    }
+    match format {
+        Format::Jsonl => output::line(&mut out, &summary)?,
+        Format::Json => {
+            output::document(
+                &mut out,
+                &Document { attacks: findings.attacks().collect(), summary: &summary },
+            )?;
+        }
+        Format::Text => text(&mut out, &args, &findings, &summary)?,
+    }
+    out.flush()?;
+    if let Some(path) = &args.stats {
+        let shards = replay.packets_per_shard().to_vec();
+        Stats::new(started, detect_seconds, summary.packets, shards).write(path)?;
+    }
+    feed.end()
+}
+
+/// The second pass.
+fn apply(
+    args: &Args,
+    feed: &mut Feed,
+    findings: &Findings,
+    settings: &Settings,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
+    let mut verdicts = Verdicts::new(args.apply, findings, settings.install_delay)?;
+    let open = |path: &Option<PathBuf>| path.as_deref().map(Writer::create).transpose();
+    let (mut passed, mut dropped) = (open(&args.passed)?, open(&args.dropped)?);
+    summary.passed_packets = 0;
+    feed.pass("applying the rules:", |item| {
+        let (weight, passes) = match &item {
+            Item::Packet(_, None) => (1, true),
+            Item::Packet(packet, Some(parsed)) => (1, verdicts.passes(packet.at, parsed)?),
+            Item::Record(record) => (weight(record), verdicts.passes_record(record)?),
+        };
+        *(if passes { &mut summary.passed_packets } else { &mut summary.dropped_packets }) += weight;
+        let file = if passes { &mut passed } else { &mut dropped };
+        match (item, file) {
+            (Item::Packet(packet, _), Some(file)) => file.write(packet),
+            _ => Ok(()),
+        }
+    })?;
+    [passed, dropped].into_iter().flatten().try_for_each(Writer::finish)
+}
+
+/// Packets that a record stands for.
+fn weight(record: &telemetry::Record) -> u64 {
+    record.packets.saturating_mul(u64::from(record.sampling.rate.unwrap_or(1).max(1)))
+}
+
+impl Summary {
+    #[inline]
+    fn add(&mut self, item: &Item<'_>) {
+        let (packets, bytes) = match item {
+            Item::Packet(packet, parsed) => {
+                (1, u64::from(parsed.map_or_else(|| packet.layer3_len(), |p| p.headers.length)))
+            }
+            Item::Record(record) => {
+                let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
+                (weight(record), record.bytes.saturating_mul(rate))
+            }
+        };
+        self.packets = self.packets.saturating_add(packets);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+impl Args {
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::of(Profile::Capture);
+        settings.networks.clone_from(&self.protect);
+        Ok(settings)
+    }
+
+    /// Never write over what is being read.
+    fn check_outputs(&self) -> anyhow::Result<()> {
+        let real = |path: &Path| path.canonicalize().ok();
+        let inputs: Vec<PathBuf> = self.files.iter().filter_map(|f| real(f)).collect();
+        let outputs = [&self.passed, &self.dropped, &self.stats];
+        for (i, output) in outputs.iter().enumerate() {
+            let Some(output) = output else { continue };
+            let name = output.display();
+            if real(output).is_some_and(|path| inputs.contains(&path)) {
+                return Err(usage(format!("{name}: is also an input; choose another name for the output")));
+            }
+            if outputs.iter().skip(i + 1).any(|other| other.as_ref() == Some(output)) {
+                return Err(usage(format!("{name}: named for two outputs; give each its own file")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(out: &mut impl Write, args: &Args, findings: &Findings, summary: &Summary) -> std::io::Result<()> {
+    let paint = Paint::stdout();
+    for attack in findings.attacks() {
+        writeln!(out, "{}", card::attack(attack, paint))?;
+    }
+    let found = match summary.attacks {
+        0 => paint.green("no attack"),
+        1 => paint.bold("1 attack"),
+        n => paint.bold(format!("{n} attacks")),
+    };
+    let bytes = base::units::ByteCount(summary.bytes);
+    writeln!(out, "{} packets, {bytes}: {found}", grouped(summary.packets))?;
+    if args.apply != Apply::None {
+        let (passed, dropped) = (grouped(summary.passed_packets), grouped(summary.dropped_packets));
+        writeln!(out, "The rules drop {} and pass {passed} packets", paint.bold(dropped))?;
+    } else if findings.attacks().any(|a| !a.rules.is_empty()) {
+        writeln!(out, "{}", paint.dim("To see what the rules would do: add --apply whole"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Files as packets or records, in order; a damaged file does not hide the next.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use base::Timestamp;
+use base::map::Seed;
+use telemetry::told::Format;
+use telemetry::{Collector, Record};
+use wire::packet::{Parsed, UDP};
+
+use crate::capture::content::{self, Content};
+use crate::capture::{Capture, CaptureError, Packet, datagram};
+use crate::error::usage;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// What a file told.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// A packet as stored, and its headers where it is IP.
+    Packet(&'a Packet<'a>, Option<&'a Parsed<'a>>),
+    /// A flow or packet sample of an exporter.
+    Record(&'a Record),
+}
+
+/// The files of one call.
+pub struct Feed {
+    files: Vec<PathBuf>,
+    content: Content,
+    interrupt: Interrupt,
+    progress: Progress,
+    problems: Vec<String>,
+    opened: usize,
+    collector: Collector,
+}
+
+/// Stands for the exporter of raw datagram files, which no address tells.
+pub const FILE_EXPORTER: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// One datagram of flow export.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Capture time; for raw files the time in the datagram.
+    pub at: Timestamp,
+    /// Source address of the packet, or [`FILE_EXPORTER`].
+    pub exporter: IpAddr,
+    /// UDP payload.
+    pub payload: &'a [u8],
+}
+
+impl Feed {
+    /// Looks into the files; they must be of one kind.
+    pub fn open(files: &[PathBuf], passes: u64, interrupt: &Interrupt) -> anyhow::Result<Self> {
+        for file in files {
+            if file.as_os_str() == "-" || std::fs::metadata(file).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+                let name = file.display();
+                return Err(usage(format!(
+                    "{name}: a stream can be read only once; write it to a file first"
+                )));
+            }
+        }
+        let mut problems = Vec::new();
+        let mut kinds = Vec::new();
+        for file in files {
+            match content::of(file) {
+                Ok(kind) => kinds.push((file, kind)),
+                Err(e) => problems.push(e.to_string()),
+            }
+        }
+        let Some((_, content)) = kinds.first().copied() else {
+            let first = problems.first().cloned().unwrap_or_default();
+            return Err(anyhow::Error::msg(first));
+        };
+        if let Some((odd, _)) = kinds.iter().find(|(_, kind)| *kind != content) {
+            let name = odd.display();
+            return Err(usage(format!(
+                "{name}: packets and flow export in one call; replay them one by one"
+            )));
+        }
+        interrupt.listen()?;
+        Ok(Self {
+            files: kinds.into_iter().map(|(file, _)| file.clone()).collect(),
+            content,
+            interrupt: interrupt.clone(),
+            progress: Progress::new(files, passes),
+            problems,
+            opened: 0,
+            collector: new_collector(),
+        })
+    }
+
+    /// Takes what the files hold as packets, whatever they are about; one may be standard input, for one pass.
+    pub fn packets_of(files: &[PathBuf], interrupt: &Interrupt) -> anyhow::Result<Self> {
+        interrupt.listen()?;
+        Ok(Self {
+            files: files.to_vec(),
+            content: Content::Packets,
+            interrupt: interrupt.clone(),
+            progress: Progress::new(files, 1),
+            problems: Vec::new(),
+            opened: 0,
+            collector: new_collector(),
+        })
+    }
+
+    /// Packets or flow export.
+    pub const fn content(&self) -> Content {
+        self.content
+    }
+
+    /// Shows everything to `each`, once through.
+    pub fn pass(
+        &mut self,
+        verb: &'static str,
+        mut each: impl FnMut(Item<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.progress.phase(verb);
+        self.collector = new_collector();
+        for file in self.files.clone() {
+            if self.interrupt.asked() {
+                break;
+            }
+            match self.content {
+                Content::Packets => self.packets(&file, &mut each)?,
+                Content::FlowExport => self.export(&file, &mut each)?,
+            }
+        }
+        self.end_of_pass()
+    }
+
+    /// When no file could be read at all, there is nothing to sum up.
+    fn end_of_pass(&mut self) -> anyhow::Result<()> {
+        self.progress.clear();
+        if self.opened == 0 { self.first_problem() } else { Ok(()) }
+    }
+
+    /// What went wrong on the way, as the command's end.
+    pub fn end(self) -> anyhow::Result<()> {
+        self.first_problem()
+    }
+
+    fn first_problem(&self) -> anyhow::Result<()> {
+        match self.problems.as_slice() {
+            [] => Ok(()),
+            [one] => Err(anyhow::Error::msg(one.clone())),
+            [first, more @ ..] => Err(anyhow::Error::msg(format!("{first} (and {} more)", more.len()))),
+        }
+    }
+
+    fn packets(
+        &mut self,
+        file: &Path,
+        each: &mut impl FnMut(Item<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut capture = match Capture::open(file) {
+            Ok(capture) => capture,
+            Err(e) => {
+                self.problem(&e);
+                return Ok(());
+            }
+        };
+        self.opened += 1;
+        loop {
+            let offset = capture.offset();
+            match capture.next() {
+                Ok(Some(packet)) => {
+                    each(Item::Packet(&packet, packet.parse().as_ref()))?;
+                    let number = packet.number;
+                    self.progress.step(offset);
+                    if number.is_multiple_of(1024) && self.interrupt.asked() {
+                        self.interrupted(file, number);
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(e) => {
+                    self.problem(&e);
+                    break;
+                }
+            }
+        }
+        self.progress.file_done(capture.offset());
+        Ok(())
+    }
+
+    /// Flow export as records.
+    fn export(
+        &mut self,
+        file: &Path,
+        each: &mut impl FnMut(Item<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut collector = std::mem::replace(&mut self.collector, new_collector());
+        let mut failed = Ok(());
+        self.file_datagrams(file, &mut |datagram| {
+            collector.datagram(datagram.at, datagram.exporter, datagram.payload, &mut |_, record| {
+                if let (Some(record), Ok(())) = (record, &failed) {
+                    failed = each(Item::Record(record));
+                }
+            });
+            std::mem::replace(&mut failed, Ok(()))
+        })
+        .inspect(|()| self.collector = collector)
+    }
+
+    /// Shows the payloads of all UDP packets that look like flow export, and raw datagram files.
+    pub fn datagrams(
+        &mut self,
+        mut each: impl FnMut(Datagram<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        for file in self.files.clone() {
+            if !self.interrupt.asked() {
+                self.file_datagrams(&file, &mut each)?;
+            }
+        }
+        self.end_of_pass()
+    }
+
+    fn file_datagrams(
+        &mut self,
+        file: &Path,
+        each: &mut impl FnMut(Datagram<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match datagram::read(file) {
+            Ok(Some(bytes)) => {
+                self.opened += 1;
+                let at = datagram::export_time(&bytes);
+                return each(Datagram { at, exporter: FILE_EXPORTER, payload: &bytes });
+            }
+            Ok(None) => {}
+            Err(e) => {
+                self.problem(&e);
+                return Ok(());
+            }
+        }
+        self.packets(file, &mut |item| match item {
+            Item::Packet(packet, Some(parsed))
+                if parsed.headers.protocol == UDP && Format::recognise(parsed.payload).is_some() =>
+            {
+                each(Datagram { at: packet.at, exporter: parsed.headers.src, payload: parsed.payload })
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// Each is told once, however many passes meet it.
+    fn problem(&mut self, error: &CaptureError) {
+        let text = error.to_string();
+        if !self.problems.contains(&text) {
+            self.problems.push(text);
+        }
+    }
+
+    fn interrupted(&mut self, file: &Path, number: u64) {
+        let name = file.display();
+        self.problems.insert(
+            0,
+            format!("{name}: interrupted after packet {number}; what is shown covers the part before"),
+        );
+    }
+}
+
+fn new_collector() -> Collector {
+    Collector::new(telemetry::collector::Settings::default(), Seed::default())
+}
