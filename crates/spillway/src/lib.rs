@@ -5,8 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod card;
 pub mod cli;
 pub mod cmd;
 pub mod error;
 pub mod interrupt;
 pub mod output;
+pub mod progress;
+pub mod replay;

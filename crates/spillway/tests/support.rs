@@ -83,3 +83,9 @@ pub(crate) fn block(big: bool, kind: u32, body: &[u8]) -> Vec<u8> {
     let total = u32_of(u32::try_from(body.len() + 12).unwrap());
     [&u32_of(kind)[..], &total, &body, &total].concat()
 }
+
+/// Standard output as JSON, a value a line.
+pub(crate) fn json_lines(output: &Output) -> Vec<serde_json::Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}

@@ -3,7 +3,10 @@
 use crate::cli::Context;
 
 pub mod completions;
+pub mod decode;
 pub mod man;
+pub mod replay;
+pub mod rules;
 pub mod version;
 
 macro_rules! commands {
@@ -28,6 +31,9 @@ macro_rules! commands {
 
 // In the order of `--help`; the text of each is the doc comment on its `Args`.
 commands! {
+    Decode => decode,
+    Replay => replay,
+    Rules => rules,
     Version => version,
     Completions => completions,
     Man => man,
