@@ -28,10 +28,23 @@ pub fn attack(a: &Attack, paint: Paint) -> String {
     }
     sources(&mut out, a, paint);
     rules(&mut out, a, paint);
-    for (i, reason) in a.explain.iter().enumerate() {
-        row(&mut out, if i == 0 { "why" } else { "" }, &paint.dim(reason).clone(), paint);
-    }
+    why(&mut out, a, paint);
     out
+}
+
+/// The head of the card and the reasons alone.
+pub fn reasons(a: &Attack, paint: Paint) -> String {
+    let mut out = String::new();
+    head(&mut out, a, paint);
+    times(&mut out, a, paint);
+    why(&mut out, a, paint);
+    out
+}
+
+fn why(out: &mut String, a: &Attack, paint: Paint) {
+    for (i, reason) in a.explain.iter().enumerate() {
+        row(out, if i == 0 { "why" } else { "" }, reason, paint);
+    }
 }
 
 fn head(out: &mut String, a: &Attack, paint: Paint) {

@@ -3,4 +3,6 @@
 
 mod bad_input;
 mod captures;
+mod replay;
+mod rules;
 mod support;

@@ -4,6 +4,7 @@ use crate::cli::Context;
 
 pub mod completions;
 pub mod decode;
+pub mod explain;
 pub mod man;
 pub mod replay;
 pub mod rules;
@@ -33,6 +34,7 @@ macro_rules! commands {
 commands! {
     Decode => decode,
     Replay => replay,
+    Explain => explain,
     Rules => rules,
     Version => version,
     Completions => completions,

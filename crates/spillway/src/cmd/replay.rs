@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use base::Prefix;
 use base::map::Seed;
-use base::{Prefix, Timestamp};
+use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
-use engine::{Output, Replay, Settings};
 use serde::Serialize;
 
 use crate::capture::Writer;
@@ -18,6 +18,7 @@ use crate::cli::Context;
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
+use crate::replay::search::{Cut, packets, search};
 use crate::replay::stats::Stats;
 use crate::replay::verdict::{Apply, Verdicts};
 use crate::replay::{Feed, Findings, Item};
@@ -66,7 +67,7 @@ pub struct Args {
 }
 
 /// The last line.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 struct Summary {
     event: &'static str,
     packets: u64,
@@ -96,47 +97,26 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let format = context.format(Format::Jsonl);
     let mut out = output::stdout();
 
-    let mut summary = Summary { event: "summary", ..Summary::default() };
-    let mut findings = Findings::default();
-    let shards = usize::try_from(args.shards).unwrap_or(1);
-    let mut replay = Replay::new(settings.clone(), shards, &Seed::new(args.seed));
-    let mut now = Timestamp::ZERO;
-    let tick_end = |at: Timestamp| Timestamp::ZERO.plus(settings.tick.times(at.tick(settings.tick) + 1));
-    let mut take = |replay: &mut Replay, now: Timestamp, out: &mut _| -> anyhow::Result<()> {
-        while let Some(Output::Attack(attack)) = replay.poll_output() {
-            if format == Format::Jsonl {
-                output::line(out, &attack)?;
-            }
-            findings.note(tick_end(now), *attack);
-        }
-        Ok(())
-    };
-    feed.pass("looking for attacks:", |item| {
-        summary.add(&item);
-        match item {
-            Item::Packet(_, None) => return Ok(()),
-            Item::Packet(packet, Some(parsed)) => {
-                replay.record(&telemetry::Record::packet(packet.at, parsed));
-                take(&mut replay, now, &mut out)?;
-                now = now.max(packet.at);
-            }
-            Item::Record(record) => {
-                replay.record(record);
-                take(&mut replay, now, &mut out)?;
-                now = now.max(record.at);
-            }
+    let cut = Cut { shards: usize::try_from(args.shards).unwrap_or(1), seed: Seed::new(args.seed) };
+    let found = search(&mut feed, &settings, cut, |attack| {
+        if format == Format::Jsonl {
+            output::line(&mut out, attack)?;
         }
         Ok(())
     })?;
-    replay.finish();
-    take(&mut replay, now, &mut out)?;
     out.flush()?;
     let detect_seconds = started.elapsed().as_secs_f64();
-
-    summary.attacks = findings.attack_count();
-    summary.passed_packets = summary.packets;
+    let findings = &found.findings;
+    let mut summary = Summary {
+        event: "summary",
+        packets: found.packets,
+        bytes: found.bytes,
+        passed_packets: found.packets,
+        dropped_packets: 0,
+        attacks: findings.attack_count(),
+    };
     if second {
-        apply(&args, &mut feed, &findings, &settings, &mut summary)?;
+        apply(&args, &mut feed, findings, &settings, &mut summary)?;
     }
     match format {
         Format::Jsonl => output::line(&mut out, &summary)?,
@@ -146,12 +126,11 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
                 &Document { attacks: findings.attacks().collect(), summary: &summary },
             )?;
         }
-        Format::Text => text(&mut out, &args, &findings, &summary)?,
+        Format::Text => text(&mut out, &args, findings, &summary)?,
     }
     out.flush()?;
     if let Some(path) = &args.stats {
-        let shards = replay.packets_per_shard().to_vec();
-        Stats::new(started, detect_seconds, summary.packets, shards).write(path)?;
+        Stats::new(started, detect_seconds, found.packets, found.packets_per_shard).write(path)?;
     }
     feed.end()
 }
@@ -169,10 +148,11 @@ fn apply(
     let (mut passed, mut dropped) = (open(&args.passed)?, open(&args.dropped)?);
     summary.passed_packets = 0;
     feed.pass("applying the rules:", |item| {
-        let (weight, passes) = match &item {
-            Item::Packet(_, None) => (1, true),
-            Item::Packet(packet, Some(parsed)) => (1, verdicts.passes(packet.at, parsed)?),
-            Item::Record(record) => (weight(record), verdicts.passes_record(record)?),
+        let weight = packets(&item);
+        let passes = match &item {
+            Item::Packet(_, None) => true,
+            Item::Packet(packet, Some(parsed)) => verdicts.passes(packet.at, parsed)?,
+            Item::Record(record) => verdicts.passes_record(record)?,
         };
         *(if passes { &mut summary.passed_packets } else { &mut summary.dropped_packets }) += weight;
         let file = if passes { &mut passed } else { &mut dropped };
@@ -182,28 +162,6 @@ fn apply(
         }
     })?;
     [passed, dropped].into_iter().flatten().try_for_each(Writer::finish)
-}
-
-/// Packets that a record stands for.
-fn weight(record: &telemetry::Record) -> u64 {
-    record.packets.saturating_mul(u64::from(record.sampling.rate.unwrap_or(1).max(1)))
-}
-
-impl Summary {
-    #[inline]
-    fn add(&mut self, item: &Item<'_>) {
-        let (packets, bytes) = match item {
-            Item::Packet(packet, parsed) => {
-                (1, u64::from(parsed.map_or_else(|| packet.layer3_len(), |p| p.headers.length)))
-            }
-            Item::Record(record) => {
-                let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
-                (weight(record), record.bytes.saturating_mul(rate))
-            }
-        };
-        self.packets = self.packets.saturating_add(packets);
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
 }
 
 impl Args {

@@ -5,6 +5,7 @@
 
 pub mod feed;
 pub mod findings;
+pub mod search;
 pub mod stats;
 pub mod verdict;
 

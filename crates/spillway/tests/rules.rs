@@ -1,0 +1,54 @@
+//! `rules eval` and `rules compile` from outside.
+
+use crate::support::{Scratch, pcap, spillway, stderr, udp};
+
+#[test]
+fn eval_counts_matches_by_themselves_and_decisions_by_precedence() {
+    let scratch = Scratch::new("rules-eval");
+    let rules = scratch.file(
+        "rules.txt",
+        b"# the first wins\n\
+          wide @20 proto udp -> drop\n\
+          long @10 dst 198.51.100.7/32 length >=38 -> pass # ten octets of payload\n\
+          never @5 proto tcp -> drop\n",
+    );
+    let mut arp = vec![0xff; 12];
+    arp.extend([0x08, 0x06]);
+    arp.resize(60, 0);
+    let ethernet = |packet: Vec<u8>| [vec![0; 12], vec![8, 0], packet].concat();
+    let packets = [ethernet(udp(b"")), ethernet(udp(&[0; 10])), ethernet(udp(&[0; 100])), arp];
+    let file = scratch.file("capture.pcap", &pcap(1, &packets));
+    let output = spillway(["rules", "eval", &rules, &file, "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let counts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected = serde_json::json!({
+        "rules": [
+            {"id": "wide", "matched_packets": 3, "matched_bytes": 28 + 38 + 128, "decided_packets": 1},
+            {"id": "long", "matched_packets": 2, "matched_bytes": 38 + 128, "decided_packets": 2},
+            {"id": "never", "matched_packets": 0, "matched_bytes": 0, "decided_packets": 0},
+        ],
+        "packets": 4,
+        "bytes": 28 + 38 + 128 + 46,
+        "unmatched_packets": 1,
+    });
+    assert_eq!(counts, expected);
+}
+
+#[test]
+fn a_mistake_in_a_rule_is_one_line_with_its_place() {
+    let scratch = Scratch::new("rules-bad");
+    let capture = scratch.file("capture.pcap", &pcap(101, &[udp(b"")]));
+    for (text, place) in [
+        (&b"a @1 dst 192.0.2.1/32 -> drop\nb @2 protocol udp -> drop\n"[..], "line 2, column 6: "),
+        (b"a @1 -> drop\na @2 -> drop\n", "line 2, column 1: "),
+        (b"a @1 -> rate 1000\n", "line 1, column "),
+        (b"a @1 dst \xff -> drop\n", "not text, at octet 9; "),
+    ] {
+        let rules = scratch.file("rules.txt", text);
+        let output = spillway(["rules", "eval", &rules, &capture]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = stderr(&output);
+        assert!(text.starts_with(&format!("spillway: {rules}: {place}")), "{text}");
+        assert_eq!(text.lines().count(), 1);
+    }
+}
