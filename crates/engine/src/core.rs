@@ -175,6 +175,14 @@ impl Engine {
         {
             return;
         }
+        if let Some(incident) = at.and_then(|at| self.incidents.get(at)) {
+            // Beside a flood, a trickle of something else is the noise of the Internet.
+            #[expect(clippy::cast_precision_loss, reason = "a share")]
+            let small = candidate.suspect < present::SHARE_MIN * incident.packets as f64;
+            if small {
+                return;
+            }
+        }
         let evidence = self.evidence(now, candidate);
         let terms = vector::judge(&evidence).0;
         let sum = evidence::sum(&terms);
@@ -200,7 +208,13 @@ impl Engine {
         let fresh = incident.vector(candidate.class).is_none();
         incident.put_vector(candidate.class, name, terms);
         if fresh {
-            for tick in self.ring.since(candidate.onset) {
+            // Unasked packets since the attack began are of it, though their own test rose later.
+            let from = if by_pairs(candidate.class) {
+                candidate.onset.min(incident.started)
+            } else {
+                candidate.onset
+            };
+            for tick in self.ring.since(from) {
                 incident.absorb(tick, &self.settings, &self.classifier, Some(candidate.class));
             }
             incident.derive_at = Some(now);

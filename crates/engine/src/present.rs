@@ -10,7 +10,7 @@ use crate::settings::Settings;
 /// Busiest sources told.
 const TOP_MAX: usize = 10;
 /// A vector with less of the attack's packets is noise beside it.
-const SHARE_MIN: f64 = 0.03;
+pub(crate) const SHARE_MIN: f64 = 0.03;
 
 /// The document of an attack as it stands.
 pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {

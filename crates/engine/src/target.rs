@@ -39,6 +39,10 @@ pub(crate) struct Stream {
     pub(crate) baseline: Baseline,
     /// First suspect packet since the test last stood at zero.
     pub(crate) onset: Timestamp,
+    /// First suspect packet after the last second without any, and how many there were since.
+    pub(crate) run: (Timestamp, f64),
+    /// Last suspect packet.
+    pub(crate) last: Timestamp,
     /// Suspect packets since then.
     pub(crate) suspect: f64,
     /// Highest rate since then, packets/s.
@@ -88,6 +92,8 @@ impl Target {
                 cusum: Cusum::default(),
                 baseline: Baseline::default(),
                 onset: Timestamp::ZERO,
+                run: (Timestamp::ZERO, 0.0),
+                last: Timestamp::ZERO,
                 suspect: 0.0,
                 rate_max: 0.0,
             };

@@ -2,12 +2,13 @@
 
 use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow, wide};
-use base::{Prefix, Timestamp};
+use base::{Prefix, Span, Timestamp};
 use detect::class::Class;
 use detect::cusum;
 use detect::shard::{Cell, CellKey, Side};
 use detect::vector::{self, Counts};
 
+use crate::incident::by_pairs;
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
@@ -21,6 +22,10 @@ const HOSTS_MIN: usize = 4;
 const CAPTURE_THRESHOLD: f64 = 8.5;
 /// Seconds in which one false alarm is allowed: a week.
 const BUDGET_SECS: f64 = 604_800.0;
+/// Suspect packets further apart than this do not belong to one run.
+const RUN_GAP: Span = Span::from_secs(1);
+/// Packets of a run that may have come before its test rose.
+const RUN_HEAD: f64 = 10.0;
 /// Packets of this many octets count one; larger ones more, for attacks on bandwidth.
 const OCTETS_UNIT: f64 = 1000.0;
 
@@ -37,6 +42,8 @@ pub(crate) struct Candidate {
     pub(crate) normal: f64,
     /// First suspect packet.
     pub(crate) onset: Timestamp,
+    /// Suspect packets since then.
+    pub(crate) suspect: f64,
 }
 
 /// All targets.
@@ -121,7 +128,11 @@ impl Watch {
             self.prefix(settings, tick, sum, threshold, frozen, &mut found);
         }
         self.evict(tick.until);
-        found.sort_by(|a, b| a.key.bits.cmp(&b.key.bits).then(a.key.cmp(&b.key)).then(a.class.cmp(&b.class)));
+        // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
+        found.sort_by(|a, b| {
+            let by_target = a.key.bits.cmp(&b.key.bits).then(a.key.cmp(&b.key));
+            by_target.then(b.suspect.total_cmp(&a.suspect)).then(a.class.cmp(&b.class))
+        });
         found
     }
 
@@ -165,6 +176,15 @@ impl Watch {
                 continue;
             }
             let suspect = (vector::family(c.class).suspect)(&seen);
+            let known = seen.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
+            let first = if known { c.received.first_unsolicited } else { c.received.first };
+            if suspect > 0.0 {
+                if first.since(stream.last) > RUN_GAP {
+                    stream.run = (first, 0.0);
+                }
+                stream.run.1 += suspect;
+                stream.last = c.received.last;
+            }
             let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
             let normal = Self::normal(settings, stream);
             let scale = scale(&c.received);
@@ -177,16 +197,16 @@ impl Watch {
                 continue;
             }
             if was_zero {
-                let unasked = c.received.first_unsolicited;
-                let known = seen.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
-                stream.onset = if known { unasked } else { c.received.first };
+                // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
+                let fresh = (seen.exact && by_pairs(c.class)) || stream.run.1 <= suspect + RUN_HEAD;
+                stream.onset = if fresh { stream.run.0 } else { first };
             }
             stream.suspect += suspect.max(0.0);
-            // Twenty packets say something of a tick's rate; fewer only of a second's.
+            // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
+            let elapsed = now.since(stream.onset).as_secs_f64().max(0.1);
             let counted = suspect / scale;
-            let rate =
-                if counted >= 20.0 { weighted / secs } else { stream.lately.received.min(stream.suspect) };
-            stream.rate_max = stream.rate_max.max(rate);
+            let burst = if counted >= 20.0 { weighted / secs } else { 0.0 };
+            stream.rate_max = stream.rate_max.max(burst).max(stream.suspect / elapsed);
             let test = stream.cusum.value() / threshold;
             #[expect(clippy::cast_precision_loss, reason = "compared with twenty")]
             let enough = settings.profile == Profile::Daemon
@@ -200,6 +220,7 @@ impl Watch {
                     rate: stream.rate_max,
                     normal,
                     onset: stream.onset,
+                    suspect: stream.suspect,
                 });
             }
         }
