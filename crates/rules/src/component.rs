@@ -42,12 +42,12 @@ const END: u8 = 0x80;
 /// Holds together with the one before.
 const AND: u8 = 0x40;
 /// Numeric operators (RFC 8955 §4.2.1.1).
-const LT: u8 = 0x04;
-const GT: u8 = 0x02;
+pub(crate) const LT: u8 = 0x04;
+pub(crate) const GT: u8 = 0x02;
 const EQ: u8 = 0x01;
 /// Bitmask operators (§4.2.1.2).
-const NOT: u8 = 0x02;
-const MATCH: u8 = 0x01;
+pub(crate) const NOT: u8 = 0x02;
+pub(crate) const MATCH: u8 = 0x01;
 
 /// One component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,29 @@ impl Operators {
         }
         self.octets
     }
+}
+
+/// An operator and its value, read back.
+pub(crate) struct Operator {
+    /// Holds together with the one before.
+    pub(crate) and: bool,
+    /// The low three bits.
+    pub(crate) test: u8,
+    /// The value.
+    pub(crate) value: u32,
+}
+
+/// Reads a list that this module has written.
+pub(crate) fn operators(mut octets: &[u8]) -> Vec<Operator> {
+    let mut out = Vec::new();
+    while let Some((operator, rest)) = octets.split_first() {
+        let length = 1usize << (operator >> 4 & 3);
+        let Some((value, rest)) = rest.split_at_checked(length) else { break };
+        let value = value.iter().fold(0u32, |sum, octet| sum << 8 | u32::from(*octet));
+        out.push(Operator { and: operator & AND != 0, test: operator & 0x07, value });
+        octets = rest;
+    }
+    out
 }
 
 /// RFC 8955 §4.2.1.1: ranges are `>= from AND <= to`, several are an or.

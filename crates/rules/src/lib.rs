@@ -7,12 +7,15 @@
 extern crate alloc;
 
 pub mod collateral;
+pub mod compile;
 mod component;
 pub mod count;
 pub mod eval;
+mod family;
 pub mod lease;
 pub mod limit;
 pub mod order;
+mod overlap;
 pub mod parse;
 mod print;
 pub mod rule;

@@ -28,6 +28,8 @@ pub(crate) struct Packet {
     pub(crate) flags: u16,
     pub(crate) window: u16,
     pub(crate) tcp_options: u8,
+    /// A data offset that lies.
+    pub(crate) data_offset: Option<u8>,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -96,7 +98,8 @@ impl Packet {
                     b.extend(self.ports.0.to_be_bytes());
                     b.extend(self.ports.1.to_be_bytes());
                     b.extend([0; 8]);
-                    let word = (u16::from(5 + self.tcp_options) << 12) | self.flags;
+                    let words = self.data_offset.unwrap_or(5 + self.tcp_options);
+                    let word = (u16::from(words) << 12) | self.flags;
                     b.extend(word.to_be_bytes());
                     b.extend(self.window.to_be_bytes());
                     b.extend([0; 4]);
@@ -140,6 +143,7 @@ pub(crate) fn udp() -> Packet {
         flags: 0x02,
         window: 1024,
         tcp_options: 0,
+        data_offset: None,
         payload: (0..100).collect(),
     }
 }
@@ -318,24 +322,27 @@ pub(crate) fn a_packet() -> impl Strategy<Value = Packet> {
     let header =
         (octet().prop_map(|ttl| ttl.max(1)), number(63, CODE_POINTS), fragment, any::<bool>(), 0u8..3);
     let upper = (port(), port(), octet(), octet(), flags, number(65535, WINDOWS), 0u8..11);
-    (ends, header, any::<bool>(), upper, 0u8..120).prop_map(
-        |((src, dst, protocol), (ttl, dscp, (offset, more), dont, options), atomic, upper, payload)| Packet {
-            src: if src.is_ipv4() == dst.is_ipv4() { src } else { dst },
-            dst,
-            protocol,
-            ttl,
-            dscp: u8::try_from(dscp).unwrap(),
-            offset,
-            more,
-            dont,
-            options,
-            atomic,
-            ports: (upper.0, upper.1),
-            icmp: (upper.2, upper.3),
-            flags: upper.4,
-            window: u16::try_from(upper.5).unwrap(),
-            tcp_options: upper.6,
-            payload: (0..payload).collect(),
+    (ends, header, any::<bool>(), upper, 0u8..120, maybe(8.0, 0u8..16)).prop_map(
+        |((src, dst, protocol), (ttl, dscp, (offset, more), dont, options), atomic, upper, payload, lie)| {
+            Packet {
+                src: if src.is_ipv4() == dst.is_ipv4() { src } else { dst },
+                dst,
+                protocol,
+                ttl,
+                dscp: u8::try_from(dscp).unwrap(),
+                offset,
+                more,
+                dont,
+                options,
+                atomic,
+                ports: (upper.0, upper.1),
+                icmp: (upper.2, upper.3),
+                flags: upper.4,
+                window: u16::try_from(upper.5).unwrap(),
+                tcp_options: upper.6,
+                data_offset: lie,
+                payload: (0..payload).collect(),
+            }
         },
     )
 }

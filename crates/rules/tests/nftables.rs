@@ -1,0 +1,210 @@
+//! nftables: what we write, that `nft` loads it, and that the kernel counts what the evaluator decides.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use rules::compile::nftables;
+use rules::{EvalCounts, Rule, RuleSet, parse};
+
+use crate::make::{self, Packet, parsed};
+use crate::tool;
+
+fn body(text: &str) -> Vec<String> {
+    let file = nftables::file(&parse::rules(text).unwrap());
+    file.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn a_rule_is_a_line_with_its_counter_and_id() {
+    let lines = body(
+        "b @2 dst 2001:db8::/32 proto icmp6 icmp-type 128 -> pass\n\
+         a @1 dst 198.51.100.7/32 proto udp src-port 53,123 length >=468 -> drop",
+    );
+    assert_eq!(
+        lines,
+        [
+            "# Spillway: load with `nft -f`; remove with `nft delete table inet spillway`.",
+            "table inet spillway",
+            "delete table inet spillway",
+            "table inet spillway {",
+            "chain later_fragments {",
+            "}",
+            "chain prerouting {",
+            "type filter hook prerouting priority -450; policy accept;",
+            "ip frag-off & 0x1fff != 0 goto later_fragments",
+            "meta nfproto ipv6 frag frag-off != 0 goto later_fragments",
+            "meta nfproto ipv4 ip daddr 198.51.100.7 meta l4proto 17 th sport { 53, 123 } meta length 468-4294967295 counter drop comment \"a\"",
+            "meta nfproto ipv6 ip6 daddr 2001:db8::/32 meta l4proto 58 icmpv6 type 128 counter accept comment \"b\"",
+            "}",
+            "}",
+        ]
+    );
+}
+
+#[test]
+fn a_rate_counts_all_that_it_decides_and_what_is_below_goes_on() {
+    let lines = body(
+        "a @1 proto udp -> rate 1000pps\nb @2 proto tcp -> rate 8Mbps\nc @3 -> rate 0.5pps\nd @4 -> rate 0pps",
+    );
+    for wanted in [
+        "counter limit rate over 1000/second burst 100 packets drop comment \"a\"",
+        "counter limit rate over 1000000 bytes/second drop comment \"b\"",
+        "counter limit rate over 30/minute burst 1 packets drop comment \"c\"",
+        "counter drop comment \"d\"",
+        "meta l4proto 17 goto r1",
+        "meta l4proto 6 goto r2",
+        "goto r3",
+    ] {
+        assert!(lines.iter().any(|line| line == wanted), "{wanted}: {lines:#?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_said_is_an_error_and_nothing_is_widened_by_its_absence() {
+    let lines = body(
+        "c @1 dst 198.51.100.7/32 proto tcp -> challenge\nr @2 proto gre -> redirect 192.0.2.1\n\
+         far @3 dst 198.51.100.7/32 payload 240:00 -> pass\nall @4 dst 198.51.100.0/24 -> drop\n\
+         six @5 dst 2001:db8::/32 -> drop\next @6 proto 139 -> drop",
+    );
+    for wanted in [
+        "# c: error: nftables cannot challenge a source",
+        "# r: error: nftables cannot lead packets to another next hop",
+        "# far: error: nftables reaches 235 octets into the payload, and the rule asks for 241",
+        "# all: error: it would also act on packets that `far` decides before it, and nftables cannot say `far`",
+        "# ext: error: nftables takes IPv6 extension header 139 for the upper-layer protocol",
+        // What is to be challenged or led away is not left to a later rule.
+        "meta nfproto ipv4 ip daddr 198.51.100.7 meta l4proto 6 accept",
+        "meta l4proto 47 accept",
+        "meta nfproto ipv6 ip6 daddr 2001:db8::/32 goto r5",
+        "counter drop comment \"six\"",
+    ] {
+        assert!(lines.iter().any(|line| line == wanted), "{wanted}: {lines:#?}");
+    }
+}
+
+#[test]
+fn a_rule_that_no_packet_meets_is_there_and_counts_nothing() {
+    let lines = body("a @1 proto icmp dst-port 53 -> drop");
+    assert!(lines.iter().any(|line| line == "counter drop comment \"a\""));
+    assert!(!lines.iter().any(|line| line.contains("goto r")));
+}
+
+/// A set of rules, packets near their edges, and what the evaluator counts.
+struct Trial {
+    rules: Vec<Rule>,
+    packets: Vec<Vec<u8>>,
+}
+
+impl Trial {
+    fn expected(&self, packets: &[Vec<u8>]) -> BTreeMap<String, u64> {
+        let set = RuleSet::new(self.rules.clone());
+        let mut counts = EvalCounts::new(&set);
+        for packet in packets {
+            counts.add(&set, &parsed(packet));
+        }
+        let file = nftables::file(&self.rules);
+        let said = |id: &str| !file.contains(&format!("# {id}: error: "));
+        counts.rules.into_iter().filter(|r| said(&r.id)).map(|r| (r.id, r.decided_packets)).collect()
+    }
+}
+
+fn trials(count: usize, packets: usize) -> Vec<Trial> {
+    let mut runner = TestRunner::deterministic();
+    let mut draw = |trial: usize| {
+        // Half the sets are single rules, where nothing hides behind precedence.
+        let most = if trial.is_multiple_of(2) { 1 } else { 12 };
+        let rules = make::rule_set(most).new_tree(&mut runner).unwrap().current();
+        let packets = (0..packets)
+            .map(|_| {
+                make::a_packet().prop_map(|p: Packet| p.bytes()).new_tree(&mut runner).unwrap().current()
+            })
+            .collect();
+        Trial { rules, packets }
+    };
+    (0..count).map(&mut draw).collect()
+}
+
+fn namespace() -> bool {
+    tool::there(&[
+        &["nft", "--version"],
+        &["python3", "--version"],
+        &["ip", "-V"],
+        &["unshare", "-n", "test", "-c", "/dev/net/tun"],
+    ])
+}
+
+/// Loads each file, sends its packets, and gives the counters. `None` stands for a file that does not load.
+fn kernel(trials: &[(&[Rule], &[Vec<u8>])], name: &str) -> Vec<(u64, BTreeMap<String, u64>)> {
+    let folder = tool::folder(name);
+    let mut command = Command::new("unshare");
+    command.args(["-n", "python3", &tool::script("tun_counters.py")]);
+    for (i, (rules, packets)) in trials.iter().enumerate() {
+        let (nft, raw) = (folder.join(format!("{i}.nft")), folder.join(format!("{i}.packets")));
+        fs::write(&nft, nftables::file(rules)).unwrap();
+        let framed = |p: &Vec<u8>| [&u16::try_from(p.len()).unwrap().to_be_bytes()[..], p].concat();
+        fs::write(&raw, packets.iter().flat_map(framed).collect::<Vec<u8>>()).unwrap();
+        command.args([nft, raw]);
+    }
+    let out = command.output().unwrap();
+    assert!(
+        out.status.success(),
+        "{}\nthe files are in {}",
+        String::from_utf8_lossy(&out.stderr),
+        folder.display()
+    );
+    let _ = fs::remove_dir_all(&folder);
+    let line = |line: &str| {
+        let json: serde_json::Value = serde_json::from_str(line).unwrap();
+        let counters = json["counters"].as_object().unwrap();
+        let counters = counters.iter().map(|(id, n)| (id.clone(), n.as_u64().unwrap())).collect();
+        (json["total"].as_u64().unwrap(), counters)
+    };
+    String::from_utf8(out.stdout).unwrap().lines().map(line).collect()
+}
+
+/// Generated rules on generated packets near their edges: fragments, extension headers, options, both families.
+#[test]
+fn the_kernel_counts_what_the_evaluator_decides() {
+    if !namespace() {
+        return;
+    }
+    // More of them, for a long run: `RULES_TRIALS=2000 cargo test -p rules kernel_counts`.
+    let count = std::env::var("RULES_TRIALS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let trials = trials(count, 250);
+    let pairs: Vec<(&[Rule], &[Vec<u8>])> =
+        trials.iter().map(|t| (t.rules.as_slice(), t.packets.as_slice())).collect();
+    let found = kernel(&pairs, "nft-agreement");
+    assert_eq!(found.len(), trials.len());
+    let mut decided = 0;
+    for (trial, (total, counters)) in trials.iter().zip(found) {
+        assert_eq!(total, 250, "every packet reaches the hook");
+        let expected = trial.expected(&trial.packets);
+        decided += expected.values().sum::<u64>();
+        if counters != expected {
+            panic!("{}", first_difference(trial));
+        }
+    }
+    assert!(decided > 1000, "the packets hardly meet the rules: {decided}");
+}
+
+/// The packet on which they differ, found by sending each alone.
+fn first_difference(trial: &Trial) -> String {
+    let singles: Vec<(&[Rule], &[Vec<u8>])> =
+        trial.packets.iter().map(|p| (trial.rules.as_slice(), core::slice::from_ref(p))).collect();
+    for (packet, (_, found)) in trial.packets.iter().zip(kernel(&singles, "nft-difference")) {
+        let expected = trial.expected(core::slice::from_ref(packet));
+        if found != expected {
+            let rules: Vec<String> = trial.rules.iter().map(Rule::to_string).collect();
+            return format!(
+                "{}\n{}\n{:?}\nexpected {expected:?}\nfound {found:?}",
+                rules.join("\n"),
+                nftables::file(&trial.rules),
+                parsed(packet).headers
+            );
+        }
+    }
+    "together they differ, alone they do not".into()
+}
