@@ -7,15 +7,12 @@
 
 extern crate alloc;
 
-pub mod baseline;
 pub mod class;
-pub mod cusum;
-pub mod evidence;
 pub mod pairs;
 pub mod profile;
 pub mod sample;
 pub mod shard;
-pub mod vector;
+pub mod signature;
 
 pub use sample::Sample;
 pub use shard::{Shard, ShardTick};

@@ -5,16 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod core;
-mod incident;
-mod present;
 pub mod replay;
 pub mod report;
-mod reservoir;
 pub mod settings;
-mod signature;
-mod target;
-mod tick;
-mod watch;
 
 pub use crate::core::{Engine, Input, Output, RestoreError};
 pub use detect::{Shard, ShardTick};

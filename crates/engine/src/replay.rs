@@ -65,7 +65,6 @@ impl Replay {
         if let Some(open) = self.tick.take() {
             self.close(open);
         }
-        self.engine.finish();
     }
 
     /// The next decision.

@@ -9,26 +9,21 @@
 extern crate alloc;
 
 pub mod collector;
-mod data;
-mod element;
 pub mod exporter;
 mod flow;
 mod frame;
 pub mod interface;
 mod netflow5;
-mod options;
-mod plan;
 pub mod record;
 mod sampling;
 mod sequence;
-mod sets;
 mod sflow;
 pub mod stats;
-pub mod store;
+mod store;
 mod times;
 pub mod told;
 pub mod truth;
-pub mod waiting;
+mod waiting;
 
 pub use collector::Collector;
 pub use record::Record;

@@ -1,0 +1,248 @@
+//! The greedy cover: the best rule of any shape, again and again, until the attack is held or nothing fair is left.
+
+use alloc::vec::Vec;
+
+use base::Prefix;
+use rules::{Action, Match};
+
+use super::bits::Bits;
+use super::row::{Row, Unknown, holds};
+use super::search::{Arena, Cell, Pick};
+use super::shape::Shape;
+use super::{Derived, DerivedRule, ROWS_MAX, Request, limit, price, row};
+
+/// A rule must add this share of the attack …
+const GAIN_MIN: f64 = 0.01;
+/// … and this much once most is covered. Then a second rule of the same shape is not wanted at all: what a good rule
+/// leaves of its own shape is often not the attack's.
+const GAIN_LATE_MIN: f64 = 0.03;
+/// Covered enough to stop looking.
+const ENOUGH: f64 = 0.985;
+/// Covered enough to be picky, and not to limit the rest.
+const GOOD: f64 = 0.95;
+/// Shapes looked at; the rest has less of the attack than any of these.
+const SHAPES_MAX: usize = 16;
+/// Own hosts told apart in an outgoing attack.
+const HOSTS_MAX: usize = 8;
+
+pub(crate) fn solve(request: &Request<'_>) -> Derived {
+    let arena = arena(request);
+    solve_in(request, &arena)
+}
+
+/// The rows of a request: inside its targets, outside what is kept.
+pub(crate) fn arena(request: &Request<'_>) -> Arena {
+    let inside = |r: &Row| {
+        request.targets.iter().any(|p| p.contains(r.dst))
+            && (request.own.is_empty() || request.own.iter().any(|p| p.contains(r.src)))
+    };
+    let kept = |r: &Row| request.keep.iter().any(|m| holds(m, r, Unknown::Misses));
+    let attack = row::rows(request.attack, ROWS_MAX, |r| inside(r) && !kept(r));
+    let benign = row::rows(request.benign, ROWS_MAX, inside);
+    Arena::new(row::even(attack, ROWS_MAX), benign, request.collateral_max)
+}
+
+pub(crate) fn solve_in(request: &Request<'_>, arena: &Arena) -> Derived {
+    let total = arena.attack.len();
+    if total == 0 {
+        return Derived::default();
+    }
+    let share = request.attack_share.clamp(0.05, 1.0);
+    let mut cells = cells(request, arena);
+    let mut best: Vec<Option<Option<Pick>>> = cells.iter().map(|_| None).collect();
+    let mut taken: Vec<usize> = cells.iter().map(|_| 0).collect();
+    let mut harmed = Bits::empty(arena.benign.len());
+    let mut covered = 0usize;
+    let mut picks: Vec<Pick> = Vec::new();
+    while picks.len() < request.rules_max {
+        let part = covered as f64 / total as f64 / share;
+        if part >= ENOUGH {
+            break;
+        }
+        for (cell, slot) in cells.iter().zip(&mut best) {
+            if slot.is_none() {
+                *slot = Some(arena.best(cell, &harmed));
+            }
+        }
+        let chosen = best
+            .iter()
+            .enumerate()
+            .filter_map(|(at, pick)| Some((at, pick.as_ref()?.as_ref()?)))
+            .filter(|(at, pick)| {
+                let again = taken.get(*at).is_some_and(|n| *n > 0);
+                let least = if part >= GOOD { GAIN_LATE_MIN } else { GAIN_MIN };
+                pick.fair && !(again && part >= GOOD) && pick.attack.count() as f64 >= least * total as f64
+            })
+            .max_by(|a, b| a.1.attack.count().cmp(&b.1.attack.count()).then(b.0.cmp(&a.0)))
+            .map(|(at, pick)| (at, pick.clone()));
+        let Some((at, pick)) = chosen else { break };
+        covered += pick.attack.count();
+        let hits = pick.benign.count() > 0;
+        harmed = harmed.or(&pick.benign);
+        for (i, (cell, slot)) in cells.iter_mut().zip(&mut best).enumerate() {
+            let harmful = slot.as_ref().is_some_and(|p| p.as_ref().is_some_and(|p| p.benign.count() > 0));
+            if i == at {
+                cell.left = cell.left.without(&pick.attack);
+                *slot = None;
+            } else if hits && harmful {
+                *slot = None;
+            }
+        }
+        if let Some(n) = taken.get_mut(at) {
+            *n += 1;
+        }
+        picks.push(pick);
+    }
+    let mut drops = spread(request, arena, unite(picks));
+    let mut limits = Vec::new();
+    if (covered as f64) < GOOD * share * total as f64 {
+        limits = limit::limits(request, arena, &cells, &harmed);
+    }
+    let passes = passes(request, drops.iter().map(|(m, _)| m));
+    drops.truncate(request.rules_max.saturating_sub(passes.len()));
+    limits.truncate(request.rules_max.saturating_sub(passes.len() + drops.len()));
+    finish(arena, passes, drops, limits)
+}
+
+fn finish(
+    arena: &Arena,
+    passes: Vec<Match>,
+    drops: Vec<(Match, Bits)>,
+    limits: Vec<(Match, f64)>,
+) -> Derived {
+    let total = arena.attack.len() as f64;
+    let mut decided = Bits::empty(arena.attack.len());
+    let mut derived = Derived::default();
+    for m in passes {
+        derived.rules.push(DerivedRule { matches: m, action: Action::Pass, covers: 0.0, collateral: None });
+    }
+    let all: Vec<&Match> = drops.iter().map(|(m, _)| m).collect();
+    derived.collateral = price::of(&all, &arena.benign);
+    for (matches, attack) in drops {
+        let covers = attack.without(&decided).count() as f64 / total;
+        decided = decided.or(&attack);
+        let collateral = price::of(&[&matches], &arena.benign);
+        derived.rules.push(DerivedRule { matches, action: Action::Drop, covers, collateral });
+    }
+    derived.covered = decided.count() as f64 / total;
+    for (matches, rate) in limits {
+        let hit = Bits::of(arena.attack.len(), |i| {
+            arena.attack.get(i).is_some_and(|r| holds(&matches, r, Unknown::Misses))
+        });
+        let covers = hit.without(&decided).count() as f64 / total;
+        decided = decided.or(&hit);
+        let collateral = price::of(&[&matches], &arena.benign);
+        derived.rules.push(DerivedRule { matches, action: Action::RatePackets(rate), covers, collateral });
+    }
+    derived
+}
+
+/// The attack rows by shape, most first.
+fn cells(request: &Request<'_>, arena: &Arena) -> Vec<Cell> {
+    let hosts = own_hosts(request, &arena.attack);
+    let own = |r: &Row| hosts.iter().find(|p| p.contains(r.src)).copied();
+    let shapes: Vec<Shape> = arena.attack.iter().map(|r| Shape::of(r, own(r))).collect();
+    let mut names = shapes.clone();
+    names.sort_unstable();
+    names.dedup();
+    let mut cells: Vec<Cell> = names
+        .into_iter()
+        .filter(|shape| request.own.is_empty() || shape.own.is_some())
+        .map(|shape| {
+            let left = Bits::of(shapes.len(), |i| shapes.get(i) == Some(&shape));
+            Cell { shape, left, benign: Bits::default() }
+        })
+        .filter(|cell| cell.left.count() as f64 >= GAIN_MIN * shapes.len() as f64)
+        .collect();
+    cells.sort_by(|a, b| b.left.count().cmp(&a.left.count()).then(a.shape.cmp(&b.shape)));
+    cells.truncate(SHAPES_MAX);
+    for cell in &mut cells {
+        let m = cell.shape.matches();
+        let v4 = cell.shape.v4;
+        cell.benign = Bits::of(arena.benign.len(), |i| {
+            arena.benign.get(i).is_some_and(|r| r.dst.is_ipv4() == v4 && holds(&m, r, Unknown::Matches))
+        });
+    }
+    cells
+}
+
+/// In an outgoing attack the busiest own hosts, then the own networks for the rest.
+fn own_hosts(request: &Request<'_>, attack: &[Row]) -> Vec<Prefix> {
+    if request.own.is_empty() {
+        return Vec::new();
+    }
+    let mut sources: Vec<Prefix> = attack.iter().map(|r| Prefix::host(r.src)).collect();
+    sources.sort_unstable();
+    let mut counted: Vec<(usize, Prefix)> = Vec::new();
+    for source in sources {
+        match counted.last_mut() {
+            Some((n, last)) if *last == source => *n += 1,
+            _ => counted.push((1, source)),
+        }
+    }
+    counted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let least = (attack.len() / 20).max(1);
+    let hosts = counted.iter().take_while(|(n, _)| *n >= least).take(HOSTS_MAX).map(|(_, p)| *p);
+    hosts.chain(request.own.iter().copied()).collect()
+}
+
+/// Rules that differ in their TCP flags only become one.
+fn unite(picks: Vec<Pick>) -> Vec<Pick> {
+    let mut united: Vec<Pick> = Vec::new();
+    for pick in picks {
+        let bare = |m: &Match| Match { tcp_flags: None, ..m.clone() };
+        let twin = united.iter_mut().find(|u| {
+            u.matches.tcp_flags.is_some()
+                && pick.matches.tcp_flags.is_some()
+                && bare(&u.matches) == bare(&pick.matches)
+        });
+        match (twin, &pick.matches.tcp_flags) {
+            (Some(twin), Some(more)) => {
+                if let Some(tests) = &mut twin.matches.tcp_flags {
+                    tests.extend(more.iter().copied());
+                    tests.sort_unstable();
+                    tests.dedup();
+                }
+                twin.attack = twin.attack.or(&pick.attack);
+                twin.benign = twin.benign.or(&pick.benign);
+            }
+            _ => united.push(pick),
+        }
+    }
+    united
+}
+
+/// Each rule on each target where it covers something, most first.
+fn spread(request: &Request<'_>, arena: &Arena, picks: Vec<Pick>) -> Vec<(Match, Bits)> {
+    let mut rules: Vec<(Match, Bits)> = Vec::new();
+    for pick in picks {
+        for target in request.targets {
+            let mut here = Bits::empty(arena.attack.len());
+            for i in pick.attack.iter() {
+                if arena.attack.get(i).is_some_and(|r| target.contains(r.dst)) {
+                    here.set(i);
+                }
+            }
+            if here.count() > 0 {
+                rules.push((Match { dst: Some(*target), ..pick.matches.clone() }, here));
+            }
+        }
+    }
+    rules.sort_by_key(|r| core::cmp::Reverse(r.1.count()));
+    rules
+}
+
+/// What is kept passes first, where a drop rule could touch it.
+fn passes<'a>(request: &Request<'_>, drops: impl Iterator<Item = &'a Match> + Clone) -> Vec<Match> {
+    let mut passes = Vec::new();
+    for keep in request.keep {
+        for target in request.targets {
+            let mut hit = drops.clone().filter(|m| m.dst == Some(*target));
+            if hit.any(|m| limit::may_overlap(m, keep)) {
+                passes.push(Match { dst: Some(*target), ..keep.clone() });
+            }
+        }
+    }
+    passes.truncate(request.rules_max / 2);
+    passes
+}

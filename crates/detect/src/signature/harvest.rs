@@ -1,0 +1,333 @@
+//! The facts worth asking, read off the attack's rows of one shape and the honest rows in its way.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use base::Prefix;
+use rules::{Flags, Numbers, Payload, Range};
+use telemetry::record::SNIP_MAX;
+use wire::packet::flags;
+
+use super::fact::{Ask, Fact, NUMERIC, Slot};
+use super::row::Row;
+
+/// A value needs one of so many rows to be named: 2 %.
+const SUPPORT_PARTS: usize = 50;
+/// Values named in one rule at most.
+const VALUES_MAX: usize = 8;
+/// Single values offered per slot.
+const SINGLES_MAX: usize = 6;
+/// Rows needed before a range is believed: the next packet falls outside a range of n with probability 2/(n+1).
+const RANGE_ROWS_MIN: usize = 40;
+/// Weight of an honest packet against an attack packet when a range is cut.
+const BETA: f64 = 4.0;
+
+/// A value with how often the attack and honest traffic show it.
+#[derive(Clone, Copy, Debug)]
+struct Bin {
+    value: u32,
+    attack: usize,
+    benign: usize,
+}
+
+/// The facts of `attack` rows, given the `benign` rows of the same shape; both in the order of time.
+pub(crate) fn facts(attack: &[&Row], benign: &[&Row]) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for slot in NUMERIC {
+        numeric(slot, attack, benign, &mut facts);
+    }
+    if attack.len() < RANGE_ROWS_MIN {
+        distrust(&mut facts);
+    }
+    sources(attack, &mut facts);
+    segment_flags(attack, &mut facts);
+    payload(attack, &mut facts);
+    facts
+}
+
+fn numeric(slot: Slot, attack: &[&Row], benign: &[&Row], facts: &mut Vec<Fact>) {
+    let bins = histogram(slot, attack, benign);
+    let n: usize = bins.iter().map(|b| b.attack).sum();
+    if n * 2 < attack.len() || n == 0 {
+        return;
+    }
+    let mut by_count: Vec<Bin> = bins.iter().copied().filter(|b| b.attack > 0).collect();
+    by_count.sort_by(|a, b| b.attack.cmp(&a.attack).then(a.value.cmp(&b.value)));
+    points(slot, &by_count, n, facts);
+    // The same without the values that honest traffic uses.
+    if bins.iter().any(|b| b.benign > 0) {
+        let free: Vec<Bin> = by_count.iter().copied().filter(|b| b.benign == 0).collect();
+        points(slot, &free, n, facts);
+    }
+    if n >= RANGE_ROWS_MIN {
+        ranges(slot, attack, &bins, &by_count, n, facts);
+    }
+}
+
+fn histogram(slot: Slot, attack: &[&Row], benign: &[&Row]) -> Vec<Bin> {
+    let count = |rows: &[&Row]| {
+        let mut values: Vec<u32> = rows.iter().filter_map(|r| slot.value(r)).collect();
+        values.sort_unstable();
+        values
+    };
+    let (a, b) = (count(attack), count(benign));
+    let mut bins: Vec<Bin> = Vec::new();
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let Some(value) = match (a.peek(), b.peek()) {
+        (Some(x), Some(y)) => Some(**x.min(y)),
+        (x, y) => x.or(y).map(|v| **v),
+    } {
+        let mut bin = Bin { value, attack: 0, benign: 0 };
+        while a.next_if(|v| **v == value).is_some() {
+            bin.attack += 1;
+        }
+        while b.next_if(|v| **v == value).is_some() {
+            bin.benign += 1;
+        }
+        bins.push(bin);
+    }
+    bins
+}
+
+/// Frequent values one by one, and together. Rare ones are left out: what came once will not come again.
+fn points(slot: Slot, by_count: &[Bin], n: usize, facts: &mut Vec<Fact>) {
+    let least = (n / SUPPORT_PARTS).max(2);
+    let frequent: Vec<u32> =
+        by_count.iter().take_while(|b| b.attack >= least).map(|b| b.value).take(SINGLES_MAX).collect();
+    for value in &frequent {
+        push(facts, slot, vec![Range { from: *value, to: *value }]);
+    }
+    // The smallest set for nearly all; a value of the set may be rarer than one worth a rule of its own.
+    let rare = (n / 1000).max(2);
+    let (mut set, mut sum) = (Vec::new(), 0);
+    for bin in by_count.iter().take(VALUES_MAX).take_while(|b| b.attack >= rare) {
+        set.push(bin.value);
+        sum += bin.attack;
+        // Each step that gets closer is worth offering: 90, 97, 99.5 %.
+        let left = 1.0 - sum as f64 / n as f64;
+        if set.len() > 1 && (left < 0.005 || set.len() == VALUES_MAX || (left < 0.1 && bin.attack * 50 > n)) {
+            push(facts, slot, merged(&set));
+        }
+        if left < 0.005 {
+            return;
+        }
+    }
+    if set.len() > 1 && sum * 2 > n {
+        push(facts, slot, merged(&set));
+    }
+}
+
+fn merged(values: &[u32]) -> Vec<Range> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    let mut ranges: Vec<Range> = Vec::new();
+    for value in sorted {
+        match ranges.last_mut() {
+            Some(last) if last.to + 1 == value => last.to = value,
+            _ => ranges.push(Range { from: value, to: value }),
+        }
+    }
+    ranges
+}
+
+/// The range of nearly all values, and the ranges that gain most against honest traffic.
+fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize, facts: &mut Vec<Fact>) {
+    let trimmed = trim(bins, n / 400);
+    let width = |r: &Range| f64::from(r.to - r.from + 1);
+    // Ports, types and windows are names: a range of them means something only where there are too many to list.
+    let named: usize = by_count.iter().take(VALUES_MAX).map(|b| b.attack).sum();
+    let listed = slot != Slot::Length && slot != Slot::Ttl && named * 10 >= n * 9;
+    let single = by_count.first().is_some_and(|b| b.attack * 10 >= n * 9);
+    if listed || single {
+        return;
+    }
+    if let Some(range) = trimmed {
+        let parts = if slot == Slot::Length { 2.0 } else { 4.0 };
+        if width(&range) * parts <= f64::from(slot.span()) && steady(slot, attack, n / 400) {
+            push(facts, slot, vec![range]);
+        }
+    }
+    let honest: usize = bins.iter().map(|b| b.benign).sum();
+    let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return };
+    if honest == 0 {
+        return;
+    }
+    let worth = |b: &Bin| b.attack as f64 / n as f64 - BETA * b.benign as f64 / honest as f64;
+    let Some((from, to)) = heaviest(bins, &worth) else { return };
+    let range = |from: usize, to: usize| Some(Range { from: bins.get(from)?.value, to: bins.get(to)?.value });
+    let Some(best) = range(from, to) else { return };
+    let whole = f64::from(last.value - first.value + 1);
+    // A range that only steps around the honest values seen would not miss the next one.
+    let informative = |kept: f64| kept <= 0.9 * whole;
+    if informative(width(&best)) {
+        push(facts, slot, vec![best]);
+    }
+    let below = bins.get(..from).and_then(|part| heaviest(part, &worth));
+    let above =
+        bins.get(to + 1..).and_then(|part| heaviest(part, &worth)).map(|(a, b)| (a + to + 1, b + to + 1));
+    for second in [below, above].into_iter().flatten() {
+        let Some(second) = range(second.0, second.1) else { continue };
+        let gained: usize =
+            bins.iter().filter(|b| (second.from..=second.to).contains(&b.value)).map(|b| b.attack).sum();
+        if gained >= n / SUPPORT_PARTS && informative(width(&best) + width(&second)) {
+            let mut both = vec![best, second];
+            both.sort_unstable();
+            push(facts, slot, both);
+        }
+    }
+}
+
+/// The smallest range that leaves at most `cut` attack rows out at either end.
+fn trim(bins: &[Bin], cut: usize) -> Option<Range> {
+    let edge = |found: &mut usize, b: &&Bin| {
+        *found += b.attack;
+        *found > cut
+    };
+    let (mut low, mut high) = (0, 0);
+    let from = bins.iter().find(|b| edge(&mut low, b))?.value;
+    let to = bins.iter().rev().find(|b| edge(&mut high, b))?.value;
+    (from <= to).then_some(Range { from, to })
+}
+
+/// Whether a range read off the first half of the window still holds in the second: counters that climb and
+/// senders that come later would outrun it.
+fn steady(slot: Slot, attack: &[&Row], cut: usize) -> bool {
+    let (first, second) = attack.split_at(attack.len() / 2);
+    let Some(range) = trim(&histogram(slot, first, &[]), cut / 2) else { return false };
+    let values = || second.iter().filter_map(|r| slot.value(r));
+    let inside = values().filter(|v| (range.from..=range.to).contains(v)).count();
+    inside as f64 >= 0.96 * values().count() as f64
+}
+
+/// Maximum-sum run of bins (Kadane): first and last index.
+fn heaviest(bins: &[Bin], worth: &impl Fn(&Bin) -> f64) -> Option<(usize, usize)> {
+    let (mut best, mut best_at) = (0.0, None);
+    let (mut sum, mut start) = (0.0, 0);
+    for (at, bin) in bins.iter().enumerate() {
+        if sum <= 0.0 {
+            (sum, start) = (0.0, at);
+        }
+        sum += worth(bin);
+        if sum > best {
+            (best, best_at) = (sum, Some((start, at)));
+        }
+    }
+    best_at
+}
+
+/// The pull of lengths read off too few rows is taken away: they are asked only where that spares honest traffic.
+fn distrust(facts: &mut [Fact]) {
+    for fact in facts.iter_mut().filter(|f| f.slot == Slot::Length) {
+        fact.tight = 0.0;
+    }
+}
+
+fn push(facts: &mut Vec<Fact>, slot: Slot, ranges: Vec<Range>) {
+    let width: f64 = ranges.iter().map(|r| f64::from(r.to - r.from) + 1.0).sum();
+    let tight = 1.0 - (width / f64::from(slot.span())).min(1.0);
+    let ask = Ask::Numbers(Numbers(ranges));
+    if !facts.iter().any(|f| f.slot == slot && f.ask == ask) {
+        facts.push(Fact { slot, ask, tight });
+    }
+}
+
+/// Sources that send a good part, alone or as a neighbourhood: only of use where they are few.
+fn sources(attack: &[&Row], facts: &mut Vec<Fact>) {
+    let mut offer = |prefix: Prefix| {
+        let ask = Ask::Source(prefix);
+        if !facts.iter().any(|f| f.ask == ask) {
+            facts.push(Fact { slot: Slot::Source, ask, tight: 1.0 });
+        }
+    };
+    let nets = |v4: bool| if v4 { [32u8, 24] } else { [128, 64] };
+    let Some(v4) = attack.first().map(|r| r.src.is_ipv4()) else { return };
+    for bits in nets(v4) {
+        let mut found: Vec<Prefix> = attack.iter().map(|r| Prefix::of(r.src, bits)).collect();
+        found.sort_unstable();
+        let mut counted: Vec<(usize, Prefix)> = Vec::new();
+        for prefix in found {
+            match counted.last_mut() {
+                Some((n, last)) if *last == prefix => *n += 1,
+                _ => counted.push((1, prefix)),
+            }
+        }
+        counted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        let least = (attack.len() / 20).max(3);
+        for (_, prefix) in counted.iter().take_while(|(n, _)| *n >= least).take(VALUES_MAX) {
+            offer(*prefix);
+        }
+    }
+    let hosts: Vec<Prefix> = attack.iter().map(|r| Prefix::host(r.src)).collect();
+    if let Some(all) = base::prefix::cover(&hosts) {
+        let narrow = if v4 { 20 } else { 44 };
+        if all.bits() >= narrow {
+            offer(all);
+        }
+    }
+}
+
+/// The exact six flags, where all segments show the same.
+fn segment_flags(attack: &[&Row], facts: &mut Vec<Fact>) {
+    const SIX: u16 = 0x3f;
+    const PUSHY: u16 = flags::PSH | flags::URG;
+    let mut values: Vec<u16> = attack.iter().filter(|r| !r.flow).filter_map(|r| r.flags).collect();
+    values.sort_unstable();
+    if let (Some(first), true) = (values.first(), values.len() == attack.len())
+        && values.iter().all(|v| v & SIX == first & SIX)
+        && (first & PUSHY != 0 || first & SIX == flags::ACK)
+    {
+        let test = Flags { value: first & SIX, mask: SIX };
+        facts.push(Fact { slot: Slot::Flags, ask: Ask::Flags(test), tight: 0.5 });
+    }
+}
+
+/// Payload octets that nearly all packets share, and the most frequent beginning.
+fn payload(attack: &[&Row], facts: &mut Vec<Fact>) {
+    let snips: Vec<&[u8]> = attack.iter().filter_map(|r| r.snip.as_ref().map(|s| s.bytes())).collect();
+    let with = snips.iter().filter(|s| s.len() >= 4).count();
+    if with < 20 || with * 4 < attack.len() {
+        return;
+    }
+    let mut shared: Vec<(u8, u8)> = Vec::new();
+    for at in 0..SNIP_MAX.min(16) {
+        let mut counts = [0usize; 256];
+        for byte in snips.iter().filter_map(|s| s.get(at)) {
+            if let Some(count) = counts.get_mut(usize::from(*byte)) {
+                *count += 1;
+            }
+        }
+        let top = (0..=255u8).max_by_key(|b| (counts.get(usize::from(*b)).copied(), core::cmp::Reverse(*b)));
+        let Some(top) = top else { return };
+        let holds = counts.get(usize::from(top)).copied().unwrap_or(0) as f64 >= 0.985 * snips.len() as f64;
+        shared.push(if holds { (top, 0xff) } else { (0, 0) });
+    }
+    while shared.last().is_some_and(|(_, mask)| *mask == 0) {
+        shared.pop();
+    }
+    let front = shared.iter().take_while(|(_, mask)| *mask == 0).count();
+    let kept = shared.get(front..).unwrap_or(&[]);
+    if kept.iter().filter(|(_, mask)| *mask != 0).count() >= 2 {
+        let payload = Payload {
+            offset: u16::try_from(front).unwrap_or(0),
+            value: kept.iter().map(|(value, _)| *value).collect(),
+            mask: kept.iter().map(|(_, mask)| *mask).collect(),
+        };
+        facts.push(Fact { slot: Slot::Payload, ask: Ask::Payload(payload), tight: 1.0 });
+    }
+    let mut heads: Vec<[u8; 4]> = snips.iter().filter_map(|s| s.first_chunk::<4>().copied()).collect();
+    heads.sort_unstable();
+    let mut counted: Vec<(usize, [u8; 4])> = Vec::new();
+    for head in heads {
+        match counted.last_mut() {
+            Some((n, last)) if *last == head => *n += 1,
+            _ => counted.push((1, head)),
+        }
+    }
+    counted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    for (_, head) in counted.iter().take_while(|(n, _)| n * 4 >= snips.len()).take(2) {
+        let ask = Ask::Payload(Payload { offset: 0, value: head.to_vec(), mask: vec![0xff; 4] });
+        if !facts.iter().any(|f| f.ask == ask) {
+            facts.push(Fact { slot: Slot::Payload, ask, tight: 1.0 });
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Rules from an attack's own packets, priced against honest ones.
+//!
+//! The attack's samples fall into *shapes* (protocol, fragment or not, kind of TCP segment); inside a shape a beam search
+//! over bit sets finds the conjunction of header facts that covers most of the attack at least benign cost, and a greedy
+//! cover collects at most [`Request::rules_max`] of them. Knows no addresses or ports by name: what is special about a
+//! port is only that the attack uses it.
+//!
+//! Bounded: at most [`ROWS_MAX`] samples of either kind are looked at, [`search::ITEMS_MAX`] facts a shape, and a beam of
+//! [`search::WIDTH`] by [`search::DEPTH`]. Deterministic: no table is walked in hash order and equal scores break by name.
+
+mod bits;
+mod cover;
+mod fact;
+mod harvest;
+mod limit;
+mod price;
+mod row;
+mod search;
+mod shape;
+mod stability;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+
+use base::Prefix;
+use rules::collateral::Collateral;
+use rules::{Action, Match};
+
+pub use crate::sample::Sample;
+
+/// Samples of either kind that are looked at; more are thinned evenly.
+pub const ROWS_MAX: usize = 4096;
+
+/// What is to be filtered, and what must be spared.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Samples of the attacked classes to the targets, in any order; a minority may be honest.
+    pub attack: &'a [Sample],
+    /// Honest traffic to the same targets, in any order. Samples to other places are ignored. Empty = no evidence.
+    pub benign: &'a [Sample],
+    /// The attacked prefixes, smallest set; for an outgoing attack the remote victims.
+    pub targets: &'a [Prefix],
+    /// For an outgoing attack the own networks: each rule then names the own host as its source. Empty = incoming.
+    pub own: &'a [Prefix],
+    /// Traffic that no rule may touch (resolvers, BGP and SSH peers, …): each a match without destination.
+    pub keep: &'a [Match],
+    /// Share of `attack` that is really attack, 0…1.
+    pub attack_share: f64,
+    /// Rules at most, `pass` rules included.
+    pub rules_max: usize,
+    /// Share of honest packets and of honest peers that may be lost.
+    pub collateral_max: f64,
+    /// Lower end of a fallback rate limit, packets/s. Above it the limit follows the busiest honest second.
+    pub rate_floor: f64,
+}
+
+impl<'a> Request<'a> {
+    /// A request with the product's defaults: 8 rules, 1 % collateral, everything in `attack` is attack.
+    pub const fn new(attack: &'a [Sample], benign: &'a [Sample], targets: &'a [Prefix]) -> Self {
+        Self {
+            attack,
+            benign,
+            targets,
+            own: &[],
+            keep: &[],
+            attack_share: 1.0,
+            rules_max: 8,
+            collateral_max: 0.01,
+            rate_floor: 100.0,
+        }
+    }
+}
+
+/// One rule of the answer; its place in the list is its precedence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DerivedRule {
+    /// The question.
+    pub matches: Match,
+    /// Drop, a rate, or pass for what is kept.
+    pub action: Action,
+    /// Share of the attack samples' packets that this rule decides.
+    pub covers: f64,
+    /// What honest traffic it would cost; `None` without evidence.
+    pub collateral: Option<Collateral>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Derived {
+    /// At most [`Request::rules_max`], in order of precedence.
+    pub rules: Vec<DerivedRule>,
+    /// Share of the attack samples' packets that is dropped.
+    pub covered: f64,
+    /// Price of all drop rules together.
+    pub collateral: Option<Collateral>,
+    /// Share of bootstrap runs that drop the same samples.
+    pub stability: f64,
+}
+
+/// Finds the rules.
+pub fn derive(request: &Request<'_>) -> Derived {
+    let mut derived = cover::solve(request);
+    derived.stability = stability::bootstrap(request, &derived.rules);
+    derived
+}

@@ -1,0 +1,312 @@
+//! The beam search: from a shape to the conjunction of facts that is worth most.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use rules::Match;
+use wire::packet::{ICMP, ICMP6};
+
+use super::bits::Bits;
+use super::fact::{Ask, Fact, Slot};
+use super::harvest;
+use super::row::{Row, Unknown, holds};
+use super::shape::{Kind, Segment, Shape};
+
+/// Facts of a shape that are tried at most; the first offered stay.
+pub(crate) const ITEMS_MAX: usize = 96;
+/// Conjunctions carried from one depth to the next.
+pub(crate) const WIDTH: usize = 12;
+/// Facts of a conjunction at most.
+pub(crate) const DEPTH: usize = 5;
+
+/// Weight of the share of honest packets lost, and of honest peers hit, against the share of the attack covered.
+const BETA: f64 = 4.0;
+/// What harming anyone at all costs.
+const HARM: f64 = 0.05;
+/// The pull of each fully tight fact.
+const TIGHT: f64 = 0.05;
+/// Covering more of a shape than this is worth nothing: the last few may be honest, and a rule stretched to hold them
+/// says less about the attack.
+const NEARLY: f64 = 0.975;
+/// What a narrowed rule still covers of its shape.
+const STILL: f64 = 0.97;
+/// Fewer honest samples of a shape than this say little about it.
+const THIN: usize = 30;
+
+/// Everything that is looked at.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    pub(crate) attack: Vec<Row>,
+    pub(crate) benign: Vec<Row>,
+    /// For each benign row the number of its peer.
+    peer_of: Vec<usize>,
+    pub(crate) peers: usize,
+    pub(crate) collateral_max: f64,
+}
+
+/// Attack rows of one shape.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) shape: Shape,
+    /// Attack rows not covered yet.
+    pub(crate) left: Bits,
+    /// Honest rows of (or feared to be of) the shape.
+    pub(crate) benign: Bits,
+}
+
+/// A possible rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Pick {
+    pub(crate) matches: Match,
+    /// Attack rows it covers, of those not covered before.
+    pub(crate) attack: Bits,
+    /// Honest rows it hits.
+    pub(crate) benign: Bits,
+    /// Within the collateral that is left.
+    pub(crate) fair: bool,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    facts: Vec<usize>,
+    attack: Bits,
+    benign: Bits,
+    score: f64,
+    fair: bool,
+}
+
+struct Item {
+    fact: Fact,
+    attack: Bits,
+    benign: Bits,
+}
+
+impl Arena {
+    pub(crate) fn new(attack: Vec<Row>, benign: Vec<Row>, collateral_max: f64) -> Self {
+        let mut addresses: Vec<_> = benign.iter().map(|r| r.src).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let peer_of =
+            benign.iter().map(|r| addresses.binary_search(&r.src).unwrap_or_else(|at| at)).collect();
+        Self { attack, benign, peer_of, peers: addresses.len(), collateral_max }
+    }
+
+    /// Distinct peers among honest rows.
+    pub(crate) fn peers_in(&self, benign: &Bits) -> usize {
+        let mut seen = Bits::empty(self.peers);
+        for peer in benign.iter().filter_map(|i| self.peer_of.get(i)) {
+            seen.set(*peer);
+        }
+        seen.count()
+    }
+
+    /// Whether losing these honest rows is within bounds: shares of what was seen, so that little evidence allows none.
+    fn is_fair(&self, benign: &Bits) -> bool {
+        let bound = |n: usize| self.collateral_max * n as f64;
+        let lost = benign.count();
+        lost == 0
+            || (lost as f64 <= bound(self.benign.len()) && self.peers_in(benign) as f64 <= bound(self.peers))
+    }
+
+    /// The best rule for what is left of `cell`, when `harmed` honest rows are lost already: the best fair one, else
+    /// the best of all.
+    pub(crate) fn best(&self, cell: &Cell, harmed: &Bits) -> Option<Pick> {
+        let rows: Vec<&Row> = cell.left.iter().filter_map(|i| self.attack.get(i)).collect();
+        let honest: Vec<&Row> = cell.benign.iter().filter_map(|i| self.benign.get(i)).collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let items = self.items(cell, &rows, &honest);
+        let total = self.attack.len() as f64;
+        let size = rows.len() as f64 / total;
+        let rate = |facts: &[usize], attack: &Bits, benign: &Bits| {
+            let (mut tight, mut cost) = (0.0, 0.0);
+            for item in facts.iter().filter_map(|i| items.get(*i)) {
+                tight += item.fact.tight;
+                cost += item.fact.cost();
+            }
+            let tight = TIGHT * f64::min(tight, cell.shape.tight_enough());
+            let covered = (attack.count() as f64 / total).min(NEARLY * size);
+            let lost = benign.count();
+            let fair = self.is_fair(&benign.or(harmed));
+            let harm = if lost == 0 {
+                0.0
+            } else {
+                // Peers cost time to count, and where packets alone are too many they decide nothing.
+                let peers = if fair { self.peers_in(benign) as f64 / self.peers as f64 } else { 0.0 };
+                BETA * (lost as f64 / self.benign.len() as f64 + peers) + HARM * size
+            };
+            (covered * (1.0 + tight) - cost * size - harm, fair)
+        };
+        let (score, fair) = rate(&[], &cell.left, &cell.benign);
+        let root =
+            State { facts: vec![], attack: cell.left.clone(), benign: cell.benign.clone(), score, fair };
+        let (mut fairest, mut any) = (root.clone(), root.clone());
+        let mut beam = vec![root];
+        for _ in 0..DEPTH {
+            let mut next: Vec<State> = Vec::new();
+            for state in &beam {
+                let used = |slot: Slot| {
+                    state.facts.iter().filter_map(|i| items.get(*i)).any(|i| i.fact.slot == slot)
+                };
+                for (at, item) in items.iter().enumerate() {
+                    if used(item.fact.slot) {
+                        continue;
+                    }
+                    let count = state.attack.count_and(&item.attack);
+                    if count * 50 < rows.len() || count < 2 {
+                        continue;
+                    }
+                    let (attack, benign) = (state.attack.and(&item.attack), state.benign.and(&item.benign));
+                    let mut facts = state.facts.clone();
+                    facts.push(at);
+                    facts.sort_unstable();
+                    if next.iter().any(|s| s.facts == facts) {
+                        continue;
+                    }
+                    let (score, fair) = rate(&facts, &attack, &benign);
+                    next.push(State { facts, attack, benign, score, fair });
+                }
+            }
+            next.sort_by(order);
+            next.truncate(WIDTH);
+            for state in &next {
+                if state.fair && (!fairest.fair || order(state, &fairest) == Ordering::Less) {
+                    fairest = state.clone();
+                }
+                if order(state, &any) == Ordering::Less {
+                    any = state.clone();
+                }
+            }
+            if next.is_empty() {
+                break;
+            }
+            beam = next;
+        }
+        let mut chosen = if fairest.fair { fairest } else { any };
+        self.narrow(cell, &items, honest.len(), &mut chosen);
+        Some(self.pick(cell, &items, &chosen))
+    }
+
+    fn items(&self, cell: &Cell, rows: &[&Row], honest: &[&Row]) -> Vec<Item> {
+        let mut facts = harvest::facts(rows, honest);
+        facts.retain(|f| cell.shape.own.is_none() || f.slot != Slot::Source);
+        facts.truncate(ITEMS_MAX);
+        facts
+            .into_iter()
+            .map(|fact| {
+                let m = fact.matches();
+                let among = |of: &Bits, rows: &[Row], unknown| {
+                    let mut bits = Bits::empty(rows.len());
+                    for i in of.iter() {
+                        if rows.get(i).is_some_and(|r| holds(&m, r, unknown)) {
+                            bits.set(i);
+                        }
+                    }
+                    bits
+                };
+                let attack = among(&cell.left, &self.attack, Unknown::Misses);
+                let benign = among(&cell.benign, &self.benign, Unknown::Matches);
+                Item { fact, attack, benign }
+            })
+            .collect()
+    }
+
+    /// Where little is known of honest traffic and the rule looks like it, a length, window or TTL that the whole attack
+    /// shares, early and late, is worth asking even though FlowSpec cannot say all of them.
+    fn narrow(&self, cell: &Cell, items: &[Item], honest: usize, state: &mut State) {
+        let count = state.attack.count();
+        if honest >= THIN || count < 50 || !looks_honest(cell, items, state) {
+            return;
+        }
+        let least = STILL * cell.left.count() as f64;
+        for slot in telling(cell.shape.kind) {
+            if state.facts.iter().filter_map(|i| items.get(*i)).any(|i| i.fact.slot == *slot) {
+                continue;
+            }
+            let best = items
+                .iter()
+                .enumerate()
+                .filter(|(_, i)| i.fact.slot == *slot && i.fact.tight > 0.96)
+                .filter(|(_, i)| {
+                    let kept = state.attack.and(&i.attack);
+                    let early = state.attack.first(count / 2);
+                    let (before, all) = (kept.count_and(&early) as f64, kept.count() as f64);
+                    let drift = before / (count / 2) as f64 - (all - before) / (count - count / 2) as f64;
+                    all >= least && drift.abs() < 0.03
+                })
+                .max_by(|a, b| a.1.fact.tight.total_cmp(&b.1.fact.tight).then(b.0.cmp(&a.0)));
+            if let Some((at, item)) = best {
+                state.attack = state.attack.and(&item.attack);
+                state.benign = state.benign.and(&item.benign);
+                state.facts.push(at);
+                return;
+            }
+        }
+    }
+
+    fn pick(&self, cell: &Cell, items: &[Item], state: &State) -> Pick {
+        let mut matches = cell.shape.matches();
+        for item in state.facts.iter().filter_map(|i| items.get(*i)) {
+            item.fact.put(&mut matches);
+        }
+        // Without a question about the transport header the rule would also hold fragments, which are another shape.
+        let transport = matches.tcp_flags.is_some()
+            || matches.src_port.is_some()
+            || matches.dst_port.is_some()
+            || matches.icmp_type.is_some()
+            || matches.icmp_code.is_some()
+            || matches.payload.is_some();
+        if cell.shape.kind == Kind::Plain && !transport {
+            let rows = || state.attack.iter().filter_map(|i| self.attack.get(i)).map(|r| r.fragment);
+            if rows().all(|f| f.is_some()) {
+                let first = rows().flatten().any(|f| f.more);
+                matches.fragment = Some(rules::Fragments { none: true, first, ..Default::default() });
+            }
+        }
+        Pick { matches, attack: state.attack.clone(), benign: state.benign.clone(), fair: state.fair }
+    }
+}
+
+/// What tells a generator from honest stacks, the most telling and best expressible first. Honest resets have window 0
+/// as well.
+const fn telling(kind: Kind) -> &'static [Slot] {
+    match kind {
+        Kind::Tcp(Segment::Rst) => &[Slot::Ttl],
+        Kind::Tcp(Segment::Syn | Segment::SynAck) => &[Slot::Window, Slot::Ttl],
+        Kind::Tcp(_) => &[Slot::Length, Slot::Window, Slot::Ttl],
+        Kind::Plain => &[Slot::Length, Slot::Ttl],
+        // Each reflector has its own distance, and its path its own fragment size.
+        Kind::Later => &[],
+    }
+}
+
+/// Best first; equal ones by fewer facts, then by the order in which they were offered.
+fn order(a: &State, b: &State) -> Ordering {
+    b.score.total_cmp(&a.score).then(a.facts.len().cmp(&b.facts.len())).then(a.facts.cmp(&b.facts))
+}
+
+/// Whether honest packets of common stacks have this shape: opening segments carry options, others need none.
+fn looks_honest(cell: &Cell, items: &[Item], state: &State) -> bool {
+    let facts = || state.facts.iter().filter_map(|i| items.get(*i)).map(|i| &i.fact);
+    if facts().any(|f| f.slot == Slot::Source) {
+        return false;
+    }
+    match cell.shape.kind {
+        Kind::Tcp(Segment::Odd) => false,
+        Kind::Tcp(Segment::Syn | Segment::SynAck) => {
+            !facts().any(|f| f.slot == Slot::Length)
+                || facts().any(|f| match &f.ask {
+                    Ask::Numbers(n) if f.slot == Slot::Length => {
+                        n.0.iter().any(|r| r.from <= 80 && r.to >= 48)
+                    }
+                    _ => false,
+                })
+        }
+        Kind::Tcp(_) => true,
+        // Errors and echoes are what hosts send all the time.
+        Kind::Plain if matches!(cell.shape.protocol, ICMP | ICMP6) => true,
+        Kind::Later | Kind::Plain => facts().map(|f| f.tight).sum::<f64>() < 1.5,
+    }
+}

@@ -1,0 +1,60 @@
+//! How much the answer hangs on the luck of the sample: the same search on resampled windows.
+
+use alloc::vec::Vec;
+
+use base::hash::Mixer;
+use rules::Action;
+
+use super::bits::Bits;
+use super::row::{Row, Unknown, holds};
+use super::search::Arena;
+use super::{DerivedRule, Request, cover};
+
+/// Resampled windows.
+const RUNS: usize = 20;
+/// Rows drawn of either kind: enough to see a rule, few enough for twenty searches in the time of one.
+const DRAWN: usize = 192;
+/// Two rule sets are the same when they drop nearly the same samples (intersection over union).
+const ALIKE: f64 = 0.95;
+
+/// Share of bootstrap runs whose rules drop the same samples as `rules`.
+pub(crate) fn bootstrap(request: &Request<'_>, rules: &[DerivedRule]) -> f64 {
+    let arena = cover::arena(request);
+    if arena.attack.is_empty() {
+        return 0.0;
+    }
+    let judges = draw(&arena.attack, usize::MAX);
+    let reference = dropped(rules, &judges);
+    let alike = (0..RUNS)
+        .filter(|run| {
+            let mut attack = draw(&arena.attack, *run);
+            attack.sort_by_key(|r| r.at);
+            let small = Arena::new(attack, draw(&arena.benign, *run), request.collateral_max);
+            let found = dropped(&cover::solve_in(request, &small).rules, &judges);
+            let union = found.or(&reference).count();
+            union == 0 || found.count_and(&reference) as f64 >= ALIKE * union as f64
+        })
+        .count();
+    alike as f64 / RUNS as f64
+}
+
+fn dropped(rules: &[DerivedRule], rows: &[Row]) -> Bits {
+    Bits::of(rows.len(), |i| {
+        rows.get(i).is_some_and(|r| {
+            rules.iter().any(|rule| rule.action == Action::Drop && holds(&rule.matches, r, Unknown::Misses))
+        })
+    })
+}
+
+/// Rows drawn with replacement, the same for the same run.
+fn draw(rows: &[Row], run: usize) -> Vec<Row> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    (0..DRAWN.min(rows.len()))
+        .filter_map(|i| {
+            let at = Mixer::new(run as u64).with(i as u64).finish() % rows.len() as u64;
+            rows.get(usize::try_from(at).ok()?).copied()
+        })
+        .collect()
+}
