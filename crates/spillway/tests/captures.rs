@@ -191,3 +191,37 @@ fn traffic_is_told_from_reports_about_traffic() {
         }
     }
 }
+
+#[test]
+fn an_export_datagram_in_fragments_is_decoded_as_one() {
+    let scratch = Scratch::new("fragments");
+    // 3 flows of NetFlow v5: 24 + 144 octets, cut behind 64 and 128 octets of UDP; the last piece comes first.
+    let mut export = vec![0, 5, 0, 3];
+    export.resize(24 + 3 * 48, 0);
+    for flow in 0..3 {
+        export[24 + 48 * flow + 19] = 1;
+        export[24 + 48 * flow + 23] = 60;
+    }
+    let whole = udp(&export);
+    let body = &whole[20..];
+    let fragment = |id: u8, start: usize, end: usize| {
+        let mut packet = whole[..20].to_vec();
+        packet[3] = u8::try_from(20 + end - start).unwrap();
+        packet[5] = id;
+        packet[6] = if end < body.len() { 0x20 } else { 0 };
+        packet[7] = u8::try_from(start / 8).unwrap();
+        packet.extend(&body[start..end]);
+        packet
+    };
+    let pieces = [
+        fragment(1, 128, body.len()),
+        fragment(2, 0, 64),
+        fragment(1, 0, 64),
+        fragment(1, 64, 128),
+        fragment(2, 64, 128),
+    ];
+    let file = scratch.file("fragments.pcap", &pcap(101, &pieces));
+    let lines = crate::support::json_lines(&crate::support::spillway(["decode", &file, "-o", "jsonl"]));
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[3]["datagrams"], 1);
+}

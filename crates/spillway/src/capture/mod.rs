@@ -12,6 +12,7 @@ pub mod link;
 mod pcap;
 mod pcapng;
 pub mod reader;
+pub mod reassembly;
 pub mod writer;
 
 pub use fault::CaptureError;

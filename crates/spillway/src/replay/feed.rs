@@ -10,6 +10,7 @@ use telemetry::{Collector, Record};
 use wire::packet::{Parsed, UDP};
 
 use crate::capture::content::{self, Content};
+use crate::capture::reassembly::Reassembly;
 use crate::capture::{Capture, CaptureError, Packet, datagram};
 use crate::error::usage;
 use crate::interrupt::Interrupt;
@@ -233,13 +234,23 @@ impl Feed {
                 return Ok(());
             }
         }
-        self.packets(file, &mut |item| match item {
-            Item::Packet(packet, Some(parsed))
-                if parsed.headers.protocol == UDP && Format::recognise(parsed.payload).is_some() =>
-            {
-                each(Datagram { at: packet.at, exporter: parsed.headers.src, payload: parsed.payload })
+        let mut fragments = Reassembly::default();
+        self.packets(file, &mut |item| {
+            let Item::Packet(packet, Some(parsed)) = item else { return Ok(()) };
+            if parsed.headers.protocol != UDP {
+                return Ok(());
             }
-            _ => Ok(()),
+            let joined;
+            let payload = if parsed.headers.fragment.is_whole() {
+                parsed.payload
+            } else {
+                joined = fragments.take(packet, parsed).unwrap_or_default();
+                &joined
+            };
+            if Format::recognise(payload).is_none() {
+                return Ok(());
+            }
+            each(Datagram { at: packet.at, exporter: parsed.headers.src, payload })
         })
     }
 
