@@ -34,7 +34,21 @@ pub fn of(path: &Path) -> Result<Content, CaptureError> {
         packets += 1;
         let Some(parsed) = packet.parse().filter(|p| p.headers.protocol == UDP) else { continue };
         udp += 1;
-        export += u64::from(Format::recognise(parsed.payload).is_some());
+        export += u64::from(is_export(parsed.payload));
     }
     Ok(if export * 2 > udp && export * 8 >= packets { Content::FlowExport } else { Content::Packets })
+}
+
+/// Whether a UDP payload of unknown origin is flow export. Version 5 has hardly a structure to know it by, and other
+/// protocols begin like it (a DNS id, a TFTP error): it has to hold a record and to count like an exporter.
+pub fn is_export(payload: &[u8]) -> bool {
+    match Format::recognise(payload) {
+        None => false,
+        Some(Format::Netflow5) => {
+            let records = payload.get(24..).map_or(0, <[u8]>::len);
+            let counted = matches!(payload, [_, _, 0, 1..=30, ..]);
+            records >= 48 && (counted || records.is_multiple_of(48))
+        }
+        Some(_) => true,
+    }
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use base::Timestamp;
 use base::map::Seed;
-use telemetry::told::Format;
 use telemetry::{Collector, Record};
 use wire::packet::{Parsed, UDP};
 
@@ -42,8 +41,10 @@ pub const FILE_EXPORTER: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// One datagram of flow export.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    /// Capture time; for raw files the time in the datagram.
+    /// Capture time. Raw files have none: for them the clock stands still, so that no template gets old between two.
     pub at: Timestamp,
+    /// Capture time; for raw files the time that the datagram tells.
+    pub sent: Timestamp,
     /// Source address of the packet, or [`FILE_EXPORTER`].
     pub exporter: IpAddr,
     /// UDP payload.
@@ -196,7 +197,7 @@ impl Feed {
         self.file_datagrams(file, &mut |datagram| {
             collector.datagram(datagram.at, datagram.exporter, datagram.payload, &mut |_, record| {
                 if let (Some(record), Ok(())) = (record, &failed) {
-                    failed = each(Item::Record(record));
+                    failed = each(Item::Record(&Record { at: datagram.sent, ..*record }));
                 }
             });
             std::mem::replace(&mut failed, Ok(()))
@@ -225,8 +226,9 @@ impl Feed {
         match datagram::read(file) {
             Ok(Some(bytes)) => {
                 self.opened += 1;
-                let at = datagram::export_time(&bytes);
-                return each(Datagram { at, exporter: FILE_EXPORTER, payload: &bytes });
+                let sent = datagram::export_time(&bytes);
+                let at = Timestamp::ZERO;
+                return each(Datagram { at, sent, exporter: FILE_EXPORTER, payload: &bytes });
             }
             Ok(None) => {}
             Err(e) => {
@@ -247,10 +249,11 @@ impl Feed {
                 joined = fragments.take(packet, parsed).unwrap_or_default();
                 &joined
             };
-            if Format::recognise(payload).is_none() {
+            if !content::is_export(payload) {
                 return Ok(());
             }
-            each(Datagram { at: packet.at, exporter: parsed.headers.src, payload })
+            let (at, exporter) = (packet.at, parsed.headers.src);
+            each(Datagram { at, sent: at, exporter, payload })
         })
     }
 
