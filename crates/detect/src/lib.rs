@@ -7,12 +7,16 @@
 
 extern crate alloc;
 
+pub mod baseline;
 pub mod class;
+pub mod cusum;
+pub mod evidence;
 pub mod pairs;
 pub mod profile;
 pub mod sample;
 pub mod shard;
 pub mod signature;
+pub mod vector;
 
 pub use sample::Sample;
 pub use shard::{Shard, ShardTick};

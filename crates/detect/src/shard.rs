@@ -61,6 +61,8 @@ pub struct Cell {
     pub unscaled: u64,
     /// First packet.
     pub first: Timestamp,
+    /// First unsolicited packet.
+    pub first_unsolicited: Timestamp,
     /// Last packet.
     pub last: Timestamp,
     /// Packets by part of the tick.
@@ -69,14 +71,19 @@ pub struct Cell {
     pub fine_bytes: [u64; FINE],
 }
 
+/// Later than any packet.
+const NEVER: Timestamp = Timestamp::from_nanos(u64::MAX);
+
 impl Cell {
-    const EMPTY: Self = Self {
+    /// Nothing counted.
+    pub const EMPTY: Self = Self {
         samples: 0,
         packets: 0,
         bytes: 0,
         unsolicited: 0,
         unscaled: 0,
-        first: Timestamp::from_nanos(u64::MAX),
+        first: NEVER,
+        first_unsolicited: NEVER,
         last: Timestamp::ZERO,
         fine_packets: [0; FINE],
         fine_bytes: [0; FINE],
@@ -90,6 +97,7 @@ impl Cell {
         self.unsolicited += other.unsolicited;
         self.unscaled += other.unscaled;
         self.first = self.first.min(other.first);
+        self.first_unsolicited = self.first_unsolicited.min(other.first_unsolicited);
         self.last = self.last.max(other.last);
         for (a, b) in self.fine_packets.iter_mut().zip(other.fine_packets) {
             *a += b;
@@ -113,6 +121,23 @@ pub struct SourceKey {
     pub source: u128,
 }
 
+/// How much a source sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceCount {
+    /// Packets, scaled.
+    pub packets: u64,
+    /// Of these, packets to a receiver who had not spoken to it.
+    pub unsolicited: u64,
+}
+
+impl SourceCount {
+    /// Adds another count.
+    pub const fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.unsolicited += other.unsolicited;
+    }
+}
+
 /// Everything a worker saw since the last tick. `merge` commutes and associates.
 #[derive(Clone, Debug, Default)]
 pub struct ShardTick {
@@ -127,7 +152,7 @@ pub struct ShardTick {
     /// Cells, by key.
     pub cells: Vec<(CellKey, Cell)>,
     /// Packets by triple, by key; exact feeds only.
-    pub sources: Vec<(SourceKey, u64)>,
+    pub sources: Vec<(SourceKey, SourceCount)>,
     /// Examples by class.
     pub samples: Vec<(u64, Sample)>,
     /// Triples beyond the cap.
@@ -145,7 +170,7 @@ pub struct Shard {
     key: u64,
     classifier: Classifier,
     cells: Map<CellKey, Cell>,
-    sources: Map<SourceKey, u64>,
+    sources: Map<SourceKey, SourceCount>,
     samples: Vec<BottomK>,
     lanes: Vec<Lane>,
     tally: ShardTick,
@@ -250,6 +275,7 @@ impl Shard {
         cell.bytes += count.bytes;
         if count.unsolicited {
             cell.unsolicited += count.packets;
+            cell.first_unsolicited = cell.first_unsolicited.min(count.record.start);
         }
         if count.record.sampling.rate.is_none() {
             cell.unscaled += count.packets;
@@ -272,7 +298,9 @@ impl Shard {
         if self.exact {
             let key = SourceKey { host, side, class, source };
             if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&key) {
-                *self.sources.get_or_insert_with(key, || 0) += count.packets;
+                let sent = self.sources.get_or_insert_with(key, SourceCount::default);
+                sent.packets += count.packets;
+                sent.unsolicited += if count.unsolicited { count.packets } else { 0 };
             } else {
                 self.tally.sources_dropped += 1;
             }
@@ -324,7 +352,7 @@ impl ShardTick {
         self.sources_dropped += other.sources_dropped;
         self.cells_dropped += other.cells_dropped;
         self.cells = merge_sorted(core::mem::take(&mut self.cells), other.cells, |a, b| a.merge(&b));
-        self.sources = merge_sorted(core::mem::take(&mut self.sources), other.sources, |a, b| *a += b);
+        self.sources = merge_sorted(core::mem::take(&mut self.sources), other.sources, |a, b| a.merge(&b));
         self.samples.extend(other.samples);
     }
 

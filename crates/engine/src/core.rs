@@ -2,12 +2,27 @@
 
 use std::collections::VecDeque;
 
-use base::Timestamp;
 use base::map::Seed;
+use base::{Span, Timestamp};
 use detect::ShardTick;
+use detect::class::{Class, Classifier};
+use detect::evidence::{self, Evidence, Shape};
+use detect::vector;
 
-use crate::report;
-use crate::settings::Settings;
+use crate::incident::{Incident, by_pairs};
+use crate::report::{self, Severity};
+use crate::settings::{Profile, Settings};
+use crate::target::TargetKey;
+use crate::tick::{Ring, Tick, hosts, prefix, received};
+use crate::watch::{Candidate, Watch};
+use crate::{present, reservoir, signature};
+
+/// Attacks followed at once; further ones wait for a place, counted in `incidents_refused`.
+const INCIDENTS_MAX: usize = 1024;
+/// Attacks remembered after their end.
+const ENDED_MAX: usize = 1024;
+/// Examples are looked at this far back.
+const EXAMPLES_SPAN: Span = Span::from_secs(1);
 
 /// What the core is told.
 #[derive(Clone, Debug)]
@@ -25,7 +40,12 @@ pub enum Input {
 #[derive(Clone, Debug)]
 pub enum Output {
     /// An attack began, changed or ended; the last one of an id is final.
-    Attack(Box<report::Attack>),
+    Attack {
+        /// When it was decided: rules act from here on, plus the time their installation takes.
+        at: Timestamp,
+        /// The attack as it stands.
+        attack: Box<report::Attack>,
+    },
 }
 
 /// Why a snapshot was not taken.
@@ -39,30 +59,57 @@ pub enum RestoreError {
 /// The decision core.
 #[derive(Debug)]
 pub struct Engine {
-    settings: Settings,
+    pub(crate) settings: Settings,
+    pub(crate) seed: Seed,
+    classifier: Classifier,
+    watch: Watch,
+    ring: Ring,
+    reservoir: reservoir::Reservoir,
+    pub(crate) incidents: Vec<Incident>,
+    pub(crate) ended: VecDeque<report::Attack>,
     outputs: VecDeque<Output>,
+    now: Timestamp,
+    incidents_refused: u64,
 }
 
 impl Engine {
     /// Begins with nothing learned.
     pub fn new(settings: Settings, seed: Seed) -> Self {
-        let _ = seed;
-        Self { settings, outputs: VecDeque::new() }
+        Self {
+            classifier: Classifier::default(),
+            watch: Watch::new(seed.clone()),
+            ring: Ring::default(),
+            reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
+            incidents: Vec::new(),
+            ended: VecDeque::new(),
+            outputs: VecDeque::new(),
+            now: Timestamp::ZERO,
+            incidents_refused: 0,
+            settings,
+            seed,
+        }
     }
 
     /// Takes one input.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
-        let _ = (now, input);
+        self.now = self.now.max(now);
+        match input {
+            Input::Tick { until, shards } => self.tick(until, shards),
+        }
     }
 
-    /// A deadline has come.
+    /// A deadline has come: rules are looked at again, attacks without packets end.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let _ = now;
+        self.now = self.now.max(now);
+        self.review(now);
+        self.finish_quiet(now);
+        self.tell(now);
     }
 
     /// When [`Self::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        None
+        let quiet = self.incidents.iter().map(|i| i.last.plus(self.settings.quiet));
+        quiet.chain(self.incidents.iter().filter_map(|i| i.derive_at)).min()
     }
 
     /// The next decision.
@@ -70,24 +117,265 @@ impl Engine {
         self.outputs.pop_front()
     }
 
-    /// All attacks that are active or ended lately.
+    /// All attacks that are active or ended lately, by start, then id.
     pub fn attacks(&self) -> Vec<report::Attack> {
-        Vec::new()
+        let active = self.incidents.iter().map(|i| present::attack(i, &self.settings));
+        let mut all: Vec<_> = active.chain(self.ended.iter().cloned()).collect();
+        all.sort_by(|a, b| a.started_at.cmp(&b.started_at).then_with(|| a.id.cmp(&b.id)));
+        all
     }
 
-    /// What has to survive a restart.
-    pub fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// Continues from a snapshot.
-    pub fn restore(settings: Settings, seed: Seed, snapshot: &[u8]) -> Result<Self, RestoreError> {
-        let _ = snapshot;
-        Ok(Self::new(settings, seed))
+    /// Targets under watch.
+    pub fn tracked_targets(&self) -> usize {
+        self.watch.len()
     }
 
     /// The settings in force.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The recording ends: what is pending is decided now.
+    pub fn finish(&mut self) {
+        let now = self.now;
+        for incident in &mut self.incidents {
+            incident.derive_at = Some(now);
+        }
+        self.review(now);
+        for incident in &mut self.incidents {
+            incident.changed = true;
+        }
+        self.tell(now);
+    }
+
+    fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
+        let tick = Tick::merge(until, shards, &self.classifier);
+        self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
+        let incidents = &self.incidents;
+        let frozen = |key: &TargetKey| incidents.iter().any(|i| i.covers(key));
+        let candidates = self.watch.tick(&self.settings, &tick, &frozen);
+        for incident in &mut self.incidents {
+            incident.absorb(&tick, &self.settings, &self.classifier, None);
+        }
+        self.reservoir.take(&tick, &self.incidents, &self.classifier);
+        self.ring.push(tick);
+        for candidate in candidates {
+            self.consider(until, &candidate);
+        }
+        self.review(until);
+        self.tell(until);
+    }
+
+    /// Weighs a stream above its threshold.
+    fn consider(&mut self, now: Timestamp, candidate: &Candidate) {
+        let at = self.incidents.iter().position(|i| i.covers(&candidate.key));
+        if let Some(incident) = at.and_then(|at| self.incidents.get(at))
+            && incident.severity == Severity::Attack
+            && incident.vector(candidate.class).is_some()
+        {
+            return;
+        }
+        if let Some(incident) = at.and_then(|at| self.incidents.get(at)) {
+            // Beside a flood, a trickle of something else is the noise of the Internet.
+            #[expect(clippy::cast_precision_loss, reason = "a share")]
+            let small = candidate.suspect < present::SHARE_MIN * incident.packets as f64;
+            if small {
+                return;
+            }
+        }
+        let evidence = self.evidence(now, candidate);
+        let terms = vector::judge(&evidence).0;
+        let sum = evidence::sum(&terms);
+        let severity = match sum {
+            s if s >= evidence::ATTACK => Severity::Attack,
+            s if s >= evidence::SUSPICIOUS => Severity::Suspicious,
+            _ => return,
+        };
+        let name = (vector::family(candidate.class).name)(&evidence);
+        let index = match at {
+            Some(index) => index,
+            None => match self.open(now, candidate, severity) {
+                Some(index) => index,
+                None => return,
+            },
+        };
+        let Some(incident) = self.incidents.get_mut(index) else { return };
+        if severity > incident.severity {
+            incident.severity = severity;
+            incident.detected = now;
+            incident.changed = true;
+        }
+        let fresh = incident.vector(candidate.class).is_none();
+        incident.put_vector(candidate.class, name, terms);
+        if fresh {
+            // Unasked packets since the attack began are of it, though their own test rose later.
+            let from = if by_pairs(candidate.class) {
+                candidate.onset.min(incident.started)
+            } else {
+                candidate.onset
+            };
+            for tick in self.ring.since(from) {
+                incident.absorb(tick, &self.settings, &self.classifier, Some(candidate.class));
+            }
+            incident.derive_at = Some(now);
+        }
+    }
+
+    /// A new attack, or the one that this is a part of.
+    fn open(&mut self, now: Timestamp, candidate: &Candidate, severity: Severity) -> Option<usize> {
+        let target = prefix(&candidate.key);
+        if !target.is_host()
+            && let Some(index) = self.incidents.iter().position(|i| {
+                let near = if target.is_ipv4() { 16 } else { 32 };
+                !prefix(&i.key).is_host()
+                    && i.key.direction == candidate.key.direction
+                    && i.vector(candidate.class).is_some()
+                    && prefix(&i.key).join(&target).is_some_and(|joint| joint.bits() >= near)
+            })
+        {
+            let incident = self.incidents.get_mut(index)?;
+            incident.areas.push(target);
+            incident.areas.sort_unstable();
+            incident.changed = true;
+            for tick in self.ring.since(candidate.onset) {
+                // Only the new area: the others have counted these ticks.
+                let areas = std::mem::replace(&mut incident.areas, vec![target]);
+                incident.absorb(tick, &self.settings, &self.classifier, Some(candidate.class));
+                incident.areas = areas;
+            }
+            incident.derive_at = Some(now);
+            return Some(index);
+        }
+        if self.incidents.len() >= INCIDENTS_MAX {
+            self.incidents_refused += 1;
+            return None;
+        }
+        self.incidents.push(Incident::open(candidate.key, severity, candidate.onset, now, &self.seed));
+        self.incidents.len().checked_sub(1)
+    }
+
+    fn evidence(&self, now: Timestamp, candidate: &Candidate) -> Evidence {
+        let class = candidate.class;
+        let target = prefix(&candidate.key);
+        let exact = self.settings.profile.is_exact();
+        let from = candidate.onset.max(now.minus(EXAMPLES_SPAN));
+        let only_unasked = exact && by_pairs(class);
+        let samples = self.ring.samples(from, target, &self.classifier, |c| c == class);
+        let shape = Shape::of(samples.map(|(_, s)| s).filter(|s| !only_unasked || s.unsolicited));
+        let lately =
+            |c: Class| self.watch.target(&candidate.key).map_or_else(Default::default, |t| t.lately(c));
+        let (sources, source_top) = self.sources(from, candidate, only_unasked);
+        let hosts_hit = {
+            let mut seen: Vec<u128> = Vec::new();
+            if !target.is_host() {
+                for tick in self.ring.since(from) {
+                    let cells = tick.cells(hosts(&target)).iter();
+                    seen.extend(cells.filter(|(k, _)| k.class == class).map(|(k, _)| k.host));
+                }
+                seen.sort_unstable();
+                seen.dedup();
+            }
+            u64::try_from(seen.len()).unwrap_or(u64::MAX).max(1)
+        };
+        let own = lately(class);
+        Evidence {
+            class,
+            rate: candidate.rate,
+            floor: self.settings.profile.floor_pps(self.settings.floor),
+            normal: candidate.normal,
+            test: candidate.test,
+            received: own.received,
+            unsolicited: own.unsolicited,
+            sent: own.sent,
+            established: lately(Class::TCP_ACK).received + lately(Class::TCP_DATA).received,
+            syns: lately(Class::TCP_SYN).sent,
+            exact,
+            sources: sources.max(shape.sources),
+            source_top,
+            hosts: hosts_hit,
+            shape,
+        }
+    }
+
+    /// Distinct sources of a stream lately, and the share of the busiest.
+    fn sources(&self, from: Timestamp, candidate: &Candidate, only_unasked: bool) -> (u64, f64) {
+        /// Enough to tell few from many.
+        const LOOK_MAX: usize = 50_000;
+        let target = prefix(&candidate.key);
+        let side = received(candidate.key.direction);
+        let mut seen: Vec<(u128, u64)> = Vec::new();
+        if self.settings.profile == Profile::Capture {
+            'ticks: for tick in self.ring.since(from) {
+                for (key, count) in tick.sources(hosts(&target)) {
+                    let packets = if only_unasked { count.unsolicited } else { count.packets };
+                    if key.side == side && key.class == candidate.class && packets > 0 {
+                        seen.push((key.source, packets));
+                        if seen.len() >= LOOK_MAX {
+                            break 'ticks;
+                        }
+                    }
+                }
+            }
+        } else {
+            let samples = self.ring.samples(from, target, &self.classifier, |c| c == candidate.class);
+            seen.extend(samples.map(|(_, s)| (base::prefix::wide(s.headers.src), s.packets)));
+        }
+        seen.sort_unstable();
+        let (mut distinct, mut top, mut total, mut run) = (0u64, 0u64, 0u64, 0u64);
+        let mut last = None;
+        for (source, packets) in seen {
+            if last != Some(source) {
+                distinct += 1;
+                run = 0;
+                last = Some(source);
+            }
+            run += packets;
+            total += packets;
+            top = top.max(run);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = if total == 0 { 0.0 } else { top as f64 / total as f64 };
+        (distinct, share)
+    }
+
+    /// Derives rules where the time has come.
+    fn review(&mut self, now: Timestamp) {
+        for incident in &mut self.incidents {
+            if incident.severity != Severity::Attack || incident.derive_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            incident.trim_samples();
+            incident.name_ports(&self.classifier);
+            signature::derive(incident, &self.settings, &self.classifier, &self.reservoir, now);
+            incident.derived += 1;
+            // Soon again while little is known, then less and less often.
+            let wait = Span::from_millis(250).times(1 << incident.derived.min(8));
+            incident.derive_at = Some(now.plus(wait));
+        }
+    }
+
+    fn finish_quiet(&mut self, now: Timestamp) {
+        let quiet = self.settings.quiet;
+        let (over, active): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.incidents).into_iter().partition(|i| now.since(i.last) >= quiet);
+        self.incidents = active;
+        for mut incident in over {
+            incident.ended = Some(incident.last);
+            let attack = present::attack(&incident, &self.settings);
+            self.ended.push_back(attack.clone());
+            self.outputs.push_back(Output::Attack { at: now, attack: Box::new(attack) });
+            if self.ended.len() > ENDED_MAX {
+                self.ended.pop_front();
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Timestamp) {
+        for incident in &mut self.incidents {
+            if std::mem::take(&mut incident.changed) {
+                let attack = Box::new(present::attack(incident, &self.settings));
+                self.outputs.push_back(Output::Attack { at: now, attack });
+            }
+        }
     }
 }

@@ -5,9 +5,16 @@
 #![forbid(unsafe_code)]
 
 pub mod core;
+mod incident;
+mod present;
 pub mod replay;
 pub mod report;
+mod reservoir;
 pub mod settings;
+mod signature;
+mod target;
+mod tick;
+mod watch;
 
 pub use crate::core::{Engine, Input, Output, RestoreError};
 pub use detect::{Shard, ShardTick};

@@ -65,6 +65,7 @@ impl Replay {
         if let Some(open) = self.tick.take() {
             self.close(open);
         }
+        self.engine.finish();
     }
 
     /// The next decision.

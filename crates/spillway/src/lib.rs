@@ -8,6 +8,7 @@ pub mod capture;
 pub mod card;
 pub mod cli;
 pub mod cmd;
+pub mod config;
 pub mod error;
 pub mod interrupt;
 pub mod output;

@@ -13,7 +13,7 @@ use crate::record::Record;
 use crate::stats::Stats;
 use crate::told::{Format, Told};
 use crate::truth::Truth;
-use crate::{netflow5, sflow};
+use crate::{netflow5, sets, sflow};
 
 /// Exporters remembered. Datagrams of further ones are refused and counted, for nobody has so many and an attacker
 /// can write any source address.
@@ -90,10 +90,12 @@ impl Collector {
         exporter.last_seen = at;
         exporter.stats.datagrams += 1;
         exporter.stats.octets += bytes.len() as u64;
+        sets::expire(exporter, at);
         match format {
             Format::Sflow5 => sflow::datagram(exporter, at, bytes, sink),
             Format::Netflow5 => netflow5::datagram(exporter, at, bytes, sink),
-            Format::Netflow9 | Format::Ipfix => {}
+            Format::Netflow9 => sets::netflow9(exporter, at, bytes, sink),
+            Format::Ipfix => sets::ipfix(exporter, at, bytes, sink),
         }
     }
 
@@ -113,6 +115,13 @@ impl Collector {
             }
         };
         self.exporters.get_mut(at)
+    }
+
+    /// Time passes: data that waited too long for its template is given up, old templates are forgotten.
+    pub fn expire(&mut self, now: Timestamp) {
+        for exporter in &mut self.exporters {
+            sets::expire(exporter, now);
+        }
     }
 
     /// Counters over all exporters, and of what belonged to none.

@@ -14,6 +14,9 @@ const NAMES_MAX: usize = 1024;
 /// Octets kept of a name.
 const NAME_LEN_MAX: usize = 64;
 
+/// Octets of memory that a name may take.
+pub(crate) const NAME_MEMORY: usize = NAME_LEN_MAX + size_of::<Name>() + 16;
+
 /// Who told a name. A later one in this order wins over an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameSource {

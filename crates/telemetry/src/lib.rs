@@ -9,21 +9,26 @@
 extern crate alloc;
 
 pub mod collector;
+mod data;
+mod element;
 pub mod exporter;
 mod flow;
 mod frame;
 pub mod interface;
 mod netflow5;
+mod options;
+mod plan;
 pub mod record;
 mod sampling;
 mod sequence;
+mod sets;
 mod sflow;
 pub mod stats;
-mod store;
+pub mod store;
 mod times;
 pub mod told;
 pub mod truth;
-mod waiting;
+pub mod waiting;
 
 pub use collector::Collector;
 pub use record::Record;

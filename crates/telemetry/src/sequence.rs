@@ -2,7 +2,7 @@
 
 /// What the next number told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// The first one, or as expected.
     Fine,
     /// So many units are missing.
@@ -21,7 +21,7 @@ const LATE_MAX: u32 = 1 << 10;
 
 /// One stream of numbers.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sequence {
+pub(crate) struct Sequence {
     expected: Option<u32>,
     uptime: u32,
 }
@@ -29,7 +29,7 @@ pub struct Sequence {
 impl Sequence {
     /// Takes a number and how many units it stands for; `None` when that could not be counted (IPFIX data without
     /// its template), so that the next number is believed as it is. `uptime` in milliseconds where the format has it.
-    pub fn step(&mut self, number: u32, units: Option<u32>, uptime: Option<u32>) -> Step {
+    pub(crate) fn step(&mut self, number: u32, units: Option<u32>, uptime: Option<u32>) -> Step {
         let next = units.map(|n| number.wrapping_add(n));
         // An uptime that falls by more than reordering explains; a wrap falls by nearly all 2³².
         let rebooted = uptime.is_some_and(|now| {

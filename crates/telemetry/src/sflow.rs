@@ -194,7 +194,7 @@ fn tell_ip(told: &mut Told, ip: &SampledIp, frame: Option<u32>) {
     if protocol == Some(wire::packet::TCP) {
         told.tcp_flags = u16::try_from(ip.tcp_flags).ok();
     }
-    told.bytes = told.bytes.or(Some(u64::from(frame.unwrap_or(ip.length))));
+    told.bytes = told.bytes.or_else(|| Some(u64::from(frame.unwrap_or(ip.length))));
 }
 
 fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) {

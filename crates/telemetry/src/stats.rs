@@ -70,6 +70,8 @@ stats! {
     flows,
     /// Of `flows`, those whose packet was no IP that we can read (ARP, say).
     flows_not_ip,
+    /// Of `flows`, those that are the reverse direction of the one before.
+    flows_reverse,
     /// Data records that tell of no traffic (NAT and firewall events without counters).
     events,
     /// sFlow counter samples.

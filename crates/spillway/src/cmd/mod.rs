@@ -2,9 +2,11 @@
 
 use crate::cli::Context;
 
+pub mod check;
 pub mod completions;
 pub mod decode;
 pub mod explain;
+pub mod init;
 pub mod man;
 pub mod replay;
 pub mod rules;
@@ -36,6 +38,8 @@ commands! {
     Replay => replay,
     Explain => explain,
     Rules => rules,
+    Check => check,
+    Init => init,
     Version => version,
     Completions => completions,
     Man => man,

@@ -1,6 +1,5 @@
 //! The first pass: records in, attacks out.
 
-use base::Timestamp;
 use base::map::Seed;
 use engine::report::Attack;
 use engine::{Output, Replay, Settings};
@@ -39,13 +38,10 @@ pub fn search(
 ) -> anyhow::Result<Found> {
     let mut found = Found::default();
     let mut replay = Replay::new(settings.clone(), cut.shards, &cut.seed);
-    let mut now = Timestamp::ZERO;
-    let mut take = |replay: &mut Replay, findings: &mut Findings, now: Timestamp| -> anyhow::Result<()> {
-        while let Some(Output::Attack(attack)) = replay.poll_output() {
+    let mut take = |replay: &mut Replay, findings: &mut Findings| -> anyhow::Result<()> {
+        while let Some(Output::Attack { at, attack }) = replay.poll_output() {
             each(&attack)?;
-            // Decided when the tick closed that held the last record before.
-            let closed = Timestamp::ZERO.plus(settings.tick.times(now.tick(settings.tick) + 1));
-            findings.note(closed, *attack);
+            findings.note(at, *attack);
         }
         Ok(())
     };
@@ -53,23 +49,15 @@ pub fn search(
         let (packets, bytes) = size(&item);
         found.packets = found.packets.saturating_add(packets);
         found.bytes = found.bytes.saturating_add(bytes);
-        let at = match item {
+        match item {
             Item::Packet(_, None) => return Ok(()),
-            Item::Packet(packet, Some(parsed)) => {
-                replay.record(&Record::packet(packet.at, parsed));
-                packet.at
-            }
-            Item::Record(record) => {
-                replay.record(record);
-                record.at
-            }
-        };
-        take(&mut replay, &mut found.findings, now)?;
-        now = now.max(at);
-        Ok(())
+            Item::Packet(packet, Some(parsed)) => replay.record(&Record::packet(packet.at, parsed)),
+            Item::Record(record) => replay.record(record),
+        }
+        take(&mut replay, &mut found.findings)
     })?;
     replay.finish();
-    take(&mut replay, &mut found.findings, now)?;
+    take(&mut replay, &mut found.findings)?;
     found.packets_per_shard = replay.packets_per_shard().to_vec();
     Ok(found)
 }

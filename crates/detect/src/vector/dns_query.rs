@@ -1,0 +1,20 @@
+//! Floods of queries to a name server.
+
+use alloc::string::ToString;
+
+use super::{Counts, Family, one_way};
+use crate::class::Class;
+use crate::evidence::{Evidence, Terms};
+
+pub(super) const FAMILY: Family = Family {
+    takes: |class| class == Class::DNS_QUERY,
+    suspect: |c: &Counts| c.received,
+    judge,
+    name: |_| "dns-query-flood".to_string(),
+    // A name server answers to everybody, so volume says little below this.
+    floor_factor: 10.0,
+};
+
+fn judge(e: &Evidence, terms: &mut Terms) {
+    one_way(e, terms);
+}

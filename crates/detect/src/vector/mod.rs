@@ -1,0 +1,164 @@
+//! The attack vectors: what of a class is suspect, and what speaks for an attack.
+//!
+//! One file a family, one line in [`FAMILIES`]. A family says three things: how many of a tick's packets are suspect (the
+//! sequential test's input), which terms beyond volume count, and how the vector is called.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::class::Class;
+use crate::evidence::{Evidence, Terms};
+
+mod amplification;
+mod dns_query;
+mod fragment;
+mod icmp;
+mod odd_flags;
+mod other;
+mod quic;
+mod syn;
+mod tcp_flood;
+mod tcp_reflection;
+mod udp;
+
+/// Packets of one class and target in one tick, and what the same host did meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// The class.
+    pub class: Class,
+    /// Packets of the class received.
+    pub received: f64,
+    /// Of these, from senders to whom the receiver had not spoken; exact feeds only.
+    pub unsolicited: f64,
+    /// Packets of the class sent by the target.
+    pub sent: f64,
+    /// TCP packets received in established connections.
+    pub established: f64,
+    /// Any TCP packets sent, but resets and SYN-ACKs.
+    pub tcp_sent: f64,
+    /// SYNs sent.
+    pub syns_sent: f64,
+    /// All packets sent.
+    pub all_sent: f64,
+    /// Whether every packet is seen.
+    pub exact: bool,
+}
+
+/// A family of vectors.
+#[derive(Debug)]
+pub struct Family {
+    /// Whether it judges this class.
+    pub takes: fn(Class) -> bool,
+    /// How many of a tick's packets are suspect; negative where answers outweigh.
+    pub suspect: fn(&Counts) -> f64,
+    /// Terms beyond the common ones.
+    pub judge: fn(&Evidence, &mut Terms),
+    /// The vector's fixed name.
+    pub name: fn(&Evidence) -> String,
+    /// Lowest rate for this family, times the profile's floor.
+    pub floor_factor: f64,
+}
+
+/// Every family. Each class is taken by exactly one.
+pub const FAMILIES: [&Family; 11] = [
+    &syn::FAMILY,
+    &tcp_reflection::FAMILY,
+    &tcp_flood::FAMILY,
+    &odd_flags::FAMILY,
+    &amplification::FAMILY,
+    &quic::FAMILY,
+    &dns_query::FAMILY,
+    &udp::FAMILY,
+    &fragment::FAMILY,
+    &icmp::FAMILY,
+    &other::FAMILY,
+];
+
+/// The family that judges `class`.
+pub fn family(class: Class) -> &'static Family {
+    FAMILIES.into_iter().find(|family| (family.takes)(class)).unwrap_or(&other::FAMILY)
+}
+
+/// Judges one stream: the terms, common ones first.
+pub fn judge(evidence: &Evidence) -> Terms {
+    let mut terms = Terms::default();
+    common(evidence, &mut terms);
+    (family(evidence.class).judge)(evidence, &mut terms);
+    terms
+}
+
+/// Volume, one-way share, spread of sources, sameness.
+fn common(e: &Evidence, terms: &mut Terms) {
+    let over = e.rate / e.floor.max(e.normal).max(1.0);
+    let volume = 4.0 + libm::log(over.max(1.0)).min(8.0);
+    terms.say(
+        volume,
+        format!(
+            "{} of {:.0} packets/s, {over:.1} times what is normal or harmless here ({:.0}); sequential test at {:.1} of its threshold",
+            e.class.name(),
+            e.rate,
+            e.floor.max(e.normal),
+            e.test
+        ),
+    );
+    let sources = e.sources.max(e.shape.sources);
+    if sources > 1 {
+        #[expect(clippy::cast_precision_loss, reason = "a logarithm of a count")]
+        let weight = libm::log(sources as f64).min(4.0) * (1.0 - 0.8 * e.source_top.clamp(0.0, 1.0));
+        terms.say(
+            weight,
+            format!("{sources} sources, the busiest with {:.0} % of the packets", e.source_top * 100.0),
+        );
+    }
+    if e.shape.samples >= 10 && e.shape.length_top >= 0.7 {
+        terms.say(2.0, format!("{:.0} % of the packets have one length", e.shape.length_top * 100.0));
+    }
+}
+
+/// For classes in which honest traffic is a dialogue.
+fn one_way(e: &Evidence, terms: &mut Terms) {
+    if e.exact {
+        let share = e.unsolicited / e.received.max(1.0);
+        if share >= 0.8 {
+            terms.say(
+                3.0,
+                format!("{:.0} % come from senders whom the target never addressed", share * 100.0),
+            );
+        } else if share < 0.3 {
+            terms.say(
+                -3.0,
+                format!("only {:.0} % come from senders whom the target never addressed", share * 100.0),
+            );
+        }
+    } else if e.sent * 20.0 < e.received {
+        terms.say(3.0, format!("hardly anything goes back ({:.0} to {:.0} packets)", e.sent, e.received));
+    }
+    single_conversation(e, terms);
+}
+
+/// One sender with one pair of ports is rather a stream than a flood.
+fn single_conversation(e: &Evidence, terms: &mut Terms) {
+    if e.shape.samples >= 10 && e.shape.conversation_top >= 0.9 {
+        terms.say(-4.0, format!("{:.0} % belong to one conversation", e.shape.conversation_top * 100.0));
+    }
+}
+
+/// Suspect packets where a dialogue is normal: the unasked ones, or what exceeds `ratio` times what was sent.
+fn beyond_dialogue(c: &Counts, ratio: f64) -> f64 {
+    if c.exact { c.unsolicited } else { c.received - ratio * c.sent }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::class::COUNT;
+
+    #[test]
+    fn each_class_has_exactly_one_family() {
+        for index in 0..COUNT {
+            let class = Class(u8::try_from(index).unwrap());
+            let takers = FAMILIES.iter().filter(|family| (family.takes)(class)).count();
+            assert_eq!(takers, 1, "{}", class.name());
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! One attack from its first packet to its end.
+
+use std::collections::VecDeque;
+
+use base::map::{Map, Seed};
+use base::prefix::{narrow, wide};
+use base::{Prefix, Timestamp};
+use detect::class::{Class, Classifier};
+use detect::evidence::{Shape, Term};
+use detect::sample::Sample;
+use detect::shard::{Cell, FINE};
+use detect::vector;
+use sha2::{Digest, Sha256};
+
+use crate::report::{Direction, RuleReport, Severity};
+use crate::settings::Settings;
+use crate::target::TargetKey;
+use crate::tick::{Tick, hosts, prefix, received};
+
+/// Sources counted one by one; more are only counted as "more" in `sources_beyond`.
+const SOURCES_MAX: usize = 1_200_000;
+/// Hosts of a carpet told apart.
+const HOSTS_MAX: usize = 1 << 16;
+/// Examples kept of an attack.
+pub(crate) const SAMPLES_MAX: usize = 4096;
+
+/// One class of packets in an attack.
+#[derive(Clone, Debug)]
+pub(crate) struct VectorState {
+    pub(crate) class: Class,
+    pub(crate) name: String,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) terms: Vec<Term>,
+    pub(crate) src_port: Option<u16>,
+    pub(crate) dst_port: Option<u16>,
+}
+
+/// An attack.
+#[derive(Debug)]
+pub(crate) struct Incident {
+    pub(crate) id: String,
+    pub(crate) key: TargetKey,
+    /// Prefixes that belong to it; more than one when a carpet spreads.
+    pub(crate) areas: Vec<Prefix>,
+    pub(crate) severity: Severity,
+    pub(crate) started: Timestamp,
+    pub(crate) detected: Timestamp,
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) last: Timestamp,
+    pub(crate) vectors: Vec<VectorState>,
+    /// Packets by source, and whether it also holds open connections.
+    pub(crate) sources: Map<u128, SourceState>,
+    pub(crate) sources_beyond: u64,
+    /// Packets by host, for carpets.
+    pub(crate) victims: Map<u128, u64>,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) peak: SlidingSecond,
+    /// Examples with their hash, the smallest first.
+    pub(crate) samples: Vec<(u64, Sample)>,
+    pub(crate) rules: Vec<RuleReport>,
+    /// Lines about the rules.
+    pub(crate) rules_explain: Vec<String>,
+    pub(crate) derive_at: Option<Timestamp>,
+    pub(crate) derived: u32,
+    /// What was last told.
+    pub(crate) changed: bool,
+    absorbed: Timestamp,
+}
+
+/// What one source did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SourceState {
+    pub(crate) packets: u64,
+    pub(crate) established: u64,
+}
+
+/// The busiest second, in steps of a fifth of a tick.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SlidingSecond {
+    parts: VecDeque<(u64, u64, u64)>,
+    packets: u64,
+    bytes: u64,
+    pub(crate) packets_max: u64,
+    pub(crate) bytes_max: u64,
+}
+
+impl SlidingSecond {
+    /// Adds counts at `part`, a running number of which `per_second` make a second. Parts come in order.
+    fn add(&mut self, part: u64, per_second: u64, packets: u64, bytes: u64) {
+        if packets == 0 && bytes == 0 {
+            return;
+        }
+        match self.parts.back_mut() {
+            Some(last) if last.0 == part => {
+                last.1 += packets;
+                last.2 += bytes;
+            }
+            _ => self.parts.push_back((part, packets, bytes)),
+        }
+        self.packets += packets;
+        self.bytes += bytes;
+        while let Some(&(old, p, b)) = self.parts.front() {
+            if part.saturating_sub(old) < per_second {
+                break;
+            }
+            self.packets -= p;
+            self.bytes -= b;
+            self.parts.pop_front();
+        }
+        self.packets_max = self.packets_max.max(self.packets);
+        self.bytes_max = self.bytes_max.max(self.bytes);
+    }
+}
+
+/// The first 16 hex digits of SHA-256 over target, direction and start.
+pub(crate) fn id(target: &Prefix, direction: Direction, started: Timestamp) -> String {
+    let digest = Sha256::digest(format!("{target} {} {started}", direction.name()));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Incident {
+    pub(crate) fn open(
+        key: TargetKey,
+        severity: Severity,
+        started: Timestamp,
+        detected: Timestamp,
+        seed: &Seed,
+    ) -> Self {
+        let target = prefix(&key);
+        Self {
+            id: id(&target, key.direction, started),
+            key,
+            areas: vec![target],
+            severity,
+            started,
+            detected,
+            ended: None,
+            last: started,
+            vectors: Vec::new(),
+            sources: Map::new(seed.clone()),
+            sources_beyond: 0,
+            victims: Map::new(seed.clone()),
+            packets: 0,
+            bytes: 0,
+            peak: SlidingSecond::default(),
+            samples: Vec::new(),
+            rules: Vec::new(),
+            rules_explain: Vec::new(),
+            derive_at: None,
+            derived: 0,
+            changed: true,
+            absorbed: Timestamp::ZERO,
+        }
+    }
+
+    /// Whether this target's packets belong to the attack.
+    pub(crate) fn covers(&self, key: &TargetKey) -> bool {
+        self.key.direction == key.direction && self.areas.iter().any(|area| area.covers(&prefix(key)))
+    }
+
+    pub(crate) fn vector(&self, class: Class) -> Option<&VectorState> {
+        self.vectors.iter().find(|v| v.class == class)
+    }
+
+    /// Adds a class, or what is now known of one.
+    pub(crate) fn put_vector(&mut self, class: Class, name: String, terms: Vec<Term>) {
+        match self.vectors.iter_mut().find(|v| v.class == class) {
+            Some(vector) => vector.terms = terms,
+            None => {
+                let fresh =
+                    VectorState { class, name, packets: 0, bytes: 0, terms, src_port: None, dst_port: None };
+                self.vectors.push(fresh);
+                self.vectors.sort_by_key(|v| v.class);
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Adds what one tick holds of the attack, for the classes of `only` (none: all its vectors).
+    pub(crate) fn absorb(
+        &mut self,
+        tick: &Tick,
+        settings: &Settings,
+        classifier: &Classifier,
+        only: Option<Class>,
+    ) {
+        let tick_nanos = settings.tick.nanos().max(1);
+        let fine_len = (tick_nanos / FINE as u64).max(1);
+        let per_second = (1_000_000_000 / fine_len).max(1);
+        let first_part = (tick.until.nanos() / tick_nanos).saturating_sub(1) * FINE as u64;
+        let side = received(self.key.direction);
+        let mut fine = [(0u64, 0u64); FINE];
+        for area in self.areas.clone() {
+            for (key, cell) in tick.cells(hosts(&area)) {
+                if key.side != side || only.is_some_and(|class| class != key.class) {
+                    continue;
+                }
+                let Some(vector) = self.vectors.iter_mut().find(|v| v.class == key.class) else { continue };
+                let part = attack_part(key.class, cell, settings);
+                let packets = part.of(cell.packets);
+                if packets == 0 {
+                    continue;
+                }
+                let bytes = part.of(cell.bytes);
+                vector.packets += packets;
+                vector.bytes += bytes;
+                self.packets += packets;
+                self.bytes += bytes;
+                self.last = self.last.max(cell.last);
+                for ((p, b), (fp, fb)) in fine.iter_mut().zip(cell.fine_packets.iter().zip(cell.fine_bytes)) {
+                    *p += part.of(*fp);
+                    *b += part.of(fb);
+                }
+                if !self.key_is_host()
+                    && (self.victims.len() < HOSTS_MAX || self.victims.contains_key(&key.host))
+                {
+                    *self.victims.get_or_insert_with(key.host, || 0) += packets;
+                }
+            }
+            self.absorb_sources(tick, &area, settings, only);
+        }
+        for (offset, (packets, bytes)) in (0..).zip(fine) {
+            self.peak.add(first_part + offset, per_second, packets, bytes);
+        }
+        self.absorb_samples(tick, classifier, settings, only);
+        self.absorbed = self.absorbed.max(tick.until);
+    }
+
+    /// Chooses the ports that dominate each vector, from the examples.
+    pub(crate) fn name_ports(&mut self, classifier: &Classifier) {
+        for vector in &mut self.vectors {
+            let of_class = self
+                .samples
+                .iter()
+                .map(|(_, s)| s)
+                .filter(|s| classifier.received(&s.headers) == vector.class);
+            let shape = Shape::of(of_class);
+            vector.src_port = (shape.src_port_top.0 >= 0.5).then_some(shape.src_port_top.1);
+            vector.dst_port = (shape.dst_port_top.0 >= 0.5).then_some(shape.dst_port_top.1);
+        }
+    }
+
+    fn key_is_host(&self) -> bool {
+        prefix(&self.key).is_host()
+    }
+
+    fn absorb_sources(&mut self, tick: &Tick, area: &Prefix, settings: &Settings, only: Option<Class>) {
+        let side = received(self.key.direction);
+        for (key, count) in tick.sources(hosts(area)) {
+            if key.side != side {
+                continue;
+            }
+            if matches!(key.class, Class::TCP_ACK | Class::TCP_DATA) && self.vector(key.class).is_none() {
+                // Only those that are known already: an honest client's SYN comes before its data.
+                if only.is_none_or(|class| class == Class::TCP_SYN)
+                    && let Some(state) = self.sources.get_mut(&key.source)
+                {
+                    state.established += count.packets;
+                }
+                continue;
+            }
+            if only.is_some_and(|class| class != key.class) || self.vector(key.class).is_none() {
+                continue;
+            }
+            let counted = if by_pairs(key.class) && settings.profile.is_exact() && count.unsolicited == 0 {
+                // A sender whom the victim happened to answer stays a sender.
+                if self.sources.contains_key(&key.source) { count.packets } else { 0 }
+            } else {
+                count.packets
+            };
+            self.add_source(key.source, counted);
+        }
+    }
+
+    fn add_source(&mut self, source: u128, packets: u64) {
+        if packets == 0 {
+            return;
+        }
+        if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source) {
+            self.sources.get_or_insert_with(source, SourceState::default).packets += packets;
+        } else {
+            self.sources_beyond += 1;
+        }
+    }
+
+    fn absorb_samples(
+        &mut self,
+        tick: &Tick,
+        classifier: &Classifier,
+        settings: &Settings,
+        only: Option<Class>,
+    ) {
+        let mut fresh: Vec<(u64, Sample)> = Vec::new();
+        for (hash, sample) in &tick.counts.samples {
+            let class = classifier.received(&sample.headers);
+            let wanted = only.is_none_or(|c| c == class) && self.vector(class).is_some();
+            let exact = settings.profile.is_exact();
+            if wanted
+                && (!exact || !by_pairs(class) || sample.unsolicited)
+                && self.areas.iter().any(|area| area.contains(sample.headers.dst))
+            {
+                fresh.push((*hash, *sample));
+            }
+        }
+        if !settings.profile.is_exact() {
+            for (_, sample) in &fresh {
+                self.add_source(wide(sample.headers.src), sample.packets);
+            }
+        }
+        self.samples.append(&mut fresh);
+        if self.samples.len() > 2 * SAMPLES_MAX {
+            self.trim_samples();
+        }
+    }
+
+    pub(crate) fn trim_samples(&mut self) {
+        self.samples.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.at.cmp(&b.1.at)));
+        self.samples.truncate(SAMPLES_MAX);
+    }
+
+    /// The smallest set of prefixes that holds the attacked hosts.
+    pub(crate) fn targets(&self) -> Vec<Prefix> {
+        if self.key_is_host() && self.areas.len() == 1 {
+            return self.areas.clone();
+        }
+        let victims: Vec<u128> = self.victims.sorted().into_iter().map(|(host, _)| *host).collect();
+        let mut out = Vec::new();
+        for area in &self.areas {
+            let range = hosts(area);
+            let from = victims.partition_point(|v| v < range.start());
+            let to = victims.partition_point(|v| v <= range.end());
+            dense(*area, victims.get(from..to).unwrap_or(&[]), &mut out);
+        }
+        if out.is_empty() {
+            out.clone_from(&self.areas);
+        }
+        base::prefix::aggregate(out)
+    }
+}
+
+/// Splits `block` until what is left is well filled with victims.
+fn dense(block: Prefix, victims: &[u128], out: &mut Vec<Prefix>) {
+    let Some(first) = victims.first() else { return };
+    if victims.len() == 1 || block.is_host() {
+        out.push(Prefix::host(narrow(*first)));
+        return;
+    }
+    let free = if block.is_ipv4() { 32 - block.bits() } else { 128 - block.bits() };
+    let size = if free >= 64 { u64::MAX } else { 1u64 << free };
+    let filled = u64::try_from(victims.len()).unwrap_or(u64::MAX);
+    let half_bits = block.bits() + 1;
+    let lower = Prefix::of(block.addr(), half_bits);
+    let split = victims.partition_point(|v| v <= hosts(&lower).end());
+    let (a, b) = victims.split_at_checked(split).unwrap_or((victims, &[]));
+    // In large blocks a random carpet leaves gaps: both halves busy alike will do.
+    let even = filled >= 12 && a.len().min(b.len()) * 3 >= victims.len();
+    if filled.saturating_mul(2) >= size || even {
+        out.push(block);
+        return;
+    }
+    dense(lower, a, out);
+    if let Some(next) = b.first() {
+        dense(Prefix::of(narrow(*next), half_bits), b, out);
+    }
+}
+
+/// How much of a cell belongs to the attack.
+struct Part {
+    some: u64,
+    all: u64,
+}
+
+impl Part {
+    fn of(&self, count: u64) -> u64 {
+        if self.some >= self.all {
+            return count;
+        }
+        let part = u128::from(count) * u128::from(self.some) / u128::from(self.all.max(1));
+        u64::try_from(part).unwrap_or(u64::MAX)
+    }
+}
+
+/// Classes in which honest packets follow packets of the receiver.
+pub(crate) fn by_pairs(class: Class) -> bool {
+    !matches!(class, Class::TCP_SYN | Class::TCP_ODD | Class::ICMP_ECHO | Class::DNS_QUERY)
+        && !std::ptr::eq(vector::family(class), vector::family(Class::TCP_SYN))
+}
+
+fn attack_part(class: Class, cell: &Cell, settings: &Settings) -> Part {
+    if settings.profile.is_exact() && by_pairs(class) && cell.unsolicited * 10 < cell.packets * 9 {
+        Part { some: cell.unsolicited, all: cell.packets }
+    } else {
+        Part { some: 1, all: 1 }
+    }
+}

@@ -1,0 +1,166 @@
+//! From an incident to the document that the outside reads.
+
+use base::prefix::{cover, narrow};
+use detect::class::Class;
+
+use crate::incident::{Incident, VectorState};
+use crate::report::{Attack, Event, Nature, Severity, Sources, State, TopSource, Vector};
+use crate::settings::Settings;
+
+/// Busiest sources told.
+const TOP_MAX: usize = 10;
+/// A vector with less of the attack's packets is noise beside it.
+pub(crate) const SHARE_MIN: f64 = 0.03;
+
+/// The document of an attack as it stands.
+pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
+    let targets = incident.targets();
+    let target = if targets.len() > 1 || !targets.contains(&crate::tick::prefix(&incident.key)) {
+        cover(&targets).unwrap_or_else(|| crate::tick::prefix(&incident.key))
+    } else {
+        crate::tick::prefix(&incident.key)
+    };
+    let (vectors, main) = vectors(incident);
+    let sources = sources(incident, &vectors);
+    Attack {
+        event: Event::Attack,
+        state: if incident.ended.is_some() { State::Over } else { State::Active },
+        id: incident.id.clone(),
+        target,
+        targets,
+        direction: incident.key.direction,
+        severity: incident.severity,
+        started_at: incident.started,
+        detected_at: incident.detected,
+        ended_at: incident.ended,
+        peak_pps: incident.peak.packets_max,
+        peak_bps: incident.peak.bytes_max.saturating_mul(8),
+        explain: explain(incident, settings, &main),
+        vectors,
+        sources,
+        rules: if incident.severity == Severity::Attack { incident.rules.clone() } else { Vec::new() },
+        packets: incident.packets,
+        bytes: incident.bytes,
+        entries: Vec::new(),
+    }
+}
+
+/// The vectors by name, the largest first, and the order of the states behind them.
+fn vectors(incident: &Incident) -> (Vec<Vector>, Vec<&VectorState>) {
+    let mut states: Vec<&VectorState> = incident.vectors.iter().collect();
+    states.sort_by(|a, b| b.packets.cmp(&a.packets).then(a.class.cmp(&b.class)));
+    let mut merged: Vec<(String, u64, Option<u16>, Option<u16>)> = Vec::new();
+    for state in &states {
+        let name = called(state, &states);
+        match merged.iter_mut().find(|(known, ..)| *known == name) {
+            Some((_, packets, ..)) => *packets += state.packets,
+            None => merged.push((name, state.packets, state.src_port, state.dst_port)),
+        }
+    }
+    merged.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    let total: u64 = merged.iter().map(|m| m.1).sum();
+    let vectors = merged
+        .into_iter()
+        .map(|(name, packets, src_port, dst_port)| Vector {
+            name,
+            share: share(packets, total),
+            src_port,
+            dst_port,
+        })
+        .enumerate()
+        .filter(|(index, vector)| *index == 0 || vector.share >= SHARE_MIN)
+        .map(|(_, vector)| vector)
+        .collect();
+    (vectors, states)
+}
+
+/// Fragments belong to the vector they complete; resets and errors to the reflection whose echo they are.
+fn called(state: &VectorState, all: &[&VectorState]) -> String {
+    let largest = |wanted: fn(&VectorState) -> bool| all.iter().find(|v| wanted(v)).map(|v| v.name.clone());
+    let amplification = |v: &VectorState| v.name.starts_with("udp-amplification");
+    let reflection =
+        |v: &VectorState| v.name.starts_with("udp-amplification") || v.name.ends_with("-reflection");
+    let completed = match state.class {
+        Class::UDP_FRAGMENT => largest(amplification),
+        Class::TCP_RST_FIN => {
+            largest(|v| v.name == "tcp-synack-reflection" || v.name == "tcp-middlebox-reflection")
+        }
+        Class::ICMP_ERROR => largest(reflection),
+        _ => None,
+    };
+    completed.unwrap_or_else(|| state.name.clone())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e6).round() / 1e6 }
+}
+
+fn sources(incident: &Incident, vectors: &[Vector]) -> Sources {
+    // Who carries connections on has a right to its SYNs.
+    let honest = |packets: u64, established: u64| established >= 2 * packets;
+    let mut all: Vec<(u128, u64)> = incident
+        .sources
+        .sorted()
+        .into_iter()
+        .filter(|(_, s)| s.packets > 0 && !honest(s.packets, s.established))
+        .map(|(addr, s)| (*addr, s.packets))
+        .collect();
+    let count = u64::try_from(all.len()).unwrap_or(u64::MAX) + incident.sources_beyond;
+    all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    let top = all
+        .iter()
+        .take(TOP_MAX)
+        .map(|(addr, packets)| TopSource {
+            address: narrow(*addr),
+            packets: *packets,
+            share: share(*packets, incident.packets),
+        })
+        .collect();
+    let (nature, confidence) = nature(incident, vectors, count);
+    Sources { count, nature, confidence, top }
+}
+
+/// A first opinion from the kind of attack and the spread of its sources.
+fn nature(incident: &Incident, vectors: &[Vector], count: u64) -> (Nature, f64) {
+    let reflected: f64 = vectors
+        .iter()
+        .filter(|v| v.name.starts_with("udp-amplification") || v.name.ends_with("-reflection"))
+        .map(|v| v.share)
+        .sum();
+    #[expect(clippy::cast_precision_loss, reason = "a mean")]
+    let per_source = incident.packets as f64 / count.max(1) as f64;
+    if reflected >= 0.9 {
+        (Nature::Reflectors, 0.9)
+    } else if reflected > 0.1 {
+        (Nature::Mixed, 0.6)
+    } else if count >= 1000 && per_source < 3.0 {
+        (Nature::Spoofed, 0.9)
+    } else if count >= 200 && per_source < 10.0 {
+        (Nature::Spoofed, 0.6)
+    } else {
+        (Nature::Unknown, 0.0)
+    }
+}
+
+fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) -> Vec<String> {
+    let mut lines = vec![format!(
+        "profile {}: at least {} packets and {:.0} packets/s of one class towards one target, ticks of {}",
+        settings.profile.name(),
+        settings.profile.packets_min(),
+        settings.profile.floor_pps(settings.floor),
+        settings.tick
+    )];
+    for state in states {
+        let sum: f64 = state.terms.iter().map(|t| t.weight).sum();
+        lines.push(format!(
+            "{} ({}): {sum:.1} of {:.0} needed",
+            state.name,
+            state.class.name(),
+            detect::evidence::ATTACK
+        ));
+        lines.extend(state.terms.iter().map(|t| format!("  {:+.1}  {}", t.weight, t.text)));
+    }
+    lines.extend(incident.rules_explain.iter().cloned());
+    lines
+}

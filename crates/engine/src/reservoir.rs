@@ -1,0 +1,76 @@
+//! Honest packets remembered per host, to put a price on rules.
+
+use base::Prefix;
+use base::map::{Map, Seed};
+use base::prefix::wide;
+use detect::class::Classifier;
+use detect::sample::{BottomK, Sample};
+
+use crate::incident::{Incident, by_pairs};
+use crate::settings::{Profile, Settings};
+use crate::tick::{Tick, hosts};
+
+/// Hosts remembered; the ones with the fewest packets go first.
+const HOSTS_MAX: usize = 8192;
+
+/// Examples of ordinary traffic by receiver.
+#[derive(Debug)]
+pub(crate) struct Reservoir {
+    by_host: Map<u128, BottomK>,
+    per_host: usize,
+    exact: bool,
+}
+
+impl Reservoir {
+    pub(crate) fn new(settings: &Settings, seed: Seed) -> Self {
+        let per_host = match settings.profile {
+            Profile::Capture => 512,
+            Profile::Daemon => 64,
+        };
+        Self { by_host: Map::new(seed), per_host, exact: settings.profile.is_exact() }
+    }
+
+    /// Keeps a tick's examples that no attack claims.
+    pub(crate) fn take(&mut self, tick: &Tick, incidents: &[Incident], classifier: &Classifier) {
+        for (hash, sample) in &tick.counts.samples {
+            let class = classifier.received(&sample.headers);
+            let claimed = incidents.iter().any(|i| {
+                i.areas.iter().any(|area| area.contains(sample.headers.dst))
+                    && i.vector(class).is_some()
+                    && (!self.exact || !by_pairs(class) || sample.unsolicited)
+            });
+            if claimed {
+                continue;
+            }
+            let per_host = self.per_host;
+            self.by_host
+                .get_or_insert_with(wide(sample.headers.dst), || BottomK::new(per_host))
+                .offer(*hash, *sample);
+        }
+        self.evict();
+    }
+
+    /// Examples of what these targets receive in peace.
+    pub(crate) fn of(&self, areas: &[Prefix]) -> Vec<Sample> {
+        let ranges: Vec<_> = areas.iter().map(hosts).collect();
+        self.by_host
+            .sorted()
+            .into_iter()
+            .filter(|(host, _)| ranges.iter().any(|range| range.contains(host)))
+            .flat_map(|(_, kept)| kept.clone().take())
+            .map(|(_, sample)| sample)
+            .collect()
+    }
+
+    fn evict(&mut self) {
+        if self.by_host.len() <= HOSTS_MAX {
+            return;
+        }
+        let mut sizes: Vec<(usize, u128)> =
+            self.by_host.sorted().into_iter().map(|(h, k)| (k.len(), *h)).collect();
+        sizes.sort_unstable();
+        for (_, host) in sizes.into_iter().take(HOSTS_MAX / 4) {
+            self.by_host.remove(&host);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What is remembered of one possible victim: a host, or a prefix of them.
+
+use base::Timestamp;
+use detect::baseline::Baseline;
+use detect::class::Class;
+use detect::cusum::Cusum;
+use detect::shard::Cell;
+
+use crate::report::Direction;
+
+/// A possible victim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TargetKey {
+    /// First address, as [`base::prefix::wide`].
+    pub(crate) addr: u128,
+    /// Bits of the prefix, in its own family.
+    pub(crate) bits: u8,
+    /// Towards us or from us.
+    pub(crate) direction: Direction,
+}
+
+/// Sums fade by e in this many seconds.
+const FADE_SECS: f64 = 1.0;
+
+/// Packets of one class lately.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Faded {
+    pub(crate) received: f64,
+    pub(crate) unsolicited: f64,
+    pub(crate) sent: f64,
+}
+
+/// One class of packets towards one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) class: Class,
+    pub(crate) lately: Faded,
+    pub(crate) cusum: Cusum,
+    pub(crate) baseline: Baseline,
+    /// First suspect packet since the test last stood at zero.
+    pub(crate) onset: Timestamp,
+    /// First suspect packet after the last second without any, and how many there were since.
+    pub(crate) run: (Timestamp, f64),
+    /// Last suspect packet.
+    pub(crate) last: Timestamp,
+    /// Suspect packets since then.
+    pub(crate) suspect: f64,
+    /// Highest rate since then, packets/s.
+    pub(crate) rate_max: f64,
+}
+
+/// A possible victim's streams.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) touched: Timestamp,
+}
+
+/// One tick's counts of one target and class.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TickCounts {
+    pub(crate) class: Class,
+    pub(crate) received: Cell,
+    pub(crate) sent: Cell,
+}
+
+impl Target {
+    pub(crate) const fn new(now: Timestamp) -> Self {
+        Self { streams: Vec::new(), touched: now }
+    }
+
+    /// Lets time pass: sums fade, and tests fall by the ticks in which nothing came.
+    pub(crate) fn pass(&mut self, now: Timestamp, ticks_idle: f64, normal: impl Fn(&Stream) -> f64) {
+        let factor = (-now.since(self.touched).as_secs_f64() / FADE_SECS).exp();
+        for stream in &mut self.streams {
+            stream.lately.received *= factor;
+            stream.lately.unsolicited *= factor;
+            stream.lately.sent *= factor;
+            if ticks_idle > 0.0 && !stream.cusum.is_zero() {
+                let expected = normal(stream);
+                stream.cusum.idle(ticks_idle, expected, 1.0);
+            }
+        }
+        self.touched = now;
+    }
+
+    pub(crate) fn stream_mut(&mut self, class: Class) -> &mut Stream {
+        let at = self.streams.binary_search_by_key(&class, |s| s.class).unwrap_or_else(|at| {
+            let fresh = Stream {
+                class,
+                lately: Faded::default(),
+                cusum: Cusum::default(),
+                baseline: Baseline::default(),
+                onset: Timestamp::ZERO,
+                run: (Timestamp::ZERO, 0.0),
+                last: Timestamp::ZERO,
+                suspect: 0.0,
+                rate_max: 0.0,
+            };
+            self.streams.insert(at, fresh);
+            at
+        });
+        &mut self.streams[at]
+    }
+
+    pub(crate) fn stream(&self, class: Class) -> Option<&Stream> {
+        let at = self.streams.binary_search_by_key(&class, |s| s.class).ok()?;
+        self.streams.get(at)
+    }
+
+    /// Packets of a class lately.
+    pub(crate) fn lately(&self, class: Class) -> Faded {
+        self.stream(class).map_or_else(Faded::default, |s| s.lately)
+    }
+}

@@ -1,0 +1,387 @@
+//! Every tick, every touched target: is something more than it should be?
+
+use base::map::{Map, Seed};
+use base::prefix::{bits_of, narrow, wide};
+use base::{Prefix, Span, Timestamp};
+use detect::class::Class;
+use detect::cusum;
+use detect::shard::{Cell, CellKey, Side};
+use detect::vector::{self, Counts};
+
+use crate::incident::by_pairs;
+use crate::report::Direction;
+use crate::settings::{Profile, Settings};
+use crate::target::{Stream, Target, TargetKey, TickCounts};
+use crate::tick::Tick;
+
+/// Targets remembered. Beyond it the quiet ones go; counted in `targets_evicted`.
+const TARGETS_MAX: usize = 1 << 18;
+/// Hosts with suspect packets that make a prefix a target of its own.
+const HOSTS_MIN: usize = 4;
+/// A captured burst has to be this large, in nats of the sequential test: twenty packets in one tick cross it.
+const CAPTURE_THRESHOLD: f64 = 8.5;
+/// Seconds in which one false alarm is allowed: a week.
+const BUDGET_SECS: f64 = 604_800.0;
+/// Suspect packets further apart than this do not belong to one run.
+const RUN_GAP: Span = Span::from_secs(1);
+/// Packets of a run that may have come before its test rose.
+const RUN_HEAD: f64 = 10.0;
+/// Packets of this many octets count one; larger ones more, for attacks on bandwidth.
+const OCTETS_UNIT: f64 = 1000.0;
+
+/// A stream whose test has crossed its threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) key: TargetKey,
+    pub(crate) class: Class,
+    /// In units of the threshold.
+    pub(crate) test: f64,
+    /// Packets/s of suspect packets at most since the onset.
+    pub(crate) rate: f64,
+    /// Packets/s that are normal.
+    pub(crate) normal: f64,
+    /// First suspect packet.
+    pub(crate) onset: Timestamp,
+    /// Suspect packets since then.
+    pub(crate) suspect: f64,
+}
+
+/// All targets.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    targets: Map<TargetKey, Target>,
+    pub(crate) evicted: u64,
+}
+
+/// Suspect packets of one class in a prefix.
+#[derive(Clone, Debug)]
+struct PrefixClass {
+    counts: TickCounts,
+    hosts: usize,
+    suspect_top: f64,
+    suspect_sum: f64,
+}
+
+/// A prefix being summed from its touched hosts.
+struct PrefixSum {
+    key: TargetKey,
+    classes: Vec<PrefixClass>,
+    others: Others,
+}
+
+/// What a host does besides the class in question.
+#[derive(Clone, Copy, Debug, Default)]
+struct Others {
+    established: f64,
+    tcp_sent: f64,
+    syns_sent: f64,
+    all_sent: f64,
+}
+
+impl Watch {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { targets: Map::new(seed), evicted: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    pub(crate) fn target(&self, key: &TargetKey) -> Option<&Target> {
+        self.targets.get(key)
+    }
+
+    /// Lowest rate at which a class of a stream may alarm.
+    pub(crate) fn normal(settings: &Settings, stream: &Stream) -> f64 {
+        let floor = settings.profile.floor_pps(settings.floor) * vector::family(stream.class).floor_factor;
+        floor.max(1.5 * stream.baseline.expected())
+    }
+
+    /// Counts a tick and says which streams stand above their threshold, in order.
+    pub(crate) fn tick(
+        &mut self,
+        settings: &Settings,
+        tick: &Tick,
+        frozen: &dyn Fn(&TargetKey) -> bool,
+    ) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        let threshold = self.threshold(settings);
+        let mut sums: Vec<PrefixSum> = Vec::new();
+        let mut rest = tick.counts.cells.as_slice();
+        while let Some((first, _)) = rest.first() {
+            let host = first.host;
+            let end = rest.partition_point(|(key, _)| key.host == host);
+            let (of_host, tail) = rest.split_at(end);
+            rest = tail;
+            for direction in [Direction::In, Direction::Out] {
+                let counts = pair_up(of_host, direction);
+                if counts.iter().all(|c| c.received.packets == 0) {
+                    continue;
+                }
+                let key = TargetKey { addr: host, bits: bits_of(narrow(host)), direction };
+                let others = Others::of(&counts);
+                add_to_prefix(&mut sums, settings, &key, &counts, &others);
+                self.update(settings, tick, key, &counts, &others, threshold, frozen(&key), &mut found);
+            }
+        }
+        for sum in sums {
+            self.prefix(settings, tick, sum, threshold, frozen, &mut found);
+        }
+        self.evict(tick.until);
+        // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
+        found.sort_by(|a, b| {
+            let by_target = a.key.bits.cmp(&b.key.bits).then(a.key.cmp(&b.key));
+            by_target.then(b.suspect.total_cmp(&a.suspect)).then(a.class.cmp(&b.class))
+        });
+        found
+    }
+
+    fn threshold(&self, settings: &Settings) -> f64 {
+        match settings.profile {
+            Profile::Capture => CAPTURE_THRESHOLD,
+            Profile::Daemon => {
+                #[expect(clippy::cast_precision_loss, reason = "a logarithm of a count")]
+                let streams = self.targets.len().max(1000) as f64 * 8.0;
+                cusum::threshold(streams, 1.0 / settings.tick.as_secs_f64(), BUDGET_SECS)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of the walk above, apart only for reading")]
+    fn update(
+        &mut self,
+        settings: &Settings,
+        tick: &Tick,
+        key: TargetKey,
+        counts: &[TickCounts],
+        others: &Others,
+        threshold: f64,
+        frozen: bool,
+        found: &mut Vec<Candidate>,
+    ) {
+        let now = tick.until;
+        let secs = settings.tick.as_secs_f64();
+        let target = self.targets.get_or_insert_with(key, || Target::new(now));
+        #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
+        let idle =
+            (now.since(target.touched).nanos() / settings.tick.nanos().max(1)).saturating_sub(1) as f64;
+        target.pass(now, idle, |stream| Self::normal(settings, stream) * secs);
+        for c in counts {
+            let seen = others.counts(settings, c);
+            let stream = target.stream_mut(c.class);
+            stream.lately.received += seen.received;
+            stream.lately.unsolicited += seen.unsolicited;
+            stream.lately.sent += seen.sent;
+            if c.received.packets == 0 {
+                continue;
+            }
+            let suspect = (vector::family(c.class).suspect)(&seen);
+            let known = seen.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
+            let first = if known { c.received.first_unsolicited } else { c.received.first };
+            if suspect > 0.0 {
+                if first.since(stream.last) > RUN_GAP {
+                    stream.run = (first, 0.0);
+                }
+                stream.run.1 += suspect;
+                stream.last = c.received.last;
+            }
+            let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
+            let normal = Self::normal(settings, stream);
+            let scale = scale(&c.received);
+            let was_zero = stream.cusum.is_zero();
+            stream.cusum.update(weighted / scale, normal * secs / scale, 1.0, 4.0 * threshold);
+            stream.baseline.learn(now, weighted.max(0.0), frozen || stream.cusum.value() > threshold * 0.5);
+            if stream.cusum.is_zero() {
+                stream.suspect = 0.0;
+                stream.rate_max = 0.0;
+                continue;
+            }
+            if was_zero {
+                // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
+                let fresh = (seen.exact && by_pairs(c.class)) || stream.run.1 <= suspect + RUN_HEAD;
+                stream.onset = if fresh { stream.run.0 } else { first };
+            }
+            stream.suspect += suspect.max(0.0);
+            // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
+            let elapsed = now.since(stream.onset).as_secs_f64().max(0.1);
+            let counted = suspect / scale;
+            let burst = if counted >= 20.0 { weighted / secs } else { 0.0 };
+            stream.rate_max = stream.rate_max.max(burst).max(stream.suspect / elapsed);
+            let test = stream.cusum.value() / threshold;
+            #[expect(clippy::cast_precision_loss, reason = "compared with twenty")]
+            let enough = settings.profile == Profile::Daemon
+                || stream.suspect >= settings.profile.packets_min() as f64;
+            // Volume of unknown scale never triggers.
+            if test > 1.0 && enough && c.received.unscaled == 0 {
+                found.push(Candidate {
+                    key,
+                    class: c.class,
+                    test,
+                    rate: stream.rate_max,
+                    normal,
+                    onset: stream.onset,
+                    suspect: stream.suspect,
+                });
+            }
+        }
+    }
+
+    fn prefix(
+        &mut self,
+        settings: &Settings,
+        tick: &Tick,
+        sum: PrefixSum,
+        threshold: f64,
+        frozen: &dyn Fn(&TargetKey) -> bool,
+        found: &mut Vec<Candidate>,
+    ) {
+        let spread = |c: &PrefixClass| c.hosts >= HOSTS_MIN && c.suspect_top <= 0.5 * c.suspect_sum;
+        let known = self.targets.contains_key(&sum.key);
+        let counts: Vec<TickCounts> =
+            sum.classes.iter().filter(|c| known || spread(c)).map(|c| c.counts).collect();
+        if counts.is_empty() {
+            return;
+        }
+        let before = found.len();
+        self.update(settings, tick, sum.key, &counts, &sum.others, threshold, frozen(&sum.key), found);
+        // One busy host does not make its neighbours victims.
+        let narrow: Vec<Class> = sum.classes.iter().filter(|c| !spread(c)).map(|c| c.counts.class).collect();
+        let mut index = 0;
+        found.retain(|c| {
+            index += 1;
+            index <= before || !narrow.contains(&c.class)
+        });
+    }
+
+    fn evict(&mut self, now: Timestamp) {
+        if self.targets.len() <= TARGETS_MAX {
+            return;
+        }
+        let before = self.targets.len();
+        self.targets.retain(|_, target| now.since(target.touched).secs() < 60);
+        if self.targets.len() > TARGETS_MAX {
+            self.targets.retain(|_, target| target.streams.iter().any(|s| !s.cusum.is_zero()));
+        }
+        self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
+    }
+}
+
+/// Packets behind one sample.
+#[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
+fn scale(cell: &Cell) -> f64 {
+    (cell.packets as f64 / cell.samples.max(1) as f64).max(1.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
+fn weight(cell: &Cell) -> f64 {
+    (cell.bytes as f64 / cell.packets.max(1) as f64 / OCTETS_UNIT).max(1.0)
+}
+
+/// What a host received and sent in one tick, by class.
+fn pair_up(cells: &[(CellKey, Cell)], direction: Direction) -> Vec<TickCounts> {
+    let (received, sent) = match direction {
+        Direction::In => (Side::Received, Side::Sent),
+        Direction::Out => (Side::ReceivedFromUs, Side::SentToUs),
+    };
+    let mut counts: Vec<TickCounts> = Vec::new();
+    for (key, cell) in cells {
+        if key.side != received && key.side != sent {
+            continue;
+        }
+        let at = counts.binary_search_by_key(&key.class, |c| c.class).unwrap_or_else(|at| {
+            counts.insert(at, TickCounts { class: key.class, received: Cell::EMPTY, sent: Cell::EMPTY });
+            at
+        });
+        if let Some(slot) = counts.get_mut(at) {
+            if key.side == received { slot.received.merge(cell) } else { slot.sent.merge(cell) }
+        }
+    }
+    counts
+}
+
+impl Others {
+    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
+    fn of(counts: &[TickCounts]) -> Self {
+        let mut others = Self::default();
+        for c in counts {
+            let sent = c.sent.packets as f64;
+            others.all_sent += sent;
+            match c.class {
+                Class::TCP_ACK | Class::TCP_DATA => {
+                    others.established += c.received.packets as f64;
+                    others.tcp_sent += sent;
+                }
+                Class::TCP_SYN => {
+                    others.syns_sent += sent;
+                    others.tcp_sent += sent;
+                }
+                _ => {}
+            }
+        }
+        others
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.established += other.established;
+        self.tcp_sent += other.tcp_sent;
+        self.syns_sent += other.syns_sent;
+        self.all_sent += other.all_sent;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
+    fn counts(&self, settings: &Settings, c: &TickCounts) -> Counts {
+        Counts {
+            class: c.class,
+            received: c.received.packets as f64,
+            unsolicited: c.received.unsolicited as f64,
+            sent: c.sent.packets as f64,
+            established: self.established,
+            tcp_sent: self.tcp_sent,
+            syns_sent: self.syns_sent,
+            all_sent: self.all_sent,
+            exact: settings.profile.is_exact(),
+        }
+    }
+}
+
+/// Adds a host's tick to its /24 or /48.
+fn add_to_prefix(
+    sums: &mut Vec<PrefixSum>,
+    settings: &Settings,
+    key: &TargetKey,
+    counts: &[TickCounts],
+    others: &Others,
+) {
+    let addr = narrow(key.addr);
+    let bits = if addr.is_ipv4() { 24 } else { 48 };
+    let prefix = Prefix::of(addr, bits);
+    let prefix_key = TargetKey { addr: wide(prefix.addr()), bits, direction: key.direction };
+    // Hosts come in order, so the prefix is one of the last two (one a direction).
+    let recent = sums.len().saturating_sub(2);
+    let at = match sums.iter().skip(recent).position(|sum| sum.key == prefix_key) {
+        Some(offset) => recent + offset,
+        None => {
+            sums.push(PrefixSum { key: prefix_key, classes: Vec::new(), others: Others::default() });
+            sums.len() - 1
+        }
+    };
+    let Some(sum) = sums.get_mut(at) else { return };
+    sum.others.add(others);
+    for c in counts {
+        let suspect = (vector::family(c.class).suspect)(&others.counts(settings, c)).max(0.0);
+        let at = sum.classes.binary_search_by_key(&c.class, |p| p.counts.class).unwrap_or_else(|at| {
+            let fresh = TickCounts { class: c.class, received: Cell::EMPTY, sent: Cell::EMPTY };
+            sum.classes
+                .insert(at, PrefixClass { counts: fresh, hosts: 0, suspect_top: 0.0, suspect_sum: 0.0 });
+            at
+        });
+        let Some(class) = sum.classes.get_mut(at) else { continue };
+        class.counts.received.merge(&c.received);
+        class.counts.sent.merge(&c.sent);
+        if suspect > 0.0 {
+            class.hosts += 1;
+            class.suspect_sum += suspect;
+            class.suspect_top = class.suspect_top.max(suspect);
+        }
+    }
+}

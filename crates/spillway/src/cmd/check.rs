@@ -1,0 +1,49 @@
+//! `spillway check`: is this configuration right?
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+use crate::cli::Context;
+use crate::config::{Config, DEFAULT_PATH, Problem};
+use crate::output::{self, Format};
+
+/// Check a configuration: says ok, or what is wrong, where, and what to do
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+}
+
+/// Checks; the first problem is the error, further ones stand before it.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    let checked = Config::load(&args.config);
+    if context.output.is_some_and(|format| format != Format::Text) {
+        let problems = checked.as_ref().err().cloned().unwrap_or_default();
+        let report = serde_json::json!({ "ok": checked.is_ok(), "problems": problems });
+        let mut out = output::stdout();
+        output::line(&mut out, &report)?;
+        out.flush()?;
+    }
+    match checked {
+        Ok(_) if context.output.is_some_and(|format| format != Format::Text) => Ok(()),
+        Ok(config) => {
+            let mut out = output::stdout();
+            writeln!(out, "{}: ok", config.path.display())?;
+            out.flush()?;
+            Ok(())
+        }
+        Err(problems) => complain(&problems),
+    }
+}
+
+/// All problems, one line each; ends with exit code 1.
+pub(crate) fn complain(problems: &[Problem]) -> anyhow::Result<()> {
+    let Some((last, front)) = problems.split_last() else { return Ok(()) };
+    for problem in front {
+        eprintln!("{problem}");
+    }
+    bail!("{last}")
+}

@@ -1,0 +1,214 @@
+//! What one section cannot see: keys that contradict each other, owners that overlap.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use base::Prefix;
+use toml::Spanned;
+
+use super::place::Problem;
+use super::sections::{ExecSection, File, ListenSection};
+use super::{Api, Compat, Config, Listen, NotifyExec};
+
+/// Where questions are answered when the file does not say.
+const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
+/// Receive buffer per socket: half a second of 250 Mbit/s of flow export.
+const RECEIVE_BUFFER: usize = 16 << 20;
+const RECEIVE_BUFFER_MAX: usize = 1 << 30;
+const WORKERS_MAX: usize = 64;
+
+/// Collects what is wrong.
+struct Problems<'a> {
+    path: &'a Path,
+    text: &'a str,
+    found: Vec<Problem>,
+}
+
+impl Problems<'_> {
+    fn at(&mut self, offset: usize, message: String) {
+        self.found.push(Problem::at(self.path, self.text, offset, message));
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).map_or(0, |before| before.matches('\n').count()) + 1
+    }
+}
+
+/// The configuration, or everything that speaks against it.
+pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec<Problem>> {
+    let mut problems = Problems { path, text, found: Vec::new() };
+    if file.networks.is_empty() {
+        let message = "`networks` is empty; list the prefixes that you protect, like \"198.51.100.0/24\"";
+        problems.at(text.find("networks").unwrap_or(0), message.to_owned());
+    }
+    nested(&mut problems, &file.networks);
+    let customers = customers(&mut problems, &file);
+    let networks: Vec<Prefix> = file.networks.iter().map(|p| *p.get_ref()).collect();
+    let listen = listen(&mut problems, &file.listen);
+    let api = api(&mut problems, file.api.listen.as_ref());
+    let exporters = exporters(&mut problems, &file);
+    let exec = file.notify.exec;
+    let (compat, compat_prefixes) = compat(&mut problems, (file.compat, file.compat_prefixes), exec.as_ref());
+    let notify = exec.map(|exec| notify(&mut problems, exec));
+    if problems.found.is_empty() {
+        Ok(Config {
+            path: path.to_path_buf(),
+            networks,
+            customers,
+            state_dir: file.state_dir,
+            mode: file.mode,
+            compat,
+            compat_prefixes,
+            listen,
+            api,
+            exporters,
+            interfaces: file.interfaces,
+            notify,
+            detection: file.detection,
+            rules: file.rules,
+            log: file.log,
+        })
+    } else {
+        Err(problems.found)
+    }
+}
+
+/// A prefix belongs to one owner: nothing may stand inside anything else of the same list.
+fn nested(problems: &mut Problems<'_>, prefixes: &[Spanned<Prefix>]) {
+    for (i, a) in prefixes.iter().enumerate() {
+        for (j, b) in prefixes.iter().enumerate() {
+            let (outer, inner) = (b.get_ref(), a.get_ref());
+            if i != j && outer.covers(inner) && (outer != inner || j < i) {
+                let line = problems.line(b.span().start);
+                let message =
+                    format!("{inner} is already owned by {outer} in line {line}; remove one of them");
+                problems.at(a.span().start, message);
+            }
+        }
+    }
+}
+
+fn customers(problems: &mut Problems<'_>, file: &File) -> Vec<(String, Vec<Prefix>)> {
+    let owned: Vec<(&str, &Spanned<Prefix>)> = file
+        .customers
+        .iter()
+        .flat_map(|(name, customer)| customer.networks.iter().map(move |prefix| (name.as_str(), prefix)))
+        .collect();
+    for (i, (name, prefix)) in owned.iter().enumerate() {
+        let (inner, start) = (prefix.get_ref(), prefix.span().start);
+        if !file.networks.iter().any(|own| own.get_ref().covers(inner)) {
+            let message = format!("{inner} of customer {name} is not inside `networks`; add it there too");
+            problems.at(start, message);
+        }
+        for (other, outer) in owned.iter().take(i) {
+            if outer.get_ref().covers(inner) || inner.covers(outer.get_ref()) {
+                let line = problems.line(outer.span().start);
+                problems.at(
+                    start,
+                    format!(
+                        "{inner} of customer {name} overlaps {} of customer {other} in line {line}; a prefix has one owner",
+                        outer.get_ref()
+                    ),
+                );
+            }
+        }
+    }
+    let plain = |prefixes: &[Spanned<Prefix>]| prefixes.iter().map(|p| *p.get_ref()).collect();
+    file.customers.iter().map(|(name, customer)| (name.clone(), plain(&customer.networks))).collect()
+}
+
+fn listen(problems: &mut Problems<'_>, section: &Spanned<ListenSection>) -> Listen {
+    let given = section.get_ref();
+    let keys = [("sflow", &given.sflow), ("netflow", &given.netflow), ("ipfix", &given.ipfix)];
+    let mut addresses: Vec<(&'static str, SocketAddr)> = Vec::new();
+    for (key, address) in keys {
+        let Some(spanned) = address else { continue };
+        let address = spanned.get_ref().0;
+        if let Some((other, _)) = addresses.iter().find(|(_, a)| *a == address && a.port() != 0) {
+            let message =
+                format!("{address} is taken by `{other}`; each listener takes every format, so keep one");
+            problems.at(spanned.span().start, message);
+        }
+        addresses.push((key, address));
+    }
+    if addresses.is_empty() {
+        let message = "[listen] names no address; add a line like sflow = \"192.0.2.10:6343\"";
+        problems.at(section.span().start, message.to_owned());
+    }
+    if let Some(workers) = given.workers.as_ref().filter(|n| !(1..=WORKERS_MAX).contains(n.get_ref())) {
+        problems.at(workers.span().start, format!("workers must be 1 to {WORKERS_MAX}"));
+    }
+    if let Some(size) =
+        given.receive_buffer.as_ref().filter(|n| !(4096..=RECEIVE_BUFFER_MAX).contains(&n.get_ref().0))
+    {
+        problems.at(size.span().start, "receive_buffer must be between \"4 KiB\" and \"1 GiB\"".to_owned());
+    }
+    Listen {
+        addresses,
+        allow: given.allow.clone(),
+        workers: given.workers.as_ref().map(|n| *n.get_ref()),
+        receive_buffer: given.receive_buffer.as_ref().map_or(RECEIVE_BUFFER, |n| n.get_ref().0),
+    }
+}
+
+fn api(problems: &mut Problems<'_>, listen: Option<&Spanned<super::values::Address>>) -> Api {
+    let Some(spanned) = listen else { return Api { listen: API_DEFAULT } };
+    let listen = spanned.get_ref().0;
+    if !listen.ip().is_loopback() {
+        problems.at(
+            spanned.span().start,
+            format!("{listen} is not a loopback address; there is no access control yet, so write \"127.0.0.1:{}\"", listen.port()),
+        );
+    }
+    Api { listen }
+}
+
+fn exporters(problems: &mut Problems<'_>, file: &File) -> Vec<(IpAddr, super::ExporterSection)> {
+    let mut out = Vec::new();
+    for (key, section) in &file.exporters {
+        match key.get_ref().parse::<IpAddr>() {
+            Ok(address) => out.push((address, section.clone())),
+            Err(_) => {
+                let message =
+                    format!("`{}` is not an address; write [exporters.\"192.0.2.1\"]", key.get_ref());
+                problems.at(key.span().start, message);
+            }
+        }
+        for index in section.interfaces.keys() {
+            if index.parse::<u32>().is_err() {
+                let message =
+                    format!("interface `{index}` is not an ifIndex; write the number that SNMP gives it");
+                problems.at(key.span().start, message);
+            }
+        }
+    }
+    out
+}
+
+/// Both places are accepted for `compat` and `compat_prefixes`: the top and `[notify.exec]`.
+fn compat(
+    problems: &mut Problems<'_>,
+    (top, top_prefixes): (Option<Spanned<Compat>>, Option<bool>),
+    exec: Option<&ExecSection>,
+) -> (Option<Compat>, bool) {
+    let inner = exec.and_then(|exec| exec.compat.as_ref());
+    if let (Some(compat), None) = (&top, exec) {
+        let message = "`compat` needs a program to call; add [notify.exec] with a line like path = \"/usr/local/bin/notify.sh\"";
+        problems.at(compat.span().start, message.to_owned());
+    }
+    let prefixes = top_prefixes.or_else(|| exec.and_then(|exec| exec.compat_prefixes)).unwrap_or(false);
+    (inner.or(top.as_ref()).map(|compat| *compat.get_ref()), prefixes)
+}
+
+fn notify(problems: &mut Problems<'_>, exec: ExecSection) -> NotifyExec {
+    use std::os::unix::fs::PermissionsExt as _;
+    let start = exec.path.span().start;
+    let path = exec.path.into_inner();
+    let runnable = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    if !path.is_absolute() {
+        problems.at(start, format!("{} is not an absolute path; write it from /", path.display()));
+    } else if !runnable {
+        problems.at(start, format!("{} is not a program; check the path and `chmod +x` it", path.display()));
+    }
+    NotifyExec { path, timeout: exec.timeout, bans_max: exec.bans_max }
+}

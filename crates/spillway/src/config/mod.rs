@@ -1,0 +1,107 @@
+//! The configuration file: sections as structs, checked before anything starts.
+//!
+//! [`Config::load`] reads a file and gives either a whole configuration or all that is wrong with it, each with its place
+//! and its remedy. A key that is not known is an error that names the nearest one; a number that needs a unit is an error
+//! that shows the right form.
+
+mod check;
+mod place;
+mod sections;
+mod starter;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+pub use place::Problem;
+pub use sections::{
+    Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
+    LogLevel, NotifyExec, RuleSettings,
+};
+pub use starter::starter;
+pub use values::Role;
+
+use base::Prefix;
+use engine::Mode;
+
+/// Where the file is looked for when the command line names none.
+pub const DEFAULT_PATH: &str = "/etc/spillway/spillway.toml";
+
+/// A configuration that was checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// The operator's own networks.
+    pub networks: Vec<Prefix>,
+    /// Customers and their networks.
+    pub customers: Vec<(String, Vec<Prefix>)>,
+    /// Folder of everything that outlives the process.
+    pub state_dir: PathBuf,
+    /// How far to go.
+    pub mode: Mode,
+    /// Whose habits the notification follows.
+    pub compat: Option<Compat>,
+    /// Compat mode also tells of attacks on prefixes.
+    pub compat_prefixes: bool,
+    /// Where flow export arrives.
+    pub listen: Listen,
+    /// Where questions are answered.
+    pub api: Api,
+    /// What the operator says of exporters.
+    pub exporters: Vec<(std::net::IpAddr, ExporterSection)>,
+    /// Roles of interfaces by name.
+    pub interfaces: InterfaceRoles,
+    /// Program that is told of attacks.
+    pub notify: Option<NotifyExec>,
+    /// When something counts as an attack.
+    pub detection: Detection,
+    /// What rules may do.
+    pub rules: RuleSettings,
+    /// How the log looks.
+    pub log: Log,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
+        let text = std::fs::read(path).map_err(|cause| {
+            let remedy = "name the file with -c FILE, or let `spillway init` write one";
+            vec![Problem::of_file(path, format!("cannot be read: {cause}; {remedy}"))]
+        })?;
+        let text = String::from_utf8(text).map_err(|wrong| {
+            let valid = wrong.utf8_error().valid_up_to();
+            let front = String::from_utf8_lossy(wrong.as_bytes().get(..valid).unwrap_or(&[])).into_owned();
+            vec![Problem::at(path, &front, valid, "is not UTF-8 text here".to_owned())]
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a text as if it stood in `path`.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Vec<Problem>> {
+        let file: sections::File =
+            toml::from_str(text).map_err(|wrong| vec![Problem::of_toml(path, text, &wrong)])?;
+        check::checked(path, text, file)
+    }
+
+    /// What the engine needs of it.
+    pub fn engine(&self) -> engine::Settings {
+        engine::Settings {
+            networks: self.networks.clone(),
+            floor: self.detection.floor.into(),
+            mode: self.mode,
+            install_delay: self.rules.install_delay,
+            lease: self.rules.lease,
+            spare: self.rules.never.clone(),
+            ..engine::Settings::of(engine::Profile::Daemon)
+        }
+    }
+
+    /// What the collector needs of it.
+    pub fn telemetry(&self) -> telemetry::collector::Settings {
+        let exporters = self.exporters.iter().map(|(address, section)| (*address, section.telemetry()));
+        telemetry::collector::Settings { exporters: exporters.collect(), ..Default::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! What is wrong, where, and what to do: `FILE:LINE:COLUMN: sentence`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1; `None` when it is about the file as such.
+    pub line: Option<usize>,
+    /// Column in characters, from 1.
+    pub column: Option<usize>,
+    /// What and which remedy.
+    pub message: String,
+}
+
+impl Problem {
+    /// About the file as such.
+    pub(super) fn of_file(file: &Path, message: String) -> Self {
+        Self { file: file.to_path_buf(), line: None, column: None, message }
+    }
+
+    /// At an octet of the text.
+    pub(super) fn at(file: &Path, text: &str, offset: usize, message: String) -> Self {
+        let before = text.get(..offset.min(text.len())).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        Self { file: file.to_path_buf(), line: Some(line), column: Some(column), message }
+    }
+
+    /// What the TOML reader says, in the words of an operator.
+    pub(super) fn of_toml(file: &Path, text: &str, wrong: &toml::de::Error) -> Self {
+        let offset = wrong.span().map_or(0, |span| span.start);
+        Self::at(file, text, offset, in_plain_words(wrong.message()))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, "{line}:{column}:")?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+/// Examples for keys that must be there.
+const EXAMPLES: [(&str, &str); 3] = [
+    ("networks", "add a line like networks = [\"198.51.100.0/24\"] at the top"),
+    ("listen", "add a section [listen] with a line like sflow = \"192.0.2.10:6343\""),
+    ("path", "add a line like path = \"/usr/local/bin/notify.sh\""),
+];
+
+/// serde's sentences, which are its interface ("unknown field `x`, expected one of `a`, `b`"), turned into ours.
+fn in_plain_words(message: &str) -> String {
+    let message = message.lines().next().unwrap_or(message);
+    let mut names = message.split('`').skip(1).step_by(2);
+    let subject = names.next().unwrap_or("");
+    let known: Vec<&str> = names.collect();
+    if message.starts_with("unknown field") {
+        return format!("unknown key `{subject}`; {}", suggestion(subject, &known));
+    }
+    if message.starts_with("unknown variant") {
+        return format!("`{subject}` is not known here; {}", suggestion(subject, &known));
+    }
+    if message.starts_with("missing field") {
+        let example = EXAMPLES.iter().find(|(key, _)| *key == subject).map_or("add it", |(_, text)| text);
+        return format!("missing key `{subject}`; {example}");
+    }
+    message.to_owned()
+}
+
+fn suggestion(subject: &str, known: &[&str]) -> String {
+    let nearest = known.iter().map(|name| (distance(subject, name), *name)).min();
+    match nearest {
+        // Up to a third of the letters wrong is a slip; more is another word.
+        Some((edits, name)) if edits * 3 <= name.len().max(subject.len()) => {
+            format!("did you mean `{name}`?")
+        }
+        Some(_) => format!("known here: {}", known.join(", ")),
+        None => "remove it".to_owned(),
+    }
+}
+
+/// Edits that turn `a` into `b`: insert, delete, replace, swap of neighbours (optimal string alignment).
+#[expect(clippy::indexing_slicing, reason = "both indices run over the rows and columns that were just made")]
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let replaced = rows[i][j] + usize::from(x != y);
+            let mut best = replaced.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                best = best.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows.last().and_then(|row| row.last()).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_near_and_other_words_far() {
+        for (a, b, edits) in
+            [("netwroks", "networks", 1), ("network", "networks", 1), ("", "api", 3), ("mode", "mode", 0)]
+        {
+            assert_eq!(distance(a, b), edits, "{a} {b}");
+        }
+        assert_eq!(
+            in_plain_words("unknown field `sflwo`, expected one of `sflow`, `netflow`"),
+            "unknown key `sflwo`; did you mean `sflow`?"
+        );
+        assert_eq!(
+            in_plain_words("unknown field `port`, expected one of `sflow`, `netflow`"),
+            "unknown key `port`; known here: sflow, netflow"
+        );
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let problem = Problem::at(Path::new("f"), "a\nüü x", "a\nüü ".len(), "m".into());
+        assert_eq!(problem.to_string(), "f:2:4: m");
+    }
+}

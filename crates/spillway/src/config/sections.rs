@@ -1,0 +1,269 @@
+//! The sections of the file, each with its defaults. What needs a place in an error message is [`Spanned`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use base::{Prefix, Span};
+use engine::Mode;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::values::{Address, Octets, OneIn, Role, span};
+
+/// The whole file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) networks: Vec<Spanned<Prefix>>,
+    #[serde(default = "state_dir")]
+    pub(super) state_dir: PathBuf,
+    #[serde(default)]
+    pub(super) mode: Mode,
+    pub(super) compat: Option<Spanned<Compat>>,
+    pub(super) compat_prefixes: Option<bool>,
+    pub(super) listen: Spanned<ListenSection>,
+    #[serde(default)]
+    pub(super) api: ApiSection,
+    #[serde(default)]
+    pub(super) exporters: BTreeMap<Spanned<String>, ExporterSection>,
+    #[serde(default)]
+    pub(super) interfaces: InterfaceRoles,
+    #[serde(default)]
+    pub(super) customers: BTreeMap<String, Customer>,
+    #[serde(default)]
+    pub(super) notify: Notify,
+    #[serde(default)]
+    pub(super) detection: Detection,
+    #[serde(default)]
+    pub(super) rules: RuleSettings,
+    #[serde(default)]
+    pub(super) log: Log,
+}
+
+fn state_dir() -> PathBuf {
+    "/var/lib/spillway".into()
+}
+
+/// Whose notification habits are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// `PATH TARGET incoming|outgoing PPS ban|unban`, as an enforcement backend.
+    Fastnetmon,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenSection {
+    pub(super) sflow: Option<Spanned<Address>>,
+    pub(super) netflow: Option<Spanned<Address>>,
+    pub(super) ipfix: Option<Spanned<Address>>,
+    #[serde(default)]
+    pub(super) allow: Vec<Prefix>,
+    pub(super) workers: Option<Spanned<usize>>,
+    pub(super) receive_buffer: Option<Spanned<Octets>>,
+}
+
+/// Where flow export arrives.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Key in the file and address, in the order sflow, netflow, ipfix. Each takes every format.
+    pub addresses: Vec<(&'static str, SocketAddr)>,
+    /// Exporters whose datagrams are taken; empty: all.
+    pub allow: Vec<Prefix>,
+    /// Worker threads; `None`: as many as cores, up to four.
+    pub workers: Option<usize>,
+    /// Receive buffer per socket in octets.
+    pub receive_buffer: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiSection {
+    pub(super) listen: Option<Spanned<Address>>,
+}
+
+/// Where questions are answered.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// A loopback address.
+    pub listen: SocketAddr,
+}
+
+/// What the operator says of an exporter.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExporterSection {
+    /// N of 1:N where the exporter does not say.
+    sampling: Option<OneIn>,
+    /// `sampling` holds whatever the exporter says.
+    sampling_override: bool,
+    /// NetFlow v5: all sixteen bits of the header field are the interval.
+    sampling_v5_16bit: bool,
+    /// Sampled GRE, IP-in-IP and VXLAN packets are judged by the packet inside.
+    inner: bool,
+    /// Interfaces by ifIndex.
+    pub interfaces: BTreeMap<String, Interface>,
+}
+
+impl ExporterSection {
+    /// As the collector wants it.
+    pub fn telemetry(&self) -> telemetry::exporter::Settings {
+        telemetry::exporter::Settings {
+            sampling: self.sampling.map(|n| n.0),
+            sampling_override: self.sampling_override,
+            sampling_v5_16bit: self.sampling_v5_16bit,
+            inner: self.inner,
+        }
+    }
+}
+
+/// One interface of an exporter.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interface {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is for.
+    pub role: Option<Role>,
+}
+
+/// Roles of interfaces by patterns of their names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InterfaceRoles {
+    /// To transit providers, peers and exchanges.
+    pub external: Vec<String>,
+    /// Between own routers, or to own servers.
+    pub internal: Vec<String>,
+    /// To customers.
+    pub customer: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Customer {
+    pub(super) networks: Vec<Spanned<Prefix>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Notify {
+    pub(super) exec: Option<ExecSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExecSection {
+    pub(super) path: Spanned<PathBuf>,
+    #[serde(default = "exec_timeout", deserialize_with = "span")]
+    pub(super) timeout: Span,
+    pub(super) compat: Option<Spanned<Compat>>,
+    pub(super) compat_prefixes: Option<bool>,
+    #[serde(default = "bans_max")]
+    pub(super) bans_max: usize,
+}
+
+fn exec_timeout() -> Span {
+    Span::from_secs(10)
+}
+
+fn bans_max() -> usize {
+    256
+}
+
+/// Program that is told of attacks.
+#[derive(Clone, Debug)]
+pub struct NotifyExec {
+    /// The program.
+    pub path: PathBuf,
+    /// A call that takes longer is ended.
+    pub timeout: Span,
+    /// Bans at one time, in compat mode.
+    pub bans_max: usize,
+}
+
+/// When something counts as an attack.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detection {
+    /// The harm floor.
+    pub floor: Floor,
+}
+
+/// Below this no traffic is called an attack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Floor {
+    /// For networks.
+    #[default]
+    Default,
+    /// For small links and single servers.
+    Low,
+}
+
+impl From<Floor> for engine::Floor {
+    fn from(floor: Floor) -> Self {
+        match floor {
+            Floor::Default => Self::Default,
+            Floor::Low => Self::Low,
+        }
+    }
+}
+
+/// What rules may do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleSettings {
+    /// How long a rule holds unless it is renewed.
+    #[serde(deserialize_with = "span")]
+    pub lease: Span,
+    /// From decision to effect.
+    #[serde(deserialize_with = "span")]
+    pub install_delay: Span,
+    /// Prefixes that nothing may ever cut.
+    pub never: Vec<Prefix>,
+}
+
+impl Default for RuleSettings {
+    fn default() -> Self {
+        Self { lease: Span::from_secs(900), install_delay: Span::from_millis(50), never: Vec::new() }
+    }
+}
+
+/// How the log looks.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// What is left out.
+    pub level: LogLevel,
+}
+
+/// For people or for machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least important lines that are still written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Somebody must act.
+    Error,
+    /// Somebody should look.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// Why it happens.
+    Debug,
+}

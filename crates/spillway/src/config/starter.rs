@@ -1,0 +1,75 @@
+//! The file that `spillway init` writes: every key with its default and a sentence.
+
+use base::Prefix;
+
+/// A commented configuration for these networks. What is commented out shows the default.
+pub fn starter(networks: &[Prefix]) -> String {
+    let list: Vec<String> = networks.iter().map(|prefix| format!("\"{prefix}\"")).collect();
+    TEXT.replace("@NETWORKS@", &list.join(", "))
+}
+
+/// Lines that begin with `#key` (no space) are defaults: a test takes the `#` away and compares.
+const TEXT: &str = r##"# Spillway. Check it with `spillway check -c FILE`, start with `spillway run -c FILE`.
+
+# The networks that you protect. Nothing else is ever called a victim.
+networks = [@NETWORKS@]
+
+# Attacks, rules, templates and what was learned; must survive a restart.
+#state_dir = "/var/lib/spillway"
+
+# observe: watch and tell.  suggest: also derive filters, for a person to apply.
+# enforce: also hand them to the enforcers that are configured.
+#mode = "observe"
+
+# Where routers send flow export. Each address takes sFlow v5, NetFlow v5, v9 and IPFIX.
+[listen]
+sflow = "0.0.0.0:6343"
+netflow = "0.0.0.0:2055"
+ipfix = "0.0.0.0:4739"
+# Exporters that are believed; none listed: all. UDP senders can be forged, so list them.
+#allow = []
+# Octets that the kernel keeps for us per socket while we are busy.
+#receive_buffer = "16 MiB"
+
+# Read-only: attacks, rules, exporters, health, metrics. Loopback only.
+[api]
+#listen = "127.0.0.1:8646"
+
+# What an exporter does not say itself. Without a sampling rate its volume is never believed.
+#   [exporters."192.0.2.1"]
+#   sampling = 1000
+#   [exporters."192.0.2.1".interfaces]
+#   17 = { name = "transit-1", role = "external" }
+
+# Roles by interface name, so that a packet seen at two points counts once. `*` is any text.
+[interfaces]
+#external = []
+#internal = []
+#customer = []
+
+# Customers and their networks; each prefix has one owner.
+#   [customers."example"]
+#   networks = ["198.51.100.0/28"]
+
+# A program that is called with TARGET in|out PPS attack|over, the attack as JSON on its standard input.
+# compat = "fastnetmon" calls it with TARGET incoming|outgoing PPS ban|unban instead, in enforce mode only.
+#   [notify.exec]
+#   path = "/usr/local/bin/notify.sh"
+#   timeout = "10s"
+#   compat = "fastnetmon"
+
+[detection]
+# "low" finds smaller attacks: for single servers and small links.
+#floor = "default"
+
+[rules]
+#lease = "15m"
+#install_delay = "50ms"
+# Prefixes that nothing may ever cut: resolvers, monitors, your own way in.
+#never = []
+
+[log]
+# "json" for machines. Levels: error, warn, info, debug.
+#format = "text"
+#level = "info"
+"##;

@@ -1,0 +1,167 @@
+//! Files that are right, and a table of files that are not.
+
+use super::*;
+
+const SMALLEST: &str = "networks = [\"198.18.0.0/16\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n";
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("f.toml"), text)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn the_smallest_useful_file_has_three_lines() {
+    let config = parse(SMALLEST).unwrap();
+    assert_eq!(config.mode, Mode::Observe);
+    assert_eq!(config.listen.addresses, [("sflow", "127.0.0.1:6343".parse().unwrap())]);
+    assert!(config.api.listen.ip().is_loopback());
+}
+
+#[test]
+fn what_the_starter_shows_as_default_is_the_default() {
+    let text = starter(&["198.51.100.0/24".parse().unwrap()]);
+    let shown: String = text
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(line))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let debug = |text: &str| format!("{:?}", parse(text).unwrap());
+    assert_eq!(debug(&text), debug(&shown));
+}
+
+#[test]
+fn every_key_of_the_interface_is_taken() {
+    let config = parse(
+        r#"
+networks = ["198.18.0.0/16", "2001:db8::/32"]
+state_dir = "/tmp/s"
+mode = "enforce"
+compat = "fastnetmon"
+compat_prefixes = true
+[listen]
+sflow = "127.0.0.1:6343"
+netflow = "127.0.0.1:2055"
+ipfix = "[::1]:4739"
+[api]
+listen = "127.0.0.1:0"
+[exporters."192.0.2.1"]
+sampling = 1000
+[exporters."192.0.2.2"]
+sampling = "1:512"
+[exporters."192.0.2.2".interfaces]
+17 = { name = "transit-1", role = "external" }
+[notify.exec]
+path = "/bin/true"
+[detection]
+floor = "low"
+"#,
+    )
+    .unwrap();
+    assert_eq!(config.listen.addresses.len(), 3);
+    assert_eq!(config.compat, Some(Compat::Fastnetmon));
+    assert!(config.compat_prefixes);
+    let rates: Vec<_> = config.exporters.iter().map(|(_, section)| section.telemetry().sampling).collect();
+    assert_eq!(rates, [Some(1000), Some(512)]);
+}
+
+#[test]
+fn compat_may_stand_beside_the_path() {
+    let text = format!("{SMALLEST}[notify.exec]\npath = \"/bin/true\"\ncompat = \"fastnetmon\"\n");
+    assert_eq!(parse(&text).unwrap().compat, Some(Compat::Fastnetmon));
+}
+
+/// What is added to the smallest file (at its top), and the line that must come out.
+const WRONG: &[(&str, &str)] = &[
+    ("netwroks = []\n", "f.toml:1:1: unknown key `netwroks`; did you mean `networks`?"),
+    ("mode = \"observ\"\n", "f.toml:1:8: `observ` is not known here; did you mean `observe`?"),
+    ("mode = 3\n", "f.toml:1:8: "),
+    ("compat = \"fastnetmon\"\n", "f.toml:1:10: `compat` needs a program to call"),
+    ("state_dir = [\n", "f.toml:"),
+];
+
+/// What is added behind the smallest file (from its fourth line on), and what must come out.
+const WRONG_SECTIONS: &[(&str, &str)] = &[
+    ("netflw = \"127.0.0.1:2055\"\n", "f.toml:4:1: unknown key `netflw`; did you mean `netflow`?"),
+    ("netflow = \"127.0.0.1\"\n", "f.toml:4:11: `127.0.0.1` is not an address with its port; write it like"),
+    (
+        "netflow = 2055\n",
+        "f.toml:4:11: invalid type: integer `2055`, expected an address with its port, like \"192.0.2.10:6343\"",
+    ),
+    ("netflow = \"127.0.0.1:6343\"\n", "f.toml:4:11: 127.0.0.1:6343 is taken by `sflow`"),
+    (
+        "receive_buffer = 16000000\n",
+        "f.toml:4:18: invalid type: integer `16000000`, expected a size with its unit, like \"16 MiB\"",
+    ),
+    ("workers = 0\n", "f.toml:4:11: workers must be 1 to 64"),
+    (
+        "allow = [\"192.0.2.1/24\"]\n",
+        "f.toml:4:9: `192.0.2.1/24` has bits set behind its prefix length; did you mean 192.0.2.0/24?",
+    ),
+    (
+        "[rules]\nlease = 900\n",
+        "f.toml:5:9: invalid type: integer `900`, expected a length of time with its unit, like \"15m\"",
+    ),
+    (
+        "[rules]\nlease = \"900\"\n",
+        "f.toml:5:9: not a length of time; write a whole number with its unit, like 15m",
+    ),
+    ("[api]\nlisten = \"0.0.0.0:80\"\n", "f.toml:5:10: 0.0.0.0:80 is not a loopback address"),
+    ("[apo]\n", "f.toml:4:2: unknown key `apo`; did you mean `api`?"),
+    (
+        "[exporters.\"router1\"]\nsampling = 1\n",
+        "f.toml:4:12: `router1` is not an address; write [exporters.\"192.0.2.1\"]",
+    ),
+    (
+        "[exporters.\"192.0.2.1\"]\nsampling = 0\n",
+        "f.toml:5:12: invalid value: integer `0`, expected a sampling rate",
+    ),
+    ("[exporters.\"192.0.2.1\"]\nsampling = -1\n", "f.toml:5:12: "),
+    ("[detection]\nfloor = \"high\"\n", "f.toml:5:9: `high` is not known here; known here: default, low"),
+    ("[notify.exec]\npath = \"/nonexistent/x\"\n", "f.toml:5:8: /nonexistent/x is not a program"),
+    ("[notify.exec]\n", "f.toml:4:1: missing key `path`; add a line like path = "),
+    (
+        "[customers.\"a\"]\nnetworks = [\"198.18.1.0/24\"]\n[customers.\"b\"]\nnetworks = [\"198.18.1.128/25\"]\n",
+        "f.toml:7:13: 198.18.1.128/25 of customer b overlaps 198.18.1.0/24 of customer a in line 5; a prefix has one owner",
+    ),
+    (
+        "[customers.\"a\"]\nnetworks = [\"203.0.113.0/24\"]\n",
+        "f.toml:5:13: 203.0.113.0/24 of customer a is not inside `networks`",
+    ),
+];
+
+#[test]
+fn each_mistake_has_its_place_and_its_remedy() {
+    let cases = WRONG
+        .iter()
+        .map(|(text, line)| (format!("{text}{SMALLEST}"), line))
+        .chain(WRONG_SECTIONS.iter().map(|(text, line)| (format!("{SMALLEST}{text}"), line)));
+    let mut failed = Vec::new();
+    for (text, expected) in cases {
+        let found = parse(&text).map_or_else(|line| line, |_| "no complaint".to_owned());
+        if !found.starts_with(expected) {
+            failed.push(format!("{text}\n  found    {found}\n  expected {expected}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+#[test]
+fn networks_have_one_owner_and_are_not_empty() {
+    let with = |networks: &str| parse(&SMALLEST.replace("\"198.18.0.0/16\"", networks)).unwrap_err();
+    assert!(with("").starts_with("f.toml:1:1: `networks` is empty"));
+    assert_eq!(
+        with("\"198.18.0.0/16\", \"198.18.7.0/24\""),
+        "f.toml:1:30: 198.18.7.0/24 is already owned by 198.18.0.0/16 in line 1; remove one of them"
+    );
+    assert!(with("\"198.18.0.0/16\", \"198.18.0.0/16\"").contains("already owned"));
+    assert!(with("\"198.18.0.0/33\"").contains("198.51.100.0/24"));
+}
+
+#[test]
+fn missing_keys_are_named_with_an_example() {
+    assert!(parse("").unwrap_err().starts_with("f.toml:1:1: missing key `networks`; add a line like"));
+    let no_listen = parse("networks = [\"198.18.0.0/16\"]\n").unwrap_err();
+    assert!(no_listen.contains("missing key `listen`; add a section [listen]"), "{no_listen}");
+    let empty = parse("networks = [\"198.18.0.0/16\"]\n[listen]\n").unwrap_err();
+    assert!(empty.contains("[listen] names no address"), "{empty}");
+}
