@@ -9,6 +9,7 @@ use base::map::{Map, Seed};
 
 use crate::exporter::{self, Exporter};
 use crate::interface::Names;
+use crate::persist::{self, ImportError};
 use crate::record::Record;
 use crate::stats::Stats;
 use crate::told::{Format, Told};
@@ -122,6 +123,22 @@ impl Collector {
         for exporter in &mut self.exporters {
             sets::expire(exporter, now);
         }
+    }
+
+    /// What exporters told of themselves (templates, sampling), to be kept over a restart.
+    pub fn export_templates(&self) -> Vec<u8> {
+        persist::export(self.exporters.iter())
+    }
+
+    /// Takes back what [`Self::export_templates`] gave. Nothing is taken of a store that is damaged.
+    pub fn import_templates(&mut self, at: Timestamp, bytes: &[u8]) -> Result<(), ImportError> {
+        let mut r = persist::open(bytes)?;
+        while let Some(entry) = persist::next(&mut r).map_err(|_| ImportError::Damaged)? {
+            if let Some(exporter) = self.exporter(entry.exporter) {
+                persist::apply(&entry, exporter, at);
+            }
+        }
+        Ok(())
     }
 
     /// Counters over all exporters, and of what belonged to none.

@@ -17,6 +17,7 @@ mod frame;
 pub mod interface;
 mod netflow5;
 mod options;
+pub mod persist;
 mod plan;
 pub mod record;
 mod sampling;

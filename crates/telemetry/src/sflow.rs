@@ -28,6 +28,7 @@ pub(crate) fn datagram(
     let key = (Format::Sflow5, wide(header.agent), header.sub_agent);
     exporter.sequence(key, header.sequence, Some(1), Some(header.uptime), true);
     while let Some(sample) = datagram.next_sample() {
+        exporter.stats.work += 2;
         match sample {
             Ok(Sample::Flow(sample)) => flow(exporter, at, header.sub_agent, &sample, sink),
             Ok(Sample::Counters(sample)) => counters(exporter, at, &sample),
@@ -58,6 +59,7 @@ fn flow(
     sink: &mut impl FnMut(&Told, Option<&Record>),
 ) {
     let seen = records(exporter, sample);
+    exporter.stats.work += 16 + seen.raw.map_or(0, |raw| raw.header.len() as u64);
     let (input, output) = (sample.input.index(), sample.output.index());
     let announced = Sampling { rate: Some(sample.sampling_rate.max(1)), source: RateSource::Sample };
     let mut told = Told {
@@ -139,6 +141,7 @@ fn records<'a>(exporter: &mut Exporter, sample: &FlowSample<'a>) -> Seen<'a> {
     let mut seen = Seen::default();
     let mut records = sample.records;
     while let Some(record) = records.next_record() {
+        exporter.stats.work += 8;
         match record.and_then(|(tag, body)| FlowRecord::parse(tag, body)) {
             Ok(FlowRecord::Raw(raw)) => seen.raw = seen.raw.or(Some(raw)),
             Ok(FlowRecord::Ip(ip)) => seen.ip = seen.ip.or(Some(ip)),
@@ -201,6 +204,7 @@ fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) 
     exporter.stats.counter_samples += 1;
     let mut records = sample.records;
     while let Some(record) = records.next_record() {
+        exporter.stats.work += 24;
         match record.and_then(|(tag, body)| Counter::parse(tag, body)) {
             Ok(Counter::Generic(generic)) => exporter.truth.counters(&generic),
             Ok(Counter::PortName(name)) if sample.source.kind == 0 => {

@@ -105,3 +105,49 @@ impl Run {
         self.collector.stats()
     }
 }
+
+/// A set with its header.
+pub(crate) fn set(id: u16, body: &[u8]) -> Vec<u8> {
+    let mut out = id.to_be_bytes().to_vec();
+    out.extend(u16::try_from(body.len() + 4).unwrap().to_be_bytes());
+    out.extend(body);
+    out
+}
+
+/// An IPFIX message.
+pub(crate) fn ipfix(domain: u32, sets: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let body: Vec<u8> = sets.iter().flat_map(|(id, body)| set(*id, body)).collect();
+    let mut out = vec![0, 10];
+    out.extend(u16::try_from(body.len() + 16).unwrap().to_be_bytes());
+    out.extend(u32::try_from(NOW.secs()).unwrap().to_be_bytes());
+    out.extend([0; 4]);
+    out.extend(domain.to_be_bytes());
+    out.extend(body);
+    out
+}
+
+/// Uptime of the hand-made NetFlow v9 exporters, in milliseconds.
+pub(crate) const UPTIME: u32 = 1_000_000;
+
+/// A NetFlow v9 packet. Its count is nonsense, as with many exporters.
+pub(crate) fn netflow9(source_id: u32, sets: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    let mut out = vec![0, 9, 0, 0];
+    out.extend(UPTIME.to_be_bytes());
+    out.extend(u32::try_from(NOW.secs()).unwrap().to_be_bytes());
+    out.extend([0; 4]);
+    out.extend(source_id.to_be_bytes());
+    out.extend(sets.iter().flat_map(|(id, body)| set(*id, body)));
+    out
+}
+
+/// Words of two octets.
+pub(crate) fn shorts(words: &[u16]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+/// A template record: id, then (element, length) pairs.
+pub(crate) fn template(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut words = vec![id, u16::try_from(fields.len()).unwrap()];
+    words.extend(fields.iter().flat_map(|(element, length)| [*element, *length]));
+    shorts(&words)
+}
