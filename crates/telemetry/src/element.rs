@@ -218,7 +218,10 @@ fn standard(element: u16) -> Option<Meaning> {
         160 => time(Slot::Boot, 0, Clock::Millis),
         // NAT and firewall events, and the addresses and ports after translation: no traffic by themselves.
         230 | 233 => number(Slot::Event, 0),
-        225..=228 => number(Slot::Event, 1),
+        225..=228 | 281 | 282 => number(Slot::Event, 1),
+        // What Cisco ASA called 233 and 225 to 228 before they had numbers (NetFlow v9 only).
+        40005 => number(Slot::Event, 0),
+        40001..=40004 => number(Slot::Event, 1),
         104 => shaped(Slot::Frame, 2, Shape::Octets(Section::Link)),
         313 => shaped(Slot::Frame, 1, Shape::Octets(Section::Ip)),
         315 => shaped(Slot::Frame, 0, Shape::Octets(Section::Link)),

@@ -151,3 +151,109 @@ pub(crate) fn template(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
     words.extend(fields.iter().flat_map(|(element, length)| [*element, *length]));
     shorts(&words)
 }
+
+/// Fields of a small flow: source, destination, ports, protocol, packets, octets.
+pub(crate) const FLOW: [(u16, u16); 7] = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (2, 4), (1, 4)];
+
+/// A record of [`FLOW`].
+pub(crate) fn flow(packets: u32, octets: u32) -> Vec<u8> {
+    let mut out = vec![198, 51, 100, 7, 203, 0, 113, 9, 0, 53, 0x30, 0x39, 17];
+    out.extend(packets.to_be_bytes());
+    out.extend(octets.to_be_bytes());
+    out
+}
+
+/// [`FLOW`] and more fields.
+pub(crate) fn flow_and(more: &[(u16, u16)]) -> Vec<(u16, u16)> {
+    FLOW.iter().chain(more).copied().collect()
+}
+
+/// A record of [`FLOW`] and the octets of more fields.
+pub(crate) fn record_and(more: &[u8]) -> Vec<u8> {
+    let mut out = flow(3, 1500);
+    out.extend(more);
+    out
+}
+
+/// A NetFlow v9 options template: scopes and options as (type, length).
+pub(crate) fn options9(id: u16, scopes: &[(u16, u16)], options: &[(u16, u16)]) -> Vec<u8> {
+    let len = |fields: &[(u16, u16)]| u16::try_from(fields.len() * 4).unwrap();
+    let mut words = vec![id, len(scopes), len(options)];
+    words.extend(scopes.iter().chain(options).flat_map(|(kind, length)| [*kind, *length]));
+    shorts(&words)
+}
+
+/// An IPFIX options template; the first `scopes` fields are scopes.
+pub(crate) fn options10(id: u16, scopes: u16, fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut words = vec![id, u16::try_from(fields.len()).unwrap(), scopes];
+    words.extend(fields.iter().flat_map(|(element, length)| [*element, *length]));
+    shorts(&words)
+}
+
+/// Ethernet, then IPv4, then UDP or TCP with these flags.
+pub(crate) fn frame(tags: &[u16], protocol: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    for tag in tags {
+        out.extend(tag.to_be_bytes());
+        out.extend([0, 100]);
+    }
+    out.extend([8, 0]);
+    out.extend(packet(protocol, flags, payload));
+    out
+}
+
+/// IPv4, then UDP or TCP with these flags.
+pub(crate) fn packet(protocol: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let transport = if protocol == 6 { 20 } else { 8 };
+    let total = u16::try_from(20 + transport + payload.len()).unwrap().to_be_bytes();
+    let mut out = vec![0x45, 0, total[0], total[1], 0, 0, 0, 0, 64, protocol, 0, 0];
+    out.extend([198, 51, 100, 7, 203, 0, 113, 9, 0, 53, 0x30, 0x39]);
+    if protocol == 6 {
+        out.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0]);
+    } else {
+        out.extend(u16::try_from(8 + payload.len()).unwrap().to_be_bytes());
+        out.extend([0, 0]);
+    }
+    out.extend(payload);
+    out
+}
+
+/// Words of four octets.
+pub(crate) fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+/// An sFlow record: tag, length, octets padded to four.
+pub(crate) fn sflow_record(tag: u32, body: &[u8]) -> Vec<u8> {
+    let mut out = words(&[tag, u32::try_from(body.len()).unwrap()]);
+    out.extend(body);
+    out.resize(out.len().next_multiple_of(4), 0);
+    out
+}
+
+/// `sampled_header` of this frame.
+pub(crate) fn raw_header(protocol: u32, frame: &[u8], frame_length: u32) -> Vec<u8> {
+    let mut body = words(&[protocol, frame_length, 4, u32::try_from(frame.len()).unwrap()]);
+    body.extend(frame);
+    sflow_record(1, &body)
+}
+
+/// A compact flow sample of source 7.
+pub(crate) fn flow_sample(
+    (sequence, pool): (u32, u32),
+    rate: u32,
+    (input, output): (u32, u32),
+    records: &[Vec<u8>],
+) -> Vec<u8> {
+    let count = u32::try_from(records.len()).unwrap();
+    let mut body = words(&[sequence, 7, rate, pool, 0, input, output, count]);
+    body.extend(records.concat());
+    sflow_record(1, &body)
+}
+
+/// A datagram of these samples.
+pub(crate) fn sflow(sequence: u32, samples: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = words(&[5, 1, 0xc000_0201, 0, sequence, UPTIME, u32::try_from(samples.len()).unwrap()]);
+    out.extend(samples.concat());
+    out
+}
