@@ -9,7 +9,7 @@ use base::{Prefix, Span, Timestamp};
 use crate::attack::{Attack, Made};
 use crate::background::Background;
 use crate::event::{Event, Kind, Story};
-use crate::packet::Packet;
+use crate::packet::{Packet, Truth};
 use crate::population::{Population, Role};
 use crate::rng::Rng;
 use crate::session::Session;
@@ -204,6 +204,15 @@ impl World {
         self.now
     }
 
+    /// Its packets as captured frames, each with its truth.
+    pub fn frames(self) -> impl Iterator<Item = (Timestamp, Vec<u8>, Truth)> {
+        self.map(|packet| {
+            let mut bytes = Vec::new();
+            packet.frame(&mut bytes, usize::MAX);
+            (packet.at, bytes, packet.truth)
+        })
+    }
+
     /// Conversations that began before the first instant and are still under way.
     fn lead_in(&mut self) {
         let start = self.config.start;
@@ -353,7 +362,7 @@ impl World {
                     let before = made.len();
                     made.extend(burst.one(&self.people, &mut self.rng, at, &mut self.room));
                     if let Some(packet) = made.get_mut(before) {
-                        packet.truth = crate::packet::Truth::BENIGN;
+                        packet.truth = Truth::BENIGN;
                     }
                 }
             }
