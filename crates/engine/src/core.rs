@@ -157,8 +157,9 @@ impl Engine {
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, &self.classifier, None);
         }
-        self.reservoir.take(&tick, &self.incidents, &self.classifier);
-        self.ring.push(tick);
+        for old in self.ring.push(tick) {
+            self.reservoir.take(&old, &self.incidents, &self.classifier);
+        }
         for candidate in candidates {
             self.consider(until, &candidate);
         }
@@ -340,13 +341,19 @@ impl Engine {
 
     /// Derives rules where the time has come.
     fn review(&mut self, now: Timestamp) {
+        let evidence = signature::Evidence {
+            settings: &self.settings,
+            classifier: &self.classifier,
+            reservoir: &self.reservoir,
+            ring: &self.ring,
+        };
         for incident in &mut self.incidents {
             if incident.severity != Severity::Attack || incident.derive_at.is_none_or(|at| at > now) {
                 continue;
             }
             incident.trim_samples();
             incident.name_ports(&self.classifier);
-            signature::derive(incident, &self.settings, &self.classifier, &self.reservoir, now);
+            signature::derive(incident, &evidence, now);
             incident.derived += 1;
             // Soon again while little is known, then less and less often.
             let wait = Span::from_millis(250).times(1 << incident.derived.min(8));

@@ -11,7 +11,7 @@ use crate::settings::{Profile, Settings};
 use crate::tick::{Tick, hosts};
 
 /// Hosts remembered; the ones with the fewest packets go first.
-const HOSTS_MAX: usize = 8192;
+const HOSTS_MAX: usize = 4096;
 
 /// Examples of ordinary traffic by receiver.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Reservoir {
     pub(crate) fn new(settings: &Settings, seed: Seed) -> Self {
         let per_host = match settings.profile {
             Profile::Capture => 512,
-            Profile::Daemon => 64,
+            Profile::Daemon => 32,
         };
         Self { by_host: Map::new(seed), per_host, exact: settings.profile.is_exact() }
     }
@@ -51,14 +51,13 @@ impl Reservoir {
     }
 
     /// Examples of what these targets receive in peace.
-    pub(crate) fn of(&self, areas: &[Prefix]) -> Vec<Sample> {
+    pub(crate) fn of(&self, areas: &[Prefix]) -> Vec<(u64, Sample)> {
         let ranges: Vec<_> = areas.iter().map(hosts).collect();
         self.by_host
             .sorted()
             .into_iter()
             .filter(|(host, _)| ranges.iter().any(|range| range.contains(host)))
             .flat_map(|(_, kept)| kept.clone().take())
-            .map(|(_, sample)| sample)
             .collect()
     }
 

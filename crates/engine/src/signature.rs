@@ -2,19 +2,134 @@
 
 use base::Timestamp;
 use detect::class::Classifier;
+use detect::sample::Sample;
+use detect::signature::{self, Request};
+use rules::{Action, Rule};
+use sha2::{Digest, Sha256};
 
-use crate::incident::Incident;
+use crate::incident::{Incident, by_pairs};
+use crate::report::{Collateral, Direction, RuleReport};
 use crate::reservoir::Reservoir;
 use crate::settings::Settings;
+use crate::tick::Ring;
+
+/// Precedence of an attack's first rule, and the step to the next: room for an operator's own between them.
+const PRECEDENCE: (u32, u32) = (1000, 10);
+/// Examples of honest traffic looked at.
+const BENIGN_MAX: usize = 4096;
+
+/// What the rules are derived from, besides the incident.
+pub(crate) struct Evidence<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) classifier: &'a Classifier,
+    pub(crate) reservoir: &'a Reservoir,
+    pub(crate) ring: &'a Ring,
+}
 
 /// Derives the incident's rules anew.
-pub(crate) fn derive(
-    incident: &mut Incident,
-    settings: &Settings,
-    classifier: &Classifier,
-    reservoir: &Reservoir,
-    now: Timestamp,
-) {
-    let _ = (settings, classifier, reservoir.of(&incident.areas).len(), now);
-    incident.changed = true;
+pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Timestamp) {
+    let settings = evidence.settings;
+    let attack: Vec<Sample> = incident.samples.iter().map(|(_, sample)| *sample).collect();
+    if attack.is_empty() {
+        return;
+    }
+    let benign = benign(incident, evidence);
+    let targets = incident.targets();
+    let request = Request {
+        own: if incident.key.direction == Direction::Out { &settings.networks } else { &[] },
+        rate_floor: settings.profile.floor_pps(settings.floor),
+        ..Request::new(&attack, &benign, &targets)
+    };
+    let derived = signature::derive(&request);
+    let rules: Vec<RuleReport> = (0u32..)
+        .zip(&derived.rules)
+        .map(|(place, found)| {
+            let rule = Rule {
+                id: String::new(),
+                precedence: PRECEDENCE.0 + PRECEDENCE.1 * place,
+                matches: found.matches.clone(),
+                action: found.action,
+                lease: Some(settings.lease),
+            };
+            report(rule, found.collateral.as_ref().map(flat), now.plus(settings.lease))
+        })
+        .collect();
+    let same = rules.len() == incident.rules.len()
+        && rules.iter().zip(&incident.rules).all(|(new, old)| new.text == old.text);
+    incident.rules_explain = vec![
+        format!(
+            "rules: {} derived from {} examples against {} honest ones; they drop {:.1} % of the examples; {:.0} % of bootstrap runs agree",
+            rules.len(),
+            attack.len(),
+            benign.len(),
+            derived.covered * 100.0,
+            derived.stability * 100.0
+        ),
+        match &derived.collateral {
+            Some(c) => format!(
+                "collateral expected: {:.2} % of honest packets, {:.2} % of bytes, {:.2} % of peers (at most {:.2}, {:.2}, {:.2} % with 95 % confidence)",
+                c.packets.estimate * 100.0,
+                c.bytes.estimate * 100.0,
+                c.peers.estimate * 100.0,
+                c.packets.upper95 * 100.0,
+                c.bytes.upper95 * 100.0,
+                c.peers.upper95 * 100.0
+            ),
+            None => "collateral unknown: no honest traffic to the target was seen; nothing acts by itself"
+                .to_string(),
+        },
+    ];
+    incident.changed |= !same;
+    incident.rules = rules;
+}
+
+/// Honest traffic to the targets: what was remembered, and what the last ticks hold, less what the attack claims.
+fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
+    let exact = evidence.settings.profile.is_exact();
+    let claimed = |sample: &Sample| {
+        let class = evidence.classifier.received(&sample.headers);
+        sample.at >= incident.started
+            && incident.vector(class).is_some()
+            && (!exact || !by_pairs(class) || sample.unsolicited)
+    };
+    let mut found = evidence.reservoir.of(&incident.areas);
+    for area in &incident.areas {
+        let ring = evidence.ring.samples(Timestamp::ZERO, *area, evidence.classifier, |_| true);
+        found.extend(ring.map(|(hash, sample)| (hash, *sample)));
+    }
+    found.retain(|(_, sample)| !claimed(sample));
+    found.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.at.cmp(&b.1.at)));
+    found.truncate(BENIGN_MAX);
+    found.into_iter().map(|(_, sample)| sample).collect()
+}
+
+/// Names a rule after what it says.
+fn report(mut rule: Rule, collateral: Option<Collateral>, expires_at: Timestamp) -> RuleReport {
+    let digest = Sha256::digest(format!("{} {:?}", rule.matches, rule.action));
+    rule.id = digest.iter().take(4).fold("r".to_string(), |id, byte| format!("{id}{byte:02x}"));
+    let action = match rule.action {
+        Action::Pass => "pass",
+        Action::Drop => "drop",
+        Action::RatePackets(_) | Action::RateBits(_) => "rate",
+        Action::Challenge => "challenge",
+        Action::Redirect(_) => "redirect",
+    };
+    RuleReport {
+        id: rule.id.clone(),
+        text: rule.to_string(),
+        action: action.to_string(),
+        collateral,
+        expires_at,
+    }
+}
+
+fn flat(c: &rules::collateral::Collateral) -> Collateral {
+    Collateral {
+        packets: c.packets.estimate,
+        bytes: c.bytes.estimate,
+        peers: c.peers.estimate,
+        packets_upper95: c.packets.upper95,
+        bytes_upper95: c.bytes.upper95,
+        peers_upper95: c.peers.upper95,
+    }
 }

@@ -90,14 +90,18 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub(crate) fn push(&mut self, tick: Tick) {
+    /// Takes the newest tick and gives back those that had to go for it.
+    pub(crate) fn push(&mut self, tick: Tick) -> Vec<Tick> {
         self.weight += tick.weight();
         self.ticks.push_back(tick);
+        let mut gone = Vec::new();
         while self.ticks.len() > TICKS_MAX || (self.weight > ENTRIES_MAX && self.ticks.len() > 1) {
             if let Some(old) = self.ticks.pop_front() {
                 self.weight -= old.weight();
+                gone.push(old);
             }
         }
+        gone
     }
 
     /// Ticks that end after `from`, oldest first.
