@@ -12,6 +12,7 @@ pub mod report;
 mod reservoir;
 pub mod settings;
 mod signature;
+mod snapshot;
 mod target;
 mod tick;
 mod watch;

@@ -3,6 +3,7 @@
 use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow, wide};
 use base::{Prefix, Span, Timestamp};
+use detect::baseline::Baseline;
 use detect::class::Class;
 use detect::cusum;
 use detect::shard::{Cell, CellKey, Side};
@@ -89,6 +90,22 @@ impl Watch {
 
     pub(crate) fn target(&self, key: &TargetKey) -> Option<&Target> {
         self.targets.get(key)
+    }
+
+    /// Baselines that stand above a tenth of the floor, by key and class.
+    pub(crate) fn learned(&self, settings: &Settings) -> Vec<(TargetKey, Class, Baseline)> {
+        let least = 0.1 * settings.profile.floor_pps(settings.floor);
+        self.targets
+            .sorted()
+            .into_iter()
+            .flat_map(|(key, target)| target.streams.iter().map(move |s| (*key, s.class, s.baseline)))
+            .filter(|(_, _, baseline)| baseline.expected() > least)
+            .collect()
+    }
+
+    /// Puts a baseline back.
+    pub(crate) fn relearn(&mut self, key: TargetKey, class: Class, baseline: Baseline, at: Timestamp) {
+        self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class).baseline = baseline;
     }
 
     /// Lowest rate at which a class of a stream may alarm.

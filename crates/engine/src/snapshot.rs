@@ -1,0 +1,200 @@
+//! What survives a restart: attacks, and what was learned as normal.
+
+use base::map::Seed;
+use base::prefix::{narrow, wide};
+use base::{Prefix, Timestamp};
+use detect::baseline::Baseline;
+use detect::class::{COUNT, Class};
+use detect::evidence::Term;
+use serde::{Deserialize, Serialize};
+
+use crate::core::{Engine, RestoreError};
+use crate::incident::{Incident, VectorState};
+use crate::report::{Attack, Direction, RuleReport, Severity};
+use crate::settings::Settings;
+use crate::target::TargetKey;
+
+/// Raised when the shape changes in a way that old readers would misread.
+const VERSION: u32 = 1;
+/// Sources saved per attack, the busiest first; the rest is saved as a number.
+const SOURCES_MAX: usize = 100_000;
+
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    version: u32,
+    now: Timestamp,
+    incidents: Vec<SavedIncident>,
+    ended: Vec<Attack>,
+    baselines: Vec<SavedBaseline>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedIncident {
+    id: String,
+    target: Prefix,
+    direction: Direction,
+    areas: Vec<Prefix>,
+    severity: Severity,
+    started: Timestamp,
+    detected: Timestamp,
+    last: Timestamp,
+    vectors: Vec<SavedVector>,
+    sources: Vec<(std::net::IpAddr, u64, u64)>,
+    sources_beyond: u64,
+    victims: Vec<(std::net::IpAddr, u64)>,
+    packets: u64,
+    bytes: u64,
+    peak_packets: u64,
+    peak_bytes: u64,
+    rules: Vec<RuleReport>,
+    rules_explain: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedVector {
+    class: String,
+    name: String,
+    packets: u64,
+    bytes: u64,
+    terms: Vec<(f64, String)>,
+    src_port: Option<u16>,
+    dst_port: Option<u16>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedBaseline {
+    target: Prefix,
+    direction: Direction,
+    class: String,
+    baseline: Baseline,
+}
+
+/// A class by its stable name: numbers may move between versions.
+fn class_named(name: &str) -> Option<Class> {
+    (0..COUNT).filter_map(|i| u8::try_from(i).ok()).map(Class).find(|c| c.name() == name)
+}
+
+fn key_of(prefix: Prefix, direction: Direction) -> TargetKey {
+    TargetKey { addr: wide(prefix.addr()), bits: prefix.bits(), direction }
+}
+
+impl Engine {
+    /// What has to survive a restart, as bytes for [`Self::restore`].
+    pub fn snapshot(&self) -> Vec<u8> {
+        let snapshot = Snapshot {
+            version: VERSION,
+            now: self.now(),
+            incidents: self.incidents.iter().map(save).collect(),
+            ended: self.ended.iter().cloned().collect(),
+            baselines: self
+                .learned()
+                .into_iter()
+                .map(|(key, class, baseline)| SavedBaseline {
+                    target: crate::tick::prefix(&key),
+                    direction: key.direction,
+                    class: class.name().to_string(),
+                    baseline,
+                })
+                .collect(),
+        };
+        serde_json::to_vec(&snapshot).expect("maps have string keys and numbers are finite")
+    }
+
+    /// Continues from a snapshot: the same attacks under the same ids, the same idea of normal.
+    pub fn restore(settings: Settings, seed: Seed, snapshot: &[u8]) -> Result<Self, RestoreError> {
+        let saved: Snapshot =
+            serde_json::from_slice(snapshot).map_err(|e| RestoreError::Unreadable(e.to_string()))?;
+        if saved.version != VERSION {
+            return Err(RestoreError::Unreadable(format!(
+                "it has version {}, this program reads {VERSION}",
+                saved.version
+            )));
+        }
+        let mut engine = Self::new(settings, seed.clone());
+        engine.ended = saved.ended.into();
+        engine.incidents = saved.incidents.into_iter().map(|i| load(i, &seed)).collect();
+        for b in saved.baselines {
+            if let Some(class) = class_named(&b.class) {
+                engine.relearn(key_of(b.target, b.direction), class, b.baseline, saved.now);
+            }
+        }
+        Ok(engine)
+    }
+}
+
+fn save(i: &Incident) -> SavedIncident {
+    let mut sources: Vec<_> =
+        i.sources.sorted().into_iter().map(|(a, s)| (narrow(*a), s.packets, s.established)).collect();
+    sources.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    let left_out = sources.len().saturating_sub(SOURCES_MAX);
+    sources.truncate(SOURCES_MAX);
+    SavedIncident {
+        id: i.id.clone(),
+        target: crate::tick::prefix(&i.key),
+        direction: i.key.direction,
+        areas: i.areas.clone(),
+        severity: i.severity,
+        started: i.started,
+        detected: i.detected,
+        last: i.last,
+        vectors: i
+            .vectors
+            .iter()
+            .map(|v| SavedVector {
+                class: v.class.name().to_string(),
+                name: v.name.clone(),
+                packets: v.packets,
+                bytes: v.bytes,
+                terms: v.terms.iter().map(|t| (t.weight, t.text.clone())).collect(),
+                src_port: v.src_port,
+                dst_port: v.dst_port,
+            })
+            .collect(),
+        sources,
+        sources_beyond: i.sources_beyond + u64::try_from(left_out).unwrap_or(0),
+        victims: i.victims.sorted().into_iter().map(|(a, n)| (narrow(*a), *n)).collect(),
+        packets: i.packets,
+        bytes: i.bytes,
+        peak_packets: i.peak.packets_max,
+        peak_bytes: i.peak.bytes_max,
+        rules: i.rules.clone(),
+        rules_explain: i.rules_explain.clone(),
+    }
+}
+
+fn load(saved: SavedIncident, seed: &Seed) -> Incident {
+    let key = key_of(saved.target, saved.direction);
+    let mut i = Incident::open(key, saved.severity, saved.started, saved.detected, seed);
+    i.id = saved.id;
+    i.areas = saved.areas;
+    i.last = saved.last;
+    i.vectors = saved
+        .vectors
+        .into_iter()
+        .filter_map(|v| {
+            Some(VectorState {
+                class: class_named(&v.class)?,
+                name: v.name,
+                packets: v.packets,
+                bytes: v.bytes,
+                terms: v.terms.into_iter().map(|(weight, text)| Term { text, weight }).collect(),
+                src_port: v.src_port,
+                dst_port: v.dst_port,
+            })
+        })
+        .collect();
+    for (addr, packets, established) in saved.sources {
+        i.sources.insert(wide(addr), crate::incident::SourceState { packets, established });
+    }
+    i.sources_beyond = saved.sources_beyond;
+    for (addr, packets) in saved.victims {
+        i.victims.insert(wide(addr), packets);
+    }
+    i.packets = saved.packets;
+    i.bytes = saved.bytes;
+    i.peak.packets_max = saved.peak_packets;
+    i.peak.bytes_max = saved.peak_bytes;
+    i.rules = saved.rules;
+    i.rules_explain = saved.rules_explain;
+    i
+}
