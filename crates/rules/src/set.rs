@@ -1,14 +1,17 @@
 //! A set of rules in the order in which they decide, indexed so that most of them are never looked at.
 
+mod index;
+
 use alloc::vec::Vec;
 
 use base::Prefix;
 use base::prefix::PrefixTable;
-use wire::packet::{Parsed, TCP, UDP};
+use wire::packet::Parsed;
 
+use self::index::Group;
 use crate::eval;
 use crate::order::Key;
-use crate::rule::{Match, Numbers, Rule, limits};
+use crate::rule::Rule;
 
 /// Rules in the order in which they decide.
 #[derive(Clone, Debug, Default)]
@@ -16,11 +19,10 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     /// For each rule in deciding order, its place in the order given.
     given: Vec<usize>,
-    quick: Vec<Quick>,
     /// Rules with a destination, under each destination all that cover it.
-    by_dst: PrefixTable<Candidates>,
+    by_dst: PrefixTable<Group>,
     /// Rules without a destination.
-    anywhere: Candidates,
+    anywhere: Group,
 }
 
 impl RuleSet {
@@ -33,24 +35,17 @@ impl RuleSet {
         });
         let given = keyed.iter().map(|(_, i, _)| *i).collect();
         let rules: Vec<Rule> = keyed.into_iter().map(|(_, _, rule)| rule).collect();
-        let quick: Vec<Quick> = rules.iter().map(|rule| Quick::new(&rule.matches)).collect();
         let mut prefixes: Vec<Prefix> = rules.iter().filter_map(|rule| rule.matches.dst).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
-        let candidates = |wanted: &dyn Fn(Option<Prefix>) -> bool| {
-            let mut out = Candidates::default();
-            for (index, (rule, quick)) in (0u32..).zip(rules.iter().zip(&quick)) {
-                if wanted(rule.matches.dst) {
-                    out.add(index, quick.protocol);
-                }
-            }
-            out
+        let group = |wanted: &dyn Fn(Option<Prefix>) -> bool| {
+            Group::new(rules.iter().enumerate().filter(|(_, rule)| wanted(rule.matches.dst)))
         };
         let by_dst = PrefixTable::new(prefixes.into_iter().map(|prefix| {
-            (prefix, candidates(&|dst: Option<Prefix>| dst.is_some_and(|dst| dst.covers(&prefix))))
+            (prefix, group(&|dst: Option<Prefix>| dst.is_some_and(|dst| dst.covers(&prefix))))
         }));
-        let anywhere = candidates(&|dst: Option<Prefix>| dst.is_none());
-        Self { rules, given, quick, by_dst, anywhere }
+        let anywhere = group(&|dst: Option<Prefix>| dst.is_none());
+        Self { rules, given, by_dst, anywhere }
     }
 
     /// The rule that decides this packet: of those that match, the first in order.
@@ -60,14 +55,14 @@ impl RuleSet {
 
     /// The place in [`Self::rules`] of the rule that decides this packet.
     pub fn decide_index(&self, packet: &Parsed<'_>) -> Option<usize> {
-        let fields = Fields::of(packet);
-        let own = self.by_dst.longest(packet.headers.dst).map_or(&[][..], |c| c.of(fields.protocol));
-        let general = self.anywhere.of(fields.protocol);
-        let own = own.iter().find(|index| self.matches(**index, &fields, packet));
-        let before = own.copied().unwrap_or(u32::MAX);
-        let general = general.iter().take_while(|index| **index < before);
-        let general = general.copied().find(|index| self.matches(*index, &fields, packet));
-        general.or_else(|| own.copied()).and_then(|index| usize::try_from(index).ok())
+        let matches =
+            |index: usize| self.rules.get(index).is_some_and(|rule| eval::matches(&rule.matches, packet));
+        let first = |group: &Group| group.first(packet, matches);
+        let own = self.by_dst.longest(packet.headers.dst).and_then(first);
+        match (own, first(&self.anywhere)) {
+            (Some(own), Some(general)) => Some(own.min(general)),
+            (own, general) => own.or(general),
+        }
     }
 
     /// The rules in the order in which they decide.
@@ -82,110 +77,6 @@ impl RuleSet {
 
     /// Whether each of [`Self::rules`] matches by itself.
     pub fn matching<'a>(&'a self, packet: &'a Parsed<'a>) -> impl Iterator<Item = bool> + 'a {
-        let fields = Fields::of(packet);
-        let both = self.quick.iter().zip(&self.rules);
-        both.map(move |(quick, rule)| quick.may_match(&fields) && eval::matches(&rule.matches, packet))
+        self.rules.iter().map(move |rule| eval::matches(&rule.matches, packet))
     }
-
-    fn matches(&self, index: u32, fields: &Fields, packet: &Parsed<'_>) -> bool {
-        let Ok(index) = usize::try_from(index) else { return false };
-        self.quick.get(index).is_some_and(|quick| quick.may_match(fields))
-            && self.rules.get(index).is_some_and(|rule| eval::matches(&rule.matches, packet))
-    }
-}
-
-/// Rules by the protocol they can match, each list in deciding order.
-#[derive(Clone, Debug, Default)]
-struct Candidates {
-    tcp: Vec<u32>,
-    udp: Vec<u32>,
-    other: Vec<u32>,
-}
-
-impl Candidates {
-    fn add(&mut self, index: u32, protocols: Protocols) {
-        let Protocols { tcp, udp, other } = protocols;
-        for (list, wanted) in [(&mut self.tcp, tcp), (&mut self.udp, udp), (&mut self.other, other)] {
-            if wanted {
-                list.push(index);
-            }
-        }
-    }
-
-    fn of(&self, protocol: u8) -> &[u32] {
-        match protocol {
-            TCP => &self.tcp,
-            UDP => &self.udp,
-            _ => &self.other,
-        }
-    }
-}
-
-/// Which protocols a rule can match at all.
-#[derive(Clone, Copy, Debug)]
-struct Protocols {
-    tcp: bool,
-    udp: bool,
-    other: bool,
-}
-
-/// The numbers of a packet that rule out most rules. What a packet does not have is larger than anything asked.
-struct Fields {
-    protocol: u8,
-    src_port: u32,
-    dst_port: u32,
-    length: u32,
-}
-
-impl Fields {
-    fn of(packet: &Parsed<'_>) -> Self {
-        let h = &packet.headers;
-        let (src_port, dst_port) =
-            h.ports.map_or((u32::MAX, u32::MAX), |(src, dst)| (u32::from(src), u32::from(dst)));
-        Self { protocol: h.protocol, src_port, dst_port, length: h.length }
-    }
-}
-
-/// The hull of what a rule asks: small, and refuses nothing that the rule matches.
-#[derive(Clone, Copy, Debug)]
-struct Quick {
-    src_port: (u32, u32),
-    dst_port: (u32, u32),
-    length: (u32, u32),
-    protocol: Protocols,
-}
-
-impl Quick {
-    fn new(m: &Match) -> Self {
-        let ports = m.port.is_some() || m.src_port.is_some() || m.dst_port.is_some() || m.payload.is_some();
-        let only_tcp = m.tcp_flags.is_some() || m.window.is_some();
-        let may_be = |protocol: u8| m.protocol.is_none_or(|p| p == protocol);
-        let icmp = m.icmp_type.is_some() || m.icmp_code.is_some();
-        Self {
-            src_port: hull(m.src_port.as_ref(), limits::PORT),
-            dst_port: hull(m.dst_port.as_ref(), limits::PORT),
-            length: hull(m.length.as_ref(), limits::LENGTH),
-            protocol: Protocols {
-                tcp: may_be(TCP) && !icmp,
-                udp: may_be(UDP) && !only_tcp && !icmp,
-                other: !ports && !only_tcp && m.protocol.is_none_or(|p| p != TCP && p != UDP),
-            },
-        }
-    }
-
-    const fn may_match(&self, fields: &Fields) -> bool {
-        const fn inside(range: (u32, u32), value: u32) -> bool {
-            range.0 <= value && value <= range.1
-        }
-        inside(self.src_port, fields.src_port)
-            && inside(self.dst_port, fields.dst_port)
-            && inside(self.length, fields.length)
-    }
-}
-
-fn hull(numbers: Option<&Numbers>, max: u32) -> (u32, u32) {
-    let Some(numbers) = numbers else { return (0, u32::MAX) };
-    let from = numbers.0.iter().map(|r| r.from).min().unwrap_or(u32::MAX);
-    let to = numbers.0.iter().map(|r| r.to).max().unwrap_or(0).min(max);
-    (from, to)
 }

@@ -168,6 +168,6 @@ fn whole(rate: f64) -> Option<(f64, &'static str)> {
     let exact = counts().find(|(count, seconds, _)| libm::floor(*count) >= *count && fits(*count, *seconds));
     let rounded =
         || counts().map(|(count, seconds, name)| (libm::fmax(libm::ceil(count), 1.0), seconds, name));
-    let longest = || rounded().filter(|(count, seconds, _)| fits(*count, *seconds)).next_back();
+    let longest = || rounded().rfind(|(count, seconds, _)| fits(*count, *seconds));
     exact.or_else(longest).map(|(count, _, name)| (count, name))
 }
