@@ -121,6 +121,8 @@ pub struct Collateral {
 /// Somebody who sends us flow export.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Exporter {
+    /// As `entries` of attacks name it.
+    pub index: u32,
     /// Its address; UDP source addresses are claims.
     pub address: String,
     /// Formats it speaks.
@@ -139,6 +141,8 @@ pub struct Exporter {
     pub templates: u64,
     /// Octets that wait for their template.
     pub buffered_bytes: u64,
+    /// Names of its interfaces, by ifIndex, as far as it told them.
+    pub interfaces: std::collections::BTreeMap<String, String>,
     /// Faults inside its datagrams, by name.
     pub faults: std::collections::BTreeMap<String, u64>,
     /// Time of the last datagram, RFC 3339.

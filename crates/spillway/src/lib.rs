@@ -9,6 +9,7 @@ pub mod card;
 pub mod cli;
 pub mod cmd;
 pub mod config;
+pub mod daemon;
 pub mod error;
 pub mod interrupt;
 pub mod output;

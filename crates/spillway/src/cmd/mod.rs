@@ -4,12 +4,14 @@ use crate::cli::Context;
 
 pub mod check;
 pub mod completions;
+pub mod control;
 pub mod decode;
 pub mod explain;
 pub mod init;
 pub mod man;
 pub mod replay;
 pub mod rules;
+pub mod run;
 pub mod version;
 
 macro_rules! commands {
@@ -38,8 +40,10 @@ commands! {
     Replay => replay,
     Explain => explain,
     Rules => rules,
+    Run => run,
     Check => check,
     Init => init,
+    Control => control,
     Version => version,
     Completions => completions,
     Man => man,

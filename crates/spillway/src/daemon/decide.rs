@@ -1,0 +1,232 @@
+//! The decision core's thread: reports of workers in, attacks out to API, store and notifications.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use base::{Span, Timestamp};
+use detect::ShardTick;
+use engine::report::{Attack, Severity, State};
+use engine::{Engine, Input, Mode, Output};
+use store::{AttackRow, RuleRow, Snapshot};
+
+use super::mailbox::{CloseAtEnd, Mailbox};
+use super::notify::Notifier;
+use super::source::Source;
+use super::worker::{Report, Shared};
+
+/// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
+const SNAPSHOT_EVERY: Span = Span::from_secs(10);
+/// Attacks stay in memory this long after their end; by then the store has them.
+const ENDED_KEPT: Span = Span::from_secs(60);
+/// A longer silence (suspended machine, clock set) is stepped over, not walked through tick by tick.
+const GAP_MAX: u64 = 240;
+
+/// Everything around the engine.
+pub(super) struct Core {
+    engine: Engine,
+    tick: Span,
+    mode: Mode,
+    /// Up to where each worker has reported.
+    reached: Vec<Timestamp>,
+    pending: Vec<(Timestamp, ShardTick)>,
+    /// Up to where the engine knows.
+    until: Timestamp,
+    saved: Timestamp,
+    attacks: BTreeMap<String, Attack>,
+    source: Arc<Source>,
+    mailbox: Arc<Mailbox>,
+    notifier: Notifier,
+    /// However the core ends, the store's thread hears of it.
+    _close: CloseAtEnd,
+}
+
+impl Core {
+    /// Goes on with what the engine knows.
+    pub(super) fn new(
+        engine: Engine,
+        workers: usize,
+        source: Arc<Source>,
+        mailbox: Arc<Mailbox>,
+        notifier: Notifier,
+    ) -> Self {
+        let (tick, mode) = (engine.settings().tick, engine.settings().mode);
+        let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
+        let attacks: BTreeMap<_, _> = active.map(|attack| (attack.id.clone(), attack)).collect();
+        let mut core = Self {
+            engine,
+            tick,
+            mode,
+            reached: vec![Timestamp::ZERO; workers],
+            pending: Vec::new(),
+            until: Timestamp::ZERO,
+            saved: Timestamp::ZERO,
+            attacks,
+            source,
+            _close: CloseAtEnd(Arc::clone(&mailbox)),
+            mailbox,
+            notifier,
+        };
+        core.publish();
+        core
+    }
+
+    /// Works until all workers are gone, then saves.
+    pub(super) fn run(mut self, reports: Receiver<Report>, shared: &[Shared]) {
+        while let Ok(report) = reports.recv() {
+            if let Some(shared) = shared.get(report.worker) {
+                shared.waiting.fetch_sub(1, Ordering::AcqRel);
+            }
+            self.take(report);
+        }
+        self.save(Vec::new());
+        self.notifier.finish(self.until);
+    }
+
+    fn take(&mut self, report: Report) {
+        if let Some(templates) = report.templates {
+            let name = format!("templates/{}/{}", self.reached.len(), report.worker);
+            self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)]);
+        }
+        self.pending.push((report.until, report.tick));
+        if let Some(reached) = self.reached.get_mut(report.worker) {
+            *reached = report.until;
+        }
+        let horizon = self.reached.iter().copied().min().unwrap_or(Timestamp::ZERO);
+        while self.until < horizon {
+            self.step(horizon);
+        }
+    }
+
+    /// One tick of the engine.
+    fn step(&mut self, horizon: Timestamp) {
+        let (from, to) = (self.until.tick(self.tick), horizon.tick(self.tick));
+        self.until = if self.until == Timestamp::ZERO || to.saturating_sub(from) > GAP_MAX {
+            horizon
+        } else {
+            self.until.plus(self.tick).min(horizon)
+        };
+        let until = self.until;
+        let begun = Instant::now();
+        let shards = self.pending.extract_if(.., |(told, _)| *told <= until).map(|(_, tick)| tick).collect();
+        self.engine.handle(until, Input::Tick { until, shards });
+        if self.engine.poll_timeout().is_some_and(|deadline| deadline <= until) {
+            self.engine.handle_timeout(until);
+        }
+        let spent = begun.elapsed().as_secs_f64();
+        self.source.numbers().tick.observe(spent);
+        let mut rows = Vec::new();
+        let mut turning = false;
+        while let Some(Output::Attack { attack, .. }) = self.engine.poll_output() {
+            turning |= self.hear(*attack, &mut rows);
+        }
+        if turning || !rows.is_empty() {
+            self.publish();
+        }
+        let active = self.attacks.values().filter(|attack| attack.state == State::Active);
+        self.notifier.renew(active.map(|attack| &attack.id), until);
+        self.notifier.look(until);
+        if turning || until.since(self.saved) >= SNAPSHOT_EVERY {
+            self.save(rows);
+        } else if !rows.is_empty() {
+            self.mailbox.put(rows, Vec::new());
+        }
+    }
+
+    /// Takes in an attack's new state; tells whether it is a turning point that must survive.
+    fn hear(&mut self, attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
+        let known = self.attacks.get(&attack.id);
+        let ids = |attack: &Attack| attack.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
+        let turning = known.is_none_or(|known| {
+            known.state != attack.state || known.severity != attack.severity || ids(known) != ids(&attack)
+        });
+        let first = known.is_none_or(|known| known.severity < attack.severity);
+        if first && attack.severity == Severity::Attack {
+            let class = attack.vectors.first().map_or("unknown", |vector| &vector.name);
+            let mut numbers = self.source.numbers();
+            *numbers.attacks.entry(class.to_owned()).or_insert(0) += 1;
+            numbers.detection_delay.observe(attack.detected_at.since(attack.started_at).as_secs_f64());
+            drop(numbers);
+            tracing::warn!(attack = attack.id, target = %attack.target, class, pps = attack.peak_pps, "attack");
+        } else if turning && attack.state == State::Over {
+            tracing::warn!(attack = attack.id, target = %attack.target, "over");
+        }
+        self.notifier.tell(&attack, self.until);
+        rows.push(row(&attack, self.until, self.mode));
+        self.attacks.insert(attack.id.clone(), attack);
+        turning
+    }
+
+    /// Hands the attacks to the API.
+    fn publish(&mut self) {
+        let now = self.until;
+        self.attacks.retain(|_, attack| {
+            attack.state == State::Active
+                || attack.ended_at.is_none_or(|end| now.since(end) < ENDED_KEPT.times(2))
+        });
+        self.source.publish(&self.attacks, self.mode);
+    }
+
+    /// Puts the core's state and these rows into the mailbox, to be written together.
+    fn save(&mut self, rows: Vec<AttackRow>) {
+        self.saved = self.until;
+        let state = snapshot("core".to_owned(), self.until, super::interim::snapshot(&self.engine));
+        self.mailbox.put(rows, vec![state]);
+    }
+}
+
+fn snapshot(name: String, taken_at: Timestamp, body: Vec<u8>) -> Snapshot {
+    Snapshot { name, taken_at, build: env!("CARGO_PKG_VERSION").to_owned(), body }
+}
+
+/// What a rule is, while no enforcer is built in.
+pub(super) fn rule_state(attack: &Attack, mode: Mode) -> &'static str {
+    match (attack.state, mode) {
+        (State::Over, _) => "expired",
+        (_, Mode::Observe) => "observed",
+        (_, Mode::Suggest | Mode::Enforce) => "suggested",
+    }
+}
+
+/// An attack as the store keeps it.
+pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode) -> AttackRow {
+    let state = rule_state(attack, mode);
+    let rules = attack.rules.iter().map(|rule| RuleRow {
+        id: rule.id.clone(),
+        state: state.to_owned(),
+        text: rule.text.clone(),
+        expires_at: Some(rule.expires_at),
+        document: rule_document(attack, rule, state),
+    });
+    AttackRow {
+        id: attack.id.clone(),
+        state: if attack.state == State::Over { "over" } else { "active" }.to_owned(),
+        severity: if attack.severity == Severity::Attack { "attack" } else { "suspicious" }.to_owned(),
+        target: attack.target.to_string(),
+        direction: attack.direction.name().to_owned(),
+        started_at: attack.started_at,
+        ended_at: attack.ended_at,
+        updated_at: now,
+        document: text(attack),
+        rules: rules.collect(),
+    }
+}
+
+/// A rule with its attack and its state.
+pub(super) fn rule_document(attack: &Attack, rule: &engine::report::RuleReport, state: &str) -> String {
+    #[derive(serde::Serialize)]
+    struct Document<'a> {
+        attack: &'a str,
+        state: &'a str,
+        #[serde(flatten)]
+        rule: &'a engine::report::RuleReport,
+    }
+    text(&Document { attack: &attack.id, state, rule })
+}
+
+/// Documents of plain structs with text keys always serialise.
+pub(super) fn text(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}

@@ -1,0 +1,95 @@
+//! `spillway run`: sockets, threads, files and the clock around the engine.
+//!
+//! ```text
+//! UDP ─ worker (collector, shard) ─┐ ticks            ┌ source ─ API
+//! UDP ─ worker (collector, shard) ─┴─ core (engine) ──┼ mailbox ─ store
+//!                                                     └ notifier ─ program
+//! ```
+//! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
+//! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
+
+mod clock;
+pub mod control;
+mod decide;
+mod drops;
+mod exec;
+mod interim;
+mod listener;
+mod log;
+mod mailbox;
+mod notify;
+mod persist;
+mod process;
+mod receive;
+mod roles;
+mod serve;
+mod session;
+mod source;
+mod state;
+mod tally;
+mod worker;
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::cmd::check::complain;
+use crate::config::Config;
+use control::{Order, Reply};
+use session::{Ended, Kept};
+
+/// What the main thread waits for.
+#[derive(Debug)]
+enum Event {
+    /// End.
+    Stop,
+    /// Look at the configuration again.
+    Reload,
+    /// Somebody at the control socket wants something and waits for the answer.
+    Order(Order, Sender<Reply>),
+    /// A thread is gone that must not be.
+    Broken(&'static str),
+}
+
+/// Runs until it is told to stop.
+pub fn run(path: &Path) -> anyhow::Result<()> {
+    let mut config = match Config::load(path) {
+        Ok(config) => config,
+        Err(problems) => return complain(&problems),
+    };
+    log::start(&config.log);
+    let _lock = state::take(&config.state_dir)?;
+    let (send, events) = channel();
+    signals(send.clone())?;
+    let mut kept = Kept::open(&config)?;
+    control::start(&config.state_dir, send.clone())?;
+    loop {
+        match session::run(&config, &mut kept, &events, &send)? {
+            Ended::Stopped => return Ok(()),
+            Ended::Reload(new) => config = *new,
+        }
+    }
+}
+
+/// Turns signals into events.
+fn signals(events: Sender<Event>) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot listen for signals")?;
+    let forward = move || {
+        for signal in signals.forever() {
+            let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };
+            if events.send(event).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(forward)?;
+    Ok(())
+}
+
+/// The next event. The senders live as long as the process.
+fn next(events: &Receiver<Event>) -> Event {
+    events.recv().unwrap_or(Event::Stop)
+}

@@ -1,0 +1,305 @@
+//! One run of the daemon under one configuration. A reload is the next run over the same sockets.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, Scope};
+
+use anyhow::Context as _;
+use base::map::Seed;
+use engine::Mode;
+use sd_notify::NotifyState;
+use serde::Serialize;
+use store::Writer;
+
+use super::clock::Clock;
+use super::control::{Order, Reply};
+use super::decide::Core;
+use super::listener::Sockets;
+use super::mailbox::Mailbox;
+use super::notify::Notifier;
+use super::serve::Server;
+use super::source::Source;
+use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
+use super::{Event, next, persist, state};
+use crate::config::Config;
+use crate::output;
+
+/// Workers when the file does not say: cores, up to this many.
+const WORKERS_DEFAULT_MAX: usize = 4;
+
+/// What a reload does not close.
+#[derive(Debug)]
+pub(super) struct Kept {
+    sockets: Sockets,
+    api: TcpListener,
+    /// The address in the configuration, which may say port 0.
+    api_asked: SocketAddr,
+    said: bool,
+}
+
+impl Kept {
+    /// Opens all sockets or says which one is the trouble.
+    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
+        let sockets = Sockets::open(&config.listen, workers(config))?;
+        Ok(Self { sockets, api: bind_api(config)?, api_asked: config.api.listen, said: false })
+    }
+
+    /// Opens what a new configuration changes.
+    fn adapt(&mut self, old: &Config, new: &Config) -> anyhow::Result<()> {
+        let of = |config: &Config| {
+            (config.listen.addresses.clone(), workers(config), config.listen.receive_buffer)
+        };
+        if of(old) != of(new) {
+            // The old ones are closed first: the new ones may want the same ports.
+            self.sockets = Sockets { listeners: Vec::new(), workers: Vec::new() };
+            self.sockets = Sockets::open(&new.listen, workers(new))?;
+        }
+        if self.api_asked != new.api.listen {
+            self.api = bind_api(new)?;
+            self.api_asked = new.api.listen;
+        }
+        Ok(())
+    }
+}
+
+fn workers(config: &Config) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    config.listen.workers.unwrap_or_else(|| cores.min(WORKERS_DEFAULT_MAX))
+}
+
+fn bind_api(config: &Config) -> anyhow::Result<TcpListener> {
+    let listen = config.api.listen;
+    TcpListener::bind(listen).with_context(|| {
+        format!("cannot serve the API on {listen} (`api.listen`); is another program there?")
+    })
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// For good.
+    Stopped,
+    /// To go on under this configuration.
+    Reload(Box<Config>),
+}
+
+/// Runs until an event ends it.
+pub(super) fn run(
+    config: &Config,
+    kept: &mut Kept,
+    events: &Receiver<Event>,
+    send: &Sender<Event>,
+) -> anyhow::Result<Ended> {
+    let clock = Clock::start();
+    let seed = Seed::new(state::random()?);
+    let mut writer = Writer::open(&config.state_dir)?;
+    let engine = state::engine(config, &mut writer, &seed, clock.now())?;
+    let key = state::key(&mut writer, clock.now())?;
+    let templates = writer.snapshots("templates/")?;
+    let history = writer.reader()?;
+    let writer = Arc::new(Mutex::new(writer));
+
+    let count = kept.sockets.workers.len();
+    let stop = Arc::new(AtomicBool::new(false));
+    let shared: Vec<Shared> = (0..count)
+        .map(|_| Shared { stop: Arc::clone(&stop), waiting: Arc::default(), board: Arc::default() })
+        .collect();
+    let names = kept.sockets.listeners.iter().map(|(name, _)| *name).collect();
+    let inodes: Vec<(u64, usize)> =
+        kept.sockets.workers.iter().flatten().map(|socket| (socket.inode, socket.listener)).collect();
+    let boards = shared.iter().map(|shared| Arc::clone(&shared.board)).collect();
+    let source = Arc::new(Source::new(names, &inodes, boards));
+    let mailbox = Arc::new(Mailbox::default());
+    let now = clock.now();
+    source.taken(true, now);
+
+    let notifier = Notifier::start(config, &writer, Arc::clone(&source.told), &engine.attacks(), now)?;
+    let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier);
+    let server = Server::start(kept.api.try_clone()?, Arc::clone(&source), history)?;
+    let room = count * (usize::try_from(TICKS_WAITING_MAX).unwrap_or(4) + 2);
+    let (reports, told) = sync_channel::<Report>(room);
+
+    let ended = std::thread::scope(|scope| -> anyhow::Result<Ended> {
+        // However this ends, the threads are told; the scope waits for them.
+        let _stop = StopAtEnd(Arc::clone(&stop));
+        let mut workers = Vec::new();
+        for (index, sockets) in kept.sockets.workers.iter().enumerate() {
+            let Some(shared) = shared.get(index) else { continue };
+            let listeners = kept.sockets.listeners.len();
+            let mut worker = Worker::new(
+                (index, count),
+                config,
+                sockets,
+                listeners,
+                key,
+                &seed,
+                shared.clone(),
+                reports.clone(),
+            );
+            for saved in templates.iter().filter(|saved| belongs(&saved.name, index, count)) {
+                worker.remember(now, &saved.body);
+            }
+            workers.push(worker);
+        }
+        drop(reports);
+        for worker in workers {
+            spawn(scope, "worker", send, move || worker.run(clock))?;
+        }
+        let (shared, effort) = (&shared, Arc::clone(&source.effort));
+        spawn(scope, "core", send, move || core.run(told, shared))?;
+        let writing = (Arc::clone(&mailbox), Arc::clone(&writer));
+        spawn(scope, "store", send, move || persist::run(&writing.0, &writing.1, &effort))?;
+
+        source.ready.store(true, Ordering::Relaxed);
+        let said = announce(config, kept.api.local_addr()?, &kept.sockets.listeners, &mut kept.said);
+        let ended = said.and_then(|()| wait(config, events, &source, clock));
+        source.ready.store(false, Ordering::Relaxed);
+        ended
+    });
+    drop(server);
+    let ended = ended?;
+    if let Ended::Reload(new) = &ended {
+        kept.adapt(config, new)?;
+    }
+    Ok(ended)
+}
+
+struct StopAtEnd(Arc<AtomicBool>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Templates go to the worker that saved them; after a change of the number of workers, to all.
+fn belongs(name: &str, index: usize, count: usize) -> bool {
+    let Some(of) = name.strip_prefix("templates/") else { return false };
+    match of.split_once('/') {
+        Some((workers, worker)) if workers == count.to_string() => worker == index.to_string(),
+        _ => true,
+    }
+}
+
+/// Starts a thread whose end by panic ends the daemon.
+fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &'static str,
+    events: &Sender<Event>,
+    work: impl FnOnce() + Send + 'scope,
+) -> anyhow::Result<()> {
+    struct Alarm(&'static str, Sender<Event>);
+    impl Drop for Alarm {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                let _ = self.1.send(Event::Broken(self.0));
+            }
+        }
+    }
+    let alarm = Alarm(name, events.clone());
+    let run = move || {
+        let _alarm = alarm;
+        work();
+    };
+    Builder::new().name(name.to_owned()).spawn_scoped(scope, run).context("cannot start a thread")?;
+    Ok(())
+}
+
+/// The line that says so.
+#[derive(Debug, Serialize)]
+struct Ready {
+    ready: bool,
+    api: String,
+    listen: Vec<SocketAddr>,
+    listeners: Vec<Named>,
+    mode: Mode,
+    enforcers: &'static [&'static str],
+}
+
+#[derive(Debug, Serialize)]
+struct Named {
+    name: &'static str,
+    address: SocketAddr,
+}
+
+/// Says that it serves: the JSON line once, to the service manager each time.
+fn announce(
+    config: &Config,
+    api: SocketAddr,
+    listeners: &[(&'static str, SocketAddr)],
+    said: &mut bool,
+) -> anyhow::Result<()> {
+    let acts = config.compat.is_some() && config.mode == Mode::Enforce;
+    if config.mode == Mode::Enforce && !acts {
+        tracing::warn!(
+            "mode is enforce, but this build has no enforcer besides `compat`: rules are only suggested"
+        );
+    }
+    // Not being under a service manager is no error.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    if std::mem::replace(said, true) {
+        return Ok(());
+    }
+    let line = Ready {
+        ready: true,
+        api: format!("http://{api}"),
+        listen: listeners.iter().map(|(_, address)| *address).collect(),
+        listeners: listeners.iter().map(|(name, address)| Named { name, address: *address }).collect(),
+        mode: config.mode,
+        enforcers: if acts { &["notify.exec"] } else { &[] },
+    };
+    let mut out = output::stdout();
+    output::line(&mut out, &line)?;
+    out.flush().context("cannot write to standard output")
+}
+
+/// Waits for the event that ends this run.
+fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock) -> anyhow::Result<Ended> {
+    loop {
+        match next(events) {
+            Event::Stop => return Ok(Ended::Stopped),
+            Event::Broken(thread) => anyhow::bail!("the thread `{thread}` broke; see the lines above"),
+            Event::Order(Order::Shutdown, reply) => {
+                let _ = reply.send(Reply { ok: true, error: None });
+                return Ok(Ended::Stopped);
+            }
+            Event::Order(Order::Reload, reply) => {
+                let checked = check(config, source, clock);
+                let error = checked.as_ref().err().cloned();
+                let _ = reply.send(Reply { ok: error.is_none(), error });
+                if let Ok(new) = checked {
+                    return Ok(Ended::Reload(Box::new(new)));
+                }
+            }
+            Event::Reload => {
+                if let Ok(new) = check(config, source, clock) {
+                    return Ok(Ended::Reload(Box::new(new)));
+                }
+            }
+        }
+    }
+}
+
+/// Reads the file again. What is wrong with it goes to the log; the old configuration stays in force.
+fn check(config: &Config, source: &Source, clock: Clock) -> Result<Config, String> {
+    let checked = Config::load(&config.path)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+    let checked = checked.and_then(|new| {
+        if new.state_dir == config.state_dir {
+            Ok(new)
+        } else {
+            Err("`state_dir` needs a restart".to_owned())
+        }
+    });
+    match &checked {
+        Ok(_) => tracing::info!("configuration taken"),
+        Err(problems) => {
+            tracing::error!(problems, "the new configuration is not taken; the old one stays in force");
+            source.taken(false, clock.now());
+        }
+    }
+    checked
+}

@@ -1,0 +1,255 @@
+//! What the API may ask: attacks as of the last tick, numbers as of now.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use api::metrics::{self, Histogram, Metrics};
+use api::{Live, LiveAttack};
+use base::Timestamp;
+use engine::Mode;
+use engine::report::{Attack, Severity, State};
+use serde_json::value::RawValue;
+
+use super::decide::{rule_document, rule_state, text};
+use super::drops;
+use super::notify::Told;
+use super::persist::Effort;
+use super::tally::{Board, Seen};
+
+/// Numbers that the core's thread counts.
+#[derive(Clone, Debug)]
+pub(super) struct Numbers {
+    /// Attacks by leading vector.
+    pub(super) attacks: BTreeMap<String, u64>,
+    /// First packet to decision.
+    pub(super) detection_delay: Histogram,
+    /// Work per tick.
+    pub(super) tick: Histogram,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self {
+            attacks: BTreeMap::new(),
+            detection_delay: Histogram::new(&[0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0]),
+            tick: Histogram::new(&[0.001, 0.002, 0.005, 0.01, 0.05, 0.25]),
+        }
+    }
+}
+
+/// A listener's sockets and what they lost.
+#[derive(Debug)]
+struct Drops {
+    /// (inode, index of the listener, counter).
+    sockets: Vec<(u64, usize, drops::Counter)>,
+}
+
+/// Shared by all threads of the daemon.
+#[derive(Debug)]
+pub(super) struct Source {
+    listeners: Vec<&'static str>,
+    drops: Mutex<Drops>,
+    boards: Vec<Arc<Board>>,
+    attacks: RwLock<Arc<Shown>>,
+    numbers: Mutex<Numbers>,
+    /// What the store's thread does.
+    pub(super) effort: Arc<Mutex<Effort>>,
+    /// What notifications did.
+    pub(super) told: Arc<Told>,
+    /// Set while traffic is watched.
+    pub(super) ready: AtomicBool,
+    /// When the configuration was taken and whether the last reload was, seconds since 1970.
+    reload: Mutex<(bool, f64)>,
+}
+
+/// Attacks and rules as documents, and their numbers.
+#[derive(Debug, Default)]
+struct Shown {
+    attacks: Vec<LiveAttack>,
+    rules: Vec<Box<RawValue>>,
+    active: BTreeMap<(String, String), u64>,
+    rule_counts: BTreeMap<(String, String), u64>,
+}
+
+impl Source {
+    /// `sockets` are (inode, index of the listener).
+    pub(super) fn new(
+        listeners: Vec<&'static str>,
+        sockets: &[(u64, usize)],
+        boards: Vec<Arc<Board>>,
+    ) -> Self {
+        let sockets = sockets.iter().map(|(inode, at)| (*inode, *at, drops::Counter::default())).collect();
+        Self {
+            listeners,
+            drops: Mutex::new(Drops { sockets }),
+            boards,
+            attacks: RwLock::default(),
+            numbers: Mutex::default(),
+            effort: Arc::default(),
+            told: Arc::default(),
+            ready: AtomicBool::new(false),
+            reload: Mutex::new((true, 0.0)),
+        }
+    }
+
+    /// The core's numbers, to be counted up.
+    pub(super) fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows these attacks from now on.
+    pub(super) fn publish(&self, attacks: &BTreeMap<String, Attack>, mode: Mode) {
+        let mut shown = Shown::default();
+        for attack in attacks.values() {
+            let Ok(document) = RawValue::from_string(text(attack)) else { continue };
+            shown.attacks.push(LiveAttack {
+                id: attack.id.clone(),
+                started_at: attack.started_at,
+                over: attack.state == State::Over,
+                document,
+            });
+            if attack.state == State::Over {
+                continue;
+            }
+            let class = attack.vectors.first().map_or("unknown", |vector| &vector.name);
+            let severity = if attack.severity == Severity::Attack { "attack" } else { "suspicious" };
+            *shown.active.entry((class.to_owned(), severity.to_owned())).or_insert(0) += 1;
+            let state = rule_state(attack, mode);
+            for rule in &attack.rules {
+                shown.rules.extend(RawValue::from_string(rule_document(attack, rule, state)));
+                *shown.rule_counts.entry(("none".to_owned(), state.to_owned())).or_insert(0) += 1;
+            }
+        }
+        *self.attacks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shown);
+    }
+
+    /// A configuration was looked at.
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 need no more than 53 bits")]
+    pub(super) fn taken(&self, ok: bool, now: Timestamp) {
+        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        reload.0 = ok;
+        if ok {
+            reload.1 = now.nanos() as f64 / 1e9;
+        }
+    }
+
+    /// Datagrams dropped by the kernel, by listener.
+    pub(super) fn drops(&self) -> Vec<u64> {
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let inodes: Vec<u64> = drops.sockets.iter().map(|(inode, _, _)| *inode).collect();
+        for (inode, now) in drops::read(&inodes) {
+            for (_, _, counter) in drops.sockets.iter_mut().filter(|(of, _, _)| *of == inode) {
+                counter.read(now);
+            }
+        }
+        let of =
+            |at| drops.sockets.iter().filter(move |(_, of, _)| *of == at).map(|(_, _, c)| c.total()).sum();
+        (0..self.listeners.len()).map(of).collect()
+    }
+
+    fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.attacks.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Exporters of all workers by address. Steering keeps one in one worker, so an address stands here once.
+    fn exporters(&self) -> Vec<Seen> {
+        let mut all: Vec<Seen> =
+            self.boards.iter().flat_map(|board| board.look().exporters.clone()).collect();
+        all.sort_by_key(|seen| seen.address);
+        all
+    }
+
+    fn listeners(&self) -> Vec<metrics::Listener> {
+        let mut out: Vec<metrics::Listener> = self
+            .listeners
+            .iter()
+            .zip(self.drops())
+            .map(|(name, socket_drops)| metrics::Listener {
+                name: (*name).to_owned(),
+                socket_drops,
+                ..metrics::Listener::default()
+            })
+            .collect();
+        for board in &self.boards {
+            let published = board.look();
+            for (listener, refused) in out.iter_mut().zip(&published.refused) {
+                listener.refused += refused;
+            }
+            for (listener, errors) in out.iter_mut().zip(&published.errors) {
+                listener.errors += errors;
+            }
+        }
+        out
+    }
+
+    /// Counts by exporter, listener and format.
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 need no more than 53 bits")]
+    fn counts(&self) -> Vec<metrics::Exporter> {
+        let mut out: BTreeMap<String, metrics::Exporter> = BTreeMap::new();
+        let of = |out: &mut BTreeMap<String, metrics::Exporter>, address: String| {
+            let fresh = metrics::Exporter { address: address.clone(), ..metrics::Exporter::default() };
+            out.entry(address).or_insert(fresh).clone()
+        };
+        for seen in self.exporters() {
+            let document = seen.document;
+            let mut exporter = of(&mut out, document.address.clone());
+            exporter.faults = document.faults;
+            exporter.sequence_lost = document.sequence_lost;
+            exporter.sampling_rate = document.sampling_rate;
+            exporter.last_seen = seen.last_seen.nanos() as f64 / 1e9;
+            out.insert(document.address, exporter);
+        }
+        for board in &self.boards {
+            for (key, count) in &board.look().counts {
+                let address = key.exporter.to_string();
+                let mut exporter = of(&mut out, address.clone());
+                let listener = self.listeners.get(key.listener).map_or("", |name| name).to_owned();
+                let format = key.format.map_or("unknown", telemetry::Format::name).to_owned();
+                let entry = exporter.counts.entry((listener, format)).or_insert((0, 0));
+                entry.0 += count.datagrams;
+                entry.1 += count.flows;
+                out.insert(address, exporter);
+            }
+        }
+        out.into_values().collect()
+    }
+}
+
+impl api::Source for Source {
+    fn live(&self) -> Arc<Live> {
+        let shown = self.shown();
+        let exporters = self.exporters().into_iter().map(|seen| seen.document).collect();
+        Arc::new(Live { attacks: shown.attacks.clone(), rules: shown.rules.clone(), exporters })
+    }
+
+    fn metrics(&self) -> Metrics {
+        let shown = self.shown();
+        let numbers = self.numbers().clone();
+        let effort = self.effort.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (reload_ok, reload_at) = *self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        let (resident_bytes, cpu_seconds) = super::process::usage();
+        Metrics {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            listeners: self.listeners(),
+            exporters: self.counts(),
+            attacks_active: shown.active.clone(),
+            attacks: numbers.attacks,
+            rules: shown.rule_counts.clone(),
+            notifications: self.told.counts(),
+            detection_delay: numbers.detection_delay,
+            tick: numbers.tick,
+            store_write: effort.writes,
+            store_errors: effort.errors,
+            snapshot_bytes: effort.snapshot_bytes,
+            reload_ok,
+            reload_at,
+            resident_bytes,
+            cpu_seconds,
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.ready.load(Ordering::Relaxed) { Ok(()) } else { Err("not watching traffic yet".to_owned()) }
+    }
+}

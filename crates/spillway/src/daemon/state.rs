@@ -1,0 +1,94 @@
+//! The state folder: whose it is, and what is taken up from it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use base::Timestamp;
+use base::map::Seed;
+use engine::report::{Attack, State};
+use engine::{Engine, Mode};
+use nix::fcntl::{Flock, FlockArg};
+use store::{Batch, Snapshot, Writer};
+
+use super::decide::row;
+use crate::config::Config;
+
+/// Makes the folder when needed and takes it for this process alone, until it ends.
+pub(super) fn take(folder: &Path) -> anyhow::Result<Flock<File>> {
+    let what = || format!("cannot use the state folder {} (`state_dir`)", folder.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(what)?;
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    match Flock::lock(file.with_context(what)?, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, cause)) if std::io::Error::from(cause).kind() == ErrorKind::WouldBlock => {
+            bail!("another spillway uses {}; stop it, or set another `state_dir`", folder.display())
+        }
+        Err((_, cause)) => Err(cause).with_context(what),
+    }
+}
+
+/// The engine as it was, or a fresh one. Attacks that the store holds as active and the engine does not know are closed.
+pub(super) fn engine(
+    config: &Config,
+    writer: &mut Writer,
+    seed: &Seed,
+    now: Timestamp,
+) -> anyhow::Result<Engine> {
+    let engine = match writer.snapshot("core")? {
+        None => Engine::new(config.engine(), seed.clone()),
+        Some(saved) => match super::interim::restore(config.engine(), seed.clone(), &saved.body) {
+            Ok(engine) => engine,
+            Err(cause) => {
+                tracing::warn!(%cause, "saved state");
+                Engine::new(config.engine(), seed.clone())
+            }
+        },
+    };
+    let known = engine.attacks();
+    let mut orphans = Vec::new();
+    for (id, document) in writer.reader()?.open_attacks()? {
+        if known.iter().any(|attack| attack.id == id && attack.state == State::Active) {
+            continue;
+        }
+        let Ok(mut attack) = serde_json::from_str::<Attack>(&document) else { continue };
+        attack.state = State::Over;
+        attack.ended_at = Some(now);
+        attack.explain.push(
+            "closed at a start of the daemon: its state was not saved, so its end was not seen".to_owned(),
+        );
+        orphans.push(row(&attack, now, Mode::Observe));
+    }
+    let resumed = known.iter().filter(|attack| attack.state == State::Active).count();
+    if resumed + orphans.len() > 0 {
+        tracing::info!(resumed, closed = orphans.len(), "attacks of the last run");
+    }
+    writer.commit(&Batch { attacks: orphans, snapshots: Vec::new() })?;
+    Ok(engine)
+}
+
+/// The key of the choice of samples: made once, kept for good, known to nobody who sends traffic.
+pub(super) fn key(writer: &mut Writer, now: Timestamp) -> anyhow::Result<u64> {
+    if let Some(saved) = writer.snapshot("key")?
+        && let Ok(bytes) = <[u8; 8]>::try_from(saved.body.as_slice())
+    {
+        return Ok(u64::from_le_bytes(bytes));
+    }
+    let key = random()?;
+    let body = key.to_le_bytes().to_vec();
+    let build = env!("CARGO_PKG_VERSION").to_owned();
+    let snapshot = Snapshot { name: "key".to_owned(), taken_at: now, build, body };
+    writer.commit(&Batch { attacks: Vec::new(), snapshots: vec![snapshot] })?;
+    Ok(key)
+}
+
+/// A number that nobody can guess.
+pub(super) fn random() -> anyhow::Result<u64> {
+    let mut bytes = [0; 8];
+    let mut source = File::open("/dev/urandom").context("cannot read /dev/urandom")?;
+    std::io::Read::read_exact(&mut source, &mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}

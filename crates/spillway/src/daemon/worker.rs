@@ -1,0 +1,298 @@
+//! A worker: sockets in, counts out. All state of an exporter lives in one worker.
+
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use base::map::Seed;
+use base::prefix::PrefixTable;
+use base::{Span, Timestamp};
+use detect::Shard;
+use detect::ShardTick;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use telemetry::collector::View;
+use telemetry::record::{Observed, Sampling};
+use telemetry::{Collector, Format};
+
+use super::clock::Clock;
+use super::listener::Socket;
+use super::receive::{BATCH, Buffers, Headers, batch, headers};
+use super::roles::RoleBook;
+use super::tally::{Board, Key, Published, Seen, Tally};
+use crate::config::Config;
+
+/// Rest after the sockets were emptied, so that a batch gathers and one system call takes it. A fiftieth of a tick.
+const REST: Duration = Duration::from_millis(5);
+/// Batches taken from one socket before the others get their turn.
+const TURN: usize = 16;
+/// Ticks that may wait for the core. When it falls behind further, the worker goes on counting into the open one.
+pub(super) const TICKS_WAITING_MAX: u32 = 4;
+/// Templates are handed over for saving this often, in ticks.
+const TEMPLATES_EVERY: u64 = 40;
+
+/// What a worker tells the core.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// Whose.
+    pub(super) worker: usize,
+    /// Everything up to here is told.
+    pub(super) until: Timestamp,
+    /// The counts since the last report.
+    pub(super) tick: ShardTick,
+    /// Templates, when it is their time.
+    pub(super) templates: Option<Vec<u8>>,
+}
+
+/// What workers share with the rest.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    /// Set when the daemon ends.
+    pub(super) stop: Arc<AtomicBool>,
+    /// Reports of this worker that the core has not taken yet.
+    pub(super) waiting: Arc<AtomicU32>,
+    /// Where counts are published.
+    pub(super) board: Arc<Board>,
+}
+
+/// One worker.
+pub(super) struct Worker<'a> {
+    index: usize,
+    workers: usize,
+    tick: Span,
+    allow: Option<PrefixTable<()>>,
+    sockets: &'a [Socket],
+    collector: Collector,
+    shard: Shard,
+    roles: RoleBook,
+    tally: Tally,
+    shared: Shared,
+    reports: SyncSender<Report>,
+    /// The sampling last resolved, by the collector's index of the exporter.
+    rates: Vec<Sampling>,
+    ticks: u64,
+    changed: bool,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker over these sockets; `key` steers the choice of samples, `seed` the slots of tables.
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
+    pub(super) fn new(
+        (index, workers): (usize, usize),
+        config: &Config,
+        sockets: &'a [Socket],
+        listeners: usize,
+        key: u64,
+        seed: &Seed,
+        shared: Shared,
+        reports: SyncSender<Report>,
+    ) -> Self {
+        let settings = config.engine();
+        let allow = &config.listen.allow;
+        Self {
+            index,
+            workers,
+            tick: settings.tick,
+            allow: (!allow.is_empty()).then(|| PrefixTable::new(allow.iter().map(|prefix| (*prefix, ())))),
+            sockets,
+            collector: Collector::new(config.telemetry(), seed.clone()),
+            shard: Shard::new(settings.profile, &settings.networks, settings.tick, key, seed.clone()),
+            roles: RoleBook::new(config),
+            tally: Tally::new(listeners, seed.clone()),
+            shared,
+            reports,
+            rates: Vec::new(),
+            ticks: 0,
+            changed: true,
+        }
+    }
+
+    /// Takes up templates that were saved.
+    pub(super) fn remember(&mut self, at: Timestamp, templates: &[u8]) {
+        if let Err(cause) = self.collector.import_templates(at, templates) {
+            tracing::warn!(%cause, "saved templates are left aside; exporters will send theirs again");
+        }
+    }
+
+    /// Works until it is told to stop, then tells the rest.
+    pub(super) fn run(mut self, mut clock: Clock) {
+        let mut buffers = Buffers::new();
+        let mut headers: Vec<Headers> = self.sockets.iter().map(|_| headers()).collect();
+        let mut open = clock.now().tick(self.tick);
+        loop {
+            let stopping = self.shared.stop.load(Ordering::Relaxed);
+            let busy = self.drain(clock, &mut buffers, &mut headers);
+            clock.follow();
+            let now = clock.now();
+            if now.tick(self.tick) != open || stopping {
+                self.close(now, stopping);
+                open = now.tick(self.tick);
+            }
+            if stopping {
+                return;
+            }
+            match busy {
+                Busy::Full => {}
+                Busy::Some => std::thread::sleep(REST),
+                Busy::No => self.wait(now),
+            }
+        }
+    }
+
+    /// Sleeps until a datagram comes, or the tick ends.
+    fn wait(&self, now: Timestamp) {
+        let next = (now.tick(self.tick) + 1).saturating_mul(self.tick.nanos());
+        let left = next.saturating_sub(now.nanos()) / 1_000_000 + 1;
+        let mut fds: Vec<PollFd<'_>> =
+            self.sockets.iter().map(|socket| PollFd::new(socket.udp.as_fd(), PollFlags::POLLIN)).collect();
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        // An interrupted or failed wait is a short one.
+        let _ = poll(&mut fds, timeout);
+    }
+
+    /// Empties the sockets as far as a turn goes.
+    fn drain(&mut self, clock: Clock, buffers: &mut Buffers, headers: &mut [Headers]) -> Busy {
+        let mut busy = Busy::No;
+        let sockets = self.sockets;
+        for (socket, headers) in sockets.iter().zip(headers) {
+            for turn in 0..TURN {
+                let now = clock.now();
+                let got = batch(socket, headers, buffers, |from, bytes| {
+                    self.datagram(now, socket.listener, from, bytes);
+                });
+                match got {
+                    Ok(0) => break,
+                    Ok(count) => {
+                        busy = busy.max(if turn + 1 == TURN { Busy::Full } else { Busy::Some });
+                        if count < BATCH {
+                            break;
+                        }
+                    }
+                    Err(cause) => {
+                        self.changed = true;
+                        if let Some(errors) = self.tally.errors.get_mut(socket.listener) {
+                            *errors += 1;
+                        }
+                        tracing::debug!(%cause, "socket error");
+                        break;
+                    }
+                }
+            }
+        }
+        busy
+    }
+
+    fn datagram(&mut self, now: Timestamp, listener: usize, from: std::net::IpAddr, bytes: &[u8]) {
+        self.changed = true;
+        if self.allow.as_ref().is_some_and(|allow| allow.longest(from).is_none()) {
+            if let Some(refused) = self.tally.refused.get_mut(listener) {
+                *refused += 1;
+            }
+            return;
+        }
+        let (index, workers) = (self.index, self.workers);
+        let (shard, roles) = (&mut self.shard, self.roles.known());
+        let mut flows = 0;
+        let mut last: Option<(u32, Sampling)> = None;
+        self.collector.datagram(now, from, bytes, &mut |_, record| {
+            flows += 1;
+            let Some(record) = record else { return };
+            last = Some((record.exporter, record.sampling));
+            if record.observed == Observed::EgressAgain
+                || roles.is_some_and(|roles| !roles.judge(record).counts)
+            {
+                return;
+            }
+            let mut record = *record;
+            record.exporter = global(record.exporter, index, workers);
+            shard.record(&record);
+        });
+        if let Some((exporter, sampling)) = last {
+            self.resolved(exporter, sampling);
+        }
+        self.tally.count(Key { listener, exporter: from, format: Format::recognise(bytes) }, flows);
+    }
+
+    fn resolved(&mut self, exporter: u32, sampling: Sampling) {
+        let at = usize::try_from(exporter).unwrap_or(0);
+        if self.rates.len() <= at {
+            self.rates.resize(at + 1, Sampling::UNKNOWN);
+        }
+        if let Some(rate) = self.rates.get_mut(at) {
+            *rate = sampling;
+        }
+    }
+
+    /// The tick has ended: reports it, unless the core is behind, and publishes the counters.
+    fn close(&mut self, now: Timestamp, last: bool) {
+        self.ticks += 1;
+        self.roles.refresh(&self.collector);
+        self.collector.expire(now);
+        if self.changed {
+            self.changed = false;
+            self.publish();
+        }
+        if !last && self.shared.waiting.load(Ordering::Acquire) >= TICKS_WAITING_MAX {
+            return;
+        }
+        let number = now.tick(self.tick) + u64::from(last);
+        let until = Timestamp::from_nanos(number.saturating_mul(self.tick.nanos()));
+        let templates = (last || self.ticks.is_multiple_of(TEMPLATES_EVERY))
+            .then(|| self.collector.export_templates());
+        let report = Report { worker: self.index, until, tick: self.shard.close(), templates };
+        self.shared.waiting.fetch_add(1, Ordering::AcqRel);
+        // The channel has room for more than may wait; a core that is gone needs no report.
+        let _ = self.reports.send(report);
+    }
+
+    fn publish(&self) {
+        let exporters = self.collector.exporters().map(|view| self.seen(&view)).collect();
+        self.shared.board.publish(Published {
+            counts: self.tally.counts(),
+            refused: self.tally.refused.clone(),
+            errors: self.tally.errors.clone(),
+            exporters,
+        });
+    }
+
+    fn seen(&self, view: &View<'_>) -> Seen {
+        let stats = view.stats;
+        let at = usize::try_from(view.index).unwrap_or(usize::MAX);
+        let sampling = self.rates.get(at).copied().unwrap_or(Sampling::UNKNOWN);
+        let document = api::model::Exporter {
+            index: global(view.index, self.index, self.workers),
+            address: view.address.to_string(),
+            datagrams: stats.datagrams,
+            flows: stats.flows,
+            sampling_rate: sampling.rate,
+            sampling_source: sampling.source.name().to_owned(),
+            formats: self.tally.formats(view.address),
+            sequence_lost: stats.lost_datagrams.saturating_add(stats.lost_records),
+            templates: stats.templates,
+            buffered_bytes: stats.buffered_bytes,
+            faults: stats.faults.iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            last_seen: (view.last_seen > Timestamp::ZERO).then(|| view.last_seen.to_string()),
+            interfaces: view
+                .names
+                .iter()
+                .map(|(index, name)| (index.to_string(), name.text.clone()))
+                .collect(),
+        };
+        Seen { address: view.address, document, last_seen: view.last_seen }
+    }
+}
+
+/// Indices of exporters are handed out by each collector for itself; this makes them one number space.
+fn global(local: u32, worker: usize, workers: usize) -> u32 {
+    let (worker, workers) = (u32::try_from(worker).unwrap_or(0), u32::try_from(workers).unwrap_or(1));
+    local.saturating_mul(workers).saturating_add(worker)
+}
+
+/// Whether there was anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Busy {
+    No,
+    Some,
+    Full,
+}
