@@ -172,7 +172,7 @@ impl Core {
     /// Puts the core's state and these rows into the mailbox, to be written together.
     fn save(&mut self, rows: Vec<AttackRow>) {
         self.saved = self.until;
-        let state = snapshot("core".to_owned(), self.until, super::interim::snapshot(&self.engine));
+        let state = snapshot("core".to_owned(), self.until, self.engine.snapshot());
         self.mailbox.put(rows, vec![state]);
     }
 }

@@ -13,7 +13,6 @@ pub mod control;
 mod decide;
 mod drops;
 mod exec;
-mod interim;
 mod listener;
 mod log;
 mod mailbox;

@@ -40,7 +40,7 @@ pub(super) fn engine(
 ) -> anyhow::Result<Engine> {
     let engine = match writer.snapshot("core")? {
         None => Engine::new(config.engine(), seed.clone()),
-        Some(saved) => match super::interim::restore(config.engine(), seed.clone(), &saved.body) {
+        Some(saved) => match Engine::restore(config.engine(), seed.clone(), &saved.body) {
             Ok(engine) => engine,
             Err(cause) => {
                 tracing::warn!(%cause, "saved state");
