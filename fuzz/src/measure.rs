@@ -15,12 +15,14 @@ pub struct Outcome {
     pub decoded: u32,
     /// Names of faults, sorted.
     pub faults: Vec<&'static str>,
+    /// Words that tell outcomes apart, where no fault has a name.
+    pub words: String,
 }
 
 impl Outcome {
     /// From a number of things decoded.
     pub fn of(decoded: usize) -> Self {
-        Self { decoded: usize::BITS - decoded.leading_zeros(), faults: Vec::new() }
+        Self { decoded: usize::BITS - decoded.leading_zeros(), ..Self::default() }
     }
 
     /// With a fault more.

@@ -2,6 +2,7 @@
 
 mod capture;
 mod packet;
+mod rules;
 
 use crate::measure::Outcome;
 
@@ -17,4 +18,4 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: &[Target] = &[packet::TARGET, capture::TARGET];
+pub const TARGETS: &[Target] = &[packet::TARGET, capture::TARGET, rules::TARGET];

@@ -19,7 +19,10 @@ fn run(input: &[u8]) -> Outcome {
             Ok(outer) => {
                 assert!(outer.payload.len() <= frame.len() && outer.transport.len() <= frame.len());
                 let seen = walked(Outcome::of(usize::from(outer.headers.protocol)), &outer);
-                packet::parse_inner(&outer).map_or(seen.clone(), |inner| walked(seen.with("inner"), &inner))
+                match packet::parse_inner(&outer) {
+                    Some(inner) => walked(seen.with("inner"), &inner),
+                    None => seen,
+                }
             }
             Err(fault) => Outcome::of(0).with(fault.name()),
         };
