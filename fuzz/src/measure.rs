@@ -35,21 +35,6 @@ impl Outcome {
     }
 }
 
-/// Runs a decoder on one datagram and asserts its bounds; it gives what it decoded and how much it looked at.
-///
-/// # Panics
-/// Where a bound is broken: that is the finding.
-pub fn bounded<T>(input: &[u8], decode: impl FnOnce() -> (T, u64)) -> T {
-    let mut done = None;
-    let cost = measure(|| done = Some(decode()));
-    let (value, visited) = done.expect("measure calls its argument");
-    assert_memory(&cost, MEMORY_MAX);
-    let octets = u64::try_from(input.len()).expect("usize is at most 64 bits");
-    let most = VISITS_MAX * octets.max(1);
-    assert!(visited <= most, "{visited} octets or fields visited for {octets} octets; at most {most}");
-    value
-}
-
 /// Runs anything and asserts what it may hold at once.
 ///
 /// # Panics
@@ -59,6 +44,15 @@ pub fn within<T>(most: u64, run: impl FnOnce() -> T) -> T {
     let cost = measure(|| done = Some(run()));
     assert_memory(&cost, most);
     done.expect("measure calls its argument")
+}
+
+/// Asserts how much a decoder looked at.
+///
+/// # Panics
+/// Where it was more: that is the finding.
+pub fn assert_visits(visited: u64, octets: usize) {
+    let most = VISITS_MAX * u64::try_from(octets.max(1)).expect("usize is at most 64 bits");
+    assert!(visited <= most, "{visited} octets or fields visited for {octets} octets; at most {most}");
 }
 
 fn assert_memory(cost: &AllocationInfo, most: u64) {

@@ -1,6 +1,7 @@
 //! One file per decoder, one line in the list.
 
 mod capture;
+mod export;
 mod packet;
 mod rules;
 
@@ -18,4 +19,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: &[Target] = &[packet::TARGET, capture::TARGET, rules::TARGET];
+pub const TARGETS: &[Target] = &[
+    packet::TARGET,
+    export::SFLOW,
+    export::NETFLOW5,
+    export::NETFLOW9,
+    export::IPFIX,
+    export::COLLECTOR,
+    capture::TARGET,
+    rules::TARGET,
+];

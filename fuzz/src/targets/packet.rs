@@ -3,7 +3,7 @@
 use wire::packet::{self, Link};
 
 use super::Target;
-use crate::measure::{Outcome, bounded};
+use crate::measure::{MEMORY_MAX, Outcome, within};
 use crate::seeds;
 
 pub(super) const TARGET: Target = Target { name: "packet", seeds: seeds::packets, run };
@@ -12,21 +12,18 @@ pub(super) const TARGET: Target = Target { name: "packet", seeds: seeds::packets
 fn run(input: &[u8]) -> Outcome {
     let Some((kind, frame)) = input.split_first() else { return Outcome::of(0) };
     let link = seeds::LINKS.get(usize::from(*kind) % seeds::LINKS.len()).copied().unwrap_or(Link::Ethernet);
-    bounded(frame, || {
-        // the walk has no counter of its own: it is a straight line over the input, at most twice
-        let original = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-        let outcome = match packet::parse(link, frame, original) {
-            Ok(outer) => {
-                assert!(outer.payload.len() <= frame.len() && outer.transport.len() <= frame.len());
-                let seen = walked(Outcome::of(usize::from(outer.headers.protocol)), &outer);
-                match packet::parse_inner(&outer) {
-                    Some(inner) => walked(seen.with("inner"), &inner),
-                    None => seen,
-                }
+    let original = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    // headers have no counter of visits: the walk is a straight line over the input
+    within(MEMORY_MAX, || match packet::parse(link, frame, original) {
+        Ok(outer) => {
+            assert!(outer.payload.len() <= frame.len() && outer.transport.len() <= frame.len());
+            let seen = walked(Outcome::of(usize::from(outer.headers.protocol)), &outer);
+            match packet::parse_inner(&outer) {
+                Some(inner) => walked(seen.with("inner"), &inner),
+                None => seen,
             }
-            Err(fault) => Outcome::of(0).with(fault.name()),
-        };
-        (outcome, 2 * u64::from(original))
+        }
+        Err(fault) => Outcome::of(0).with(fault.name()),
     })
 }
 
