@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use fuzz::{TARGETS, session};
+use fuzz::{TARGETS, measure, session};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -34,7 +34,11 @@ fn main() -> ExitCode {
         TARGETS.iter().filter(|target| names.is_empty() || names.iter().any(|name| name == target.name))
     {
         let done = session::run(target, seed, Duration::from_secs(seconds));
-        println!("{:<10} seed {seed}: {} inputs, {} outcomes", target.name, done.tried, done.outcomes);
+        let (memory, visits) = measure::peaks();
+        println!(
+            "{:<10} seed {seed}: {} inputs, {} outcomes; at most {memory} octets held, {visits} visits per octet",
+            target.name, done.tried, done.outcomes
+        );
         if let Some((input, what)) = done.broken {
             broken = true;
             println!("{:<10} BROKEN: {what}", target.name);

@@ -1,5 +1,7 @@
 //! What a piece of input may cost.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use allocation_counter::{AllocationInfo, measure};
 
 /// One datagram holds at most so much memory, at any moment of its decoding and after it.
@@ -35,6 +37,14 @@ impl Outcome {
     }
 }
 
+static MEMORY_PEAK: AtomicU64 = AtomicU64::new(0);
+static VISITS_PEAK: AtomicU64 = AtomicU64::new(0);
+
+/// Most memory held at once, and most visits per octet, since this was asked last: how near the bounds are.
+pub fn peaks() -> (u64, u64) {
+    (MEMORY_PEAK.swap(0, Ordering::Relaxed), VISITS_PEAK.swap(0, Ordering::Relaxed))
+}
+
 /// Runs anything and asserts what it may hold at once.
 ///
 /// # Panics
@@ -51,10 +61,13 @@ pub fn within<T>(most: u64, run: impl FnOnce() -> T) -> T {
 /// # Panics
 /// Where it was more: that is the finding.
 pub fn assert_visits(visited: u64, octets: usize) {
-    let most = VISITS_MAX * u64::try_from(octets.max(1)).expect("usize is at most 64 bits");
+    let octets = u64::try_from(octets.max(1)).expect("usize is at most 64 bits");
+    VISITS_PEAK.fetch_max(visited.div_ceil(octets), Ordering::Relaxed);
+    let most = VISITS_MAX * octets;
     assert!(visited <= most, "{visited} octets or fields visited for {octets} octets; at most {most}");
 }
 
 fn assert_memory(cost: &AllocationInfo, most: u64) {
+    MEMORY_PEAK.fetch_max(cost.bytes_max, Ordering::Relaxed);
     assert!(cost.bytes_max <= most, "{} octets of memory at once; at most {most}", cost.bytes_max);
 }

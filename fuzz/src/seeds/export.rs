@@ -53,10 +53,14 @@ pub fn netflow9() -> Vec<Vec<u8>> {
             record(w);
         });
     });
+    // much waits for a short template: decoding all of it at once would be the template's work
+    let big = make(&|d| d.data(256, 35, |w| (0..35).for_each(|_| record(w))));
+    let crowd = [vec![big; 60], vec![template.clone()], vec![data.clone()]].concat();
     vec![
         sequence(&[template.clone(), data.clone()]),
         sequence(&[options.clone(), template.clone(), data.clone()]),
         sequence(&[data.clone(), template, data]),
+        sequence(&crowd),
     ]
 }
 
