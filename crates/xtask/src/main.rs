@@ -2,6 +2,7 @@
 //!
 //! It runs other programs and reports; it knows nothing of traffic.
 
+mod bench;
 mod check;
 mod crates;
 mod fuzz;
@@ -20,7 +21,7 @@ cargo xtask COMMAND
   crates          number of crates in the default build, and the newcomers since main
   times           what each part of the last `test` took
   fuzz [SECONDS] [TARGET…]   each decoder under mutated input (60 seconds each)
-  bench [NAME…]   benches; `bench peers` compares the daemon with other collectors";
+  bench [decode|replay|peers]… [--write]   figures beside the peers'; --write puts them into BENCH.md";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
         "setup" => setup::run(rest),
         "crates" => crates::run(),
         "times" => times::print(),
+        "bench" => bench::run(rest),
+        "bench-peers-inside" => bench::peers::inside(rest),
         "fuzz" => fuzz::run(rest),
         "help" | "-h" | "--help" => {
             println!("{HELP}");

@@ -52,3 +52,21 @@ fn packages_are_listed_once() {
     }
     assert!(seen.contains("gcc"), "a fresh machine cannot link without gcc");
 }
+
+#[test]
+fn every_test_that_the_specification_names_exists() {
+    let sources: String =
+        tracked().iter().filter(|file| file.ends_with(".rs")).filter_map(|file| text(file)).collect();
+    let specification = text("SPECIFICATION.md").unwrap();
+    let mut missing = Vec::new();
+    for row in specification.lines().filter(|line| line.starts_with("| ")) {
+        let kept_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        // names of tests are sentences: they have no spaces, colons or capitals, and several underscores
+        for name in kept_by.split('`').filter(|word| word.matches('_').count() >= 2 && !word.contains(' ')) {
+            if !sources.contains(&format!("fn {name}(")) {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "named in SPECIFICATION.md, but no such test: {missing:#?}");
+}

@@ -1,0 +1,52 @@
+//! Figures. Each is a ratio to a peer in the same run, because machines differ and load comes and goes.
+
+mod daemons;
+mod load;
+mod machine;
+pub(crate) mod peers;
+mod process;
+mod replay;
+mod sheet;
+
+use crate::run::{Outcome, command, finish, output, root};
+
+/// `bench [decode|replay|peers]… [--write]`; all of them without a name.
+pub(crate) fn run(args: &[String]) -> Outcome {
+    let write = args.iter().any(|arg| arg == "--write");
+    let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
+    for (name, bench) in BENCHES {
+        if !names.is_empty() && !names.contains(name) {
+            continue;
+        }
+        eprintln!("== {name}");
+        let table = bench()?;
+        let text = format!("{}\n\n{table}", machine::line());
+        println!("{text}");
+        if write {
+            sheet::replace(&root().join("BENCH.md"), name, &text)?;
+        }
+    }
+    match names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != *name)) {
+        Some(unknown) => Err(format!("no bench '{unknown}'; there are decode, replay and peers")),
+        None => Ok(()),
+    }
+}
+
+type Bench = fn() -> Outcome<String>;
+
+const BENCHES: &[(&str, Bench)] = &[("decode", decode), ("replay", replay::run), ("peers", peers::run)];
+
+/// The divan benches: nanoseconds per record, with the allocations counted beside them.
+fn decode() -> Outcome<String> {
+    let text = output(&mut command("cargo", &["bench", "--quiet", "--locked", "--package", "benches"]))?;
+    Ok(format!("```\n{}\n```\n", text.trim_end()))
+}
+
+/// Release builds of what the benches start.
+fn build() -> Outcome {
+    finish(&mut command("cargo", &["build", "--release", "--locked", "--package", "spillway"]))?;
+    finish(&mut command(
+        "cargo",
+        &["build", "--release", "--locked", "--package", "sim", "--example", "export"],
+    ))
+}
