@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 /// One attack in its present or final state.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Attack {
     /// Always `attack`.
     pub event: String,
@@ -30,9 +31,9 @@ pub struct Attack {
     /// `null` while active.
     pub ended_at: Option<String>,
     /// Packets/s of the busiest sliding second.
-    pub peak_pps: f64,
+    pub peak_pps: u64,
     /// Bits/s of the busiest sliding second.
-    pub peak_bps: f64,
+    pub peak_bps: u64,
     /// What it is made of.
     pub vectors: Vec<Vector>,
     /// Where it comes from.
@@ -41,10 +42,29 @@ pub struct Attack {
     pub rules: Vec<Rule>,
     /// Why, in sentences.
     pub explain: Vec<String>,
+    /// Packets counted to the attack so far, estimated where sampled.
+    pub packets: u64,
+    /// Layer-3 octets counted to the attack so far, estimated where sampled.
+    pub bytes: u64,
+    /// Where it enters, the largest first.
+    pub entries: Vec<Entry>,
+}
+
+/// One way into the network.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// `index` of the exporter.
+    pub exporter: u32,
+    /// ifIndex of the interface it came in by.
+    pub input_if: Option<u32>,
+    /// Of the attack's packets.
+    pub share: f64,
 }
 
 /// One vector of an attack.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Vector {
     /// As listed in the manual.
     pub name: String,
@@ -58,6 +78,7 @@ pub struct Vector {
 
 /// The sources of an attack.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Sources {
     /// Distinct sources.
     pub count: u64,
@@ -71,6 +92,7 @@ pub struct Sources {
 
 /// One source of an attack.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// As it stood in the packets: a claim.
     pub address: String,
@@ -82,6 +104,7 @@ pub struct Source {
 
 /// A filter of an attack.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Unique within its attack.
     pub id: String,
@@ -103,6 +126,7 @@ pub struct Rule {
 
 /// Shares of honest traffic that a rule would hit, each with its upper 95 % bound.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Collateral {
     /// Of packets.
     pub packets: f64,

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod captures;
+mod daemon;
 mod decode;
 mod replay;
 mod rules;

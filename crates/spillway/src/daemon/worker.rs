@@ -238,8 +238,8 @@ impl<'a> Worker<'a> {
         }
         let number = now.tick(self.tick) + u64::from(last);
         let until = Timestamp::from_nanos(number.saturating_mul(self.tick.nanos()));
-        let templates = (last || self.ticks.is_multiple_of(TEMPLATES_EVERY))
-            .then(|| self.collector.export_templates());
+        let templates =
+            (last || self.ticks.is_multiple_of(TEMPLATES_EVERY)).then(|| self.collector.export_templates());
         let report = Report { worker: self.index, until, tick: self.shard.close(), templates };
         self.shared.waiting.fetch_add(1, Ordering::AcqRel);
         // The channel has room for more than may wait; a core that is gone needs no report.
