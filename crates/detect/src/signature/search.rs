@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use base::Prefix;
 use rules::Match;
 use wire::packet::{ICMP, ICMP6};
 
@@ -24,6 +25,8 @@ pub(crate) const DEPTH: usize = 5;
 const BETA: f64 = 4.0;
 /// What harming anyone at all costs.
 const HARM: f64 = 0.05;
+/// What breaking the bound costs: conjunctions that do are only a way to better ones.
+const UNFAIR: f64 = 0.2;
 /// The pull of each fully tight fact.
 const TIGHT: f64 = 0.05;
 /// Covering more of a shape than this is worth nothing: the last few may be honest, and a rule stretched to hold them
@@ -67,11 +70,25 @@ pub(crate) struct Pick {
     pub(crate) fair: bool,
 }
 
+/// An IPv6 peer is a /64, as in `rules::collateral`.
+fn peer(row: &Row) -> Prefix {
+    Prefix::of(row.src, if row.src.is_ipv4() { 32 } else { 64 })
+}
+
 #[derive(Clone, Debug)]
 struct State {
     facts: Vec<usize>,
     attack: Bits,
     benign: Bits,
+    score: f64,
+    fair: bool,
+}
+
+/// A conjunction that could be grown from one of the beam.
+struct Step {
+    facts: Vec<usize>,
+    from: usize,
+    at: usize,
     score: f64,
     fair: bool,
 }
@@ -84,11 +101,11 @@ struct Item {
 
 impl Arena {
     pub(crate) fn new(attack: Vec<Row>, benign: Vec<Row>, collateral_max: f64) -> Self {
-        let mut addresses: Vec<_> = benign.iter().map(|r| r.src).collect();
+        let mut addresses: Vec<_> = benign.iter().map(peer).collect();
         addresses.sort_unstable();
         addresses.dedup();
         let peer_of =
-            benign.iter().map(|r| addresses.binary_search(&r.src).unwrap_or_else(|at| at)).collect();
+            benign.iter().map(|r| addresses.binary_search(&peer(r)).unwrap_or_else(|at| at)).collect();
         Self { attack, benign, peer_of, peers: addresses.len(), collateral_max }
     }
 
@@ -101,12 +118,18 @@ impl Arena {
         seen.count()
     }
 
-    /// Whether losing these honest rows is within bounds: shares of what was seen, so that little evidence allows none.
-    fn is_fair(&self, benign: &Bits) -> bool {
+    /// Whether losing these honest rows besides those harmed already is within bounds: shares of what was seen, so that
+    /// little evidence allows none.
+    fn is_fair(&self, benign: &Bits, harmed: &Bits) -> bool {
         let bound = |n: usize| self.collateral_max * n as f64;
-        let lost = benign.count();
-        lost == 0
-            || (lost as f64 <= bound(self.benign.len()) && self.peers_in(benign) as f64 <= bound(self.peers))
+        if benign.count() == 0 {
+            return true;
+        }
+        if benign.count() as f64 > bound(self.benign.len()) {
+            return false;
+        }
+        let lost = benign.or(harmed);
+        lost.count() as f64 <= bound(self.benign.len()) && self.peers_in(&lost) as f64 <= bound(self.peers)
     }
 
     /// The best rule for what is left of `cell`, when `harmed` honest rows are lost already: the best fair one, else
@@ -120,69 +143,76 @@ impl Arena {
         let items = self.items(cell, &rows, &honest);
         let total = self.attack.len() as f64;
         let size = rows.len() as f64 / total;
-        let rate = |facts: &[usize], attack: &Bits, benign: &Bits| {
+        let rate = |facts: &[usize], attack: usize, benign: &Bits| {
             let (mut tight, mut cost) = (0.0, 0.0);
             for item in facts.iter().filter_map(|i| items.get(*i)) {
                 tight += item.fact.tight;
                 cost += item.fact.cost();
             }
             let tight = TIGHT * f64::min(tight, cell.shape.tight_enough());
-            let covered = (attack.count() as f64 / total).min(NEARLY * size);
+            let covered = (attack as f64 / total).min(NEARLY * size);
             let lost = benign.count();
-            let fair = self.is_fair(&benign.or(harmed));
+            let fair = self.is_fair(benign, harmed);
             let harm = if lost == 0 {
                 0.0
             } else {
-                // Peers cost time to count, and where packets alone are too many they decide nothing.
+                // Peers cost time to count, and where the bound is broken they decide nothing.
                 let peers = if fair { self.peers_in(benign) as f64 / self.peers as f64 } else { 0.0 };
-                BETA * (lost as f64 / self.benign.len() as f64 + peers) + HARM * size
+                let unfair = if fair { 0.0 } else { UNFAIR };
+                BETA * (lost as f64 / self.benign.len() as f64 + peers) + (HARM + unfair) * size
             };
             (covered * (1.0 + tight) - cost * size - harm, fair)
         };
-        let (score, fair) = rate(&[], &cell.left, &cell.benign);
+        let (score, fair) = rate(&[], rows.len(), &cell.benign);
         let root =
             State { facts: vec![], attack: cell.left.clone(), benign: cell.benign.clone(), score, fair };
         let (mut fairest, mut any) = (root.clone(), root.clone());
         let mut beam = vec![root];
         for _ in 0..DEPTH {
-            let mut next: Vec<State> = Vec::new();
-            for state in &beam {
-                let used = |slot: Slot| {
-                    state.facts.iter().filter_map(|i| items.get(*i)).any(|i| i.fact.slot == slot)
-                };
-                for (at, item) in items.iter().enumerate() {
-                    if used(item.fact.slot) {
-                        continue;
-                    }
+            let mut next: Vec<Step> = Vec::new();
+            for (from, state) in beam.iter().enumerate() {
+                let used: Vec<Slot> =
+                    state.facts.iter().filter_map(|i| items.get(*i)).map(|i| i.fact.slot).collect();
+                for (at, item) in items.iter().enumerate().filter(|(_, i)| !used.contains(&i.fact.slot)) {
                     let count = state.attack.count_and(&item.attack);
                     if count * 50 < rows.len() || count < 2 {
                         continue;
                     }
-                    let (attack, benign) = (state.attack.and(&item.attack), state.benign.and(&item.benign));
                     let mut facts = state.facts.clone();
                     facts.push(at);
                     facts.sort_unstable();
-                    if next.iter().any(|s| s.facts == facts) {
-                        continue;
-                    }
-                    let (score, fair) = rate(&facts, &attack, &benign);
-                    next.push(State { facts, attack, benign, score, fair });
+                    let (score, fair) = rate(&facts, count, &state.benign.and(&item.benign));
+                    next.push(Step { facts, from, at, score, fair });
                 }
             }
-            next.sort_by(order);
-            next.truncate(WIDTH);
-            for state in &next {
-                if state.fair && (!fairest.fair || order(state, &fairest) == Ordering::Less) {
-                    fairest = state.clone();
-                }
-                if order(state, &any) == Ordering::Less {
-                    any = state.clone();
+            next.sort_by(|a, b| order((a.score, &a.facts), (b.score, &b.facts)));
+            next.dedup_by(|a, b| a.facts == b.facts);
+            let grown = |step: &Step| {
+                let (state, item) = (beam.get(step.from)?, items.get(step.at)?);
+                Some(State {
+                    facts: step.facts.clone(),
+                    attack: state.attack.and(&item.attack),
+                    benign: state.benign.and(&item.benign),
+                    score: step.score,
+                    fair: step.fair,
+                })
+            };
+            let better = |state: &State, than: &State| {
+                order((state.score, &state.facts), (than.score, &than.facts)) == Ordering::Less
+            };
+            if let Some(state) = next.iter().find(|s| s.fair).and_then(grown) {
+                if !fairest.fair || better(&state, &fairest) {
+                    fairest = state;
                 }
             }
-            if next.is_empty() {
+            let wide: Vec<State> = next.iter().take(WIDTH).filter_map(grown).collect();
+            if let Some(state) = wide.first().filter(|s| better(s, &any)) {
+                any = state.clone();
+            }
+            if wide.is_empty() {
                 break;
             }
-            beam = next;
+            beam = wide;
         }
         let mut chosen = if fairest.fair { fairest } else { any };
         self.narrow(cell, &items, honest.len(), &mut chosen);
@@ -283,8 +313,8 @@ const fn telling(kind: Kind) -> &'static [Slot] {
 }
 
 /// Best first; equal ones by fewer facts, then by the order in which they were offered.
-fn order(a: &State, b: &State) -> Ordering {
-    b.score.total_cmp(&a.score).then(a.facts.len().cmp(&b.facts.len())).then(a.facts.cmp(&b.facts))
+fn order(a: (f64, &[usize]), b: (f64, &[usize])) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.len().cmp(&b.1.len())).then(a.1.cmp(b.1))
 }
 
 /// Whether honest packets of common stacks have this shape: opening segments carry options, others need none.
