@@ -390,12 +390,12 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn every_rule_reads_back_and_is_priced(
-        attack in prop::collection::vec(any_sample(false), 0..300),
-        benign in prop::collection::vec(any_sample(false), 0..300),
+        attack in prop::collection::vec(any_sample(false), 0..200),
+        benign in prop::collection::vec(any_sample(false), 0..200),
     ) {
         let derived = solve(false, &attack, &benign);
         prop_assert!(derived.rules.len() <= 8);
