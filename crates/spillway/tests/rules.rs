@@ -52,3 +52,33 @@ fn a_mistake_in_a_rule_is_one_line_with_its_place() {
         assert_eq!(text.lines().count(), 1);
     }
 }
+
+#[test]
+fn compile_says_what_a_target_cannot_say() {
+    let scratch = Scratch::new("rules-compile");
+    let rules = scratch.file(
+        "rules.txt",
+        b"dns @10 dst 192.0.2.7/32 proto udp src-port 53 length >=468 -> drop\n\
+          old @20 dst 192.0.2.7/32 proto tcp ttl 242,244 -> drop\n",
+    );
+    let compile = |target: &str| {
+        let output = spillway(["rules", "compile", &rules, "--to", target]);
+        assert_eq!(output.status.code(), Some(0), "{target}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let nft = compile("nftables");
+    assert!(nft.contains("table inet spillway") && nft.contains("priority -450"), "{nft}");
+    assert!(compile("exabgp").contains("# old: error: "));
+    let flowspec = compile("flowspec");
+    assert!(
+        flowspec.starts_with("dns ipv4: dst 192.0.2.7/32 proto udp src-port 53 length >=468"),
+        "{flowspec}"
+    );
+    assert!(flowspec.contains("\n# old ipv4: error: "), "{flowspec}");
+    let lines: Vec<serde_json::Value> =
+        compile("flowspec-hex").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["id"], &lines[0]["afi"]), (&"dns".into(), &1.into()));
+    assert!(lines[0]["error"].is_null() && lines[1]["error"].is_string());
+    assert_eq!(lines[0]["ext_communities"][0].as_str().unwrap().len(), 16);
+}

@@ -15,6 +15,7 @@ use crate::capture::Writer;
 use crate::capture::content::Content;
 use crate::card;
 use crate::cli::Context;
+use crate::config::Config;
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
@@ -93,7 +94,11 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     if writes && feed.content() == Content::FlowExport {
         return Err(usage("--passed and --dropped need packets, and this is flow export; leave them out"));
     }
-    let settings = args.settings()?;
+    let config = args.config.as_deref().map(load).transpose()?;
+    if let Some(config) = &config {
+        feed.exporters(config.telemetry());
+    }
+    let settings = args.settings(config.as_ref());
     let format = context.format(Format::Jsonl);
     let mut out = output::stdout();
 
@@ -135,6 +140,14 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     feed.end()
 }
 
+fn load(path: &Path) -> anyhow::Result<Config> {
+    Config::load(path).map_err(|problems| match problems.as_slice() {
+        [] => anyhow::Error::msg(format!("{}: is not valid", path.display())),
+        [one] => anyhow::Error::msg(one.to_string()),
+        [first, more @ ..] => anyhow::Error::msg(format!("{first} (and {} more)", more.len())),
+    })
+}
+
 /// The second pass.
 fn apply(
     args: &Args,
@@ -165,10 +178,15 @@ fn apply(
 }
 
 impl Args {
-    fn settings(&self) -> anyhow::Result<Settings> {
+    /// The daemon's settings, but the profile of captures: it has no harm floor.
+    fn settings(&self, config: Option<&Config>) -> Settings {
         let mut settings = Settings::of(Profile::Capture);
-        settings.networks.clone_from(&self.protect);
-        Ok(settings)
+        if let Some(config) = config {
+            let Settings { networks, mode, install_delay, lease, spare, .. } = config.engine();
+            settings = Settings { networks, mode, install_delay, lease, spare, ..settings };
+        }
+        settings.networks.extend(&self.protect);
+        settings
     }
 
     /// Never write over what is being read.

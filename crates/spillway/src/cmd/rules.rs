@@ -1,5 +1,6 @@
 //! `spillway rules compile|eval`.
 
+mod compile;
 mod eval;
 
 use std::path::Path;
@@ -25,12 +26,14 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Compile(compile::Args),
     Eval(eval::Args),
 }
 
 /// Does it.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
+        Command::Compile(args) => compile::run(&args, context),
         Command::Eval(args) => eval::run(&args, context),
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base::Timestamp;
 use base::map::Seed;
+use telemetry::collector::Settings;
 use telemetry::{Collector, Record};
 use wire::packet::{Parsed, UDP};
 
@@ -32,6 +33,7 @@ pub struct Feed {
     progress: Progress,
     problems: Vec<String>,
     opened: usize,
+    settings: Settings,
     collector: Collector,
 }
 
@@ -88,7 +90,8 @@ impl Feed {
             progress: Progress::new(files, passes),
             problems,
             opened: 0,
-            collector: new_collector(),
+            settings: Settings::default(),
+            collector: collector(&Settings::default()),
         })
     }
 
@@ -102,8 +105,14 @@ impl Feed {
             progress: Progress::new(files, 1),
             problems: Vec::new(),
             opened: 0,
-            collector: new_collector(),
+            settings: Settings::default(),
+            collector: collector(&Settings::default()),
         })
+    }
+
+    /// What the operator says of exporters.
+    pub fn exporters(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     /// Packets or flow export.
@@ -118,7 +127,7 @@ impl Feed {
         mut each: impl FnMut(Item<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         self.progress.phase(verb);
-        self.collector = new_collector();
+        self.collector = collector(&self.settings);
         for file in self.files.clone() {
             if self.interrupt.asked() {
                 break;
@@ -192,7 +201,7 @@ impl Feed {
         file: &Path,
         each: &mut impl FnMut(Item<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut collector = std::mem::replace(&mut self.collector, new_collector());
+        let mut collector = std::mem::replace(&mut self.collector, collector(&self.settings));
         let mut failed = Ok(());
         self.file_datagrams(file, &mut |datagram| {
             collector.datagram(datagram.at, datagram.exporter, datagram.payload, &mut |_, record| {
@@ -274,6 +283,6 @@ impl Feed {
     }
 }
 
-fn new_collector() -> Collector {
-    Collector::new(telemetry::collector::Settings::default(), Seed::default())
+fn collector(settings: &Settings) -> Collector {
+    Collector::new(settings.clone(), Seed::default())
 }
