@@ -12,7 +12,7 @@ const BOOT: Timestamp = Timestamp::from_secs(1_799_900_000);
 
 fn world(seed: u64) -> World {
     let config = Config { seed, span: Span::from_secs(25), pps: 200_000.0, ..Config::default() };
-    let target = "198.18.9.9/32".parse().unwrap();
+    let target = "198.18.9.9/32".parse().expect("a prefix");
     let start = config.start.plus(Span::from_secs(2));
     let event = Event::new(Kind::SynFlood { forged: true }, target, start, Span::from_secs(5), 100_000.0);
     World::new(config, vec![event])

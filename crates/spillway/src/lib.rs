@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cmd;
 pub mod config;
 pub mod daemon;
+pub mod demo;
 pub mod error;
 pub mod interrupt;
 pub mod output;

@@ -6,6 +6,7 @@ pub mod check;
 pub mod completions;
 pub mod control;
 pub mod decode;
+pub mod demo;
 pub mod explain;
 pub mod init;
 pub mod man;
@@ -44,6 +45,7 @@ commands! {
     Check => check,
     Init => init,
     Control => control,
+    Demo => demo,
     Version => version,
     Completions => completions,
     Man => man,

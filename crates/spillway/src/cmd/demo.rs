@@ -1,0 +1,57 @@
+//! `spillway demo`: the daemon under attack, without root and without data from elsewhere.
+
+use crate::cli::Context;
+use crate::demo::{self, Options};
+use crate::error::usage;
+use crate::output::{Format, Paint};
+
+/// Watch the daemon find attacks in a synthetic world, in less than a minute
+///
+/// Starts the real daemon (`spillway run`) in a temporary folder and sends it live flow export over loopback from a seeded
+/// world: ordinary customers, then a DNS amplification, a spoofed SYN flood and a carpet bombing, beside a flash crowd.
+/// The traffic is synthetic; every number told is read from the API of the running daemon. Nothing is kept.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  spillway demo
+  DEMO_SEED=7 spillway demo          other victims, ports and rates
+  spillway demo --no-attacks         the same world without attacks: nothing is reported
+  DEMO_ONCE=1 spillway demo          end with the summary, even on a terminal")]
+pub struct Args {
+    /// Which world; also by DEMO_SEED
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Leave the attacks out; also by DEMO_ATTACKS=0
+    #[arg(long)]
+    no_attacks: bool,
+    /// End with the summary instead of leaving the daemon running for a look; also by DEMO_ONCE=1
+    #[arg(long)]
+    once: bool,
+}
+
+/// Tells the story.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    let options = Options {
+        seed: match args.seed {
+            Some(seed) => seed,
+            None => seed_of(std::env::var_os("DEMO_SEED"))?,
+        },
+        attacks: !args.no_attacks && !set_to("DEMO_ATTACKS", "0"),
+        once: args.once || set_to("DEMO_ONCE", "1") || !std::io::IsTerminal::is_terminal(&std::io::stdin()),
+        format: context.output.unwrap_or(Format::Text),
+        paint: Paint::stdout(),
+    };
+    context.interrupt.listen()?;
+    demo::run(&options, &context.interrupt)
+}
+
+fn seed_of(value: Option<std::ffi::OsString>) -> anyhow::Result<u64> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(1) };
+    value.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        usage(format!("DEMO_SEED={}: not a whole number; write it like DEMO_SEED=7", value.display()))
+    })
+}
+
+fn set_to(name: &str, value: &str) -> bool {
+    std::env::var_os(name).is_some_and(|found| found == value)
+}

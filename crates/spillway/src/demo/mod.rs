@@ -1,0 +1,68 @@
+//! The demonstration: a world, the real daemon as a child process, and a teller who asks its API.
+
+mod daemon;
+mod http;
+mod script;
+mod sender;
+mod teller;
+
+use std::time::{Duration, Instant};
+
+use crate::interrupt::Interrupt;
+use crate::output::{Format, Paint};
+use daemon::Daemon;
+use script::Script;
+use sender::Sender;
+use teller::Teller;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Which world.
+    pub seed: u64,
+    /// Whether anything bad happens in it.
+    pub attacks: bool,
+    /// Whether to end with the summary.
+    pub once: bool,
+    /// `Text` tells the story; the others print one document at the end.
+    pub format: Format,
+    /// Colours.
+    pub paint: Paint,
+}
+
+/// How often the API is asked.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Runs it from beginning to end. Whatever happens, the daemon is ended and its folder removed.
+pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
+    let script = Script::new(options.seed, options.attacks);
+    let mut teller = Teller::new(options, &script)?;
+    teller.opening()?;
+    let mut daemon = Daemon::start(&script, interrupt)?;
+    teller.serving(&daemon)?;
+    let mut sender = Sender::start(&script, daemon.collector())?;
+    let began = Instant::now();
+    let mut acts = script.acts().into_iter().peekable();
+    let mut next = began;
+    while !interrupt.asked() && began.elapsed() < script.length() {
+        daemon.check()?;
+        sender.check()?;
+        while let Some(act) = acts.next_if(|act| began.elapsed() >= act.at) {
+            teller.act(&act)?;
+        }
+        teller.look(daemon.api())?;
+        next += POLL;
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    teller.summary(daemon.api(), interrupt.asked())?;
+    if !options.once && options.format == Format::Text && !interrupt.asked() {
+        teller.stay(&daemon)?;
+        while !interrupt.asked() {
+            daemon.check()?;
+            sender.check()?;
+            std::thread::sleep(POLL);
+        }
+    }
+    sender.stop();
+    daemon.stop()
+}
