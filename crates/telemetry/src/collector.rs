@@ -8,7 +8,7 @@ use base::Timestamp;
 use base::map::{Map, Seed};
 
 use crate::exporter::{self, Exporter};
-use crate::interface::Names;
+use crate::interface::{NameSource, Names};
 use crate::persist::{self, ImportError};
 use crate::record::Record;
 use crate::stats::Stats;
@@ -116,6 +116,13 @@ impl Collector {
             }
         };
         self.exporters.get_mut(at)
+    }
+
+    /// The operator names an interface; that holds over what the exporter says.
+    pub fn name_interface(&mut self, exporter: IpAddr, interface: u32, name: &str) {
+        if let Some(exporter) = self.exporter(exporter) {
+            exporter.names.learn(interface, name.as_bytes(), NameSource::Static, Timestamp::ZERO);
+        }
     }
 
     /// Time passes: data that waited too long for its template is given up, old templates are forgotten.

@@ -72,7 +72,7 @@ pub(crate) fn record(
     emit(exporter, &told, &summary, sink);
 }
 
-#[inline]
+#[inline(always)]
 fn emit(
     exporter: &mut Exporter,
     told: &Told,
@@ -85,7 +85,7 @@ fn emit(
     sink(told, record.as_ref());
 }
 
-#[inline]
+#[inline(always)]
 fn tell(exporter: &mut Exporter, context: &mut Context<'_>, values: &Values) -> Told {
     let (src, dst) = addresses(values);
     let (start, end) = span(exporter, context, values);
@@ -115,7 +115,7 @@ fn tell(exporter: &mut Exporter, context: &mut Context<'_>, values: &Values) -> 
     }
 }
 
-#[inline]
+#[inline(always)]
 fn summarise(exporter: &mut Exporter, context: &Context<'_>, values: &Values, told: &Told) -> Summary {
     let octets = told.bytes.unwrap_or(0);
     let layer2 = 18u64.saturating_mul(told.packets.unwrap_or(0));
@@ -190,7 +190,7 @@ fn packet(
 }
 
 /// Of records with both families, IPv4 unless that is all zero (T14).
-#[inline]
+#[inline(always)]
 fn addresses(values: &Values) -> (Option<IpAddr>, Option<IpAddr>) {
     let has4 = values.has(Slot::Src4) || values.has(Slot::Dst4);
     let has6 = values.has(Slot::Src6) || values.has(Slot::Dst6);
@@ -219,7 +219,7 @@ fn prefers6(values: &Values) -> bool {
     zero(&[Slot::Src4, Slot::Dst4]) || values.get(Slot::IpVersion) == Some(6)
 }
 
-#[inline]
+#[inline(always)]
 fn span(
     exporter: &mut Exporter,
     context: &Context<'_>,
@@ -250,6 +250,7 @@ fn span(
     times::ordered(start, end, message.export, &mut exporter.stats.faults)
 }
 
+#[inline]
 fn instant(value: u64, clock: Clock, message: &Message, boot: Option<Timestamp>) -> Option<Timestamp> {
     Some(match clock {
         Clock::Uptime => match (message.uptime, boot) {
@@ -267,7 +268,7 @@ fn instant(value: u64, clock: Clock, message: &Message, boot: Option<Timestamp>)
 }
 
 /// The rate: the record's own (S5), else what options said.
-#[inline]
+#[inline(always)]
 fn sampled(
     exporter: &mut Exporter,
     context: &mut Context<'_>,

@@ -26,7 +26,7 @@ pub(crate) struct Summary {
 }
 
 /// The record of a flow; `None` without both addresses.
-#[inline]
+#[inline(always)]
 pub(crate) fn record(told: &Told, summary: &Summary) -> Option<Record> {
     let (src, dst) = (told.src?, told.dst?);
     let protocol = told.protocol.unwrap_or(255);

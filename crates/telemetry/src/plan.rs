@@ -9,9 +9,19 @@ use wire::{Fault, Reader, ipfix};
 
 use crate::element::{self, Clock, Meaning, SLOTS, Section, Shape, Slot};
 
-/// Copies one number. Sixteen-octet addresses take two of them.
+/// Copies one number of up to eight octets: eight octets are loaded, so that the field ends or begins among them,
+/// shifted and masked. No branch depends on the field's width. Sixteen-octet addresses take two of them.
 #[derive(Clone, Copy, Debug)]
 struct Op {
+    load: u16,
+    shift: u8,
+    slot: Slot,
+    mask: u64,
+}
+
+/// A number that an [`Op`] cannot copy: wider than eight octets, or in a record of less than eight.
+#[derive(Clone, Copy, Debug)]
+struct Odd {
     offset: u16,
     length: u8,
     slot: Slot,
@@ -27,7 +37,7 @@ struct Step {
 #[derive(Debug)]
 enum Walk {
     /// Every record has this length.
-    Fixed { len: usize, ops: Box<[Op]>, sections: Box<[(Slot, u64)]> },
+    Fixed { len: usize, ops: Box<[Op]>, odd: Box<[Odd]>, sections: Box<[(Slot, u64)]> },
     /// Lengths stand in the records.
     Variable { steps: Box<[Step]> },
 }
@@ -160,7 +170,7 @@ impl Plan {
     /// Fields visited per record.
     pub(crate) fn cost(&self) -> usize {
         match &self.walk {
-            Walk::Fixed { ops, .. } => ops.len(),
+            Walk::Fixed { ops, odd, .. } => ops.len() + 2 * odd.len(),
             Walk::Variable { steps } => steps.len(),
         }
     }
@@ -169,16 +179,14 @@ impl Plan {
     #[inline]
     pub(crate) fn read_fixed(&self, record: &[u8], values: &mut Values) {
         values.have = self.have;
-        let Walk::Fixed { ops, sections, .. } = &self.walk else { return };
+        let Walk::Fixed { ops, odd: others, sections, .. } = &self.walk else { return };
         for op in ops {
-            let at = usize::from(op.offset);
-            let value = match op.length {
-                1 => record.get(at).map_or(0, |b| u64::from(*b)),
-                2 => front(record, at).map_or(0, |b| u64::from(u16::from_be_bytes(b))),
-                4 => front(record, at).map_or(0, |b| u64::from(u32::from_be_bytes(b))),
-                8 => front(record, at).map_or(0, u64::from_be_bytes),
-                len => odd(record, at, usize::from(len), op.slot, &mut values.have),
-            };
+            let word = front(record, usize::from(op.load)).map_or(0, u64::from_be_bytes);
+            values.set(op.slot, word >> (op.shift & 63) & op.mask);
+        }
+        for op in others {
+            let value =
+                odd(record, usize::from(op.offset), usize::from(op.length), op.slot, &mut values.have);
             values.set(op.slot, value);
         }
         for (slot, place) in sections {
@@ -266,27 +274,45 @@ fn in_order(chosen: &[Option<Chosen>; SLOTS]) -> Vec<Chosen> {
     wanted
 }
 
+/// A copy of `length` octets at `offset` of records of `len` octets.
+fn op(offset: usize, length: usize, len: usize, slot: Slot) -> Option<Op> {
+    let load = offset.min(len.checked_sub(8)?);
+    let behind = (load + 8).checked_sub(offset + length)?;
+    Some(Op {
+        load: u16::try_from(load).ok()?,
+        shift: u8::try_from(8 * behind).ok()?,
+        slot,
+        mask: u64::MAX >> (8 * 8usize.checked_sub(length)?),
+    })
+}
+
 fn ops(fields: Fields<'_>, chosen: &[Option<Chosen>; SLOTS], len: usize) -> Walk {
     let mut ops = Vec::new();
+    let mut odd = Vec::new();
     let mut sections = Vec::new();
     let mut wanted = in_order(chosen).into_iter().peekable();
     let mut offset = 0usize;
     for (index, field) in fields.enumerate() {
+        let length = usize::from(field.length);
         if let Some(choice) = wanted.next_if(|choice| choice.field == index) {
             let slot = choice.meaning.slot;
-            let at = u16::try_from(offset).unwrap_or(u16::MAX);
-            match choice.meaning.shape {
-                Shape::Address6 => {
-                    ops.push(Op { offset: at, length: 8, slot });
-                    ops.push(Op { offset: at.saturating_add(8), length: 8, slot: low_half(slot) });
+            match (choice.meaning.shape, op(offset, length, len, slot)) {
+                (Shape::Address6, _) => {
+                    ops.extend(op(offset, 8, len, slot));
+                    ops.extend(op(offset + 8, 8, len, low_half(slot)));
                 }
-                Shape::Octets(_) => sections.push((slot, place(offset, usize::from(field.length)))),
-                _ => ops.push(Op { offset: at, length: u8::try_from(field.length).unwrap_or(0), slot }),
+                (Shape::Octets(_), _) => sections.push((slot, place(offset, length))),
+                (_, Some(op)) => ops.push(op),
+                (_, None) => odd.push(Odd {
+                    offset: u16::try_from(offset).unwrap_or(u16::MAX),
+                    length: u8::try_from(length).unwrap_or(0),
+                    slot,
+                }),
             }
         }
-        offset += usize::from(field.length);
+        offset += length;
     }
-    Walk::Fixed { len, ops: ops.into(), sections: sections.into() }
+    Walk::Fixed { len, ops: ops.into(), odd: odd.into(), sections: sections.into() }
 }
 
 fn steps(fields: Fields<'_>, chosen: &[Option<Chosen>; SLOTS]) -> Walk {
@@ -315,6 +341,25 @@ mod tests {
     fn plan(specifiers: &[[u16; 2]]) -> Plan {
         let bytes: Vec<u8> = specifiers.iter().flatten().flat_map(|word| word.to_be_bytes()).collect();
         Plan::new(Fields::new(&bytes, true), 0, false)
+    }
+
+    #[test]
+    fn every_width_at_every_place_is_read() {
+        for len in 1..24u16 {
+            let record: Vec<u8> = (1..=len).map(|n| u8::try_from(n).unwrap()).collect();
+            for width in 1..=len.min(8) {
+                for before in 0..=len - width {
+                    let after = len - width - before;
+                    let plan = plan(&[[210, before], [1, width], [210, after]]);
+                    let mut values = Values::new();
+                    plan.read_fixed(&record, &mut values);
+                    let expected = record[usize::from(before)..][..usize::from(width)]
+                        .iter()
+                        .fold(0u64, |value, b| value << 8 | u64::from(*b));
+                    assert_eq!(values.get(Slot::Bytes), Some(expected), "{width} at {before} of {len}");
+                }
+            }
+        }
     }
 
     #[test]

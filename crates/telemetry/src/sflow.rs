@@ -142,7 +142,13 @@ fn records<'a>(exporter: &mut Exporter, sample: &FlowSample<'a>) -> Seen<'a> {
     let mut records = sample.records;
     while let Some(record) = records.next_record() {
         exporter.stats.work += 8;
-        match record.and_then(|(tag, body)| FlowRecord::parse(tag, body)) {
+        // Most samples carry records that tell nothing of the packet; those are not even looked at.
+        let parsed = match record {
+            Ok((tag @ 1..=4, body)) => FlowRecord::parse(tag, body),
+            Ok(_) => continue,
+            Err(fault) => Err(fault),
+        };
+        match parsed {
             Ok(FlowRecord::Raw(raw)) => seen.raw = seen.raw.or(Some(raw)),
             Ok(FlowRecord::Ip(ip)) => seen.ip = seen.ip.or(Some(ip)),
             Ok(FlowRecord::Ethernet { length, .. }) => seen.frame = seen.frame.or(Some(length)),

@@ -12,6 +12,7 @@ const NTP_OFFSET: u64 = 2_208_988_800;
 
 /// From milliseconds of uptime, by the uptime and time of the export. The difference is taken modulo 2³² and signed,
 /// so that a counter which wrapped in between gives the same result (T18).
+#[inline]
 pub(crate) fn of_uptime(then: u32, now: u32, export: Timestamp) -> Timestamp {
     let age = now.wrapping_sub(then).cast_signed();
     let span = Span::from_millis(u64::from(age.unsigned_abs()));
@@ -32,11 +33,13 @@ pub(crate) fn of_ntp(value: u64, plain_unit: u64, export: Timestamp) -> Timestam
     if distance(ntp, export) <= distance(plain, export) { ntp } else { plain }
 }
 
+#[inline]
 fn distance(a: Timestamp, b: Timestamp) -> Span {
     if a > b { a.since(b) } else { b.since(a) }
 }
 
 /// Both ends made believable: absurd ones are unknown, an end before its start is its start (T16).
+#[inline]
 pub(crate) fn ordered(
     start: Option<Timestamp>,
     end: Option<Timestamp>,

@@ -5,6 +5,7 @@ mod ground_truth;
 mod limits;
 mod manifest;
 mod netgauze;
+mod oracles;
 mod quirks_packets;
 mod quirks_sampling;
 mod quirks_templates;

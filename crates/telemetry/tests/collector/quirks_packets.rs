@@ -260,3 +260,19 @@ fn port_names_of_sflow_are_learned() {
     run.feed(&sflow(1, &[sflow_record(2, &sample)]));
     assert_eq!(run.collector.exporters().next().unwrap().names.get(12).unwrap().text, "swp12");
 }
+
+#[test]
+fn interfaces_are_named_by_sflow_options_and_the_operator_in_rising_order() {
+    let name_of = |run: &Run| run.collector.exporters().next().unwrap().names.get(12).unwrap().text.clone();
+    let mut run = Run::new();
+    let name = [words(&[5]), b"swp12\0\0\0".to_vec()].concat();
+    let sample = [words(&[1, 12, 1]), sflow_record(1005, &name)].concat();
+    run.feed(&sflow(1, &[sflow_record(2, &sample)]));
+    assert_eq!(name_of(&run), "swp12");
+    let options = [words(&[12]), b"et-0/0/1to transit".to_vec()].concat();
+    run.feed(&netflow9(1, &[(1, options9(300, &[(2, 4)], &[(82, 8), (83, 10)])), (300, options)]));
+    assert_eq!(name_of(&run), "et-0/0/1");
+    run.collector.name_interface(EXPORTER, 12, "transit-1");
+    run.feed(&netflow9(1, &[(300, [words(&[12]), b"et-0/0/2to transit".to_vec()].concat())]));
+    assert_eq!(name_of(&run), "transit-1");
+}
