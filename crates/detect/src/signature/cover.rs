@@ -25,9 +25,12 @@ const SHAPES_MAX: usize = 16;
 /// Own hosts told apart in an outgoing attack.
 const HOSTS_MAX: usize = 8;
 
-pub(crate) fn solve(request: &Request<'_>) -> Derived {
-    let arena = arena(request);
-    solve_in(request, &arena)
+/// Everything found, before it is priced.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    passes: Vec<Match>,
+    pub(crate) drops: Vec<(Match, Bits)>,
+    limits: Vec<(Match, f64)>,
 }
 
 /// The rows of a request: inside its targets, outside what is kept.
@@ -42,10 +45,11 @@ pub(crate) fn arena(request: &Request<'_>) -> Arena {
     Arena::new(row::even(attack, ROWS_MAX), benign, request.collateral_max)
 }
 
-pub(crate) fn solve_in(request: &Request<'_>, arena: &Arena) -> Derived {
+/// Finds rules for the rows of an arena.
+pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
     let total = arena.attack.len();
     if total == 0 {
-        return Derived::default();
+        return Found::default();
     }
     let share = request.attack_share.clamp(0.05, 1.0);
     let mut cells = cells(request, arena);
@@ -101,15 +105,15 @@ pub(crate) fn solve_in(request: &Request<'_>, arena: &Arena) -> Derived {
     let passes = passes(request, drops.iter().map(|(m, _)| m));
     drops.truncate(request.rules_max.saturating_sub(passes.len()));
     limits.truncate(request.rules_max.saturating_sub(passes.len() + drops.len()));
-    finish(arena, passes, drops, limits)
+    Found { passes, drops, limits }
 }
 
-fn finish(
-    arena: &Arena,
-    passes: Vec<Match>,
-    drops: Vec<(Match, Bits)>,
-    limits: Vec<(Match, f64)>,
-) -> Derived {
+/// Puts shares and prices on what was found.
+pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
+    let Found { passes, drops, limits } = found;
+    if arena.attack.is_empty() {
+        return Derived::default();
+    }
     let total = arena.attack.len() as f64;
     let mut decided = Bits::empty(arena.attack.len());
     let mut derived = Derived::default();

@@ -100,7 +100,8 @@ pub struct Derived {
 
 /// Finds the rules.
 pub fn derive(request: &Request<'_>) -> Derived {
-    let mut derived = cover::solve(request);
-    derived.stability = stability::bootstrap(request, &derived.rules);
-    derived
+    let arena = cover::arena(request);
+    let found = cover::solve(request, &arena);
+    let stability = stability::bootstrap(request, &arena, &found);
+    Derived { stability, ..cover::priced(&arena, found) }
 }

@@ -3,46 +3,43 @@
 use alloc::vec::Vec;
 
 use base::hash::Mixer;
-use rules::Action;
 
+use super::Request;
 use super::bits::Bits;
+use super::cover::{self, Found};
 use super::row::{Row, Unknown, holds};
 use super::search::Arena;
-use super::{DerivedRule, Request, cover};
 
 /// Resampled windows.
 const RUNS: usize = 20;
 /// Rows drawn of either kind: enough to see a rule, few enough for twenty searches in the time of one.
-const DRAWN: usize = 192;
+const DRAWN: usize = 128;
 /// Two rule sets are the same when they drop nearly the same samples (intersection over union).
 const ALIKE: f64 = 0.95;
 
-/// Share of bootstrap runs whose rules drop the same samples as `rules`.
-pub(crate) fn bootstrap(request: &Request<'_>, rules: &[DerivedRule]) -> f64 {
-    let arena = cover::arena(request);
+/// Share of bootstrap runs whose rules drop the same samples as those found.
+pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &Found) -> f64 {
     if arena.attack.is_empty() {
         return 0.0;
     }
-    let judges = draw(&arena.attack, usize::MAX);
-    let reference = dropped(rules, &judges);
+    let judges = draw(&arena.attack, RUNS);
+    let reference = dropped(found, &judges);
     let alike = (0..RUNS)
         .filter(|run| {
             let mut attack = draw(&arena.attack, *run);
             attack.sort_by_key(|r| r.at);
             let small = Arena::new(attack, draw(&arena.benign, *run), request.collateral_max);
-            let found = dropped(&cover::solve_in(request, &small).rules, &judges);
-            let union = found.or(&reference).count();
-            union == 0 || found.count_and(&reference) as f64 >= ALIKE * union as f64
+            let again = dropped(&cover::solve(request, &small), &judges);
+            let union = again.or(&reference).count();
+            union == 0 || again.count_and(&reference) as f64 >= ALIKE * union as f64
         })
         .count();
     alike as f64 / RUNS as f64
 }
 
-fn dropped(rules: &[DerivedRule], rows: &[Row]) -> Bits {
+fn dropped(found: &Found, rows: &[Row]) -> Bits {
     Bits::of(rows.len(), |i| {
-        rows.get(i).is_some_and(|r| {
-            rules.iter().any(|rule| rule.action == Action::Drop && holds(&rule.matches, r, Unknown::Misses))
-        })
+        rows.get(i).is_some_and(|r| found.drops.iter().any(|(m, _)| holds(m, r, Unknown::Misses)))
     })
 }
 
