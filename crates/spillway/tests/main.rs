@@ -5,6 +5,7 @@ mod bad_input;
 mod captures;
 mod daemon;
 mod decode;
+mod demo;
 mod replay;
 mod rules;
 mod support;

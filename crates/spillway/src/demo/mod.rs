@@ -54,7 +54,8 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
         next += POLL;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    teller.summary(daemon.api(), interrupt.asked())?;
+    let broken_off = interrupt.asked().then(|| began.elapsed());
+    teller.summary(daemon.api(), broken_off)?;
     if !options.once && options.format == Format::Text && !interrupt.asked() {
         teller.stay(&daemon)?;
         while !interrupt.asked() {

@@ -52,6 +52,9 @@ pub(super) struct Deed {
     pub(super) vector: Option<String>,
     /// Who suffered it.
     pub(super) target: Prefix,
+    /// When it began.
+    #[serde(skip)]
+    pub(super) from: Duration,
 }
 
 /// Packets of which one is told, by each router.
@@ -167,7 +170,8 @@ impl Script {
     pub(super) fn deeds(&self) -> Vec<Deed> {
         let deed = |line: &Line| {
             let vector = line.kind.vector();
-            Deed { name: line.name, attack: vector.is_some(), vector, target: line.target }
+            let from = Duration::from_secs(line.from);
+            Deed { name: line.name, attack: vector.is_some(), vector, target: line.target, from }
         };
         self.lines.iter().map(deed).collect()
     }

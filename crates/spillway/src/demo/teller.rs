@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use base::units::{BitRate, PacketRate};
@@ -141,10 +142,12 @@ impl Teller {
     }
 
     /// How it came out: what the world did beside what the daemon says.
-    pub(super) fn summary(&mut self, api: &str, broken_off: bool) -> anyhow::Result<()> {
+    pub(super) fn summary(&mut self, api: &str, broken_off: Option<Duration>) -> anyhow::Result<()> {
         let attacks = attacks(api)?;
         let intake = intake(api)?;
-        let deeds = std::mem::take(&mut self.deeds);
+        let mut deeds = std::mem::take(&mut self.deeds);
+        // What did not come to pass cannot be missed.
+        deeds.retain(|deed| broken_off.is_none_or(|at| deed.from < at));
         let outcomes: Vec<Outcome<'_>> = deeds.iter().map(|deed| outcome(deed, &attacks)).collect();
         let explained = |id: &str| outcomes.iter().any(|o| o.deed.attack && o.found.contains(&id));
         let real = attacks.iter().filter(|attack| attack.severity == Severity::Attack);
@@ -167,7 +170,7 @@ impl Teller {
         }
         let paint = self.options.paint;
         self.say("")?;
-        self.say(&paint.bold(if broken_off { "Summary (broken off)" } else { "Summary" }))?;
+        self.say(&paint.bold(if broken_off.is_some() { "Summary (broken off)" } else { "Summary" }))?;
         self.say(&format!("  {}", status(intake, &attacks)))?;
         for outcome in &outcomes {
             self.say(&verdict(outcome, &attacks, paint))?;

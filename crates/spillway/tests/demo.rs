@@ -1,0 +1,48 @@
+//! The demonstration from outside: the whole way from datagrams to filters, with the world's truth beside it.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+fn demo(seed: &str, attacks: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_spillway"))
+        .args(["demo", "-o", "json"])
+        .env("DEMO_SEED", seed)
+        .env("DEMO_ATTACKS", attacks)
+        .env("DEMO_ONCE", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_demo_finds_what_its_world_did_and_leaves_the_crowd_alone() {
+    let told = demo("7", "1");
+    assert_eq!(told["synthetic"], true);
+    assert_eq!(told["unexplained"], serde_json::json!([]), "{told:#}");
+    let world = told["world"].as_array().unwrap();
+    assert_eq!(world.len(), 4);
+    for deed in world {
+        let found = !deed["found"].as_array().unwrap().is_empty();
+        assert_eq!(found, deed["attack"] == true, "{}: {told:#}", deed["name"]);
+        assert_eq!(deed["named"], deed["attack"], "{}: {told:#}", deed["name"]);
+    }
+    assert!(told["intake"]["flows"].as_u64().unwrap() > 5_000);
+}
+
+#[test]
+fn without_attacks_the_demo_reports_none() {
+    let told = demo("8", "0");
+    assert_eq!(told["attacks"], serde_json::json!([]));
+    assert_eq!(told["world"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_seed_that_is_no_number_is_wrong_use() {
+    let output = Command::new(env!("CARGO_BIN_EXE_spillway")).arg("demo").env("DEMO_SEED", "x").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("DEMO_SEED=7"));
+}
