@@ -142,17 +142,23 @@ fn records<'a>(exporter: &mut Exporter, sample: &FlowSample<'a>) -> Seen<'a> {
     let mut records = sample.records;
     while let Some(record) = records.next_record() {
         exporter.stats.work += 8;
-        // Most samples carry records that tell nothing of the packet; those are not even looked at.
+        // Most samples carry one raw header and records that tell nothing of the packet.
         let parsed = match record {
-            Ok((tag @ 1..=4, body)) => FlowRecord::parse(tag, body),
+            Ok((RawHeader::TAG, body)) => match RawHeader::parse(body) {
+                Ok(raw) => {
+                    seen.raw = seen.raw.or(Some(raw));
+                    continue;
+                }
+                Err(fault) => Err(fault),
+            },
+            Ok((tag @ 2..=4, body)) => FlowRecord::parse(tag, body),
             Ok(_) => continue,
             Err(fault) => Err(fault),
         };
         match parsed {
-            Ok(FlowRecord::Raw(raw)) => seen.raw = seen.raw.or(Some(raw)),
+            Ok(FlowRecord::Raw(_) | FlowRecord::Other) => {}
             Ok(FlowRecord::Ip(ip)) => seen.ip = seen.ip.or(Some(ip)),
             Ok(FlowRecord::Ethernet { length, .. }) => seen.frame = seen.frame.or(Some(length)),
-            Ok(FlowRecord::Other) => {}
             Err(fault) => exporter.stats.faults.count(fault.name()),
         }
     }

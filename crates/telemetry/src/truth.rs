@@ -70,26 +70,30 @@ impl Truth {
     #[inline]
     pub fn believe(&mut self, sample: &FlowSample<'_>) -> Option<u32> {
         let announced = sample.sampling_rate.max(1);
-        if let Some(port) = self.ports.get_mut(&sample.source.index) {
+        if !self.ports.is_empty()
+            && let Some(port) = self.ports.get_mut(&sample.source.index)
+        {
             let n = &mut port.truth.estimated_packets;
             *n = n.saturating_add(u64::from(announced));
         }
-        let effective = self.effective(sample, announced);
-        match effective {
-            Some(n) if conflicting(announced, n) => Some(announced.min(n)),
-            None if announced > RATE_BELIEVED_MAX => None,
-            _ if announced > RATE_BELIEVED_MAX => None,
-            _ => Some(announced),
+        let Some(pool) = self.watch(sample, announced) else {
+            return (announced <= RATE_BELIEVED_MAX).then_some(announced);
+        };
+        match pool.effective_in_conflict() {
+            Some(effective) => Some(announced.min(effective)),
+            None => (announced <= RATE_BELIEVED_MAX).then_some(announced),
         }
     }
 
+    /// Follows the source's pool.
     #[inline]
-    fn effective(&mut self, sample: &FlowSample<'_>, announced: u32) -> Option<u32> {
-        if self.pools.len() >= SOURCES_MAX && !self.pools.contains_key(&sample.source) {
-            return None;
-        }
+    fn watch(&mut self, sample: &FlowSample<'_>, announced: u32) -> Option<&Pool> {
         let fresh =
             Pool { announced, last: sample.sample_pool, sequence: sample.sequence, grown: 0, samples: 0 };
+        let full = self.pools.len() >= SOURCES_MAX;
+        if full && !self.pools.contains_key(&sample.source) {
+            return None;
+        }
         let pool = self.pools.get_or_insert_with(sample.source, || fresh);
         let steps = sample.sequence.wrapping_sub(pool.sequence);
         let grown = sample.sample_pool.wrapping_sub(pool.last);
@@ -102,7 +106,7 @@ impl Truth {
         pool.grown += u64::from(grown);
         pool.last = sample.sample_pool;
         pool.sequence = sample.sequence;
-        pool.effective()
+        Some(pool)
     }
 
     /// Takes in interface counters.
@@ -123,12 +127,8 @@ impl Truth {
     /// Sources in conflict, by source.
     pub fn conflicts(&self) -> impl Iterator<Item = Conflict> {
         self.pools.sorted().into_iter().filter_map(|(source, pool)| {
-            let effective = pool.effective()?;
-            conflicting(pool.announced, effective).then_some(Conflict {
-                source: *source,
-                announced: pool.announced,
-                effective,
-            })
+            let effective = pool.effective_in_conflict()?;
+            Some(Conflict { source: *source, announced: pool.announced, effective })
         })
     }
 
@@ -139,13 +139,16 @@ impl Truth {
 }
 
 impl Pool {
-    /// N in effect; `None` without enough evidence, or when the agent does not count its pool.
-    fn effective(&self) -> Option<u32> {
-        (self.samples >= SAMPLES_MIN && self.grown > 0)
-            .then(|| u32::try_from((self.grown / self.samples).max(1)).unwrap_or(u32::MAX))
+    /// N in effect where it is in conflict with what was announced. `None` also without enough evidence, or when the
+    /// agent does not count its pool. Compared by products, for a division per sample would be felt.
+    #[inline]
+    fn effective_in_conflict(&self) -> Option<u32> {
+        if self.samples < SAMPLES_MIN || self.grown == 0 {
+            return None;
+        }
+        let announced = self.samples.saturating_mul(u64::from(self.announced));
+        let conflict = announced > self.grown.saturating_mul(CONFLICT)
+            || self.grown > announced.saturating_mul(CONFLICT);
+        conflict.then(|| u32::try_from((self.grown / self.samples).max(1)).unwrap_or(u32::MAX))
     }
-}
-
-const fn conflicting(announced: u32, effective: u32) -> bool {
-    announced as u64 > CONFLICT * effective as u64 || effective as u64 > CONFLICT * announced as u64
 }

@@ -160,6 +160,7 @@ pub struct Parsed<'a> {
 const NESTING_MAX: usize = 12;
 
 /// Parses a frame. `original_len` is its length on the wire, of which `bytes` is the captured front.
+#[inline]
 pub fn parse(link: Link, bytes: &[u8], original_len: u32) -> Result<Parsed<'_>, Fault> {
     let mut r = Reader::new(bytes);
     let vlan = match link {
@@ -236,6 +237,7 @@ fn ip_header_len(parsed: &Parsed<'_>) -> u32 {
     if parsed.headers.src.is_ipv4() { 20 } else { 40 }
 }
 
+#[inline]
 fn ethernet(r: &mut Reader<'_>) -> Result<Option<u16>, Fault> {
     r.skip("MAC addresses", 12)?;
     let kind = r.u16("EtherType")?;
@@ -243,6 +245,7 @@ fn ethernet(r: &mut Reader<'_>) -> Result<Option<u16>, Fault> {
 }
 
 /// Walks tags and labels until an IP header stands in front.
+#[inline]
 fn network(r: &mut Reader<'_>, mut kind: u16) -> Result<Option<u16>, Fault> {
     let mut vlan = None;
     for _ in 0..NESTING_MAX {
@@ -327,6 +330,7 @@ fn inner_ip_plausible(bytes: &[u8]) -> bool {
 }
 
 /// Parses from the IP header on. `l3_len` is what the frame leaves for layer 3, used where the length field is 0.
+#[inline]
 fn ip(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Fault> {
     match bytes.first().map(|b| b >> 4) {
         Some(4) => ipv4(bytes, l3_len, vlan),
@@ -337,6 +341,7 @@ fn ip(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Fault>
 }
 
 /// RFC 791 §3.1.
+#[inline]
 fn ipv4(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Fault> {
     let mut r = Reader::new(bytes);
     let [first, tos] = r.array::<2>("version and type of service")?;
@@ -446,11 +451,13 @@ fn fragment_header(r: &mut Reader<'_>) -> Result<(u8, Fragment), Fault> {
 }
 
 /// Not more than the IP length says: the rest is Ethernet padding.
+#[inline]
 fn clip(bytes: &[u8], len: u32) -> &[u8] {
     let len = usize::try_from(len).unwrap_or(usize::MAX);
     bytes.get(..len).unwrap_or(bytes)
 }
 
+#[inline]
 fn transport<'a>(mut headers: Headers, bytes: &'a [u8], len: u32, vlan: Option<u16>) -> Parsed<'a> {
     let mut payload: &'a [u8] = &[];
     if !headers.fragment.is_later() {
@@ -484,12 +491,14 @@ fn transport<'a>(mut headers: Headers, bytes: &'a [u8], len: u32, vlan: Option<u
     Parsed { headers, payload, transport: bytes, vlan }
 }
 
+#[inline]
 fn ports(r: &mut Reader<'_>) -> Option<(u16, u16)> {
     let [a, b, c, d] = r.array::<4>("ports").ok()?;
     Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
 }
 
 /// RFC 9293 §3.1, behind the ports. Also gives the header's whole length.
+#[inline]
 fn tcp_header(r: &mut Reader<'_>) -> Result<(Tcp, u32), Fault> {
     r.skip("sequence and acknowledgement", 8)?;
     let word = r.u16("data offset and flags")?;

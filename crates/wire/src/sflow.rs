@@ -122,7 +122,7 @@ impl<'a> Datagram<'a> {
 
     /// The next sample. A sample that is damaged inside costs only itself; one whose length runs over the
     /// datagram ends the walk.
-    #[inline]
+    #[inline(always)]
     pub fn next_sample(&mut self) -> Option<Result<Sample<'a>, Fault>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let mut step = || {
@@ -152,7 +152,7 @@ fn address(r: &mut Reader<'_>, what: &'static str) -> Result<IpAddr, Fault> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn sample<'a>(tag: u32, mut r: Reader<'a>) -> Result<Sample<'a>, Fault> {
     match tag {
         1 => flow::compact(&mut r).map(Sample::Flow),
@@ -183,26 +183,28 @@ impl<'a> Records<'a> {
     }
 
     /// The next record's tag and octets. Padding behind the last record is not looked at.
-    #[inline]
+    #[inline(always)]
     pub fn next_record(&mut self) -> Option<Result<(u32, Reader<'a>), Fault>> {
         self.remaining = self.remaining.checked_sub(1)?;
-        let mut step = || {
-            let tag = self.left.u32("record type")?;
-            let len = self.left.u32("record length")?;
-            let len = usize::try_from(len).unwrap_or(usize::MAX);
-            let body = self.left.sub("record", len)?;
-            // XDR rounds opaque data up to four octets; a record whose length forgot to is followed by the rest.
-            let padding = len.wrapping_neg() % 4;
-            if padding != 0 && self.left.len() >= padding {
-                self.left.skip("padding", padding)?;
-            }
-            Ok((tag, body))
+        let all = self.left.rest();
+        let Some((head, rest)) = all.split_first_chunk::<8>() else {
+            return Some(Err(self.truncated("record header", 8)));
         };
-        let result = step();
-        if result.is_err() {
-            self.remaining = 0;
-        }
-        Some(result)
+        let [t0, t1, t2, t3, l0, l1, l2, l3] = *head;
+        let len = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
+        let Some((body, behind)) = rest.split_at_checked(len) else {
+            return Some(Err(self.truncated("record", len)));
+        };
+        // XDR rounds opaque data up to four octets; the last record of a careless agent may lack the padding.
+        let padding = len.wrapping_neg() % 4;
+        self.left = Reader::new(behind.get(padding..).unwrap_or(behind));
+        Some(Ok((u32::from_be_bytes([t0, t1, t2, t3]), Reader::new(body))))
+    }
+
+    #[cold]
+    fn truncated(&mut self, what: &'static str, needed: usize) -> Fault {
+        self.remaining = 0;
+        Fault::Truncated { what, at: self.left.position(), needed, had: self.left.len() }
     }
 }
 

@@ -97,6 +97,7 @@ pub struct SampledIp {
     pub tos: u32,
 }
 
+#[inline(always)]
 pub(super) fn compact<'a>(r: &mut Reader<'a>) -> Result<FlowSample<'a>, Fault> {
     let [sequence, id, sampling_rate, sample_pool, drops, input, output] = words(r, "flow sample")?;
     let interface = |word: u32| Interface::new(word >> 30, word & 0x3fff_ffff);
@@ -144,16 +145,9 @@ pub(super) fn discard<'a>(r: &mut Reader<'a>) -> Result<DiscardSample<'a>, Fault
 
 impl<'a> FlowRecord<'a> {
     /// Reads the octets of a record with this tag.
-    #[inline]
     pub fn parse(tag: u32, mut r: Reader<'a>) -> Result<Self, Fault> {
         match tag {
-            1 => {
-                let [protocol, frame_length, stripped, len] = words(&mut r, "sampled header")?;
-                let len = usize::try_from(len).unwrap_or(usize::MAX);
-                // A header that claims more than its record holds is taken as far as it is there.
-                let header = r.rest().get(..len).unwrap_or_else(|| r.rest());
-                Ok(Self::Raw(RawHeader { protocol, frame_length, stripped, header }))
-            }
+            1 => RawHeader::parse(r).map(Self::Raw),
             2 => {
                 let length = r.u32("length of MAC packet")?;
                 r.skip("MAC addresses", r.len().min(16))?;
@@ -178,8 +172,23 @@ impl<'a> FlowRecord<'a> {
     }
 }
 
+impl<'a> RawHeader<'a> {
+    /// Tag of this record.
+    pub const TAG: u32 = 1;
+
+    /// Reads the octets of such a record.
+    #[inline(always)]
+    pub fn parse(mut r: Reader<'a>) -> Result<Self, Fault> {
+        let [protocol, frame_length, stripped, len] = words(&mut r, "sampled header")?;
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        // A header that claims more than its record holds is taken as far as it is there.
+        let header = r.rest().get(..len).unwrap_or_else(|| r.rest());
+        Ok(Self { protocol, frame_length, stripped, header })
+    }
+}
+
 /// `N` words at once.
-#[inline]
+#[inline(always)]
 pub(super) fn words<const N: usize>(r: &mut Reader<'_>, what: &'static str) -> Result<[u32; N], Fault> {
     let mut out = [0; N];
     let bytes = r.bytes(what, 4 * N)?;
