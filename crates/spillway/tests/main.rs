@@ -6,6 +6,7 @@ mod captures;
 mod daemon;
 mod decode;
 mod demo;
+mod help;
 mod replay;
 mod rules;
 mod support;

@@ -16,7 +16,12 @@ pub(crate) fn data() -> Option<PathBuf> {
 
 /// Runs the built binary.
 pub(crate) fn spillway<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_spillway")).args(args).env("NO_COLOR", "1").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_spillway"))
+        .args(args)
+        .env("NO_COLOR", "1")
+        .env_remove("COLUMNS")
+        .output()
+        .unwrap()
 }
 
 /// Standard error as text.

@@ -49,9 +49,14 @@ fn title(path: &[String]) -> String {
 }
 
 fn page(command: &clap::Command, title: &str) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    clap_mangen::Man::new(command.clone()).title(title.to_uppercase()).render(&mut bytes)?;
-    Ok(bytes)
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .title(title.to_uppercase())
+        .source(concat!("spillway ", env!("CARGO_PKG_VERSION")))
+        .manual("Spillway manual")
+        .render(&mut page)?;
+    // The generator does not know what stands below the options.
+    Ok(String::from_utf8_lossy(&page).replace(".SH EXTRA\n", ".SH EXAMPLES\n").into_bytes())
 }
 
 fn write_all(dir: &Path, command: &clap::Command, title: &str) -> anyhow::Result<()> {

@@ -1,5 +1,8 @@
 //! The first pass: records in, attacks out.
 
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+
+use base::Timestamp;
 use base::map::Seed;
 use engine::report::Attack;
 use engine::{Output, Replay, Settings};
@@ -29,7 +32,13 @@ pub struct Cut {
     pub seed: Seed,
 }
 
-/// Looks through all files; `each` sees every report as it is made.
+/// Records handed over at once: few enough to stay in a core's own cache.
+const BATCH: usize = 1024;
+/// Batches under way; a reader that is faster waits.
+const BATCHES_MAX: usize = 4;
+
+/// Looks through all files; `each` sees every report as it is made. Reading and counting work side by side; the reports and
+/// their order do not show it.
 pub fn search(
     feed: &mut Feed,
     settings: &Settings,
@@ -37,29 +46,106 @@ pub fn search(
     mut each: impl FnMut(&Attack) -> anyhow::Result<()>,
 ) -> anyhow::Result<Found> {
     let mut found = Found::default();
-    let mut replay = Replay::new(settings.clone(), cut.shards, &cut.seed);
-    let mut take = |replay: &mut Replay, findings: &mut Findings| -> anyhow::Result<()> {
+    let (mut reader, worker) = pair();
+    std::thread::scope(|scope| {
+        let counting = scope.spawn(move || worker.run(settings.clone(), cut));
+        let mut take = |report: Report, findings: &mut Findings| -> anyhow::Result<()> {
+            each(&report.1)?;
+            findings.note(report.0, *report.1);
+            Ok(())
+        };
+        let read = feed.pass("looking for attacks:", |item| {
+            let (packets, bytes) = size(&item);
+            found.packets = found.packets.saturating_add(packets);
+            found.bytes = found.bytes.saturating_add(bytes);
+            let full = match item {
+                Item::Packet(_, None) => false,
+                Item::Packet(packet, Some(parsed)) => reader.push(Record::packet(packet.at, parsed)),
+                Item::Record(record) => reader.push(*record),
+            };
+            if full {
+                reader.reports.try_iter().try_for_each(|report| take(report, &mut found.findings))?;
+            }
+            Ok(())
+        });
+        let reports = reader.finish();
+        read?;
+        reports.iter().try_for_each(|report| take(report, &mut found.findings))?;
+        found.packets_per_shard =
+            counting.join().map_err(|_| anyhow::Error::msg("the engine gave up; please report this"))?;
+        Ok(found)
+    })
+}
+
+/// A report and when it was decided.
+type Report = (Timestamp, Box<Attack>);
+
+/// Fills batches.
+struct Reader {
+    batch: Vec<Record>,
+    full: SyncSender<Vec<Record>>,
+    empty: Receiver<Vec<Record>>,
+    reports: Receiver<Report>,
+}
+
+/// Empties them through the engine.
+struct Worker {
+    full: Receiver<Vec<Record>>,
+    empty: Sender<Vec<Record>>,
+    reports: Sender<Report>,
+}
+
+fn pair() -> (Reader, Worker) {
+    let (full_to, full) = mpsc::sync_channel(BATCHES_MAX);
+    let (empty_to, empty) = mpsc::channel();
+    let (reports_to, reports) = mpsc::channel();
+    let reader = Reader { batch: Vec::with_capacity(BATCH), full: full_to, empty, reports };
+    (reader, Worker { full, empty: empty_to, reports: reports_to })
+}
+
+impl Reader {
+    /// True when a batch went out.
+    #[inline]
+    fn push(&mut self, record: Record) -> bool {
+        self.batch.push(record);
+        if self.batch.len() < BATCH {
+            return false;
+        }
+        let next = self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(BATCH));
+        // A worker that is gone is told of when it is joined.
+        let _ = self.full.send(std::mem::replace(&mut self.batch, next));
+        true
+    }
+
+    /// Sends the rest; the reports still to come end when the worker does.
+    fn finish(self) -> Receiver<Report> {
+        let _ = self.full.send(self.batch);
+        self.reports
+    }
+}
+
+impl Worker {
+    /// Until the reader is done; gives the packets that each shard counted.
+    fn run(self, settings: Settings, cut: Cut) -> Vec<u64> {
+        let mut replay = Replay::new(settings, cut.shards, &cut.seed);
+        for mut batch in &self.full {
+            for record in &batch {
+                replay.record(record);
+            }
+            self.tell(&mut replay);
+            batch.clear();
+            let _ = self.empty.send(batch);
+        }
+        replay.finish();
+        self.tell(&mut replay);
+        replay.packets_per_shard().to_vec()
+    }
+
+    fn tell(&self, replay: &mut Replay) {
         while let Some(Output::Attack { at, attack }) = replay.poll_output() {
-            each(&attack)?;
-            findings.note(at, *attack);
+            let _ = self.reports.send((at, attack));
         }
-        Ok(())
-    };
-    feed.pass("looking for attacks:", |item| {
-        let (packets, bytes) = size(&item);
-        found.packets = found.packets.saturating_add(packets);
-        found.bytes = found.bytes.saturating_add(bytes);
-        match item {
-            Item::Packet(_, None) => return Ok(()),
-            Item::Packet(packet, Some(parsed)) => replay.record(&Record::packet(packet.at, parsed)),
-            Item::Record(record) => replay.record(record),
-        }
-        take(&mut replay, &mut found.findings)
-    })?;
-    replay.finish();
-    take(&mut replay, &mut found.findings)?;
-    found.packets_per_shard = replay.packets_per_shard().to_vec();
-    Ok(found)
+    }
 }
 
 /// Packets and octets of an item, scaled.

@@ -1,0 +1,65 @@
+//! Help, man pages and completions: made from one definition; what users read is compared as text.
+//!
+//! `SPILLWAY_BLESS=1` writes the golden files anew; the diff is read.
+
+use std::path::Path;
+
+use crate::support::{Scratch, spillway, stderr};
+
+#[test]
+fn what_users_read_changes_only_on_purpose() {
+    for (name, args) in [
+        ("help-decode.txt", &["decode", "--help"][..]),
+        ("help-replay.txt", &["replay", "--help"]),
+        ("help-rules-compile.txt", &["rules", "compile", "--help"]),
+        ("spillway-rules-eval.1", &["man", "rules", "eval"]),
+    ] {
+        let output = spillway(args.iter().copied());
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        if std::env::var_os("SPILLWAY_BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(text == golden, "{name} differs; look at\n{text}\nand bless it with SPILLWAY_BLESS=1");
+    }
+}
+
+#[test]
+fn every_command_says_what_it_is_for() {
+    fn look(command: &clap::Command, path: &str) {
+        assert!(command.get_about().is_some(), "{path}: no description");
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{path}: {} has no help", argument.get_id());
+        }
+        for sub in command.get_subcommands() {
+            look(sub, &format!("{path} {}", sub.get_name()));
+        }
+    }
+    let mut definition = spillway::cli::definition();
+    definition.build();
+    definition.clone().debug_assert();
+    look(&definition, "spillway");
+}
+
+#[test]
+fn each_command_has_a_page_and_a_completion() {
+    let scratch = Scratch::new("man");
+    let dir = scratch.path("man1");
+    assert!(spillway(["man", "--dir", dir.to_str().unwrap()]).status.success());
+    let definition = spillway::cli::definition();
+    for command in definition.get_subcommands() {
+        let name = command.get_name();
+        let page = std::fs::read_to_string(dir.join(format!("spillway-{name}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{name}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = String::from_utf8(spillway(["completions", shell]).stdout).unwrap();
+        for command in definition.get_subcommands() {
+            assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+        }
+    }
+}
