@@ -24,6 +24,8 @@ pub struct Metrics {
     pub attacks_active: BTreeMap<(String, String), u64>,
     /// Attacks since the start by leading vector.
     pub attacks: BTreeMap<String, u64>,
+    /// Targets (hosts and prefixes) under watch.
+    pub tracked_hosts: u64,
     /// Rules by (backend, state).
     pub rules: BTreeMap<(String, String), u64>,
     /// Notifications by (channel, result).
@@ -196,6 +198,7 @@ impl Metrics {
             "Attacks found since the start",
             self.attacks.iter().map(|(class, n)| (vec![("class", class.clone())], *n)).collect(),
         )?;
+        out.gauge("spillway_tracked_hosts", "Hosts and prefixes under watch", self.tracked_hosts as f64)?;
         out.histogram("spillway_detection_delay_seconds", "First packet to decision", &self.detection_delay)?;
         out.histogram("spillway_tick_seconds", "Work of the decision core per tick", &self.tick)?;
         out.gauges(

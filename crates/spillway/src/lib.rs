@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod card;
 pub mod cli;
+pub mod client;
 pub mod cmd;
 pub mod config;
 pub mod daemon;

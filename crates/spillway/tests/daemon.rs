@@ -1,4 +1,5 @@
 //! The real daemon on loopback: what is sent is counted, what attacks is found, what was known survives.
+#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -248,6 +249,13 @@ fn an_attack_goes_on_under_its_id_after_kill_9() {
     assert_eq!(resumed["state"], "active");
     assert_eq!(resumed["started_at"], found["started_at"]);
     assert!(!with_rules.is_empty());
+    let explained = spillway(["explain", &id, "--api", again.ready["api"].as_str().unwrap(), "-o", "json"]);
+    assert!(explained.status.success(), "{}", stderr(&explained));
+    let printed: Value = serde_json::from_slice(&explained.stdout).unwrap();
+    assert_eq!(printed[0]["id"], id.as_str());
+    let unknown = spillway(["explain", "0123456789abcdef", "--api", again.ready["api"].as_str().unwrap()]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("lists all"), "{}", stderr(&unknown));
     let attack = attacked(&again);
     assert_eq!(attack["id"], id.as_str(), "the attack goes on and is not a new one");
     assert_eq!(again.attacks().iter().filter(|attack| attack["severity"] == "attack").count(), 1);
@@ -390,6 +398,19 @@ fn a_program_is_told_once_with_the_attack_on_its_input() {
     daemon.signal("-TERM");
     daemon.ended();
     assert_eq!(calls(&folder).len(), 1, "an end that was not seen is not told");
+}
+
+#[test]
+fn compat_undoes_the_bans_of_a_killed_daemon_that_nobody_starts_again() {
+    let scratch = Scratch::new("daemon-guard");
+    let (program, folder) = script(&scratch);
+    let more = format!("[notify.exec]\npath = \"{}\"\nrestart_time = \"500ms\"", program.display());
+    let daemon = Daemon::start(&config(&scratch, "mode = \"enforce\"\ncompat = \"fastnetmon\"", &more));
+    attacked(&daemon);
+    wait("the ban", || calls(&folder).pop());
+    daemon.signal("-KILL");
+    daemon.ended();
+    wait("the unban", || calls(&folder).into_iter().find(|(arguments, _)| arguments.ends_with(" unban")));
 }
 
 #[test]

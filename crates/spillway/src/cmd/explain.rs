@@ -3,34 +3,47 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::{Context as _, bail};
 use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
 
 use crate::card;
 use crate::cli::Context;
+use crate::client;
+use crate::config::{Config, DEFAULT_PATH};
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::replay::Feed;
 use crate::replay::search::{Cut, search};
 
-/// Explain why the attacks in a capture are called attacks
+/// Explain why the attacks in a capture, or one of the running daemon, are called attacks
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  spillway explain 0123456789abcdef              an attack that the daemon found
   spillway explain capture.pcap
   spillway explain capture.pcap --attack 0123456789abcdef")]
 pub struct Args {
-    /// A capture
-    #[arg(value_name = "FILE")]
+    /// A capture, or the id of an attack of the running daemon
+    #[arg(value_name = "FILE|ID")]
     subject: PathBuf,
     /// Only this attack
     #[arg(long, value_name = "ID")]
     attack: Option<String>,
+    /// The daemon's API [default: as the configuration says]
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+    /// The daemon's configuration
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
 }
 
 /// Explains.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    if let Some(id) = id(&args) {
+        return print(&[&ask(&args, id)?], context);
+    }
     let mut feed = Feed::open(std::slice::from_ref(&args.subject), 1, &context.interrupt)?;
     let cut = Cut { shards: 1, ..Cut::default() };
     let found = search(&mut feed, &Settings::of(Profile::Capture), cut, |_| Ok(()))?;
@@ -44,6 +57,34 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
     print(&attacks, context)?;
     feed.end()
+}
+
+/// The subject, when it looks like an id and no file is called so.
+fn id(args: &Args) -> Option<&str> {
+    let text = args.subject.to_str()?;
+    let looks = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    (looks && !args.subject.exists()).then_some(text)
+}
+
+/// The attack as the running daemon knows it.
+fn ask(args: &Args, id: &str) -> anyhow::Result<Attack> {
+    let api = match &args.api {
+        Some(api) => api.clone(),
+        None => match Config::load(&args.config) {
+            Ok(config) => format!("http://{}", config.api.listen),
+            Err(problems) => {
+                let first = problems.first().map(ToString::to_string).unwrap_or_default();
+                bail!("no daemon to ask: {first}; or name its API with --api URL")
+            }
+        },
+    };
+    match client::get(&api, &format!("/api/v1/attacks/{id}"))? {
+        (200, body) => {
+            serde_json::from_str(&body).context("the daemon's answer cannot be read; is it another version?")
+        }
+        (404, _) => bail!("no attack has the id {id}; {api}/api/v1/attacks lists all"),
+        (status, _) => bail!("{api} answers with status {status}"),
+    }
 }
 
 /// The reasons of each.

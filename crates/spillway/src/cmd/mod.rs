@@ -8,6 +8,7 @@ pub mod control;
 pub mod decode;
 pub mod demo;
 pub mod explain;
+pub mod guard;
 pub mod init;
 pub mod man;
 pub mod replay;
@@ -49,4 +50,5 @@ commands! {
     Version => version,
     Completions => completions,
     Man => man,
+    Guard => guard,
 }

@@ -210,5 +210,5 @@ fn notify(problems: &mut Problems<'_>, exec: ExecSection) -> NotifyExec {
     } else if !runnable {
         problems.at(start, format!("{} is not a program; check the path and `chmod +x` it", path.display()));
     }
-    NotifyExec { path, timeout: exec.timeout, bans_max: exec.bans_max }
+    NotifyExec { path, timeout: exec.timeout, bans_max: exec.bans_max, restart_time: exec.restart_time }
 }

@@ -163,6 +163,12 @@ pub(super) struct ExecSection {
     pub(super) compat_prefixes: Option<bool>,
     #[serde(default = "bans_max")]
     pub(super) bans_max: usize,
+    #[serde(default = "restart_time", deserialize_with = "span")]
+    pub(super) restart_time: Span,
+}
+
+fn restart_time() -> Span {
+    Span::from_secs(120)
 }
 
 fn exec_timeout() -> Span {
@@ -182,6 +188,8 @@ pub struct NotifyExec {
     pub timeout: Span,
     /// Bans at one time, in compat mode.
     pub bans_max: usize,
+    /// Bans of a killed daemon are undone when no successor came for so long, in compat mode.
+    pub restart_time: Span,
 }
 
 /// When something counts as an attack.

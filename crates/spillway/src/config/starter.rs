@@ -57,6 +57,8 @@ ipfix = "0.0.0.0:4739"
 #   path = "/usr/local/bin/notify.sh"
 #   timeout = "10s"
 #   compat = "fastnetmon"
+#   bans_max = 256
+#   restart_time = "120s"
 
 [detection]
 # "low" finds smaller attacks: for single servers and small links.

@@ -19,6 +19,8 @@ use super::worker::{Report, Shared};
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
+/// Saving may cost at most this share of the time: with a large state, turning points wait for each other.
+const SNAPSHOT_SHARE: u64 = 20;
 /// Attacks stay in memory this long after their end; by then the store has them.
 const ENDED_KEPT: Span = Span::from_secs(60);
 /// A longer silence (suspended machine, clock set) is stepped over, not walked through tick by tick.
@@ -35,6 +37,12 @@ pub(super) struct Core {
     /// Up to where the engine knows.
     until: Timestamp,
     saved: Timestamp,
+    /// What saving took the last time.
+    save_cost: Span,
+    /// A turning point waits to be saved.
+    due: bool,
+    /// Datagrams dropped by the kernel, as last said.
+    dropped: u64,
     attacks: BTreeMap<String, Attack>,
     source: Arc<Source>,
     mailbox: Arc<Mailbox>,
@@ -63,6 +71,9 @@ impl Core {
             pending: Vec::new(),
             until: Timestamp::ZERO,
             saved: Timestamp::ZERO,
+            save_cost: Span::ZERO,
+            due: false,
+            dropped: 0,
             attacks,
             source,
             _close: CloseAtEnd(Arc::clone(&mailbox)),
@@ -116,7 +127,10 @@ impl Core {
             self.engine.handle_timeout(until);
         }
         let spent = begun.elapsed().as_secs_f64();
-        self.source.numbers().tick.observe(spent);
+        let mut numbers = self.source.numbers();
+        numbers.tick.observe(spent);
+        numbers.tracked = self.engine.tracked_targets();
+        drop(numbers);
         let mut rows = Vec::new();
         let mut turning = false;
         while let Some(Output::Attack { attack, .. }) = self.engine.poll_output() {
@@ -128,7 +142,9 @@ impl Core {
         let active = self.attacks.values().filter(|attack| attack.state == State::Active);
         self.notifier.renew(active.map(|attack| &attack.id), until);
         self.notifier.look(until);
-        if turning || until.since(self.saved) >= SNAPSHOT_EVERY {
+        self.due |= turning;
+        let rested = until.since(self.saved) >= self.save_cost.times(SNAPSHOT_SHARE);
+        if (self.due && rested) || until.since(self.saved) >= SNAPSHOT_EVERY {
             self.save(rows);
         } else if !rows.is_empty() {
             self.mailbox.put(rows, Vec::new());
@@ -172,8 +188,28 @@ impl Core {
     /// Puts the core's state and these rows into the mailbox, to be written together.
     fn save(&mut self, rows: Vec<AttackRow>) {
         self.saved = self.until;
+        self.due = false;
+        self.warn_of_drops();
+        let begun = Instant::now();
         let state = snapshot("core".to_owned(), self.until, self.engine.snapshot());
+        self.save_cost = Span::from_nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
         self.mailbox.put(rows, vec![state]);
+    }
+}
+
+impl Core {
+    /// Datagrams that the kernel dropped must not be found by chance in a metric.
+    fn warn_of_drops(&mut self) {
+        let dropped = self.source.drops().iter().sum();
+        if dropped > self.dropped {
+            let since = dropped - self.dropped;
+            tracing::warn!(
+                since,
+                dropped,
+                "the kernel dropped datagrams; raise `listen.receive_buffer` or net.core.rmem_max"
+            );
+        }
+        self.dropped = dropped;
     }
 }
 

@@ -13,6 +13,7 @@ pub mod control;
 mod decide;
 mod drops;
 mod exec;
+pub mod guard;
 mod listener;
 mod log;
 mod mailbox;
@@ -29,6 +30,7 @@ mod tally;
 mod worker;
 
 use std::path::Path;
+use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Context as _;
@@ -60,16 +62,35 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
         Err(problems) => return complain(&problems),
     };
     log::start(&config.log);
-    let _lock = state::take(&config.state_dir)?;
+    let _lock = state::take_soon(&config.state_dir)?;
     let (send, events) = channel();
     signals(send.clone())?;
     let mut kept = Kept::open(&config)?;
     control::start(&config.state_dir, send.clone())?;
+    // Ends when this process does: its standard input is a pipe that we hold.
+    let mut guard = guard::start(&config)?;
     loop {
         match session::run(&config, &mut kept, &events, &send)? {
-            Ended::Stopped => return Ok(()),
-            Ended::Reload(new) => config = *new,
+            Ended::Stopped => {
+                retire(guard);
+                return Ok(());
+            }
+            Ended::Reload(new) => {
+                config = *new;
+                let old = std::mem::replace(&mut guard, guard::start(&config)?);
+                retire(old);
+            }
         }
+    }
+}
+
+/// Lets a guard go; it finds that nothing is left to do, or that somebody else does it.
+fn retire(guard: Option<Child>) {
+    if let Some(mut guard) = guard {
+        drop(guard.stdin.take());
+        // Reaped by a thread, for it may look around for a moment.
+        let reap = std::thread::Builder::new().name("reap".to_owned());
+        let _ = reap.spawn(move || guard.wait());
     }
 }
 

@@ -226,6 +226,6 @@ impl Notifier {
 }
 
 /// Whether this call made somebody act (compat mode), as its words show.
-fn acts(ban: &Ban) -> bool {
+pub(super) fn acts(ban: &Ban) -> bool {
     matches!(ban.direction.as_str(), "incoming" | "outgoing")
 }

@@ -26,6 +26,8 @@ pub(super) struct Numbers {
     pub(super) detection_delay: Histogram,
     /// Work per tick.
     pub(super) tick: Histogram,
+    /// Targets under watch.
+    pub(super) tracked: usize,
 }
 
 impl Default for Numbers {
@@ -34,6 +36,7 @@ impl Default for Numbers {
             attacks: BTreeMap::new(),
             detection_delay: Histogram::new(&[0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0]),
             tick: Histogram::new(&[0.001, 0.002, 0.005, 0.01, 0.05, 0.25]),
+            tracked: 0,
         }
     }
 }
@@ -156,7 +159,9 @@ impl Source {
     fn exporters(&self) -> Vec<Seen> {
         let mut all: Vec<Seen> =
             self.boards.iter().flat_map(|board| board.look().exporters.clone()).collect();
-        all.sort_by_key(|seen| seen.address);
+        // After a change of the number of workers, templates taken up again may name an exporter twice.
+        all.sort_by_key(|seen| (seen.address, std::cmp::Reverse(seen.document.datagrams)));
+        all.dedup_by_key(|seen| seen.address);
         all
     }
 
@@ -239,6 +244,7 @@ impl api::Source for Source {
             notifications: self.told.counts(),
             detection_delay: numbers.detection_delay,
             tick: numbers.tick,
+            tracked_hosts: numbers.tracked as u64,
             store_write: effort.writes,
             store_errors: effort.errors,
             snapshot_bytes: effort.snapshot_bytes,

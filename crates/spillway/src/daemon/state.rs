@@ -16,6 +16,17 @@ use store::{Batch, Snapshot, Writer};
 use super::decide::row;
 use crate::config::Config;
 
+/// As [`take`], with a moment of patience for a guard that looks around.
+pub(super) fn take_soon(folder: &Path) -> anyhow::Result<Flock<File>> {
+    for _ in 0..10 {
+        if let Ok(lock) = take(folder) {
+            return Ok(lock);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    take(folder)
+}
+
 /// Makes the folder when needed and takes it for this process alone, until it ends.
 pub(super) fn take(folder: &Path) -> anyhow::Result<Flock<File>> {
     let what = || format!("cannot use the state folder {} (`state_dir`)", folder.display());
