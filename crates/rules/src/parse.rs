@@ -192,7 +192,8 @@ impl<'a> Cursor<'a> {
 
 fn read(line: &str, tokens: &[Token<'_>]) -> Result<Rule, Fault> {
     let mut cursor = Cursor::new(line, tokens);
-    let id = id(cursor.next("the id of the rule")?)?;
+    let first = cursor.next("the id of the rule")?;
+    let id = id(first, cursor.peek())?;
     let mut matches = Match::default();
     let mut precedence = None;
     loop {
@@ -225,10 +226,12 @@ fn read(line: &str, tokens: &[Token<'_>]) -> Result<Rule, Fault> {
     Ok(Rule { id, precedence: precedence.unwrap_or(0), matches, action, lease })
 }
 
-fn id(token: Token<'_>) -> Result<String, Fault> {
+fn id(token: Token<'_>, next: Option<Token<'_>>) -> Result<String, Fault> {
     let text = token.text;
-    let looks_like_a_part = KEYS.contains(&text) || text == "->" || text.starts_with('@');
-    if looks_like_a_part {
+    // A rule may be called `ttl`; a key with its value behind it is no id.
+    let begins = |t: Token<'_>| KEYS.contains(&t.text) || t.text == "->" || t.text.starts_with('@');
+    let looks_like_a_part = KEYS.contains(&text) && next.is_some_and(|next| !begins(next));
+    if looks_like_a_part || text == "->" || text.starts_with('@') {
         return Err(token.fault(format!("a rule begins with its id; write one in front of `{text}`")));
     }
     if text.len() > ID_MAX {

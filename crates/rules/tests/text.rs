@@ -49,6 +49,14 @@ fn comments_blank_lines_and_windows_line_ends_do_no_harm() {
 }
 
 #[test]
+fn a_rule_may_have_the_name_of_a_part() {
+    for line in ["ttl @1 ttl 5 -> drop", "dst @0 -> pass", "port @3 port 0 -> drop", "drop @1 -> drop"] {
+        assert_eq!(rule(line).to_string(), line);
+    }
+    assert_eq!(rule("length -> drop").id, "length");
+}
+
+#[test]
 fn actions_read_as_they_are_written() {
     for text in [
         "pass",
