@@ -130,3 +130,23 @@ fn every_way_to_announce_a_rate_makes_whole_sets() {
         }
     }
 }
+
+/// The other way to a sampled feed: every packet is made, and the router itself takes one of so many.
+#[test]
+fn a_router_that_samples_by_itself_tells_the_same_volume() {
+    let config = Config {
+        pps: 4_000.0,
+        hosts: 500,
+        conversations: true,
+        span: Span::from_secs(10),
+        share_out: None,
+        routers: 1,
+        ..Config::default()
+    };
+    let whole = World::new(config.clone(), Vec::new()).count();
+    let settings = Settings { thinned: false, counters: None, ..Settings::new(Format::Sflow, 20, BOOT) };
+    let samples: u32 =
+        Fleet::new(World::new(config, Vec::new()), vec![settings]).map(|sent| sent.records).sum();
+    let share = f64::from(samples) * 20.0 / f64::from(u32::try_from(whole).expect("a small world"));
+    assert!((0.9..1.1).contains(&share), "{share}");
+}
