@@ -42,7 +42,8 @@ fn without_attacks_the_demo_reports_none() {
 
 #[test]
 fn a_seed_that_is_no_number_is_wrong_use() {
-    let output = Command::new(env!("CARGO_BIN_EXE_spillway")).arg("demo").env("DEMO_SEED", "x").output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_spillway")).arg("demo").env("DEMO_SEED", "x").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("DEMO_SEED=7"));
 }

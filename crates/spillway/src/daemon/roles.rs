@@ -41,10 +41,11 @@ impl RoleBook {
     }
 
     /// Looks at exporters and names that are new since the last time. Called at ticks.
-    pub(super) fn refresh(&mut self, collector: &Collector) {
+    pub(super) fn refresh(&mut self, collector: &mut Collector) {
         if !self.patterns && self.fixed.is_empty() {
             return;
         }
+        let mut named = Vec::new();
         for view in collector.exporters() {
             let at = usize::try_from(view.index).unwrap_or(usize::MAX);
             let revision = view.names.revision() + 1;
@@ -58,8 +59,11 @@ impl RoleBook {
             for (index, interface) in section.iter().flat_map(|(_, section)| &section.interfaces) {
                 let Ok(number) = index.parse() else { continue };
                 let entry = Entry { exporter: view.index, interface: number };
-                if let Some(name) = &interface.name {
-                    self.roles.name(entry, name);
+                if let Some(name) =
+                    interface.name.as_ref().filter(|_| !self.seen.get(at).is_some_and(|n| *n > 0))
+                {
+                    // Its role follows at the next look, when the name is the exporter's.
+                    named.push((view.address, number, name.clone()));
                 }
                 if let Some(role) = interface.role {
                     self.roles.set(entry, role.into());
@@ -72,5 +76,41 @@ impl RoleBook {
                 *seen = revision;
             }
         }
+        for (exporter, interface, name) in named {
+            collector.name_interface(exporter, interface, &name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Timestamp;
+    use base::map::Seed;
+    use telemetry::interface::Role;
+
+    #[test]
+    fn names_and_roles_of_the_file_hold_from_the_second_look_on() {
+        let text = r#"
+networks = ["198.18.0.0/16"]
+[listen]
+sflow = "127.0.0.1:0"
+[exporters."192.0.2.1".interfaces]
+7 = { name = "transit-1" }
+8 = { role = "customer" }
+[interfaces]
+external = ["transit*"]
+"#;
+        let config = Config::parse(std::path::Path::new("f"), text).unwrap();
+        let mut collector = Collector::new(config.telemetry(), Seed::new(1));
+        let mut book = RoleBook::new(&config);
+        let mut header = vec![0u8; 72];
+        header[1] = 5;
+        header[3] = 1;
+        collector.datagram(Timestamp::from_secs(1), IpAddr::from([192, 0, 2, 1]), &header, &mut |_, _| {});
+        book.refresh(&mut collector);
+        book.refresh(&mut collector);
+        let role = |interface| book.known().unwrap().of(Entry { exporter: 0, interface });
+        assert_eq!((role(7), role(8), role(9)), (Role::External, Role::Customer, Role::Unknown));
     }
 }

@@ -227,7 +227,7 @@ impl<'a> Worker<'a> {
     /// The tick has ended: reports it, unless the core is behind, and publishes the counters.
     fn close(&mut self, now: Timestamp, last: bool) {
         self.ticks += 1;
-        self.roles.refresh(&self.collector);
+        self.roles.refresh(&mut self.collector);
         self.collector.expire(now);
         if self.changed {
             self.changed = false;
