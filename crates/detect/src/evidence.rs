@@ -46,8 +46,12 @@ pub struct Evidence {
     pub sent: f64,
     /// TCP packets received that belong to established connections, faded likewise.
     pub established: f64,
-    /// SYNs received, faded likewise.
+    /// Of these, packets with payload.
+    pub data: f64,
+    /// SYNs sent, faded likewise.
     pub syns: f64,
+    /// Echo replies and other informational ICMP sent, faded likewise.
+    pub icmp_sent: f64,
     /// Whether every packet is seen.
     pub exact: bool,
     /// Distinct sources of the class lately, as far as counted.

@@ -330,12 +330,11 @@ struct Count<'a> {
     part: usize,
 }
 
-/// Whether this packet asks for something: a reset, a SYN-ACK or an ICMP error is an echo of what the other side sent.
+/// Whether this packet makes later packets of the other side expected: a reset or an ICMP error is only an echo of what
+/// that side sent, wanted or not.
 fn speaks(record: &Record) -> bool {
     match record.headers.protocol {
-        packet::TCP => record.headers.tcp.is_none_or(|tcp| {
-            tcp.flags & flags::RST == 0 && tcp.flags & (flags::SYN | flags::ACK) != flags::SYN | flags::ACK
-        }),
+        packet::TCP => record.headers.tcp.is_none_or(|tcp| tcp.flags & flags::RST == 0),
         packet::ICMP => matches!(record.headers.icmp, Some((0 | 8, _))),
         packet::ICMP6 => matches!(record.headers.icmp, Some((128 | 129, _))),
         _ => true,

@@ -17,4 +17,7 @@ pub(super) const FAMILY: Family = Family {
 
 fn judge(e: &Evidence, terms: &mut Terms) {
     one_way(e, terms);
+    if e.sent > 0.5 * e.received {
+        terms.say(-4.0, "the server keeps up".to_string());
+    }
 }

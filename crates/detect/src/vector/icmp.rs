@@ -25,7 +25,16 @@ fn suspect(c: &Counts) -> f64 {
 
 fn judge(e: &Evidence, terms: &mut Terms) {
     match e.class {
-        Class::ICMP_ECHO => terms.say(4.0, "no monitor asks that often".to_string()),
+        Class::ICMP_ECHO => {
+            if e.rate > 10.0 * e.floor {
+                terms.say(4.0, "no monitor asks that often".to_string());
+            }
+            if e.icmp_sent > 0.5 * e.received {
+                terms.say(-3.0, "the target answers".to_string());
+            } else {
+                terms.say(3.0, "the target does not answer".to_string());
+            }
+        }
         Class::ICMP_ERROR => {
             terms.say(2.0, "errors about packets that others sent in the target's name".to_string())
         }
