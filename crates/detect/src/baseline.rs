@@ -9,6 +9,8 @@ use base::{Span, Timestamp};
 
 /// Rates are averaged over this.
 const WINDOW: Span = Span::from_secs(10);
+/// A stream without any memory takes its first idea from this.
+const FIRST: Span = Span::from_secs(2);
 /// Half-life of a maximum, seconds.
 const HALF_LIFE_SECS: f64 = 7.0 * 86_400.0;
 /// A window teaches at most this many times what was known.
@@ -40,7 +42,10 @@ impl Baseline {
             self.sum = if frozen { 0.0 } else { packets.max(0.0) };
             return;
         }
-        if age >= WINDOW {
+        if self.high == 0.0 && age >= FIRST {
+            // Better an early idea than none; the first whole window corrects it.
+            self.high = self.sum / age.as_secs_f64();
+        } else if age >= WINDOW {
             let secs = age.as_secs_f64();
             let rate = self.sum / secs;
             let faded = self.high * libm::exp2(-secs / HALF_LIFE_SECS);

@@ -36,6 +36,8 @@ pub struct Evidence {
     pub floor: f64,
     /// Packets/s that are normal here.
     pub normal: f64,
+    /// Packets/s of the class, suspect or not, that this target is used to.
+    pub usual: f64,
     /// The sequential test's value, in units of its threshold.
     pub test: f64,
     /// Packets of the class, faded over a second.

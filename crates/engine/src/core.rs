@@ -21,6 +21,8 @@ use crate::{present, reservoir, signature};
 const INCIDENTS_MAX: usize = 1024;
 /// Attacks remembered after their end.
 const ENDED_MAX: usize = 1024;
+/// An attack is judged again so long after its detection: answers and acknowledgements come later than what they answer.
+const SECOND_LOOK: Span = Span::from_secs(2);
 /// Examples are looked at this far back.
 const EXAMPLES_SPAN: Span = Span::from_secs(1);
 
@@ -194,6 +196,7 @@ impl Engine {
         if let Some(incident) = at.and_then(|at| self.incidents.get(at))
             && incident.severity == Severity::Attack
             && incident.vector(candidate.class).is_some()
+            && now.since(incident.detected) > SECOND_LOOK
         {
             return;
         }
@@ -208,6 +211,8 @@ impl Engine {
         let evidence = self.evidence(now, candidate);
         let terms = vector::judge(&evidence).0;
         let sum = evidence::sum(&terms);
+        let known =
+            at.and_then(|at| self.incidents.get(at)).is_some_and(|i| i.vector(candidate.class).is_some());
         let severity = match sum {
             s if s >= evidence::ATTACK => Severity::Attack,
             s if s >= evidence::SUSPICIOUS => Severity::Suspicious,
@@ -227,9 +232,8 @@ impl Engine {
             incident.detected = now;
             incident.changed = true;
         }
-        let fresh = incident.vector(candidate.class).is_none();
         incident.put_vector(candidate.class, name, terms);
-        if fresh {
+        if !known {
             // Unasked packets since the attack began are of it, though their own test rose later.
             let from = if by_pairs(candidate.class) {
                 candidate.onset.min(incident.started)
@@ -305,6 +309,11 @@ impl Engine {
             rate: candidate.rate,
             floor: self.settings.profile.floor_pps(self.settings.floor) * vector::family(class).floor_factor,
             normal: candidate.normal,
+            usual: self
+                .watch
+                .target(&candidate.key)
+                .and_then(|t| t.stream(class))
+                .map_or(0.0, |s| s.usual.expected()),
             test: candidate.test,
             received: own.received,
             unsolicited: own.unsolicited,

@@ -167,7 +167,11 @@ impl Incident {
     /// Adds a class, or what is now known of one.
     pub(crate) fn put_vector(&mut self, class: Class, name: String, terms: Vec<Term>) {
         match self.vectors.iter_mut().find(|v| v.class == class) {
-            Some(vector) => vector.terms = terms,
+            Some(vector) => {
+                self.changed |= vector.name != name;
+                vector.name = name;
+                vector.terms = terms;
+            }
             None => {
                 let fresh =
                     VectorState { class, name, packets: 0, bytes: 0, terms, src_port: None, dst_port: None };

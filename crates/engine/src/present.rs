@@ -80,11 +80,16 @@ fn called(state: &VectorState, all: &[&VectorState]) -> String {
     let amplification = |v: &VectorState| v.name.starts_with("udp-amplification");
     let reflection =
         |v: &VectorState| v.name.starts_with("udp-amplification") || v.name.ends_with("-reflection");
+    // Whole connections without purpose: their acknowledgements and ends are of the same vector.
+    fn handshakes(v: &VectorState) -> bool {
+        v.name == "tcp-connection-flood" || v.name == "tls-handshake-flood"
+    }
     let completed = match state.class {
         Class::UDP_FRAGMENT => largest(amplification),
         Class::TCP_RST_FIN => {
-            largest(|v| v.name == "tcp-synack-reflection" || v.name == "tcp-middlebox-reflection")
+            largest(|v| v.name.starts_with("tcp-") && v.name.ends_with("-reflection") || handshakes(v))
         }
+        Class::TCP_ACK => largest(handshakes),
         Class::ICMP_ERROR => largest(reflection),
         _ => None,
     };

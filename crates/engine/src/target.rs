@@ -36,7 +36,10 @@ pub(crate) struct Stream {
     pub(crate) class: Class,
     pub(crate) lately: Faded,
     pub(crate) cusum: Cusum,
+    /// Normal rate of what is suspect.
     pub(crate) baseline: Baseline,
+    /// Normal rate of the whole class.
+    pub(crate) usual: Baseline,
     /// First suspect packet since the test last stood at zero.
     pub(crate) onset: Timestamp,
     /// First suspect packet after the last second without any, and how many there were since.
@@ -91,6 +94,7 @@ impl Target {
                 lately: Faded::default(),
                 cusum: Cusum::default(),
                 baseline: Baseline::default(),
+                usual: Baseline::default(),
                 onset: Timestamp::ZERO,
                 run: (Timestamp::ZERO, 0.0),
                 last: Timestamp::ZERO,

@@ -5,7 +5,7 @@ use base::prefix::{bits_of, narrow, wide};
 use base::{Prefix, Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::class::Class;
-use detect::cusum;
+use detect::cusum::{self, Cusum};
 use detect::shard::{Cell, CellKey, Side};
 use detect::vector::{self, Counts};
 
@@ -23,6 +23,8 @@ const HOSTS_MIN: usize = 4;
 const CAPTURE_THRESHOLD: f64 = 8.5;
 /// Seconds in which one false alarm is allowed: a week.
 const BUDGET_SECS: f64 = 604_800.0;
+/// A daemon that has just begun does not know yet who is always busy.
+const WARM_UP: Span = Span::from_secs(8);
 /// Suspect packets further apart than this do not belong to one run.
 const RUN_GAP: Span = Span::from_secs(1);
 /// Packets of a run that may have come before its test rose.
@@ -51,6 +53,8 @@ pub(crate) struct Candidate {
 #[derive(Debug)]
 pub(crate) struct Watch {
     targets: Map<TargetKey, Target>,
+    /// End of the first tick.
+    begun: Option<Timestamp>,
     pub(crate) evicted: u64,
 }
 
@@ -81,7 +85,7 @@ struct Others {
 
 impl Watch {
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { targets: Map::new(seed), evicted: 0 }
+        Self { targets: Map::new(seed), begun: None, evicted: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -178,6 +182,8 @@ impl Watch {
     ) {
         let now = tick.until;
         let secs = settings.tick.as_secs_f64();
+        let begun = *self.begun.get_or_insert(now);
+        let warming = settings.profile == Profile::Daemon && now.since(begun) < WARM_UP;
         let target = self.targets.get_or_insert_with(key, || Target::new(now));
         #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
         let idle =
@@ -192,7 +198,8 @@ impl Watch {
             if c.received.packets == 0 {
                 continue;
             }
-            let suspect = (vector::family(c.class).suspect)(&seen);
+            let family = vector::family(c.class);
+            let suspect = (family.suspect)(&seen);
             let known = seen.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
             let first = if known { c.received.first_unsolicited } else { c.received.first };
             if suspect > 0.0 {
@@ -206,8 +213,15 @@ impl Watch {
             let normal = Self::normal(settings, stream);
             let scale = scale(&c.received);
             let was_zero = stream.cusum.is_zero();
-            stream.cusum.update(weighted / scale, normal * secs / scale, 1.0, 4.0 * threshold);
-            stream.baseline.learn(now, weighted.max(0.0), frozen || stream.cusum.value() > threshold * 0.5);
+            let phi = if seen.exact { 1.0 } else { noise(family.excuses, seen.received, suspect) };
+            stream.cusum.update(weighted / scale, normal * secs / scale, phi, 4.0 * threshold);
+            let learning = warming && family.needs_learning;
+            let freeze = !learning && (frozen || stream.cusum.value() > threshold * 0.5);
+            stream.baseline.learn(now, weighted.max(0.0), freeze);
+            stream.usual.learn(now, seen.received, freeze);
+            if learning {
+                stream.cusum = Cusum::default();
+            }
             if stream.cusum.is_zero() {
                 stream.suspect = 0.0;
                 stream.rate_max = 0.0;
@@ -281,6 +295,12 @@ impl Watch {
         }
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
     }
+}
+
+/// How much noisier than a count a difference is of which `seen` is one side and `suspect` the result.
+fn noise(excuses: f64, seen: f64, suspect: f64) -> f64 {
+    let excused = (seen - suspect).max(0.0);
+    1.0 + excuses * excused / seen.max(1.0)
 }
 
 /// Packets behind one sample.

@@ -8,6 +8,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| class.reflector().is_some(),
     suspect: |c: &Counts| beyond_dialogue(c, 4.0),
+    excuses: 4.0,
+    needs_learning: false,
     judge,
     name: |e| format!("udp-amplification-{}", e.class.reflector().unwrap_or("other")),
     floor_factor: 1.0,

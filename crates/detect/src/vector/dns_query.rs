@@ -9,6 +9,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| class == Class::DNS_QUERY,
     suspect: |c: &Counts| c.received,
+    excuses: 0.0,
+    needs_learning: true,
     judge,
     name: |_| "dns-query-flood".to_string(),
     // A name server answers to everybody, so volume says little below this.

@@ -10,6 +10,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| matches!(class, Class::UDP_FRAGMENT | Class::IP_FRAGMENT),
     suspect: |c: &Counts| beyond_dialogue(c, 20.0),
+    excuses: 20.0,
+    needs_learning: false,
     judge,
     name,
     floor_factor: 1.0,

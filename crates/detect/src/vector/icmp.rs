@@ -9,6 +9,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| matches!(class, Class::ICMP_ECHO | Class::ICMP_ERROR | Class::ICMP_OTHER),
     suspect,
+    excuses: 1.0,
+    needs_learning: false,
     judge,
     name: |_| "icmp-flood".to_string(),
     floor_factor: 1.0,

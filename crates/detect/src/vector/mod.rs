@@ -51,6 +51,10 @@ pub struct Family {
     pub takes: fn(Class) -> bool,
     /// How many of a tick's packets are suspect; negative where answers outweigh.
     pub suspect: fn(&Counts) -> f64,
+    /// Packets that one of the other direction excuses: makes the noise of a sampled difference larger than that of a count.
+    pub excuses: f64,
+    /// Whether steady one-sided traffic of this kind is ordinary, so that nothing is said before it is learned.
+    pub needs_learning: bool,
     /// Terms beyond the common ones.
     pub judge: fn(&Evidence, &mut Terms),
     /// The vector's fixed name.
@@ -132,6 +136,9 @@ fn one_way(e: &Evidence, terms: &mut Terms) {
         }
     } else if e.sent * 20.0 < e.received {
         terms.say(3.0, format!("hardly anything goes back ({:.0} to {:.0} packets)", e.sent, e.received));
+    }
+    if !e.exact && e.usual > 0.0 && e.rate < 4.0 * e.usual {
+        terms.say(-5.0, format!("the target is used to {:.0} packets/s of this class", e.usual));
     }
     single_conversation(e, terms);
 }

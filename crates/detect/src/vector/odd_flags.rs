@@ -9,6 +9,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| class == Class::TCP_ODD,
     suspect: |c: &Counts| c.received,
+    excuses: 0.0,
+    needs_learning: false,
     judge,
     name: |_| "tcp-odd-flags-flood".to_string(),
     floor_factor: 1.0,

@@ -9,6 +9,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| matches!(class, Class::GRE | Class::OTHER),
     suspect: |c: &Counts| beyond_dialogue(c, 20.0),
+    excuses: 20.0,
+    needs_learning: true,
     judge,
     name: |e| if e.class == Class::GRE { "gre-flood" } else { "other-protocol-flood" }.to_string(),
     floor_factor: 1.0,

@@ -9,6 +9,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| class == Class::QUIC,
     suspect: |c: &Counts| beyond_dialogue(c, 20.0),
+    excuses: 20.0,
+    needs_learning: true,
     judge,
     name: |e| {
         let (share, port) = e.shape.src_port_top;

@@ -9,8 +9,10 @@ use crate::evidence::{Evidence, Terms};
 
 pub(super) const FAMILY: Family = Family {
     takes: |class| class == Class::TCP_SYN,
-    // An honest connection sends at least three more packets than its SYN: two acknowledgements and a request.
-    suspect: |c: &Counts| c.received - 0.4 * c.established,
+    // An honest connection sends at least two more packets than its SYN: an acknowledgement and a request.
+    suspect: |c: &Counts| c.received - 0.5 * c.established,
+    excuses: 0.5,
+    needs_learning: false,
     judge,
     name,
     floor_factor: 1.0,

@@ -12,6 +12,8 @@ pub(super) const FAMILY: Family = Family {
         // Segmentation and delayed acknowledgements: up to this many packets one way for one the other way.
         if c.exact { c.unsolicited } else { c.received - 4.0 * c.tcp_sent }
     },
+    excuses: 4.0,
+    needs_learning: true,
     judge,
     name,
     floor_factor: 1.0,

@@ -10,6 +10,8 @@ use crate::evidence::{Evidence, Terms};
 pub(super) const FAMILY: Family = Family {
     takes: |class| class == Class::TCP_SYNACK,
     suspect: |c: &Counts| if c.exact { c.unsolicited } else { c.received - 1.5 * c.syns_sent },
+    excuses: 1.5,
+    needs_learning: false,
     judge,
     name: |_| "tcp-synack-reflection".to_string(),
     floor_factor: 1.0,
