@@ -54,6 +54,8 @@ pub struct Evidence {
     pub syns: f64,
     /// Echo replies and other informational ICMP sent, faded likewise.
     pub icmp_sent: f64,
+    /// For fragments: the reflecting protocol whose unasked answers come with them.
+    pub completes: Option<Class>,
     /// Whether every packet is seen.
     pub exact: bool,
     /// Distinct sources of the class lately, as far as counted.

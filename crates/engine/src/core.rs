@@ -232,16 +232,18 @@ impl Engine {
             incident.detected = now;
             incident.changed = true;
         }
-        incident.put_vector(candidate.class, name, terms);
-        if !known {
-            // Unasked packets since the attack began are of it, though their own test rose later.
-            let from = if by_pairs(candidate.class) {
-                candidate.onset.min(incident.started)
-            } else {
-                candidate.onset
-            };
+        incident.put_vector(candidate.class, name, terms.clone());
+        // Unasked packets since the attack began are of it, though their own test rose later.
+        let paired = by_pairs(candidate.class);
+        let from = if paired { candidate.onset.min(incident.started) } else { candidate.onset };
+        // The answers that fragments complete may be too few to stand out by themselves.
+        let completed = evidence.completes.filter(|class| incident.vector(*class).is_none());
+        if let Some((class, protocol)) = completed.and_then(|class| Some((class, class.reflector()?))) {
+            incident.put_vector(class, format!("udp-amplification-{protocol}"), terms);
+        }
+        for class in completed.into_iter().chain((!known).then_some(candidate.class)) {
             for tick in self.ring.since(from) {
-                incident.absorb(tick, &self.settings, &self.classifier, Some(candidate.class));
+                incident.absorb(tick, &self.settings, &self.classifier, Some(class));
             }
             incident.derive_at = Some(now);
         }
@@ -322,12 +324,32 @@ impl Engine {
             data: lately(Class::TCP_DATA).received,
             syns: lately(Class::TCP_SYN).sent,
             icmp_sent: lately(Class::ICMP_OTHER).sent,
+            completes: (class == Class::UDP_FRAGMENT).then(|| self.completed(&candidate.key)).flatten(),
             exact,
             sources: sources.max(shape.sources),
             source_top,
             hosts: hosts_hit,
             shape,
         }
+    }
+
+    /// The reflecting protocol of which the target lately got most unasked answers, if fragments can be theirs.
+    fn completed(&self, key: &TargetKey) -> Option<Class> {
+        /// First fragments there have to be for later ones, at least.
+        const SHARE_MIN: f64 = 0.1;
+        let target = self.watch.target(key)?;
+        let exact = self.settings.profile.is_exact();
+        let unasked = |class: Class| {
+            let lately = target.lately(class);
+            if exact { lately.unsolicited } else { lately.received - 4.0 * lately.sent }
+        };
+        let least = SHARE_MIN * target.lately(Class::UDP_FRAGMENT).received;
+        let reflectors = target.streams.iter().map(|s| s.class).filter(|c| c.reflector().is_some());
+        reflectors
+            .map(|class| (unasked(class), class))
+            .filter(|(packets, _)| *packets > least.max(1.0))
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+            .map(|(_, class)| class)
     }
 
     /// Distinct sources of a stream lately, and the share of the busiest.

@@ -19,6 +19,9 @@ pub(super) const FAMILY: Family = Family {
 
 fn judge(e: &Evidence, terms: &mut Terms) {
     one_way(e, terms);
+    if let Some(protocol) = e.completes.and_then(Class::reflector) {
+        terms.say(3.0, format!("unasked answers of {protocol} servers come with them"));
+    }
     if e.shape.tiny_fragments >= 0.5 {
         let share = e.shape.tiny_fragments * 100.0;
         terms.say(6.0, format!("{share:.0} % are fragments shorter than any stack makes"));

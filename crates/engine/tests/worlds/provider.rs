@@ -1,0 +1,62 @@
+//! A provider of 100 kpps seen through sFlow at 1:1000.
+
+use engine::report::Direction;
+
+use crate::world::{found, measured};
+
+/// One attack of this name on this target, and nothing else.
+fn finds(name: &str, vector: &str, direction: Direction) {
+    for seed in [1, 2] {
+        let scenario = measured(name, seed);
+        let attacks = found(&scenario);
+        let told: Vec<_> =
+            attacks.iter().map(|a| (a.target, a.vectors[0].name.as_str(), a.direction)).collect();
+        assert_eq!(told, [(scenario.events[0].target, vector, direction)], "{name}, seed {seed}");
+        assert!(!attacks[0].rules.is_empty(), "{name}, seed {seed}: no rule");
+    }
+}
+
+fn finds_nothing(name: &str) {
+    for seed in [1, 3] {
+        assert_eq!(found(&measured(name, seed)), [], "{name}, seed {seed}");
+    }
+}
+
+#[test]
+fn floods_are_found_under_their_names() {
+    finds("syn-200k", "tcp-syn-flood", Direction::In);
+    finds("syn-v6-200k", "tcp-syn-flood", Direction::In);
+    finds("dns-100k", "udp-amplification-dns", Direction::In);
+    finds("ntp-40k", "udp-amplification-ntp", Direction::In);
+    finds("syn-25k", "tcp-syn-flood", Direction::In);
+}
+
+#[test]
+fn pulses_are_one_attack() {
+    finds("pulses-150k", "udp-flood", Direction::In);
+    finds("short-pulses-100k", "udp-flood", Direction::In);
+}
+
+#[test]
+fn carpet_bombing_is_one_attack_on_the_prefix() {
+    finds("carpet-1M", "udp-flood", Direction::In);
+}
+
+#[test]
+fn an_own_host_that_floods_is_an_outgoing_attack_on_its_victim() {
+    finds("outgoing-syn", "tcp-syn-flood", Direction::Out);
+}
+
+#[test]
+fn honest_crowds_transfers_and_busy_hosts_are_left_alone() {
+    for name in ["crowd-60k", "elephant", "background", "background-1M"] {
+        finds_nothing(name);
+    }
+}
+
+#[test]
+fn the_twins_of_the_crowd_are_found() {
+    finds("crowd-syn-twin", "tcp-syn-flood", Direction::In);
+    finds("crowd-ack-twin", "tcp-ack-flood", Direction::In);
+    finds("crowd-handshake-twin", "tcp-connection-flood", Direction::In);
+}
