@@ -7,6 +7,8 @@ mod daemon;
 mod decode;
 mod demo;
 mod help;
+#[cfg(test)]
+mod recorded;
 mod replay;
 mod rules;
 mod support;

@@ -20,7 +20,7 @@ pub(crate) fn attacks_with(frames: &[Frame], shards: usize, seed: u64) -> Vec<At
     let mut replay = Replay::new(Settings::of(Profile::Capture), shards, &Seed::new(seed));
     let mut last = BTreeMap::new();
     let mut collect = |replay: &mut Replay| {
-        while let Some(Output::Attack(attack)) = replay.poll_output() {
+        while let Some(Output::Attack { attack, .. }) = replay.poll_output() {
             last.insert(attack.id.clone(), *attack);
         }
     };

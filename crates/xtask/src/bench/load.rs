@@ -12,7 +12,6 @@ pub(crate) const FORMATS: &[(&str, u32)] =
 pub(crate) struct Sent {
     pub(crate) records: u64,
     pub(crate) datagrams: u64,
-    pub(crate) seconds: f64,
     /// Target and vectors of each attack in it.
     pub(crate) attacks: Vec<(String, Vec<String>)>,
 }
@@ -45,7 +44,6 @@ pub(crate) fn send(format: &str, rate: u32, records: u64, port: u16) -> Outcome<
     Ok(Sent {
         records: number("records")?,
         datagrams: number("datagrams")?,
-        seconds: report.get("seconds").and_then(Value::as_f64).unwrap_or(0.0),
         attacks: attacks
             .iter()
             .map(|attack| (words(attack, "target").concat(), words(attack, "vectors")))
