@@ -9,8 +9,12 @@ use sim::{Config, World};
 use telemetry::collector::{Collector, Settings as CollectorSettings};
 
 /// The four formats, by the names of the benches.
-pub const FORMATS: [(&str, Format); 4] =
-    [("sflow", Format::Sflow), ("netflow5", Format::NetFlow5), ("netflow9", Format::NetFlow9), ("ipfix", Format::Ipfix)];
+pub const FORMATS: [(&str, Format); 4] = [
+    ("sflow", Format::Sflow),
+    ("netflow5", Format::NetFlow5),
+    ("netflow9", Format::NetFlow9),
+    ("ipfix", Format::Ipfix),
+];
 
 /// At least so many records as datagrams of one exporter.
 pub fn datagrams(format: Format, records: u32) -> Vec<Sent> {

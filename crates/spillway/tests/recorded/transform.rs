@@ -12,20 +12,28 @@ pub(crate) struct Move {
     pub(crate) name: &'static str,
     pub(crate) input: fn(&[Frame]) -> Vec<Frame>,
     pub(crate) target: fn(Prefix) -> Prefix,
-    /// Whether packets and sources stay as many.
-    pub(crate) counts_stay: bool,
+    pub(crate) counts: Counts,
+}
+
+/// What becomes of the numbers of packets and sources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counts {
+    Same,
+    /// ICMP redirects have no counterpart in the other family (RFC 7915 §4.2).
+    Near,
+    Fewer,
 }
 
 /// All of them but the embedding, which takes a second recording.
 pub(crate) const MOVES: &[Move] = &[
-    Move { name: "other addresses", input: other_addresses, target: moved, counts_stay: true },
-    Move { name: "other ports", input: other_ports, target: same, counts_stay: true },
-    Move { name: "another time", input: another_time, target: same, counts_stay: true },
-    Move { name: "a VLAN tag", input: tagged, target: same, counts_stay: true },
-    Move { name: "cut to 96 octets", input: cut, target: same, counts_stay: true },
-    Move { name: "the other file format", input: other_format, target: same, counts_stay: true },
-    Move { name: "IPv6", input: as_ipv6, target: widened, counts_stay: true },
-    Move { name: "every second packet", input: halved, target: same, counts_stay: false },
+    Move { name: "other addresses", input: other_addresses, target: moved, counts: Counts::Same },
+    Move { name: "other ports", input: other_ports, target: same, counts: Counts::Same },
+    Move { name: "another time", input: another_time, target: same, counts: Counts::Same },
+    Move { name: "a VLAN tag", input: tagged, target: same, counts: Counts::Same },
+    Move { name: "cut to 96 octets", input: cut, target: same, counts: Counts::Same },
+    Move { name: "the other file format", input: other_format, target: same, counts: Counts::Same },
+    Move { name: "IPv6", input: as_ipv6, target: widened, counts: Counts::Near },
+    Move { name: "every second packet", input: halved, target: same, counts: Counts::Fewer },
 ];
 
 fn other_addresses(frames: &[Frame]) -> Vec<Frame> {
