@@ -21,6 +21,8 @@ use crate::{present, reservoir, signature};
 const INCIDENTS_MAX: usize = 1024;
 /// Attacks remembered after their end.
 const ENDED_MAX: usize = 1024;
+/// A live attack's numbers are told again this often while they grow.
+const TELL_EVERY: Span = Span::from_secs(1);
 /// An attack is judged again so long after its detection: answers and acknowledgements come later than what they answer.
 const SECOND_LOOK: Span = Span::from_secs(2);
 /// Examples are looked at this far back.
@@ -432,8 +434,15 @@ impl Engine {
     }
 
     fn tell(&mut self, now: Timestamp) {
+        let live = self.settings.profile == Profile::Daemon;
         for incident in &mut self.incidents {
-            if std::mem::take(&mut incident.changed) {
+            let (when, packets) = incident.told;
+            let grown = live && incident.packets > packets && now.since(when) >= TELL_EVERY;
+            if std::mem::take(&mut incident.changed) || grown {
+                incident.told = (now, incident.packets);
+                if live && incident.samples.len() > crate::incident::SAMPLES_MAX {
+                    incident.trim_samples();
+                }
                 let attack = Box::new(present::attack(incident, &self.settings));
                 self.outputs.push_back(Output::Attack { at: now, attack });
             }

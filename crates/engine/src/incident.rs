@@ -64,8 +64,12 @@ pub(crate) struct Incident {
     pub(crate) rules_explain: Vec<String>,
     pub(crate) derive_at: Option<Timestamp>,
     pub(crate) derived: u32,
-    /// What was last told.
+    /// Examples counted, kept or not.
+    pub(crate) samples_seen: u64,
+    /// Whether something happened that the outside has not been told.
     pub(crate) changed: bool,
+    /// When it was last told, and with how many packets.
+    pub(crate) told: (Timestamp, u64),
     absorbed: Timestamp,
 }
 
@@ -150,7 +154,9 @@ impl Incident {
             rules_explain: Vec::new(),
             derive_at: None,
             derived: 0,
+            samples_seen: 0,
             changed: true,
+            told: (Timestamp::ZERO, 0),
             absorbed: Timestamp::ZERO,
         }
     }
@@ -313,6 +319,7 @@ impl Incident {
                 self.add_source(wide(sample.headers.src), sample.packets);
             }
         }
+        self.samples_seen += u64::try_from(fresh.len()).unwrap_or(0);
         self.samples.append(&mut fresh);
         if self.samples.len() > 2 * SAMPLES_MAX {
             self.trim_samples();

@@ -21,7 +21,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
         crate::tick::prefix(&incident.key)
     };
     let (vectors, main) = vectors(incident);
-    let sources = sources(incident, &vectors);
+    let sources = sources(incident, settings, &vectors);
     Attack {
         event: Event::Attack,
         state: if incident.ended.is_some() { State::Over } else { State::Active },
@@ -101,7 +101,7 @@ fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e6).round() / 1e6 }
 }
 
-fn sources(incident: &Incident, vectors: &[Vector]) -> Sources {
+fn sources(incident: &Incident, settings: &Settings, vectors: &[Vector]) -> Sources {
     // Who carries connections on has a right to its SYNs.
     let honest = |packets: u64, established: u64| established >= 2 * packets;
     let mut all: Vec<(u128, u64)> = incident
@@ -122,27 +122,34 @@ fn sources(incident: &Incident, vectors: &[Vector]) -> Sources {
             share: share(*packets, incident.packets),
         })
         .collect();
-    let (nature, confidence) = nature(incident, vectors, count);
+    let (nature, confidence) = nature(incident, settings, vectors, count);
     Sources { count, nature, confidence, top }
 }
 
 /// A first opinion from the kind of attack and the spread of its sources.
-fn nature(incident: &Incident, vectors: &[Vector], count: u64) -> (Nature, f64) {
+fn nature(incident: &Incident, settings: &Settings, vectors: &[Vector], count: u64) -> (Nature, f64) {
     let reflected: f64 = vectors
         .iter()
         .filter(|v| v.name.starts_with("udp-amplification") || v.name.ends_with("-reflection"))
         .map(|v| v.share)
         .sum();
     #[expect(clippy::cast_precision_loss, reason = "a mean")]
-    let per_source = incident.packets as f64 / count.max(1) as f64;
+    let per_source = {
+        // Behind a sampler each source shows a packet or two of many: there only a crowd of them says something.
+        let seen = if settings.profile.is_exact() { incident.packets } else { incident.samples_seen };
+        seen as f64 / count.max(1) as f64
+    };
     if reflected >= 0.9 {
         (Nature::Reflectors, 0.9)
     } else if reflected > 0.1 {
         (Nature::Mixed, 0.6)
-    } else if count >= 1000 && per_source < 3.0 {
+    } else if settings.profile.is_exact() && count >= 1000 && per_source < 3.0 {
         (Nature::Spoofed, 0.9)
-    } else if count >= 200 && per_source < 10.0 {
+    } else if settings.profile.is_exact() && count >= 200 && per_source < 10.0 {
         (Nature::Spoofed, 0.6)
+    } else if count >= 1000 && per_source < 1.2 {
+        // A large botnet looks the same through a coarse sampler.
+        (Nature::Spoofed, 0.5)
     } else {
         (Nature::Unknown, 0.0)
     }

@@ -157,8 +157,9 @@ fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize,
     let range = |from: usize, to: usize| Some(Range { from: bins.get(from)?.value, to: bins.get(to)?.value });
     let Some(best) = range(from, to) else { return };
     let whole = f64::from(last.value - first.value + 1);
-    // A range that only steps around the honest values seen would not miss the next one.
-    let informative = |kept: f64| kept <= 0.9 * whole;
+    // A range that only steps around the honest values seen would not miss the next one; random ports have no borders.
+    let most = if matches!(slot, Slot::Length | Slot::Ttl) { 0.9 } else { 0.5 };
+    let informative = |kept: f64| kept <= most * whole;
     if informative(width(&best)) {
         push(facts, slot, vec![best]);
     }
