@@ -60,7 +60,7 @@ impl RoleBook {
                 let Ok(number) = index.parse() else { continue };
                 let entry = Entry { exporter: view.index, interface: number };
                 if let Some(name) =
-                    interface.name.as_ref().filter(|_| !self.seen.get(at).is_some_and(|n| *n > 0))
+                    interface.name.as_ref().filter(|_| self.seen.get(at).is_none_or(|n| *n == 0))
                 {
                     // Its role follows at the next look, when the name is the exporter's.
                     named.push((view.address, number, name.clone()));
