@@ -19,6 +19,7 @@ const AGE_MAX: Span = Span::from_secs(120);
 
 /// The lane of a pair, the same for both directions.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the lane")]
 pub const fn lane(a: u128, b: u128) -> usize {
     let mixed = Mixer::new(0x6c61_6e65).with_wide(a ^ b).with_wide(a.wrapping_add(b)).finish();
     mixed as usize % LANES

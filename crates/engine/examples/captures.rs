@@ -1,4 +1,11 @@
 //! Prints what the engine finds in captures: for work on detection.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a tool of its developers, who may see it fail"
+)]
+
 use base::{Timestamp, map::Seed};
 use engine::{Output, Profile, Replay, Settings};
 use pcap_file::DataLink;

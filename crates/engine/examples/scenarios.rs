@@ -1,5 +1,14 @@
 //! Runs the named worlds through the engine: for work on detection.
 //! `scenarios capture [VECTOR…]`, `scenarios provider [NAME…]`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::or_fun_call,
+    clippy::disallowed_methods,
+    reason = "a tool of its developers, who may see it fail and take its time"
+)]
+
 use std::collections::BTreeMap;
 
 use base::{Span, Timestamp, map::Seed};

@@ -104,7 +104,7 @@ impl Target {
             self.streams.insert(at, fresh);
             at
         });
-        &mut self.streams[at]
+        self.streams.get_mut(at).expect("found or just inserted there")
     }
 
     pub(crate) fn stream(&self, class: Class) -> Option<&Stream> {

@@ -19,6 +19,7 @@ mod search;
 mod shape;
 mod stability;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers made up by the tests")]
 mod tests;
 
 use alloc::vec::Vec;

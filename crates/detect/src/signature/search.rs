@@ -200,10 +200,10 @@ impl Arena {
             let better = |state: &State, than: &State| {
                 order((state.score, &state.facts), (than.score, &than.facts)) == Ordering::Less
             };
-            if let Some(state) = next.iter().find(|s| s.fair).and_then(grown) {
-                if !fairest.fair || better(&state, &fairest) {
-                    fairest = state;
-                }
+            if let Some(state) = next.iter().find(|s| s.fair).and_then(grown)
+                && (!fairest.fair || better(&state, &fairest))
+            {
+                fairest = state;
             }
             let wide: Vec<State> = next.iter().take(WIDTH).filter_map(grown).collect();
             if let Some(state) = wide.first().filter(|s| better(s, &any)) {

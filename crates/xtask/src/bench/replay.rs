@@ -31,9 +31,10 @@ pub(crate) fn run() -> Outcome<String> {
             best = best.min(seconds);
             resident = bytes;
         }
-        let peer = tshark(&file).map_or("not here".to_owned(), |seconds| {
-            format!("{:.0} packets a second ({:.0}×)", rate(packets, seconds), seconds / best)
-        });
+        let peer = tshark(&file).map_or_else(
+            || "not here".to_owned(),
+            |seconds| format!("{:.0} packets a second ({:.0}×)", rate(packets, seconds), seconds / best),
+        );
         text.push_str(&format!(
             "| {packets} | {:.2} million | {:.0} MB | {peer} |\n",
             rate(packets, best) / 1e6,
