@@ -23,6 +23,8 @@ pub struct Sample {
     pub packets: u64,
     /// Layer-3 octets it stands for, scaled.
     pub bytes: u64,
+    /// Which exporter told of it, and the interface it came in by.
+    pub entry: (u32, Option<u32>),
     /// Whether the receiver had not spoken to the sender before; always false where pairs are not watched.
     pub unsolicited: bool,
 }

@@ -315,6 +315,7 @@ impl Shard {
                 snip: record.snip,
                 packets: count.packets,
                 bytes: count.bytes,
+                entry: (record.exporter, record.input_if),
                 unsolicited: count.unsolicited,
             };
             samples.offer(hash, sample);

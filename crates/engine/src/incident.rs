@@ -21,6 +21,8 @@ use crate::tick::{Tick, hosts, prefix, received};
 const SOURCES_MAX: usize = 1_200_000;
 /// Hosts of a carpet told apart.
 const HOSTS_MAX: usize = 1 << 16;
+/// Ways into the network told apart.
+const ENTRIES_MAX: usize = 256;
 /// Examples kept of an attack.
 pub(crate) const SAMPLES_MAX: usize = 4096;
 
@@ -64,6 +66,8 @@ pub(crate) struct Incident {
     pub(crate) rules_explain: Vec<String>,
     pub(crate) derive_at: Option<Timestamp>,
     pub(crate) derived: u32,
+    /// Packets by exporter and interface of entry, from the examples.
+    pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
     pub(crate) samples_seen: u64,
     /// Whether something happened that the outside has not been told.
@@ -154,6 +158,7 @@ impl Incident {
             rules_explain: Vec::new(),
             derive_at: None,
             derived: 0,
+            entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
             changed: true,
             told: (Timestamp::ZERO, 0),
@@ -303,10 +308,10 @@ impl Incident {
         only: Option<Class>,
     ) {
         let mut fresh: Vec<(u64, Sample)> = Vec::new();
+        let exact = settings.profile.is_exact();
         for (hash, sample) in &tick.counts.samples {
             let class = classifier.received(&sample.headers);
             let wanted = only.is_none_or(|c| c == class) && self.vector(class).is_some();
-            let exact = settings.profile.is_exact();
             if wanted
                 && (!exact || !by_pairs(class) || sample.unsolicited)
                 && self.areas.iter().any(|area| area.contains(sample.headers.dst))
@@ -314,9 +319,16 @@ impl Incident {
                 fresh.push((*hash, *sample));
             }
         }
-        if !settings.profile.is_exact() {
+        if !exact {
             for (_, sample) in &fresh {
                 self.add_source(wide(sample.headers.src), sample.packets);
+            }
+        }
+        if !exact {
+            for (_, sample) in &fresh {
+                if self.entries.len() < ENTRIES_MAX || self.entries.contains_key(&sample.entry) {
+                    *self.entries.entry(sample.entry).or_default() += sample.packets;
+                }
             }
         }
         self.samples_seen += u64::try_from(fresh.len()).unwrap_or(0);

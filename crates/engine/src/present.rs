@@ -4,7 +4,7 @@ use base::prefix::{cover, narrow};
 use detect::class::Class;
 
 use crate::incident::{Incident, VectorState};
-use crate::report::{Attack, Event, Nature, Severity, Sources, State, TopSource, Vector};
+use crate::report::{Attack, Entry, Event, Nature, Severity, Sources, State, TopSource, Vector};
 use crate::settings::Settings;
 
 /// Busiest sources told.
@@ -41,7 +41,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
         rules: if incident.severity == Severity::Attack { incident.rules.clone() } else { Vec::new() },
         packets: incident.packets,
         bytes: incident.bytes,
-        entries: Vec::new(),
+        entries: entries(incident),
     }
 }
 
@@ -124,6 +124,19 @@ fn sources(incident: &Incident, settings: &Settings, vectors: &[Vector]) -> Sour
         .collect();
     let (nature, confidence) = nature(incident, settings, vectors, count);
     Sources { count, nature, confidence, top }
+}
+
+/// Where it comes in, the widest door first.
+fn entries(incident: &Incident) -> Vec<Entry> {
+    let total: u64 = incident.entries.values().sum();
+    let mut doors: Vec<_> = incident.entries.iter().collect();
+    doors.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let entry = |(&(exporter, input_if), &packets): (&(u32, Option<u32>), &u64)| Entry {
+        exporter,
+        input_if,
+        share: share(packets, total),
+    };
+    doors.into_iter().take(TOP_MAX).map(entry).collect()
 }
 
 /// A first opinion from the kind of attack and the spread of its sources.

@@ -65,6 +65,7 @@ fn sample(v6: bool, i: usize, src: u32, protocol: u8, length: u32) -> Sample {
         snip: Snip::EMPTY,
         packets: 1,
         bytes: u64::from(length),
+        entry: (0, None),
         unsolicited: false,
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn read(path: &PathBuf) -> Vec<Sample> {
                 at: Timestamp::from_nanos(at),
                 packets: 1,
                 bytes: u64::from(parsed.headers.length),
+                entry: (0, None),
                 unsolicited: false,
             });
         }

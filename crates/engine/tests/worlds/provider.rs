@@ -13,6 +13,8 @@ fn finds(name: &str, vector: &str, direction: Direction) {
             attacks.iter().map(|a| (a.target, a.vectors[0].name.as_str(), a.direction)).collect();
         assert_eq!(told, [(scenario.events[0].target, vector, direction)], "{name}, seed {seed}");
         assert!(!attacks[0].rules.is_empty(), "{name}, seed {seed}: no rule");
+        let entering: f64 = attacks[0].entries.iter().map(|e| e.share).sum();
+        assert!((0.99..1.01).contains(&entering), "{name}, seed {seed}: enters by {:?}", attacks[0].entries);
     }
 }
 
