@@ -25,6 +25,8 @@ pub struct Sample {
     pub bytes: u64,
     /// Which exporter told of it, and the interface it came in by.
     pub entry: (u32, Option<u32>),
+    /// Whether an own host sent it to a foreign one.
+    pub outgoing: bool,
     /// Whether the receiver had not spoken to the sender before; always false where pairs are not watched.
     pub unsolicited: bool,
 }

@@ -66,9 +66,7 @@ pub struct Cell {
     /// Last packet.
     pub last: Timestamp,
     /// Packets by part of the tick.
-    pub fine_packets: [u64; FINE],
-    /// Octets by part of the tick.
-    pub fine_bytes: [u64; FINE],
+    pub fine_packets: [u32; FINE],
 }
 
 /// Later than any packet.
@@ -86,7 +84,6 @@ impl Cell {
         first_unsolicited: NEVER,
         last: Timestamp::ZERO,
         fine_packets: [0; FINE],
-        fine_bytes: [0; FINE],
     };
 
     /// Adds another cell's counts.
@@ -100,10 +97,7 @@ impl Cell {
         self.first_unsolicited = self.first_unsolicited.min(other.first_unsolicited);
         self.last = self.last.max(other.last);
         for (a, b) in self.fine_packets.iter_mut().zip(other.fine_packets) {
-            *a += b;
-        }
-        for (a, b) in self.fine_bytes.iter_mut().zip(other.fine_bytes) {
-            *a += b;
+            *a = a.saturating_add(b);
         }
     }
 }
@@ -155,6 +149,8 @@ pub struct ShardTick {
     pub sources: Vec<(SourceKey, SourceCount)>,
     /// Examples by class.
     pub samples: Vec<(u64, Sample)>,
+    /// Records of each class of which examples were chosen; empty when there were none.
+    pub offered: Vec<u64>,
     /// Triples beyond the cap.
     pub sources_dropped: u64,
     /// Cells beyond the cap.
@@ -220,7 +216,14 @@ impl Shard {
         if from_own {
             self.cell(src, Side::Sent, self.classifier.sent(headers), &count);
         }
-        if self.own.is_some() {
+        if self.own.is_some() && !self.exact {
+            // Foreign hosts are too many to count each: those that matter show in the samples.
+            match (from_own, to_own) {
+                (true, false) => self.victim(dst, src, Side::ReceivedFromUs, &count),
+                (false, false) => self.tally.transit += 1,
+                (_, true) => {}
+            }
+        } else if self.own.is_some() {
             count.unsolicited = unsolicited;
             match (from_own, to_own) {
                 (true, false) => {
@@ -283,10 +286,7 @@ impl Shard {
         cell.first = cell.first.min(count.record.start);
         cell.last = cell.last.max(count.record.end);
         if let Some(part) = cell.fine_packets.get_mut(count.part) {
-            *part += count.packets;
-        }
-        if let Some(part) = cell.fine_bytes.get_mut(count.part) {
-            *part += count.bytes;
+            *part = part.saturating_add(u32::try_from(count.packets).unwrap_or(u32::MAX));
         }
     }
 
@@ -305,6 +305,12 @@ impl Shard {
                 self.tally.sources_dropped += 1;
             }
         }
+        if self.tally.offered.is_empty() {
+            self.tally.offered.resize(COUNT, 0);
+        }
+        if let Some(offered) = self.tally.offered.get_mut(class.index()) {
+            *offered += 1;
+        }
         let Some(samples) = self.samples.get_mut(class.index()) else { return };
         let hash = sample::hash(self.key, record);
         if samples.wants(hash) {
@@ -316,6 +322,7 @@ impl Shard {
                 packets: count.packets,
                 bytes: count.bytes,
                 entry: (record.exporter, record.input_if),
+                outgoing: side == Side::ReceivedFromUs,
                 unsolicited: count.unsolicited,
             };
             samples.offer(hash, sample);
@@ -354,6 +361,13 @@ impl ShardTick {
         self.cells = merge_sorted(core::mem::take(&mut self.cells), other.cells, |a, b| a.merge(&b));
         self.sources = merge_sorted(core::mem::take(&mut self.sources), other.sources, |a, b| a.merge(&b));
         self.samples.extend(other.samples);
+        if self.offered.is_empty() {
+            self.offered = other.offered;
+        } else {
+            for (a, b) in self.offered.iter_mut().zip(other.offered) {
+                *a += b;
+            }
+        }
     }
 
     /// After the last merge: brings the samples down to what one shard would have kept, in order.

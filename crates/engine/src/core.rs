@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use base::map::Seed;
+use base::map::{Map, Seed};
 use base::{Span, Timestamp};
 use detect::ShardTick;
 use detect::class::{Class, Classifier};
@@ -21,6 +21,10 @@ use crate::{present, reservoir, signature};
 const INCIDENTS_MAX: usize = 1024;
 /// Attacks remembered after their end.
 const ENDED_MAX: usize = 1024;
+/// How many ticks a judgement holds.
+const REJECTED_TICKS: u64 = 2;
+/// Judgements remembered; at the cap all are forgotten.
+const REJECTED_MAX: usize = 1 << 14;
 /// A live attack's numbers are told again this often while they grow.
 const TELL_EVERY: Span = Span::from_secs(1);
 /// An attack is judged again so long after its detection: answers and acknowledgements come later than what they answer.
@@ -72,6 +76,8 @@ pub struct Engine {
     pub(crate) incidents: Vec<Incident>,
     pub(crate) ended: VecDeque<report::Attack>,
     outputs: VecDeque<Output>,
+    /// When a stream above its threshold was last found to be no attack, and at which rate.
+    rejected: Map<(TargetKey, Class), (Timestamp, f64)>,
     now: Timestamp,
     incidents_refused: u64,
 }
@@ -82,11 +88,12 @@ impl Engine {
         Self {
             classifier: Classifier::default(),
             watch: Watch::new(seed.clone()),
-            ring: Ring::default(),
+            ring: Ring::new(settings.profile.is_exact()),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
             incidents: Vec::new(),
             ended: VecDeque::new(),
             outputs: VecDeque::new(),
+            rejected: Map::new(seed.clone()),
             now: Timestamp::ZERO,
             incidents_refused: 0,
             settings,
@@ -174,7 +181,7 @@ impl Engine {
     }
 
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
-        let tick = Tick::merge(until, shards, &self.classifier);
+        let tick = Tick::merge(until, shards, &self.classifier, self.settings.profile.is_exact());
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let incidents = &self.incidents;
         let frozen = |key: &TargetKey| incidents.iter().any(|i| i.covers(key));
@@ -210,6 +217,14 @@ impl Engine {
                 return;
             }
         }
+        // What was weighed and found light a moment ago is not weighed again, unless it has grown.
+        let question = (candidate.key, candidate.class);
+        if let Some((when, rate)) = self.rejected.get(&question)
+            && now.since(*when) < self.settings.tick.times(REJECTED_TICKS)
+            && candidate.rate < 2.0 * rate
+        {
+            return;
+        }
         let evidence = self.evidence(now, candidate);
         let terms = vector::judge(&evidence).0;
         let sum = evidence::sum(&terms);
@@ -218,7 +233,13 @@ impl Engine {
         let severity = match sum {
             s if s >= evidence::ATTACK => Severity::Attack,
             s if s >= evidence::SUSPICIOUS => Severity::Suspicious,
-            _ => return,
+            _ => {
+                if self.rejected.len() >= REJECTED_MAX {
+                    self.rejected.clear();
+                }
+                self.rejected.insert(question, (now, candidate.rate));
+                return;
+            }
         };
         let name = (vector::family(candidate.class).name)(&evidence);
         let index = match at {
@@ -295,18 +316,7 @@ impl Engine {
         let lately =
             |c: Class| self.watch.target(&candidate.key).map_or_else(Default::default, |t| t.lately(c));
         let (sources, source_top) = self.sources(from, candidate, only_unasked);
-        let hosts_hit = {
-            let mut seen: Vec<u128> = Vec::new();
-            if !target.is_host() {
-                for tick in self.ring.since(from) {
-                    let cells = tick.cells(hosts(&target)).iter();
-                    seen.extend(cells.filter(|(k, _)| k.class == class).map(|(k, _)| k.host));
-                }
-                seen.sort_unstable();
-                seen.dedup();
-            }
-            u64::try_from(seen.len()).unwrap_or(u64::MAX).max(1)
-        };
+        let hosts_hit = self.hosts_hit(now, &target, candidate);
         let own = lately(class);
         Evidence {
             class,
@@ -333,6 +343,18 @@ impl Engine {
             hosts: hosts_hit,
             shape,
         }
+    }
+
+    /// Distinct hosts of a prefix that got packets of the class in the last tick.
+    fn hosts_hit(&self, now: Timestamp, target: &base::Prefix, candidate: &Candidate) -> u64 {
+        if target.is_host() {
+            return 1;
+        }
+        let side = received(candidate.key.direction);
+        let last = self.ring.since(now.minus(Span::from_nanos(1))).last();
+        let cells = last.map(|tick| tick.cells(hosts(target))).unwrap_or_default();
+        let hit = cells.iter().filter(|(key, _)| key.side == side && key.class == candidate.class).count();
+        u64::try_from(hit).unwrap_or(u64::MAX).max(1)
     }
 
     /// The reflecting protocol of which the target lately got most unasked answers, if fragments can be theirs.

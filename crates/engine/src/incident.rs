@@ -224,9 +224,10 @@ impl Incident {
                 self.packets += packets;
                 self.bytes += bytes;
                 self.last = self.last.max(cell.last);
-                for ((p, b), (fp, fb)) in fine.iter_mut().zip(cell.fine_packets.iter().zip(cell.fine_bytes)) {
-                    *p += part.of(*fp);
-                    *b += part.of(fb);
+                for ((p, b), in_part) in fine.iter_mut().zip(cell.fine_packets) {
+                    let some = part.of(u64::from(in_part));
+                    *p += some;
+                    *b += part_of(cell.bytes, some, cell.packets);
                 }
                 if !self.key_is_host()
                     && (self.victims.len() < HOSTS_MAX || self.victims.contains_key(&key.host))
@@ -400,9 +401,14 @@ impl Part {
         if self.some >= self.all {
             return count;
         }
-        let part = u128::from(count) * u128::from(self.some) / u128::from(self.all.max(1));
-        u64::try_from(part).unwrap_or(u64::MAX)
+        part_of(count, self.some, self.all)
     }
+}
+
+/// `count` times `some` of `all`.
+fn part_of(count: u64, some: u64, all: u64) -> u64 {
+    let part = u128::from(count) * u128::from(some) / u128::from(all.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX)
 }
 
 /// Classes in which honest packets follow packets of the receiver.

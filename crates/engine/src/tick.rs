@@ -21,7 +21,12 @@ pub(crate) struct Tick {
 
 impl Tick {
     /// All shards' counts as one, whatever their order.
-    pub(crate) fn merge(until: Timestamp, shards: Vec<ShardTick>, classifier: &Classifier) -> Self {
+    pub(crate) fn merge(
+        until: Timestamp,
+        shards: Vec<ShardTick>,
+        classifier: &Classifier,
+        exact: bool,
+    ) -> Self {
         let mut shards = shards.into_iter();
         let mut counts = shards.next().unwrap_or_default();
         let mut several = false;
@@ -31,6 +36,13 @@ impl Tick {
         }
         if several {
             counts.seal(classifier);
+        }
+        counts.samples.sort_unstable_by_key(|(hash, s)| (wide(s.headers.dst), *hash, s.at));
+        if !exact {
+            let foreign = foreign_cells(&counts, classifier);
+            counts.cells.extend(foreign);
+            // Two sorted runs: a stable sort merges them in one pass.
+            counts.cells.sort_by_key(|a| a.0);
         }
         Self { until, counts }
     }
@@ -45,9 +57,71 @@ impl Tick {
         span(&self.counts.sources, hosts, |key| key.host)
     }
 
+    /// The examples of packets to these hosts.
+    fn samples(&self, hosts: RangeInclusive<u128>) -> &[(u64, Sample)] {
+        let samples = &self.counts.samples;
+        let from = samples.partition_point(|(_, s)| wide(s.headers.dst) < *hosts.start());
+        let to = samples.partition_point(|(_, s)| wide(s.headers.dst) <= *hosts.end());
+        samples.get(from..to).unwrap_or(&[])
+    }
+
     fn weight(&self) -> usize {
         self.counts.cells.len() + self.counts.sources.len() + self.counts.samples.len()
     }
+}
+
+/// What own hosts send to foreign ones and get back, from the examples: whoever suffers a flood of ours fills them.
+fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, Cell)> {
+    let mut kept = vec![0u64; counts.offered.len()];
+    for (_, sample) in &counts.samples {
+        if let Some(kept) = kept.get_mut(classifier.received(&sample.headers).index()) {
+            *kept += 1;
+        }
+    }
+    // How many records of a class one example stands for, times 256.
+    let scale = |class: Class| {
+        let offered = counts.offered.get(class.index()).copied().unwrap_or(1);
+        let kept = kept.get(class.index()).copied().unwrap_or(1).max(1);
+        (offered * 256 / kept).max(256)
+    };
+    let cell = |sample: &Sample, class: Class| {
+        let times = scale(class);
+        let (packets, bytes) =
+            (sample.packets.saturating_mul(times) / 256, sample.bytes.saturating_mul(times) / 256);
+        let mut cell = Cell { samples: (times / 256).max(1), packets, bytes, ..Cell::EMPTY };
+        (cell.first, cell.last) = (sample.at, sample.at);
+        if let Some(part) = cell.fine_packets.first_mut() {
+            *part = u32::try_from(packets).unwrap_or(u32::MAX);
+        }
+        cell
+    };
+    let mut cells: Vec<(CellKey, Cell)> = counts
+        .samples
+        .iter()
+        .filter(|(_, s)| s.outgoing)
+        .map(|(_, s)| {
+            let class = classifier.received(&s.headers);
+            (CellKey { host: wide(s.headers.dst), side: Side::ReceivedFromUs, class }, cell(s, class))
+        })
+        .collect();
+    // The samples are in the order of their destination, and so are these.
+    let hosts: Vec<u128> = cells.iter().map(|(key, _)| key.host).collect();
+    for (_, s) in counts.samples.iter().filter(|(_, s)| !s.outgoing) {
+        let host = wide(s.headers.src);
+        if hosts.binary_search(&host).is_ok() {
+            let (asked, class) = (classifier.received(&s.headers), classifier.sent(&s.headers));
+            cells.push((CellKey { host, side: Side::SentToUs, class }, cell(s, asked)));
+        }
+    }
+    cells.sort_by_key(|a| a.0);
+    cells.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1.merge(&later.1);
+        }
+        same
+    });
+    cells
 }
 
 fn span<K, V>(sorted: &[(K, V)], hosts: RangeInclusive<u128>, host: impl Fn(&K) -> u128) -> &[(K, V)] {
@@ -77,25 +151,33 @@ pub(crate) const fn received(direction: Direction) -> Side {
     }
 }
 
-/// Entries (cells, sources and samples) kept in the ring at most; the oldest ticks go first.
-const ENTRIES_MAX: usize = 1 << 20;
-/// Ticks kept at most.
-const TICKS_MAX: usize = 64;
+/// Entries (cells, sources and samples) kept in the ring at most, in a capture and live; the oldest ticks go first.
+const ENTRIES_MAX: (usize, usize) = (1 << 20, 1 << 17);
+/// Ticks kept at most: a good three seconds of a capture, two seconds live.
+const TICKS_MAX: (usize, usize) = (64, 8);
 
 /// The last ticks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ring {
     ticks: VecDeque<Tick>,
     weight: usize,
+    ticks_max: usize,
+    entries_max: usize,
 }
 
 impl Ring {
+    /// For exact feeds, or for live ones.
+    pub(crate) fn new(exact: bool) -> Self {
+        let of = |(capture, live): (usize, usize)| if exact { capture } else { live };
+        Self { ticks: VecDeque::new(), weight: 0, ticks_max: of(TICKS_MAX), entries_max: of(ENTRIES_MAX) }
+    }
+
     /// Takes the newest tick and gives back those that had to go for it.
     pub(crate) fn push(&mut self, tick: Tick) -> Vec<Tick> {
         self.weight += tick.weight();
         self.ticks.push_back(tick);
         let mut gone = Vec::new();
-        while self.ticks.len() > TICKS_MAX || (self.weight > ENTRIES_MAX && self.ticks.len() > 1) {
+        while self.ticks.len() > self.ticks_max || (self.weight > self.entries_max && self.ticks.len() > 1) {
             if let Some(old) = self.ticks.pop_front() {
                 self.weight -= old.weight();
                 gone.push(old);
@@ -118,8 +200,8 @@ impl Ring {
         wanted: impl Fn(Class) -> bool + 'r,
     ) -> impl Iterator<Item = (u64, &'r Sample)> {
         self.since(from)
-            .flat_map(|tick| &tick.counts.samples)
-            .filter(move |(_, s)| target.contains(s.headers.dst) && wanted(classifier.received(&s.headers)))
+            .flat_map(move |tick| tick.samples(hosts(&target)))
+            .filter(move |(_, s)| wanted(classifier.received(&s.headers)))
             .map(|(hash, sample)| (*hash, sample))
     }
 }

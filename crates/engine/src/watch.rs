@@ -184,6 +184,13 @@ impl Watch {
         let secs = settings.tick.as_secs_f64();
         let begun = *self.begun.get_or_insert(now);
         let warming = settings.profile == Profile::Daemon && now.since(begun) < WARM_UP;
+        // Behind a sampler every packet looks like many: one alone begins nothing, and hosts that stay below a quarter of
+        // the floor are not remembered.
+        let live = settings.profile == Profile::Daemon;
+        let begins = !live || counts.iter().any(|c| stands_out(settings, &c.received));
+        if !begins && !self.targets.contains_key(&key) {
+            return;
+        }
         let target = self.targets.get_or_insert_with(key, || Target::new(now));
         #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
         let idle =
@@ -255,6 +262,12 @@ impl Watch {
                 });
             }
         }
+        let quiet = |s: &Stream| {
+            s.cusum.is_zero() && s.baseline.expected() < 0.25 * settings.profile.floor_pps(settings.floor)
+        };
+        if !begins && target.streams.iter().all(quiet) {
+            self.targets.remove(&key);
+        }
     }
 
     fn prefix(
@@ -295,6 +308,14 @@ impl Watch {
         }
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
     }
+}
+
+/// Whether a tick shows enough of a class for a host to be remembered.
+fn stands_out(settings: &Settings, cell: &Cell) -> bool {
+    let least = 0.5 * settings.profile.floor_pps(settings.floor) * settings.tick.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
+    let packets = cell.packets as f64;
+    cell.samples >= 2 && packets >= least
 }
 
 /// How much noisier than a count a difference is of which `seen` is one side and `suspect` the result.

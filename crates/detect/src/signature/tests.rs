@@ -66,6 +66,7 @@ fn sample(v6: bool, i: usize, src: u32, protocol: u8, length: u32) -> Sample {
         packets: 1,
         bytes: u64::from(length),
         entry: (0, None),
+        outgoing: false,
         unsolicited: false,
     }
 }

@@ -56,6 +56,7 @@ pub(crate) fn read(path: &PathBuf) -> Vec<Sample> {
                 packets: 1,
                 bytes: u64::from(parsed.headers.length),
                 entry: (0, None),
+                outgoing: false,
                 unsolicited: false,
             });
         }
