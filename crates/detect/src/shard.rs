@@ -15,8 +15,8 @@ use crate::sample::{self, BottomK, Sample};
 
 /// Parts of a tick in which packets are counted apart, for the busiest sliding second.
 pub const FINE: usize = 5;
-/// Samples kept per class and tick.
-const SAMPLES_MAX: usize = 1024;
+/// Samples kept per class and tick, of a capture and live.
+const SAMPLES_MAX: (usize, usize) = (1024, 256);
 /// (victim, class, source) triples counted exactly per tick and shard. More are counted in `sources_dropped`.
 const SOURCES_MAX: usize = 1 << 20;
 /// (host, class) cells per tick and shard. More are counted in `cells_dropped`.
@@ -185,7 +185,7 @@ impl Shard {
             classifier: Classifier::default(),
             cells: Map::new(seed.clone()),
             sources: Map::new(seed),
-            samples: alloc::vec![BottomK::new(SAMPLES_MAX); COUNT],
+            samples: alloc::vec![BottomK::new(samples_max(profile.is_exact())); COUNT],
             lanes: alloc::vec![Lane::default(); LANES],
             tally: ShardTick::default(),
         }
@@ -330,6 +330,10 @@ impl Shard {
     }
 }
 
+const fn samples_max(exact: bool) -> usize {
+    if exact { SAMPLES_MAX.0 } else { SAMPLES_MAX.1 }
+}
+
 struct Count<'a> {
     record: &'a Record,
     packets: u64,
@@ -371,8 +375,8 @@ impl ShardTick {
     }
 
     /// After the last merge: brings the samples down to what one shard would have kept, in order.
-    pub fn seal(&mut self, classifier: &Classifier) {
-        let mut by_class = alloc::vec![BottomK::new(SAMPLES_MAX); COUNT];
+    pub fn seal(&mut self, classifier: &Classifier, exact: bool) {
+        let mut by_class = alloc::vec![BottomK::new(samples_max(exact)); COUNT];
         for (hash, sample) in core::mem::take(&mut self.samples) {
             if let Some(kept) = by_class.get_mut(classifier.received(&sample.headers).index()) {
                 kept.offer(hash, sample);

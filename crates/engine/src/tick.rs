@@ -35,7 +35,7 @@ impl Tick {
             counts.merge(other);
         }
         if several {
-            counts.seal(classifier);
+            counts.seal(classifier, exact);
         }
         counts.samples.sort_unstable_by_key(|(hash, s)| (wide(s.headers.dst), *hash, s.at));
         if !exact {
@@ -88,7 +88,8 @@ fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, C
         let times = scale(class);
         let (packets, bytes) =
             (sample.packets.saturating_mul(times) / 256, sample.bytes.saturating_mul(times) / 256);
-        let mut cell = Cell { samples: (times / 256).max(1), packets, bytes, ..Cell::EMPTY };
+        // One example is one observation, however many it stands for.
+        let mut cell = Cell { samples: 1, packets, bytes, ..Cell::EMPTY };
         (cell.first, cell.last) = (sample.at, sample.at);
         if let Some(part) = cell.fine_packets.first_mut() {
             *part = u32::try_from(packets).unwrap_or(u32::MAX);

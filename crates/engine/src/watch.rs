@@ -13,7 +13,7 @@ use crate::incident::by_pairs;
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
-use crate::tick::Tick;
+use crate::tick::{Tick, prefix};
 
 /// Targets remembered. Beyond it the quiet ones go; counted in `targets_evicted`.
 const TARGETS_MAX: usize = 1 << 18;
@@ -129,13 +129,14 @@ impl Watch {
         let threshold = self.threshold(settings);
         let mut sums: Vec<PrefixSum> = Vec::new();
         let mut rest = tick.counts.cells.as_slice();
+        let mut counts: Vec<TickCounts> = Vec::new();
         while let Some((first, _)) = rest.first() {
             let host = first.host;
             let end = rest.partition_point(|(key, _)| key.host == host);
             let (of_host, tail) = rest.split_at(end);
             rest = tail;
             for direction in [Direction::In, Direction::Out] {
-                let counts = pair_up(of_host, direction);
+                pair_up(of_host, direction, &mut counts);
                 if counts.iter().all(|c| c.received.packets == 0) {
                     continue;
                 }
@@ -222,7 +223,7 @@ impl Watch {
             let was_zero = stream.cusum.is_zero();
             let phi = if seen.exact { 1.0 } else { noise(family.excuses, seen.received, suspect) };
             stream.cusum.update(weighted / scale, normal * secs / scale, phi, 4.0 * threshold);
-            let learning = warming && family.needs_learning;
+            let learning = warming && (family.needs_learning || !prefix(&key).is_host());
             let freeze = !learning && (frozen || stream.cusum.value() > threshold * 0.5);
             stream.baseline.learn(now, weighted.max(0.0), freeze);
             stream.usual.learn(now, seen.received, freeze);
@@ -336,12 +337,12 @@ fn weight(cell: &Cell) -> f64 {
 }
 
 /// What a host received and sent in one tick, by class.
-fn pair_up(cells: &[(CellKey, Cell)], direction: Direction) -> Vec<TickCounts> {
+fn pair_up(cells: &[(CellKey, Cell)], direction: Direction, counts: &mut Vec<TickCounts>) {
     let (received, sent) = match direction {
         Direction::In => (Side::Received, Side::Sent),
         Direction::Out => (Side::ReceivedFromUs, Side::SentToUs),
     };
-    let mut counts: Vec<TickCounts> = Vec::new();
+    counts.clear();
     for (key, cell) in cells {
         if key.side != received && key.side != sent {
             continue;
@@ -354,7 +355,6 @@ fn pair_up(cells: &[(CellKey, Cell)], direction: Direction) -> Vec<TickCounts> {
             if key.side == received { slot.received.merge(cell) } else { slot.sent.merge(cell) }
         }
     }
-    counts
 }
 
 impl Others {

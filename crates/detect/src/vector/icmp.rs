@@ -10,7 +10,7 @@ pub(super) const FAMILY: Family = Family {
     takes: |class| matches!(class, Class::ICMP_ECHO | Class::ICMP_ERROR | Class::ICMP_OTHER),
     suspect,
     excuses: 1.0,
-    needs_learning: false,
+    needs_learning: true,
     judge,
     name: |_| "icmp-flood".to_string(),
     floor_factor: 1.0,
