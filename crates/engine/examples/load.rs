@@ -1,4 +1,11 @@
 //! What the engine costs a record at a live load: 65,536 busy hosts, 120,000 records a second at 1:1000.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a bench for developers: it measures time and stops at the first surprise"
+)]
+
 use base::{Prefix, Timestamp, map::Seed};
 use engine::{Engine, Input, Profile, Settings, Shard};
 use sim::{Config, World};
