@@ -104,16 +104,24 @@ impl<K: Eq + Hash + Ord, V> Map<K, V> {
     }
 
     /// All entries, moved out, by key.
-    pub fn into_sorted(self) -> Vec<(K, V)> {
+    pub fn into_sorted(self) -> Vec<(K, V)>
+    where
+        K: Clone,
+    {
         let mut entries: Vec<_> = self.inner.into_iter().collect();
-        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // Values may be large: order the keys, then move each entry once.
+        entries.sort_by_cached_key(|(key, _)| key.clone());
         entries
     }
 
     /// All entries, moved out by key; the room stays for the next tick.
-    pub fn drain_sorted(&mut self) -> Vec<(K, V)> {
+    pub fn drain_sorted(&mut self) -> Vec<(K, V)>
+    where
+        K: Clone,
+    {
         let mut entries: Vec<_> = self.inner.drain().collect();
-        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // Values may be large: order the keys, then move each entry once.
+        entries.sort_by_cached_key(|(key, _)| key.clone());
         entries
     }
 }

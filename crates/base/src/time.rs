@@ -131,7 +131,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 
 /// Day number since the epoch of a civil date; `None` before 1970 or for months and days that do not exist.
 fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1970..=2553).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    if !(1970..=2554).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
     let y = if month <= 2 { year - 1 } else { year };
@@ -194,7 +194,9 @@ impl FromStr for Timestamp {
             nanos *= 10;
         }
         let days = days_from_civil(year, month, day).ok_or(BadTime)?;
-        Ok(Self((days * SECS_PER_DAY + hour * 3600 + minute * 60 + second) * NANOS_PER_SEC + nanos))
+        let secs = days * SECS_PER_DAY + hour * 3600 + minute * 60 + second;
+        // The clock ends in July 2554.
+        secs.checked_mul(NANOS_PER_SEC).and_then(|n| n.checked_add(nanos)).map(Self).ok_or(BadTime)
     }
 }
 

@@ -19,5 +19,5 @@ mod watch;
 
 pub use crate::core::{Engine, Input, Output, RestoreError};
 pub use detect::{Shard, ShardTick};
-pub use replay::Replay;
+pub use replay::{Front, Replay};
 pub use settings::{Floor, Mode, Profile, Settings};

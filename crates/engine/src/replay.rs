@@ -1,8 +1,8 @@
 //! A recording through shards and core, on the recording's own clock.
 
-use base::Timestamp;
 use base::map::Seed;
 use base::prefix::wide;
+use base::{Span, Timestamp};
 use detect::ShardTick;
 use detect::pairs::lane;
 use detect::shard::Shard;
@@ -15,8 +15,15 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub struct Replay {
     engine: Engine,
+    front: Front,
+}
+
+/// The half of a replay that counts: it may run beside the half that decides.
+#[derive(Debug)]
+pub struct Front {
     shards: Vec<Shard>,
     counted: Vec<u64>,
+    tick_len: Span,
     /// Number of the tick being filled, and the latest time seen: captures glued together may jump back.
     tick: Option<u64>,
     now: Timestamp,
@@ -28,42 +35,21 @@ const SAMPLE_KEY: u64 = 0x7370_696c_6c77_6179;
 impl Replay {
     /// A replay over this many shards; `seed` moves table slots only.
     pub fn new(settings: Settings, shards: usize, seed: &Seed) -> Self {
-        let make =
-            || Shard::new(settings.profile, &settings.networks, settings.tick, SAMPLE_KEY, seed.clone());
-        let count = shards.max(1);
-        Self {
-            shards: (0..count).map(|_| make()).collect(),
-            counted: vec![0; count],
-            engine: Engine::new(settings, seed.clone()),
-            tick: None,
-            now: Timestamp::ZERO,
-        }
+        let front = Front::new(&settings, shards, seed);
+        Self { engine: Engine::new(settings, seed.clone()), front }
     }
 
     /// Takes one record. One that is older than its forerunner is taken at its forerunner's time.
     pub fn record(&mut self, record: &Record) {
-        let tick_len = self.engine.settings().tick;
-        self.now = self.now.max(record.at);
-        let tick = self.now.tick(tick_len);
-        match self.tick {
-            Some(open) if open == tick => {}
-            Some(open) => {
-                self.close(open);
-                self.tick = Some(tick);
-            }
-            None => self.tick = Some(tick),
-        }
-        let index = lane(wide(record.headers.src), wide(record.headers.dst)) % self.shards.len();
-        if let (Some(shard), Some(counted)) = (self.shards.get_mut(index), self.counted.get_mut(index)) {
-            *counted += record.packets;
-            shard.record(record);
+        if let Some((until, tick)) = self.front.record(record) {
+            self.engine.handle(until, tick);
         }
     }
 
     /// The recording is at its end.
     pub fn finish(&mut self) {
-        if let Some(open) = self.tick.take() {
-            self.close(open);
+        if let Some((until, tick)) = self.front.finish() {
+            self.engine.handle(until, tick);
         }
         self.engine.finish();
     }
@@ -75,18 +61,57 @@ impl Replay {
 
     /// Packets that went through each shard.
     pub fn packets_per_shard(&self) -> &[u64] {
-        &self.counted
+        self.front.packets_per_shard()
     }
 
     /// The core, to be asked.
     pub const fn engine(&self) -> &Engine {
         &self.engine
     }
+}
 
-    fn close(&mut self, tick: u64) {
-        let tick_len = self.engine.settings().tick;
-        let until = Timestamp::ZERO.plus(tick_len.times(tick + 1));
+impl Front {
+    /// Shards for these settings; `seed` moves table slots only.
+    pub fn new(settings: &Settings, shards: usize, seed: &Seed) -> Self {
+        let make =
+            || Shard::new(settings.profile, &settings.networks, settings.tick, SAMPLE_KEY, seed.clone());
+        let count = shards.max(1);
+        Self {
+            shards: (0..count).map(|_| make()).collect(),
+            counted: vec![0; count],
+            tick_len: settings.tick,
+            tick: None,
+            now: Timestamp::ZERO,
+        }
+    }
+
+    /// Takes one record; gives the tick that ended before it, with its end.
+    #[inline]
+    pub fn record(&mut self, record: &Record) -> Option<(Timestamp, Input)> {
+        self.now = self.now.max(record.at);
+        let tick = self.now.tick(self.tick_len);
+        let ended = self.tick.replace(tick).filter(|open| *open != tick).map(|open| self.close(open));
+        let index = lane(wide(record.headers.src), wide(record.headers.dst)) % self.shards.len();
+        if let (Some(shard), Some(counted)) = (self.shards.get_mut(index), self.counted.get_mut(index)) {
+            *counted += record.packets;
+            shard.record(record);
+        }
+        ended
+    }
+
+    /// The last tick.
+    pub fn finish(&mut self) -> Option<(Timestamp, Input)> {
+        self.tick.take().map(|open| self.close(open))
+    }
+
+    /// Packets that went through each shard.
+    pub fn packets_per_shard(&self) -> &[u64] {
+        &self.counted
+    }
+
+    fn close(&mut self, tick: u64) -> (Timestamp, Input) {
+        let until = Timestamp::ZERO.plus(self.tick_len.times(tick + 1));
         let shards: Vec<ShardTick> = self.shards.iter_mut().map(Shard::close).collect();
-        self.engine.handle(until, Input::Tick { until, shards });
+        (until, Input::Tick { until, shards })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use base::Timestamp;
 use base::map::Seed;
 use engine::report::Attack;
-use engine::{Output, Replay, Settings};
+use engine::{Engine, Front, Input, Output, Settings};
 use telemetry::Record;
 
 use super::{Feed, Findings, Item};
@@ -36,6 +36,8 @@ pub struct Cut {
 const BATCH: usize = 1024;
 /// Batches under way; a reader that is faster waits.
 const BATCHES_MAX: usize = 4;
+/// Ticks that the core may lag behind.
+const TICKS_MAX: usize = 16;
 
 /// Looks through all files; `each` sees every report as it is made. Reading and counting work side by side; the reports and
 /// their order do not show it.
@@ -88,7 +90,7 @@ struct Reader {
     reports: Receiver<Report>,
 }
 
-/// Empties them through the engine.
+/// Empties them into the shards, whose ticks go on to the core.
 struct Worker {
     full: Receiver<Vec<Record>>,
     empty: Sender<Vec<Record>>,
@@ -127,25 +129,42 @@ impl Reader {
 impl Worker {
     /// Until the reader is done; gives the packets that each shard counted.
     fn run(self, settings: Settings, cut: Cut) -> Vec<u64> {
-        let mut replay = Replay::new(settings, cut.shards, &cut.seed);
-        for mut batch in &self.full {
-            for record in &batch {
-                replay.record(record);
+        let Self { full, empty, reports } = self;
+        let mut front = Front::new(&settings, cut.shards, &cut.seed);
+        let (ticks, ended) = mpsc::sync_channel(TICKS_MAX);
+        std::thread::scope(|scope| {
+            scope.spawn(move || decide(settings, cut.seed, &ended, &reports));
+            for mut batch in &full {
+                for tick in batch.iter().filter_map(|record| front.record(record)) {
+                    // A core that is gone is told of when it is joined.
+                    let _ = ticks.send(tick);
+                }
+                batch.clear();
+                let _ = empty.send(batch);
             }
-            self.tell(&mut replay);
-            batch.clear();
-            let _ = self.empty.send(batch);
-        }
-        replay.finish();
-        self.tell(&mut replay);
-        replay.packets_per_shard().to_vec()
+            if let Some(tick) = front.finish() {
+                let _ = ticks.send(tick);
+            }
+            drop(ticks);
+        });
+        front.packets_per_shard().to_vec()
     }
+}
 
-    fn tell(&self, replay: &mut Replay) {
-        while let Some(Output::Attack { at, attack }) = replay.poll_output() {
-            let _ = self.reports.send((at, attack));
+/// The core, tick by tick.
+fn decide(settings: Settings, seed: Seed, ended: &Receiver<(Timestamp, Input)>, reports: &Sender<Report>) {
+    let mut engine = Engine::new(settings, seed);
+    let mut tell = |engine: &mut Engine| {
+        while let Some(Output::Attack { at, attack }) = engine.poll_output() {
+            let _ = reports.send((at, attack));
         }
+    };
+    for (until, tick) in ended {
+        engine.handle(until, tick);
+        tell(&mut engine);
     }
+    engine.finish();
+    tell(&mut engine);
 }
 
 /// Packets and octets of an item, scaled.
