@@ -114,6 +114,13 @@ impl<K: Eq + Hash + Ord, V> Map<K, V> {
         entries
     }
 
+    /// All entries, moved out by `group`; within a group in no order, so whoever takes them must not care. The room stays.
+    pub fn drain_grouped<G: Ord>(&mut self, group: impl Fn(&K) -> G) -> Vec<(K, V)> {
+        let mut entries: Vec<_> = self.inner.drain().collect();
+        entries.sort_unstable_by_key(|(key, _)| group(key));
+        entries
+    }
+
     /// All entries, moved out by key; the room stays for the next tick.
     pub fn drain_sorted(&mut self) -> Vec<(K, V)>
     where

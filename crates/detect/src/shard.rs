@@ -115,6 +115,13 @@ pub struct SourceKey {
     pub source: u128,
 }
 
+impl SourceKey {
+    /// What the triples are sorted by; within a group their order means nothing.
+    pub const fn group(&self) -> (u128, Side, Class) {
+        (self.host, self.side, self.class)
+    }
+}
+
 /// How much a source sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceCount {
@@ -122,14 +129,6 @@ pub struct SourceCount {
     pub packets: u64,
     /// Of these, packets to a receiver who had not spoken to it.
     pub unsolicited: u64,
-}
-
-impl SourceCount {
-    /// Adds another count.
-    pub const fn merge(&mut self, other: &Self) {
-        self.packets += other.packets;
-        self.unsolicited += other.unsolicited;
-    }
 }
 
 /// Everything a worker saw since the last tick. `merge` commutes and associates.
@@ -145,7 +144,7 @@ pub struct ShardTick {
     pub transit: u64,
     /// Cells, by key.
     pub cells: Vec<(CellKey, Cell)>,
-    /// Packets by triple, by key; exact feeds only.
+    /// Packets by triple, by [`SourceKey::group`]; exact feeds only.
     pub sources: Vec<(SourceKey, SourceCount)>,
     /// Examples by class.
     pub samples: Vec<(u64, Sample)>,
@@ -244,7 +243,7 @@ impl Shard {
     pub fn close(&mut self) -> ShardTick {
         let mut tick = core::mem::take(&mut self.tally);
         tick.cells = self.cells.drain_sorted();
-        tick.sources = self.sources.drain_sorted();
+        tick.sources = self.sources.drain_grouped(SourceKey::group);
         tick.samples = self.samples.iter_mut().flat_map(BottomK::take).collect();
         tick
     }
@@ -363,7 +362,9 @@ impl ShardTick {
         self.sources_dropped += other.sources_dropped;
         self.cells_dropped += other.cells_dropped;
         self.cells = merge_sorted(core::mem::take(&mut self.cells), other.cells, |a, b| a.merge(&b));
-        self.sources = merge_sorted(core::mem::take(&mut self.sources), other.sources, |a, b| a.merge(&b));
+        // A pair of hosts lives in one lane and so in one shard: no triple comes twice.
+        self.sources.extend(other.sources);
+        self.sources.sort_by_key(|(key, _)| key.group());
         self.samples.extend(other.samples);
         if self.offered.is_empty() {
             self.offered = other.offered;

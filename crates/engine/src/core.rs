@@ -201,7 +201,10 @@ impl Engine {
 
     /// Weighs a stream above its threshold.
     fn consider(&mut self, now: Timestamp, candidate: &Candidate) {
-        let at = self.incidents.iter().position(|i| i.covers(&candidate.key));
+        // A carpet takes in what its hosts get of the same kind; another kind on one of them is an attack of its own.
+        let at = self.incidents.iter().position(|i| {
+            i.key == candidate.key || i.covers(&candidate.key) && i.vector(candidate.class).is_some()
+        });
         if let Some(incident) = at.and_then(|at| self.incidents.get(at))
             && incident.severity == Severity::Attack
             && incident.vector(candidate.class).is_some()
@@ -384,15 +387,18 @@ impl Engine {
         let side = received(candidate.key.direction);
         let mut seen: Vec<(u128, u64)> = Vec::new();
         if self.settings.profile == Profile::Capture {
-            'ticks: for tick in self.ring.since(from) {
+            // Whole ticks, the newest first: a part of one would depend on the order in which it was counted.
+            for tick in self.ring.since(from).rev() {
+                let before = seen.len();
                 for (key, count) in tick.sources(hosts(&target)) {
                     let packets = if only_unasked { count.unsolicited } else { count.packets };
                     if key.side == side && key.class == candidate.class && packets > 0 {
                         seen.push((key.source, packets));
-                        if seen.len() >= LOOK_MAX {
-                            break 'ticks;
-                        }
                     }
+                }
+                if before > 0 && seen.len() > LOOK_MAX {
+                    seen.truncate(before);
+                    break;
                 }
             }
         } else {

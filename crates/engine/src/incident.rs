@@ -80,8 +80,8 @@ pub(crate) struct Incident {
 /// What one source did.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SourceState {
-    pub(crate) packets: u64,
-    pub(crate) established: u64,
+    pub(crate) packets: u32,
+    pub(crate) established: u32,
 }
 
 /// The busiest second, in steps of a fifth of a tick.
@@ -273,7 +273,7 @@ impl Incident {
                 if only.is_none_or(|class| class == Class::TCP_SYN)
                     && let Some(state) = self.sources.get_mut(&key.source)
                 {
-                    state.established += count.packets;
+                    state.established = state.established.saturating_add(small(count.packets));
                 }
                 continue;
             }
@@ -295,7 +295,8 @@ impl Incident {
             return;
         }
         if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source) {
-            self.sources.get_or_insert_with(source, SourceState::default).packets += packets;
+            let state = self.sources.get_or_insert_with(source, SourceState::default);
+            state.packets = state.packets.saturating_add(small(packets));
         } else {
             self.sources_beyond += 1;
         }
@@ -388,6 +389,11 @@ fn dense(block: Prefix, victims: &[u128], out: &mut Vec<Prefix>) {
     if let Some(next) = b.first() {
         dense(Prefix::of(narrow(*next), half_bits), b, out);
     }
+}
+
+/// A source's count is capped at four thousand million packets.
+fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// How much of a cell belongs to the attack.

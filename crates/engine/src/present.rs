@@ -103,13 +103,13 @@ fn share(part: u64, whole: u64) -> f64 {
 
 fn sources(incident: &Incident, settings: &Settings, vectors: &[Vector]) -> Sources {
     // Who carries connections on has a right to its SYNs.
-    let honest = |packets: u64, established: u64| established >= 2 * packets;
+    let honest = |packets: u32, established: u32| established / 2 >= packets;
     let mut all: Vec<(u128, u64)> = incident
         .sources
         .sorted()
         .into_iter()
         .filter(|(_, s)| s.packets > 0 && !honest(s.packets, s.established))
-        .map(|(addr, s)| (*addr, s.packets))
+        .map(|(addr, s)| (*addr, u64::from(s.packets)))
         .collect();
     let count = u64::try_from(all.len()).unwrap_or(u64::MAX) + incident.sources_beyond;
     all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -39,7 +39,7 @@ struct SavedIncident {
     detected: Timestamp,
     last: Timestamp,
     vectors: Vec<SavedVector>,
-    sources: Vec<(std::net::IpAddr, u64, u64)>,
+    sources: Vec<(std::net::IpAddr, u32, u32)>,
     sources_beyond: u64,
     victims: Vec<(std::net::IpAddr, u64)>,
     packets: u64,

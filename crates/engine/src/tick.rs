@@ -153,7 +153,7 @@ pub(crate) const fn received(direction: Direction) -> Side {
 }
 
 /// Entries (cells, sources and samples) kept in the ring at most, in a capture and live; the oldest ticks go first.
-const ENTRIES_MAX: (usize, usize) = (1 << 20, 1 << 17);
+const ENTRIES_MAX: (usize, usize) = (1 << 19, 1 << 17);
 /// Ticks kept at most: a good three seconds of a capture, two seconds live.
 const TICKS_MAX: (usize, usize) = (64, 8);
 
