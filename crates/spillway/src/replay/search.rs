@@ -154,7 +154,7 @@ impl Worker {
 /// The core, tick by tick.
 fn decide(settings: Settings, seed: Seed, ended: &Receiver<(Timestamp, Input)>, reports: &Sender<Report>) {
     let mut engine = Engine::new(settings, seed);
-    let mut tell = |engine: &mut Engine| {
+    let tell = |engine: &mut Engine| {
         while let Some(Output::Attack { at, attack }) = engine.poll_output() {
             let _ = reports.send((at, attack));
         }
