@@ -212,7 +212,9 @@ impl Shard {
             self.victim(dst, src, Side::Received, &count);
         }
         count.unsolicited = false;
-        if from_own {
+        // Where pairs are watched only answers count as sent: a forged source would make a cell for each of its packets.
+        let answers = !self.exact || !unsolicited;
+        if from_own && answers {
             self.cell(src, Side::Sent, self.classifier.sent(headers), &count);
         }
         if self.own.is_some() && !self.exact {
@@ -229,12 +231,12 @@ impl Shard {
                     self.cell(dst, Side::ReceivedFromUs, self.classifier.received(headers), &count);
                     self.victim(dst, src, Side::ReceivedFromUs, &count);
                 }
-                (false, true) => {
+                (false, true) if answers => {
                     count.unsolicited = false;
                     self.cell(src, Side::SentToUs, self.classifier.sent(headers), &count);
                 }
                 (false, false) => self.tally.transit += 1,
-                (true, true) => {}
+                (_, true) => {}
             }
         }
     }

@@ -352,7 +352,8 @@ fn pair_up(cells: &[(CellKey, Cell)], direction: Direction, counts: &mut Vec<Tic
             at
         });
         if let Some(slot) = counts.get_mut(at) {
-            if key.side == received { slot.received.merge(cell) } else { slot.sent.merge(cell) }
+            // Cells of a host come once for each side and class.
+            *(if key.side == received { &mut slot.received } else { &mut slot.sent }) = *cell;
         }
     }
 }

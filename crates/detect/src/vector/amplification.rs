@@ -5,7 +5,7 @@ use alloc::format;
 use super::{Counts, Family, beyond_dialogue, one_way};
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| class.reflector().is_some(),
     suspect: |c: &Counts| beyond_dialogue(c, 4.0),
     excuses: 4.0,

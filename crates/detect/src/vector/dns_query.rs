@@ -6,7 +6,7 @@ use super::{Counts, Family, one_way};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| class == Class::DNS_QUERY,
     suspect: |c: &Counts| c.received,
     excuses: 0.0,

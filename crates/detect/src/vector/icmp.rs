@@ -6,7 +6,7 @@ use super::{Counts, Family, single_conversation};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| matches!(class, Class::ICMP_ECHO | Class::ICMP_ERROR | Class::ICMP_OTHER),
     suspect,
     excuses: 1.0,

@@ -6,7 +6,7 @@ use super::{Counts, Family};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| class == Class::TCP_ODD,
     suspect: |c: &Counts| c.received,
     excuses: 0.0,

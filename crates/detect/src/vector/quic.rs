@@ -6,7 +6,7 @@ use super::{Counts, Family, beyond_dialogue, one_way};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| class == Class::QUIC,
     suspect: |c: &Counts| beyond_dialogue(c, 20.0),
     excuses: 20.0,

@@ -7,7 +7,7 @@ use super::{Counts, Family};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| class == Class::TCP_SYN,
     // An honest connection sends at least two more packets than its SYN: an acknowledgement and a request.
     suspect: |c: &Counts| c.received - 0.5 * c.established,

@@ -6,7 +6,7 @@ use super::{Counts, Family, one_way};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| matches!(class, Class::TCP_ACK | Class::TCP_DATA | Class::TCP_RST_FIN),
     suspect: |c: &Counts| {
         // Segmentation and delayed acknowledgements: up to this many packets one way for one the other way.

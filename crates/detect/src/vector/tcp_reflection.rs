@@ -7,7 +7,7 @@ use super::{Counts, Family, single_conversation};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
-pub(super) const FAMILY: Family = Family {
+pub(super) static FAMILY: Family = Family {
     takes: |class| class == Class::TCP_SYNACK,
     suspect: |c: &Counts| if c.exact { c.unsolicited } else { c.received - 1.5 * c.syns_sent },
     excuses: 1.5,
