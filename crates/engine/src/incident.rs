@@ -224,10 +224,13 @@ impl Incident {
                 self.packets += packets;
                 self.bytes += bytes;
                 self.last = self.last.max(cell.last);
+                let mut so_far = 0;
                 for ((p, b), in_part) in fine.iter_mut().zip(cell.fine_packets) {
-                    let some = part.of(u64::from(in_part));
-                    *p += some;
-                    *b += part_of(cell.bytes, some, cell.packets);
+                    *p += part.of(u64::from(in_part));
+                    // Octets by their share of the packets so far, so that the parts add up to the whole.
+                    let before = part_of(cell.bytes, so_far, cell.packets);
+                    so_far += u64::from(in_part);
+                    *b += part.of(part_of(cell.bytes, so_far, cell.packets) - before);
                 }
                 if !self.key_is_host()
                     && (self.victims.len() < HOSTS_MAX || self.victims.contains_key(&key.host))
