@@ -21,6 +21,8 @@ use crate::{present, reservoir, signature};
 const INCIDENTS_MAX: usize = 1024;
 /// Attacks remembered after their end.
 const ENDED_MAX: usize = 1024;
+/// Examples of an outgoing attack needed at least: foreign hosts are only known from them.
+const OUTGOING_MIN: u64 = 12;
 /// How many ticks a judgement holds.
 const REJECTED_TICKS: u64 = 2;
 /// Judgements remembered; at the cap all are forgotten.
@@ -229,6 +231,10 @@ impl Engine {
             return;
         }
         let evidence = self.evidence(now, candidate);
+        let out = candidate.key.direction == report::Direction::Out;
+        if out && !evidence.exact && evidence.shape.samples < OUTGOING_MIN {
+            return;
+        }
         let terms = vector::judge(&evidence).0;
         let sum = evidence::sum(&terms);
         let known =

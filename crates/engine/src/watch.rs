@@ -4,7 +4,7 @@ use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow, wide};
 use base::{Prefix, Span, Timestamp};
 use detect::baseline::Baseline;
-use detect::class::Class;
+use detect::class::{COUNT, Class};
 use detect::cusum::{self, Cusum};
 use detect::shard::{Cell, CellKey, Side};
 use detect::vector::{self, Counts};
@@ -55,7 +55,42 @@ pub(crate) struct Watch {
     targets: Map<TargetKey, Target>,
     /// End of the first tick.
     begun: Option<Timestamp>,
+    /// While nothing is learned yet: what all targets together get.
+    crowd: Option<Crowd>,
     pub(crate) evicted: u64,
+}
+
+/// What everybody receives, by class: the only measure of a daemon that has just begun.
+#[derive(Debug)]
+struct Crowd {
+    packets: [u64; COUNT],
+    hosts: [u32; COUNT],
+}
+
+impl Crowd {
+    /// Hosts that make a crowd.
+    const HOSTS_MIN: u32 = 64;
+
+    fn of(tick: &Tick) -> Self {
+        let mut crowd = Self { packets: [0; COUNT], hosts: [0; COUNT] };
+        for (key, cell) in tick.counts.cells.iter().filter(|(key, _)| key.side == Side::Received) {
+            if let (Some(packets), Some(hosts)) =
+                (crowd.packets.get_mut(key.class.index()), crowd.hosts.get_mut(key.class.index()))
+            {
+                *packets += cell.packets;
+                *hosts += 1;
+            }
+        }
+        crowd
+    }
+
+    /// Whether one target gets more of a class than all others together.
+    fn stands_out(&self, counts: &TickCounts) -> bool {
+        let at = counts.class.index();
+        let all = self.packets.get(at).copied().unwrap_or(0);
+        let hosts = self.hosts.get(at).copied().unwrap_or(0);
+        hosts >= Self::HOSTS_MIN && counts.received.packets > all / 2
+    }
 }
 
 /// Suspect packets of one class in a prefix.
@@ -85,7 +120,7 @@ struct Others {
 
 impl Watch {
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { targets: Map::new(seed), begun: None, evicted: 0 }
+        Self { targets: Map::new(seed), begun: None, crowd: None, evicted: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -126,6 +161,9 @@ impl Watch {
         frozen: &dyn Fn(&TargetKey) -> bool,
     ) -> Vec<Candidate> {
         let mut found = Vec::new();
+        let begun = *self.begun.get_or_insert(tick.until);
+        let warming = settings.profile == Profile::Daemon && tick.until.since(begun) < WARM_UP;
+        self.crowd = warming.then(|| Crowd::of(tick));
         let threshold = self.threshold(settings);
         let mut sums: Vec<PrefixSum> = Vec::new();
         let mut rest = tick.counts.cells.as_slice();
@@ -183,8 +221,6 @@ impl Watch {
     ) {
         let now = tick.until;
         let secs = settings.tick.as_secs_f64();
-        let begun = *self.begun.get_or_insert(now);
-        let warming = settings.profile == Profile::Daemon && now.since(begun) < WARM_UP;
         // Behind a sampler every packet looks like many: one alone begins nothing, and hosts that stay below a quarter of
         // the floor are not remembered.
         let live = settings.profile == Profile::Daemon;
@@ -223,7 +259,8 @@ impl Watch {
             let was_zero = stream.cusum.is_zero();
             let phi = if seen.exact { 1.0 } else { noise(family.excuses, seen.received, suspect) };
             stream.cusum.update(weighted / scale, normal * secs / scale, phi, 4.0 * threshold);
-            let learning = warming && (family.needs_learning || !prefix(&key).is_host());
+            let one_sided = family.needs_learning || !prefix(&key).is_host();
+            let learning = one_sided && self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c));
             let freeze = !learning && (frozen || stream.cusum.value() > threshold * 0.5);
             stream.baseline.learn(now, weighted.max(0.0), freeze);
             stream.usual.learn(now, seen.received, freeze);
