@@ -254,7 +254,9 @@ impl Watch {
                 stream.last = c.received.last;
             }
             let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
-            let normal = Self::normal(settings, stream);
+            // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
+            let usual = if live && !prefix(&key).is_host() { 0.5 * stream.usual.expected() } else { 0.0 };
+            let normal = Self::normal(settings, stream).max(usual);
             let scale = scale(&c.received);
             let was_zero = stream.cusum.is_zero();
             let phi = if seen.exact { 1.0 } else { noise(family.excuses, seen.received, suspect) };
