@@ -1,7 +1,8 @@
 //! What is normal for one host and class: one door, so that better memories can stand behind it.
 //!
-//! A slowly fading maximum of ten-second rates. A new maximum counts at most one and a half times the old one, so that an
-//! attacker who ramps up teaches little at a time; while something is accumulating in the test, nothing is learned.
+//! A slowly fading maximum of ten-second rates for each hour of the day. A window teaches at most one and a half times what
+//! was known, so that an attacker who ramps up teaches little at a time; while something accumulates in the test, nothing is
+//! learned.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,50 +13,112 @@ const WINDOW: Span = Span::from_secs(10);
 /// A stream without any memory takes its first idea from this.
 const FIRST: Span = Span::from_secs(2);
 /// Half-life of a maximum, seconds.
-const HALF_LIFE_SECS: f64 = 7.0 * 86_400.0;
+const HALF_LIFE_SECS: f32 = 7.0 * 86_400.0;
 /// A window teaches at most this many times what was known.
-const STEP_MAX: f64 = 1.5;
+const STEP_MAX: f32 = 1.5;
+/// Hours told apart.
+const HOURS: usize = 24;
 
-/// The learned rate of one stream.
+/// The learned rate of one stream, in any unit per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// The fading maximum, packets/s.
-    high: f64,
-    /// Packets in the window being filled.
-    sum: f64,
-    /// Start of that window, ns.
-    begun: u64,
+    /// What is expected at most now.
+    high: f32,
+    /// Counted in the window being filled.
+    sum: f32,
+    /// Start of that window, in milliseconds, modulo 2³²; 0: none.
+    begun: u32,
+    /// The hour that `hours` was last written for, plus one.
+    hour: u8,
+    /// The fading maximum of each hour, as [`Scaled`].
+    hours: [Scaled; HOURS],
+}
+
+/// A rate on a scale of eighths of an octave; 0: nothing known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Scaled(u8);
+
+impl Scaled {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+    fn of(rate: f32) -> Self {
+        if rate <= 0.0 {
+            Self(0)
+        } else {
+            Self((8.0 * libm::log2f(rate + 1.0) + 0.5).clamp(1.0, 255.0) as u8)
+        }
+    }
+
+    fn rate(self) -> f32 {
+        if self.0 == 0 { 0.0 } else { libm::exp2f(f32::from(self.0) / 8.0) - 1.0 }
+    }
 }
 
 impl Baseline {
-    /// Packets/s to be expected at most.
-    pub const fn expected(&self) -> f64 {
-        self.high
+    /// Rate to be expected at most.
+    #[inline]
+    pub fn expected(&self) -> f64 {
+        f64::from(self.high)
     }
 
-    /// Counts `packets` at `now`; nothing is learned from a window in which `frozen` was ever said.
-    pub fn learn(&mut self, now: Timestamp, packets: f64, frozen: bool) {
-        let begun = Timestamp::from_nanos(self.begun);
-        let age = now.since(begun);
+    /// Counts `amount` at `now`; nothing is learned from a window in which `frozen` was ever said.
+    #[inline]
+    pub fn learn(&mut self, now: Timestamp, amount: f64, frozen: bool) {
+        let now_ms = millis(now);
+        #[expect(clippy::cast_possible_truncation, reason = "a sum of ten seconds needs no more digits")]
+        let amount = amount.max(0.0) as f32;
         if self.begun == 0 || frozen {
-            self.begun = now.nanos();
-            self.sum = if frozen { 0.0 } else { packets.max(0.0) };
+            self.begun = now_ms;
+            self.sum = if frozen { 0.0 } else { amount };
             return;
         }
-        if self.high == 0.0 && age >= FIRST {
+        let age = now_ms.wrapping_sub(self.begun);
+        if u64::from(age) >= WINDOW.nanos() / 1_000_000 {
+            self.close(now, age);
+        } else if self.high == 0.0 && u64::from(age) >= FIRST.nanos() / 1_000_000 {
             // Better an early idea than none; the first whole window corrects it.
-            self.high = self.sum / age.as_secs_f64();
-        } else if age >= WINDOW {
-            let secs = age.as_secs_f64();
-            let rate = self.sum / secs;
-            let faded = self.high * libm::exp2(-secs / HALF_LIFE_SECS);
-            let taught = if self.high > 0.0 { rate.min(self.high * STEP_MAX) } else { rate };
-            self.high = faded.max(taught);
-            self.begun = now.nanos();
-            self.sum = 0.0;
+            self.high = self.sum / seconds(age);
         }
-        self.sum += packets.max(0.0);
+        self.sum += amount;
     }
+
+    /// The window is full: it teaches, and what is expected follows the hours.
+    fn close(&mut self, now: Timestamp, age: u32) {
+        let secs = seconds(age);
+        let rate = self.sum / secs;
+        let taught = if self.high > 0.0 { rate.min(self.high * STEP_MAX) } else { rate };
+        let faded = self.high * libm::exp2f(-secs / HALF_LIFE_SECS);
+        let hour = u8::try_from(now.secs() / 3600 % HOURS as u64).unwrap_or(0);
+        let at = |offset: usize| (usize::from(hour) + HOURS + offset - 1) % HOURS;
+        if self.hour != hour + 1 {
+            // A day has passed since this hour was last here: an eighth of an octave is what fades in one.
+            if let Some(slot) = self.hours.get_mut(usize::from(hour)) {
+                *slot = Scaled(slot.0.saturating_sub(1));
+            }
+            self.hour = hour + 1;
+            let around = (0..3).filter_map(|offset| self.hours.get(at(offset))).max().copied();
+            let known = around.unwrap_or_default().rate();
+            self.high = if known > 0.0 { known.max(taught) } else { faded.max(taught) };
+        } else {
+            self.high = faded.max(taught);
+        }
+        if let Some(slot) = self.hours.get_mut(usize::from(hour)) {
+            *slot = (*slot).max(Scaled::of(taught));
+        }
+        self.begun = millis(now);
+        self.sum = 0.0;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a window")]
+fn seconds(ms: u32) -> f32 {
+    ms as f32 / 1000.0
+}
+
+/// Milliseconds modulo 2³², never 0.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "modulo on purpose")]
+fn millis(at: Timestamp) -> u32 {
+    ((at.nanos() / 1_000_000) as u32).max(1)
 }
 
 #[cfg(test)]
@@ -93,5 +156,21 @@ mod tests {
             b.learn(Timestamp::from_secs(s), 1e6, true);
         }
         assert!((b.expected() - before).abs() < 1.0);
+    }
+
+    #[test]
+    fn each_hour_of_the_day_has_its_own_memory() {
+        let mut b = Baseline::default();
+        let day = 86_400;
+        for hour in 0..48 {
+            // Twelve busy hours, twelve quiet ones.
+            steady(&mut b, day + hour * 3600, 3600, if hour % 24 < 12 { 1000.0 } else { 10.0 });
+        }
+        steady(&mut b, 3 * day + 5 * 3600, 60, 1000.0);
+        assert!((900.0..1300.0).contains(&b.expected()), "a busy hour: {}", b.expected());
+        steady(&mut b, 3 * day + 18 * 3600, 60, 10.0);
+        assert!(b.expected() < 30.0, "a quiet hour: {}", b.expected());
+        steady(&mut b, 4 * day + 11 * 3600, 60, 10.0);
+        assert!((800.0..1300.0).contains(&b.expected()), "before the day begins again: {}", b.expected());
     }
 }

@@ -3,49 +3,52 @@
 //! Cumulative sums of the Poisson log-likelihood ratio for three sizes of change side by side: large ones cross in one
 //! tick, small ones accumulate (Page 1954; Lorden 1971 for the bound on false alarms, ARL₀ ≥ e^h).
 
-/// The rate ratios tested against normal.
-const RATIOS: [f64; 3] = [2.0, 4.0, 16.0];
+/// The rate ratios tested against normal, and their logarithms.
+const RATIOS: [(f32, f32); 3] = [
+    (2.0, core::f32::consts::LN_2),
+    (4.0, 2.0 * core::f32::consts::LN_2),
+    (16.0, 4.0 * core::f32::consts::LN_2),
+];
 
-/// The sums of one stream.
+/// The sums of one stream, in nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cusum {
-    sums: [f64; 3],
+    sums: [f32; 3],
 }
 
 impl Cusum {
     /// Takes one tick: `seen` events (may be negative where answers outweigh), `normal` expected, over-dispersion `phi` ≥ 1.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "nats of evidence need no more digits")]
     pub fn update(&mut self, seen: f64, normal: f64, phi: f64, ceiling: f64) {
-        for (sum, rho) in self.sums.iter_mut().zip(RATIOS) {
-            let gain = (seen * libm::log(rho) - normal * (rho - 1.0)) / phi;
+        let (seen, normal, per_phi, ceiling) = (seen as f32, normal as f32, 1.0 / phi as f32, ceiling as f32);
+        for (sum, (rho, ln)) in self.sums.iter_mut().zip(RATIOS) {
+            let gain = (seen * ln - normal * (rho - 1.0)) * per_phi;
             *sum = (*sum + gain).clamp(0.0, ceiling);
         }
     }
 
     /// Takes `ticks` in which nothing was seen.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "nats of evidence need no more digits")]
     pub fn idle(&mut self, ticks: f64, normal: f64, phi: f64) {
-        for (sum, rho) in self.sums.iter_mut().zip(RATIOS) {
-            *sum = (*sum - ticks * normal * (rho - 1.0) / phi).max(0.0);
+        let fall = (ticks * normal / phi) as f32;
+        for (sum, (rho, _)) in self.sums.iter_mut().zip(RATIOS) {
+            *sum = (*sum - fall * (rho - 1.0)).max(0.0);
         }
     }
 
     /// The largest of the sums.
+    #[inline]
     pub fn value(&self) -> f64 {
-        self.sums.iter().copied().fold(0.0, f64::max)
+        let [a, b, c] = self.sums;
+        f64::from(a.max(b).max(c))
     }
 
     /// Whether nothing is accumulated.
+    #[inline]
     pub fn is_zero(&self) -> bool {
-        self.value() <= 0.0
-    }
-
-    /// The sums, to be kept.
-    pub const fn sums(&self) -> [f64; 3] {
-        self.sums
-    }
-
-    /// From kept sums.
-    pub const fn of(sums: [f64; 3]) -> Self {
-        Self { sums }
+        self.sums.iter().all(|sum| *sum <= 0.0)
     }
 }
 

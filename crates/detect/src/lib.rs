@@ -1,16 +1,18 @@
 //! Floor 1: from counts to attacks.
 //!
-//! Counts per host and class ([`shard`]), compares with what is normal ([`baseline`], [`test`]), asks each vector for its
-//! evidence ([`vector`]), follows incidents ([`incident`]). Does not know that BGP, files or clocks exist.
+//! Counts per host and class ([`shard`], [`cell`]), compares with what is normal ([`baseline`], [`cusum`]), asks each vector
+//! for its evidence ([`vector`]). Does not know that BGP, files or clocks exist.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod baseline;
+pub mod cell;
 pub mod class;
 pub mod cusum;
 pub mod evidence;
+mod log;
 pub mod pairs;
 pub mod profile;
 pub mod sample;

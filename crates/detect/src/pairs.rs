@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use base::hash::Mixer;
+use base::hash;
 use base::{Span, Timestamp};
 
 /// Independent parts of the memory; shards own whole lanes.
@@ -21,8 +21,7 @@ const AGE_MAX: Span = Span::from_secs(120);
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the lane")]
 pub const fn lane(a: u128, b: u128) -> usize {
-    let mixed = Mixer::new(0x6c61_6e65).with_wide(a ^ b).with_wide(a.wrapping_add(b)).finish();
-    mixed as usize % LANES
+    hash::pair(0x6c61_6e65, a ^ b, a.wrapping_add(b), 0) as usize % LANES
 }
 
 #[derive(Clone, Debug, Default)]
@@ -48,7 +47,7 @@ pub struct Lane {
 
 #[inline]
 const fn place(from: u128, to: u128) -> (usize, u64) {
-    let h = Mixer::new(0x7061_6972).with_wide(from).with_wide(to).finish();
+    let h = hash::pair(0x7061_6972, from, to, 0);
     let bits = 1 << (h & 63) | 1 << (h >> 6 & 63) | 1 << (h >> 12 & 63);
     ((h >> 18) as usize & ((1 << (BITS_LOG2 - 6)) - 1), bits)
 }

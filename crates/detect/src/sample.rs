@@ -3,10 +3,12 @@
 use alloc::vec::Vec;
 
 use base::Timestamp;
-use base::hash::Mixer;
+use base::hash;
 use base::prefix::wide;
 use telemetry::record::{Detail, Record, Snip};
 use wire::Headers;
+
+use crate::class::{COUNT, Class};
 
 /// One packet or flow kept as an example.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +99,162 @@ impl BottomK {
     }
 }
 
+/// Groups among which examples are chosen apart, so that a flood of one kind or on one host leaves the others theirs: by
+/// class in a capture; live by class and receiver, a few each, and a last bin for all together, where a flood fills most.
+#[derive(Clone, Debug)]
+pub struct Bins {
+    exact: bool,
+    bins: Vec<Bin>,
+    /// The examples, where [`Bin`] says; what is free is in `free`.
+    kept: Vec<Sample>,
+    free: Vec<u32>,
+    /// Records of which each bin's examples were chosen.
+    offered: Vec<u64>,
+}
+
+/// The smallest hashes of a group, and where their examples are.
+#[derive(Clone, Debug)]
+struct Bin {
+    limit: u64,
+    chosen: Vec<(u64, u32)>,
+}
+
+/// What was chosen in a tick.
+#[derive(Clone, Debug, Default)]
+pub struct Chosen {
+    /// Examples with their hashes, by receiver, then hash.
+    pub samples: Vec<(u64, Sample)>,
+    /// Records of which each bin's examples were chosen.
+    pub offered: Vec<u64>,
+}
+
+/// Bins of a live feed by class and receiver.
+const LIVE_BINS: usize = 256;
+/// Examples in a bin: of a capture; live, where the last bin takes as many as in a capture.
+const BIN_MAX: (usize, usize) = (1024, 8);
+
+impl Bins {
+    /// Empty ones.
+    pub fn new(exact: bool) -> Self {
+        let count = if exact { COUNT } else { LIVE_BINS + 1 };
+        Self {
+            exact,
+            bins: alloc::vec![Bin { limit: u64::MAX, chosen: Vec::new() }; count],
+            kept: Vec::new(),
+            free: Vec::new(),
+            offered: alloc::vec![0; count],
+        }
+    }
+
+    /// The bin of a packet of this class to this host.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the bin")]
+    pub const fn bin(exact: bool, class: Class, host: u128) -> usize {
+        if exact {
+            class.index()
+        } else {
+            hash::pair(0x6269_6e73, host, 0, class.0 as u64) as usize % LIVE_BINS
+        }
+    }
+
+    /// Counts a record of a bin; tells whether an example with this hash could stay.
+    #[inline]
+    pub fn wants(&mut self, bin: usize, hash: u64) -> bool {
+        if let Some(offered) = self.offered.get_mut(bin) {
+            *offered += 1;
+        }
+        let open = |bin: usize| self.bins.get(bin).is_some_and(|bin| hash < bin.limit);
+        open(bin) || (!self.exact && open(LIVE_BINS))
+    }
+
+    /// Offers an example.
+    pub fn offer(&mut self, bin: usize, hash: u64, sample: Sample) {
+        let max = if self.exact { BIN_MAX.0 } else { BIN_MAX.1 };
+        self.put(bin, max, hash, sample);
+        if !self.exact {
+            self.put(LIVE_BINS, BIN_MAX.0, hash, sample);
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, bin: usize, max: usize, hash: u64, sample: Sample) {
+        let Some(bin) = self.bins.get_mut(bin).filter(|bin| hash < bin.limit) else { return };
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.kept.push(sample);
+                u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
+        if let Some(place) = self.kept.get_mut(slot as usize) {
+            *place = sample;
+        }
+        bin.chosen.push((hash, slot));
+        if bin.chosen.len() >= 2 * max {
+            bin.trim(max, &self.kept);
+            self.free.extend(bin.chosen.drain(max..).map(|(_, slot)| slot));
+        }
+    }
+
+    /// The chosen ones; the bins are empty and open again, their room stays.
+    pub fn take(&mut self) -> Chosen {
+        let mut order: Vec<(u128, u64, u32)> = Vec::with_capacity(self.kept.len());
+        let kept = &self.kept;
+        for (index, bin) in self.bins.iter_mut().enumerate() {
+            let max = if self.exact || index == LIVE_BINS { BIN_MAX.0 } else { BIN_MAX.1 };
+            if bin.chosen.len() > max {
+                bin.trim(max, kept);
+            }
+            let receiver = |slot: u32| kept.get(slot as usize).map_or(0, |s| wide(s.headers.dst));
+            order.extend(bin.chosen.iter().take(max).map(|(hash, slot)| (receiver(*slot), *hash, *slot)));
+            bin.chosen.clear();
+            bin.limit = u64::MAX;
+        }
+        let rank = |slot: u32| kept.get(slot as usize).map(rank);
+        order.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| rank(a.2).cmp(&rank(b.2))));
+        // What the last bin chose too is there twice.
+        order.dedup_by(|a, b| !self.exact && (a.0, a.1) == (b.0, b.1) && rank(a.2) == rank(b.2));
+        let found = order.into_iter();
+        let samples = found.filter_map(|(_, hash, slot)| Some((hash, *kept.get(slot as usize)?))).collect();
+        self.kept.clear();
+        self.free.clear();
+        let empty = alloc::vec![0; self.offered.len()];
+        Chosen { samples, offered: core::mem::replace(&mut self.offered, empty) }
+    }
+
+    /// What one shard would have chosen, of what several chose.
+    pub fn rechoose(exact: bool, chosen: Chosen, class: impl Fn(&Sample) -> Class) -> Chosen {
+        let mut all = Self::new(exact);
+        for (hash, sample) in chosen.samples {
+            all.offer(Self::bin(exact, class(&sample), wide(sample.headers.dst)), hash, sample);
+        }
+        Chosen { offered: chosen.offered, ..all.take() }
+    }
+}
+
+impl Bin {
+    /// In order, and no more than can stay; the rest is left behind `max`.
+    fn trim(&mut self, max: usize, kept: &[Sample]) {
+        let rank = |slot: u32| kept.get(slot as usize).map(rank);
+        self.chosen.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| rank(a.1).cmp(&rank(b.1))));
+        if let Some((last, _)) = max.checked_sub(1).and_then(|at| self.chosen.get(at)) {
+            self.limit = last.saturating_add(1);
+        }
+    }
+}
+
+impl Chosen {
+    /// Adds what another shard chose, to be brought down by [`Bins::rechoose`].
+    pub fn merge(&mut self, other: Self) {
+        if self.offered.is_empty() {
+            *self = other;
+            return;
+        }
+        self.samples.extend(other.samples);
+        self.offered.iter_mut().zip(other.offered).for_each(|(a, b)| *a += b);
+    }
+}
+
 /// A total order for samples whose hashes collide.
 fn rank(s: &Sample) -> (Timestamp, u128, u128, u64) {
     (s.at, wide(s.headers.src), wide(s.headers.dst), s.bytes)
@@ -108,10 +266,7 @@ pub fn hash(key: u64, record: &Record) -> u64 {
     let h = &record.headers;
     let (src_port, dst_port) = h.ports.unwrap_or((0, 0));
     let small = u64::from(src_port) << 48 | u64::from(dst_port) << 32 | u64::from(h.length & 0xffff) << 16;
-    Mixer::new(key)
-        .with_wide(wide(h.src))
-        .with_wide(wide(h.dst))
-        .with(small | u64::from(h.protocol) << 8 | u64::from(h.fragment.offset & 0xff))
-        .with(record.start.nanos())
-        .finish()
+    let small = small | u64::from(h.protocol) << 8 | u64::from(h.fragment.offset & 0xff);
+    let when = record.start.nanos().rotate_left(24).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    hash::pair(key, wide(h.src), wide(h.dst), small ^ when)
 }

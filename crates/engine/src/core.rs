@@ -9,6 +9,7 @@ use detect::class::{Class, Classifier};
 use detect::evidence::{self, Evidence, Shape};
 use detect::vector;
 
+use crate::frozen::Frozen;
 use crate::incident::{Incident, by_pairs};
 use crate::report::{self, Severity};
 use crate::settings::{Profile, Settings};
@@ -185,14 +186,13 @@ impl Engine {
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
         let tick = Tick::merge(until, shards, &self.classifier, self.settings.profile.is_exact());
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
-        let incidents = &self.incidents;
-        let frozen = |key: &TargetKey| incidents.iter().any(|i| i.covers(key));
+        let frozen = Frozen::of(&self.incidents);
         let candidates = self.watch.tick(&self.settings, &tick, &frozen);
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, &self.classifier, None);
         }
         for old in self.ring.push(tick) {
-            self.reservoir.take(&old, &self.incidents, &self.classifier);
+            self.reservoir.take(&old, &self.incidents, &frozen, &self.classifier);
         }
         for candidate in candidates {
             self.consider(until, &candidate);
@@ -338,13 +338,13 @@ impl Engine {
                 .and_then(|t| t.stream(class))
                 .map_or(0.0, |s| s.usual.expected()),
             test: candidate.test,
-            received: own.received,
-            unsolicited: own.unsolicited,
-            sent: own.sent,
-            established: lately(Class::TCP_ACK).received + lately(Class::TCP_DATA).received,
-            data: lately(Class::TCP_DATA).received,
-            syns: lately(Class::TCP_SYN).sent,
-            icmp_sent: lately(Class::ICMP_OTHER).sent,
+            received: own.received.into(),
+            unsolicited: own.unsolicited.into(),
+            sent: own.sent.into(),
+            established: (lately(Class::TCP_ACK).received + lately(Class::TCP_DATA).received).into(),
+            data: lately(Class::TCP_DATA).received.into(),
+            syns: lately(Class::TCP_SYN).sent.into(),
+            icmp_sent: lately(Class::ICMP_OTHER).sent.into(),
             completes: (class == Class::UDP_FRAGMENT).then(|| self.completed(&candidate.key)).flatten(),
             exact,
             sources: sources.max(shape.sources),
@@ -361,7 +361,7 @@ impl Engine {
         }
         let side = received(candidate.key.direction);
         let last = self.ring.since(now.minus(Span::from_nanos(1))).last();
-        let cells = last.map(|tick| tick.cells(hosts(target))).unwrap_or_default();
+        let cells = last.map(|tick| tick.cells(candidate.key.direction, hosts(target))).unwrap_or_default();
         let hit = cells.iter().filter(|(key, _)| key.side == side && key.class == candidate.class).count();
         u64::try_from(hit).unwrap_or(u64::MAX).max(1)
     }
@@ -369,7 +369,7 @@ impl Engine {
     /// The reflecting protocol of which the target lately got most unasked answers, if fragments can be theirs.
     fn completed(&self, key: &TargetKey) -> Option<Class> {
         /// First fragments there have to be for later ones, at least.
-        const SHARE_MIN: f64 = 0.1;
+        const SHARE_MIN: f32 = 0.1;
         let target = self.watch.target(key)?;
         let exact = self.settings.profile.is_exact();
         let unasked = |class: Class| {

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use base::map::{Map, Seed};
 use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
+use detect::cell::{Cell, FINE};
 use detect::class::{Class, Classifier};
 use detect::evidence::{Shape, Term};
 use detect::sample::Sample;
-use detect::shard::{Cell, FINE};
 use detect::vector;
 use sha2::{Digest, Sha256};
 
@@ -208,7 +208,7 @@ impl Incident {
         let side = received(self.key.direction);
         let mut fine = [(0u64, 0u64); FINE];
         for area in self.areas.clone() {
-            for (key, cell) in tick.cells(hosts(&area)) {
+            for (key, cell) in tick.cells(self.key.direction, hosts(&area)) {
                 if key.side != side || only.is_some_and(|class| class != key.class) {
                     continue;
                 }
@@ -314,13 +314,10 @@ impl Incident {
     ) {
         let mut fresh: Vec<(u64, Sample)> = Vec::new();
         let exact = settings.profile.is_exact();
-        for (hash, sample) in &tick.counts.samples {
+        for (hash, sample) in self.areas.iter().flat_map(|area| tick.samples(hosts(area))) {
             let class = classifier.received(&sample.headers);
             let wanted = only.is_none_or(|c| c == class) && self.vector(class).is_some();
-            if wanted
-                && (!exact || !by_pairs(class) || sample.unsolicited)
-                && self.areas.iter().any(|area| area.contains(sample.headers.dst))
-            {
+            if wanted && (!exact || !by_pairs(class) || sample.unsolicited) {
                 fresh.push((*hash, *sample));
             }
         }

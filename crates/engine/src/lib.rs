@@ -4,7 +4,9 @@
 //! byte for byte, whatever the number of shards and the seed of the tables.
 #![forbid(unsafe_code)]
 
+mod areas;
 pub mod core;
+mod frozen;
 mod incident;
 mod present;
 pub mod replay;

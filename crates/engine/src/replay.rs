@@ -35,7 +35,7 @@ const SAMPLE_KEY: u64 = 0x7370_696c_6c77_6179;
 impl Replay {
     /// A replay over this many shards; `seed` moves table slots only.
     pub fn new(settings: Settings, shards: usize, seed: &Seed) -> Self {
-        let front = Front::new(&settings, shards, seed);
+        let front = Front::new(&settings, shards);
         Self { engine: Engine::new(settings, seed.clone()), front }
     }
 
@@ -71,10 +71,9 @@ impl Replay {
 }
 
 impl Front {
-    /// Shards for these settings; `seed` moves table slots only.
-    pub fn new(settings: &Settings, shards: usize, seed: &Seed) -> Self {
-        let make =
-            || Shard::new(settings.profile, &settings.networks, settings.tick, SAMPLE_KEY, seed.clone());
+    /// Shards for these settings.
+    pub fn new(settings: &Settings, shards: usize) -> Self {
+        let make = || Shard::new(settings.profile, &settings.networks, settings.tick, SAMPLE_KEY);
         let count = shards.max(1);
         Self {
             shards: (0..count).map(|_| make()).collect(),

@@ -6,6 +6,7 @@ use base::prefix::wide;
 use detect::class::Classifier;
 use detect::sample::{BottomK, Sample};
 
+use crate::frozen::Frozen;
 use crate::incident::{Incident, by_pairs};
 use crate::settings::{Profile, Settings};
 use crate::tick::{Tick, hosts};
@@ -31,19 +32,27 @@ impl Reservoir {
     }
 
     /// Keeps a tick's examples that no attack claims.
-    pub(crate) fn take(&mut self, tick: &Tick, incidents: &[Incident], classifier: &Classifier) {
+    pub(crate) fn take(
+        &mut self,
+        tick: &Tick,
+        incidents: &[Incident],
+        frozen: &Frozen,
+        classifier: &Classifier,
+    ) {
         // Live, one example of eight will do: the hosts that matter send many.
         let thin = if self.exact { 0 } else { 7 };
-        for (hash, sample) in &tick.counts.samples {
+        for (hash, sample) in &tick.counts.chosen.samples {
             if hash >> 7 & thin != 0 {
                 continue;
             }
             let class = classifier.received(&sample.headers);
-            let claimed = incidents.iter().any(|i| {
-                i.areas.iter().any(|area| area.contains(sample.headers.dst))
-                    && i.vector(class).is_some()
-                    && (!self.exact || !by_pairs(class) || sample.unsolicited)
-            });
+            let attacked = frozen.touches(wide(sample.headers.dst));
+            let claimed = attacked
+                && incidents.iter().any(|i| {
+                    i.areas.iter().any(|area| area.contains(sample.headers.dst))
+                        && i.vector(class).is_some()
+                        && (!self.exact || !by_pairs(class) || sample.unsolicited)
+                });
             if claimed {
                 continue;
             }

@@ -2,9 +2,9 @@
 
 use base::Timestamp;
 use detect::baseline::Baseline;
+use detect::cell::Cell;
 use detect::class::Class;
 use detect::cusum::Cusum;
-use detect::shard::Cell;
 
 use crate::report::Direction;
 
@@ -25,31 +25,33 @@ const FADE_SECS: f64 = 1.0;
 /// Packets of one class lately.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faded {
-    pub(crate) received: f64,
-    pub(crate) unsolicited: f64,
-    pub(crate) sent: f64,
+    pub(crate) received: f32,
+    pub(crate) unsolicited: f32,
+    pub(crate) sent: f32,
 }
 
-/// One class of packets towards one target.
+/// One class of packets towards one target. There are hundreds of thousands of these: single precision, no padding.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
-    pub(crate) class: Class,
-    pub(crate) lately: Faded,
+    /// First suspect packet since the test last stood at zero.
+    pub(crate) onset: Timestamp,
+    /// First suspect packet after the last second without any.
+    pub(crate) run_begun: Timestamp,
+    /// Last suspect packet.
+    pub(crate) last: Timestamp,
     pub(crate) cusum: Cusum,
+    pub(crate) lately: Faded,
+    /// Suspect packets of the run.
+    pub(crate) run: f32,
+    /// Suspect packets since the onset.
+    pub(crate) suspect: f32,
+    /// Highest rate since then, packets/s.
+    pub(crate) rate_max: f32,
     /// Normal rate of what is suspect.
     pub(crate) baseline: Baseline,
     /// Normal rate of the whole class.
     pub(crate) usual: Baseline,
-    /// First suspect packet since the test last stood at zero.
-    pub(crate) onset: Timestamp,
-    /// First suspect packet after the last second without any, and how many there were since.
-    pub(crate) run: (Timestamp, f64),
-    /// Last suspect packet.
-    pub(crate) last: Timestamp,
-    /// Suspect packets since then.
-    pub(crate) suspect: f64,
-    /// Highest rate since then, packets/s.
-    pub(crate) rate_max: f64,
+    pub(crate) class: Class,
 }
 
 /// A possible victim's streams.
@@ -64,7 +66,8 @@ pub(crate) struct Target {
 pub(crate) struct TickCounts {
     pub(crate) class: Class,
     pub(crate) received: Cell,
-    pub(crate) sent: Cell,
+    /// Packets sent in this class, scaled.
+    pub(crate) sent: f64,
 }
 
 impl Target {
@@ -74,7 +77,7 @@ impl Target {
 
     /// Lets time pass: sums fade, and tests fall by the ticks in which nothing came.
     pub(crate) fn pass(&mut self, now: Timestamp, ticks_idle: f64, normal: impl Fn(&Stream) -> f64) {
-        let factor = (-now.since(self.touched).as_secs_f64() / FADE_SECS).exp();
+        let factor = fade(now.since(self.touched).as_secs_f64());
         for stream in &mut self.streams {
             stream.lately.received *= factor;
             stream.lately.unsolicited *= factor;
@@ -89,19 +92,8 @@ impl Target {
 
     pub(crate) fn stream_mut(&mut self, class: Class) -> &mut Stream {
         let at = self.streams.binary_search_by_key(&class, |s| s.class).unwrap_or_else(|at| {
-            let fresh = Stream {
-                class,
-                lately: Faded::default(),
-                cusum: Cusum::default(),
-                baseline: Baseline::default(),
-                usual: Baseline::default(),
-                onset: Timestamp::ZERO,
-                run: (Timestamp::ZERO, 0.0),
-                last: Timestamp::ZERO,
-                suspect: 0.0,
-                rate_max: 0.0,
-            };
-            self.streams.insert(at, fresh);
+            self.streams.reserve_exact(1);
+            self.streams.insert(at, Stream::new(class));
             at
         });
         self.streams.get_mut(at).expect("found or just inserted there")
@@ -116,4 +108,27 @@ impl Target {
     pub(crate) fn lately(&self, class: Class) -> Faded {
         self.stream(class).map_or_else(Faded::default, |s| s.lately)
     }
+}
+
+impl Stream {
+    fn new(class: Class) -> Self {
+        Self {
+            onset: Timestamp::ZERO,
+            run_begun: Timestamp::ZERO,
+            last: Timestamp::ZERO,
+            cusum: Cusum::default(),
+            lately: Faded::default(),
+            run: 0.0,
+            suspect: 0.0,
+            rate_max: 0.0,
+            baseline: Baseline::default(),
+            usual: Baseline::default(),
+            class,
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a factor below one")]
+fn fade(secs: f64) -> f32 {
+    (-secs / FADE_SECS).exp() as f32
 }

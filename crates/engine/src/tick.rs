@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 
 use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
+use detect::cell::{Cell, CellKey, Side, SourceCount, SourceKey};
 use detect::class::{Class, Classifier};
-use detect::sample::Sample;
-use detect::shard::{Cell, CellKey, ShardTick, Side, SourceCount, SourceKey};
+use detect::sample::{Bins, Sample};
+use detect::shard::ShardTick;
 
 use crate::report::Direction;
 use crate::target::TargetKey;
@@ -17,6 +18,8 @@ use crate::target::TargetKey;
 pub(crate) struct Tick {
     pub(crate) until: Timestamp,
     pub(crate) counts: ShardTick,
+    /// Live: cells of foreign hosts, from the examples.
+    foreign: Option<Vec<(CellKey, Cell)>>,
 }
 
 impl Tick {
@@ -37,19 +40,21 @@ impl Tick {
         if several {
             counts.seal(classifier, exact);
         }
-        counts.samples.sort_unstable_by_key(|(hash, s)| (wide(s.headers.dst), *hash, s.at));
-        if !exact {
-            let foreign = foreign_cells(&counts, classifier);
-            counts.cells.extend(foreign);
-            // Two sorted runs: a stable sort merges them in one pass.
-            counts.cells.sort_by_key(|a| a.0);
-        }
-        Self { until, counts }
+        let foreign = (!exact).then(|| foreign_cells(&counts, classifier));
+        Self { until, counts, foreign }
     }
 
-    /// The cells of these hosts and this side, by host, then class.
-    pub(crate) fn cells(&self, hosts: RangeInclusive<u128>) -> &[(CellKey, Cell)] {
-        span(&self.counts.cells, hosts, |key| key.host)
+    /// All cells of possible victims in a direction, by host, side and class; others may be among them.
+    pub(crate) fn all_cells(&self, direction: Direction) -> &[(CellKey, Cell)] {
+        match (direction, &self.foreign) {
+            (Direction::Out, Some(foreign)) => foreign,
+            _ => &self.counts.cells,
+        }
+    }
+
+    /// The cells of these hosts, likewise.
+    pub(crate) fn cells(&self, direction: Direction, hosts: RangeInclusive<u128>) -> &[(CellKey, Cell)] {
+        span(self.all_cells(direction), hosts, |key| key.host)
     }
 
     /// The exact source counts of these hosts.
@@ -58,34 +63,37 @@ impl Tick {
     }
 
     /// The examples of packets to these hosts.
-    fn samples(&self, hosts: RangeInclusive<u128>) -> &[(u64, Sample)] {
-        let samples = &self.counts.samples;
+    pub(crate) fn samples(&self, hosts: RangeInclusive<u128>) -> &[(u64, Sample)] {
+        let samples = &self.counts.chosen.samples;
         let from = samples.partition_point(|(_, s)| wide(s.headers.dst) < *hosts.start());
         let to = samples.partition_point(|(_, s)| wide(s.headers.dst) <= *hosts.end());
         samples.get(from..to).unwrap_or(&[])
     }
 
     fn weight(&self) -> usize {
-        self.counts.cells.len() + self.counts.sources.len() + self.counts.samples.len()
+        self.counts.cells.len() + self.counts.sources.len() + self.counts.chosen.samples.len()
     }
 }
 
 /// What own hosts send to foreign ones and get back, from the examples: whoever suffers a flood of ours fills them.
 fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, Cell)> {
-    let mut kept = vec![0u64; counts.offered.len()];
-    for (_, sample) in &counts.samples {
-        if let Some(kept) = kept.get_mut(classifier.received(&sample.headers).index()) {
+    let bin =
+        |sample: &Sample| Bins::bin(false, classifier.received(&sample.headers), wide(sample.headers.dst));
+    let mut kept = vec![0u64; counts.chosen.offered.len()];
+    for (_, sample) in &counts.chosen.samples {
+        if let Some(kept) = kept.get_mut(bin(sample)) {
             *kept += 1;
         }
     }
-    // How many records of a class one example stands for, times 256.
-    let scale = |class: Class| {
-        let offered = counts.offered.get(class.index()).copied().unwrap_or(1);
-        let kept = kept.get(class.index()).copied().unwrap_or(1).max(1);
+    // How many records of its bin one example stands for, times 256.
+    let scale = |sample: &Sample| {
+        let bin = bin(sample);
+        let offered = counts.chosen.offered.get(bin).copied().unwrap_or(1);
+        let kept = kept.get(bin).copied().unwrap_or(1).max(1);
         (offered * 256 / kept).max(256)
     };
-    let cell = |sample: &Sample, class: Class| {
-        let times = scale(class);
+    let cell = |sample: &Sample| {
+        let times = scale(sample);
         let (packets, bytes) =
             (sample.packets.saturating_mul(times) / 256, sample.bytes.saturating_mul(times) / 256);
         // One example is one observation, however many it stands for.
@@ -97,21 +105,22 @@ fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, C
         cell
     };
     let mut cells: Vec<(CellKey, Cell)> = counts
+        .chosen
         .samples
         .iter()
         .filter(|(_, s)| s.outgoing)
         .map(|(_, s)| {
             let class = classifier.received(&s.headers);
-            (CellKey { host: wide(s.headers.dst), side: Side::ReceivedFromUs, class }, cell(s, class))
+            (CellKey { host: wide(s.headers.dst), side: Side::ReceivedFromUs, class }, cell(s))
         })
         .collect();
     // The samples are in the order of their destination, and so are these.
     let hosts: Vec<u128> = cells.iter().map(|(key, _)| key.host).collect();
-    for (_, s) in counts.samples.iter().filter(|(_, s)| !s.outgoing) {
+    for (_, s) in counts.chosen.samples.iter().filter(|(_, s)| !s.outgoing) {
         let host = wide(s.headers.src);
         if hosts.binary_search(&host).is_ok() {
-            let (asked, class) = (classifier.received(&s.headers), classifier.sent(&s.headers));
-            cells.push((CellKey { host, side: Side::SentToUs, class }, cell(s, asked)));
+            let class = classifier.sent(&s.headers);
+            cells.push((CellKey { host, side: Side::SentToUs, class }, cell(s)));
         }
     }
     cells.sort_by_key(|a| a.0);

@@ -1,14 +1,16 @@
 //! Every tick, every touched target: is something more than it should be?
 
 use base::map::{Map, Seed};
-use base::prefix::{bits_of, narrow, wide};
-use base::{Prefix, Span, Timestamp};
+use base::prefix::{bits_of, narrow};
+use base::{Span, Timestamp};
 use detect::baseline::Baseline;
+use detect::cell::{Cell, CellKey, Side};
 use detect::class::{COUNT, Class};
 use detect::cusum::{self, Cusum};
-use detect::shard::{Cell, CellKey, Side};
-use detect::vector::{self, Counts};
+use detect::vector;
 
+use crate::areas::{Area, Areas, Others};
+use crate::frozen::Frozen;
 use crate::incident::by_pairs;
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
@@ -17,8 +19,6 @@ use crate::tick::{Tick, prefix};
 
 /// Targets remembered. Beyond it the quiet ones go; counted in `targets_evicted`.
 const TARGETS_MAX: usize = 1 << 18;
-/// Hosts with suspect packets that make a prefix a target of its own.
-const HOSTS_MIN: usize = 4;
 /// A captured burst has to be this large, in nats of the sequential test: twenty packets in one tick cross it.
 const CAPTURE_THRESHOLD: f64 = 8.5;
 /// Seconds in which one false alarm is allowed: a week.
@@ -93,31 +93,6 @@ impl Crowd {
     }
 }
 
-/// Suspect packets of one class in a prefix.
-#[derive(Clone, Debug)]
-struct PrefixClass {
-    counts: TickCounts,
-    hosts: usize,
-    suspect_top: f64,
-    suspect_sum: f64,
-}
-
-/// A prefix being summed from its touched hosts.
-struct PrefixSum {
-    key: TargetKey,
-    classes: Vec<PrefixClass>,
-    others: Others,
-}
-
-/// What a host does besides the class in question.
-#[derive(Clone, Copy, Debug, Default)]
-struct Others {
-    established: f64,
-    tcp_sent: f64,
-    syns_sent: f64,
-    all_sent: f64,
-}
-
 impl Watch {
     pub(crate) fn new(seed: Seed) -> Self {
         Self { targets: Map::new(seed), begun: None, crowd: None, evicted: 0 }
@@ -154,38 +129,39 @@ impl Watch {
     }
 
     /// Counts a tick and says which streams stand above their threshold, in order.
-    pub(crate) fn tick(
-        &mut self,
-        settings: &Settings,
-        tick: &Tick,
-        frozen: &dyn Fn(&TargetKey) -> bool,
-    ) -> Vec<Candidate> {
-        let mut found = Vec::new();
+    pub(crate) fn tick(&mut self, settings: &Settings, tick: &Tick, frozen: &Frozen) -> Vec<Candidate> {
         let begun = *self.begun.get_or_insert(tick.until);
         let warming = settings.profile == Profile::Daemon && tick.until.since(begun) < WARM_UP;
         self.crowd = warming.then(|| Crowd::of(tick));
-        let threshold = self.threshold(settings);
-        let mut sums: Vec<PrefixSum> = Vec::new();
-        let mut rest = tick.counts.cells.as_slice();
+        let now = Now {
+            settings,
+            until: tick.until,
+            secs: settings.tick.as_secs_f64(),
+            live: settings.profile == Profile::Daemon,
+            exact: settings.profile.is_exact(),
+            threshold: self.threshold(settings),
+            frozen,
+        };
+        let mut found = Vec::new();
         let mut counts: Vec<TickCounts> = Vec::new();
-        while let Some((first, _)) = rest.first() {
-            let host = first.host;
-            let end = rest.partition_point(|(key, _)| key.host == host);
-            let (of_host, tail) = rest.split_at(end);
-            rest = tail;
-            for direction in [Direction::In, Direction::Out] {
+        for direction in [Direction::In, Direction::Out] {
+            let mut areas = Areas::new(direction, now.exact);
+            let mut rest = tick.all_cells(direction);
+            while let Some((first, _)) = rest.first() {
+                let host = first.host;
+                let end = rest.iter().position(|(key, _)| key.host != host).unwrap_or(rest.len());
+                let (of_host, tail) = rest.split_at(end);
+                rest = tail;
                 pair_up(of_host, direction, &mut counts);
-                if counts.iter().all(|c| c.received.packets == 0) {
+                if counts.is_empty() {
                     continue;
                 }
-                let key = TargetKey { addr: host, bits: bits_of(narrow(host)), direction };
                 let others = Others::of(&counts);
-                add_to_prefix(&mut sums, settings, &key, &counts, &others);
-                self.update(settings, tick, key, &counts, &others, threshold, frozen(&key), &mut found);
+                areas.add(host, &counts, &others, |area| self.area(&now, area, &mut found));
+                let key = TargetKey { addr: host, bits: bits_of(narrow(host)), direction };
+                self.update(&now, key, &counts, &others, &mut found);
             }
-        }
-        for sum in sums {
-            self.prefix(settings, tick, sum, threshold, frozen, &mut found);
+            areas.finish(|area| self.area(&now, area, &mut found));
         }
         self.evict(tick.until);
         // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
@@ -207,133 +183,74 @@ impl Watch {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of the walk above, apart only for reading")]
     fn update(
         &mut self,
-        settings: &Settings,
-        tick: &Tick,
+        now: &Now<'_>,
         key: TargetKey,
         counts: &[TickCounts],
         others: &Others,
-        threshold: f64,
-        frozen: bool,
         found: &mut Vec<Candidate>,
     ) {
-        let now = tick.until;
-        let secs = settings.tick.as_secs_f64();
         // Behind a sampler every packet looks like many: one alone begins nothing, and hosts that stay below a quarter of
         // the floor are not remembered.
-        let live = settings.profile == Profile::Daemon;
-        let begins = !live || counts.iter().any(|c| stands_out(settings, &c.received));
-        if !begins && !self.targets.contains_key(&key) {
+        let begins = counts
+            .iter()
+            .any(|c| if now.live { stands_out(now.settings, &c.received) } else { c.received.packets > 0 });
+        let Some(target) = (if begins {
+            Some(self.targets.get_or_insert_with(key, || Target::new(now.until)))
+        } else {
+            self.targets.get_mut(&key)
+        }) else {
             return;
-        }
-        let target = self.targets.get_or_insert_with(key, || Target::new(now));
-        #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
-        let idle =
-            (now.since(target.touched).nanos() / settings.tick.nanos().max(1)).saturating_sub(1) as f64;
-        target.pass(now, idle, |stream| Self::normal(settings, stream) * secs);
-        for c in counts {
-            let seen = others.counts(settings, c);
-            let stream = target.stream_mut(c.class);
-            stream.lately.received += seen.received;
-            stream.lately.unsolicited += seen.unsolicited;
-            stream.lately.sent += seen.sent;
-            if c.received.packets == 0 {
-                continue;
-            }
-            let family = vector::family(c.class);
-            let suspect = (family.suspect)(&seen);
-            let known = seen.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
-            let first = if known { c.received.first_unsolicited } else { c.received.first };
-            if suspect > 0.0 {
-                if first.since(stream.last) > RUN_GAP {
-                    stream.run = (first, 0.0);
-                }
-                stream.run.1 += suspect;
-                stream.last = c.received.last;
-            }
-            let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
-            // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
-            let usual = if live && !prefix(&key).is_host() { 0.5 * stream.usual.expected() } else { 0.0 };
-            let normal = Self::normal(settings, stream).max(usual);
-            let scale = scale(&c.received);
-            let was_zero = stream.cusum.is_zero();
-            let phi = if seen.exact { 1.0 } else { noise(family.excuses, seen.received, suspect) };
-            stream.cusum.update(weighted / scale, normal * secs / scale, phi, 4.0 * threshold);
-            let one_sided = family.needs_learning || !prefix(&key).is_host();
-            let learning = one_sided && self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c));
-            let freeze = !learning && (frozen || stream.cusum.value() > threshold * 0.5);
-            stream.baseline.learn(now, weighted.max(0.0), freeze);
-            stream.usual.learn(now, seen.received, freeze);
-            if learning {
-                stream.cusum = Cusum::default();
-            }
-            if stream.cusum.is_zero() {
-                stream.suspect = 0.0;
-                stream.rate_max = 0.0;
-                continue;
-            }
-            if was_zero {
-                // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
-                let fresh = (seen.exact && by_pairs(c.class)) || stream.run.1 <= suspect + RUN_HEAD;
-                stream.onset = if fresh { stream.run.0 } else { first };
-            }
-            stream.suspect += suspect.max(0.0);
-            // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
-            let elapsed = now.since(stream.onset).as_secs_f64().max(0.1);
-            let counted = suspect / scale;
-            let burst = if counted >= 20.0 { weighted / secs } else { 0.0 };
-            stream.rate_max = stream.rate_max.max(burst).max(stream.suspect / elapsed);
-            let test = stream.cusum.value() / threshold;
-            #[expect(clippy::cast_precision_loss, reason = "compared with twenty")]
-            let enough = settings.profile == Profile::Daemon
-                || stream.suspect >= settings.profile.packets_min() as f64;
-            // Volume of unknown scale never triggers.
-            if test > 1.0 && enough && c.received.unscaled == 0 {
-                found.push(Candidate {
-                    key,
-                    class: c.class,
-                    test,
-                    rate: stream.rate_max,
-                    normal,
-                    onset: stream.onset,
-                    suspect: stream.suspect,
-                });
-            }
-        }
-        let quiet = |s: &Stream| {
-            s.cusum.is_zero() && s.baseline.expected() < 0.25 * settings.profile.floor_pps(settings.floor)
         };
+        let host = prefix(&key).is_host();
+        #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
+        let idle = (now.until.since(target.touched).nanos() / now.settings.tick.nanos().max(1))
+            .saturating_sub(1) as f64;
+        target.pass(now.until, idle, |stream| Self::normal(now.settings, stream) * now.secs);
+        let mut present = 0u64;
+        let frozen = now.frozen.covers(&key);
+        for c in counts {
+            let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c));
+            let learning = learning && (vector::family(c.class).needs_learning || !host);
+            let stream = target.stream_mut(c.class);
+            if c.received.packets > 0 {
+                present |= 1 << c.class.0;
+            }
+            if let Some(candidate) = step(now, key, host, c, others, (frozen, learning), stream) {
+                found.push(candidate);
+            }
+        }
+        // In a tick that brought the target other things, a class that did not come falls like any other.
+        for stream in target.streams.iter_mut().filter(|s| present & 1 << s.class.0 == 0) {
+            if !stream.cusum.is_zero() {
+                stream.cusum.idle(1.0, Self::normal(now.settings, stream) * now.secs, 1.0);
+            }
+        }
+        let quarter = 0.25 * now.settings.profile.floor_pps(now.settings.floor);
+        let quiet = |s: &Stream| s.cusum.is_zero() && s.baseline.expected() < quarter;
         if !begins && target.streams.iter().all(quiet) {
             self.targets.remove(&key);
         }
     }
 
-    fn prefix(
-        &mut self,
-        settings: &Settings,
-        tick: &Tick,
-        sum: PrefixSum,
-        threshold: f64,
-        frozen: &dyn Fn(&TargetKey) -> bool,
-        found: &mut Vec<Candidate>,
-    ) {
-        let spread = |c: &PrefixClass| c.hosts >= HOSTS_MIN && c.suspect_top <= 0.5 * c.suspect_sum;
-        let known = self.targets.contains_key(&sum.key);
-        let counts: Vec<TickCounts> =
-            sum.classes.iter().filter(|c| known || spread(c)).map(|c| c.counts).collect();
-        if counts.is_empty() {
+    /// A prefix whose hosts are all counted.
+    fn area(&mut self, now: &Now<'_>, area: &Area, found: &mut Vec<Candidate>) {
+        let Some(key) = area.key else { return };
+        let known = self.targets.contains_key(&key);
+        if !known && !area.spread.iter().any(|spread| *spread) {
             return;
         }
         let before = found.len();
-        self.update(settings, tick, sum.key, &counts, &sum.others, threshold, frozen(&sum.key), found);
+        self.update(now, key, &area.counts, &area.others, found);
         // One busy host does not make its neighbours victims.
-        let narrow: Vec<Class> = sum.classes.iter().filter(|c| !spread(c)).map(|c| c.counts.class).collect();
+        let spread = |class: Class| {
+            area.counts.iter().zip(&area.spread).any(|(c, spread)| c.class == class && *spread)
+        };
         let mut index = 0;
         found.retain(|c| {
             index += 1;
-            index <= before || !narrow.contains(&c.class)
+            index <= before || spread(c.class)
         });
     }
 
@@ -348,6 +265,92 @@ impl Watch {
         }
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
     }
+}
+
+/// What holds for all targets of a tick.
+struct Now<'a> {
+    settings: &'a Settings,
+    until: Timestamp,
+    /// Length of the tick.
+    secs: f64,
+    live: bool,
+    exact: bool,
+    threshold: f64,
+    frozen: &'a Frozen,
+}
+
+/// One class of one target takes its tick.
+#[expect(clippy::cast_possible_truncation, reason = "a stream keeps single precision")]
+fn step(
+    now: &Now<'_>,
+    key: TargetKey,
+    host: bool,
+    c: &TickCounts,
+    others: &Others,
+    (frozen, learning): (bool, bool),
+    stream: &mut Stream,
+) -> Option<Candidate> {
+    let seen = others.counts(now.exact, c);
+    stream.lately.received += seen.received as f32;
+    stream.lately.unsolicited += seen.unsolicited as f32;
+    stream.lately.sent += seen.sent as f32;
+    if c.received.packets == 0 {
+        return None;
+    }
+    let family = vector::family(c.class);
+    let suspect = (family.suspect)(&seen);
+    let known = now.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
+    let first = if known { c.received.first_unsolicited } else { c.received.first };
+    if suspect > 0.0 {
+        if first.since(stream.last) > RUN_GAP {
+            (stream.run_begun, stream.run) = (first, 0.0);
+        }
+        stream.run += suspect as f32;
+        stream.last = c.received.last;
+    }
+    let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
+    // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
+    let usual = if now.live && !host { 0.5 * stream.usual.expected() } else { 0.0 };
+    let normal = Watch::normal(now.settings, stream).max(usual);
+    let scale = scale(&c.received);
+    let was_zero = stream.cusum.is_zero();
+    let phi = if now.exact { 1.0 } else { noise(family.excuses, seen.received, suspect) };
+    stream.cusum.update(weighted / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
+    let freeze = !learning && (frozen || stream.cusum.value() > now.threshold * 0.5);
+    stream.baseline.learn(now.until, weighted.max(0.0), freeze);
+    stream.usual.learn(now.until, seen.received, freeze);
+    if learning {
+        stream.cusum = Cusum::default();
+    }
+    if stream.cusum.is_zero() {
+        stream.suspect = 0.0;
+        stream.rate_max = 0.0;
+        return None;
+    }
+    if was_zero {
+        // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
+        let fresh = (now.exact && by_pairs(c.class)) || f64::from(stream.run) <= suspect + RUN_HEAD;
+        stream.onset = if fresh { stream.run_begun } else { first };
+    }
+    stream.suspect += suspect.max(0.0) as f32;
+    // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
+    let elapsed = now.until.since(stream.onset).as_secs_f64().max(0.1);
+    let counted = suspect / scale;
+    let burst = if counted >= 20.0 { weighted / now.secs } else { 0.0 };
+    stream.rate_max = stream.rate_max.max(burst as f32).max((f64::from(stream.suspect) / elapsed) as f32);
+    let test = stream.cusum.value() / now.threshold;
+    #[expect(clippy::cast_precision_loss, reason = "compared with twenty")]
+    let enough = now.live || stream.suspect >= now.settings.profile.packets_min() as f32;
+    // Volume of unknown scale never triggers.
+    (test > 1.0 && enough && c.received.unscaled == 0).then(|| Candidate {
+        key,
+        class: c.class,
+        test,
+        rate: f64::from(stream.rate_max),
+        normal,
+        onset: stream.onset,
+        suspect: f64::from(stream.suspect),
+    })
 }
 
 /// Whether a tick shows enough of a class for a host to be remembered.
@@ -367,7 +370,7 @@ fn noise(excuses: f64, seen: f64, suspect: f64) -> f64 {
 /// Packets behind one sample.
 #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
 fn scale(cell: &Cell) -> f64 {
-    (cell.packets as f64 / cell.samples.max(1) as f64).max(1.0)
+    (cell.packets as f64 / f64::from(cell.samples.max(1))).max(1.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
@@ -376,110 +379,24 @@ fn weight(cell: &Cell) -> f64 {
 }
 
 /// What a host received and sent in one tick, by class.
+#[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
 fn pair_up(cells: &[(CellKey, Cell)], direction: Direction, counts: &mut Vec<TickCounts>) {
     let (received, sent) = match direction {
         Direction::In => (Side::Received, Side::Sent),
         Direction::Out => (Side::ReceivedFromUs, Side::SentToUs),
     };
     counts.clear();
-    for (key, cell) in cells {
-        if key.side != received && key.side != sent {
-            continue;
+    // By side, then class: the two runs are merged.
+    let of = |side: Side| cells.iter().filter(move |(key, _)| key.side == side);
+    let mut answers = of(sent).peekable();
+    let empty = |class: Class, sent: f64| TickCounts { class, received: Cell::EMPTY, sent };
+    for (key, cell) in of(received) {
+        while let Some((other, answer)) = answers.next_if(|(other, _)| other.class < key.class) {
+            counts.push(empty(other.class, answer.packets as f64));
         }
-        let at = counts.binary_search_by_key(&key.class, |c| c.class).unwrap_or_else(|at| {
-            counts.insert(at, TickCounts { class: key.class, received: Cell::EMPTY, sent: Cell::EMPTY });
-            at
-        });
-        if let Some(slot) = counts.get_mut(at) {
-            // Cells of a host come once for each side and class.
-            *(if key.side == received { &mut slot.received } else { &mut slot.sent }) = *cell;
-        }
+        let sent = answers.next_if(|(other, _)| other.class == key.class);
+        let sent = sent.map_or(0.0, |(_, answer)| answer.packets as f64);
+        counts.push(TickCounts { class: key.class, received: *cell, sent });
     }
-}
-
-impl Others {
-    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-    fn of(counts: &[TickCounts]) -> Self {
-        let mut others = Self::default();
-        for c in counts {
-            let sent = c.sent.packets as f64;
-            others.all_sent += sent;
-            match c.class {
-                Class::TCP_ACK | Class::TCP_DATA => {
-                    others.established += c.received.packets as f64;
-                    others.tcp_sent += sent;
-                }
-                Class::TCP_SYN => {
-                    others.syns_sent += sent;
-                    others.tcp_sent += sent;
-                }
-                _ => {}
-            }
-        }
-        others
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.established += other.established;
-        self.tcp_sent += other.tcp_sent;
-        self.syns_sent += other.syns_sent;
-        self.all_sent += other.all_sent;
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-    fn counts(&self, settings: &Settings, c: &TickCounts) -> Counts {
-        Counts {
-            class: c.class,
-            received: c.received.packets as f64,
-            unsolicited: c.received.unsolicited as f64,
-            sent: c.sent.packets as f64,
-            established: self.established,
-            tcp_sent: self.tcp_sent,
-            syns_sent: self.syns_sent,
-            all_sent: self.all_sent,
-            exact: settings.profile.is_exact(),
-        }
-    }
-}
-
-/// Adds a host's tick to its /24 or /48.
-fn add_to_prefix(
-    sums: &mut Vec<PrefixSum>,
-    settings: &Settings,
-    key: &TargetKey,
-    counts: &[TickCounts],
-    others: &Others,
-) {
-    let addr = narrow(key.addr);
-    let bits = if addr.is_ipv4() { 24 } else { 48 };
-    let prefix = Prefix::of(addr, bits);
-    let prefix_key = TargetKey { addr: wide(prefix.addr()), bits, direction: key.direction };
-    // Hosts come in order, so the prefix is one of the last two (one a direction).
-    let recent = sums.len().saturating_sub(2);
-    let at = match sums.iter().skip(recent).position(|sum| sum.key == prefix_key) {
-        Some(offset) => recent + offset,
-        None => {
-            sums.push(PrefixSum { key: prefix_key, classes: Vec::new(), others: Others::default() });
-            sums.len() - 1
-        }
-    };
-    let Some(sum) = sums.get_mut(at) else { return };
-    sum.others.add(others);
-    for c in counts {
-        let suspect = (vector::family(c.class).suspect)(&others.counts(settings, c)).max(0.0);
-        let at = sum.classes.binary_search_by_key(&c.class, |p| p.counts.class).unwrap_or_else(|at| {
-            let fresh = TickCounts { class: c.class, received: Cell::EMPTY, sent: Cell::EMPTY };
-            sum.classes
-                .insert(at, PrefixClass { counts: fresh, hosts: 0, suspect_top: 0.0, suspect_sum: 0.0 });
-            at
-        });
-        let Some(class) = sum.classes.get_mut(at) else { continue };
-        class.counts.received.merge(&c.received);
-        class.counts.sent.merge(&c.sent);
-        if suspect > 0.0 {
-            class.hosts += 1;
-            class.suspect_sum += suspect;
-            class.suspect_top = class.suspect_top.max(suspect);
-        }
-    }
+    counts.extend(answers.map(|(other, answer)| empty(other.class, answer.packets as f64)));
 }

@@ -37,9 +37,8 @@ fn shards_may_finish_in_any_order_and_a_restart_continues_the_attack() {
     let settings = Settings { networks: scenario.config.networks.clone(), ..Settings::of(Profile::Daemon) };
     let run = |reversed: bool, restart: bool| {
         let seed = Seed::new(1);
-        let mut shards: Vec<Shard> = (0..3)
-            .map(|_| Shard::new(settings.profile, &settings.networks, settings.tick, 7, seed.clone()))
-            .collect();
+        let mut shards: Vec<Shard> =
+            (0..3).map(|_| Shard::new(settings.profile, &settings.networks, settings.tick, 7)).collect();
         let mut engine = Engine::new(settings.clone(), seed.clone());
         let mut ids = Vec::new();
         let (mut tick, mut restarted) = (0, false);

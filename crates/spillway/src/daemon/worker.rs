@@ -97,7 +97,7 @@ impl<'a> Worker<'a> {
             allow: (!allow.is_empty()).then(|| PrefixTable::new(allow.iter().map(|prefix| (*prefix, ())))),
             sockets,
             collector: Collector::new(config.telemetry(), seed.clone()),
-            shard: Shard::new(settings.profile, &settings.networks, settings.tick, key, seed.clone()),
+            shard: Shard::new(settings.profile, &settings.networks, settings.tick, key),
             roles: RoleBook::new(config),
             tally: Tally::new(listeners, seed.clone()),
             shared,

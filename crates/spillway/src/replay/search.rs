@@ -130,7 +130,7 @@ impl Worker {
     /// Until the reader is done; gives the packets that each shard counted.
     fn run(self, settings: Settings, cut: Cut) -> Vec<u64> {
         let Self { full, empty, reports } = self;
-        let mut front = Front::new(&settings, cut.shards, &cut.seed);
+        let mut front = Front::new(&settings, cut.shards);
         let (ticks, ended) = mpsc::sync_channel(TICKS_MAX);
         std::thread::scope(|scope| {
             scope.spawn(move || decide(settings, cut.seed, &ended, &reports));

@@ -1,0 +1,61 @@
+//! Where an attack is under way: nothing is learned there.
+
+use std::ops::RangeInclusive;
+
+use crate::incident::Incident;
+use crate::report::Direction;
+use crate::target::TargetKey;
+use crate::tick::{hosts, prefix};
+
+/// The addresses of all attacks, as ranges that neither touch nor overlap, by direction.
+#[derive(Debug, Default)]
+pub(crate) struct Frozen {
+    incoming: Vec<RangeInclusive<u128>>,
+    outgoing: Vec<RangeInclusive<u128>>,
+}
+
+impl Frozen {
+    pub(crate) fn of(incidents: &[Incident]) -> Self {
+        let areas = |direction: Direction| {
+            let of = incidents.iter().filter(move |i| i.key.direction == direction);
+            joined(of.flat_map(|i| i.areas.iter().map(hosts)).collect())
+        };
+        Self { incoming: areas(Direction::In), outgoing: areas(Direction::Out) }
+    }
+
+    /// Whether all of a target lies in an attack.
+    pub(crate) fn covers(&self, key: &TargetKey) -> bool {
+        let ranges = match key.direction {
+            Direction::In => &self.incoming,
+            Direction::Out => &self.outgoing,
+        };
+        !ranges.is_empty() && {
+            let own = hosts(&prefix(key));
+            around(ranges, *own.start()).is_some_and(|range| range.contains(own.end()))
+        }
+    }
+
+    /// Whether this address, as [`base::prefix::wide`], is under attack in either direction.
+    pub(crate) fn touches(&self, host: u128) -> bool {
+        around(&self.incoming, host).is_some() || around(&self.outgoing, host).is_some()
+    }
+}
+
+fn around(ranges: &[RangeInclusive<u128>], host: u128) -> Option<&RangeInclusive<u128>> {
+    let at = ranges.partition_point(|range| *range.end() < host);
+    ranges.get(at).filter(|range| range.contains(&host))
+}
+
+fn joined(mut ranges: Vec<RangeInclusive<u128>>) -> Vec<RangeInclusive<u128>> {
+    ranges.sort_unstable_by_key(|range| *range.start());
+    let mut out: Vec<RangeInclusive<u128>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match out.last_mut() {
+            Some(last) if *range.start() <= *last.end() => {
+                *last = *last.start()..=*last.end().max(range.end());
+            }
+            _ => out.push(range),
+        }
+    }
+    out
+}
