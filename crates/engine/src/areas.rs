@@ -11,8 +11,6 @@ use crate::target::{TargetKey, TickCounts};
 
 /// Prefix lengths that are possible victims of their own, IPv4 and IPv6, the narrowest first.
 const LEVELS: [(u8, u8); 2] = [(24, 64), (20, 48)];
-/// Hosts, or prefixes of the level below, with suspect packets that make a prefix a target of its own.
-const CHILDREN_MIN: u32 = 4;
 
 /// What a target does besides the class in question.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,22 +72,32 @@ impl Others {
 struct ClassSum {
     received: Cell,
     sent: f64,
-    children: u32,
-    suspect_top: f64,
-    suspect_sum: f64,
+    suspect: f64,
+    /// The largest two of its hosts, or prefixes of the level below.
+    top: (f64, f64),
 }
 
-const NOTHING: ClassSum =
-    ClassSum { received: Cell::EMPTY, sent: 0.0, children: 0, suspect_top: 0.0, suspect_sum: 0.0 };
+const NOTHING: ClassSum = ClassSum { received: Cell::EMPTY, sent: 0.0, suspect: 0.0, top: (0.0, 0.0) };
+
+impl ClassSum {
+    /// Twice what all but the largest two have, of all.
+    fn spread(&self) -> f64 {
+        if self.suspect <= 0.0 {
+            0.0
+        } else {
+            (2.0 * (1.0 - (self.top.0 + self.top.1) / self.suspect)).clamp(0.0, 1.0)
+        }
+    }
+}
 
 /// A prefix whose hosts are all counted.
 #[derive(Debug, Default)]
 pub(crate) struct Area {
     pub(crate) key: Option<TargetKey>,
     pub(crate) counts: Vec<TickCounts>,
-    /// Whether the suspect packets of the class are spread over several hosts, in the order of `counts`: one busy host does
-    /// not make its neighbours victims.
-    pub(crate) spread: Vec<bool>,
+    /// How much of the suspect packets of the class counts against the prefix, in the order of `counts`: all where they are
+    /// spread, nothing where two hosts have them all. A busy host does not make its neighbours victims.
+    pub(crate) spread: Vec<f64>,
     pub(crate) others: Others,
 }
 
@@ -120,9 +128,8 @@ impl Level {
             sum.received.merge(&c.received);
             let suspect = (vector::family(c.class).suspect)(&others.counts(exact, c));
             if suspect > 0.0 {
-                sum.children += 1;
-                sum.suspect_sum += suspect;
-                sum.suspect_top = sum.suspect_top.max(suspect);
+                sum.suspect += suspect;
+                sum.top = (sum.top.0.max(suspect), sum.top.1.max(suspect.min(sum.top.0)));
             }
         }
     }
@@ -143,7 +150,7 @@ impl Level {
             let sum = std::mem::replace(slot, NOTHING);
             let class = Class(u8::try_from(index).unwrap_or(0));
             area.counts.push(TickCounts { class, received: sum.received, sent: sum.sent });
-            area.spread.push(sum.children >= CHILDREN_MIN && sum.suspect_top <= 0.5 * sum.suspect_sum);
+            area.spread.push(sum.spread());
         }
     }
 }

@@ -159,7 +159,7 @@ impl Watch {
                 let others = Others::of(&counts);
                 areas.add(host, &counts, &others, |area| self.area(&now, area, &mut found));
                 let key = TargetKey { addr: host, bits: bits_of(narrow(host)), direction };
-                self.update(&now, key, &counts, &others, &mut found);
+                self.update(&now, key, &counts, &others, &[], &mut found);
             }
             areas.finish(|area| self.area(&now, area, &mut found));
         }
@@ -189,6 +189,7 @@ impl Watch {
         key: TargetKey,
         counts: &[TickCounts],
         others: &Others,
+        spread: &[f64],
         found: &mut Vec<Candidate>,
     ) {
         // Behind a sampler every packet looks like many: one alone begins nothing, and hosts that stay below a quarter of
@@ -210,14 +211,15 @@ impl Watch {
         target.pass(now.until, idle, |stream| Self::normal(now.settings, stream) * now.secs);
         let mut present = 0u64;
         let frozen = now.frozen.covers(&key);
-        for c in counts {
+        let shares = spread.iter().copied().chain(std::iter::repeat(1.0));
+        for (c, share) in counts.iter().zip(shares) {
             let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c));
             let learning = learning && (vector::family(c.class).needs_learning || !host);
             let stream = target.stream_mut(c.class);
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
             }
-            if let Some(candidate) = step(now, key, host, c, others, (frozen, learning), stream) {
+            if let Some(candidate) = step(now, key, (c, share), others, (frozen, learning), stream) {
                 found.push(candidate);
             }
         }
@@ -237,21 +239,9 @@ impl Watch {
     /// A prefix whose hosts are all counted.
     fn area(&mut self, now: &Now<'_>, area: &Area, found: &mut Vec<Candidate>) {
         let Some(key) = area.key else { return };
-        let known = self.targets.contains_key(&key);
-        if !known && !area.spread.iter().any(|spread| *spread) {
-            return;
+        if self.targets.contains_key(&key) || area.spread.iter().any(|share| *share > 0.0) {
+            self.update(now, key, &area.counts, &area.others, &area.spread, found);
         }
-        let before = found.len();
-        self.update(now, key, &area.counts, &area.others, found);
-        // One busy host does not make its neighbours victims.
-        let spread = |class: Class| {
-            area.counts.iter().zip(&area.spread).any(|(c, spread)| c.class == class && *spread)
-        };
-        let mut index = 0;
-        found.retain(|c| {
-            index += 1;
-            index <= before || spread(c.class)
-        });
     }
 
     fn evict(&mut self, now: Timestamp) {
@@ -284,8 +274,7 @@ struct Now<'a> {
 fn step(
     now: &Now<'_>,
     key: TargetKey,
-    host: bool,
-    c: &TickCounts,
+    (c, share): (&TickCounts, f64),
     others: &Others,
     (frozen, learning): (bool, bool),
     stream: &mut Stream,
@@ -299,6 +288,7 @@ fn step(
     }
     let family = vector::family(c.class);
     let suspect = (family.suspect)(&seen);
+    let suspect = if suspect > 0.0 { share * suspect } else { suspect };
     let known = now.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
     let first = if known { c.received.first_unsolicited } else { c.received.first };
     if suspect > 0.0 {
@@ -310,7 +300,7 @@ fn step(
     }
     let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
     // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
-    let usual = if now.live && !host { 0.5 * stream.usual.expected() } else { 0.0 };
+    let usual = if now.live && !prefix(&key).is_host() { 0.5 * stream.usual.expected() } else { 0.0 };
     let normal = Watch::normal(now.settings, stream).max(usual);
     let scale = scale(&c.received);
     let was_zero = stream.cusum.is_zero();
