@@ -180,20 +180,20 @@ impl Default for Classifier {
 }
 
 impl Classifier {
-    /// The class of a packet that a host receives.
+    /// The class of a packet that a host receives, or of a flow of `several` whose flags were all put together.
     #[inline]
-    pub fn received(&self, headers: &Headers) -> Class {
-        self.class(headers, headers.ports)
+    pub fn received(&self, headers: &Headers, several: bool) -> Class {
+        self.class(headers, headers.ports, several)
     }
 
-    /// The class of a packet that a host sends, under the name of the answer it asks for.
+    /// The class of a packet or flow that a host sends, under the name of the answer it asks for.
     #[inline]
-    pub fn sent(&self, headers: &Headers) -> Class {
-        self.class(headers, headers.ports.map(|(src, dst)| (dst, src)))
+    pub fn sent(&self, headers: &Headers, several: bool) -> Class {
+        self.class(headers, headers.ports.map(|(src, dst)| (dst, src)), several)
     }
 
     #[inline]
-    fn class(&self, headers: &Headers, ports: Option<(u16, u16)>) -> Class {
+    fn class(&self, headers: &Headers, ports: Option<(u16, u16)>, several: bool) -> Class {
         match headers.protocol {
             packet::UDP => match ports {
                 Some((remote, local)) => self.udp(remote, local),
@@ -202,6 +202,7 @@ impl Classifier {
             },
             _ if headers.fragment.is_later() => Class::IP_FRAGMENT,
             packet::TCP => match headers.tcp {
+                Some(tcp) if several => tcp_flow_class(tcp.flags),
                 Some(tcp) => tcp_class(tcp.flags, headers.payload_len.unwrap_or(0)),
                 // A first fragment too short for the flags (RFC 1858 §3).
                 None => Class::TCP_ODD,
@@ -250,6 +251,18 @@ fn tcp_class(bits: u16, payload: u32) -> Class {
     }
 }
 
+/// Exporters put the flags of all packets of a flow together: a whole connection shows SYN, ACK, PSH and FIN at once.
+fn tcp_flow_class(bits: u16) -> Class {
+    let has = |flag: u16| bits & flag != 0;
+    match (has(flags::SYN), has(flags::ACK)) {
+        _ if has(flags::ACK) && has(flags::PSH) => Class::TCP_DATA,
+        // Opened and closed again, or refused: a connection that came to an end.
+        (true, true) if has(flags::FIN | flags::RST) => Class::TCP_ACK,
+        (true, false) if has(flags::RST) => Class::TCP_SYN,
+        _ => tcp_class(bits, 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +285,19 @@ mod tests {
         assert_eq!(classifier.udp(123, 123).reflector(), Some("ntp"));
         assert_eq!(classifier.udp(50000, 443), Class::QUIC);
         assert_eq!(classifier.udp(50000, 50001), Class::UDP_OTHER);
+    }
+
+    #[test]
+    fn a_whole_connection_in_one_flow_is_nothing_odd() {
+        let all = flags::SYN | flags::ACK | flags::PSH | flags::FIN;
+        assert_eq!(tcp_class(all, 0), Class::TCP_ODD);
+        assert_eq!(tcp_flow_class(all), Class::TCP_DATA);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK | flags::RST), Class::TCP_ACK);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::RST), Class::TCP_SYN);
+        assert_eq!(tcp_flow_class(flags::SYN), Class::TCP_SYN);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK), Class::TCP_SYNACK);
+        assert_eq!(tcp_flow_class(flags::ACK), Class::TCP_ACK);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::FIN), Class::TCP_ODD);
     }
 
     #[test]

@@ -17,8 +17,12 @@ pub struct Sample {
     pub at: Timestamp,
     /// Its headers, as far as `detail` says.
     pub headers: Headers,
+    /// Its class, as its receiver sees it.
+    pub class: Class,
     /// Packet or flow.
     pub detail: Detail,
+    /// A flow of more than one packet: its flags are those of all of them.
+    pub several: bool,
     /// First payload octets.
     pub snip: Snip,
     /// Packets it stands for, scaled.
@@ -129,9 +133,9 @@ pub struct Chosen {
 }
 
 /// Bins of a live feed by class and receiver.
-const LIVE_BINS: usize = 256;
-/// Examples in a bin: of a capture; live, where the last bin takes as many as in a capture.
-const BIN_MAX: (usize, usize) = (1024, 8);
+const LIVE_BINS: usize = 128;
+/// Examples in a bin of a capture, in one of a live feed, and in its last.
+const BIN_MAX: (usize, usize, usize) = (1024, 8, 512);
 
 impl Bins {
     /// Empty ones.
@@ -169,10 +173,18 @@ impl Bins {
 
     /// Offers an example.
     pub fn offer(&mut self, bin: usize, hash: u64, sample: Sample) {
-        let max = if self.exact { BIN_MAX.0 } else { BIN_MAX.1 };
-        self.put(bin, max, hash, sample);
+        self.put(bin, self.bin_max(bin), hash, sample);
         if !self.exact {
-            self.put(LIVE_BINS, BIN_MAX.0, hash, sample);
+            self.put(LIVE_BINS, BIN_MAX.2, hash, sample);
+        }
+    }
+
+    #[inline]
+    const fn bin_max(&self, bin: usize) -> usize {
+        match (self.exact, bin) {
+            (true, _) => BIN_MAX.0,
+            (false, LIVE_BINS) => BIN_MAX.2,
+            (false, _) => BIN_MAX.1,
         }
     }
 
@@ -189,6 +201,18 @@ impl Bins {
         if let Some(place) = self.kept.get_mut(slot as usize) {
             *place = sample;
         }
+        if max <= BIN_MAX.1 {
+            // A few are kept in order; equal hashes by their packets' own order.
+            let rank = |slot: u32| self.kept.get(slot as usize).map(rank);
+            let own = rank(slot);
+            let at = bin.chosen.partition_point(|(h, s)| (*h, rank(*s)) < (hash, own));
+            bin.chosen.insert(at, (hash, slot));
+            if bin.chosen.len() > max {
+                self.free.extend(bin.chosen.pop().map(|(_, slot)| slot));
+                bin.limit = bin.chosen.last().map_or(u64::MAX, |(last, _)| last.saturating_add(1));
+            }
+            return;
+        }
         bin.chosen.push((hash, slot));
         if bin.chosen.len() >= 2 * max {
             bin.trim(max, &self.kept);
@@ -200,8 +224,9 @@ impl Bins {
     pub fn take(&mut self) -> Chosen {
         let mut order: Vec<(u128, u64, u32)> = Vec::with_capacity(self.kept.len());
         let kept = &self.kept;
-        for (index, bin) in self.bins.iter_mut().enumerate() {
-            let max = if self.exact || index == LIVE_BINS { BIN_MAX.0 } else { BIN_MAX.1 };
+        for index in 0..self.bins.len() {
+            let max = self.bin_max(index);
+            let Some(bin) = self.bins.get_mut(index) else { continue };
             if bin.chosen.len() > max {
                 bin.trim(max, kept);
             }
@@ -223,10 +248,10 @@ impl Bins {
     }
 
     /// What one shard would have chosen, of what several chose.
-    pub fn rechoose(exact: bool, chosen: Chosen, class: impl Fn(&Sample) -> Class) -> Chosen {
+    pub fn rechoose(exact: bool, chosen: Chosen) -> Chosen {
         let mut all = Self::new(exact);
         for (hash, sample) in chosen.samples {
-            all.offer(Self::bin(exact, class(&sample), wide(sample.headers.dst)), hash, sample);
+            all.offer(Self::bin(exact, sample.class, wide(sample.headers.dst)), hash, sample);
         }
         Chosen { offered: chosen.offered, ..all.take() }
     }

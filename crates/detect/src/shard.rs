@@ -84,6 +84,7 @@ impl Shard {
     #[inline]
     pub fn record(&mut self, record: &Record) {
         let headers = &record.headers;
+        let several = record.detail == Detail::Flow && record.packets > 1;
         let rate = u64::from(record.sampling.rate.unwrap_or(1));
         let packets = record.packets.saturating_mul(rate);
         let bytes = record.bytes.saturating_mul(rate);
@@ -109,17 +110,17 @@ impl Shard {
             Detail::Packet => Lasting::default(),
             Detail::Flow => Lasting::of(record.end.since(record.start), self.tick),
         };
-        let count = Count { record, touch };
+        let count = Count { record, touch, several };
         let asked = Touch { unsolicited: false, ..touch };
         if to_own {
-            let class = self.classifier.received(headers);
+            let class = self.classifier.received(headers, several);
             self.cell(dst, Side::Received, class, lasting, touch);
             self.victim(dst, src, Side::Received, class, &count);
         }
         // Where pairs are watched only answers count as sent: a forged source would make a cell for each of its packets.
         let answers = !self.exact || !unsolicited;
         if from_own && answers {
-            self.cell(src, Side::Sent, self.classifier.sent(headers), lasting, asked);
+            self.cell(src, Side::Sent, self.classifier.sent(headers, several), lasting, asked);
         }
         if self.own.is_none() {
             return;
@@ -127,14 +128,14 @@ impl Shard {
         match (from_own, to_own) {
             // Foreign hosts are too many to count each live: those that matter show in the samples.
             (true, false) => {
-                let class = self.classifier.received(headers);
+                let class = self.classifier.received(headers, several);
                 if self.exact {
                     self.cell(dst, Side::ReceivedFromUs, class, lasting, touch);
                 }
                 self.victim(dst, src, Side::ReceivedFromUs, class, &count);
             }
             (false, true) if self.exact && answers => {
-                self.cell(src, Side::SentToUs, self.classifier.sent(headers), lasting, asked);
+                self.cell(src, Side::SentToUs, self.classifier.sent(headers, several), lasting, asked);
             }
             (false, false) => self.tally.transit += 1,
             (_, true) => {}
@@ -182,7 +183,7 @@ impl Shard {
     /// What is kept of packets towards a possible victim, besides counts.
     #[inline]
     fn victim(&mut self, host: u128, source: u128, side: Side, class: Class, count: &Count<'_>) {
-        let Count { record, touch } = count;
+        let Count { record, touch, several } = *count;
         if self.exact {
             if self.sources.len() < SOURCES_MAX {
                 let unsolicited = if touch.unsolicited { touch.packets } else { 0 };
@@ -198,7 +199,9 @@ impl Shard {
             let sample = Sample {
                 at: record.at,
                 headers: record.headers,
+                class,
                 detail: record.detail,
+                several,
                 snip: record.snip,
                 packets: touch.packets,
                 bytes: touch.bytes,
@@ -214,6 +217,7 @@ impl Shard {
 struct Count<'a> {
     record: &'a Record,
     touch: Touch,
+    several: bool,
 }
 
 /// Whether this packet makes later packets of the other side expected: a reset or an ICMP error is only an echo of what
@@ -243,8 +247,7 @@ impl ShardTick {
     }
 
     /// After the last merge: brings the examples down to what one shard would have kept.
-    pub fn seal(&mut self, classifier: &Classifier, exact: bool) {
-        let all = core::mem::take(&mut self.chosen);
-        self.chosen = Bins::rechoose(exact, all, |sample| classifier.received(&sample.headers));
+    pub fn seal(&mut self, exact: bool) {
+        self.chosen = Bins::rechoose(exact, core::mem::take(&mut self.chosen));
     }
 }

@@ -189,10 +189,10 @@ impl Engine {
         let frozen = Frozen::of(&self.incidents);
         let candidates = self.watch.tick(&self.settings, &tick, &frozen);
         for incident in &mut self.incidents {
-            incident.absorb(&tick, &self.settings, &self.classifier, None);
+            incident.absorb(&tick, &self.settings, None);
         }
         for old in self.ring.push(tick) {
-            self.reservoir.take(&old, &self.incidents, &frozen, &self.classifier);
+            self.reservoir.take(&old, &self.incidents, &frozen);
         }
         for candidate in candidates {
             self.consider(until, &candidate);
@@ -275,7 +275,7 @@ impl Engine {
         }
         for class in completed.into_iter().chain((!known).then_some(candidate.class)) {
             for tick in self.ring.since(from) {
-                incident.absorb(tick, &self.settings, &self.classifier, Some(class));
+                incident.absorb(tick, &self.settings, Some(class));
             }
             incident.derive_at = Some(now);
         }
@@ -300,7 +300,7 @@ impl Engine {
             for tick in self.ring.since(candidate.onset) {
                 // Only the new area: the others have counted these ticks.
                 let areas = std::mem::replace(&mut incident.areas, vec![target]);
-                incident.absorb(tick, &self.settings, &self.classifier, Some(candidate.class));
+                incident.absorb(tick, &self.settings, Some(candidate.class));
                 incident.areas = areas;
             }
             incident.derive_at = Some(now);
@@ -320,7 +320,7 @@ impl Engine {
         let exact = self.settings.profile.is_exact();
         let from = candidate.onset.max(now.minus(EXAMPLES_SPAN));
         let only_unasked = exact && by_pairs(class);
-        let samples = self.ring.samples(from, target, &self.classifier, |c| c == class);
+        let samples = self.ring.samples(from, target, |c| c == class);
         let shape = Shape::of(samples.map(|(_, s)| s).filter(|s| !only_unasked || s.unsolicited));
         let lately =
             |c: Class| self.watch.target(&candidate.key).map_or_else(Default::default, |t| t.lately(c));
@@ -408,7 +408,7 @@ impl Engine {
                 }
             }
         } else {
-            let samples = self.ring.samples(from, target, &self.classifier, |c| c == candidate.class);
+            let samples = self.ring.samples(from, target, |c| c == candidate.class);
             seen.extend(samples.map(|(_, s)| (base::prefix::wide(s.headers.src), s.packets)));
         }
         seen.sort_unstable();
@@ -431,18 +431,14 @@ impl Engine {
 
     /// Derives rules where the time has come.
     fn review(&mut self, now: Timestamp) {
-        let evidence = signature::Evidence {
-            settings: &self.settings,
-            classifier: &self.classifier,
-            reservoir: &self.reservoir,
-            ring: &self.ring,
-        };
+        let evidence =
+            signature::Evidence { settings: &self.settings, reservoir: &self.reservoir, ring: &self.ring };
         for incident in &mut self.incidents {
             if incident.severity != Severity::Attack || incident.derive_at.is_none_or(|at| at > now) {
                 continue;
             }
             incident.trim_samples();
-            incident.name_ports(&self.classifier);
+            incident.name_ports();
             signature::derive(incident, &evidence, now);
             incident.derived += 1;
             // Soon again while little is known, then less and less often.

@@ -6,7 +6,7 @@ use base::map::{Map, Seed};
 use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
 use detect::cell::{Cell, FINE};
-use detect::class::{Class, Classifier};
+use detect::class::Class;
 use detect::evidence::{Shape, Term};
 use detect::sample::Sample;
 use detect::vector;
@@ -194,13 +194,7 @@ impl Incident {
     }
 
     /// Adds what one tick holds of the attack, for the classes of `only` (none: all its vectors).
-    pub(crate) fn absorb(
-        &mut self,
-        tick: &Tick,
-        settings: &Settings,
-        classifier: &Classifier,
-        only: Option<Class>,
-    ) {
+    pub(crate) fn absorb(&mut self, tick: &Tick, settings: &Settings, only: Option<Class>) {
         let tick_nanos = settings.tick.nanos().max(1);
         let fine_len = (tick_nanos / FINE as u64).max(1);
         let per_second = (1_000_000_000 / fine_len).max(1);
@@ -243,18 +237,14 @@ impl Incident {
         for (offset, (packets, bytes)) in (0..).zip(fine) {
             self.peak.add(first_part + offset, per_second, packets, bytes);
         }
-        self.absorb_samples(tick, classifier, settings, only);
+        self.absorb_samples(tick, settings, only);
         self.absorbed = self.absorbed.max(tick.until);
     }
 
     /// Chooses the ports that dominate each vector, from the examples.
-    pub(crate) fn name_ports(&mut self, classifier: &Classifier) {
+    pub(crate) fn name_ports(&mut self) {
         for vector in &mut self.vectors {
-            let of_class = self
-                .samples
-                .iter()
-                .map(|(_, s)| s)
-                .filter(|s| classifier.received(&s.headers) == vector.class);
+            let of_class = self.samples.iter().map(|(_, s)| s).filter(|s| s.class == vector.class);
             let shape = Shape::of(of_class);
             vector.src_port = (shape.src_port_top.0 >= 0.5).then_some(shape.src_port_top.1);
             vector.dst_port = (shape.dst_port_top.0 >= 0.5).then_some(shape.dst_port_top.1);
@@ -305,17 +295,11 @@ impl Incident {
         }
     }
 
-    fn absorb_samples(
-        &mut self,
-        tick: &Tick,
-        classifier: &Classifier,
-        settings: &Settings,
-        only: Option<Class>,
-    ) {
+    fn absorb_samples(&mut self, tick: &Tick, settings: &Settings, only: Option<Class>) {
         let mut fresh: Vec<(u64, Sample)> = Vec::new();
         let exact = settings.profile.is_exact();
         for (hash, sample) in self.areas.iter().flat_map(|area| tick.samples(hosts(area))) {
-            let class = classifier.received(&sample.headers);
+            let class = sample.class;
             let wanted = only.is_none_or(|c| c == class) && self.vector(class).is_some();
             if wanted && (!exact || !by_pairs(class) || sample.unsolicited) {
                 fresh.push((*hash, *sample));

@@ -3,7 +3,6 @@
 use base::Prefix;
 use base::map::{Map, Seed};
 use base::prefix::wide;
-use detect::class::Classifier;
 use detect::sample::{BottomK, Sample};
 
 use crate::frozen::Frozen;
@@ -32,20 +31,14 @@ impl Reservoir {
     }
 
     /// Keeps a tick's examples that no attack claims.
-    pub(crate) fn take(
-        &mut self,
-        tick: &Tick,
-        incidents: &[Incident],
-        frozen: &Frozen,
-        classifier: &Classifier,
-    ) {
+    pub(crate) fn take(&mut self, tick: &Tick, incidents: &[Incident], frozen: &Frozen) {
         // Live, one example of eight will do: the hosts that matter send many.
         let thin = if self.exact { 0 } else { 7 };
         for (hash, sample) in &tick.counts.chosen.samples {
             if hash >> 7 & thin != 0 {
                 continue;
             }
-            let class = classifier.received(&sample.headers);
+            let class = sample.class;
             let attacked = frozen.touches(wide(sample.headers.dst));
             let claimed = attacked
                 && incidents.iter().any(|i| {

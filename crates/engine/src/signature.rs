@@ -1,7 +1,6 @@
 //! Rules for an incident: the miner's answer with names, leases and prices.
 
 use base::Timestamp;
-use detect::class::Classifier;
 use detect::sample::Sample;
 use detect::signature::{self, Request};
 use rules::{Action, Rule};
@@ -21,7 +20,6 @@ const BENIGN_MAX: usize = 4096;
 /// What the rules are derived from, besides the incident.
 pub(crate) struct Evidence<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) classifier: &'a Classifier,
     pub(crate) reservoir: &'a Reservoir,
     pub(crate) ring: &'a Ring,
 }
@@ -87,14 +85,14 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
 fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
     let exact = evidence.settings.profile.is_exact();
     let claimed = |sample: &Sample| {
-        let class = evidence.classifier.received(&sample.headers);
+        let class = sample.class;
         sample.at >= incident.started
             && incident.vector(class).is_some()
             && (!exact || !by_pairs(class) || sample.unsolicited)
     };
     let mut found = evidence.reservoir.of(&incident.areas);
     for area in &incident.areas {
-        let ring = evidence.ring.samples(Timestamp::ZERO, *area, evidence.classifier, |_| true);
+        let ring = evidence.ring.samples(Timestamp::ZERO, *area, |_| true);
         found.extend(ring.map(|(hash, sample)| (hash, *sample)));
     }
     found.retain(|(_, sample)| !claimed(sample));

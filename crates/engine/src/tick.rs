@@ -38,7 +38,7 @@ impl Tick {
             counts.merge(other);
         }
         if several {
-            counts.seal(classifier, exact);
+            counts.seal(exact);
         }
         let foreign = (!exact).then(|| foreign_cells(&counts, classifier));
         Self { until, counts, foreign }
@@ -77,8 +77,7 @@ impl Tick {
 
 /// What own hosts send to foreign ones and get back, from the examples: whoever suffers a flood of ours fills them.
 fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, Cell)> {
-    let bin =
-        |sample: &Sample| Bins::bin(false, classifier.received(&sample.headers), wide(sample.headers.dst));
+    let bin = |sample: &Sample| Bins::bin(false, sample.class, wide(sample.headers.dst));
     let mut kept = vec![0u64; counts.chosen.offered.len()];
     for (_, sample) in &counts.chosen.samples {
         if let Some(kept) = kept.get_mut(bin(sample)) {
@@ -110,7 +109,7 @@ fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, C
         .iter()
         .filter(|(_, s)| s.outgoing)
         .map(|(_, s)| {
-            let class = classifier.received(&s.headers);
+            let class = s.class;
             (CellKey { host: wide(s.headers.dst), side: Side::ReceivedFromUs, class }, cell(s))
         })
         .collect();
@@ -119,7 +118,7 @@ fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, C
     for (_, s) in counts.chosen.samples.iter().filter(|(_, s)| !s.outgoing) {
         let host = wide(s.headers.src);
         if hosts.binary_search(&host).is_ok() {
-            let class = classifier.sent(&s.headers);
+            let class = classifier.sent(&s.headers, s.several);
             cells.push((CellKey { host, side: Side::SentToUs, class }, cell(s)));
         }
     }
@@ -206,12 +205,11 @@ impl Ring {
         &'r self,
         from: Timestamp,
         target: Prefix,
-        classifier: &'r Classifier,
         wanted: impl Fn(Class) -> bool + 'r,
     ) -> impl Iterator<Item = (u64, &'r Sample)> {
         self.since(from)
             .flat_map(move |tick| tick.samples(hosts(&target)))
-            .filter(move |(_, s)| wanted(classifier.received(&s.headers)))
+            .filter(move |(_, s)| wanted(s.class))
             .map(|(hash, sample)| (*hash, sample))
     }
 }

@@ -53,7 +53,7 @@ pub(crate) struct Candidate {
 #[derive(Debug)]
 pub(crate) struct Watch {
     targets: Map<TargetKey, Target>,
-    /// End of the first tick.
+    /// End of the first tick that brought something.
     begun: Option<Timestamp>,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
@@ -85,11 +85,12 @@ impl Crowd {
     }
 
     /// Whether one target gets more of a class than all others together.
-    fn stands_out(&self, counts: &TickCounts) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
+    fn stands_out(&self, counts: &TickCounts, share: f64) -> bool {
         let at = counts.class.index();
         let all = self.packets.get(at).copied().unwrap_or(0);
         let hosts = self.hosts.get(at).copied().unwrap_or(0);
-        hosts >= Self::HOSTS_MIN && counts.received.packets > all / 2
+        hosts >= Self::HOSTS_MIN && share * counts.received.packets as f64 > all as f64 / 2.0
     }
 }
 
@@ -130,7 +131,12 @@ impl Watch {
 
     /// Counts a tick and says which streams stand above their threshold, in order.
     pub(crate) fn tick(&mut self, settings: &Settings, tick: &Tick, frozen: &Frozen) -> Vec<Candidate> {
-        let begun = *self.begun.get_or_insert(tick.until);
+        // Nothing is learned before the first record.
+        let begun = match self.begun {
+            Some(begun) => begun,
+            None if tick.counts.records == 0 => tick.until,
+            None => *self.begun.insert(tick.until),
+        };
         let warming = settings.profile == Profile::Daemon && tick.until.since(begun) < WARM_UP;
         self.crowd = warming.then(|| Crowd::of(tick));
         let now = Now {
@@ -213,7 +219,7 @@ impl Watch {
         let frozen = now.frozen.covers(&key);
         let shares = spread.iter().copied().chain(std::iter::repeat(1.0));
         for (c, share) in counts.iter().zip(shares) {
-            let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c));
+            let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c, share));
             let learning = learning && (vector::family(c.class).needs_learning || !host);
             let stream = target.stream_mut(c.class);
             if c.received.packets > 0 {

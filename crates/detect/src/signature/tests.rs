@@ -47,6 +47,8 @@ const VICTIM: u32 = 0xc633_6407;
 
 fn sample(v6: bool, i: usize, src: u32, protocol: u8, length: u32) -> Sample {
     Sample {
+        class: crate::class::Class::OTHER,
+        several: false,
         at: Timestamp::from_nanos(1_000_000_000 + i as u64 * 100_000),
         headers: Headers {
             src: host(v6, src),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use base::Timestamp;
+use detect::class::Class;
 use detect::signature::Sample;
 use pcap_file::DataLink;
 use telemetry::record::{Detail, Snip};
@@ -50,8 +51,10 @@ pub(crate) fn read(path: &PathBuf) -> Vec<Sample> {
         if let Ok(parsed) = parse(link(kind), bytes, original) {
             out.push(Sample {
                 headers: parsed.headers,
+                class: Class::OTHER,
                 snip: Snip::of(parsed.payload),
                 detail: Detail::Packet,
+                several: false,
                 at: Timestamp::from_nanos(at),
                 packets: 1,
                 bytes: u64::from(parsed.headers.length),
