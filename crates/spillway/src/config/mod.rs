@@ -5,6 +5,7 @@
 //! that shows the right form.
 
 mod check;
+mod groups;
 mod place;
 mod sections;
 mod starter;
@@ -35,6 +36,8 @@ pub struct Config {
     pub networks: Vec<Prefix>,
     /// Customers and their networks.
     pub customers: Vec<(String, Vec<Prefix>)>,
+    /// Hosts with limits of their own.
+    pub groups: Vec<engine::settings::Group>,
     /// Folder of everything that outlives the process.
     pub state_dir: PathBuf,
     /// How far to go.
@@ -92,6 +95,9 @@ impl Config {
             install_delay: self.rules.install_delay,
             lease: self.rules.lease,
             spare: self.rules.never.clone(),
+            budget: self.detection.budget,
+            groups: self.groups.clone(),
+            customers: self.customers.clone(),
             ..engine::Settings::of(engine::Profile::Daemon)
         }
     }
