@@ -13,6 +13,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod error;
+pub mod import;
 pub mod interrupt;
 pub mod output;
 pub mod progress;

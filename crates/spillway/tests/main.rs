@@ -7,6 +7,7 @@ mod daemon;
 mod decode;
 mod demo;
 mod help;
+mod import;
 #[cfg(test)]
 mod recorded;
 mod replay;

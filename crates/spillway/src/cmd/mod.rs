@@ -9,6 +9,7 @@ pub mod decode;
 pub mod demo;
 pub mod explain;
 pub mod guard;
+pub mod import;
 pub mod init;
 pub mod man;
 pub mod replay;
@@ -45,6 +46,7 @@ commands! {
     Run => run,
     Check => check,
     Init => init,
+    Import => import,
     Control => control,
     Demo => demo,
     Version => version,

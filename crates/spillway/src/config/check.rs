@@ -221,14 +221,18 @@ fn compat(
     (inner.or(top.as_ref()).map(|compat| *compat.get_ref()), prefixes)
 }
 
-fn notify(problems: &mut Problems<'_>, exec: ExecSection) -> NotifyExec {
+/// Whether this is a file that can be executed.
+pub(crate) fn runnable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+fn notify(problems: &mut Problems<'_>, exec: ExecSection) -> NotifyExec {
     let start = exec.path.span().start;
     let path = exec.path.into_inner();
-    let runnable = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
     if !path.is_absolute() {
         problems.at(start, format!("{} is not an absolute path; write it from /", path.display()));
-    } else if !runnable {
+    } else if !runnable(&path) {
         problems.at(start, format!("{} is not a program; check the path and `chmod +x` it", path.display()));
     }
     NotifyExec { path, timeout: exec.timeout, bans_max: exec.bans_max, restart_time: exec.restart_time }

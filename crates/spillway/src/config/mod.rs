@@ -13,6 +13,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use check::runnable;
 pub use place::Problem;
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
