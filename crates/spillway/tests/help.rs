@@ -9,6 +9,7 @@ use crate::support::{Scratch, spillway, stderr};
 #[test]
 fn what_users_read_changes_only_on_purpose() {
     for (name, args) in [
+        ("help-backtest.txt", &["backtest", "--help"][..]),
         ("help-decode.txt", &["decode", "--help"][..]),
         ("help-import-fastnetmon.txt", &["import", "fastnetmon", "--help"]),
         ("help-replay.txt", &["replay", "--help"]),

@@ -2,6 +2,7 @@
 
 use crate::cli::Context;
 
+pub mod backtest;
 pub mod check;
 pub mod completions;
 pub mod control;
@@ -41,6 +42,7 @@ macro_rules! commands {
 commands! {
     Decode => decode,
     Replay => replay,
+    Backtest => backtest,
     Explain => explain,
     Rules => rules,
     Run => run,

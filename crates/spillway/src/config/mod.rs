@@ -87,8 +87,13 @@ impl Config {
         check::checked(path, text, file)
     }
 
-    /// What the engine needs of it.
+    /// What the daemon's engine needs of it.
     pub fn engine(&self) -> engine::Settings {
+        self.engine_as(engine::Profile::Daemon)
+    }
+
+    /// What an engine of this profile needs of it.
+    pub fn engine_as(&self, profile: engine::Profile) -> engine::Settings {
         engine::Settings {
             networks: self.networks.clone(),
             floor: self.detection.floor.into(),
@@ -99,7 +104,7 @@ impl Config {
             budget: self.detection.budget,
             groups: self.groups.clone(),
             customers: self.customers.clone(),
-            ..engine::Settings::of(engine::Profile::Daemon)
+            ..engine::Settings::of(profile)
         }
     }
 
