@@ -1,5 +1,7 @@
 //! What the operator decides, as the engine needs it.
 
+use std::net::IpAddr;
+
 use base::{Prefix, Span};
 
 pub use detect::profile::{Floor, Profile};
@@ -38,6 +40,69 @@ pub struct Settings {
     pub quiet: Span,
     /// Prefixes never to be cut (resolvers, monitors, peers).
     pub spare: Vec<Prefix>,
+    /// Time in which the whole deployment may raise one false alarm.
+    pub budget: Span,
+    /// Hosts with limits of their own; see [`Group::of`] for whose limits hold.
+    pub groups: Vec<Group>,
+    /// Customers by name, and their networks.
+    pub customers: Vec<(String, Vec<Prefix>)>,
+}
+
+/// Hosts whose traffic is measured against fixed limits, on top of what is learned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    /// Its name; [`Group::DEFAULT`] is everything that no other group names.
+    pub name: String,
+    /// Its members; none for the default group.
+    pub networks: Vec<Prefix>,
+    /// For traffic towards each member.
+    pub incoming: Limits,
+    /// For traffic from each member.
+    pub outgoing: Limits,
+}
+
+/// What one host may reach: above any of them is an attack. `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// All packets, per second.
+    pub pps: Option<f64>,
+    /// All layer-3 bits, per second.
+    pub bps: Option<f64>,
+    /// TCP alone.
+    pub tcp: Limit,
+    /// UDP alone.
+    pub udp: Limit,
+    /// ICMP and ICMPv6 alone.
+    pub icmp: Limit,
+    /// TCP with SYN and without ACK.
+    pub syn: Limit,
+    /// Fragments, the first ones too.
+    pub fragment: Limit,
+}
+
+/// Of one kind of traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limit {
+    /// Packets per second.
+    pub pps: Option<f64>,
+    /// Layer-3 bits per second.
+    pub bps: Option<f64>,
+}
+
+impl Group {
+    /// Name of the group of everything else.
+    pub const DEFAULT: &str = "default";
+
+    /// Whose limits hold for an address: those of the most specific network, else those of the default group.
+    pub fn of(groups: &[Self], address: IpAddr) -> Option<&Self> {
+        let member = |group: &Self| {
+            let bits = |p: &Prefix| p.contains(address).then_some(p.bits());
+            group.networks.iter().filter_map(bits).max()
+        };
+        let named = groups.iter().filter_map(|group| Some((member(group)?, group)));
+        let nearest = named.max_by_key(|(bits, _)| *bits).map(|(_, group)| group);
+        nearest.or_else(|| groups.iter().find(|group| group.name == Self::DEFAULT))
+    }
 }
 
 impl Settings {
@@ -56,6 +121,40 @@ impl Settings {
             },
             quiet: Span::from_secs(60),
             spare: Vec::new(),
+            budget: Span::from_secs(7 * 86_400),
+            groups: Vec::new(),
+            customers: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_network_decides_whose_limits_hold() {
+        let group = |name: &str, networks: &[&str]| Group {
+            name: name.into(),
+            networks: networks.iter().map(|p| p.parse().unwrap()).collect(),
+            ..Group::default()
+        };
+        let groups = [
+            group("wide", &["198.18.0.0/16", "2001:db8::/32"]),
+            group("narrow", &["198.18.7.0/24"]),
+            group(Group::DEFAULT, &[]),
+        ];
+        let name = |address: &str, groups: &[Group]| {
+            Group::of(groups, address.parse().unwrap()).map(|group| group.name.clone())
+        };
+        for (address, expected) in [
+            ("198.18.7.9", "narrow"),
+            ("198.18.8.9", "wide"),
+            ("2001:db8::1", "wide"),
+            ("203.0.113.1", "default"),
+        ] {
+            assert_eq!(name(address, &groups).as_deref(), Some(expected), "{address}");
+        }
+        assert_eq!(name("203.0.113.1", &groups[..2]), None);
     }
 }

@@ -155,7 +155,8 @@ fn price(rule: &RuleReport) -> String {
     }
 }
 
-fn percent(share: f64) -> String {
+/// `0.25 %`.
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 

@@ -4,6 +4,7 @@
 //! line per command in its list.
 #![forbid(unsafe_code)]
 
+pub mod backtest;
 pub mod capture;
 pub mod card;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod error;
+pub mod import;
 pub mod interrupt;
 pub mod output;
 pub mod progress;

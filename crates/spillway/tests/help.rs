@@ -9,7 +9,9 @@ use crate::support::{Scratch, spillway, stderr};
 #[test]
 fn what_users_read_changes_only_on_purpose() {
     for (name, args) in [
+        ("help-backtest.txt", &["backtest", "--help"][..]),
         ("help-decode.txt", &["decode", "--help"][..]),
+        ("help-import-fastnetmon.txt", &["import", "fastnetmon", "--help"]),
         ("help-replay.txt", &["replay", "--help"]),
         ("help-rules-compile.txt", &["rules", "compile", "--help"]),
         ("spillway-rules-eval.1", &["man", "rules", "eval"]),

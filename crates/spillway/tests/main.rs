@@ -1,12 +1,14 @@
 //! The command line from outside: files in, lines and exit codes out.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod backtest;
 mod bad_input;
 mod captures;
 mod daemon;
 mod decode;
 mod demo;
 mod help;
+mod import;
 #[cfg(test)]
 mod recorded;
 mod replay;

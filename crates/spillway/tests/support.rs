@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use base::{Span, Timestamp};
+
 /// The folder of recorded inputs, when it is there.
 pub(crate) fn data() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
@@ -68,11 +70,18 @@ pub(crate) fn udp(payload: &[u8]) -> Vec<u8> {
 
 /// A pcap of these packets, one millisecond apart from 2023-11-14T22:13:20Z on.
 pub(crate) fn pcap(link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
+    let at = |i: usize| Timestamp::from_secs(1_700_000_000).plus(Span::from_millis(i as u64));
+    pcap_at(link, packets.iter().enumerate().map(|(i, packet)| (at(i), packet.clone())))
+}
+
+/// A pcap of these packets at these times.
+pub(crate) fn pcap_at(link: u32, packets: impl IntoIterator<Item = (Timestamp, Vec<u8>)>) -> Vec<u8> {
     let mut out = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0];
     out.extend(link.to_le_bytes());
-    for (i, packet) in packets.iter().enumerate() {
+    for (at, packet) in packets {
         let len = u32::try_from(packet.len()).unwrap();
-        for field in [1_700_000_000, u32::try_from(i * 1000).unwrap(), len, len] {
+        let micros = u32::try_from(at.nanos() % 1_000_000_000 / 1000).unwrap();
+        for field in [u32::try_from(at.secs()).unwrap(), micros, len, len] {
             out.extend(field.to_le_bytes());
         }
         out.extend(packet);

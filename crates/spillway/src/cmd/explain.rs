@@ -14,8 +14,8 @@ use crate::client;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
-use crate::replay::Feed;
 use crate::replay::search::{Cut, search};
+use crate::replay::{Feed, Findings};
 
 /// Explain why the attacks in a capture, or one of the running daemon, are called attacks
 #[derive(Debug, clap::Args)]
@@ -46,11 +46,15 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
     let mut feed = Feed::open(std::slice::from_ref(&args.subject), 1, &context.interrupt)?;
     let cut = Cut { shards: 1, ..Cut::default() };
-    let found = search(&mut feed, &Settings::of(Profile::Capture), cut, |_| Ok(()))?;
+    let mut findings = Findings::default();
+    search(&mut feed, &Settings::of(Profile::Capture), cut, |at, attack| {
+        findings.note(at, attack);
+        Ok(())
+    })?;
     let wanted = |a: &&Attack| args.attack.as_ref().is_none_or(|id| *id == a.id);
-    let attacks: Vec<&Attack> = found.findings.attacks().filter(wanted).collect();
+    let attacks: Vec<&Attack> = findings.attacks().filter(wanted).collect();
     if let (Some(id), []) = (&args.attack, attacks.as_slice()) {
-        let ids: Vec<&str> = found.findings.attacks().map(|a| a.id.as_str()).collect();
+        let ids: Vec<&str> = findings.attacks().map(|a| a.id.as_str()).collect();
         let known =
             if ids.is_empty() { "it holds no attack".into() } else { format!("it holds {}", ids.join(", ")) };
         return Err(usage(format!("{}: no attack {id} in it; {known}", args.subject.display())));

@@ -2,6 +2,7 @@
 
 use crate::cli::Context;
 
+pub mod backtest;
 pub mod check;
 pub mod completions;
 pub mod control;
@@ -9,6 +10,7 @@ pub mod decode;
 pub mod demo;
 pub mod explain;
 pub mod guard;
+pub mod import;
 pub mod init;
 pub mod man;
 pub mod replay;
@@ -40,11 +42,13 @@ macro_rules! commands {
 commands! {
     Decode => decode,
     Replay => replay,
+    Backtest => backtest,
     Explain => explain,
     Rules => rules,
     Run => run,
     Check => check,
     Init => init,
+    Import => import,
     Control => control,
     Demo => demo,
     Version => version,

@@ -103,15 +103,16 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let mut out = output::stdout();
 
     let cut = Cut { shards: usize::try_from(args.shards).unwrap_or(1), seed: Seed::new(args.seed) };
-    let found = search(&mut feed, &settings, cut, |attack| {
+    let mut findings = Findings::default();
+    let found = search(&mut feed, &settings, cut, |at, attack| {
         if format == Format::Jsonl {
-            output::line(&mut out, attack)?;
+            output::line(&mut out, &attack)?;
         }
+        findings.note(at, attack);
         Ok(())
     })?;
     out.flush()?;
     let detect_seconds = started.elapsed().as_secs_f64();
-    let findings = &found.findings;
     let mut summary = Summary {
         event: "summary",
         packets: found.packets,
@@ -121,7 +122,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         attacks: findings.attack_count(),
     };
     if second {
-        apply(&args, &mut feed, findings, &settings, &mut summary)?;
+        apply(&args, &mut feed, &findings, &settings, &mut summary)?;
     }
     match format {
         Format::Jsonl => output::line(&mut out, &summary)?,
@@ -131,7 +132,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
                 &Document { attacks: findings.attacks().collect(), summary: &summary },
             )?;
         }
-        Format::Text => text(&mut out, &args, findings, &summary)?,
+        Format::Text => text(&mut out, &args, &findings, &summary)?,
     }
     out.flush()?;
     if let Some(path) = &args.stats {
@@ -140,7 +141,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     feed.end()
 }
 
-fn load(path: &Path) -> anyhow::Result<Config> {
+/// The configuration; what is wrong with it is one line.
+pub(super) fn load(path: &Path) -> anyhow::Result<Config> {
     Config::load(path).map_err(|problems| match problems.as_slice() {
         [] => anyhow::Error::msg(format!("{}: is not valid", path.display())),
         [one] => anyhow::Error::msg(one.to_string()),
@@ -180,11 +182,8 @@ fn apply(
 impl Args {
     /// The daemon's settings, but the profile of captures: it has no harm floor.
     fn settings(&self, config: Option<&Config>) -> Settings {
-        let mut settings = Settings::of(Profile::Capture);
-        if let Some(config) = config {
-            let Settings { networks, mode, install_delay, lease, spare, .. } = config.engine();
-            settings = Settings { networks, mode, install_delay, lease, spare, ..settings };
-        }
+        let profile = Profile::Capture;
+        let mut settings = config.map_or_else(|| Settings::of(profile), |config| config.engine_as(profile));
         settings.networks.extend(&self.protect);
         settings
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use base::Prefix;
 use toml::Spanned;
 
+use super::groups;
 use super::place::Problem;
 use super::sections::{ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
@@ -18,14 +19,14 @@ const RECEIVE_BUFFER_MAX: usize = 1 << 30;
 const WORKERS_MAX: usize = 64;
 
 /// Collects what is wrong.
-struct Problems<'a> {
+pub(super) struct Problems<'a> {
     path: &'a Path,
     text: &'a str,
     found: Vec<Problem>,
 }
 
 impl Problems<'_> {
-    fn at(&mut self, offset: usize, message: String) {
+    pub(super) fn at(&mut self, offset: usize, message: String) {
         self.found.push(Problem::at(self.path, self.text, offset, message));
     }
 
@@ -43,6 +44,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     }
     nested(&mut problems, &file.networks);
     let customers = customers(&mut problems, &file);
+    let groups = groups::checked(&mut problems, &file.networks, &file.groups);
     let networks: Vec<Prefix> = file.networks.iter().map(|p| *p.get_ref()).collect();
     let listen = listen(&mut problems, &file.listen);
     let api = api(&mut problems, file.api.listen.as_ref());
@@ -55,6 +57,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             path: path.to_path_buf(),
             networks,
             customers,
+            groups,
             state_dir: file.state_dir,
             mode: file.mode,
             compat,
@@ -94,27 +97,45 @@ fn customers(problems: &mut Problems<'_>, file: &File) -> Vec<(String, Vec<Prefi
         .iter()
         .flat_map(|(name, customer)| customer.networks.iter().map(move |prefix| (name.as_str(), prefix)))
         .collect();
-    for (i, (name, prefix)) in owned.iter().enumerate() {
-        let (inner, start) = (prefix.get_ref(), prefix.span().start);
-        if !file.networks.iter().any(|own| own.get_ref().covers(inner)) {
-            let message = format!("{inner} of customer {name} is not inside `networks`; add it there too");
-            problems.at(start, message);
-        }
-        for (other, outer) in owned.iter().take(i) {
-            if outer.get_ref().covers(inner) || inner.covers(outer.get_ref()) {
-                let line = problems.line(outer.span().start);
-                problems.at(
-                    start,
-                    format!(
-                        "{inner} of customer {name} overlaps {} of customer {other} in line {line}; a prefix has one owner",
-                        outer.get_ref()
-                    ),
-                );
+    let one =
+        Owned { kind: "customer", rule: "a prefix has one owner", clash: |a, b| a.covers(b) || b.covers(a) };
+    one.check(problems, &file.networks, &owned);
+    let plain = |prefixes: &[Spanned<Prefix>]| prefixes.iter().map(|p| *p.get_ref()).collect();
+    file.customers.iter().map(|(name, customer)| (name.clone(), plain(&customer.networks))).collect()
+}
+
+/// Prefixes that named owners share out among themselves.
+pub(super) struct Owned {
+    /// What an owner is.
+    pub(super) kind: &'static str,
+    /// Said where two clash.
+    pub(super) rule: &'static str,
+    /// Whether two prefixes may not both be owned.
+    pub(super) clash: fn(&Prefix, &Prefix) -> bool,
+}
+
+impl Owned {
+    /// Each prefix is one of our own, and no two clash.
+    pub(super) fn check(
+        &self,
+        problems: &mut Problems<'_>,
+        networks: &[Spanned<Prefix>],
+        owned: &[(&str, &Spanned<Prefix>)],
+    ) {
+        let Self { kind, rule, clash } = self;
+        for (i, (name, prefix)) in owned.iter().enumerate() {
+            let (inner, start) = (prefix.get_ref(), prefix.span().start);
+            if !networks.iter().any(|own| own.get_ref().covers(inner)) {
+                let message = format!("{inner} of {kind} {name} is not inside `networks`; add it there too");
+                problems.at(start, message);
+            }
+            for (other, outer) in owned.iter().take(i).filter(|(_, outer)| clash(outer.get_ref(), inner)) {
+                let (line, outer) = (problems.line(outer.span().start), outer.get_ref());
+                let clash = format!("{outer} of {kind} {other} in line {line}");
+                problems.at(start, format!("{inner} of {kind} {name} overlaps {clash}; {rule}"));
             }
         }
     }
-    let plain = |prefixes: &[Spanned<Prefix>]| prefixes.iter().map(|p| *p.get_ref()).collect();
-    file.customers.iter().map(|(name, customer)| (name.clone(), plain(&customer.networks))).collect()
 }
 
 fn listen(problems: &mut Problems<'_>, section: &Spanned<ListenSection>) -> Listen {
@@ -200,14 +221,18 @@ fn compat(
     (inner.or(top.as_ref()).map(|compat| *compat.get_ref()), prefixes)
 }
 
-fn notify(problems: &mut Problems<'_>, exec: ExecSection) -> NotifyExec {
+/// Whether this is a file that can be executed.
+pub(crate) fn runnable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+fn notify(problems: &mut Problems<'_>, exec: ExecSection) -> NotifyExec {
     let start = exec.path.span().start;
     let path = exec.path.into_inner();
-    let runnable = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
     if !path.is_absolute() {
         problems.at(start, format!("{} is not an absolute path; write it from /", path.display()));
-    } else if !runnable {
+    } else if !runnable(&path) {
         problems.at(start, format!("{} is not a program; check the path and `chmod +x` it", path.display()));
     }
     NotifyExec { path, timeout: exec.timeout, bans_max: exec.bans_max, restart_time: exec.restart_time }

@@ -5,6 +5,7 @@
 //! that shows the right form.
 
 mod check;
+mod groups;
 mod place;
 mod sections;
 mod starter;
@@ -12,6 +13,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use check::runnable;
 pub use place::Problem;
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
@@ -35,6 +37,8 @@ pub struct Config {
     pub networks: Vec<Prefix>,
     /// Customers and their networks.
     pub customers: Vec<(String, Vec<Prefix>)>,
+    /// Hosts with limits of their own.
+    pub groups: Vec<engine::settings::Group>,
     /// Folder of everything that outlives the process.
     pub state_dir: PathBuf,
     /// How far to go.
@@ -83,8 +87,13 @@ impl Config {
         check::checked(path, text, file)
     }
 
-    /// What the engine needs of it.
+    /// What the daemon's engine needs of it.
     pub fn engine(&self) -> engine::Settings {
+        self.engine_as(engine::Profile::Daemon)
+    }
+
+    /// What an engine of this profile needs of it.
+    pub fn engine_as(&self, profile: engine::Profile) -> engine::Settings {
         engine::Settings {
             networks: self.networks.clone(),
             floor: self.detection.floor.into(),
@@ -92,7 +101,10 @@ impl Config {
             install_delay: self.rules.install_delay,
             lease: self.rules.lease,
             spare: self.rules.never.clone(),
-            ..engine::Settings::of(engine::Profile::Daemon)
+            budget: self.detection.budget,
+            groups: self.groups.clone(),
+            customers: self.customers.clone(),
+            ..engine::Settings::of(profile)
         }
     }
 

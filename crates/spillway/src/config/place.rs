@@ -20,12 +20,12 @@ pub struct Problem {
 
 impl Problem {
     /// About the file as such.
-    pub(super) fn of_file(file: &Path, message: String) -> Self {
+    pub(crate) fn of_file(file: &Path, message: String) -> Self {
         Self { file: file.to_path_buf(), line: None, column: None, message }
     }
 
     /// At an octet of the text.
-    pub(super) fn at(file: &Path, text: &str, offset: usize, message: String) -> Self {
+    pub(crate) fn at(file: &Path, text: &str, offset: usize, message: String) -> Self {
         let before = text.get(..offset.min(text.len())).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;

@@ -9,7 +9,8 @@ use engine::Mode;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{Address, Octets, OneIn, Role, span};
+use super::groups;
+use super::values::{Address, Octets, OneIn, Role, budget, span};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,8 @@ pub(super) struct File {
     pub(super) interfaces: InterfaceRoles,
     #[serde(default)]
     pub(super) customers: BTreeMap<String, Customer>,
+    #[serde(default)]
+    pub(super) groups: groups::Sections,
     #[serde(default)]
     pub(super) notify: Notify,
     #[serde(default)]
@@ -193,11 +196,20 @@ pub struct NotifyExec {
 }
 
 /// When something counts as an attack.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Detection {
     /// The harm floor.
     pub floor: Floor,
+    /// Time in which the whole deployment may raise one false alarm.
+    #[serde(deserialize_with = "budget")]
+    pub budget: Span,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Self { floor: Floor::Default, budget: Span::from_secs(7 * 86_400) }
+    }
 }
 
 /// Below this no traffic is called an attack.

@@ -51,6 +51,15 @@ ipfix = "0.0.0.0:4739"
 #   [customers."example"]
 #   networks = ["198.51.100.0/28"]
 
+# Limits that no host may exceed, on top of what is learned. The most specific network decides, `default` is everything
+# else. packets and bits count all; tcp_, udp_, icmp_, syn_ and fragment_ before them count these alone.
+#   [groups.default]
+#   incoming = { packets = "200 kpps", bits = "2 Gbps" }
+#   [groups."web"]
+#   networks = ["198.51.100.0/28"]
+#   incoming = { packets = "1 Mpps", syn_packets = "50 kpps", udp_bits = "100 Mbps" }
+#   outgoing = { bits = "1 Gbps" }
+
 # A program that is called with TARGET in|out PPS attack|over, the attack as JSON on its standard input.
 # compat = "fastnetmon" calls it with TARGET incoming|outgoing PPS ban|unban instead, in enforce mode only.
 #   [notify.exec]
@@ -63,6 +72,8 @@ ipfix = "0.0.0.0:4739"
 [detection]
 # "low" finds smaller attacks: for single servers and small links.
 #floor = "default"
+# False alarms that the whole deployment may raise: per day, week, month (30 days) or year.
+#budget = "1 per week"
 
 [rules]
 #lease = "15m"

@@ -65,6 +65,38 @@ floor = "low"
 }
 
 #[test]
+fn groups_customers_and_the_budget_come_to_the_engine() {
+    let more = r#"
+[detection]
+budget = "2 per day"
+[groups.default]
+incoming = { packets = "20 kpps", bits = "1 Gbps" }
+[groups.web]
+networks = ["198.18.1.0/24", "198.18.0.0/16"]
+incoming = { tcp_packets = "5 kpps", udp_bits = "10 Mbps", icmp_packets = "1 kpps", syn_packets = "2 kpps" }
+outgoing = { fragment_packets = "100 pps" }
+[customers.ada]
+networks = ["198.18.7.0/24"]
+"#;
+    let settings = parse(&format!("{SMALLEST}{more}")).unwrap().engine();
+    assert_eq!(settings.budget, base::Span::from_secs(43_200));
+    assert_eq!(settings.customers, [("ada".to_owned(), vec!["198.18.7.0/24".parse().unwrap()])]);
+    let [default, web] = settings.groups.as_slice() else { panic!("{:?}", settings.groups) };
+    assert_eq!((default.incoming.pps, default.incoming.bps), (Some(20e3), Some(1e9)));
+    assert_eq!(default.outgoing, engine::settings::Limits::default());
+    assert_eq!((web.name.as_str(), web.networks.len()), ("web", 2));
+    assert_eq!((web.incoming.tcp.pps, web.incoming.udp.bps), (Some(5e3), Some(10e6)));
+    assert_eq!((web.incoming.icmp.pps, web.incoming.syn.pps), (Some(1e3), Some(2e3)));
+    assert_eq!((web.incoming.pps, web.outgoing.fragment.pps), (None, Some(100.0)));
+}
+
+#[test]
+fn the_default_budget_is_the_engines() {
+    let budget = parse(SMALLEST).unwrap().engine().budget;
+    assert_eq!(budget, engine::Settings::of(engine::Profile::Daemon).budget);
+}
+
+#[test]
 fn compat_may_stand_beside_the_path() {
     let text = format!("{SMALLEST}[notify.exec]\npath = \"/bin/true\"\ncompat = \"fastnetmon\"\n");
     assert_eq!(parse(&text).unwrap().compat, Some(Compat::Fastnetmon));
@@ -117,6 +149,44 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
     ),
     ("[exporters.\"192.0.2.1\"]\nsampling = -1\n", "f.toml:5:12: "),
     ("[detection]\nfloor = \"high\"\n", "f.toml:5:9: `high` is not known here; known here: default, low"),
+    (
+        "[detection]\nbudget = 1\n",
+        "f.toml:5:10: invalid type: integer `1`, expected a number of false alarms and its time, like \"1 per week\"",
+    ),
+    (
+        "[detection]\nbudget = \"weekly\"\n",
+        "f.toml:5:10: `weekly` is not a number of false alarms and its time; write 1 to 1000, like \"1 per week\"",
+    ),
+    ("[detection]\nbudget = \"0 per day\"\n", "f.toml:5:10: `0 per day` is not a number"),
+    (
+        "[groups.web]\nnetworks = [\"198.18.1.0/24\"]\nincoming = { packets = 20000 }\n",
+        "f.toml:6:24: invalid type: integer `20000`, expected a rate with its unit, like \"20 kpps\"",
+    ),
+    (
+        "[groups.default]\nincoming = { bits = \"20 kpps\" }\n",
+        "f.toml:5:21: `20 kpps` is not a rate with its unit; write it like \"2 Gbps\"",
+    ),
+    (
+        "[groups.default]\nincoming = { packets = \"0 pps\" }\n",
+        "f.toml:5:24: a limit of `0 pps` cannot be kept to; leave the key out for no limit",
+    ),
+    (
+        "[groups.default]\nincoming = { udp_packet = \"1 kpps\" }\n",
+        "f.toml:5:14: unknown key `udp_packet`; did you mean `udp_packets`?",
+    ),
+    ("[groups.web]\n", "f.toml:4:9: the group `web` has no networks; add a line like networks = ["),
+    (
+        "[groups.default]\nnetworks = [\"198.18.1.0/24\"]\n",
+        "f.toml:4:9: the group `default` is everything that no other group names; remove its networks",
+    ),
+    (
+        "[groups.a]\nnetworks = [\"198.18.1.0/24\"]\n[groups.b]\nnetworks = [\"198.18.1.0/24\"]\n",
+        "f.toml:7:13: 198.18.1.0/24 of group b overlaps 198.18.1.0/24 of group a in line 5; a prefix has one group",
+    ),
+    (
+        "[groups.a]\nnetworks = [\"203.0.113.0/24\"]\n",
+        "f.toml:5:13: 203.0.113.0/24 of group a is not inside `networks`; add it there too",
+    ),
     ("[notify.exec]\npath = \"/nonexistent/x\"\n", "f.toml:5:8: /nonexistent/x is not a program"),
     ("[notify.exec]\n", "f.toml:4:1: missing key `path`; add a line like path = "),
     (

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use base::Span;
+use base::units::{BadRate, BitRate, PacketRate};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// Reads text with `FromStr`; anything else is an error that shows the right form.
@@ -34,6 +35,68 @@ where
 pub(super) fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     text(deserializer, "a length of time with its unit, like \"15m\", \"90s\" or \"250ms\"")
 }
+
+/// The time in which one of `N per UNIT` comes. A month has 30 days and a year 365.
+pub(super) fn budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    text(deserializer, "a number of false alarms and its time, like \"1 per week\"").map(|PerTime(span)| span)
+}
+
+struct PerTime(Span);
+
+impl FromStr for PerTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!(
+                "`{text}` is not a number of false alarms and its time; write 1 to 1000, like \"1 per week\", \"2 per day\", \"3 per month\" or \"5 per year\""
+            )
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [number, "per", unit] = words.as_slice() else { return Err(bad()) };
+        let days = match *unit {
+            "day" => 1,
+            "week" => 7,
+            "month" => 30,
+            "year" => 365,
+            _ => return Err(bad()),
+        };
+        let number: u64 = number.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(bad)?;
+        Ok(Self(Span::from_nanos(Span::from_secs(days * 86_400).nanos() / number)))
+    }
+}
+
+/// Above this rate of packets is an attack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Packets(pub(super) f64);
+
+/// Above this rate of layer-3 bits is an attack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bits(pub(super) f64);
+
+macro_rules! limit {
+    ($name:ident, $rate:ident, $form:literal) => {
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let $rate(rate) = text.parse().map_err(|wrong: BadRate| wrong.to_string())?;
+                if rate > 0.0 && rate.is_finite() {
+                    return Ok(Self(rate));
+                }
+                Err(format!("a limit of `{text}` cannot be kept to; leave the key out for no limit"))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                text(deserializer, $form)
+            }
+        }
+    };
+}
+limit!(Packets, PacketRate, "a rate with its unit, like \"20 kpps\"");
+limit!(Bits, BitRate, "a rate with its unit, like \"1 Gbps\"");
 
 /// Address and port of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ mod notify;
 mod persist;
 mod process;
 mod receive;
-mod roles;
+pub(crate) mod roles;
 mod serve;
 mod session;
 mod source;

@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use telemetry::Collector;
 use telemetry::interface::{Entry, Roles};
+use telemetry::record::Observed;
+use telemetry::{Collector, Record};
 
 use crate::config::{Config, ExporterSection};
 
 /// Roles of the exporters of one worker.
 #[derive(Debug)]
-pub(super) struct RoleBook {
+pub(crate) struct RoleBook {
     roles: Roles,
     fixed: Vec<(IpAddr, ExporterSection)>,
     patterns: bool,
@@ -19,7 +20,7 @@ pub(super) struct RoleBook {
 
 impl RoleBook {
     /// From the configuration.
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let mut roles = Roles::default();
         let by_role = [
             (&config.interfaces.external, telemetry::interface::Role::External),
@@ -35,13 +36,21 @@ impl RoleBook {
         Self { roles, fixed: config.exporters.clone(), patterns, seen: Vec::new() }
     }
 
+    /// Whether this is the one sighting of its packets that counts.
+    #[inline]
+    pub(crate) fn counts(&self, record: &Record) -> bool {
+        record.observed != Observed::EgressAgain
+            && self.known().is_none_or(|roles| roles.judge(record).counts)
+    }
+
     /// The roles as known by now; `None` while nobody said anything.
-    pub(super) fn known(&self) -> Option<&Roles> {
+    #[inline]
+    fn known(&self) -> Option<&Roles> {
         (!self.roles.is_empty()).then_some(&self.roles)
     }
 
     /// Looks at exporters and names that are new since the last time. Called at ticks.
-    pub(super) fn refresh(&mut self, collector: &mut Collector) {
+    pub(crate) fn refresh(&mut self, collector: &mut Collector) {
         if !self.patterns && self.fixed.is_empty() {
             return;
         }

@@ -13,7 +13,7 @@ use detect::Shard;
 use detect::ShardTick;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use telemetry::collector::View;
-use telemetry::record::{Observed, Sampling};
+use telemetry::record::Sampling;
 use telemetry::{Collector, Format};
 
 use super::clock::Clock;
@@ -192,16 +192,14 @@ impl<'a> Worker<'a> {
             return;
         }
         let (index, workers) = (self.index, self.workers);
-        let (shard, roles) = (&mut self.shard, self.roles.known());
+        let (shard, roles) = (&mut self.shard, &self.roles);
         let mut flows = 0;
         let mut last: Option<(u32, Sampling)> = None;
         self.collector.datagram(now, from, bytes, &mut |_, record| {
             flows += 1;
             let Some(record) = record else { return };
             last = Some((record.exporter, record.sampling));
-            if record.observed == Observed::EgressAgain
-                || roles.is_some_and(|roles| !roles.judge(record).counts)
-            {
+            if !roles.counts(record) {
                 return;
             }
             let mut record = *record;

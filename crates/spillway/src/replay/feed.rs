@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use base::Timestamp;
 use base::map::Seed;
+use base::{Span, Timestamp};
 use telemetry::collector::Settings;
 use telemetry::{Collector, Record};
 use wire::packet::{Parsed, UDP};
@@ -12,6 +12,8 @@ use wire::packet::{Parsed, UDP};
 use crate::capture::content::{self, Content};
 use crate::capture::reassembly::Reassembly;
 use crate::capture::{Capture, CaptureError, Packet, datagram};
+use crate::config::Config;
+use crate::daemon::roles::RoleBook;
 use crate::error::usage;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -35,10 +37,15 @@ pub struct Feed {
     opened: usize,
     settings: Settings,
     collector: Collector,
+    /// Set where export is judged as the daemon does.
+    roles: Option<RoleBook>,
 }
 
 /// Stands for the exporter of raw datagram files, which no address tells.
 pub const FILE_EXPORTER: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// How often the roles of interfaces are looked up anew: the daemon's tick.
+const TICK: Span = Span::from_millis(250);
 
 /// One datagram of flow export.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +99,7 @@ impl Feed {
             opened: 0,
             settings: Settings::default(),
             collector: collector(&Settings::default()),
+            roles: None,
         })
     }
 
@@ -107,12 +115,19 @@ impl Feed {
             opened: 0,
             settings: Settings::default(),
             collector: collector(&Settings::default()),
+            roles: None,
         })
     }
 
     /// What the operator says of exporters.
     pub fn exporters(&mut self, settings: Settings) {
         self.settings = settings;
+    }
+
+    /// Takes export as the daemon would under this configuration: also each packet once, where the roles of interfaces tell.
+    pub fn watch(&mut self, config: &Config) {
+        self.exporters(config.telemetry());
+        self.roles = Some(RoleBook::new(config));
     }
 
     /// Packets or flow export.
@@ -202,16 +217,24 @@ impl Feed {
         each: &mut impl FnMut(Item<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut collector = std::mem::replace(&mut self.collector, collector(&self.settings));
+        let mut roles = self.roles.take();
         let mut failed = Ok(());
-        self.file_datagrams(file, &mut |datagram| {
+        let mut tick = 0;
+        let done = self.file_datagrams(file, &mut |datagram| {
+            if let Some(roles) = roles.as_mut().filter(|_| datagram.sent.tick(TICK) != tick) {
+                tick = datagram.sent.tick(TICK);
+                roles.refresh(&mut collector);
+            }
             collector.datagram(datagram.at, datagram.exporter, datagram.payload, &mut |_, record| {
+                let record = record.filter(|record| roles.as_ref().is_none_or(|roles| roles.counts(record)));
                 if let (Some(record), Ok(())) = (record, &failed) {
                     failed = each(Item::Record(&Record { at: datagram.sent, ..*record }));
                 }
             });
             std::mem::replace(&mut failed, Ok(()))
-        })
-        .inspect(|()| self.collector = collector)
+        });
+        self.roles = roles;
+        done.inspect(|()| self.collector = collector)
     }
 
     /// Shows the payloads of all UDP packets that look like flow export, and raw datagram files.

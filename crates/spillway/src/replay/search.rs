@@ -8,13 +8,11 @@ use engine::report::Attack;
 use engine::{Engine, Front, Input, Output, Settings};
 use telemetry::Record;
 
-use super::{Feed, Findings, Item};
+use super::{Feed, Item};
 
 /// What a recording held.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Its attacks.
-    pub findings: Findings,
     /// Its packets, scaled where sampled.
     pub packets: u64,
     /// Their layer-3 octets by original length, scaled where sampled.
@@ -39,23 +37,19 @@ const BATCHES_MAX: usize = 4;
 /// Ticks that the core may lag behind.
 const TICKS_MAX: usize = 16;
 
-/// Looks through all files; `each` sees every report as it is made. Reading and counting work side by side; the reports and
+/// Looks through all files; `each` gets every report as it is made, with the time when it was decided. Reading and counting work side by side; the reports and
 /// their order do not show it.
 pub fn search(
     feed: &mut Feed,
     settings: &Settings,
     cut: Cut,
-    mut each: impl FnMut(&Attack) -> anyhow::Result<()>,
+    mut each: impl FnMut(Timestamp, Attack) -> anyhow::Result<()>,
 ) -> anyhow::Result<Found> {
     let mut found = Found::default();
     let (mut reader, worker) = pair();
     std::thread::scope(|scope| {
         let counting = scope.spawn(move || worker.run(settings.clone(), cut));
-        let mut take = |report: Report, findings: &mut Findings| -> anyhow::Result<()> {
-            each(&report.1)?;
-            findings.note(report.0, *report.1);
-            Ok(())
-        };
+        let mut take = |report: Report| each(report.0, *report.1);
         let read = feed.pass("looking for attacks:", |item| {
             let (packets, bytes) = size(&item);
             found.packets = found.packets.saturating_add(packets);
@@ -66,13 +60,13 @@ pub fn search(
                 Item::Record(record) => reader.push(*record),
             };
             if full {
-                reader.reports.try_iter().try_for_each(|report| take(report, &mut found.findings))?;
+                reader.reports.try_iter().try_for_each(&mut take)?;
             }
             Ok(())
         });
         let reports = reader.finish();
         read?;
-        reports.iter().try_for_each(|report| take(report, &mut found.findings))?;
+        reports.iter().try_for_each(take)?;
         found.packets_per_shard =
             counting.join().map_err(|_| anyhow::Error::msg("the engine gave up; please report this"))?;
         Ok(found)
