@@ -126,6 +126,21 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// A place to parse into.
+    pub const NOTHING: Self = Self {
+        src: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        dst: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        protocol: 0,
+        length: 0,
+        ttl: 0,
+        dscp: 0,
+        fragment: Fragment { offset: 0, more: false, dont: false },
+        ports: None,
+        icmp: None,
+        tcp: None,
+        payload_len: None,
+    };
+
     /// Source port, where there is one.
     pub const fn src_port(&self) -> Option<u16> {
         match self.ports {
@@ -156,44 +171,85 @@ pub struct Parsed<'a> {
     pub vlan: Option<u16>,
 }
 
+/// What follows the headers: see [`Parsed`].
+#[derive(Clone, Copy, Debug)]
+pub struct Behind<'a> {
+    /// Captured octets behind the TCP or UDP header.
+    pub payload: &'a [u8],
+    /// Captured octets behind the IP headers.
+    pub transport: &'a [u8],
+    /// Outermost VLAN id, where tagged.
+    pub vlan: Option<u16>,
+}
+
+impl<'a> Behind<'a> {
+    /// A place to parse into.
+    pub const NOTHING: Self = Self { payload: &[], transport: &[], vlan: None };
+
+    /// Together with the headers.
+    pub const fn with(self, headers: Headers) -> Parsed<'a> {
+        Parsed { headers, payload: self.payload, transport: self.transport, vlan: self.vlan }
+    }
+}
+
 /// Labels, tags and extension headers walked at most; deeper ones make the packet "not IP" to us.
 const NESTING_MAX: usize = 12;
 
 /// Parses a frame. `original_len` is its length on the wire, of which `bytes` is the captured front.
 #[inline]
 pub fn parse(link: Link, bytes: &[u8], original_len: u32) -> Result<Parsed<'_>, Fault> {
+    let mut headers = Headers::NOTHING;
+    let mut behind = Behind::NOTHING;
+    parse_into(link, bytes, original_len, &mut headers, &mut behind)?;
+    Ok(behind.with(headers))
+}
+
+/// Like [`parse`], with everything written to where it shall stay. After a fault nothing there is to be believed.
+///
+/// Headers are some eighty octets of small fields. Moving them reads them as wide words right after they were written
+/// as narrow ones, and the processor waits for its own stores: eight nanoseconds a packet, measured with sFlow samples.
+#[inline(always)]
+pub fn parse_into<'a>(
+    link: Link,
+    bytes: &'a [u8],
+    original_len: u32,
+    headers: &mut Headers,
+    behind: &mut Behind<'a>,
+) -> Result<(), Fault> {
     let mut r = Reader::new(bytes);
-    let vlan = match link {
+    behind.vlan = match link {
         Link::Ip => None,
         Link::Ethernet => ethernet(&mut r)?,
-        Link::Null => {
-            r.skip("address family", 4)?;
-            None
-        }
+        other => uncommon(other, &mut r)?,
+    };
+    let l2_len = u32::try_from(r.position()).unwrap_or(u32::MAX);
+    ip(r.rest(), original_len.saturating_sub(l2_len), headers, behind)
+}
+
+/// Layer 2 of captures and of rare samples.
+fn uncommon(link: Link, r: &mut Reader<'_>) -> Result<Option<u16>, Fault> {
+    match link {
+        Link::Ip => Ok(None),
+        Link::Ethernet => ethernet(r),
+        Link::Null => r.skip("address family", 4).map(|()| None),
         Link::LinuxSll => {
             r.skip("cooked header", 14)?;
             let kind = r.u16("protocol type")?;
-            network(&mut r, kind)?
+            network(r, kind)
         }
         Link::LinuxSll2 => {
             let kind = r.u16("protocol type")?;
             r.skip("cooked header", 18)?;
-            network(&mut r, kind)?
+            network(r, kind)
         }
         Link::Ppp => {
             if r.rest().starts_with(&[0xff, 0x03]) {
                 r.skip("HDLC address and control", 2)?;
             }
-            ppp(&mut r)?;
-            None
+            ppp(r).map(|()| None)
         }
-        Link::Mpls => {
-            mpls(&mut r)?;
-            None
-        }
-    };
-    let l2_len = u32::try_from(r.position()).unwrap_or(u32::MAX);
-    ip(r.rest(), original_len.saturating_sub(l2_len), vlan)
+        Link::Mpls => mpls(r).map(|()| None),
+    }
 }
 
 /// The packet inside a GRE, IP-in-IP or VXLAN packet, where there is one.
@@ -208,7 +264,7 @@ pub fn parse_inner<'a>(outer: &Parsed<'a>) -> Option<Parsed<'a>> {
     }
     let mut r = Reader::new(outer.transport);
     match outer.headers.protocol {
-        IPV4_IN_IP | IPV6_IN_IP => ip(r.rest(), left(&r), outer.vlan).ok(),
+        IPV4_IN_IP | IPV6_IN_IP => inner_ip(r.rest(), left(&r), outer.vlan),
         GRE => {
             let bits = r.u16("GRE flags").ok()?;
             let kind = r.u16("GRE protocol type").ok()?;
@@ -216,7 +272,7 @@ pub fn parse_inner<'a>(outer: &Parsed<'a>) -> Option<Parsed<'a>> {
             let options = (bits & 0xb000).count_ones();
             r.skip("GRE options", 4 * usize::try_from(options).ok()?).ok()?;
             match kind {
-                0x0800 | 0x86dd => ip(r.rest(), left(&r), outer.vlan).ok(),
+                0x0800 | 0x86dd => inner_ip(r.rest(), left(&r), outer.vlan),
                 0x6558 => parse(Link::Ethernet, r.rest(), left(&r)).ok(),
                 _ => None,
             }
@@ -232,6 +288,13 @@ pub fn parse_inner<'a>(outer: &Parsed<'a>) -> Option<Parsed<'a>> {
     }
 }
 
+fn inner_ip(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Option<Parsed<'_>> {
+    let mut headers = Headers::NOTHING;
+    let mut behind = Behind { vlan, ..Behind::NOTHING };
+    ip(bytes, l3_len, &mut headers, &mut behind).ok()?;
+    Some(behind.with(headers))
+}
+
 /// Octets of IP header, as far as lengths tell: total length less what the transport part is known to hold.
 fn ip_header_len(parsed: &Parsed<'_>) -> u32 {
     if parsed.headers.src.is_ipv4() { 20 } else { 40 }
@@ -239,13 +302,15 @@ fn ip_header_len(parsed: &Parsed<'_>) -> u32 {
 
 #[inline]
 fn ethernet(r: &mut Reader<'_>) -> Result<Option<u16>, Fault> {
-    r.skip("MAC addresses", 12)?;
-    let kind = r.u16("EtherType")?;
-    network(r, kind)
+    let mut header = r.sub("Ethernet header", 14)?;
+    header.skip("MAC addresses", 12)?;
+    match header.u16("EtherType")? {
+        0x0800 | 0x86dd => Ok(None),
+        kind => network(r, kind),
+    }
 }
 
 /// Walks tags and labels until an IP header stands in front.
-#[inline]
 fn network(r: &mut Reader<'_>, mut kind: u16) -> Result<Option<u16>, Fault> {
     let mut vlan = None;
     for _ in 0..NESTING_MAX {
@@ -330,20 +395,27 @@ fn inner_ip_plausible(bytes: &[u8]) -> bool {
 }
 
 /// Parses from the IP header on. `l3_len` is what the frame leaves for layer 3, used where the length field is 0.
-#[inline]
-fn ip(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Fault> {
+#[inline(always)]
+fn ip<'a>(bytes: &'a [u8], l3_len: u32, headers: &mut Headers, behind: &mut Behind<'a>) -> Result<(), Fault> {
     match bytes.first().map(|b| b >> 4) {
-        Some(4) => ipv4(bytes, l3_len, vlan),
-        Some(6) => ipv6(bytes, l3_len, vlan),
+        Some(4) => ipv4(bytes, l3_len, headers, behind),
+        Some(6) => ipv6(bytes, l3_len, headers, behind),
         Some(other) => Err(Fault::Version { found: u32::from(other) }),
         None => Err(Fault::Truncated { what: "IP version", at: 0, needed: 1, had: 0 }),
     }
 }
 
 /// RFC 791 §3.1.
-#[inline]
-fn ipv4(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Fault> {
-    let mut r = Reader::new(bytes);
+#[inline(always)]
+fn ipv4<'a>(
+    bytes: &'a [u8],
+    l3_len: u32,
+    headers: &mut Headers,
+    behind: &mut Behind<'a>,
+) -> Result<(), Fault> {
+    let mut whole = Reader::new(bytes);
+    // Looked at once whether it is all there.
+    let mut r = whole.sub("IPv4 header", 20)?;
     let [first, tos] = r.array::<2>("version and type of service")?;
     let ihl = usize::from(first & 0x0f) * 4;
     if ihl < 20 {
@@ -357,9 +429,9 @@ fn ipv4(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Faul
     let src = IpAddr::V4(Ipv4Addr::from(r.array::<4>("source address")?));
     let dst = IpAddr::V4(Ipv4Addr::from(r.array::<4>("destination address")?));
     // Options may be cut off by the capture; then there is no transport part either.
-    let cut = r.skip("options", ihl - 20).is_err();
+    let cut = whole.skip("options", ihl - 20).is_err();
     let length = if total == 0 { l3_len } else { total };
-    let headers = Headers {
+    *headers = Headers {
         src,
         dst,
         protocol,
@@ -373,18 +445,25 @@ fn ipv4(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Faul
         payload_len: None,
     };
     let ihl = u32::try_from(ihl).unwrap_or(60);
-    let rest: &[u8] = if cut { &[] } else { clip(r.rest(), length.saturating_sub(ihl)) };
-    Ok(transport(headers, rest, length.saturating_sub(ihl), vlan))
+    let rest: &[u8] = if cut { &[] } else { clip(whole.rest(), length.saturating_sub(ihl)) };
+    transport(headers, behind, rest, length.saturating_sub(ihl));
+    Ok(())
 }
 
 /// RFC 8200 §3 and §4: the extension headers are walked to the upper layer.
-fn ipv6(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Fault> {
+fn ipv6<'a>(
+    bytes: &'a [u8],
+    l3_len: u32,
+    headers: &mut Headers,
+    behind: &mut Behind<'a>,
+) -> Result<(), Fault> {
     let mut r = Reader::new(bytes);
-    let word = r.u32("version, class and flow label")?;
-    let payload = u32::from(r.u16("payload length")?);
-    let [mut next, ttl] = r.array::<2>("next header and hop limit")?;
-    let src = IpAddr::V6(Ipv6Addr::from(r.array::<16>("source address")?));
-    let dst = IpAddr::V6(Ipv6Addr::from(r.array::<16>("destination address")?));
+    let mut fixed = r.sub("IPv6 header", 40)?;
+    let word = fixed.u32("version, class and flow label")?;
+    let payload = u32::from(fixed.u16("payload length")?);
+    let [mut next, ttl] = fixed.array::<2>("next header and hop limit")?;
+    let src = IpAddr::V6(Ipv6Addr::from(fixed.array::<16>("source address")?));
+    let dst = IpAddr::V6(Ipv6Addr::from(fixed.array::<16>("destination address")?));
     // A payload length of 0 is a jumbogram (RFC 2675) or segmentation offload: the frame tells.
     let length = if payload == 0 && l3_len > 40 { l3_len } else { payload + 40 };
     let mut fragment = Fragment::default();
@@ -418,7 +497,7 @@ fn ipv6(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Faul
             break;
         }
     }
-    let headers = Headers {
+    *headers = Headers {
         src,
         dst,
         protocol: next,
@@ -432,7 +511,8 @@ fn ipv6(bytes: &[u8], l3_len: u32, vlan: Option<u16>) -> Result<Parsed<'_>, Faul
         payload_len: None,
     };
     let rest: &[u8] = if cut { &[] } else { clip(r.rest(), after) };
-    Ok(transport(headers, rest, after, vlan))
+    transport(headers, behind, rest, after);
+    Ok(())
 }
 
 fn extension(r: &mut Reader<'_>, octets: impl Fn(u8) -> usize) -> Option<(u8, usize)> {
@@ -457,57 +537,58 @@ fn clip(bytes: &[u8], len: u32) -> &[u8] {
     bytes.get(..len).unwrap_or(bytes)
 }
 
-#[inline]
-fn transport<'a>(mut headers: Headers, bytes: &'a [u8], len: u32, vlan: Option<u16>) -> Parsed<'a> {
-    let mut payload: &'a [u8] = &[];
-    if !headers.fragment.is_later() {
-        let mut r = Reader::new(bytes);
-        match headers.protocol {
-            TCP => {
-                headers.ports = ports(&mut r);
-                if let Ok((tcp, header_len)) = tcp_header(&mut r) {
-                    headers.payload_len = Some(len.saturating_sub(header_len));
-                    headers.tcp = Some(tcp);
-                    payload =
-                        if r.skip("options", usize::from(tcp.options_len)).is_ok() { r.rest() } else { &[] };
-                }
-            }
-            UDP => {
-                headers.ports = ports(&mut r);
-                if headers.ports.is_some() {
-                    headers.payload_len = Some(len.saturating_sub(8));
-                    payload = if r.skip("length and checksum", 4).is_ok() { r.rest() } else { &[] };
-                }
-            }
-            ICMP | ICMP6 => {
-                if let Ok([kind, code]) = r.array::<2>("type and code") {
-                    headers.icmp = Some((kind, code));
-                    headers.payload_len = Some(len.saturating_sub(8));
-                }
-            }
-            _ => {}
-        }
+#[inline(always)]
+fn transport<'a>(headers: &mut Headers, behind: &mut Behind<'a>, bytes: &'a [u8], len: u32) {
+    behind.transport = bytes;
+    behind.payload = &[];
+    if headers.fragment.is_later() {
+        return;
     }
-    Parsed { headers, payload, transport: bytes, vlan }
+    match headers.protocol {
+        TCP => {
+            headers.ports = ports(bytes);
+            if let Some(tcp) = tcp_header(bytes) {
+                let header_len = 20 + tcp.options_len;
+                headers.payload_len = Some(len.saturating_sub(u32::from(header_len)));
+                headers.tcp = Some(tcp);
+                behind.payload = bytes.get(usize::from(header_len)..).unwrap_or(&[]);
+            }
+        }
+        UDP => {
+            headers.ports = ports(bytes);
+            if headers.ports.is_some() {
+                headers.payload_len = Some(len.saturating_sub(8));
+                behind.payload = bytes.get(8..).unwrap_or(&[]);
+            }
+        }
+        ICMP | ICMP6 => {
+            if let Some([kind, code]) = bytes.first_chunk::<2>() {
+                headers.icmp = Some((*kind, *code));
+                headers.payload_len = Some(len.saturating_sub(8));
+            }
+        }
+        _ => {}
+    }
 }
 
 #[inline]
-fn ports(r: &mut Reader<'_>) -> Option<(u16, u16)> {
-    let [a, b, c, d] = r.array::<4>("ports").ok()?;
+fn ports(bytes: &[u8]) -> Option<(u16, u16)> {
+    let [a, b, c, d] = *bytes.first_chunk::<4>()?;
     Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
 }
 
-/// RFC 9293 §3.1, behind the ports. Also gives the header's whole length.
-#[inline]
-fn tcp_header(r: &mut Reader<'_>) -> Result<(Tcp, u32), Fault> {
-    r.skip("sequence and acknowledgement", 8)?;
-    let word = r.u16("data offset and flags")?;
-    let window = r.u16("window").unwrap_or(0);
-    r.skip("checksum and urgent pointer", r.len().min(4))?;
+/// RFC 9293 §3.1. Where the header is cut behind its flags, the window is 0.
+#[inline(always)]
+fn tcp_header(bytes: &[u8]) -> Option<Tcp> {
+    let (word, window) = if let Some([.., a, b, c, d]) = bytes.first_chunk::<16>() {
+        (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
+    } else {
+        let [.., a, b] = bytes.first_chunk::<14>()?;
+        (u16::from_be_bytes([*a, *b]), 0)
+    };
     let words = word >> 12;
     let options_len = u8::try_from(words.saturating_sub(5) * 4).unwrap_or(40);
-    let tcp = Tcp { flags: word & 0x0fff, window, options_len };
-    Ok((tcp, 20 + u32::from(options_len)))
+    Some(Tcp { flags: word & 0x0fff, window, options_len })
 }
 
 #[cfg(test)]
