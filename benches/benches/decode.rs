@@ -62,7 +62,7 @@ fn count(bencher: Bencher<'_, '_>) {
     let records = records(sent);
     let networks = sim::Config::default().networks;
     let tick = Span::from_millis(250);
-    let mut shard = Shard::new(Profile::Daemon, &networks, tick, 1, Seed::new(0));
+    let mut shard = Shard::new(Profile::Daemon, &networks, tick, 1);
     bencher.counter(ItemsCount::new(records.len())).bench_local(|| {
         for part in records.chunks(10_000) {
             part.iter().for_each(|record| shard.record(record));
