@@ -96,6 +96,29 @@ impl<K: Eq + Hash + Ord, V> Map<K, V> {
         self.inner.is_empty()
     }
 
+    /// The entries that `rate` puts first, at most `max`, the highest first and equals by key; and how many it rated at all.
+    pub fn top<R: Ord + Copy>(
+        &self,
+        max: usize,
+        rate: impl Fn(&K, &V) -> Option<R>,
+    ) -> (Vec<(&K, R)>, usize) {
+        let mut rated: Vec<(&K, R)> =
+            self.inner.iter().filter_map(|(key, value)| Some((key, rate(key, value)?))).collect();
+        let count = rated.len();
+        let first = |a: &(&K, R), b: &(&K, R)| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0));
+        if max > 0 && count > max {
+            rated.select_nth_unstable_by(max, first);
+        }
+        rated.truncate(max);
+        rated.sort_unstable_by(first);
+        (rated, count)
+    }
+
+    /// Makes room for this many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.inner.reserve(more);
+    }
+
     /// All entries, by key.
     pub fn sorted(&self) -> Vec<(&K, &V)> {
         let mut entries: Vec<_> = self.inner.iter().collect();
@@ -136,6 +159,17 @@ impl<K: Eq + Hash + Ord, V> Map<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_top_is_by_rate_then_key() {
+        let mut map = Map::new(Seed::new(3));
+        for (key, value) in [(5u32, 2u32), (1, 7), (9, 2), (3, 2), (4, 0)] {
+            map.insert(key, value);
+        }
+        let (top, count) = map.top(3, |_, value| (*value > 0).then_some(*value));
+        assert_eq!(top, [(&1, 7), (&3, 2), (&5, 2)]);
+        assert_eq!(count, 4);
+    }
 
     #[test]
     fn two_seeds_walk_alike() {

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use base::map::{Map, Seed};
+use base::hash;
 use base::prefix::wide;
 use wire::packet::flags;
 
@@ -101,22 +101,20 @@ impl Shape {
         let mut src_ports = Tally::default();
         let mut conversations = Tally::default();
         let mut sources = Tally::default();
-        let (mut n, mut tiny, mut payload) = (0u64, 0u64, 0u64);
+        let (mut n, mut tiny, mut payload, mut with_ports) = (0u64, 0u64, 0u64, 0u64);
         for sample in samples {
             let h = &sample.headers;
             n += 1;
-            lengths.add(u128::from(h.length));
+            lengths.add(u64::from(h.length));
             let (src_port, dst_port) = h.ports.unwrap_or((0, 0));
             if h.ports.is_some() {
-                dst_ports.add(u128::from(dst_port));
-                src_ports.add(u128::from(src_port));
+                with_ports += 1;
+                dst_ports.add(u64::from(dst_port));
+                src_ports.add(u64::from(src_port));
             }
-            sources.add(source_key(h.src));
-            conversations.add(
-                wide(h.src)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-                    .wrapping_add(u128::from(src_port) << 16 | u128::from(dst_port)),
-            );
+            let ports = u64::from(src_port) << 16 | u64::from(dst_port);
+            sources.add(hash::pair(0, source_key(h.src), 0, 0));
+            conversations.add(hash::pair(0, wide(h.src), 0, ports));
             // A fragment that is not the last carries a multiple of eight octets, and stacks fill them to the MTU.
             if !h.fragment.is_whole() && h.length < 68 {
                 tiny += 1;
@@ -125,17 +123,23 @@ impl Shape {
                 payload += 1;
             }
         }
+        let (lengths, length_top, _) = lengths.close();
+        let (dst_ports, dst_share, dst_port) = dst_ports.close();
+        let (_, src_share, src_port) = src_ports.close();
+        // Of all examples, those without ports too.
+        let of_all = |share: f64| if n == 0 { 0.0 } else { share * ratio(with_ports, n) };
+        let port = |value: u64| u16::try_from(value).unwrap_or(0);
         Self {
             samples: n,
-            length_top: lengths.top(n).0,
-            dst_ports: dst_ports.distinct(),
-            dst_port_top: narrow_port(dst_ports.top(n)),
-            src_port_top: narrow_port(src_ports.top(n)),
-            conversation_top: conversations.top(n).0,
+            length_top,
+            dst_ports,
+            dst_port_top: (of_all(dst_share), port(dst_port)),
+            src_port_top: (of_all(src_share), port(src_port)),
+            conversation_top: conversations.close().1,
             tiny_fragments: ratio(tiny, n),
             with_payload: ratio(payload, n),
-            sources: sources.distinct(),
-            lengths: lengths.distinct(),
+            sources: sources.close().0,
+            lengths,
         }
     }
 }
@@ -148,43 +152,47 @@ fn source_key(addr: IpAddr) -> u128 {
     }
 }
 
-fn narrow_port((share, value): (f64, u128)) -> (f64, u16) {
-    (share, u16::try_from(value).unwrap_or(0))
-}
-
 #[expect(clippy::cast_precision_loss, reason = "counts of examples are small")]
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Counts of values.
-struct Tally(Map<u128, u64>);
+/// Values whose equals are counted, once all are there.
+#[derive(Default)]
+struct Tally(Vec<u64>);
 
-impl Default for Tally {
-    fn default() -> Self {
-        Self(Map::new(Seed::default()))
+impl Tally {
+    fn add(&mut self, value: u64) {
+        self.0.push(value);
+    }
+
+    /// How many different ones, the share of the commonest, and that one; the smallest among equals.
+    fn close(mut self) -> (u64, f64, u64) {
+        self.0.sort_unstable();
+        let (mut distinct, mut best) = (0, (0, 0));
+        for run in self.0.chunk_by(|a, b| a == b) {
+            distinct += 1;
+            if let (true, Some(value)) = (run.len() > best.0, run.first()) {
+                best = (run.len(), *value);
+            }
+        }
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        (distinct, ratio(count(best.0), count(self.0.len())), best.1)
     }
 }
 
-impl Tally {
-    fn add(&mut self, value: u128) {
-        *self.0.get_or_insert_with(value, || 0) += 1;
+/// The commonest source and destination port of these examples, where one has at least half of them.
+pub fn dominant_ports<'s>(samples: impl Iterator<Item = &'s Sample>) -> (Option<u16>, Option<u16>) {
+    let (mut src, mut dst) = (Tally::default(), Tally::default());
+    for (src_port, dst_port) in samples.filter_map(|s| s.headers.ports) {
+        src.add(u64::from(src_port));
+        dst.add(u64::from(dst_port));
     }
-
-    fn distinct(&self) -> u64 {
-        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
-    }
-
-    /// Share and value of the commonest; the smallest value among equals.
-    fn top(&self, whole: u64) -> (f64, u128) {
-        let best = self.0.sorted().into_iter().fold(
-            (0, 0),
-            |best, (value, n)| {
-                if *n > best.0 { (*n, *value) } else { best }
-            },
-        );
-        (ratio(best.0, whole), best.1)
-    }
+    let half = |tally: Tally| {
+        let (_, share, port) = tally.close();
+        (share >= 0.5).then(|| u16::try_from(port).unwrap_or(0))
+    };
+    (half(src), half(dst))
 }
 
 /// Whether a DNS message is a response, by its first octets (RFC 1035 §4.1.1); `None` when not to be told.

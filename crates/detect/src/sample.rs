@@ -82,6 +82,11 @@ impl BottomK {
         core::mem::take(&mut self.kept)
     }
 
+    /// The kept ones in no order, before the last trim: a few more than will stay.
+    pub fn kept(&self) -> &[(u64, Sample)] {
+        &self.kept
+    }
+
     /// Number kept, before the last trim.
     pub const fn len(&self) -> usize {
         self.kept.len()

@@ -388,7 +388,7 @@ impl Engine {
     /// Distinct sources of a stream lately, and the share of the busiest.
     fn sources(&self, from: Timestamp, candidate: &Candidate, only_unasked: bool) -> (u64, f64) {
         /// Enough to tell few from many.
-        const LOOK_MAX: usize = 50_000;
+        const LOOK_MAX: usize = 10_000;
         let target = prefix(&candidate.key);
         let side = received(candidate.key.direction);
         let mut seen: Vec<(u128, u64)> = Vec::new();

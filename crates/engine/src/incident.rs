@@ -7,7 +7,7 @@ use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
 use detect::cell::{Cell, FINE};
 use detect::class::Class;
-use detect::evidence::{Shape, Term};
+use detect::evidence::{Term, dominant_ports};
 use detect::sample::Sample;
 use detect::vector;
 use sha2::{Digest, Sha256};
@@ -245,9 +245,7 @@ impl Incident {
     pub(crate) fn name_ports(&mut self) {
         for vector in &mut self.vectors {
             let of_class = self.samples.iter().map(|(_, s)| s).filter(|s| s.class == vector.class);
-            let shape = Shape::of(of_class);
-            vector.src_port = (shape.src_port_top.0 >= 0.5).then_some(shape.src_port_top.1);
-            vector.dst_port = (shape.dst_port_top.0 >= 0.5).then_some(shape.dst_port_top.1);
+            (vector.src_port, vector.dst_port) = dominant_ports(of_class);
         }
     }
 

@@ -3,7 +3,7 @@
 use base::prefix::{cover, narrow};
 use detect::class::Class;
 
-use crate::incident::{Incident, VectorState};
+use crate::incident::{Incident, SourceState, VectorState};
 use crate::report::{Attack, Entry, Event, Nature, Severity, Sources, State, TopSource, Vector};
 use crate::settings::Settings;
 
@@ -104,22 +104,17 @@ fn share(part: u64, whole: u64) -> f64 {
 fn sources(incident: &Incident, settings: &Settings, vectors: &[Vector]) -> Sources {
     // Who carries connections on has a right to its SYNs.
     let honest = |packets: u32, established: u32| established / 2 >= packets;
-    let mut all: Vec<(u128, u64)> = incident
-        .sources
-        .sorted()
+    let rate = |_: &u128, s: &SourceState| {
+        (s.packets > 0 && !honest(s.packets, s.established)).then_some(u64::from(s.packets))
+    };
+    let (top, count) = incident.sources.top(TOP_MAX, rate);
+    let count = u64::try_from(count).unwrap_or(u64::MAX) + incident.sources_beyond;
+    let top = top
         .into_iter()
-        .filter(|(_, s)| s.packets > 0 && !honest(s.packets, s.established))
-        .map(|(addr, s)| (*addr, u64::from(s.packets)))
-        .collect();
-    let count = u64::try_from(all.len()).unwrap_or(u64::MAX) + incident.sources_beyond;
-    all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    let top = all
-        .iter()
-        .take(TOP_MAX)
         .map(|(addr, packets)| TopSource {
             address: narrow(*addr),
-            packets: *packets,
-            share: share(*packets, incident.packets),
+            packets,
+            share: share(packets, incident.packets),
         })
         .collect();
     let (nature, confidence) = nature(incident, settings, vectors, count);

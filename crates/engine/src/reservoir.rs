@@ -59,12 +59,18 @@ impl Reservoir {
 
     /// Examples of what these targets receive in peace.
     pub(crate) fn of(&self, areas: &[Prefix]) -> Vec<(u64, Sample)> {
+        if areas.iter().all(Prefix::is_host) {
+            let hosts = areas.iter().filter_map(|area| self.by_host.get(&wide(area.addr())));
+            return hosts.flat_map(BottomK::kept).copied().collect();
+        }
         let ranges: Vec<_> = areas.iter().map(hosts).collect();
+        let inside = |host: &u128| ranges.iter().any(|range| range.contains(host));
         self.by_host
             .sorted()
             .into_iter()
-            .filter(|(host, _)| ranges.iter().any(|range| range.contains(host)))
-            .flat_map(|(_, kept)| kept.clone().take())
+            .filter(|(host, _)| inside(host))
+            .flat_map(|(_, kept)| kept.kept())
+            .copied()
             .collect()
     }
 

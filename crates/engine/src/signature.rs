@@ -91,11 +91,11 @@ fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
             && (!exact || !by_pairs(class) || sample.unsolicited)
     };
     let mut found = evidence.reservoir.of(&incident.areas);
+    found.retain(|(_, sample)| !claimed(sample));
     for area in &incident.areas {
         let ring = evidence.ring.samples(Timestamp::ZERO, *area, |_| true);
-        found.extend(ring.map(|(hash, sample)| (hash, *sample)));
+        found.extend(ring.filter(|(_, sample)| !claimed(sample)).map(|(hash, sample)| (hash, *sample)));
     }
-    found.retain(|(_, sample)| !claimed(sample));
     found.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.at.cmp(&b.1.at)));
     found.truncate(BENIGN_MAX);
     found.into_iter().map(|(_, sample)| sample).collect()
