@@ -8,7 +8,7 @@ use wire::packet::{Fragment, Link};
 use crate::element::{Clock, Slot};
 use crate::exporter::Exporter;
 use crate::flow::{self, Summary};
-use crate::frame::{self, Sighting};
+use crate::frame::{self, Frame};
 use crate::plan::{Plan, Values};
 use crate::record::{Observed, RateSource, Record, Sampling};
 use crate::sampling::{self, Announced, Choice};
@@ -168,23 +168,23 @@ fn packet(
     };
     exporter.stats.work += section.len() as u64;
     let captured = u32::try_from(section.len()).unwrap_or(u32::MAX);
-    let parsed = frame::parse(link, section, size.unwrap_or(captured));
+    let len = size.unwrap_or(captured);
     told.packets = told.packets.or(Some(1));
-    let Some(parsed) = parsed else {
-        told.bytes = told.bytes.or_else(|| Some(u64::from(size.unwrap_or(captured))));
-        return emit(exporter, &told, summary, sink);
-    };
-    frame::tell(&mut told, &parsed);
-    let length = size.unwrap_or(parsed.headers.length);
-    told.bytes = told.bytes.or_else(|| Some(u64::from(length)));
-    let seen = Sighting {
-        at: summary.at,
-        exporter: summary.exporter,
+    let mut record = Record {
+        packets: told.packets.unwrap_or(1),
         sampling: told.sampling,
+        input_if: told.input_if,
+        output_if: told.output_if,
         observed: summary.observed,
-        inner: exporter.settings.inner,
+        ..Record::blank(summary.at, summary.exporter)
     };
-    let record = frame::record(&parsed, &told, seen);
+    let frame = Frame { link, bytes: section, len, inner: exporter.settings.inner };
+    let mut length = 0;
+    if !frame::read(frame, &mut told, &mut record, |headers| length = headers.length) {
+        told.bytes = told.bytes.or_else(|| Some(u64::from(len)));
+        return emit(exporter, &told, summary, sink);
+    }
+    told.bytes = told.bytes.or_else(|| Some(u64::from(size.unwrap_or(length))));
     exporter.stats.flows += 1;
     sink(&told, Some(&record));
 }

@@ -1,58 +1,67 @@
 //! A sampled packet: from the front of a frame to a record.
 
-use base::Timestamp;
-use wire::packet::{self, Link, Parsed, Tcp};
+use wire::Headers;
+use wire::packet::{self, Behind, Link, Tcp};
 use wire::sflow::SampledIp;
 
-use crate::record::{Detail, Observed, Record, Sampling, Snip};
+use crate::record::{Detail, Record, Snip};
 use crate::told::Told;
 
-/// What is told along with a packet.
+/// The front of a frame.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sighting {
-    pub(crate) at: Timestamp,
-    pub(crate) exporter: u32,
-    pub(crate) sampling: Sampling,
-    pub(crate) observed: Observed,
+pub(crate) struct Frame<'a> {
+    pub(crate) link: Link,
+    pub(crate) bytes: &'a [u8],
+    /// Octets on the wire.
+    pub(crate) len: u32,
+    /// Judged by the packet inside, where there is one.
     pub(crate) inner: bool,
 }
 
-/// Parses the front of a frame.
-#[inline]
-pub(crate) fn parse(link: Link, bytes: &[u8], frame_len: u32) -> Option<Parsed<'_>> {
-    packet::parse(link, bytes, frame_len).ok()
+/// Fills in what the packet says of itself, and how long it was. False where it is none that we can read; what stands
+/// in the record then is not to be used. `supplement` may add to the headers what the frame no longer holds.
+#[inline(always)]
+pub(crate) fn read(
+    frame: Frame<'_>,
+    told: &mut Told,
+    record: &mut Record,
+    supplement: impl FnOnce(&mut Headers),
+) -> bool {
+    let headers = &mut record.headers;
+    let mut behind = Behind::NOTHING;
+    if packet::parse_into(frame.link, frame.bytes, frame.len, headers, &mut behind).is_err() {
+        return false;
+    }
+    supplement(headers);
+    told.protocol = Some(headers.protocol);
+    told.src_port = headers.src_port();
+    told.dst_port = headers.dst_port();
+    told.tcp_flags = headers.tcp.map(|tcp| tcp.flags & 0xff);
+    told.src = Some(headers.src);
+    told.dst = Some(headers.dst);
+    record.snip.take(behind.payload);
+    if frame.inner {
+        inner(behind, record);
+    }
+    record.bytes = u64::from(record.headers.length).saturating_mul(record.packets);
+    true
 }
 
-/// Fills in what the packet says of itself.
-#[inline]
-pub(crate) fn tell(told: &mut Told, parsed: &Parsed<'_>) {
-    let h = &parsed.headers;
-    told.src = Some(h.src);
-    told.dst = Some(h.dst);
-    told.protocol = Some(h.protocol);
-    told.src_port = h.src_port();
-    told.dst_port = h.dst_port();
-    told.tcp_flags = h.tcp.map(|tcp| tcp.flags & 0xff);
+#[cold]
+fn inner(outer: Behind<'_>, record: &mut Record) {
+    if let Some(inner) = packet::parse_inner(&outer.with(record.headers)) {
+        record.headers = inner.headers;
+        record.snip = Snip::of(inner.payload);
+    }
 }
 
-/// The record of a packet whose headers were seen.
-#[inline]
-pub(crate) fn record(parsed: &Parsed<'_>, told: &Told, seen: Sighting) -> Record {
-    let inner = if seen.inner { packet::parse_inner(parsed) } else { None };
-    let packets = told.packets.unwrap_or(1);
-    let mut record = Record::packet(seen.at, inner.as_ref().unwrap_or(parsed));
-    record.packets = packets;
-    record.bytes = record.bytes.saturating_mul(packets);
-    complete(&mut record, told, seen);
-    record
-}
-
-/// The record of a packet of which the agent decoded the headers itself (`sampled_ipv4`, `sampled_ipv6`; P9).
-pub(crate) fn record_of_ip(ip: &SampledIp, told: &Told, seen: Sighting) -> Record {
+/// Fills in a packet of which the agent decoded the headers itself (`sampled_ipv4`, `sampled_ipv6`; P9).
+#[inline(never)]
+pub(crate) fn read_ip(ip: &SampledIp, record: &mut Record) {
     let protocol = u8::try_from(ip.protocol).unwrap_or(255);
     let port = |port: u32| u16::try_from(port).unwrap_or(0);
     let with_ports = matches!(protocol, packet::TCP | packet::UDP);
-    let headers = wire::Headers {
+    record.headers = Headers {
         src: ip.src,
         dst: ip.dst,
         protocol,
@@ -69,31 +78,8 @@ pub(crate) fn record_of_ip(ip: &SampledIp, told: &Told, seen: Sighting) -> Recor
         }),
         payload_len: None,
     };
-    let mut record = Record {
-        at: seen.at,
-        start: seen.at,
-        end: seen.at,
-        headers,
-        // Lifetime, window and payload were not told: to detection this is a flow of one packet.
-        detail: Detail::Flow,
-        snip: Snip::EMPTY,
-        packets: 1,
-        bytes: u64::from(ip.length),
-        sampling: seen.sampling,
-        exporter: seen.exporter,
-        input_if: None,
-        output_if: None,
-        observed: seen.observed,
-    };
-    complete(&mut record, told, seen);
-    record
-}
-
-#[inline]
-fn complete(record: &mut Record, told: &Told, seen: Sighting) {
-    record.sampling = seen.sampling;
-    record.exporter = seen.exporter;
-    record.input_if = told.input_if;
-    record.output_if = told.output_if;
-    record.observed = seen.observed;
+    // Lifetime, window and payload were not told: to detection this is a flow of one packet.
+    record.detail = Detail::Flow;
+    record.snip = Snip::EMPTY;
+    record.bytes = u64::from(ip.length);
 }

@@ -5,6 +5,7 @@ use wire::Headers;
 
 /// Leading payload octets kept of a packet: enough for protocol proofs (DNS flags, NTP mode, HTTP method and path).
 pub const SNIP_MAX: usize = 32;
+const LEN_MAX: u8 = 32;
 
 /// The first octets behind the TCP or UDP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,26 @@ impl Snip {
     #[inline]
     pub fn of(payload: &[u8]) -> Self {
         let mut snip = Self::EMPTY;
-        let n = payload.len().min(SNIP_MAX);
-        if let (Some(to), Some(from)) = (snip.bytes.get_mut(..n), payload.get(..n)) {
-            to.copy_from_slice(from);
-        }
-        snip.len = u8::try_from(n).unwrap_or(0);
+        snip.take(payload);
         snip
+    }
+
+    /// The front of `payload` instead of what was there.
+    #[inline]
+    pub(crate) fn take(&mut self, payload: &[u8]) {
+        // The usual lengths, all and nothing, need no copy of a length that has to be looked up.
+        if let Some(front) = payload.first_chunk::<SNIP_MAX>() {
+            (self.bytes, self.len) = (*front, LEN_MAX);
+            return;
+        }
+        *self = Self::EMPTY;
+        let n = payload.len();
+        if n > 0
+            && let Some(to) = self.bytes.get_mut(..n)
+        {
+            to.copy_from_slice(payload);
+            self.len = u8::try_from(n).unwrap_or(0);
+        }
     }
 
     /// The octets.
@@ -145,6 +160,25 @@ pub struct Record {
 }
 
 impl Record {
+    /// What all packets that one exporter tells of at `at` have in common; the rest is to be filled in.
+    pub(crate) const fn blank(at: Timestamp, exporter: u32) -> Self {
+        Self {
+            at,
+            start: at,
+            end: at,
+            headers: Headers::NOTHING,
+            detail: Detail::Packet,
+            snip: Snip::EMPTY,
+            packets: 1,
+            bytes: 0,
+            sampling: Sampling::UNKNOWN,
+            exporter,
+            input_if: None,
+            output_if: None,
+            observed: Observed::Unknown,
+        }
+    }
+
     /// One packet that we saw ourselves.
     #[inline]
     pub fn packet(at: Timestamp, parsed: &wire::packet::Parsed<'_>) -> Self {

@@ -2,15 +2,16 @@
 
 use base::Timestamp;
 use base::prefix::wide;
-use wire::packet::{Link, Parsed};
+use wire::Headers;
+use wire::packet::{self, Link};
 use wire::sflow::{
     Counter, CounterSample, Datagram, FlowRecord, FlowSample, Interface, RawHeader, Sample, SampledIp,
 };
 
 use crate::exporter::Exporter;
-use crate::frame::{self, Sighting};
+use crate::frame::{self, Frame};
 use crate::interface::NameSource;
-use crate::record::{Observed, RateSource, Record, Sampling};
+use crate::record::{Detail, Observed, RateSource, Record, Sampling};
 use crate::told::{Format, Told};
 
 /// Decodes a datagram. Damage in one sample leaves the others.
@@ -27,10 +28,11 @@ pub(crate) fn datagram(
     let header = datagram.header;
     let key = (Format::Sflow5, wide(header.agent), header.sub_agent);
     exporter.sequence(key, header.sequence, Some(1), Some(header.uptime), true);
+    let mut slate = Slate::new(exporter, at, header.sub_agent);
     while let Some(sample) = datagram.next_sample() {
         exporter.stats.work += 2;
         match sample {
-            Ok(Sample::Flow(sample)) => flow(exporter, at, header.sub_agent, &sample, sink),
+            Ok(Sample::Flow(sample)) => flow(exporter, &mut slate, &sample, sink),
             Ok(Sample::Counters(sample)) => counters(exporter, at, &sample),
             Ok(Sample::Discard(_)) => exporter.stats.discard_samples += 1,
             Ok(Sample::Other { .. }) => exporter.stats.other_samples += 1,
@@ -39,6 +41,39 @@ pub(crate) fn datagram(
     }
     if datagram.left() > 0 {
         exporter.stats.faults.count("trailing");
+    }
+}
+
+/// Where all samples of a datagram are written, one after the other: what they have in common is written once, and
+/// nothing is moved from where it was first put.
+struct Slate {
+    told: Told,
+    record: Record,
+}
+
+impl Slate {
+    #[inline]
+    fn new(exporter: &Exporter, at: Timestamp, domain: u32) -> Self {
+        let told = Told {
+            format: Format::Sflow5,
+            exporter: exporter.address,
+            domain,
+            src: None,
+            dst: None,
+            src_port: None,
+            dst_port: None,
+            protocol: None,
+            tcp_flags: None,
+            packets: Some(1),
+            bytes: None,
+            sampling: Sampling::UNKNOWN,
+            start: Some(at),
+            end: Some(at),
+            input_if: None,
+            output_if: None,
+            dropped: false,
+        };
+        Self { told, record: Record::blank(at, exporter.index) }
     }
 }
 
@@ -53,34 +88,47 @@ struct Seen<'a> {
 #[inline]
 fn flow(
     exporter: &mut Exporter,
-    at: Timestamp,
-    domain: u32,
+    slate: &mut Slate,
     sample: &FlowSample<'_>,
     sink: &mut impl FnMut(&Told, Option<&Record>),
 ) {
     let seen = records(exporter, sample);
     exporter.stats.work += 16 + seen.raw.map_or(0, |raw| raw.header.len() as u64);
-    let (input, output) = (sample.input.index(), sample.output.index());
-    let announced = Sampling { rate: Some(sample.sampling_rate.max(1)), source: RateSource::Sample };
-    let mut told = Told {
-        format: Format::Sflow5,
-        exporter: exporter.address,
-        domain,
-        src: None,
-        dst: None,
-        src_port: None,
-        dst_port: None,
-        protocol: None,
-        tcp_flags: None,
-        packets: Some(1),
-        bytes: None,
-        sampling: announced,
-        start: Some(at),
-        end: Some(at),
-        input_if: input,
-        output_if: output,
-        dropped: matches!(sample.output, Interface::Discarded(_)),
+    exporter.stats.flows += 1;
+    let Slate { told, record } = slate;
+    observe(exporter, sample, told, record);
+    let readable = if let Some(raw) = seen.raw {
+        told.bytes = Some(u64::from(raw.frame_length));
+        record.detail = Detail::Packet;
+        frame(&raw, exporter.settings.inner).is_some_and(|frame| {
+            frame::read(frame, told, record, |headers| {
+                if let Some(ip) = &seen.ip {
+                    supplement(headers, ip);
+                }
+            })
+        })
+    } else {
+        told.bytes = seen.frame.map(u64::from);
+        false
     };
+    if readable {
+        return sink(told, Some(record));
+    }
+    (told.src, told.dst, told.protocol) = (None, None, None);
+    (told.src_port, told.dst_port, told.tcp_flags) = (None, None, None);
+    if let Some(ip) = &seen.ip {
+        tell_ip(told, ip);
+        frame::read_ip(ip, record);
+        return sink(told, Some(record));
+    }
+    exporter.stats.flows_not_ip += 1;
+    sink(told, None);
+}
+
+/// Fills in what the sample says besides its packet.
+#[inline]
+fn observe(exporter: &mut Exporter, sample: &FlowSample<'_>, told: &mut Told, record: &mut Record) {
+    let (input, output) = (sample.input.index(), sample.output.index());
     let at_input = sample.source.kind == 0 && input == Some(sample.source.index);
     let at_output = sample.source.kind == 0 && output == Some(sample.source.index);
     let observed = match (at_input, at_output) {
@@ -88,6 +136,7 @@ fn flow(
         (false, true) => Observed::Egress,
         _ => Observed::Unknown,
     };
+    let announced = Sampling { rate: Some(sample.sampling_rate.max(1)), source: RateSource::Sample };
     let believed = exporter.truth.believe(sample);
     if believed != announced.rate {
         exporter.stats.sampling_corrected += 1;
@@ -97,43 +146,11 @@ fn flow(
         None => Sampling::UNKNOWN,
     };
     told.sampling = exporter.configured(announced);
-    let sighting = Sighting {
-        at,
-        exporter: exporter.index,
-        sampling: exporter.configured(believed),
-        observed: exporter.observed(observed, input),
-        inner: exporter.settings.inner,
-    };
-    let record = match seen {
-        Seen { raw: Some(raw), ip, .. } => {
-            told.bytes = Some(u64::from(raw.frame_length));
-            match parse(&raw) {
-                Some(mut parsed) => {
-                    supplement(&mut parsed, ip.as_ref());
-                    frame::tell(&mut told, &parsed);
-                    Some(frame::record(&parsed, &told, sighting))
-                }
-                None => None,
-            }
-        }
-        Seen { ip: None, frame, .. } => {
-            told.bytes = frame.map(u64::from);
-            None
-        }
-        Seen { ip: Some(_), .. } => None,
-    };
-    let record = match (record, &seen.ip) {
-        (None, Some(ip)) => {
-            tell_ip(&mut told, ip, seen.frame);
-            Some(frame::record_of_ip(ip, &told, sighting))
-        }
-        (record, _) => record,
-    };
-    exporter.stats.flows += 1;
-    if record.is_none() {
-        exporter.stats.flows_not_ip += 1;
-    }
-    sink(&told, record.as_ref());
+    told.dropped = matches!(sample.output, Interface::Discarded(_));
+    (told.input_if, told.output_if) = (input, output);
+    record.sampling = exporter.configured(believed);
+    record.observed = exporter.observed(observed, input);
+    (record.input_if, record.output_if) = (input, output);
 }
 
 #[inline]
@@ -167,7 +184,7 @@ fn records<'a>(exporter: &mut Exporter, sample: &FlowSample<'a>) -> Seen<'a> {
 
 /// `header_protocol` to what we can parse.
 #[inline]
-fn parse<'a>(raw: &RawHeader<'a>) -> Option<Parsed<'a>> {
+fn frame<'a>(raw: &RawHeader<'a>, inner: bool) -> Option<Frame<'a>> {
     let link = match raw.protocol {
         1 => Link::Ethernet,
         7 | 14 => Link::Ppp,
@@ -175,41 +192,40 @@ fn parse<'a>(raw: &RawHeader<'a>) -> Option<Parsed<'a>> {
         13 => Link::Mpls,
         _ => return None,
     };
-    frame::parse(link, raw.header, raw.frame_length)
+    Some(Frame { link, bytes: raw.header, len: raw.frame_length, inner })
 }
 
 /// Takes from the agent's own decoding what the cut header no longer holds (P1).
-fn supplement(parsed: &mut Parsed<'_>, ip: Option<&SampledIp>) {
-    let Some(ip) = ip else { return };
-    let headers = &mut parsed.headers;
+fn supplement(headers: &mut Headers, ip: &SampledIp) {
     let same = headers.src == ip.src && headers.dst == ip.dst && u32::from(headers.protocol) == ip.protocol;
     if !same || headers.fragment.is_later() {
         return;
     }
     let port = |port: u32| u16::try_from(port).unwrap_or(0);
-    if headers.ports.is_none() && matches!(headers.protocol, wire::packet::TCP | wire::packet::UDP) {
+    if headers.ports.is_none() && matches!(headers.protocol, packet::TCP | packet::UDP) {
         headers.ports = Some((port(ip.src_port), port(ip.dst_port)));
     }
-    if headers.tcp.is_none() && headers.protocol == wire::packet::TCP {
+    if headers.tcp.is_none() && headers.protocol == packet::TCP {
         let flags = u16::try_from(ip.tcp_flags & 0xfff).unwrap_or(0);
-        headers.tcp = Some(wire::packet::Tcp { flags, window: 0, options_len: 0 });
+        headers.tcp = Some(packet::Tcp { flags, window: 0, options_len: 0 });
     }
 }
 
-fn tell_ip(told: &mut Told, ip: &SampledIp, frame: Option<u32>) {
+/// Fills in the agent's own decoding.
+fn tell_ip(told: &mut Told, ip: &SampledIp) {
     let port = |port: u32| u16::try_from(port).ok();
     let protocol = u8::try_from(ip.protocol).ok();
     told.src = Some(ip.src);
     told.dst = Some(ip.dst);
     told.protocol = protocol;
-    if matches!(protocol, Some(wire::packet::TCP | wire::packet::UDP)) {
+    if matches!(protocol, Some(packet::TCP | packet::UDP)) {
         told.src_port = port(ip.src_port);
         told.dst_port = port(ip.dst_port);
     }
-    if protocol == Some(wire::packet::TCP) {
+    if protocol == Some(packet::TCP) {
         told.tcp_flags = u16::try_from(ip.tcp_flags).ok();
     }
-    told.bytes = told.bytes.or_else(|| Some(u64::from(frame.unwrap_or(ip.length))));
+    told.bytes = told.bytes.or_else(|| Some(u64::from(ip.length)));
 }
 
 fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) {
