@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::Timestamp;
+use wire::Headers;
 use wire::packet::{Fragment, Link};
 
 use crate::element::{Clock, Slot};
@@ -27,6 +28,8 @@ pub(crate) struct Context<'t> {
     own_rate: bool,
     /// The last resolved choice, for most records of a set choose alike.
     last: Option<(Choice, Sampling)>,
+    /// Where all flows of the set are written, one after the other.
+    flow: Record,
 }
 
 impl<'t> Context<'t> {
@@ -37,7 +40,7 @@ impl<'t> Context<'t> {
                 .into_iter()
                 .any(|slot| plan.has(slot));
         let boot = exporter.store.domain(message.key()).and_then(|domain| domain.boot);
-        Self { message, plan, boot, own_rate, last: None }
+        Self { message, plan, boot, own_rate, last: None, flow: flow::blank(message.at, exporter.index) }
     }
 }
 
@@ -55,12 +58,14 @@ pub(crate) fn record(
     if let Some(section) = values.octets(Slot::Frame, bytes) {
         return packet(exporter, context, values, section, told, &summary, sink);
     }
-    emit(exporter, &told, &summary, sink);
+    emit(exporter, &mut context.flow, &told, &summary, sink);
     let (packets, octets) = (values.get(Slot::ReversePackets), values.get(Slot::ReverseBytes));
     if packets.unwrap_or(0) == 0 && octets.unwrap_or(0) == 0 {
         return;
     }
     core::mem::swap(&mut told.src, &mut told.dst);
+    let Headers { src, dst, .. } = &mut context.flow.headers;
+    core::mem::swap(src, dst);
     core::mem::swap(&mut told.src_port, &mut told.dst_port);
     core::mem::swap(&mut told.input_if, &mut told.output_if);
     told.packets = packets;
@@ -69,25 +74,27 @@ pub(crate) fn record(
     summary.octets = octets.unwrap_or(0);
     summary.observed = Observed::Unknown;
     exporter.stats.flows_reverse += 1;
-    emit(exporter, &told, &summary, sink);
+    emit(exporter, &mut context.flow, &told, &summary, sink);
 }
 
 #[inline(always)]
 fn emit(
     exporter: &mut Exporter,
+    record: &mut Record,
     told: &Told,
     summary: &Summary,
     sink: &mut impl FnMut(&Told, Option<&Record>),
 ) {
-    let record = flow::record(told, summary);
+    let complete = flow::fill(record, told, summary);
     exporter.stats.flows += 1;
-    exporter.stats.flows_not_ip += u64::from(record.is_none());
-    sink(told, record.as_ref());
+    exporter.stats.flows_not_ip += u64::from(!complete);
+    sink(told, complete.then_some(record));
 }
 
 #[inline(always)]
 fn tell(exporter: &mut Exporter, context: &mut Context<'_>, values: &Values) -> Told {
-    let (src, dst) = addresses(values);
+    let Headers { src, dst, .. } = &mut context.flow.headers;
+    let (told_src, told_dst) = addresses(values, src, dst);
     let (start, end) = span(exporter, context, values);
     let input_if = values.get(Slot::Input).and_then(narrow);
     let output_if = values.get(Slot::Output).and_then(narrow);
@@ -98,8 +105,8 @@ fn tell(exporter: &mut Exporter, context: &mut Context<'_>, values: &Values) -> 
         format: context.message.format,
         exporter: exporter.address,
         domain: context.message.domain,
-        src,
-        dst,
+        src: told_src,
+        dst: told_dst,
         src_port: values.get(Slot::SrcPort).and_then(narrow),
         dst_port: values.get(Slot::DstPort).and_then(narrow),
         protocol: values.get(Slot::Protocol).and_then(narrow),
@@ -119,13 +126,10 @@ fn tell(exporter: &mut Exporter, context: &mut Context<'_>, values: &Values) -> 
 fn summarise(exporter: &mut Exporter, context: &Context<'_>, values: &Values, told: &Told) -> Summary {
     let octets = told.bytes.unwrap_or(0);
     let layer2 = 18u64.saturating_mul(told.packets.unwrap_or(0));
-    let icmp = match values.get(Slot::IcmpWord).and_then(narrow::<u16>) {
-        Some(word) => {
-            let [kind, code] = word.to_be_bytes();
-            Some((kind, code))
-        }
-        None => values.get(Slot::IcmpType).and_then(narrow).zip(values.get(Slot::IcmpCode).and_then(narrow)),
-    };
+    let icmp = values.get(Slot::IcmpWord).and_then(narrow).or_else(|| {
+        let (kind, code) = (values.get(Slot::IcmpType)?, values.get(Slot::IcmpCode)?);
+        Some(u16::from_be_bytes([narrow(kind)?, narrow(code)?]))
+    });
     let fragment = (values.has(Slot::FragmentOffset) || values.has(Slot::FragmentFlags)).then(|| {
         let offset = values.get(Slot::FragmentOffset).and_then(narrow::<u16>).unwrap_or(0) & 0x1fff;
         let bits = values.get(Slot::FragmentFlags).unwrap_or(0);
@@ -140,7 +144,6 @@ fn summarise(exporter: &mut Exporter, context: &Context<'_>, values: &Values, to
     };
     Summary {
         at: context.message.at,
-        exporter: exporter.index,
         tos: values.get(Slot::Tos).and_then(narrow),
         ttl: values.get(Slot::Ttl).and_then(narrow),
         icmp,
@@ -153,7 +156,7 @@ fn summarise(exporter: &mut Exporter, context: &Context<'_>, values: &Values, to
 /// A record that carries the front of a packet (IPFIX 313, 315; NetFlow v9 104): judged by that packet.
 fn packet(
     exporter: &mut Exporter,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
     values: &Values,
     section: &[u8],
     mut told: Told,
@@ -176,38 +179,43 @@ fn packet(
         input_if: told.input_if,
         output_if: told.output_if,
         observed: summary.observed,
-        ..Record::blank(summary.at, summary.exporter)
+        ..Record::blank(summary.at, exporter.index)
     };
     let frame = Frame { link, bytes: section, len, inner: exporter.settings.inner };
     let mut length = 0;
     if !frame::read(frame, &mut told, &mut record, |headers| length = headers.length) {
         told.bytes = told.bytes.or_else(|| Some(u64::from(len)));
-        return emit(exporter, &told, summary, sink);
+        return emit(exporter, &mut context.flow, &told, summary, sink);
     }
     told.bytes = told.bytes.or_else(|| Some(u64::from(size.unwrap_or(length))));
     exporter.stats.flows += 1;
     sink(&told, Some(&record));
 }
 
-/// Of records with both families, IPv4 unless that is all zero (T14).
+/// Of records with both families, IPv4 unless that is all zero (T14). They are also written to where the record has
+/// its addresses.
 #[inline(always)]
-fn addresses(values: &Values) -> (Option<IpAddr>, Option<IpAddr>) {
+fn addresses(values: &Values, src: &mut IpAddr, dst: &mut IpAddr) -> (Option<IpAddr>, Option<IpAddr>) {
     let has4 = values.has(Slot::Src4) || values.has(Slot::Dst4);
     let has6 = values.has(Slot::Src6) || values.has(Slot::Dst6);
     let use6 = has6 && (!has4 || prefers6(values));
     if use6 {
-        let of = |high: Slot, low: Slot| {
+        let of = |high: Slot, low: Slot, place: &mut IpAddr| {
             values.has(high).then(|| {
                 let bits = u128::from(values.raw(high)) << 64 | u128::from(values.raw(low));
+                *place = IpAddr::V6(Ipv6Addr::from_bits(bits));
                 IpAddr::V6(Ipv6Addr::from_bits(bits))
             })
         };
-        (of(Slot::Src6, Slot::Src6Low), of(Slot::Dst6, Slot::Dst6Low))
+        (of(Slot::Src6, Slot::Src6Low, src), of(Slot::Dst6, Slot::Dst6Low, dst))
     } else {
-        let of = |slot: Slot| {
-            values.get(slot).and_then(narrow::<u32>).map(|bits| IpAddr::V4(Ipv4Addr::from(bits)))
+        let of = |slot: Slot, place: &mut IpAddr| {
+            values.get(slot).and_then(narrow::<u32>).map(|bits| {
+                *place = IpAddr::V4(Ipv4Addr::from(bits));
+                IpAddr::V4(Ipv4Addr::from(bits))
+            })
         };
-        (of(Slot::Src4), of(Slot::Dst4))
+        (of(Slot::Src4, src), of(Slot::Dst4, dst))
     }
 }
 

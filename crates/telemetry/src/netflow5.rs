@@ -38,6 +38,7 @@ pub(crate) fn datagram(
     let sampling = exporter.configured(announced);
     let export = Timestamp::from_secs(u64::from(header.unix_secs))
         .plus(base::Span::from_nanos(u64::from(header.unix_nsecs)));
+    let mut slate = flow::blank(at, exporter.index);
     for record in datagram.records() {
         let start = Some(times::of_uptime(record.first, header.uptime, export));
         let end = Some(times::of_uptime(record.last, header.uptime, export));
@@ -63,16 +64,17 @@ pub(crate) fn datagram(
         };
         let summary = Summary {
             at,
-            exporter: exporter.index,
             tos: Some(record.tos),
             octets: told.bytes.unwrap_or(0),
             // v5 says nothing of where it looked; it looks at ingress, unless told to do both.
             observed: Observed::Unknown,
             ..Summary::default()
         };
-        let record = flow::record(&told, &summary);
+        slate.headers.src = IpAddr::V4(record.src);
+        slate.headers.dst = IpAddr::V4(record.dst);
+        let complete = flow::fill(&mut slate, &told, &summary);
         exporter.stats.flows += 1;
-        sink(&told, record.as_ref());
+        sink(&told, complete.then_some(&slate));
     }
     exporter.stats.work += (netflow5::HEADER_LEN + found * netflow5::RECORD_LEN) as u64;
 }
