@@ -38,7 +38,10 @@ const BENCHES: &[(&str, Bench)] = &[("decode", decode), ("replay", replay::run),
 
 /// The divan benches: nanoseconds per record, with the allocations counted beside them.
 fn decode() -> Outcome<String> {
-    let text = output(&mut command("cargo", &["bench", "--quiet", "--locked", "--package", "benches"]))?;
+    let text = output(&mut command(
+        "cargo",
+        &["bench", "--quiet", "--locked", "--package", "benches", "--bench", "decode"],
+    ))?;
     Ok(format!("```\n{}\n```\n", text.trim_end()))
 }
 
