@@ -62,10 +62,7 @@ impl Running {
 
     /// Most memory it ever had resident, in MB.
     pub fn resident_peak(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        let kib = line.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-        kib * 1024.0 / 1e6
+        resident_peak(&self.child.id().to_string())
     }
 
     /// Asks it to end and waits.
@@ -94,6 +91,14 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.ask();
     }
+}
+
+/// Most memory that a process (its id, or `self`) ever had resident, in MB.
+pub fn resident_peak(process: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kib = line.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    kib * 1024.0 / 1e6
 }
 
 /// Datagrams that the kernel dropped at the sockets of this port.

@@ -48,6 +48,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     // examiners: they stand outside the house and knock at every door
     ("fuzz", &["wire", "rules", "telemetry", "spillway"]),
     ("peers", &[]),
+    ("evaluation", &["wire", "rules", "telemetry", "engine", "sim", "spillway", "peers"]),
     ("benches", &["wire", "rules", "telemetry", "detect", "engine", "sim", "spillway"]),
 ];
 
