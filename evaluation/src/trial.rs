@@ -167,3 +167,39 @@ fn pulses(event: &Event) -> Vec<Timestamp> {
     let starts = (0..).map(|n| event.start.plus(period.times(n)));
     starts.take_while(|start| *start < event.end()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(name: &'static str, feed: Feed) -> Trial {
+        Trial { world: Which::Measured { name, lead: 3 }, seed: 1, feed, sampling: 1000, priced: true }
+    }
+
+    #[test]
+    fn the_same_trial_has_the_same_outcome() {
+        let trial = trial("syn-200k", Feed::Prompt);
+        let one = Outcome { cpu: 0.0, ..trial.run().unwrap() };
+        let other = Outcome { cpu: 0.0, ..trial.run().unwrap() };
+        assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        assert!(one.attack && one.records > 1_000, "{one:?}");
+        // Told within the flush of the router and the sampling of 200 kpps at 1:1000.
+        assert!(one.told.is_some_and(|told| (0.0..0.25).contains(&told)), "{one:?}");
+    }
+
+    #[test]
+    fn lead_ins_begin_at_any_part_of_a_second() {
+        let parts: BTreeSet<u64> =
+            (1..=20).map(|seed| lead_in(10, seed).nanos() % 1_000_000_000 / 250_000_000).collect();
+        assert_eq!(parts, BTreeSet::from([0, 1, 2, 3]));
+        assert!((1..=20).all(|seed| (10.0..11.0).contains(&lead_in(10, seed).as_secs_f64())));
+    }
+
+    #[test]
+    fn pulses_begin_once_a_period() {
+        let scenario = scenario::measured("pulses-150k", Span::from_secs(10), 1).unwrap();
+        let event = &scenario.events[0];
+        let starts: Vec<u64> = pulses(event).iter().map(|at| at.since(event.start).secs()).collect();
+        assert_eq!(starts, [0, 10, 20, 30, 40]);
+    }
+}
