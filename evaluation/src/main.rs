@@ -161,7 +161,7 @@ struct Runner<'a> {
     options: &'a Options,
     archive: Option<Archive>,
     build: String,
-    /// Results of the peer do not depend on our build.
+    /// Results of the peer depend on its version and on what it is sent, not on our build.
     peer: String,
 }
 
@@ -172,8 +172,11 @@ impl<'a> Runner<'a> {
     fn new(options: &'a Options, peer: &Peer) -> Outcome<Self> {
         let archive =
             if options.quick { None } else { Some(Archive::open(&folder().join("results.jsonl"))?) };
-        let peer = peer.as_deref().unwrap_or_default();
-        Ok(Self { options, archive, build: build()?, peer: format!("fastnetmon {peer}") })
+        let peer = match peer {
+            Ok(version) => format!("fastnetmon {version}, worlds {:016x}", peer::worlds()),
+            Err(_) => String::new(),
+        };
+        Ok(Self { options, archive, build: build()?, peer })
     }
 
     /// Results of all these jobs that are wanted or known.
@@ -237,9 +240,14 @@ fn known(name: &str, jobs: &[Job]) -> bool {
 /// This program, engine and all, in one number.
 fn build() -> Outcome<String> {
     let bytes = std::env::current_exe().and_then(std::fs::read).map_err(|e| e.to_string())?;
+    Ok(format!("{:016x}", digest(Mixer::new(1), &bytes).finish()))
+}
+
+/// Octets as one number.
+fn digest(mixer: Mixer, bytes: &[u8]) -> Mixer {
     let words =
         bytes.chunks(8).map(|chunk| chunk.iter().fold(0u64, |word, octet| word << 8 | u64::from(*octet)));
-    Ok(format!("{:016x}", words.fold(Mixer::new(1), Mixer::with).finish()))
+    words.fold(mixer, Mixer::with)
 }
 
 /// Where results are kept and peers have their files.
@@ -253,4 +261,18 @@ fn sheet_file() -> PathBuf {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_its_place_on_the_page() {
+        let page = std::fs::read_to_string(sheet_file()).unwrap();
+        for part in page::PARTS {
+            let mark = format!("<!-- begin {}, written by `{}` -->", part.name, command(part));
+            assert!(page.contains(&mark), "{mark}");
+        }
+    }
 }

@@ -8,13 +8,16 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use base::Span;
+use base::hash::Mixer;
 use peers::fastnetmon::{self, Ports};
 use peers::process::{Running, drops};
 use peers::{Outcome, namespace};
 use serde::{Deserialize, Serialize};
+use sim::Event;
 use sim::exporter::{Fleet, Sent};
-use sim::{Event, scenario};
+use sim::scenario::{self, Scenario};
 
+use crate::event::EVENTS;
 use crate::feed::{self, Feed};
 use crate::trial::lead_in;
 
@@ -112,15 +115,28 @@ pub(crate) fn inside(args: &[String]) -> Outcome {
     Ok(())
 }
 
+/// What it is sent, in one number: another is another measurement.
+pub(crate) fn worlds() -> u64 {
+    let datagrams =
+        EVENTS.iter().filter_map(|event| load(event.name, 1)).flat_map(|(_, datagrams)| datagrams);
+    datagrams.fold(Mixer::new(1), |mixer, sent| crate::digest(mixer, &sent.bytes)).finish()
+}
+
+/// An event's world and its datagrams until nothing more is to be expected.
+fn load(event: &str, seed: u64) -> Option<(Scenario, Vec<Sent>)> {
+    let scenario = scenario::measured(event, lead_in(LEAD, seed), seed)?;
+    let config = &scenario.config;
+    let end = config.start.plus(config.span);
+    let until = scenario.events.iter().map(Event::end).max().map_or(end, |last| last.plus(GRACE).min(end));
+    let routers = Feed::Sflow.routers(config.routers, config.thin, config.start, seed);
+    let datagrams = Fleet::new(scenario.world(), routers).take_while(|sent| sent.at < until).collect();
+    Some((scenario, datagrams))
+}
+
 fn measure(event: &str, seed: u64, variant: Variant, folder: &Path) -> Outcome<Bans> {
     let lead = lead_in(LEAD, seed);
-    let scenario = scenario::measured(event, lead, seed).ok_or_else(|| format!("no event {event}"))?;
+    let (scenario, datagrams) = load(event, seed).ok_or_else(|| format!("no event {event}"))?;
     let config = &scenario.config;
-    let last = scenario.events.iter().map(Event::end).max().unwrap_or_else(|| config.start.plus(config.span));
-    let until = last.plus(GRACE).min(config.start.plus(config.span));
-    let routers = Feed::Sflow.routers(config.routers, config.thin, config.start, seed);
-    let datagrams: Vec<Sent> =
-        Fleet::new(scenario.world(), routers).take_while(|sent| sent.at < until).collect();
     let notes = folder.join("bans");
     let script = script(folder, &notes)?;
     let mut changes = vec![

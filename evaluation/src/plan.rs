@@ -46,6 +46,7 @@ pub(crate) const LEAD_CACHES: u64 = 120;
 /// Simulated weeks of peace, and those under the low floor.
 pub(crate) const WEEKS: (u64, u64) = (20, 2);
 const HOURS_A_WEEK: u32 = 168;
+const HOURS_QUICK: u32 = 8;
 /// A day is as long as a flow of 22 hours needs.
 const HOURS_LONG: u32 = 23;
 
@@ -95,7 +96,7 @@ pub(crate) fn full(peer: bool) -> Vec<Job> {
 /// What `make test` runs.
 pub(crate) fn quick() -> Vec<Job> {
     let mut jobs: Vec<Job> =
-        (1..=2).map(|seed| Job::Quiet(Quiet { kind: Days::Ordinary, seed, hours: 4 })).collect();
+        (1..=2).map(|seed| Job::Quiet(Quiet { kind: Days::Ordinary, seed, hours: HOURS_QUICK })).collect();
     jobs.push(Job::Quiet(Quiet { kind: Days::LongFlows, seed: 1, hours: HOURS_LONG }));
     jobs.extend(measured(Feed::Sflow, 1000, 10, &QUICK, true, |_| true));
     let few = |name: &str| ["syn-200k", "dns-100k", "carpet-1M", "background"].contains(&name);
@@ -203,5 +204,26 @@ impl Job {
             Self::Load(load) => Row::Load(load.run()?),
             Self::Duel(duel) => Row::Duel(duel.run()?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_piece_of_work_has_its_own_name_and_a_part() {
+        for jobs in [full(true), quick()] {
+            let keys: BTreeSet<String> = jobs.iter().map(Job::key).collect();
+            assert_eq!(keys.len(), jobs.len());
+            assert!(jobs.iter().all(|job| PARTS.contains(&job.part())));
+        }
+    }
+
+    #[test]
+    fn the_quick_run_asks_for_every_event() {
+        let asked: BTreeSet<String> = quick().iter().map(|job| job.about().to_owned()).collect();
+        assert!(EVENTS.iter().all(|event| asked.contains(event.name)));
     }
 }

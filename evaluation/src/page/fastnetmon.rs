@@ -20,16 +20,16 @@ fn runs(rows: &Rows, variant: Variant, tuning: bool) -> impl Iterator<Item = (&'
     })
 }
 
-/// Attacks found less innocents banned, on the tuning world.
+/// Attacks found less innocents banned, on the tuning world; `None` while an event is missing.
 fn score(rows: &Rows, pps: u32) -> Option<(i64, usize, usize)> {
-    let (mut found, mut innocents, mut any) = (0, 0, false);
+    let (mut found, mut innocents, mut events) = (0, 0, 0);
     for (_, bans) in runs(rows, Variant::Tuned(pps), true) {
-        any = true;
+        events += 1;
         found += usize::from(bans.delay.is_some());
         innocents += bans.innocents.len();
     }
     let signed = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    any.then(|| (signed(found) - signed(innocents), found, innocents))
+    (events == EVENTS.len()).then(|| (signed(found) - signed(innocents), found, innocents))
 }
 
 /// The threshold with the best score; of equals the highest.
