@@ -61,11 +61,12 @@ pub(crate) fn strays<'a>(alarms: &'a [Alarm], attacks: &[(&Story, Timestamp)]) -
     alarms.iter().filter(|alarm| !explained(alarm)).collect()
 }
 
-/// An alarm in a few words.
+/// An alarm in a few words, its time from `start`.
 pub(crate) fn short(alarm: &Alarm, start: Timestamp) -> String {
     let vector = alarm.last.vectors.first().map_or("?", |vector| vector.name.as_str());
-    let after = alarm.first.since(start).as_secs_f64();
-    format!("{} {vector} {} after {after:.2} s", alarm.last.target, alarm.last.direction.name())
+    let (after, before) = (alarm.first.since(start).as_secs_f64(), start.since(alarm.first).as_secs_f64());
+    let when = if before > 0.0 { format!("{before:.2} s before") } else { format!("after {after:.2} s") };
+    format!("{} {vector} {} {when}", alarm.last.target, alarm.last.direction.name())
 }
 
 /// Seconds from `from` until one of them stands, before `to`.

@@ -1,6 +1,6 @@
 //! FastNetMon community, driven through the same bytes: our datagrams, sent in real time over a loopback of its own.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use peers::fastnetmon::{self, Ports};
 use peers::process::{Running, drops};
 use peers::{Outcome, namespace};
 use serde::{Deserialize, Serialize};
-use sim::Event;
+use sim::event::Story;
 use sim::exporter::{Fleet, Sent};
 use sim::scenario::{self, Scenario};
 
@@ -127,7 +127,8 @@ fn load(event: &str, seed: u64) -> Option<(Scenario, Vec<Sent>)> {
     let scenario = scenario::measured(event, lead_in(LEAD, seed), seed)?;
     let config = &scenario.config;
     let end = config.start.plus(config.span);
-    let until = scenario.events.iter().map(Event::end).max().map_or(end, |last| last.plus(GRACE).min(end));
+    let until =
+        scenario.events.iter().map(sim::Event::end).max().map_or(end, |last| last.plus(GRACE).min(end));
     let routers = Feed::Sflow.routers(config.routers, config.thin, config.start, seed);
     let datagrams = Fleet::new(scenario.world(), routers).take_while(|sent| sent.at < until).collect();
     Some((scenario, datagrams))
@@ -159,7 +160,7 @@ fn measure(event: &str, seed: u64, variant: Variant, folder: &Path) -> Outcome<B
     sleep(Duration::from_secs(1));
     let lost = drops(PORTS.sflow);
     running.stop()?;
-    let story = scenario.events.iter().find(|event| event.kind.vector().is_some()).map(Event::story);
+    let story = scenario.events.iter().find(|event| event.kind.vector().is_some()).map(sim::Event::story);
     let first_packet = begun + lead.as_secs_f64();
     let mut bans = Bans { delay: None, victims: 0, innocents: Vec::new(), called: None, lost };
     for line in std::fs::read_to_string(&notes).unwrap_or_default().lines() {
@@ -178,11 +179,23 @@ fn measure(event: &str, seed: u64, variant: Variant, folder: &Path) -> Outcome<B
         }
     }
     let details = std::fs::read_to_string(folder.join("details")).unwrap_or_default();
-    bans.called = details
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Attack type:"))
-        .map(|kind| kind.trim().to_owned());
+    bans.called = story.as_ref().and_then(|story| called(&details, story));
     Ok(bans)
+}
+
+/// What its details call the attack on the victim; of an IPv6 host they say `0.0.0.0`.
+fn called(details: &str, story: &Story) -> Option<String> {
+    let mut of_victim = false;
+    for line in details.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("IP:").and_then(|text| text.trim().parse::<IpAddr>().ok()) {
+            of_victim = story.target.contains(address)
+                || story.own.contains(&address)
+                || (!story.target.is_ipv4() && address.is_unspecified());
+        } else if let Some(kind) = line.strip_prefix("Attack type:").filter(|_| of_victim) {
+            return Some(kind.trim().to_owned());
+        }
+    }
+    None
 }
 
 /// What it calls at a ban: notes the time first, then what it is told.
@@ -220,4 +233,24 @@ fn send(datagrams: &[Sent], start: base::Timestamp, routers: u16) -> Outcome {
 
 fn now() -> f64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_attack_is_called_what_the_victims_own_details_say() {
+        let story = |v4| {
+            let name = if v4 { "syn-200k" } else { "syn-v6-200k" };
+            scenario::measured(name, Span::from_secs(1), 1).unwrap().events[0].story()
+        };
+        let victim = story(true).target.addr();
+        let details = format!("IP: 198.18.0.9\nAttack type: unknown\nIP: {victim}\nAttack type: syn_flood\n");
+        assert_eq!(called(&details, &story(true)).as_deref(), Some("syn_flood"));
+        assert_eq!(called("IP: 198.18.0.9\nAttack type: unknown\n", &story(true)), None);
+        let unspecified = "IP: 0.0.0.0\nAttack type: udp_flood\n";
+        assert_eq!(called(unspecified, &story(false)).as_deref(), Some("udp_flood"));
+        assert_eq!(called(unspecified, &story(true)), None);
+    }
 }

@@ -20,7 +20,8 @@ pub(super) fn write(rows: &Rows, peer: &Peer) -> String {
     heads.extend(after.iter().map(String::as_str));
     heads.extend(["FastNetMon, as shipped", "FastNetMon, best tuned", "aim reached"]);
     text.push_str(&head(&heads));
-    for event in EVENTS {
+    let shown = || EVENTS.iter().filter(|event| !ours(rows, event, None).is_empty());
+    for event in shown() {
         let mut cells = vec![event.says.to_owned(), aim(event)];
         let all: Vec<Vec<&Outcome>> = leads.iter().map(|lead| ours(rows, event, Some(*lead))).collect();
         cells.extend(all.iter().map(|outcomes| cell(event, outcomes)));
@@ -36,7 +37,7 @@ pub(super) fn write(rows: &Rows, peer: &Peer) -> String {
         "next pulse answered",
         "other alarms in these worlds",
     ]));
-    for event in EVENTS {
+    for event in shown() {
         text.push_str(&told(event, &ours(rows, event, None)));
     }
     text.push_str(&incidents(rows, &leads));
@@ -135,10 +136,17 @@ fn told(event: &Event, outcomes: &[&Outcome]) -> String {
 
 /// Precision and recall per incident.
 fn incidents(rows: &Rows, leads: &[u64]) -> String {
-    let mut text = String::from("\nPer incident, all events of the table together:\n\n");
+    let mut text = String::from(
+        "\nPer incident, all events of the table together; events of one seed share their lead-in, an alarm in it counts once:\n\n",
+    );
     text.push_str(&head(&["lead-in", "attacks", "found (recall)", "alarms", "justified (precision)"]));
     for lead in leads {
-        let all: Vec<&Outcome> = EVENTS.iter().flat_map(|event| ours(rows, event, Some(*lead))).collect();
+        let of = |which: &Which| matches!(which, Which::Measured { lead: mine, .. } if mine == lead);
+        let all: Vec<(u64, &Outcome)> = rows
+            .trials()
+            .filter(|(trial, _)| trial.priced && of(&trial.world))
+            .map(|(trial, outcome)| (trial.seed, outcome))
+            .collect();
         let [attacks, found, alarms, strays] = super::feeds::incidents(&all);
         text.push_str(&line([
             span(*lead),

@@ -1,5 +1,6 @@
 //! The same events through other samplings and other formats.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Rows, head, line, reached, spread};
@@ -12,8 +13,7 @@ pub(super) fn write(rows: &Rows) -> String {
     let mut text = String::new();
     let ways = ways(rows);
     for (feed, sampling, lead) in &ways {
-        let of = |event: &Event| outcomes(rows, event, *feed, *sampling);
-        let mine = rows.trials().filter(|(t, _)| !t.priced && t.feed == *feed && t.sampling == *sampling);
+        let mine = rows.trials().filter(|(trial, _)| of(trial, *feed, *sampling));
         let worlds = super::seeds(mine.map(|(trial, _)| trial.seed));
         let cache = matches!(feed, Feed::Cache60 | Feed::Cache10);
         let _ = writeln!(
@@ -37,7 +37,7 @@ pub(super) fn write(rows: &Rows) -> String {
         heads.extend(["named right", "other alarms"]);
         text.push_str(&head(&heads));
         for event in EVENTS {
-            let all = of(event);
+            let all = outcomes(rows, event, *feed, *sampling);
             if !all.is_empty() {
                 text.push_str(&row(event, &all, cache));
             }
@@ -47,8 +47,8 @@ pub(super) fn write(rows: &Rows) -> String {
     text.push_str("### Per incident\n\n");
     text.push_str(&head(&["feed", "attacks", "found (recall)", "alarms", "justified (precision)"]));
     for (feed, sampling, _) in &ways {
-        let all: Vec<&Outcome> =
-            EVENTS.iter().flat_map(|event| outcomes(rows, event, *feed, *sampling)).collect();
+        let mine = rows.trials().filter(|(trial, _)| of(trial, *feed, *sampling));
+        let all: Vec<(u64, &Outcome)> = mine.map(|(trial, outcome)| (trial.seed, outcome)).collect();
         let [attacks, found, alarms, strays] = incidents(&all);
         text.push_str(&line([
             format!("{}, 1:{sampling}", feed.name()),
@@ -61,13 +61,17 @@ pub(super) fn write(rows: &Rows) -> String {
     text
 }
 
-/// Attacks, those found, alarms, and alarms without a cause.
-pub(super) fn incidents(all: &[&Outcome]) -> [usize; 4] {
-    let attacks = all.iter().filter(|outcome| outcome.attack).count();
-    let found = all.iter().filter(|outcome| outcome.delay.is_some()).count();
-    let strays: usize = all.iter().map(|outcome| outcome.strays.len()).sum();
-    let justified: usize = all.iter().map(|outcome| outcome.alarms).sum();
-    [attacks, found, justified + strays, strays]
+/// Attacks, those found, alarms, and alarms without a cause. Events of one seed have one lead-in in common: what was
+/// called an attack in it counts once.
+pub(super) fn incidents(all: &[(u64, &Outcome)]) -> [usize; 4] {
+    let attacks = all.iter().filter(|(_, outcome)| outcome.attack).count();
+    let found = all.iter().filter(|(_, outcome)| outcome.delay.is_some()).count();
+    let strays: BTreeSet<(u64, &String)> = all
+        .iter()
+        .flat_map(|(seed, outcome)| outcome.strays.iter().map(move |stray| (*seed, stray)))
+        .collect();
+    let justified: usize = all.iter().map(|(_, outcome)| outcome.alarms).sum();
+    [attacks, found, justified + strays.len(), strays.len()]
 }
 
 /// `19 (95.0 %)`.
@@ -127,11 +131,17 @@ fn ways(rows: &Rows) -> Vec<(Feed, u32, u64)> {
     ways
 }
 
+/// Whether a trial of the comparison's events went this way.
+fn of(trial: &Trial, feed: Feed, sampling: u32) -> bool {
+    let event = matches!(trial.world, Which::Measured { .. });
+    event && !trial.priced && trial.feed == feed && trial.sampling == sampling
+}
+
 fn outcomes<'a>(rows: &'a Rows, event: &Event, feed: Feed, sampling: u32) -> Vec<&'a Outcome> {
     rows.trials()
         .filter(|(trial, _)| {
             let mine = matches!(&trial.world, Which::Measured { name, .. } if *name == event.name);
-            mine && !trial.priced && trial.feed == feed && trial.sampling == sampling
+            mine && of(trial, feed, sampling)
         })
         .map(|(_, outcome)| outcome)
         .collect()

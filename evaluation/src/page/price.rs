@@ -63,6 +63,9 @@ fn calibration(pairs: &[&Price]) -> String {
     // At most 1 is the aim: the bound within three times the real share and half a point.
     let tightness = median(bounds.clone().map(|(bound, real)| bound / (3.0 * real + 0.005)));
     let middle_bound = median(bounds.map(|(bound, _)| bound));
+    if with_price == 0 {
+        return format!("\n{} attack/world pairs, none with a price to compare with.\n", pairs.len());
+    }
     let mut text = format!(
         "\n{} attack/world pairs with {} rules; {} rules in {with_price} pairs had a price, the others none (no honest packet had been\n\
          seen). ",
@@ -70,12 +73,12 @@ fn calibration(pairs: &[&Price]) -> String {
         rules.len(),
         priced.len()
     );
-    let share = count(pairs_exceeded) / count(with_price.max(1));
+    let share = count(pairs_exceeded) / count(with_price);
     let _ = write!(
         text,
         "The predicted 95 % bound is exceeded by {exceeded} rules, in {pairs_exceeded} pairs ({}; aim: at most 5 %): {}. ",
         percent(share),
-        reached(with_price > 0 && share <= 0.05)
+        reached(share <= 0.05)
     );
     let _ = writeln!(
         text,
