@@ -55,12 +55,21 @@ pub(crate) struct Outcome {
     pub(crate) alarms: usize,
     /// How soon each pulse behind the first was answered.
     pub(crate) pulses: Vec<Option<f64>>,
-    /// Alarms that nothing explains.
+    /// Alarms that nothing explains, from the event's first packet on.
     pub(crate) strays: Vec<String>,
+    /// The same in the lead-in.
+    pub(crate) early: Vec<String>,
     pub(crate) price: Option<Price>,
     pub(crate) records: u64,
     /// CPU seconds of decoding, counting and deciding.
     pub(crate) cpu: f64,
+}
+
+impl Outcome {
+    /// Alarms that nothing explains, whenever they came.
+    pub(crate) fn unexplained(&self) -> Vec<String> {
+        self.early.iter().chain(&self.strays).cloned().collect()
+    }
 }
 
 impl Trial {
@@ -129,8 +138,10 @@ fn run(scenario: &Scenario, feed: Feed, floor: Floor, seed: u64, priced: bool) -
     });
     let late = |story: &Story| story.end.plus(feed.holds()).plus(Span::from_secs(1));
     let attacks: Vec<(&Story, Timestamp)> = story.iter().map(|story| (story, late(story))).collect();
-    let strays = judge::strays(&seen.alarms, &attacks);
-    let start = story.as_ref().map_or(config.start, |story| story.start);
+    let start = scenario.events.iter().map(|event| event.start).min().unwrap_or(config.start);
+    let (strays, early): (Vec<&Alarm>, Vec<&Alarm>) =
+        judge::strays(&seen.alarms, &attacks).into_iter().partition(|alarm| alarm.first >= start);
+    let short = |alarms: &[&Alarm]| alarms.iter().map(|alarm| judge::short(alarm, start)).collect();
     let mut outcome = Outcome {
         attack: story.is_some(),
         delay: None,
@@ -139,7 +150,8 @@ fn run(scenario: &Scenario, feed: Feed, floor: Floor, seed: u64, priced: bool) -
         named: false,
         alarms: 0,
         pulses: Vec::new(),
-        strays: strays.iter().map(|alarm| judge::short(alarm, start)).collect(),
+        strays: short(&strays),
+        early: short(&early),
         price: None,
         records: seen.records,
         cpu: seen.cpu.as_secs_f64(),

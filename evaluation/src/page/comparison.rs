@@ -35,7 +35,7 @@ pub(super) fn write(rows: &Rows, peer: &Peer) -> String {
         "vector named right",
         "alarms per attack found",
         "next pulse answered",
-        "other alarms in these worlds",
+        "other alarms, lead-in included",
     ]));
     for event in shown() {
         text.push_str(&told(event, &ours(rows, event, None)));
@@ -116,9 +116,12 @@ fn told(event: &Event, outcomes: &[&Outcome]) -> String {
     let alarms = median(found.iter().map(|outcome| crate::quantile::count(outcome.alarms)));
     let most = found.iter().map(|outcome| outcome.alarms).max().unwrap_or(0);
     let pulses: Delays = outcomes.iter().flat_map(|outcome| outcome.pulses.iter().copied()).collect();
-    let strays: usize = outcomes.iter().map(|outcome| outcome.strays.len()).sum();
-    let examples: Vec<String> = outcomes.iter().flat_map(|outcome| outcome.strays.iter().cloned()).collect();
-    let others = if strays == 0 { "none".into() } else { format!("{strays}: {}", super::few(&examples, 2)) };
+    let strays: Vec<String> = outcomes.iter().flat_map(|outcome| outcome.unexplained()).collect();
+    let others = if strays.is_empty() {
+        "none".into()
+    } else {
+        format!("{}: {}", strays.len(), super::few(&strays, 2))
+    };
     let (named, alarms) = if event.nature == Nature::Honest {
         ("–".into(), "–".into())
     } else {

@@ -66,12 +66,13 @@ pub(super) fn write(rows: &Rows) -> String {
 pub(super) fn incidents(all: &[(u64, &Outcome)]) -> [usize; 4] {
     let attacks = all.iter().filter(|(_, outcome)| outcome.attack).count();
     let found = all.iter().filter(|(_, outcome)| outcome.delay.is_some()).count();
-    let strays: BTreeSet<(u64, &String)> = all
+    let early: BTreeSet<(u64, &String)> = all
         .iter()
-        .flat_map(|(seed, outcome)| outcome.strays.iter().map(move |stray| (*seed, stray)))
+        .flat_map(|(seed, outcome)| outcome.early.iter().map(move |stray| (*seed, stray)))
         .collect();
+    let strays = early.len() + all.iter().map(|(_, outcome)| outcome.strays.len()).sum::<usize>();
     let justified: usize = all.iter().map(|(_, outcome)| outcome.alarms).sum();
-    [attacks, found, justified + strays.len(), strays.len()]
+    [attacks, found, justified + strays, strays]
 }
 
 /// `19 (95.0 %)`.
@@ -84,14 +85,15 @@ pub(super) fn broken(trial: &Trial, outcome: &Outcome) -> Option<String> {
     let Which::Measured { name, .. } = &trial.world else { return None };
     let event = event::named(name)?;
     if event.nature == Nature::Honest {
-        return (!outcome.strays.is_empty()).then(|| format!("alarmed: {}", super::few(&outcome.strays, 3)));
+        let alarms = outcome.unexplained();
+        return (!alarms.is_empty()).then(|| format!("alarmed: {}", super::few(&alarms, 3)));
     }
     let usual = trial.feed == Feed::Sflow && trial.sampling <= 1000;
     (event.must && usual && outcome.delay.is_none()).then(|| "missed".into())
 }
 
 fn row(event: &Event, all: &[&Outcome], cache: bool) -> String {
-    let strays: usize = all.iter().map(|outcome| outcome.strays.len()).sum();
+    let strays: usize = all.iter().map(|outcome| outcome.unexplained().len()).sum();
     let mut cells = vec![event.says.to_owned()];
     if event.nature == Nature::Honest {
         let alarmed = all.iter().filter(|outcome| !outcome.strays.is_empty()).count();

@@ -38,7 +38,7 @@ pub(super) fn write(rows: &Rows) -> String {
             format!("{named} of {found}"),
             alarmed(&of(Case::Peace)),
             alarmed(&of(Case::LookAlike)),
-            attack.iter().map(|outcome| outcome.strays.len()).sum::<usize>().to_string(),
+            attack.iter().map(|outcome| outcome.unexplained().len()).sum::<usize>().to_string(),
         ]));
     }
     text
