@@ -35,7 +35,7 @@ cargo xtask evaluate [--quick] [--only NAME]… [--without-peer] [--again] [--wr
   --quick         few worlds, no peer; fails when an attack is missed outright or peace is disturbed
   --only NAME     a part of the work (delays, feeds, vectors, quiet, recorded, resources, fastnetmon), or one event,
                   vector or recording; parts of the page whose other results are kept from before are written, too
-  --without-peer  does not start FastNetMon
+  --without-peer  does not start FastNetMon; what it gave before still stands in the tables
   --again         does not take results that this build has given before
   --write         puts the parts that are complete into EVALUATION.md";
 
@@ -86,11 +86,8 @@ fn options(args: &[String]) -> Outcome<Options> {
 }
 
 fn evaluate(options: &Options) -> Outcome {
-    let peer: Peer = match (options.quick, options.peer) {
-        (true, _) => Err("the quick run has no time for it".into()),
-        (_, false) => Err("it was left out of this run".into()),
-        _ => peer::available(),
-    };
+    let peer: Peer =
+        if options.quick { Err("the quick run has no time for it".into()) } else { peer::available() };
     let mut jobs = if options.quick { plan::quick() } else { plan::full(peer.is_ok()) };
     if options.quick && !options.only.is_empty() {
         jobs.retain(|job| wanted(options, job));
@@ -124,7 +121,9 @@ fn show(options: &Options, jobs: &[Job], rows: &Rows, peer: &Peer) -> Outcome {
             of.filter(|job| part.of.contains(&job.part()) && !matches!(job, Job::Duel(_))).count()
         };
         let (planned, there) = (count(&mut jobs.iter()), count(&mut rows.0.iter().map(|(job, _)| job)));
-        if planned == 0 && (options.quick || part.name != "fastnetmon") {
+        let duels = rows.0.iter().any(|(job, _)| matches!(job, Job::Duel(_)));
+        let told = part.name == "fastnetmon" && !options.quick && (duels || peer.is_err());
+        if planned == 0 && !told {
             continue;
         }
         if there < planned {
@@ -230,6 +229,9 @@ impl<'a> Runner<'a> {
 
 /// Whether this run is to do it.
 fn wanted(options: &Options, job: &Job) -> bool {
+    if matches!(job, Job::Duel(_)) && !options.peer {
+        return false;
+    }
     options.only.is_empty() || options.only.iter().any(|name| name == job.part() || name == job.about())
 }
 
