@@ -8,7 +8,7 @@ pub(super) fn write(rows: &Rows) -> String {
         return "Not measured: the recordings are not here (`SPILLWAY_TEST_DATA`).\n".into();
     }
     let mut text = String::from(
-        "Each recorded attack begins ten seconds into all recordings of ordinary traffic and of look-alikes played beside each\n\
+        "Each recorded attack begins ten to eleven seconds into all recordings of ordinary traffic and of look-alikes played beside each\n\
          other. Most recordings last less than a second and hold some thousands of packets: a router that samples 1:100 sees dozens\n\
          of them, and the daemon's harm floor (2,500 packets/s) lies above some. Delays from the recording's first packet.\n\n",
     );

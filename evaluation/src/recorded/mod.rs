@@ -30,6 +30,7 @@ use self::frames::{Frame, files, load, rebased, span};
 use self::truth::{ATTACKS, NOT_A_MUST, Recorded};
 use crate::feed::Feed;
 use crate::quantile::count;
+use crate::trial::lead_in;
 use crate::{judge, watch};
 
 /// What is run.
@@ -69,8 +70,8 @@ pub(crate) struct Seen {
     pub(crate) packets: usize,
 }
 
-/// Ordinary traffic before the attack.
-const LEAD: Span = Span::from_secs(10);
+/// Ordinary traffic before the attack, in seconds.
+const LEAD: u64 = 10;
 /// From one ordinary recording to the next.
 const STAGGER: Span = Span::from_millis(250);
 /// When a run begins.
@@ -113,8 +114,9 @@ impl Splice {
     pub(crate) fn run(&self) -> Result<Seen, String> {
         let data = data().ok_or("no recordings: set SPILLWAY_TEST_DATA")?;
         let ordinary = ordinary(&data);
+        let begin = START.plus(lead_in(LEAD, self.seed));
         let attack = match self.attack {
-            Some(file) => rebased(&load(&data.join("attacks").join(file)), START.plus(LEAD)),
+            Some(file) => rebased(&load(&data.join("attacks").join(file)), begin),
             None => Vec::new(),
         };
         let mut all: Vec<&Frame> = ordinary.iter().chain(&attack).collect();
@@ -122,7 +124,7 @@ impl Splice {
         let end = all.last().map_or(START, |frame| frame.at).plus(Span::from_secs(1));
         let alarms = self.view.watch(&all, end, self.seed).alarms;
         let recorded = ATTACKS.iter().find(|recorded| Some(recorded.file) == self.attack);
-        let story = recorded.map(|recorded| story(recorded, &attack));
+        let story = recorded.map(|recorded| story(recorded, begin, &attack));
         let holds = if let View::Router(feed, _) = self.view { feed.holds() } else { Span::ZERO };
         let until = story.as_ref().map_or(START, |story| story.end.plus(holds).plus(Span::from_secs(1)));
         let explained: Vec<_> = story.iter().map(|story| (story, until)).collect();
@@ -181,9 +183,8 @@ impl View {
     }
 }
 
-fn story(recorded: &Recorded, attack: &[Frame]) -> Story {
+fn story(recorded: &Recorded, start: Timestamp, attack: &[Frame]) -> Story {
     let victim: Option<IpAddr> = recorded.victim.parse().ok();
-    let start = START.plus(LEAD);
     Story {
         name: recorded.file.into(),
         attack: true,
