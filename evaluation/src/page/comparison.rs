@@ -29,6 +29,7 @@ pub(super) fn write(rows: &Rows, peer: &Peer) -> String {
         cells.push(verdict(event, &all));
         text.push_str(&line(cells));
     }
+    text.push_str(&worse(rows));
     text.push_str("\nWhat was said of them, over all worlds above:\n\n");
     text.push_str(&head(&[
         "event",
@@ -42,6 +43,27 @@ pub(super) fn write(rows: &Rows, peer: &Peer) -> String {
     }
     text.push_str(&incidents(rows, &leads));
     text
+}
+
+/// Where the peer is quicker, said plainly.
+fn worse(rows: &Rows) -> String {
+    let mut lines = Vec::new();
+    for event in EVENTS.iter().filter(|event| event.nature != Nature::Honest) {
+        let mine = delays(&ours(rows, event, None)).quantile(0.5);
+        for (configuration, theirs) in fastnetmon::medians(rows, event) {
+            if mine.is_none_or(|mine| theirs < mine) {
+                lines.push(format!(
+                    "* {}: {theirs:.2} s {configuration}, ours {} s",
+                    event.says,
+                    seconds(mine)
+                ));
+            }
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("\nWhere FastNetMon is quicker (medians):\n\n{}\n", lines.join("\n"))
 }
 
 /// Lead-ins that were run.

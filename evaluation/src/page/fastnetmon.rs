@@ -50,6 +50,16 @@ pub(super) fn cells(rows: &Rows, event: &Event, peer: &Peer) -> [String; 2] {
     })
 }
 
+/// Its median delay in each configuration in which it found the event.
+pub(super) fn medians(rows: &Rows, event: &Event) -> Vec<(&'static str, f64)> {
+    let variants = [("as shipped", Some(Variant::Shipped)), ("tuned", best(rows).map(Variant::Tuned))];
+    let median = |variant| {
+        let mine = runs(rows, variant, false).filter(|(name, _)| *name == event.name);
+        mine.map(|(_, bans)| bans.delay).collect::<Delays>().quantile(0.5)
+    };
+    variants.into_iter().filter_map(|(name, variant)| Some((name, median(variant?)?))).collect()
+}
+
 fn cell(event: &Event, all: &[&Bans]) -> String {
     let innocents: usize = all.iter().map(|bans| bans.innocents.len()).sum();
     if event.nature == Nature::Honest {
