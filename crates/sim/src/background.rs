@@ -124,6 +124,11 @@ impl Background {
     /// One packet at `at`, drawn at random from all there are.
     pub fn one(&self, people: &Population, rng: &mut Rng, at: Timestamp) -> Packet {
         let rank = self.host(people, rng, at);
+        self.of(people, rng, at, rank)
+    }
+
+    /// One packet at `at`, drawn at random from those that the host of this rank receives or sends.
+    pub fn of(&self, people: &Population, rng: &mut Rng, at: Timestamp, rank: u32) -> Packet {
         let talk = talk(people.role(rank));
         let at_kind = rng.weighted(talk.iter().map(|(_, share, _)| *share));
         let (kind, _, serves) = talk.get(at_kind).copied().unwrap_or((Kind::Https, 1.0, true));

@@ -6,7 +6,7 @@ use base::{Span, Timestamp};
 use serde::Serialize;
 use wire::Headers;
 use wire::emit::packet::{Ethernet, Extra};
-use wire::packet::{Fragment, ICMP, ICMP6, TCP, Tcp, UDP};
+use wire::packet::{Fragment, GRE, ICMP, ICMP6, Parsed, TCP, Tcp, UDP};
 
 /// Payload octets that carry meaning; what follows is zeros.
 pub const DATA_MAX: usize = 64;
@@ -95,6 +95,22 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// A packet that was not made here but read, as `parsed`; it passes router 0.
+    pub fn read(at: Timestamp, parsed: &Parsed<'_>, truth: Truth, inbound: bool) -> Self {
+        let headers = parsed.headers;
+        // Behind the header that is written anew from `headers`.
+        let behind = match headers.protocol {
+            _ if headers.fragment.is_later() => parsed.transport,
+            TCP | UDP => parsed.payload,
+            ICMP | ICMP6 => parsed.transport.get(8..).unwrap_or_default(),
+            GRE => parsed.transport.get(4..).unwrap_or_default(),
+            _ => parsed.transport,
+        };
+        let (input_if, output_if) = if inbound { (1, 101) } else { (101, 1) };
+        let (extra, data) = (Extra::default(), Data::of(behind));
+        Self { at, headers, extra, data, truth, inbound, router: 0, input_if, output_if }
+    }
+
     /// Appends at most `snap` octets of the Ethernet frame to `out`; gives the frame's length on the wire, without FCS.
     pub fn frame(&self, out: &mut Vec<u8>, snap: usize) -> u32 {
         let mac = |port: u16| {
@@ -260,7 +276,11 @@ mod tests {
             for packet in &out {
                 let mut bytes = Vec::new();
                 let whole = packet.frame(&mut bytes, usize::MAX);
-                assert_eq!(parse(Link::Ethernet, &bytes, whole).unwrap().headers, packet.headers);
+                let parsed = parse(Link::Ethernet, &bytes, whole).unwrap();
+                assert_eq!(parsed.headers, packet.headers);
+                let again = Packet::read(packet.at, &parsed, Truth::BENIGN, true);
+                assert_eq!(again.headers, packet.headers);
+                assert!(again.data.bytes().starts_with(packet.data.bytes()));
             }
             assert!(out[1].headers.fragment.is_later() && !out[2].headers.fragment.more);
         }

@@ -199,6 +199,16 @@ impl World {
         self.refused
     }
 
+    /// What our hosts talk when nothing happens.
+    pub const fn background(&self) -> &Background {
+        &self.background
+    }
+
+    /// Behind the last instant.
+    pub const fn end(&self) -> Timestamp {
+        self.config.start.plus(self.config.span)
+    }
+
     /// Up to when everything has been made.
     pub const fn now(&self) -> Timestamp {
         self.now

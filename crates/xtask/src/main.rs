@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod crates;
+mod evaluate;
 mod fuzz;
 mod run;
 mod setup;
@@ -21,7 +22,8 @@ cargo xtask COMMAND
   crates          number of crates in the default build, and the newcomers since main
   times           what each part of the last `test` took
   fuzz [SECONDS] [TARGET…]   each decoder under mutated input (60 seconds each)
-  bench [decode|replay|peers]… [--write]   figures beside the peers'; --write puts them into BENCH.md";
+  bench [decode|replay|peers]… [--write]   figures beside the peers'; --write puts them into BENCH.md
+  evaluate [--quick] [--only NAME]… [--write]   delays, false alarms, collateral; --write puts them into EVALUATION.md";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         "times" => times::print(),
         "bench" => bench::run(rest),
         "bench-peers-inside" => bench::peers::inside(rest),
+        "evaluate" => evaluate::run(rest),
         "fuzz" => fuzz::run(rest),
         "help" | "-h" | "--help" => {
             println!("{HELP}");

@@ -4,8 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What went wrong, for the one who typed the command.
-pub(crate) type Outcome<T = ()> = Result<T, String>;
+pub(crate) use ::peers::Outcome;
 
 /// The workspace's root.
 pub(crate) fn root() -> PathBuf {

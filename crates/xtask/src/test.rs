@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use crate::evaluate;
 use crate::run::{self, Outcome, command, filtered, finish, linting_cargo, root};
 use crate::setup;
 use crate::times::Times;
@@ -15,6 +16,9 @@ pub(crate) fn run(filter: &[String]) -> Outcome {
     times.part("packages (beside the above)", || packages.wait().map_err(|e| e.to_string()))?;
     early?;
     let filter: Vec<&str> = filter.iter().map(String::as_str).collect();
+    // who asks for single tests does not want it; what it finds is told behind the tests' own findings
+    let examined =
+        if filter.is_empty() { times.part("evaluation", || Ok(evaluate::quick()))? } else { Ok(()) };
     let nextest = run::exists("cargo-nextest", "--version");
     let report = times.part("tests", || if nextest { with_nextest(&filter) } else { with_cargo(&filter) })?;
     for skipped in &report.skipped {
@@ -22,7 +26,7 @@ pub(crate) fn run(filter: &[String]) -> Outcome {
     }
     times.close()?;
     println!("{}", report.last_line);
-    if report.passed { Ok(()) } else { Err("tests failed".to_owned()) }
+    if report.passed { examined } else { Err("tests failed".to_owned()) }
 }
 
 fn before_tests(times: &mut Times) -> Outcome {

@@ -357,8 +357,9 @@ impl Exporter {
 
 /// A world and its border routers: the datagrams of all of them in the order of time.
 #[derive(Debug)]
-pub struct Fleet {
-    world: World,
+pub struct Fleet<I = World> {
+    packets: I,
+    until: Timestamp,
     exporters: Vec<Exporter>,
     waiting: Option<Packet>,
     done: bool,
@@ -368,15 +369,22 @@ pub struct Fleet {
 impl Fleet {
     /// Packets of router `n` go to `routers[n]`; those of routers that do not exist are not told.
     pub fn new(world: World, routers: Vec<Settings>) -> Self {
-        let start = world.now();
-        let exporters =
-            (0u16..).zip(routers).map(|(n, settings)| Exporter::new(settings, n, start)).collect();
-        Self { world, exporters, waiting: None, done: false, output: VecDeque::new() }
+        let (from, until) = (world.now(), world.end());
+        Self::over(world, from, until, routers)
     }
 
     /// The world behind.
     pub const fn world(&self) -> &World {
-        &self.world
+        &self.packets
+    }
+}
+
+impl<I: Iterator<Item = Packet>> Fleet<I> {
+    /// The same over packets from anywhere, in the order of time: a recording, or a world with somebody watching it. The
+    /// routers are switched on at `from` and shut down at `until`.
+    pub fn over(packets: I, from: Timestamp, until: Timestamp, routers: Vec<Settings>) -> Self {
+        let exporters = (0u16..).zip(routers).map(|(n, settings)| Exporter::new(settings, n, from)).collect();
+        Self { packets, until, exporters, waiting: None, done: false, output: VecDeque::new() }
     }
 
     /// The routers.
@@ -387,7 +395,7 @@ impl Fleet {
     fn step(&mut self) {
         let packet = match self.waiting.take() {
             Some(packet) => Some(packet),
-            None => self.world.next(),
+            None => self.packets.next(),
         };
         let deadline = self.exporters.iter().map(Exporter::poll_timeout).min();
         match (packet, deadline) {
@@ -403,8 +411,10 @@ impl Fleet {
                     }
                 }
             }
+            // What is still to be sent at its time, before all is sent at once.
+            (None, Some(deadline)) if deadline < self.until => self.at(deadline),
             (None, _) => {
-                let now = self.world.now();
+                let now = self.until;
                 self.at(now);
                 for exporter in &mut self.exporters {
                     exporter.finish(now);
@@ -433,7 +443,7 @@ impl Fleet {
     }
 }
 
-impl Iterator for Fleet {
+impl<I: Iterator<Item = Packet>> Iterator for Fleet<I> {
     type Item = Sent;
 
     fn next(&mut self) -> Option<Sent> {

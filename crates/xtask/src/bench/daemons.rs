@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use ::peers::fastnetmon::{self, Ports};
+use ::peers::process::Running;
 use serde_json::Value;
 
 use super::load::{Sent, words};
-use super::process::Running;
 use crate::run::{Outcome, root};
 
 /// Who is measured.
@@ -78,43 +79,10 @@ fn spillway(folder: &Path) -> Outcome<Command> {
     Ok(command)
 }
 
-/// The package's own file, with collectors on, and off what would act on this machine or call its vendor.
 fn fastnetmon(folder: &Path, tracking: &str) -> Outcome<Command> {
-    let shipped = std::fs::read_to_string("/etc/fastnetmon.conf")
-        .map_err(|e| format!("/etc/fastnetmon.conf: {e}; `scripts/setup peers` installs it"))?;
-    let networks = write(folder, "networks", "198.18.0.0/16\n2001:db8::/32\n")?;
-    let text = |path: PathBuf| path.display().to_string();
-    let changes = [
-        ("sflow", "on".to_owned()),
-        ("netflow", "on".to_owned()),
-        ("sflow_host", "127.0.0.1".to_owned()),
-        ("netflow_host", "127.0.0.1".to_owned()),
-        ("sflow_port", SFLOW_PORT.to_string()),
-        ("netflow_port", NETFLOW_PORT.to_string()),
-        ("netflow_sampling_ratio", "1000".to_owned()),
-        ("enable_ban", "off".to_owned()),
-        ("enable_ban_ipv6", "off".to_owned()),
-        ("enable_api", "off".to_owned()),
-        ("monitor_local_ip_addresses", "off".to_owned()),
-        ("disable_usage_report", "on".to_owned()),
-        ("networks_list_path", networks.display().to_string()),
-        ("enable_connection_tracking", tracking.to_owned()),
-        ("cli_stats_file_path", text(folder.join("stats.dat"))),
-        ("cli_stats_ipv6_file_path", text(folder.join("stats6.dat"))),
-    ];
-    let mut config = String::new();
-    for line in shipped.lines() {
-        let key = line.split('=').next().unwrap_or_default().trim();
-        match changes.iter().find(|(changed, _)| *changed == key) {
-            Some((key, value)) => config.push_str(&format!("{key} = {value}\n")),
-            None => config.push_str(&format!("{line}\n")),
-        }
-    }
-    let config = write(folder, "fastnetmon.conf", &config)?;
-    let mut command = Command::new("fastnetmon");
-    command.arg("--configuration_file").arg(config).arg("--log_file").arg(folder.join("fastnetmon.log"));
-    command.arg("--disable_pid_logic");
-    Ok(command)
+    let ports = Ports { sflow: SFLOW_PORT, netflow: NETFLOW_PORT };
+    let changes = [("enable_connection_tracking", tracking.to_owned())];
+    fastnetmon::command(folder, "198.18.0.0/16\n2001:db8::/32\n", ports, &changes)
 }
 
 fn nfdump(folder: &Path, format: &str) -> Outcome<Command> {

@@ -2,11 +2,10 @@
 
 mod daemons;
 mod load;
-mod machine;
 pub(crate) mod peers;
-mod process;
 mod replay;
-mod sheet;
+
+use ::peers::{machine, sheet};
 
 use crate::run::{Outcome, command, finish, output, root};
 
@@ -23,7 +22,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         let text = format!("{}\n\n{table}", machine::line());
         println!("{text}");
         if write {
-            sheet::replace(&root().join("BENCH.md"), name, &text)?;
+            let command = format!("cargo xtask bench {name} --write");
+            sheet::replace(&root().join("BENCH.md"), name, &command, &text)?;
         }
     }
     match names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != *name)) {

@@ -1,16 +1,18 @@
 //! The whole daemon beside what one would use instead: the same datagrams, CPU seconds per million records, memory, and
 //! whether each record was counted and each attack found.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
+
+use ::peers::namespace;
+use ::peers::process::drops;
 
 use super::build;
 use super::daemons::{Daemon, Said, ask, port};
 use super::load::{FORMATS, Sent, send};
-use super::process::drops;
-use crate::run::{Outcome, command, finish, root};
+use crate::run::{Outcome, finish, root};
 
 /// Records in each run.
 const RECORDS: u64 = 500_000;
@@ -24,7 +26,7 @@ const INSIDE: &str = "SPILLWAY_BENCH_INSIDE";
 pub(crate) fn run() -> Outcome<String> {
     if std::env::var_os(INSIDE).is_none() {
         build()?;
-        if can_unshare() {
+        if namespace::available() {
             return inside_namespace();
         }
         eprintln!("not root: on the machine's own loopback, not in a namespace");
@@ -159,13 +161,10 @@ fn lost(row: &Row) -> String {
 
 /// Everybody alone on a loopback of their own.
 fn inside_namespace() -> Outcome<String> {
-    let myself = std::env::current_exe().map_err(|e| e.to_string())?;
     let sheet = root().join("target/bench/peers.md");
     std::fs::create_dir_all(root().join("target/bench")).map_err(|e| e.to_string())?;
-    let script = "ip link set lo up && exec \"$0\" bench-peers-inside \"$1\"";
-    let mut inside = command("unshare", &["--net", "sh", "-c", script]);
-    inside.arg(myself).arg(&sheet).env(INSIDE, "1");
-    finish(&mut inside)?;
+    let mut inside = namespace::inside([OsStr::new("bench-peers-inside"), sheet.as_os_str()])?;
+    finish(inside.current_dir(root()).env(INSIDE, "1"))?;
     std::fs::read_to_string(&sheet).map_err(|e| format!("{}: {e}", sheet.display()))
 }
 
@@ -174,13 +173,6 @@ pub(crate) fn inside(args: &[String]) -> Outcome {
     let [sheet] = args else { return Err("bench-peers-inside FILE".to_owned()) };
     let text = run()?;
     std::fs::write(sheet, text).map_err(|e| format!("{sheet}: {e}"))
-}
-
-fn can_unshare() -> bool {
-    Command::new("unshare")
-        .args(["--net", "ip", "link", "set", "lo", "up"])
-        .status()
-        .is_ok_and(|s| s.success())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]

@@ -44,9 +44,11 @@ const FLOORS: &[(&str, &[&str])] = &[
             "api",
         ],
     ),
-    ("xtask", &[]),
+    ("xtask", &["peers"]),
     // examiners: they stand outside the house and knock at every door
     ("fuzz", &["wire", "rules", "telemetry", "spillway"]),
+    ("peers", &[]),
+    ("evaluation", &["wire", "rules", "telemetry", "engine", "sim", "spillway", "peers"]),
     ("benches", &["wire", "rules", "telemetry", "detect", "engine", "sim", "spillway"]),
 ];
 

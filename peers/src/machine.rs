@@ -1,7 +1,7 @@
 //! On what it ran.
 
 /// Processor, cores, kernel, load at the start.
-pub(crate) fn line() -> String {
+pub fn line() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo

@@ -5,20 +5,21 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::run::Outcome;
+use crate::Outcome;
 
 /// The kernel's clock ticks per second (`USER_HZ`), the same on every Linux that we know.
 const TICKS: f64 = 100.0;
 
 /// Ends with its owner.
-pub(crate) struct Running {
+#[derive(Debug)]
+pub struct Running {
     child: Child,
     log: std::path::PathBuf,
 }
 
 impl Running {
     /// Starts it; both outputs go to `log`.
-    pub(crate) fn start(command: &mut Command, log: &Path) -> Outcome<Self> {
+    pub fn start(command: &mut Command, log: &Path) -> Outcome<Self> {
         let file = || std::fs::File::create(log).map_err(|e| format!("{}: {e}", log.display()));
         let out = file()?;
         let err = out.try_clone().map_err(|e| e.to_string())?;
@@ -33,7 +34,7 @@ impl Running {
     }
 
     /// Waits until something listens on this UDP port.
-    pub(crate) fn listening(&mut self, port: u16) -> Outcome {
+    pub fn listening(&mut self, port: u16) -> Outcome {
         let begun = Instant::now();
         while sockets(port).is_empty() {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -51,7 +52,7 @@ impl Running {
     }
 
     /// User and system time of all its threads so far.
-    pub(crate) fn cpu(&self) -> f64 {
+    pub fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         // the name in parentheses may hold spaces; the 12th and 13th field behind it are utime and stime
         let behind = stat.rsplit(") ").next().unwrap_or_default();
@@ -60,15 +61,12 @@ impl Running {
     }
 
     /// Most memory it ever had resident, in MB.
-    pub(crate) fn resident_peak(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        let kib = line.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-        kib * 1024.0 / 1e6
+    pub fn resident_peak(&self) -> f64 {
+        resident_peak(&self.child.id().to_string())
     }
 
     /// Asks it to end and waits.
-    pub(crate) fn stop(mut self) -> Outcome {
+    pub fn stop(mut self) -> Outcome {
         self.ask()
     }
 
@@ -95,8 +93,16 @@ impl Drop for Running {
     }
 }
 
+/// Most memory that a process (its id, or `self`) ever had resident, in MB.
+pub fn resident_peak(process: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kib = line.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    kib * 1024.0 / 1e6
+}
+
 /// Datagrams that the kernel dropped at the sockets of this port.
-pub(crate) fn drops(port: u16) -> u64 {
+pub fn drops(port: u16) -> u64 {
     sockets(port).iter().sum()
 }
 
