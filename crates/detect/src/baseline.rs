@@ -2,7 +2,7 @@
 //!
 //! A slowly fading maximum of ten-second rates for each hour of the day. A window teaches at most one and a half times what
 //! was known, so that an attacker who ramps up teaches little at a time; while something accumulates in the test, nothing is
-//! learned.
+//! learned. Beside the rate the noise is learned: how much more than a count's own the amounts of single ticks scatter.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,10 @@ pub struct Baseline {
     high: f32,
     /// Counted in the window being filled.
     sum: f32,
+    /// Squares of what came in each of its ticks.
+    squares: f32,
+    /// Variance over mean of the amounts of a tick, learned.
+    noise: f32,
     /// Start of that window, in milliseconds, modulo 2³²; 0: none.
     begun: u32,
     /// The hour that `hours` was last written for, plus one.
@@ -60,30 +64,46 @@ impl Baseline {
         f64::from(self.high)
     }
 
-    /// Counts `amount` at `now`; nothing is learned from a window in which `frozen` was ever said.
+    /// Variance over mean of the amounts of single ticks, in the unit of the amounts; 0: not known yet.
     #[inline]
-    pub fn learn(&mut self, now: Timestamp, amount: f64, frozen: bool) {
+    pub fn noise(&self) -> f64 {
+        f64::from(self.noise)
+    }
+
+    /// Counts the `amount` of a `tick` that ended at `now`; nothing is learned from a window in which `frozen` was ever said.
+    #[inline]
+    pub fn learn(&mut self, now: Timestamp, tick: Span, amount: f64, frozen: bool) {
         let now_ms = millis(now);
         #[expect(clippy::cast_possible_truncation, reason = "a sum of ten seconds needs no more digits")]
         let amount = amount.max(0.0) as f32;
         if self.begun == 0 || frozen {
             self.begun = now_ms;
             self.sum = if frozen { 0.0 } else { amount };
+            self.squares = self.sum * self.sum;
             return;
         }
         let age = now_ms.wrapping_sub(self.begun);
         if u64::from(age) >= WINDOW.nanos() / 1_000_000 {
-            self.close(now, age);
+            self.close(now, tick, age);
         } else if self.high == 0.0 && u64::from(age) >= FIRST.nanos() / 1_000_000 {
             // Better an early idea than none; the first whole window corrects it.
             self.high = self.sum / seconds(age);
         }
         self.sum += amount;
+        self.squares += amount * amount;
     }
 
     /// The window is full: it teaches, and what is expected follows the hours.
-    fn close(&mut self, now: Timestamp, age: u32) {
+    fn close(&mut self, now: Timestamp, tick: Span, age: u32) {
         let secs = seconds(age);
+        #[expect(clippy::cast_possible_truncation, reason = "a length of a tick")]
+        let ticks = secs / tick.as_secs_f64() as f32;
+        let mean = self.sum / ticks;
+        if mean > 0.0 {
+            let noise = (self.squares / ticks - mean * mean) / mean;
+            // A noisier window counts at once, a calmer one slowly.
+            self.noise = noise.max(self.noise + 0.1 * (noise - self.noise));
+        }
         let rate = self.sum / secs;
         let taught = if self.high > 0.0 { rate.min(self.high * STEP_MAX) } else { rate };
         let faded = self.high * libm::exp2f(-secs / HALF_LIFE_SECS);
@@ -105,7 +125,7 @@ impl Baseline {
             *slot = (*slot).max(Scaled::of(taught));
         }
         self.begun = millis(now);
-        self.sum = 0.0;
+        (self.sum, self.squares) = (0.0, 0.0);
     }
 }
 
@@ -125,9 +145,11 @@ fn millis(at: Timestamp) -> u32 {
 mod tests {
     use super::*;
 
+    const SECOND: Span = Span::from_secs(1);
+
     fn steady(baseline: &mut Baseline, from: u64, secs: u64, pps: f64) {
         for s in from..from + secs {
-            baseline.learn(Timestamp::from_secs(s), pps, false);
+            baseline.learn(Timestamp::from_secs(s), SECOND, pps, false);
         }
     }
 
@@ -143,7 +165,7 @@ mod tests {
         let mut b = Baseline::default();
         steady(&mut b, 1000, 30, 100.0);
         steady(&mut b, 1030, 10, 100_000.0);
-        b.learn(Timestamp::from_secs(1041), 0.0, false);
+        b.learn(Timestamp::from_secs(1041), SECOND, 0.0, false);
         assert!(b.expected() < 251.0, "{}", b.expected());
     }
 
@@ -153,9 +175,21 @@ mod tests {
         steady(&mut b, 1000, 30, 100.0);
         let before = b.expected();
         for s in 1030..1100 {
-            b.learn(Timestamp::from_secs(s), 1e6, true);
+            b.learn(Timestamp::from_secs(s), SECOND, 1e6, true);
         }
         assert!((b.expected() - before).abs() < 1.0);
+    }
+
+    #[test]
+    fn what_comes_in_bursts_is_known_as_noisy() {
+        let (mut even, mut bursts) = (Baseline::default(), Baseline::default());
+        steady(&mut even, 1000, 60, 100.0);
+        for s in 1000..1060 {
+            bursts.learn(Timestamp::from_secs(s), SECOND, if s % 5 == 0 { 500.0 } else { 0.0 }, false);
+        }
+        assert!(even.noise() < 1.0, "{}", even.noise());
+        assert!((300.0..500.0).contains(&bursts.noise()), "{}", bursts.noise());
+        assert!((even.expected() / bursts.expected() - 1.0).abs() < 0.3);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct TargetKey {
 
 /// Sums fade by e in this many seconds.
 const FADE_SECS: f64 = 1.0;
+/// How noisy excuses are is known from so many seconds.
+const EXCUSED_SECS: f64 = 30.0;
 
 /// Packets of one class lately.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +43,8 @@ pub(crate) struct Stream {
     pub(crate) last: Timestamp,
     pub(crate) cusum: Cusum,
     pub(crate) lately: Faded,
+    /// Packets of half a minute, and of these the ones that other packets excuse.
+    pub(crate) excused: (f32, f32),
     /// Suspect packets of the run.
     pub(crate) run: f32,
     /// Suspect packets since the onset.
@@ -77,8 +81,11 @@ impl Target {
 
     /// Lets time pass: sums fade, and tests fall by the ticks in which nothing came.
     pub(crate) fn pass(&mut self, now: Timestamp, ticks_idle: f64, normal: impl Fn(&Stream) -> f64) {
-        let factor = fade(now.since(self.touched).as_secs_f64());
+        let age = now.since(self.touched).as_secs_f64();
+        let (factor, slowly) = (fade(age / FADE_SECS), fade(age / EXCUSED_SECS));
         for stream in &mut self.streams {
+            stream.excused.0 *= slowly;
+            stream.excused.1 *= slowly;
             stream.lately.received *= factor;
             stream.lately.unsolicited *= factor;
             stream.lately.sent *= factor;
@@ -118,6 +125,7 @@ impl Stream {
             last: Timestamp::ZERO,
             cusum: Cusum::default(),
             lately: Faded::default(),
+            excused: (0.0, 0.0),
             run: 0.0,
             suspect: 0.0,
             rate_max: 0.0,
@@ -129,6 +137,6 @@ impl Stream {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a factor below one")]
-fn fade(secs: f64) -> f32 {
-    (-secs / FADE_SECS).exp() as f32
+fn fade(times: f64) -> f32 {
+    (-times).exp() as f32
 }

@@ -21,14 +21,14 @@ use crate::tick::{Tick, prefix};
 const TARGETS_MAX: usize = 1 << 18;
 /// A captured burst has to be this large, in nats of the sequential test: twenty packets in one tick cross it.
 const CAPTURE_THRESHOLD: f64 = 8.5;
-/// Seconds in which one false alarm is allowed: a week.
-const BUDGET_SECS: f64 = 604_800.0;
 /// A daemon that has just begun does not know yet who is always busy.
 const WARM_UP: Span = Span::from_secs(8);
 /// Suspect packets further apart than this do not belong to one run.
 const RUN_GAP: Span = Span::from_secs(1);
 /// Packets of a run that may have come before its test rose.
 const RUN_HEAD: f64 = 10.0;
+/// Bursts make a stream at most so many times noisier than chance, lest an attacker teach it.
+const BURSTS_MAX: f64 = 15.0;
 /// Packets of this many octets count one; larger ones more, for attacks on bandwidth.
 const OCTETS_UNIT: f64 = 1000.0;
 
@@ -184,7 +184,7 @@ impl Watch {
             Profile::Daemon => {
                 #[expect(clippy::cast_precision_loss, reason = "a logarithm of a count")]
                 let streams = self.targets.len().max(1000) as f64 * 8.0;
-                cusum::threshold(streams, 1.0 / settings.tick.as_secs_f64(), BUDGET_SECS)
+                cusum::threshold(streams, 1.0 / settings.tick.as_secs_f64(), settings.budget.as_secs_f64())
             }
         }
     }
@@ -310,11 +310,13 @@ fn step(
     let normal = Watch::normal(now.settings, stream).max(usual);
     let scale = scale(&c.received);
     let was_zero = stream.cusum.is_zero();
-    let phi = if now.exact { 1.0 } else { noise(family.excuses, seen.received, suspect) };
+    stream.excused.0 += seen.received as f32;
+    stream.excused.1 += (seen.received - suspect).clamp(0.0, seen.received) as f32;
+    let phi = if now.exact { 1.0 } else { phi(family.excuses, stream, scale) };
     stream.cusum.update(weighted / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
     let freeze = !learning && (frozen || stream.cusum.value() > now.threshold * 0.5);
-    stream.baseline.learn(now.until, weighted.max(0.0), freeze);
-    stream.usual.learn(now.until, seen.received, freeze);
+    stream.baseline.learn(now.until, now.settings.tick, weighted.max(0.0), freeze);
+    stream.usual.learn(now.until, now.settings.tick, seen.received, freeze);
     if learning {
         stream.cusum = Cusum::default();
     }
@@ -357,10 +359,13 @@ fn stands_out(settings: &Settings, cell: &Cell) -> bool {
     cell.samples >= 2 && packets >= least
 }
 
-/// How much noisier than a count a difference is of which `seen` is one side and `suspect` the result.
-fn noise(excuses: f64, seen: f64, suspect: f64) -> f64 {
-    let excused = (seen - suspect).max(0.0);
-    1.0 + excuses * excused / seen.max(1.0)
+/// How much noisier than a count of samples the suspect packets of a stream are: as differences, by what is subtracted, for
+/// one packet of the other direction excuses several; and as bursts, by what was learned.
+fn phi(excuses: f64, stream: &Stream, scale: f64) -> f64 {
+    let (received, excused) = (f64::from(stream.excused.0), f64::from(stream.excused.1));
+    let difference = excuses * excused / received.max(1.0);
+    let bursts = (stream.baseline.noise() / scale - 1.0).clamp(0.0, BURSTS_MAX);
+    1.0 + difference.max(bursts)
 }
 
 /// Packets behind one sample.
