@@ -56,10 +56,10 @@ impl Lasting {
         if ticks <= 1 {
             return Self(0);
         }
-        // 2, 3, 4, 6, 8, 12, …: the one that is nearest below.
-        let octave = ticks.ilog2();
-        let half = u32::from(ticks >= 3 << (octave - 1));
-        Self(u8::try_from(2 * octave + half).unwrap_or(Self::MAX).saturating_sub(1).min(Self::MAX))
+        // 2, 3, 4, 6, 8, 12, …: the nearest that is not below, so that flows told in turn leave no gaps.
+        let octave = (ticks - 1).ilog2();
+        let half = u32::from(octave > 0 && ticks <= 3 << (octave - 1));
+        Self(u8::try_from(2 * (octave + 1) - half).unwrap_or(Self::MAX).saturating_sub(1).min(Self::MAX))
     }
 
     /// Ticks over which it is spread.
@@ -409,7 +409,7 @@ mod tests {
             let lasting = Lasting::of(Span::from_millis(ms), tick);
             let ticks = (ms / 250).max(1);
             let over = lasting.ticks();
-            assert!(over <= ticks && 3 * over > 2 * ticks, "{ms} ms over {over} ticks");
+            assert!(over >= ticks && 2 * over < 3 * ticks.max(2), "{ms} ms over {over} ticks");
         }
         assert!(Lasting::of(Span::from_secs(10 * 86_400), tick).0 <= 0x3f);
     }

@@ -12,7 +12,7 @@ pub mod cell;
 pub mod class;
 pub mod cusum;
 pub mod evidence;
-mod log;
+pub mod log;
 pub mod pairs;
 pub mod profile;
 pub mod sample;

@@ -196,7 +196,7 @@ pub(crate) trait Sum<P, T, K, V>: Copy {
 }
 
 /// Two lists without equal keys in themselves, made one; equal keys of the two are added up.
-pub(crate) fn merge<K: Ord, V>(a: Vec<(K, V)>, b: Vec<(K, V)>, add: impl Fn(&mut V, &V)) -> Vec<(K, V)> {
+pub fn merge<K: Ord, V>(a: Vec<(K, V)>, b: Vec<(K, V)>, add: impl Fn(&mut V, &V)) -> Vec<(K, V)> {
     if a.is_empty() {
         return b;
     }

@@ -11,6 +11,7 @@ use detect::vector;
 
 use crate::frozen::Frozen;
 use crate::incident::{Incident, by_pairs};
+use crate::pour::Pours;
 use crate::report::{self, Severity};
 use crate::settings::{Profile, Settings};
 use crate::target::TargetKey;
@@ -75,6 +76,7 @@ pub struct Engine {
     classifier: Classifier,
     watch: Watch,
     ring: Ring,
+    pours: Pours,
     reservoir: reservoir::Reservoir,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) ended: VecDeque<report::Attack>,
@@ -92,6 +94,7 @@ impl Engine {
             classifier: Classifier::default(),
             watch: Watch::new(seed.clone()),
             ring: Ring::new(settings.profile.is_exact()),
+            pours: Pours::default(),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
             incidents: Vec::new(),
             ended: VecDeque::new(),
@@ -184,7 +187,7 @@ impl Engine {
     }
 
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
-        let tick = Tick::merge(until, shards, &self.classifier, self.settings.profile.is_exact());
+        let tick = Tick::merge(until, shards, &self.classifier, &self.settings, &mut self.pours);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents);
         let candidates = self.watch.tick(&self.settings, &tick, &frozen);

@@ -7,10 +7,13 @@ use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
 use detect::cell::{Cell, CellKey, Side, SourceCount, SourceKey};
 use detect::class::{Class, Classifier};
+use detect::log::merge;
 use detect::sample::{Bins, Sample};
 use detect::shard::ShardTick;
 
+use crate::pour::Pours;
 use crate::report::Direction;
+use crate::settings::Settings;
 use crate::target::TargetKey;
 
 /// One merged tick.
@@ -28,8 +31,10 @@ impl Tick {
         until: Timestamp,
         shards: Vec<ShardTick>,
         classifier: &Classifier,
-        exact: bool,
+        settings: &Settings,
+        pours: &mut Pours,
     ) -> Self {
+        let exact = settings.profile.is_exact();
         let mut shards = shards.into_iter();
         let mut counts = shards.next().unwrap_or_default();
         let mut several = false;
@@ -39,6 +44,10 @@ impl Tick {
         }
         if several {
             counts.seal(exact);
+        }
+        let flowing = pours.tick(until, settings.tick, std::mem::take(&mut counts.long));
+        if !flowing.is_empty() {
+            counts.cells = merge(std::mem::take(&mut counts.cells), flowing, Cell::merge);
         }
         let foreign = (!exact).then(|| foreign_cells(&counts, classifier));
         Self { until, counts, foreign }
