@@ -4,6 +4,9 @@
 //! was known, so that an attacker who ramps up teaches little at a time; while something accumulates in the test, nothing is
 //! learned. Beside the rate the noise is learned: how much more than a count's own the amounts of single ticks scatter.
 
+use alloc::format;
+use alloc::string::String;
+
 use serde::{Deserialize, Serialize};
 
 use base::{Span, Timestamp};
@@ -21,6 +24,7 @@ const HOURS: usize = 24;
 
 /// The learned rate of one stream, in any unit per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Saved", from = "Saved")]
 pub struct Baseline {
     /// What is expected at most now.
     high: f32,
@@ -38,8 +42,31 @@ pub struct Baseline {
     hours: [Scaled; HOURS],
 }
 
+/// A baseline as it is kept over a restart: short, for there are many. The window being filled is lost.
+#[derive(Serialize, Deserialize)]
+struct Saved(f32, f32, u8, String);
+
+impl From<Baseline> for Saved {
+    fn from(b: Baseline) -> Self {
+        let known = b.hours.iter().rposition(|slot| slot.0 > 0).map_or(0, |at| at + 1);
+        let hours = b.hours.iter().take(known).map(|slot| format!("{:02x}", slot.0)).collect();
+        Self(b.high, b.noise, b.hour, hours)
+    }
+}
+
+impl From<Saved> for Baseline {
+    fn from(Saved(high, noise, hour, text): Saved) -> Self {
+        let mut baseline = Self { high, noise, hour, ..Self::default() };
+        for (slot, digits) in baseline.hours.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let parsed = core::str::from_utf8(digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok());
+            *slot = Scaled(parsed.unwrap_or(0));
+        }
+        baseline
+    }
+}
+
 /// A rate on a scale of eighths of an octave; 0: nothing known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Scaled(u8);
 
 impl Scaled {
@@ -178,6 +205,14 @@ mod tests {
             b.learn(Timestamp::from_secs(s), SECOND, 1e6, true);
         }
         assert!((b.expected() - before).abs() < 1.0);
+    }
+
+    #[test]
+    fn what_is_learned_can_be_kept() {
+        let mut b = Baseline::default();
+        steady(&mut b, 7200, 4000, 400.0);
+        let kept = Baseline::from(Saved::from(b));
+        assert_eq!((kept.high, kept.noise, kept.hours), (b.high, b.noise, b.hours));
     }
 
     #[test]

@@ -209,8 +209,7 @@ impl Bins {
         if max <= BIN_MAX.1 {
             // A few are kept in order; equal hashes by their packets' own order.
             let rank = |slot: u32| self.kept.get(slot as usize).map(rank);
-            let own = rank(slot);
-            let at = bin.chosen.partition_point(|(h, s)| (*h, rank(*s)) < (hash, own));
+            let at = bin.chosen.partition_point(|(h, s)| *h < hash || (*h == hash && rank(*s) < rank(slot)));
             bin.chosen.insert(at, (hash, slot));
             if bin.chosen.len() > max {
                 self.free.extend(bin.chosen.pop().map(|(_, slot)| slot));

@@ -29,8 +29,9 @@ const OUTGOING_MIN: u64 = 12;
 const REJECTED_TICKS: u64 = 2;
 /// Judgements remembered; at the cap all are forgotten.
 const REJECTED_MAX: usize = 1 << 14;
-/// A live attack's numbers are told again this often while they grow.
+/// A live attack's numbers are told again this often while they grow, or after this part of its age.
 const TELL_EVERY: Span = Span::from_secs(1);
+const TELL_SHARE: u64 = 10;
 /// An attack is judged again so long after its detection: answers and acknowledgements come later than what they answer.
 const SECOND_LOOK: Span = Span::from_secs(2);
 /// Examples are looked at this far back.
@@ -470,7 +471,9 @@ impl Engine {
         let live = self.settings.profile == Profile::Daemon;
         for incident in &mut self.incidents {
             let (when, packets) = incident.told;
-            let grown = live && incident.packets > packets && now.since(when) >= TELL_EVERY;
+            // Often at first, then as often as it makes a difference.
+            let pause = (now.since(incident.detected).nanos() / TELL_SHARE).max(TELL_EVERY.nanos());
+            let grown = live && incident.packets > packets && now.since(when).nanos() >= pause;
             if std::mem::take(&mut incident.changed) || grown {
                 incident.told = (now, incident.packets);
                 if live && incident.samples.len() > crate::incident::SAMPLES_MAX {

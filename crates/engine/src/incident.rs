@@ -66,6 +66,8 @@ pub(crate) struct Incident {
     pub(crate) rules_explain: Vec<String>,
     pub(crate) derive_at: Option<Timestamp>,
     pub(crate) derived: u32,
+    /// Share of bootstrap runs that agreed, when last asked.
+    pub(crate) stability: Option<f64>,
     /// Packets by exporter and interface of entry, from the examples.
     pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
@@ -158,6 +160,7 @@ impl Incident {
             rules_explain: Vec::new(),
             derive_at: None,
             derived: 0,
+            stability: None,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
             changed: true,

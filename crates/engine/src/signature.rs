@@ -36,6 +36,8 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     let request = Request {
         own: if incident.key.direction == Direction::Out { &settings.networks } else { &[] },
         rate_floor: settings.profile.floor_pps(settings.floor),
+        // Twenty searches beside one: live only each third time.
+        stability: incident.stability.filter(|_| !settings.profile.is_exact() && incident.derived % 3 != 0),
         ..Request::new(&attack, &benign, &targets)
     };
     let derived = signature::derive(&request);
@@ -77,6 +79,7 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
                 .to_string(),
         },
     ];
+    incident.stability = Some(derived.stability);
     incident.changed |= !same;
     incident.rules = rules;
 }

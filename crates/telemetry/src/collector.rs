@@ -27,6 +27,8 @@ pub struct Settings {
     pub default: exporter::Settings,
     /// By address.
     pub exporters: BTreeMap<IpAddr, exporter::Settings>,
+    /// Which of how many collectors this is: their indices of exporters are one number space.
+    pub member: (u32, u32),
 }
 
 /// Decodes flow export of any number of exporters.
@@ -109,7 +111,8 @@ impl Collector {
             None => {
                 let at = self.exporters.len();
                 let settings = self.settings.exporters.get(&address).unwrap_or(&self.settings.default);
-                let index = u32::try_from(at).ok()?;
+                let (member, of) = self.settings.member;
+                let index = u32::try_from(at).ok()?.saturating_mul(of.max(1)).saturating_add(member);
                 self.exporters.push(Exporter::new(index, address, *settings, self.seed.clone()));
                 self.by_address.insert(address, at);
                 at

@@ -54,6 +54,8 @@ pub struct Request<'a> {
     pub collateral_max: f64,
     /// Lower end of a fallback rate limit, packets/s. Above it the limit follows the busiest honest second.
     pub rate_floor: f64,
+    /// The share of bootstrap runs that agreed lately, where it need not be found anew.
+    pub stability: Option<f64>,
 }
 
 impl<'a> Request<'a> {
@@ -69,6 +71,7 @@ impl<'a> Request<'a> {
             rules_max: 8,
             collateral_max: 0.01,
             rate_floor: 100.0,
+            stability: None,
         }
     }
 }
@@ -103,6 +106,9 @@ pub struct Derived {
 pub fn derive(request: &Request<'_>) -> Derived {
     let arena = cover::arena(request);
     let found = cover::solve(request, &arena);
-    let stability = stability::bootstrap(request, &arena, &found);
+    let stability = match request.stability {
+        Some(known) => known,
+        None => stability::bootstrap(request, &arena, &found),
+    };
     Derived { stability, ..cover::priced(&arena, found) }
 }

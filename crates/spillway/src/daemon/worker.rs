@@ -23,8 +23,9 @@ use super::roles::RoleBook;
 use super::tally::{Board, Key, Published, Seen, Tally};
 use crate::config::Config;
 
-/// Rest after the sockets were emptied, so that a batch gathers and one system call takes it. A fiftieth of a tick.
-const REST: Duration = Duration::from_millis(5);
+/// Rest after the sockets were emptied, so that a batch gathers and one system call takes it: between a hundredth and a
+/// twelfth of a tick, the longer the less came.
+const REST: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(20));
 /// Batches taken from one socket before the others get their turn.
 const TURN: usize = 16;
 /// Ticks that may wait for the core. When it falls behind further, the worker goes on counting into the open one.
@@ -59,7 +60,6 @@ pub(super) struct Shared {
 /// One worker.
 pub(super) struct Worker<'a> {
     index: usize,
-    workers: usize,
     tick: Span,
     allow: Option<PrefixTable<()>>,
     sockets: &'a [Socket],
@@ -92,11 +92,13 @@ impl<'a> Worker<'a> {
         let allow = &config.listen.allow;
         Self {
             index,
-            workers,
             tick: settings.tick,
             allow: (!allow.is_empty()).then(|| PrefixTable::new(allow.iter().map(|prefix| (*prefix, ())))),
             sockets,
-            collector: Collector::new(config.telemetry(), seed.clone()),
+            collector: Collector::new(
+                telemetry::collector::Settings { member: member(index, workers), ..config.telemetry() },
+                seed.clone(),
+            ),
             shard: Shard::new(settings.profile, &settings.networks, settings.tick, key),
             roles: RoleBook::new(config),
             tally: Tally::new(listeners, seed.clone()),
@@ -120,9 +122,10 @@ impl<'a> Worker<'a> {
         let mut buffers = Buffers::new();
         let mut headers: Vec<Headers> = self.sockets.iter().map(|_| headers()).collect();
         let mut open = clock.now().tick(self.tick);
+        let mut last = clock.now();
         loop {
             let stopping = self.shared.stop.load(Ordering::Relaxed);
-            let busy = self.drain(clock, &mut buffers, &mut headers);
+            let (busy, taken) = self.drain(clock, &mut buffers, &mut headers);
             clock.follow();
             let now = clock.now();
             if now.tick(self.tick) != open || stopping {
@@ -134,9 +137,10 @@ impl<'a> Worker<'a> {
             }
             match busy {
                 Busy::Full => {}
-                Busy::Some => std::thread::sleep(REST),
+                Busy::Some => std::thread::sleep(rest(now.since(last), taken)),
                 Busy::No => self.wait(now),
             }
+            last = now;
         }
     }
 
@@ -152,8 +156,8 @@ impl<'a> Worker<'a> {
     }
 
     /// Empties the sockets as far as a turn goes.
-    fn drain(&mut self, clock: Clock, buffers: &mut Buffers, headers: &mut [Headers]) -> Busy {
-        let mut busy = Busy::No;
+    fn drain(&mut self, clock: Clock, buffers: &mut Buffers, headers: &mut [Headers]) -> (Busy, usize) {
+        let (mut busy, mut taken) = (Busy::No, 0);
         let sockets = self.sockets;
         for (socket, headers) in sockets.iter().zip(headers) {
             for turn in 0..TURN {
@@ -164,6 +168,7 @@ impl<'a> Worker<'a> {
                 match got {
                     Ok(0) => break,
                     Ok(count) => {
+                        taken += count;
                         busy = busy.max(if turn + 1 == TURN { Busy::Full } else { Busy::Some });
                         if count < BATCH {
                             break;
@@ -180,7 +185,7 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-        busy
+        (busy, taken)
     }
 
     fn datagram(&mut self, now: Timestamp, listener: usize, from: std::net::IpAddr, bytes: &[u8]) {
@@ -191,7 +196,6 @@ impl<'a> Worker<'a> {
             }
             return;
         }
-        let (index, workers) = (self.index, self.workers);
         let (shard, roles) = (&mut self.shard, &self.roles);
         let mut flows = 0;
         let mut last: Option<(u32, Sampling)> = None;
@@ -202,9 +206,7 @@ impl<'a> Worker<'a> {
             if !roles.counts(record) {
                 return;
             }
-            let mut record = *record;
-            record.exporter = global(record.exporter, index, workers);
-            shard.record(&record);
+            shard.record(record);
         });
         if let Some((exporter, sampling)) = last {
             self.resolved(exporter, sampling);
@@ -259,7 +261,7 @@ impl<'a> Worker<'a> {
         let at = usize::try_from(view.index).unwrap_or(usize::MAX);
         let sampling = self.rates.get(at).copied().unwrap_or(Sampling::UNKNOWN);
         let document = api::model::Exporter {
-            index: global(view.index, self.index, self.workers),
+            index: view.index,
             address: view.address.to_string(),
             datagrams: stats.datagrams,
             flows: stats.flows,
@@ -281,10 +283,16 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Indices of exporters are handed out by each collector for itself; this makes them one number space.
-fn global(local: u32, worker: usize, workers: usize) -> u32 {
-    let (worker, workers) = (u32::try_from(worker).unwrap_or(0), u32::try_from(workers).unwrap_or(1));
-    local.saturating_mul(workers).saturating_add(worker)
+/// Until about a batch will have come, when `taken` datagrams came in `since`.
+fn rest(since: Span, taken: usize) -> Duration {
+    let taken = u64::try_from(taken.max(1)).unwrap_or(u64::MAX);
+    let batch = u64::try_from(BATCH).unwrap_or(u64::MAX);
+    Duration::from_nanos(since.nanos().saturating_mul(batch) / taken).clamp(REST.0, REST.1)
+}
+
+/// Which of how many collectors a worker's is.
+fn member(worker: usize, workers: usize) -> (u32, u32) {
+    (u32::try_from(worker).unwrap_or(0), u32::try_from(workers).unwrap_or(1))
 }
 
 /// Whether there was anything.
