@@ -202,7 +202,7 @@ impl Classifier {
             },
             _ if headers.fragment.is_later() => Class::IP_FRAGMENT,
             packet::TCP => match headers.tcp {
-                Some(tcp) if several => tcp_flow_class(tcp.flags),
+                Some(tcp) if several => tcp_flow_class(tcp.flags, headers.length),
                 Some(tcp) => tcp_class(tcp.flags, headers.payload_len.unwrap_or(0)),
                 // A first fragment too short for the flags (RFC 1858 §3).
                 None => Class::TCP_ODD,
@@ -233,6 +233,9 @@ impl Classifier {
     }
 }
 
+/// Mean IP length up to which packets carry TCP options and nothing else.
+const BARE_MAX: u32 = 64;
+
 fn tcp_class(bits: u16, payload: u32) -> Class {
     let syn = bits & flags::SYN != 0;
     let ack = bits & flags::ACK != 0;
@@ -252,12 +255,14 @@ fn tcp_class(bits: u16, payload: u32) -> Class {
 }
 
 /// Exporters put the flags of all packets of a flow together: a whole connection shows SYN, ACK, PSH and FIN at once.
-fn tcp_flow_class(bits: u16) -> Class {
+fn tcp_flow_class(bits: u16, length: u32) -> Class {
     let has = |flag: u16| bits & flag != 0;
     match (has(flags::SYN), has(flags::ACK)) {
         _ if has(flags::ACK) && has(flags::PSH) => Class::TCP_DATA,
         // Opened and closed again, or refused: a connection that came to an end.
         (true, true) if has(flags::FIN | flags::RST) => Class::TCP_ACK,
+        // The server's side of a connection, not the same SYN-ACK again and again.
+        (true, true) if length > BARE_MAX => Class::TCP_DATA,
         (true, false) if has(flags::RST) => Class::TCP_SYN,
         _ => tcp_class(bits, 0),
     }
@@ -291,13 +296,14 @@ mod tests {
     fn a_whole_connection_in_one_flow_is_nothing_odd() {
         let all = flags::SYN | flags::ACK | flags::PSH | flags::FIN;
         assert_eq!(tcp_class(all, 0), Class::TCP_ODD);
-        assert_eq!(tcp_flow_class(all), Class::TCP_DATA);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK | flags::RST), Class::TCP_ACK);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::RST), Class::TCP_SYN);
-        assert_eq!(tcp_flow_class(flags::SYN), Class::TCP_SYN);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK), Class::TCP_SYNACK);
-        assert_eq!(tcp_flow_class(flags::ACK), Class::TCP_ACK);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::FIN), Class::TCP_ODD);
+        assert_eq!(tcp_flow_class(all, 300), Class::TCP_DATA);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK | flags::RST, 40), Class::TCP_ACK);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::RST, 40), Class::TCP_SYN);
+        assert_eq!(tcp_flow_class(flags::SYN, 60), Class::TCP_SYN);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK, 44), Class::TCP_SYNACK);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK, 900), Class::TCP_DATA);
+        assert_eq!(tcp_flow_class(flags::ACK, 40), Class::TCP_ACK);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::FIN, 40), Class::TCP_ODD);
     }
 
     #[test]

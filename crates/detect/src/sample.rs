@@ -115,10 +115,17 @@ pub struct Bins {
     exact: bool,
     bins: Vec<Bin>,
     /// The examples, where [`Bin`] says; what is free is in `free`.
-    kept: Vec<Sample>,
+    kept: Vec<Kept>,
     free: Vec<u32>,
     /// Records of which each bin's examples were chosen.
     offered: Vec<u64>,
+}
+
+/// An example and the number of bins that want it.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    sample: Sample,
+    uses: u8,
 }
 
 /// The smallest hashes of a group, and where their examples are.
@@ -138,9 +145,9 @@ pub struct Chosen {
 }
 
 /// Bins of a live feed by class and receiver.
-const LIVE_BINS: usize = 128;
+const LIVE_BINS: usize = 64;
 /// Examples in a bin of a capture, in one of a live feed, and in its last.
-const BIN_MAX: (usize, usize, usize) = (1024, 8, 512);
+const BIN_MAX: (usize, usize, usize) = (1024, 8, 256);
 
 impl Bins {
     /// Empty ones.
@@ -178,9 +185,31 @@ impl Bins {
 
     /// Offers an example.
     pub fn offer(&mut self, bin: usize, hash: u64, sample: Sample) {
-        self.put(bin, self.bin_max(bin), hash, sample);
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.kept.push(Kept { sample, uses: 0 });
+                u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
+        if let Some(kept) = self.kept.get_mut(slot as usize) {
+            *kept = Kept { sample, uses: 1 };
+        }
+        self.put(bin, hash, slot);
         if !self.exact {
-            self.put(LIVE_BINS, BIN_MAX.2, hash, sample);
+            self.put(LIVE_BINS, hash, slot);
+        }
+        self.drop(slot);
+    }
+
+    /// One bin fewer wants the example of this slot.
+    #[inline]
+    fn drop(&mut self, slot: u32) {
+        if let Some(kept) = self.kept.get_mut(slot as usize) {
+            kept.uses -= 1;
+            if kept.uses == 0 {
+                self.free.push(slot);
+            }
         }
     }
 
@@ -194,33 +223,31 @@ impl Bins {
     }
 
     #[inline]
-    fn put(&mut self, bin: usize, max: usize, hash: u64, sample: Sample) {
-        let Some(bin) = self.bins.get_mut(bin).filter(|bin| hash < bin.limit) else { return };
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.kept.push(sample);
-                u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX)
-            }
-        };
-        if let Some(place) = self.kept.get_mut(slot as usize) {
-            *place = sample;
+    fn put(&mut self, index: usize, hash: u64, slot: u32) {
+        let max = self.bin_max(index);
+        let Some(bin) = self.bins.get_mut(index).filter(|bin| hash < bin.limit) else { return };
+        if let Some(kept) = self.kept.get_mut(slot as usize) {
+            kept.uses += 1;
         }
         if max <= BIN_MAX.1 {
             // A few are kept in order; equal hashes by their packets' own order.
-            let rank = |slot: u32| self.kept.get(slot as usize).map(rank);
+            let rank = |slot: u32| self.kept.get(slot as usize).map(|kept| rank(&kept.sample));
             let at = bin.chosen.partition_point(|(h, s)| *h < hash || (*h == hash && rank(*s) < rank(slot)));
             bin.chosen.insert(at, (hash, slot));
             if bin.chosen.len() > max {
-                self.free.extend(bin.chosen.pop().map(|(_, slot)| slot));
+                let gone = bin.chosen.pop();
                 bin.limit = bin.chosen.last().map_or(u64::MAX, |(last, _)| last.saturating_add(1));
+                if let Some((_, gone)) = gone {
+                    self.drop(gone);
+                }
             }
             return;
         }
         bin.chosen.push((hash, slot));
         if bin.chosen.len() >= 2 * max {
             bin.trim(max, &self.kept);
-            self.free.extend(bin.chosen.drain(max..).map(|(_, slot)| slot));
+            let gone: Vec<(u64, u32)> = bin.chosen.drain(max..).collect();
+            gone.into_iter().for_each(|(_, slot)| self.drop(slot));
         }
     }
 
@@ -234,17 +261,21 @@ impl Bins {
             if bin.chosen.len() > max {
                 bin.trim(max, kept);
             }
-            let receiver = |slot: u32| kept.get(slot as usize).map_or(0, |s| wide(s.headers.dst));
+            let receiver =
+                |slot: u32| kept.get(slot as usize).map_or(0, |kept| wide(kept.sample.headers.dst));
             order.extend(bin.chosen.iter().take(max).map(|(hash, slot)| (receiver(*slot), *hash, *slot)));
             bin.chosen.clear();
             bin.limit = u64::MAX;
         }
-        let rank = |slot: u32| kept.get(slot as usize).map(rank);
-        order.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| rank(a.2).cmp(&rank(b.2))));
+        let rank = |slot: u32| kept.get(slot as usize).map(|kept| rank(&kept.sample));
+        order.sort_unstable_by(|a, b| {
+            (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| (rank(a.2), a.2).cmp(&(rank(b.2), b.2)))
+        });
         // What the last bin chose too is there twice.
-        order.dedup_by(|a, b| !self.exact && (a.0, a.1) == (b.0, b.1) && rank(a.2) == rank(b.2));
+        order.dedup_by_key(|(_, _, slot)| *slot);
         let found = order.into_iter();
-        let samples = found.filter_map(|(_, hash, slot)| Some((hash, *kept.get(slot as usize)?))).collect();
+        let samples =
+            found.filter_map(|(_, hash, slot)| Some((hash, kept.get(slot as usize)?.sample))).collect();
         self.kept.clear();
         self.free.clear();
         let empty = alloc::vec![0; self.offered.len()];
@@ -263,8 +294,8 @@ impl Bins {
 
 impl Bin {
     /// In order, and no more than can stay; the rest is left behind `max`.
-    fn trim(&mut self, max: usize, kept: &[Sample]) {
-        let rank = |slot: u32| kept.get(slot as usize).map(rank);
+    fn trim(&mut self, max: usize, kept: &[Kept]) {
+        let rank = |slot: u32| kept.get(slot as usize).map(|kept| rank(&kept.sample));
         self.chosen.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| rank(a.1).cmp(&rank(b.1))));
         if let Some((last, _)) = max.checked_sub(1).and_then(|at| self.chosen.get(at)) {
             self.limit = last.saturating_add(1);
