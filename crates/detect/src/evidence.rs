@@ -54,6 +54,8 @@ pub struct Evidence {
     pub syns: f64,
     /// Echo replies and other informational ICMP sent, faded likewise.
     pub icmp_sent: f64,
+    /// The fixed limit that was exceeded, in words.
+    pub limit: Option<String>,
     /// For fragments: the reflecting protocol whose unasked answers come with them.
     pub completes: Option<Class>,
     /// Whether every packet is seen.

@@ -93,7 +93,7 @@ impl Engine {
     pub fn new(settings: Settings, seed: Seed) -> Self {
         Self {
             classifier: Classifier::default(),
-            watch: Watch::new(seed.clone()),
+            watch: Watch::new(&settings, seed.clone()),
             ring: Ring::new(settings.profile.is_exact()),
             pours: Pours::default(),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
@@ -349,6 +349,7 @@ impl Engine {
             data: lately(Class::TCP_DATA).received.into(),
             syns: lately(Class::TCP_SYN).sent.into(),
             icmp_sent: lately(Class::ICMP_OTHER).sent.into(),
+            limit: candidate.limit.clone(),
             completes: (class == Class::UDP_FRAGMENT).then(|| self.completed(&candidate.key)).flatten(),
             exact,
             sources: sources.max(shape.sources),

@@ -8,6 +8,7 @@ mod areas;
 pub mod core;
 mod frozen;
 mod incident;
+mod limits;
 mod pour;
 mod present;
 pub mod replay;

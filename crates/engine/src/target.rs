@@ -6,6 +6,7 @@ use detect::cell::Cell;
 use detect::class::Class;
 use detect::cusum::Cusum;
 
+use crate::limits::Totals;
 use crate::report::Direction;
 
 /// A possible victim.
@@ -62,6 +63,8 @@ pub(crate) struct Stream {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) streams: Vec<Stream>,
+    /// Where fixed limits hold.
+    pub(crate) totals: Option<Box<Totals>>,
     pub(crate) touched: Timestamp,
 }
 
@@ -76,13 +79,16 @@ pub(crate) struct TickCounts {
 
 impl Target {
     pub(crate) const fn new(now: Timestamp) -> Self {
-        Self { streams: Vec::new(), touched: now }
+        Self { streams: Vec::new(), totals: None, touched: now }
     }
 
     /// Lets time pass: sums fade, and tests fall by the ticks in which nothing came.
     pub(crate) fn pass(&mut self, now: Timestamp, ticks_idle: f64, normal: impl Fn(&Stream) -> f64) {
         let age = now.since(self.touched).as_secs_f64();
         let (factor, slowly) = (fade(age / FADE_SECS), fade(age / EXCUSED_SECS));
+        if let Some(totals) = &mut self.totals {
+            totals.fade(factor);
+        }
         for stream in &mut self.streams {
             stream.excused.0 *= slowly;
             stream.excused.1 *= slowly;

@@ -12,6 +12,7 @@ use detect::vector;
 use crate::areas::{Area, Areas, Others};
 use crate::frozen::Frozen;
 use crate::incident::by_pairs;
+use crate::limits::Book;
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
@@ -33,7 +34,7 @@ const BURSTS_MAX: f64 = 15.0;
 const OCTETS_UNIT: f64 = 1000.0;
 
 /// A stream whose test has crossed its threshold.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) key: TargetKey,
     pub(crate) class: Class,
@@ -47,6 +48,8 @@ pub(crate) struct Candidate {
     pub(crate) onset: Timestamp,
     /// Suspect packets since then.
     pub(crate) suspect: f64,
+    /// The fixed limit that was exceeded, if that is why.
+    pub(crate) limit: Option<String>,
 }
 
 /// All targets.
@@ -55,6 +58,7 @@ pub(crate) struct Watch {
     targets: Map<TargetKey, Target>,
     /// End of the first tick that brought something.
     begun: Option<Timestamp>,
+    limits: Book,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
     pub(crate) evicted: u64,
@@ -95,8 +99,14 @@ impl Crowd {
 }
 
 impl Watch {
-    pub(crate) fn new(seed: Seed) -> Self {
-        Self { targets: Map::new(seed), begun: None, crowd: None, evicted: 0 }
+    pub(crate) fn new(settings: &Settings, seed: Seed) -> Self {
+        Self {
+            targets: Map::new(seed),
+            begun: None,
+            limits: Book::new(&settings.groups),
+            crowd: None,
+            evicted: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -198,11 +208,14 @@ impl Watch {
         spread: &[f64],
         found: &mut Vec<Candidate>,
     ) {
+        let host = prefix(&key).is_host();
+        let group = if host { self.limits.of(key.addr, key.direction) } else { None };
         // Behind a sampler every packet looks like many: one alone begins nothing, and hosts that stay below a quarter of
-        // the floor are not remembered.
-        let begins = counts
-            .iter()
-            .any(|c| if now.live { stands_out(now.settings, &c.received) } else { c.received.packets > 0 });
+        // the floor are not remembered, unless they have limits of their own.
+        let begins = counts.iter().any(|c| {
+            let all = !now.live || group.is_some();
+            if all { c.received.packets > 0 } else { stands_out(now.settings, &c.received) }
+        });
         let Some(target) = (if begins {
             Some(self.targets.get_or_insert_with(key, || Target::new(now.until)))
         } else {
@@ -210,11 +223,25 @@ impl Watch {
         }) else {
             return;
         };
-        let host = prefix(&key).is_host();
         #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
         let idle = (now.until.since(target.touched).nanos() / now.settings.tick.nanos().max(1))
             .saturating_sub(1) as f64;
         target.pass(now.until, idle, |stream| Self::normal(now.settings, stream) * now.secs);
+        if let Some(exceeded) =
+            group.and_then(|group| target.totals.get_or_insert_default().tick(group, counts))
+        {
+            let first = counts.iter().find(|c| c.class == exceeded.class).map(|c| c.received.first);
+            found.push(Candidate {
+                key,
+                class: exceeded.class,
+                test: exceeded.times,
+                rate: exceeded.rate,
+                normal: exceeded.limit,
+                onset: first.unwrap_or(now.until),
+                suspect: exceeded.rate,
+                limit: Some(exceeded.text),
+            });
+        }
         let mut present = 0u64;
         let frozen = now.frozen.covers(&key);
         let shares = spread.iter().copied().chain(std::iter::repeat(1.0));
@@ -237,7 +264,8 @@ impl Watch {
         }
         let quarter = 0.25 * now.settings.profile.floor_pps(now.settings.floor);
         let quiet = |s: &Stream| s.cusum.is_zero() && s.baseline.expected() < quarter;
-        if !begins && target.streams.iter().all(quiet) {
+        let calm = target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
+        if !begins && calm && target.streams.iter().all(quiet) {
             self.targets.remove(&key);
         }
     }
@@ -348,6 +376,7 @@ fn step(
         normal,
         onset: stream.onset,
         suspect: f64::from(stream.suspect),
+        limit: None,
     })
 }
 

@@ -95,9 +95,17 @@ pub fn family(class: Class) -> &'static Family {
     }
 }
 
+/// What a fixed limit weighs.
+const LIMIT: f64 = 12.0;
+
 /// Judges one stream: the terms, common ones first.
 pub fn judge(evidence: &Evidence) -> Terms {
     let mut terms = Terms::default();
+    if let Some(limit) = &evidence.limit {
+        // The operator's word: it decides alone.
+        terms.say(LIMIT, limit.clone());
+        return terms;
+    }
     common(evidence, &mut terms);
     (family(evidence.class).judge)(evidence, &mut terms);
     terms

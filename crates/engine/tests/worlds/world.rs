@@ -71,7 +71,11 @@ pub(crate) fn last(told: Vec<Attack>) -> Vec<Attack> {
 
 /// What the daemon's profile finds in a world.
 pub(crate) fn found(scenario: &Scenario) -> Vec<Attack> {
-    let mut settings = Settings::of(Profile::Daemon);
+    found_with(scenario, Settings::of(Profile::Daemon))
+}
+
+/// What these settings find in a world.
+pub(crate) fn found_with(scenario: &Scenario, mut settings: Settings) -> Vec<Attack> {
     settings.networks.clone_from(&scenario.config.networks);
     let told = last(outputs(&records(scenario), settings, 1, 1));
     told.into_iter().filter(|a| a.severity == Severity::Attack).collect()
