@@ -85,6 +85,13 @@ impl Scaled {
 }
 
 impl Baseline {
+    /// Of a stream that was watched and showed no more than this rate.
+    pub fn quiet(rate: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "a rate")]
+        let high = rate as f32;
+        Self { high, ..Self::default() }
+    }
+
     /// Rate to be expected at most.
     #[inline]
     pub fn expected(&self) -> f64 {

@@ -133,6 +133,9 @@ fn main() {
             let Some(s) = scenario::measured(name, lead, seed) else { continue };
             let mut settings = Settings::of(Profile::Daemon);
             settings.networks = s.config.networks.clone();
+            if std::env::var("FLOOR").is_ok_and(|floor| floor == "low") {
+                settings.floor = engine::Floor::Low;
+            }
             let start = s.events.first().map_or(s.config.start, |e| e.start);
             let expected =
                 s.events.first().map_or("nothing".into(), |e| format!("{:?} {}", e.kind.vector(), e.target));

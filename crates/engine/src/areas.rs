@@ -12,6 +12,13 @@ use crate::target::{TargetKey, TickCounts};
 /// Prefix lengths that are possible victims of their own, IPv4 and IPv6, the narrowest first.
 const LEVELS: [(u8, u8); 2] = [(24, 64), (20, 48)];
 
+/// How many times the floor of a host a prefix has.
+pub(crate) fn floor_factor(key: &TargetKey) -> f64 {
+    let v4 = narrow(key.addr).is_ipv4();
+    let level = LEVELS.iter().position(|level| key.bits == if v4 { level.0 } else { level.1 });
+    level.map_or(1.0, |level| if level == 0 { 2.0 } else { 4.0 })
+}
+
 /// What a target does besides the class in question.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Others {

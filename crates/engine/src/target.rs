@@ -103,10 +103,11 @@ impl Target {
         self.touched = now;
     }
 
-    pub(crate) fn stream_mut(&mut self, class: Class) -> &mut Stream {
+    /// The stream of a class; one that was not there has shown no more than `quiet` packets/s, if that is known.
+    pub(crate) fn stream_mut(&mut self, class: Class, quiet: f64) -> &mut Stream {
         let at = self.streams.binary_search_by_key(&class, |s| s.class).unwrap_or_else(|at| {
             self.streams.reserve_exact(1);
-            self.streams.insert(at, Stream::new(class));
+            self.streams.insert(at, Stream::new(class, quiet));
             at
         });
         self.streams.get_mut(at).expect("found or just inserted there")
@@ -124,7 +125,7 @@ impl Target {
 }
 
 impl Stream {
-    fn new(class: Class) -> Self {
+    fn new(class: Class, quiet: f64) -> Self {
         Self {
             onset: Timestamp::ZERO,
             run_begun: Timestamp::ZERO,
@@ -135,8 +136,8 @@ impl Stream {
             run: 0.0,
             suspect: 0.0,
             rate_max: 0.0,
-            baseline: Baseline::default(),
-            usual: Baseline::default(),
+            baseline: Baseline::quiet(quiet),
+            usual: Baseline::quiet(quiet),
             class,
         }
     }

@@ -9,7 +9,7 @@ use detect::class::{COUNT, Class};
 use detect::cusum::{self, Cusum};
 use detect::vector;
 
-use crate::areas::{Area, Areas, Others};
+use crate::areas::{self, Area, Areas, Others};
 use crate::frozen::Frozen;
 use crate::incident::by_pairs;
 use crate::limits::Book;
@@ -28,6 +28,8 @@ const WARM_UP: Span = Span::from_secs(8);
 const RUN_GAP: Span = Span::from_secs(1);
 /// Packets of a run that may have come before its test rose.
 const RUN_HEAD: f64 = 10.0;
+/// Hosts whose streams stay below this part of the floor are not remembered.
+const QUIET: f64 = 0.25;
 /// Bursts make a stream at most so many times noisier than chance, lest an attacker teach it.
 const BURSTS_MAX: f64 = 15.0;
 /// Packets of this many octets count one; larger ones more, for attacks on bandwidth.
@@ -130,12 +132,15 @@ impl Watch {
 
     /// Puts a baseline back.
     pub(crate) fn relearn(&mut self, key: TargetKey, class: Class, baseline: Baseline, at: Timestamp) {
-        self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class).baseline = baseline;
+        self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0).baseline = baseline;
     }
 
     /// Lowest rate at which a class of a stream may alarm.
-    pub(crate) fn normal(settings: &Settings, stream: &Stream) -> f64 {
+    pub(crate) fn normal(settings: &Settings, key: &TargetKey, stream: &Stream) -> f64 {
         let floor = settings.profile.floor_pps(settings.floor) * vector::family(stream.class).floor_factor;
+        // What harms one host harms a network of them only when several get it.
+        let live = settings.profile == Profile::Daemon;
+        let floor = if live { floor * areas::floor_factor(key) } else { floor };
         floor.max(1.5 * stream.baseline.expected())
     }
 
@@ -226,7 +231,7 @@ impl Watch {
         #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
         let idle = (now.until.since(target.touched).nanos() / now.settings.tick.nanos().max(1))
             .saturating_sub(1) as f64;
-        target.pass(now.until, idle, |stream| Self::normal(now.settings, stream) * now.secs);
+        target.pass(now.until, idle, |stream| Self::normal(now.settings, &key, stream) * now.secs);
         if let Some(exceeded) =
             group.and_then(|group| target.totals.get_or_insert_default().tick(group, counts))
         {
@@ -242,13 +247,16 @@ impl Watch {
                 limit: Some(exceeded.text),
             });
         }
+        // Who was watched and not remembered was quiet; while everything is new nothing is known.
+        let floor = now.settings.profile.floor_pps(now.settings.floor);
+        let quiet = if now.live && self.crowd.is_none() { QUIET * floor } else { 0.0 };
         let mut present = 0u64;
         let frozen = now.frozen.covers(&key);
         let shares = spread.iter().copied().chain(std::iter::repeat(1.0));
         for (c, share) in counts.iter().zip(shares) {
             let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c, share));
             let learning = learning && (vector::family(c.class).needs_learning || !host);
-            let stream = target.stream_mut(c.class);
+            let stream = target.stream_mut(c.class, quiet);
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
             }
@@ -259,11 +267,10 @@ impl Watch {
         // In a tick that brought the target other things, a class that did not come falls like any other.
         for stream in target.streams.iter_mut().filter(|s| present & 1 << s.class.0 == 0) {
             if !stream.cusum.is_zero() {
-                stream.cusum.idle(1.0, Self::normal(now.settings, stream) * now.secs, 1.0);
+                stream.cusum.idle(1.0, Self::normal(now.settings, &key, stream) * now.secs, 1.0);
             }
         }
-        let quarter = 0.25 * now.settings.profile.floor_pps(now.settings.floor);
-        let quiet = |s: &Stream| s.cusum.is_zero() && s.baseline.expected() < quarter;
+        let quiet = |s: &Stream| s.cusum.is_zero() && s.baseline.expected() < QUIET * floor;
         let calm = target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
         if !begins && calm && target.streams.iter().all(quiet) {
             self.targets.remove(&key);
@@ -335,7 +342,7 @@ fn step(
     let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
     // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
     let usual = if now.live && !prefix(&key).is_host() { 0.5 * stream.usual.expected() } else { 0.0 };
-    let normal = Watch::normal(now.settings, stream).max(usual);
+    let normal = Watch::normal(now.settings, &key, stream).max(usual);
     let scale = scale(&c.received);
     let was_zero = stream.cusum.is_zero();
     stream.excused.0 += seen.received as f32;
