@@ -1,7 +1,10 @@
 //! Sums over prefixes: hosts come in the order of their addresses, so each level holds one open prefix at a time.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use base::Prefix;
-use base::prefix::{narrow, wide};
+use base::prefix::{PrefixTable, bits_of, narrow, wide};
 use detect::cell::Cell;
 use detect::class::{COUNT, Class};
 use detect::vector::{self, Counts};
@@ -14,9 +17,30 @@ const LEVELS: [(u8, u8); 2] = [(24, 64), (20, 48)];
 
 /// How many times the floor of a host a prefix has.
 pub(crate) fn floor_factor(key: &TargetKey) -> f64 {
-    let v4 = narrow(key.addr).is_ipv4();
-    let level = LEVELS.iter().position(|level| key.bits == if v4 { level.0 } else { level.1 });
-    level.map_or(1.0, |level| if level == 0 { 2.0 } else { 4.0 })
+    let addr = narrow(key.addr);
+    match LEVELS.iter().position(|level| key.bits >= bits(level, addr)) {
+        _ if key.bits == bits_of(addr) => 1.0,
+        Some(0) => 2.0,
+        _ => 4.0,
+    }
+}
+
+const fn bits(level: &(u8, u8), addr: IpAddr) -> u8 {
+    if addr.is_ipv4() { level.0 } else { level.1 }
+}
+
+/// Networks of customers: possible victims whatever their length.
+#[derive(Debug, Default)]
+pub(crate) struct Networks(PrefixTable<Prefix>);
+
+impl Networks {
+    pub(crate) fn of(customers: &[(String, Vec<Prefix>)]) -> Self {
+        let level =
+            |network: &Prefix| LEVELS.iter().any(|level| network.bits() == bits(level, network.addr()));
+        let all = customers.iter().flat_map(|(_, networks)| networks);
+        let own = all.filter(|network| !network.is_host() && !level(network));
+        Self(PrefixTable::new(own.map(|network| (*network, *network))))
+    }
 }
 
 /// What a target does besides the class in question.
@@ -164,17 +188,20 @@ impl Level {
 
 /// The open prefixes of one direction, the narrowest first.
 #[derive(Debug)]
-pub(crate) struct Areas {
+pub(crate) struct Areas<'a> {
     direction: Direction,
+    networks: &'a Networks,
+    /// The customers' networks that hosts were counted in.
+    customers: BTreeMap<Prefix, Level>,
     exact: bool,
     levels: Vec<Level>,
     closed: Area,
 }
 
-impl Areas {
-    pub(crate) fn new(direction: Direction, exact: bool) -> Self {
+impl<'a> Areas<'a> {
+    pub(crate) fn new(direction: Direction, networks: &'a Networks, exact: bool) -> Self {
         let levels = LEVELS.iter().map(|_| Level::new()).collect();
-        Self { direction, exact, levels, closed: Area::default() }
+        Self { direction, networks, customers: BTreeMap::new(), exact, levels, closed: Area::default() }
     }
 
     /// Adds a host; prefixes that it does not lie in are closed and told.
@@ -201,12 +228,28 @@ impl Areas {
         if let Some(first) = self.levels.first_mut() {
             first.add(self.exact, counts, others);
         }
+        if !self.networks.0.is_empty()
+            && let Some(network) = self.networks.0.longest(addr)
+        {
+            let key = self.key(*network);
+            let sum = self.customers.entry(*network).or_insert_with(Level::new);
+            sum.open = Some(key);
+            sum.add(self.exact, counts, others);
+        }
+    }
+
+    fn key(&self, prefix: Prefix) -> TargetKey {
+        TargetKey { addr: wide(prefix.addr()), bits: prefix.bits(), direction: self.direction }
     }
 
     /// No more hosts: tells what is open.
-    pub(crate) fn finish(&mut self, mut each: impl FnMut(&Area)) {
+    pub(crate) fn finish(mut self, mut each: impl FnMut(&Area)) {
         for at in 0..self.levels.len() {
             self.close(at, &mut each);
+        }
+        for sum in self.customers.values_mut() {
+            sum.close(&mut self.closed);
+            each(&self.closed);
         }
     }
 

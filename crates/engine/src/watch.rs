@@ -9,7 +9,7 @@ use detect::class::{COUNT, Class};
 use detect::cusum::{self, Cusum};
 use detect::vector;
 
-use crate::areas::{self, Area, Areas, Others};
+use crate::areas::{self, Area, Areas, Networks, Others};
 use crate::frozen::Frozen;
 use crate::incident::by_pairs;
 use crate::limits::Book;
@@ -61,6 +61,7 @@ pub(crate) struct Watch {
     /// End of the first tick that brought something.
     begun: Option<Timestamp>,
     limits: Book,
+    networks: Networks,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
     pub(crate) evicted: u64,
@@ -106,6 +107,7 @@ impl Watch {
             targets: Map::new(seed),
             begun: None,
             limits: Book::new(&settings.groups),
+            networks: Networks::of(&settings.customers),
             crowd: None,
             evicted: 0,
         }
@@ -165,8 +167,9 @@ impl Watch {
         };
         let mut found = Vec::new();
         let mut counts: Vec<TickCounts> = Vec::new();
+        let networks = std::mem::take(&mut self.networks);
         for direction in [Direction::In, Direction::Out] {
-            let mut areas = Areas::new(direction, now.exact);
+            let mut areas = Areas::new(direction, &networks, now.exact);
             let mut rest = tick.all_cells(direction);
             while let Some((first, _)) = rest.first() {
                 let host = first.host;
@@ -184,6 +187,7 @@ impl Watch {
             }
             areas.finish(|area| self.area(&now, area, &mut found));
         }
+        self.networks = networks;
         self.evict(tick.until);
         // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
         found.sort_by(|a, b| {
