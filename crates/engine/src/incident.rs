@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::report::{Direction, RuleReport, Severity};
 use crate::settings::Settings;
+use crate::sight::Sight;
 use crate::target::TargetKey;
 use crate::tick::{Tick, hosts, prefix, received};
 
@@ -70,6 +71,8 @@ pub(crate) struct Incident {
     pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
     pub(crate) samples_seen: u64,
+    /// Whether its end could be seen.
+    pub(crate) sight: Sight,
     /// Whether something happened that the outside has not been told.
     pub(crate) changed: bool,
     /// When it was last told, and with how many packets.
@@ -160,10 +163,16 @@ impl Incident {
             derived: 0,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
+            sight: Sight::default(),
             changed: true,
             told: (Timestamp::ZERO, 0),
             absorbed: Timestamp::ZERO,
         }
+    }
+
+    /// From when on quiet counts; `None` while its end could not be seen.
+    pub(crate) fn quiet_from(&self) -> Option<Timestamp> {
+        self.sight.quiet_from(self.last)
     }
 
     /// Whether this target's packets belong to the attack.

@@ -187,5 +187,6 @@ fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) ->
         lines.extend(state.terms.iter().map(|t| format!("  {:+.1}  {}", t.weight, t.text)));
     }
     lines.extend(incident.rules_explain.iter().cloned());
+    lines.extend(incident.sight.explain(incident.last, incident.ended.is_some()));
     lines
 }

@@ -3,4 +3,5 @@
 
 mod determinism;
 mod provider;
+mod silence;
 mod world;
