@@ -76,8 +76,21 @@ pub struct Exporter {
     pub sequence_lost: u64,
     /// N of 1:N, where known.
     pub sampling_rate: Option<u32>,
-    /// Time of the last datagram, seconds since 1970.
+    /// Time of the last datagram, seconds since 1970; 0 when none came since the start.
     pub last_seen: f64,
+    /// How it is heard, once that can be told.
+    pub hearing: Option<Hearing>,
+}
+
+/// How an exporter is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// As usual.
+    Whole,
+    /// In part.
+    Part,
+    /// Not at all.
+    Silent,
 }
 
 /// Counts per bucket of a duration.
@@ -176,7 +189,17 @@ impl Metrics {
         out.gauges(
             "spillway_exporter_last_seen_timestamp_seconds",
             "Time of the last datagram",
-            self.exporters.iter().map(|e| (label(e), e.last_seen)).collect(),
+            self.exporters.iter().filter(|e| e.last_seen > 0.0).map(|e| (label(e), e.last_seen)).collect(),
+        )?;
+        let heard = |how: Hearing| {
+            let known = self.exporters.iter().filter_map(move |e| Some((e, e.hearing?)));
+            known.map(|(e, hearing)| (label(e), f64::from(u8::from(hearing == how)))).collect()
+        };
+        out.gauges("spillway_exporter_silent", "1 while nothing comes of it", heard(Hearing::Silent))?;
+        out.gauges(
+            "spillway_exporter_heard_in_part",
+            "1 while most of what it usually tells is missing",
+            heard(Hearing::Part),
         )
     }
 

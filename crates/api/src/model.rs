@@ -171,6 +171,12 @@ pub struct Exporter {
     pub faults: std::collections::BTreeMap<String, u64>,
     /// Time of the last datagram, RFC 3339.
     pub last_seen: Option<String>,
+    /// `whole`: as usual; `part`: most of it is lost, or far less comes than usual; `silent`; `unknown` within its first minute.
+    pub heard: String,
+    /// Since when it is heard like that, RFC 3339.
+    pub heard_since: Option<String>,
+    /// What it usually tells: flow records and packet samples per second.
+    pub usual_records_per_second: Option<f64>,
 }
 
 /// One page of attacks.
