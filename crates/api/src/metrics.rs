@@ -78,6 +78,10 @@ pub struct Exporter {
     pub sampling_rate: Option<u32>,
     /// Time of the last datagram, seconds since 1970; 0 when none came since the start.
     pub last_seen: f64,
+    /// How many times what its samples say its interfaces count.
+    pub truth_factor: Option<f64>,
+    /// Whether its numbers are no ground to act on.
+    pub doubtful: bool,
     /// How it is heard, once that can be told.
     pub hearing: Option<Hearing>,
 }
@@ -190,6 +194,17 @@ impl Metrics {
             "spillway_exporter_last_seen_timestamp_seconds",
             "Time of the last datagram",
             self.exporters.iter().filter(|e| e.last_seen > 0.0).map(|e| (label(e), e.last_seen)).collect(),
+        )?;
+        let truths = || self.exporters.iter().filter_map(|e| Some((e, e.truth_factor?)));
+        out.gauges(
+            "spillway_exporter_truth_factor",
+            "Packets by interface counters over packets estimated from samples, last five minutes",
+            truths().map(|(e, factor)| (label(e), factor)).collect(),
+        )?;
+        out.gauges(
+            "spillway_exporter_doubtful",
+            "1 while nothing acts on what it tells, for its own counters belie it",
+            truths().map(|(e, _)| (label(e), f64::from(u8::from(e.doubtful)))).collect(),
         )?;
         let heard = |how: Hearing| {
             let known = self.exporters.iter().filter_map(move |e| Some((e, e.hearing?)));

@@ -48,6 +48,8 @@ pub struct Attack {
     pub bytes: u64,
     /// Where it enters, the largest first.
     pub entries: Vec<Entry>,
+    /// Most of it was told by exporters whose own counters belie them: nothing acts on it.
+    pub doubtful: bool,
 }
 
 /// One way into the network.
@@ -171,6 +173,12 @@ pub struct Exporter {
     pub faults: std::collections::BTreeMap<String, u64>,
     /// Time of the last datagram, RFC 3339.
     pub last_seen: Option<String>,
+    /// How many times what its samples say its interfaces count, over the last five minutes; `null` while that is not known.
+    pub truth_factor: Option<f64>,
+    /// That was beyond 1.3, either way, for a quarter of an hour.
+    pub truth_off: bool,
+    /// Beyond 3: attacks that it tells of are shown, and nothing acts on them.
+    pub doubtful: bool,
     /// `whole`: as usual; `part`: most of it is lost, or far less comes than usual; `silent`; `unknown` within its first minute.
     pub heard: String,
     /// Since when it is heard like that, RFC 3339.

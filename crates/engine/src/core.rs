@@ -236,6 +236,11 @@ impl Engine {
             .filter_map(|(exporter, _)| self.silence.address(*exporter))
             .collect();
         self.silence.hear(until, feeds, dropped, &busy);
+        if self.silence.doubtful().next().is_some() {
+            for incident in &mut self.incidents {
+                incident.sight.doubt(&self.silence, &incident.entries);
+            }
+        }
         if self.settings.profile == Profile::Daemon {
             let whole = self.silence.is_whole();
             for incident in &mut self.incidents {

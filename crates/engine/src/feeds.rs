@@ -42,6 +42,7 @@ impl Feeds {
             if now == before {
                 continue;
             }
+            let verdict = view.truth.verdict();
             feeds.push(Feed {
                 exporter: index(view.index),
                 address: view.address,
@@ -50,6 +51,7 @@ impl Feeds {
                 // What came late was counted as lost at first, and is taken back.
                 lost_datagrams: now.lost_datagrams.saturating_sub(before.lost_datagrams),
                 lost_records: now.lost_records.saturating_sub(before.lost_records),
+                doubt: verdict.factor().filter(|_| verdict.is_doubtful()),
             });
         }
         feeds

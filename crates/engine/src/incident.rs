@@ -71,6 +71,10 @@ pub(crate) struct Incident {
     pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
     pub(crate) samples_seen: u64,
+    /// Of its packets, those told by exporters whose numbers are doubtful.
+    pub(crate) doubtful: u64,
+    /// Whether they are most, as last looked at.
+    pub(crate) is_doubtful: bool,
     /// Whether its end could be seen.
     pub(crate) sight: Sight,
     /// Whether something happened that the outside has not been told.
@@ -163,6 +167,8 @@ impl Incident {
             derived: 0,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
+            doubtful: 0,
+            is_doubtful: false,
             sight: Sight::default(),
             changed: true,
             told: (Timestamp::ZERO, 0),
@@ -225,6 +231,7 @@ impl Incident {
                 vector.packets += packets;
                 vector.bytes += bytes;
                 self.packets += packets;
+                self.doubtful += part_of(packets, cell.doubtful.into(), cell.samples.into());
                 self.bytes += bytes;
                 self.last = self.last.max(cell.last);
                 let mut so_far = 0;
@@ -248,6 +255,8 @@ impl Incident {
         }
         self.absorb_samples(tick, settings, only);
         self.absorbed = self.absorbed.max(tick.until);
+        let doubtful = self.doubtful > self.packets / 2;
+        self.changed |= std::mem::replace(&mut self.is_doubtful, doubtful) != doubtful;
     }
 
     /// Chooses the ports that dominate each vector, from the examples.

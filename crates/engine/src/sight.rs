@@ -25,6 +25,8 @@ pub(crate) struct Sight {
     missed: Span,
     /// Who is missing, and their share of the attack.
     missing: (String, f64),
+    /// Whose numbers are doubtful, and by how much.
+    doubts: String,
 }
 
 impl Sight {
@@ -58,6 +60,35 @@ impl Sight {
             }
             (false, None) => false,
         }
+    }
+
+    /// Notes whose numbers are doubtful, of those who tell of it; where nobody counted them, of all.
+    pub(crate) fn doubt(&mut self, silence: &Silence, entries: &BTreeMap<(u32, Option<u32>), u64>) {
+        let weights = self.weights(silence, entries);
+        let tells = |address: &IpAddr| weights.is_empty() || weights.contains_key(address);
+        let mut names: Vec<String> = silence
+            .doubtful()
+            .filter(|(address, _)| tells(address))
+            .map(|(address, factor)| {
+                format!("the interfaces of {address} count {factor:.2} times what it tells")
+            })
+            .collect();
+        if let Some(more) = names.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+            names.truncate(NAMED_MAX);
+            names.push(format!("{more} more"));
+        }
+        if !names.is_empty() {
+            self.doubts = names.join(", ");
+        }
+    }
+
+    /// Says why nothing acts on an attack that is mostly told by exporters whose numbers are doubtful.
+    pub(crate) fn explain_doubt(&self, part: u64, whole: u64) -> String {
+        format!(
+            "nothing acts on it: {} % of its packets were told by exporters whose numbers are doubtful ({})",
+            part.saturating_mul(100) / whole.max(1),
+            self.doubts
+        )
     }
 
     /// From when on quiet counts: nothing is known of a time without witnesses. `None`: they are missing now.

@@ -55,6 +55,8 @@ pub struct Feed {
     pub lost_datagrams: u64,
     /// Records that its sequence numbers miss.
     pub lost_records: u64,
+    /// Where its numbers are doubtful: how many times what its samples say its interfaces count.
+    pub doubt: Option<f64>,
 }
 
 /// How an exporter is heard.
@@ -92,6 +94,8 @@ pub struct Heard {
     pub since: Timestamp,
     /// Its usual records per second; `None` while that is not known yet.
     pub usual: Option<f64>,
+    /// Where its numbers are doubtful: how many times what its samples say its interfaces count.
+    pub doubt: Option<f64>,
 }
 
 /// What is remembered of one exporter.
@@ -109,6 +113,8 @@ pub(crate) struct Memory {
     since: Timestamp,
     datagrams: Passed,
     records: Passed,
+    #[serde(default)]
+    pub(crate) doubt: Option<f64>,
 }
 
 /// What came and what did not, fading.
@@ -173,6 +179,11 @@ impl Silence {
         self.somebody() && self.memories.values().all(|memory| memory.hearing == Hearing::Whole)
     }
 
+    /// Whose numbers are doubtful, and by which factor.
+    pub(crate) fn doubtful(&self) -> impl Iterator<Item = (IpAddr, f64)> + '_ {
+        self.memories.iter().filter_map(|(address, memory)| Some((*address, memory.doubt?)))
+    }
+
     /// Whether somebody is heard as usual.
     pub(crate) fn somebody(&self) -> bool {
         self.memories.values().any(|memory| memory.hearing == Hearing::Whole)
@@ -185,6 +196,7 @@ impl Silence {
             hearing: memory.hearing,
             since: memory.since,
             usual: memory.is_known().then_some(memory.usual),
+            doubt: memory.doubt,
         })
     }
 
@@ -232,6 +244,7 @@ impl Feed {
         self.records += other.records;
         self.lost_datagrams += other.lost_datagrams;
         self.lost_records += other.lost_records;
+        self.doubt = self.doubt.or(other.doubt);
     }
 }
 
@@ -250,6 +263,7 @@ impl Memory {
         self.count(secs, pause, news);
         let lost = self.datagrams.share().max(self.records.share()).max(dropped);
         let came = news.is_some_and(|feed| feed.datagrams > 0);
+        self.doubt = news.map_or(self.doubt, |feed| feed.doubt);
         let now = if silent {
             Hearing::Silent
         } else if !came {
@@ -335,6 +349,7 @@ mod tests {
                 records: u64::from(tick.is_multiple_of(4)) * records,
                 lost_datagrams: u64::from(tick.is_multiple_of(4)) * lost,
                 lost_records: 0,
+                doubt: None,
             };
             silence.hear(Timestamp::from_millis(250 * (tick + 1)), &[feed], 0, &BTreeSet::new());
         }
@@ -385,6 +400,7 @@ mod tests {
                 records: 24,
                 lost_datagrams: 0,
                 lost_records: 0,
+                doubt: None,
             };
             silence.hear(Timestamp::from_millis(1_100_000 + 250 * tick), &[feed], 30, &BTreeSet::new());
         }

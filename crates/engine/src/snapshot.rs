@@ -56,6 +56,8 @@ struct SavedIncident {
     /// Packets by exporter: who has to be heard before it can be over.
     #[serde(default)]
     witnesses: Vec<(IpAddr, u64)>,
+    #[serde(default)]
+    doubtful: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -169,6 +171,7 @@ fn save(i: &Incident, silence: &Silence) -> SavedIncident {
         peak_bytes: i.peak.bytes_max,
         rules: i.rules.clone(),
         rules_explain: i.rules_explain.clone(),
+        doubtful: i.doubtful,
         witnesses: i.sight.weights(silence, &i.entries).into_iter().collect(),
     }
 }
@@ -209,5 +212,7 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
     i.rules_explain = saved.rules_explain;
     i.sight.witnesses = saved.witnesses.into_iter().collect();
     i.sight.resumed = true;
+    i.doubtful = saved.doubtful;
+    i.is_doubtful = i.doubtful > i.packets / 2;
     i
 }

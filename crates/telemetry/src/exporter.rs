@@ -34,6 +34,14 @@ pub struct Settings {
     pub inner: bool,
 }
 
+impl Settings {
+    /// N of 1:N as it reaches detection, of what the exporter is believed.
+    #[inline]
+    pub(crate) fn sampling_of(&self, believed: Option<u32>) -> Option<u32> {
+        if self.sampling_override { self.sampling.or(believed) } else { believed.or(self.sampling) }
+    }
+}
+
 /// State of one exporter.
 #[derive(Debug)]
 pub(crate) struct Exporter {

@@ -29,6 +29,7 @@ pub mod store;
 mod times;
 pub mod told;
 pub mod truth;
+pub mod verdict;
 pub mod waiting;
 
 pub use collector::Collector;

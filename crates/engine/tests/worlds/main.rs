@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
 mod determinism;
+mod doubt;
 mod provider;
 mod silence;
 mod world;

@@ -87,7 +87,16 @@ pub(crate) fn found(scenario: &Scenario) -> Vec<Attack> {
 /// What the daemon tells and when, where datagrams for which `arrives` is false (by time and number) get lost.
 pub(crate) fn heard(
     scenario: &Scenario,
+    arrives: impl FnMut(Timestamp, u64) -> bool,
+) -> Vec<(Timestamp, Attack)> {
+    told_by(scenario, arrives, 0)
+}
+
+/// As [`heard`], where the first `liars` routers tell ten times what their interfaces count.
+pub(crate) fn told_by(
+    scenario: &Scenario,
     mut arrives: impl FnMut(Timestamp, u64) -> bool,
+    liars: u32,
 ) -> Vec<(Timestamp, Attack)> {
     let mut settings = Settings::of(Profile::Daemon);
     settings.networks.clone_from(&scenario.config.networks);
@@ -102,7 +111,10 @@ pub(crate) fn heard(
         while open < sent.at.tick(tick) {
             open += 1;
             let until = Timestamp::ZERO.plus(tick.times(open));
-            let feeds = feeds.since(&collector, |index| index);
+            let mut feeds = feeds.since(&collector, |index| index);
+            for feed in feeds.iter_mut().filter(|feed| feed.exporter < liars) {
+                feed.doubt = Some(0.1);
+            }
             engine.handle(until, Input::Health { until, feeds, dropped: 0 });
             engine.handle(until, Input::Tick { until, shards: vec![shard.close()] });
             if engine.poll_timeout().is_some_and(|deadline| deadline <= until) {
@@ -114,7 +126,9 @@ pub(crate) fn heard(
         }
         if arrives(sent.at, number) {
             collector.datagram(sent.at, address(sent.router), &sent.bytes, &mut |_, record| {
-                record.into_iter().for_each(|record| shard.record(record));
+                if let Some(record) = record {
+                    shard.record(&Record { doubtful: record.exporter < liars, ..*record });
+                }
             });
         }
     }

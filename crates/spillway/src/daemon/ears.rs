@@ -49,6 +49,16 @@ impl Ears {
         self.listened = now;
         let now: BTreeMap<IpAddr, Heard> = engine.heard().map(|heard| (heard.address, heard)).collect();
         for (exporter, heard) in &now {
+            let doubted = self.heard.get(exporter).is_some_and(|heard| heard.doubt.is_some());
+            match heard.doubt {
+                Some(factor) if !doubted => tracing::warn!(
+                    %exporter,
+                    factor,
+                    "the exporter's interfaces count so many times what it tells; nothing acts on that: check its sampling rate"
+                ),
+                None if doubted => tracing::info!(%exporter, "the exporter's numbers are believed again"),
+                _ => {}
+            }
             let before = self.heard.get(exporter).map_or(Hearing::Whole, |heard| heard.hearing);
             match (before, heard.hearing) {
                 (before, now) if before == now => {}
@@ -90,6 +100,7 @@ mod tests {
                 records: 80,
                 lost_datagrams: 0,
                 lost_records: 0,
+                doubt: None,
             };
             let feeds = if (100..120).contains(&second) { Vec::new() } else { vec![feed] };
             engine.handle(until, Input::Health { until, feeds, dropped: 0 });

@@ -218,6 +218,8 @@ impl Source {
             exporter.faults = document.faults;
             exporter.sequence_lost = document.sequence_lost;
             exporter.sampling_rate = document.sampling_rate;
+            exporter.truth_factor = document.truth_factor;
+            exporter.doubtful = document.doubtful;
             exporter.last_seen = seen.last_seen.nanos() as f64 / 1e9;
             out.insert(document.address, exporter);
         }

@@ -283,6 +283,9 @@ impl<'a> Worker<'a> {
                 .iter()
                 .map(|(index, name)| (index.to_string(), name.text.clone()))
                 .collect(),
+            truth_factor: view.truth.verdict().factor(),
+            truth_off: view.truth.verdict().is_off(),
+            doubtful: view.truth.verdict().is_doubtful(),
             heard: "unknown".to_owned(),
             heard_since: None,
             usual_records_per_second: None,
