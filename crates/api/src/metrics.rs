@@ -78,6 +78,12 @@ pub struct Exporter {
     pub sampling_rate: Option<u32>,
     /// Time of the last datagram, seconds since 1970; 0 when none came since the start.
     pub last_seen: f64,
+    /// From a flow's first packet to its arrival, and how long flows last, for 99 of 100, in seconds.
+    pub export_delay: Option<f64>,
+    /// See `export_delay`.
+    pub flow_duration: Option<f64>,
+    /// Earliest possible detection, seconds after the first packet.
+    pub earliest_detection: Option<f64>,
     /// How many times what its samples say its interfaces count.
     pub truth_factor: Option<f64>,
     /// Whether its numbers are no ground to act on.
@@ -194,6 +200,24 @@ impl Metrics {
             "spillway_exporter_last_seen_timestamp_seconds",
             "Time of the last datagram",
             self.exporters.iter().filter(|e| e.last_seen > 0.0).map(|e| (label(e), e.last_seen)).collect(),
+        )?;
+        let gauge = |of: fn(&Exporter) -> Option<f64>| {
+            self.exporters.iter().filter_map(move |e| Some((label(e), of(e)?))).collect()
+        };
+        out.gauges(
+            "spillway_exporter_export_delay_seconds",
+            "First packet of a flow to its arrival, 99th percentile",
+            gauge(|e| e.export_delay),
+        )?;
+        out.gauges(
+            "spillway_exporter_flow_duration_seconds",
+            "Duration of flows, 99th percentile: the active timeout in effect",
+            gauge(|e| e.flow_duration),
+        )?;
+        out.gauges(
+            "spillway_exporter_earliest_detection_seconds",
+            "Earliest possible detection after the first packet",
+            gauge(|e| e.earliest_detection),
         )?;
         let truths = || self.exporters.iter().filter_map(|e| Some((e, e.truth_factor?)));
         out.gauges(

@@ -173,6 +173,12 @@ pub struct Exporter {
     pub faults: std::collections::BTreeMap<String, u64>,
     /// Time of the last datagram, RFC 3339.
     pub last_seen: Option<String>,
+    /// Where it tells of flows: seconds from the first packet to the arrival of 99 of 100; `null` while few came.
+    pub export_delay_seconds: Option<f64>,
+    /// How long 99 of 100 of its flows last: its active timeout in effect.
+    pub flow_duration_seconds: Option<f64>,
+    /// Earliest possible detection of what it alone tells, seconds after the first packet.
+    pub earliest_detection_seconds: Option<f64>,
     /// How many times what its samples say its interfaces count, over the last five minutes; `null` while that is not known.
     pub truth_factor: Option<f64>,
     /// That was beyond 1.3, either way, for a quarter of an hour.

@@ -224,6 +224,7 @@ impl Engine {
         for candidate in candidates {
             self.consider(until, &candidate);
         }
+        self.note_witnesses();
         self.review(until);
         self.tell(until);
     }
@@ -236,15 +237,24 @@ impl Engine {
             .filter_map(|(exporter, _)| self.silence.address(*exporter))
             .collect();
         self.silence.hear(until, feeds, dropped, &busy);
-        if self.silence.doubtful().next().is_some() {
-            for incident in &mut self.incidents {
-                incident.sight.doubt(&self.silence, &incident.entries);
-            }
-        }
         if self.settings.profile == Profile::Daemon {
             let whole = self.silence.is_whole();
             for incident in &mut self.incidents {
                 incident.changed |= incident.sight.judge(&self.silence, &incident.entries, (until, whole));
+            }
+        }
+    }
+
+    /// What there is to say of those who tell of the attacks.
+    fn note_witnesses(&mut self) {
+        let doubts = self.silence.doubtful().next().is_some();
+        let delays = self.silence.delayed().next().is_some();
+        for incident in &mut self.incidents {
+            if doubts {
+                incident.sight.doubt(&self.silence, &incident.entries);
+            }
+            if delays {
+                incident.sight.note_delay(&self.silence, &incident.entries);
             }
         }
     }

@@ -51,6 +51,7 @@ impl Feeds {
                 // What came late was counted as lost at first, and is taken back.
                 lost_datagrams: now.lost_datagrams.saturating_sub(before.lost_datagrams),
                 lost_records: now.lost_records.saturating_sub(before.lost_records),
+                delay: view.delay.export().zip(view.delay.lasting()),
                 doubt: verdict.factor().filter(|_| verdict.is_doubtful()),
             });
         }

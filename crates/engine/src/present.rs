@@ -192,6 +192,7 @@ fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) ->
         lines.extend(state.terms.iter().map(|t| format!("  {:+.1}  {}", t.weight, t.text)));
     }
     lines.extend(incident.rules_explain.iter().cloned());
+    lines.extend(incident.sight.delay.clone());
     if incident.is_doubtful {
         lines.push(incident.sight.explain_doubt(incident.doubtful, incident.packets));
     }

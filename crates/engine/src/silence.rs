@@ -57,6 +57,8 @@ pub struct Feed {
     pub lost_records: u64,
     /// Where its numbers are doubtful: how many times what its samples say its interfaces count.
     pub doubt: Option<f64>,
+    /// It tells of flows: from the first packet to the arrival of 99 of 100, and how long they last.
+    pub delay: Option<(Span, Span)>,
 }
 
 /// How an exporter is heard.
@@ -115,6 +117,8 @@ pub(crate) struct Memory {
     records: Passed,
     #[serde(default)]
     pub(crate) doubt: Option<f64>,
+    #[serde(skip)]
+    pub(crate) delay: Option<(Span, Span)>,
 }
 
 /// What came and what did not, fading.
@@ -184,6 +188,11 @@ impl Silence {
         self.memories.iter().filter_map(|(address, memory)| Some((*address, memory.doubt?)))
     }
 
+    /// Who tells of flows, and when.
+    pub(crate) fn delayed(&self) -> impl Iterator<Item = (IpAddr, (Span, Span))> + '_ {
+        self.memories.iter().filter_map(|(address, memory)| Some((*address, memory.delay?)))
+    }
+
     /// Whether somebody is heard as usual.
     pub(crate) fn somebody(&self) -> bool {
         self.memories.values().any(|memory| memory.hearing == Hearing::Whole)
@@ -245,6 +254,7 @@ impl Feed {
         self.lost_datagrams += other.lost_datagrams;
         self.lost_records += other.lost_records;
         self.doubt = self.doubt.or(other.doubt);
+        self.delay = self.delay.or(other.delay);
     }
 }
 
@@ -263,7 +273,9 @@ impl Memory {
         self.count(secs, pause, news);
         let lost = self.datagrams.share().max(self.records.share()).max(dropped);
         let came = news.is_some_and(|feed| feed.datagrams > 0);
-        self.doubt = news.map_or(self.doubt, |feed| feed.doubt);
+        if let Some(feed) = news {
+            (self.doubt, self.delay) = (feed.doubt, feed.delay);
+        }
         let now = if silent {
             Hearing::Silent
         } else if !came {
@@ -350,6 +362,7 @@ mod tests {
                 lost_datagrams: u64::from(tick.is_multiple_of(4)) * lost,
                 lost_records: 0,
                 doubt: None,
+                delay: None,
             };
             silence.hear(Timestamp::from_millis(250 * (tick + 1)), &[feed], 0, &BTreeSet::new());
         }
@@ -401,6 +414,7 @@ mod tests {
                 lost_datagrams: 0,
                 lost_records: 0,
                 doubt: None,
+                delay: None,
             };
             silence.hear(Timestamp::from_millis(1_100_000 + 250 * tick), &[feed], 30, &BTreeSet::new());
         }

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use base::Timestamp;
 use base::map::Seed;
 
+use crate::delay::Delay;
 use crate::interface::Names;
 use crate::record::{Observed, RateSource, Sampling};
 use crate::sampling::Rates;
@@ -56,6 +57,7 @@ pub(crate) struct Exporter {
     pub(crate) waiting: Waiting,
     pub(crate) names: Names,
     pub(crate) truth: Truth,
+    pub(crate) delay: Delay,
     sequences: BTreeMap<(Format, u128, u32), Sequence>,
     ingress: Ingress,
 }
@@ -125,6 +127,7 @@ impl Exporter {
             waiting: Waiting::default(),
             names: Names::default(),
             truth: Truth::new(seed),
+            delay: Delay::default(),
             sequences: BTreeMap::new(),
             ingress: Ingress::default(),
         }

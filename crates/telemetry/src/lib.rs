@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod collector;
 mod data;
+pub mod delay;
 mod element;
 pub mod exporter;
 mod flow;

@@ -89,12 +89,13 @@ pub(crate) fn heard(
     scenario: &Scenario,
     arrives: impl FnMut(Timestamp, u64) -> bool,
 ) -> Vec<(Timestamp, Attack)> {
-    told_by(scenario, arrives, 0)
+    told_by(scenario, "sflow", arrives, 0)
 }
 
-/// As [`heard`], where the first `liars` routers tell ten times what their interfaces count.
+/// As [`heard`], by this format, where the first `liars` routers tell ten times what their interfaces count.
 pub(crate) fn told_by(
     scenario: &Scenario,
+    format: &str,
     mut arrives: impl FnMut(Timestamp, u64) -> bool,
     liars: u32,
 ) -> Vec<(Timestamp, Attack)> {
@@ -107,7 +108,7 @@ pub(crate) fn told_by(
     let mut feeds = Feeds::default();
     let mut told = Vec::new();
     let mut open = scenario.config.start.tick(tick);
-    for (number, sent) in (0..).zip(Fleet::new(scenario.world(), routers(scenario, "sflow"))) {
+    for (number, sent) in (0..).zip(Fleet::new(scenario.world(), routers(scenario, format))) {
         while open < sent.at.tick(tick) {
             open += 1;
             let until = Timestamp::ZERO.plus(tick.times(open));

@@ -101,6 +101,7 @@ mod tests {
                 lost_datagrams: 0,
                 lost_records: 0,
                 doubt: None,
+                delay: None,
             };
             let feeds = if (100..120).contains(&second) { Vec::new() } else { vec![feed] };
             engine.handle(until, Input::Health { until, feeds, dropped: 0 });

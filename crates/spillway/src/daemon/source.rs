@@ -218,6 +218,9 @@ impl Source {
             exporter.faults = document.faults;
             exporter.sequence_lost = document.sequence_lost;
             exporter.sampling_rate = document.sampling_rate;
+            exporter.export_delay = document.export_delay_seconds;
+            exporter.flow_duration = document.flow_duration_seconds;
+            exporter.earliest_detection = document.earliest_detection_seconds;
             exporter.truth_factor = document.truth_factor;
             exporter.doubtful = document.doubtful;
             exporter.last_seen = seen.last_seen.nanos() as f64 / 1e9;

@@ -283,6 +283,9 @@ impl<'a> Worker<'a> {
                 .iter()
                 .map(|(index, name)| (index.to_string(), name.text.clone()))
                 .collect(),
+            export_delay_seconds: view.delay.export().map(Span::as_secs_f64),
+            flow_duration_seconds: view.delay.lasting().map(Span::as_secs_f64),
+            earliest_detection_seconds: view.delay.earliest_detection().map(Span::as_secs_f64),
             truth_factor: view.truth.verdict().factor(),
             truth_off: view.truth.verdict().is_off(),
             doubtful: view.truth.verdict().is_doubtful(),
