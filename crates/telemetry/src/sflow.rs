@@ -226,7 +226,7 @@ fn tell_ip(told: &mut Told, ip: &SampledIp) {
     if protocol == Some(packet::TCP) {
         told.tcp_flags = u16::try_from(ip.tcp_flags).ok();
     }
-    told.bytes = told.bytes.or(Some(u64::from(ip.length)));
+    told.bytes = told.bytes.or_else(|| Some(u64::from(ip.length)));
 }
 
 fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) {
