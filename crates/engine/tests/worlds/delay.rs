@@ -3,13 +3,13 @@
 use base::Span;
 use engine::report::Severity;
 
-use crate::world::{last, told_by};
+use crate::world::{Way, last, told_by};
 
 #[test]
 fn an_attack_told_by_flow_caches_says_how_early_it_could_be_seen() {
     let mut scenario = sim::scenario::measured("syn-200k", Span::from_secs(90), 1).unwrap();
     scenario.config.span = Span::from_secs(150);
-    let told = told_by(&scenario, "ipfix", |_, _| true, 0);
+    let told = told_by(&scenario, Way { format: "ipfix", ..Way::default() }, |_, _| true);
     let attacks = last(told.into_iter().map(|(_, attack)| attack).collect());
     let attack = attacks.iter().find(|attack| attack.severity == Severity::Attack).unwrap();
     let line = attack.explain.iter().find(|line| line.starts_with("told by a flow cache")).unwrap();

@@ -4,11 +4,11 @@ use engine::report::{Attack, Severity};
 use engine::{Profile, Settings};
 use telemetry::record::Sampling;
 
-use crate::world::{last, measured, outputs, records, told_by};
+use crate::world::{Way, last, measured, outputs, records, told_by};
 
 /// The one attack of a SYN flood that four routers tell of, of which some are liars.
 fn attack(liars: u32) -> Attack {
-    let told = told_by(&measured("syn-200k", 1), "sflow", |_, _| true, liars);
+    let told = told_by(&measured("syn-200k", 1), Way { liars, ..Way::default() }, |_, _| true);
     let mut attacks = last(told.into_iter().map(|(_, attack)| attack).collect());
     attacks.retain(|attack| attack.severity == Severity::Attack);
     assert_eq!(attacks.len(), 1);

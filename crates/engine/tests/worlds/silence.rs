@@ -4,7 +4,7 @@ use base::{Span, Timestamp};
 use engine::report::{Attack, Severity, State};
 use sim::scenario::Scenario;
 
-use crate::world::{heard, measured};
+use crate::world::{Way, heard, measured, told_by};
 
 const LEAD: u64 = 90;
 
@@ -97,6 +97,22 @@ fn an_attack_that_ends_in_silence_is_over_when_telemetry_is_back_and_shows_it() 
         let line = over.explain.last().unwrap();
         assert!(line.contains("it may have ended at any time between"), "{line}");
     }
+}
+
+#[test]
+fn a_restart_in_silence_ends_nothing() {
+    let scenario = flood(120);
+    let restart = Some(scenario.config.start.plus(Span::from_secs(300)));
+    let told = told_by(&scenario, Way { restart, ..Way::default() }, |at, _| {
+        !(120..420).contains(&second(&scenario, at))
+    });
+    let told: Vec<_> = told
+        .into_iter()
+        .filter(|(_, attack)| attack.severity == Severity::Attack)
+        .map(|(at, attack)| (second(&scenario, at), attack))
+        .collect();
+    let (at, _) = over_once(&told);
+    assert!((480..=510).contains(&at), "over at {at}");
 }
 
 #[test]

@@ -89,31 +89,48 @@ pub(crate) fn heard(
     scenario: &Scenario,
     arrives: impl FnMut(Timestamp, u64) -> bool,
 ) -> Vec<(Timestamp, Attack)> {
-    told_by(scenario, "sflow", arrives, 0)
+    told_by(scenario, Way::default(), arrives)
 }
 
-/// As [`heard`], by this format, where the first `liars` routers tell ten times what their interfaces count.
+/// What is special about a world's telemetry.
+pub(crate) struct Way {
+    pub(crate) format: &'static str,
+    /// So many of the routers tell ten times what their interfaces count.
+    pub(crate) liars: u32,
+    /// The daemon is started again then, from its snapshot.
+    pub(crate) restart: Option<Timestamp>,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self { format: "sflow", liars: 0, restart: None }
+    }
+}
+
+/// As [`heard`], in this way.
 pub(crate) fn told_by(
     scenario: &Scenario,
-    format: &str,
+    way: Way,
     mut arrives: impl FnMut(Timestamp, u64) -> bool,
-    liars: u32,
 ) -> Vec<(Timestamp, Attack)> {
     let mut settings = Settings::of(Profile::Daemon);
     settings.networks.clone_from(&scenario.config.networks);
     let tick = settings.tick;
     let mut collector = Collector::new(telemetry::collector::Settings::default(), Seed::new(1));
     let mut shard = Shard::new(settings.profile, &settings.networks, tick, 7);
-    let mut engine = Engine::new(settings, Seed::new(1));
+    let mut engine = Engine::new(settings.clone(), Seed::new(1));
     let mut feeds = Feeds::default();
     let mut told = Vec::new();
     let mut open = scenario.config.start.tick(tick);
-    for (number, sent) in (0..).zip(Fleet::new(scenario.world(), routers(scenario, format))) {
+    for (number, sent) in (0..).zip(Fleet::new(scenario.world(), routers(scenario, way.format))) {
         while open < sent.at.tick(tick) {
             open += 1;
             let until = Timestamp::ZERO.plus(tick.times(open));
+            if way.restart == Some(until) {
+                engine = Engine::restore(settings.clone(), Seed::new(2), &engine.snapshot()).unwrap();
+            }
             let mut feeds = feeds.since(&collector, |index| index);
-            for feed in feeds.iter_mut().filter(|feed| feed.exporter < liars) {
+            for feed in feeds.iter_mut().filter(|feed| feed.exporter < way.liars) {
                 feed.doubt = Some(0.1);
             }
             engine.handle(until, Input::Health { until, feeds, dropped: 0 });
@@ -128,7 +145,7 @@ pub(crate) fn told_by(
         if arrives(sent.at, number) {
             collector.datagram(sent.at, address(sent.router), &sent.bytes, &mut |_, record| {
                 if let Some(record) = record {
-                    shard.record(&Record { doubtful: record.exporter < liars, ..*record });
+                    shard.record(&Record { doubtful: record.exporter < way.liars, ..*record });
                 }
             });
         }
