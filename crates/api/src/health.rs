@@ -13,7 +13,7 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Traffic is watched.
+/// Traffic is watched. Lines after the first say what is amiss all the same: exporters that are silent, say.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
@@ -23,7 +23,11 @@ pub(crate) async fn healthz() -> &'static str {
 )]
 pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
     match shared.source.ready() {
-        Ok(()) => "ready\n".into_response(),
+        Ok(()) => {
+            let notes = shared.source.notes().into_iter();
+            let lines = std::iter::once("ready".to_owned()).chain(notes).map(|line| line + "\n");
+            lines.collect::<String>().into_response()
+        }
         Err(missing) => {
             let hint = "wait, or look at the daemon's log";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, missing, hint).into_response()

@@ -16,6 +16,8 @@ pub trait Source: Send + Sync + 'static {
     fn metrics(&self) -> Metrics;
     /// `Err` says in a sentence what is still missing before traffic is watched.
     fn ready(&self) -> Result<(), String>;
+    /// What is amiss all the same, a sentence each.
+    fn notes(&self) -> Vec<String>;
 }
 
 /// Attacks and exporters as of one tick.

@@ -76,8 +76,31 @@ pub struct Exporter {
     pub sequence_lost: u64,
     /// N of 1:N, where known.
     pub sampling_rate: Option<u32>,
-    /// Time of the last datagram, seconds since 1970.
+    /// Time of the last datagram, seconds since 1970; 0 when none came since the start.
     pub last_seen: f64,
+    /// From a flow's first packet to its arrival, and how long flows last, for 99 of 100, in seconds.
+    pub export_delay: Option<f64>,
+    /// See `export_delay`.
+    pub flow_duration: Option<f64>,
+    /// Earliest possible detection, seconds after the first packet.
+    pub earliest_detection: Option<f64>,
+    /// How many times what its samples say its interfaces count.
+    pub truth_factor: Option<f64>,
+    /// Whether its numbers are no ground to act on.
+    pub doubtful: bool,
+    /// How it is heard, once that can be told.
+    pub hearing: Option<Hearing>,
+}
+
+/// How an exporter is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// As usual.
+    Whole,
+    /// In part.
+    Part,
+    /// Not at all.
+    Silent,
 }
 
 /// Counts per bucket of a duration.
@@ -176,7 +199,46 @@ impl Metrics {
         out.gauges(
             "spillway_exporter_last_seen_timestamp_seconds",
             "Time of the last datagram",
-            self.exporters.iter().map(|e| (label(e), e.last_seen)).collect(),
+            self.exporters.iter().filter(|e| e.last_seen > 0.0).map(|e| (label(e), e.last_seen)).collect(),
+        )?;
+        let gauge = |of: fn(&Exporter) -> Option<f64>| {
+            self.exporters.iter().filter_map(move |e| Some((label(e), of(e)?))).collect()
+        };
+        out.gauges(
+            "spillway_exporter_export_delay_seconds",
+            "First packet of a flow to its arrival, 99th percentile",
+            gauge(|e| e.export_delay),
+        )?;
+        out.gauges(
+            "spillway_exporter_flow_duration_seconds",
+            "Duration of flows, 99th percentile: the active timeout in effect",
+            gauge(|e| e.flow_duration),
+        )?;
+        out.gauges(
+            "spillway_exporter_earliest_detection_seconds",
+            "Earliest possible detection after the first packet",
+            gauge(|e| e.earliest_detection),
+        )?;
+        let truths = || self.exporters.iter().filter_map(|e| Some((e, e.truth_factor?)));
+        out.gauges(
+            "spillway_exporter_truth_factor",
+            "Packets by interface counters over packets estimated from samples, last five minutes",
+            truths().map(|(e, factor)| (label(e), factor)).collect(),
+        )?;
+        out.gauges(
+            "spillway_exporter_doubtful",
+            "1 while nothing acts on what it tells, for its own counters belie it",
+            truths().map(|(e, _)| (label(e), f64::from(u8::from(e.doubtful)))).collect(),
+        )?;
+        let heard = |how: Hearing| {
+            let known = self.exporters.iter().filter_map(move |e| Some((e, e.hearing?)));
+            known.map(|(e, hearing)| (label(e), f64::from(u8::from(hearing == how)))).collect()
+        };
+        out.gauges("spillway_exporter_silent", "1 while nothing comes of it", heard(Hearing::Silent))?;
+        out.gauges(
+            "spillway_exporter_heard_in_part",
+            "1 while most of what it usually tells is missing",
+            heard(Hearing::Part),
         )
     }
 

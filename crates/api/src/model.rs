@@ -48,6 +48,8 @@ pub struct Attack {
     pub bytes: u64,
     /// Where it enters, the largest first.
     pub entries: Vec<Entry>,
+    /// Most of it was told by exporters whose own counters belie them: nothing acts on it.
+    pub doubtful: bool,
 }
 
 /// One way into the network.
@@ -171,6 +173,24 @@ pub struct Exporter {
     pub faults: std::collections::BTreeMap<String, u64>,
     /// Time of the last datagram, RFC 3339.
     pub last_seen: Option<String>,
+    /// Where it tells of flows: seconds from the first packet to the arrival of 99 of 100; `null` while few came.
+    pub export_delay_seconds: Option<f64>,
+    /// How long 99 of 100 of its flows last: its active timeout in effect.
+    pub flow_duration_seconds: Option<f64>,
+    /// Earliest possible detection of what it alone tells, seconds after the first packet.
+    pub earliest_detection_seconds: Option<f64>,
+    /// How many times what its samples say its interfaces count, over the last five minutes; `null` while that is not known.
+    pub truth_factor: Option<f64>,
+    /// That was beyond 1.3, either way, for a quarter of an hour.
+    pub truth_off: bool,
+    /// Beyond 3: attacks that it tells of are shown, and nothing acts on them.
+    pub doubtful: bool,
+    /// `whole`: as usual; `part`: most of it is lost, or far less comes than usual; `silent`; `unknown` within its first minute.
+    pub heard: String,
+    /// Since when it is heard like that, RFC 3339.
+    pub heard_since: Option<String>,
+    /// What it usually tells: flow records and packet samples per second.
+    pub usual_records_per_second: Option<f64>,
 }
 
 /// One page of attacks.

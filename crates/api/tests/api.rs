@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use api::metrics::{Exporter, Histogram, Listener, Metrics};
+use api::metrics::{Exporter, Hearing, Histogram, Listener, Metrics};
 use api::{Live, LiveAttack, Source};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -31,10 +31,21 @@ impl Source for Fixed {
         Metrics {
             version: "0.1.0".into(),
             listeners: vec![Listener { name: "sflow".into(), socket_drops: 3, ..Listener::default() }],
-            exporters: vec![Exporter { address: "192.0.2.1".into(), counts, ..Exporter::default() }],
+            exporters: vec![
+                Exporter { address: "192.0.2.1".into(), counts, ..Exporter::default() },
+                Exporter {
+                    address: "192.0.2.9".into(),
+                    hearing: Some(Hearing::Silent),
+                    ..Exporter::default()
+                },
+            ],
             tick: Histogram::new(&[0.001, 0.01]),
             ..Metrics::default()
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -178,7 +189,9 @@ async fn health_says_what_is_missing() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(text(&problem, "detail").contains("listeners"));
     let (_folder, router) = served("health-ready", true);
-    assert_eq!(get(&router, "/readyz").await.0, StatusCode::OK);
+    let ready = get(&router, "/readyz").await;
+    assert_eq!(ready.0, StatusCode::OK);
+    assert_eq!(ready.1, "ready\nexporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z\n");
 }
 
 #[tokio::test]
@@ -191,6 +204,8 @@ async fn metrics_show_each_listener_from_the_start() {
         r#"spillway_ingest_flows_total{listener="sflow",exporter="192.0.2.1",proto="sflow5"} 21"#,
         r#"spillway_ingest_datagrams_total{listener="sflow",exporter="192.0.2.1",proto="sflow5"} 7"#,
         r#"spillway_ingest_socket_drops_total{listener="sflow"} 3"#,
+        r#"spillway_exporter_silent{exporter="192.0.2.9"} 1.0"#,
+        r#"spillway_exporter_heard_in_part{exporter="192.0.2.9"} 0.0"#,
         r#"spillway_build_info{version="0.1.0"} 1.0"#,
         r#"spillway_tick_seconds_bucket{le="+Inf"} 0"#,
         "# EOF",

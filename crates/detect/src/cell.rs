@@ -91,6 +91,8 @@ pub struct Cell {
     pub samples: u32,
     /// Of these, records whose sampling rate nobody knows.
     pub unscaled: u32,
+    /// Of these, records of exporters whose own counters belie them.
+    pub doubtful: u32,
     /// Packets by part of the tick.
     pub fine_packets: [u32; FINE],
 }
@@ -106,6 +108,7 @@ impl Cell {
         last: Timestamp::ZERO,
         samples: 0,
         unscaled: 0,
+        doubtful: 0,
         fine_packets: [0; FINE],
     };
 
@@ -120,6 +123,7 @@ impl Cell {
         self.last = self.last.max(other.last);
         self.samples = self.samples.saturating_add(other.samples);
         self.unscaled = self.unscaled.saturating_add(other.unscaled);
+        self.doubtful = self.doubtful.saturating_add(other.doubtful);
         for (a, b) in self.fine_packets.iter_mut().zip(other.fine_packets) {
             *a = a.saturating_add(b);
         }
@@ -136,6 +140,7 @@ pub(crate) struct Touch {
     pub(crate) part: u8,
     pub(crate) unsolicited: bool,
     pub(crate) unscaled: bool,
+    pub(crate) doubtful: bool,
 }
 
 impl Touch {
@@ -151,6 +156,7 @@ impl Touch {
         cell.last = cell.last.max(self.last);
         cell.samples = cell.samples.saturating_add(1);
         cell.unscaled = cell.unscaled.saturating_add(u32::from(self.unscaled));
+        cell.doubtful = cell.doubtful.saturating_add(u32::from(self.doubtful));
         if let Some(part) = cell.fine_packets.get_mut(usize::from(self.part)) {
             *part = part.saturating_add(u32::try_from(self.packets).unwrap_or(u32::MAX));
         }
@@ -425,6 +431,7 @@ mod tests {
             part: 1,
             unsolicited: true,
             unscaled: false,
+            doubtful: false,
         };
         let hosts = ["198.51.100.7", "0.0.0.0", "255.255.255.255", "::1", "2001:db8::1", "::fffe:0:0"];
         let mut expected = Vec::new();

@@ -45,7 +45,6 @@ impl Packed for Narrow {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "eighteen bits")]
     fn place(self) -> usize {
         (self.0 & ((1 << PLACE_BITS) - 1)) as usize
     }
@@ -81,7 +80,6 @@ impl Packed for Wide {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "eighteen bits")]
     fn place(self) -> usize {
         (self.0 & ((1 << PLACE_BITS) - 1)) as usize
     }

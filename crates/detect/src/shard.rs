@@ -105,6 +105,7 @@ impl Shard {
             part: self.part(record.at),
             unsolicited,
             unscaled: record.sampling.rate.is_none(),
+            doubtful: record.doubtful,
         };
         let lasting = match record.detail {
             Detail::Packet => Lasting::default(),

@@ -1,6 +1,6 @@
 //! The decision core: merged ticks in, attacks out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use base::map::{Map, Seed};
 use base::{Span, Timestamp};
@@ -14,6 +14,7 @@ use crate::incident::{Incident, by_pairs};
 use crate::pour::Pours;
 use crate::report::{self, Severity};
 use crate::settings::{Profile, Settings};
+use crate::silence::{Feed, Heard, Silence};
 use crate::target::TargetKey;
 use crate::tick::{Ring, Tick, hosts, prefix, received};
 use crate::watch::{Candidate, Watch};
@@ -46,6 +47,15 @@ pub enum Input {
         until: Timestamp,
         /// What the shards counted.
         shards: Vec<ShardTick>,
+    },
+    /// How telemetry is heard, told before the tick of the same time. Without it, silence counts as peace.
+    Health {
+        /// Everything up to here is told.
+        until: Timestamp,
+        /// What came since the last time; who is not named sent nothing.
+        feeds: Vec<Feed>,
+        /// Datagrams that the kernel dropped since the last time, of whichever exporter.
+        dropped: u64,
     },
 }
 
@@ -84,6 +94,7 @@ pub struct Engine {
     outputs: VecDeque<Output>,
     /// When a stream above its threshold was last found to be no attack, and at which rate.
     rejected: Map<(TargetKey, Class), (Timestamp, f64)>,
+    silence: Silence,
     now: Timestamp,
     incidents_refused: u64,
 }
@@ -101,6 +112,7 @@ impl Engine {
             ended: VecDeque::new(),
             outputs: VecDeque::new(),
             rejected: Map::new(seed.clone()),
+            silence: Silence::default(),
             now: Timestamp::ZERO,
             incidents_refused: 0,
             settings,
@@ -113,6 +125,7 @@ impl Engine {
         self.now = self.now.max(now);
         match input {
             Input::Tick { until, shards } => self.tick(until, shards),
+            Input::Health { until, feeds, dropped } => self.hear(until, &feeds, dropped),
         }
     }
 
@@ -126,7 +139,7 @@ impl Engine {
 
     /// When [`Self::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let quiet = self.incidents.iter().map(|i| i.last.plus(self.settings.quiet));
+        let quiet = self.incidents.iter().filter_map(|i| Some(i.quiet_from()?.plus(self.settings.quiet)));
         quiet.chain(self.incidents.iter().filter_map(|i| i.derive_at)).min()
     }
 
@@ -169,6 +182,20 @@ impl Engine {
         self.watch.len()
     }
 
+    /// How exporters are heard, by address; those known for a minute at least.
+    pub fn heard(&self) -> impl Iterator<Item = Heard> + '_ {
+        self.silence.heard()
+    }
+
+    pub(crate) const fn silence(&self) -> &Silence {
+        &self.silence
+    }
+
+    /// Goes on with what an earlier run knew of exporters.
+    pub(crate) fn rehear(&mut self, silence: Silence) {
+        self.silence = silence;
+    }
+
     /// The settings in force.
     pub const fn settings(&self) -> &Settings {
         &self.settings
@@ -190,7 +217,7 @@ impl Engine {
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
         let tick = Tick::merge(until, shards, &self.classifier, &self.settings, &mut self.pours);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
-        let frozen = Frozen::of(&self.incidents);
+        let frozen = Frozen::of(&self.incidents, self.silence.confuses());
         let candidates = self.watch.tick(&self.settings, &tick, &frozen);
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, None);
@@ -201,8 +228,39 @@ impl Engine {
         for candidate in candidates {
             self.consider(until, &candidate);
         }
+        self.note_witnesses();
         self.review(until);
         self.tell(until);
+    }
+
+    /// Looks who is heard, and of which attacks the end could be seen. A capture holds all there is: its silence is peace.
+    fn hear(&mut self, until: Timestamp, feeds: &[Feed], dropped: u64) {
+        let under_way = self.incidents.iter().filter(|i| i.severity == Severity::Attack);
+        let busy: BTreeSet<_> = under_way
+            .flat_map(|i| i.entries.keys())
+            .filter_map(|(exporter, _)| self.silence.address(*exporter))
+            .collect();
+        self.silence.hear(until, feeds, dropped, &busy);
+        if self.settings.profile == Profile::Daemon {
+            let whole = self.silence.is_whole();
+            for incident in &mut self.incidents {
+                incident.changed |= incident.sight.judge(&self.silence, &incident.entries, (until, whole));
+            }
+        }
+    }
+
+    /// What there is to say of those who tell of the attacks.
+    fn note_witnesses(&mut self) {
+        let doubts = self.silence.doubtful().next().is_some();
+        let delays = self.silence.delayed().next().is_some();
+        for incident in &mut self.incidents {
+            if doubts {
+                incident.sight.doubt(&self.silence, &incident.entries);
+            }
+            if delays {
+                incident.sight.note_delay(&self.silence, &incident.entries);
+            }
+        }
     }
 
     /// Weighs a stream above its threshold.
@@ -454,8 +512,9 @@ impl Engine {
 
     fn finish_quiet(&mut self, now: Timestamp) {
         let quiet = self.settings.quiet;
-        let (over, active): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.incidents).into_iter().partition(|i| now.since(i.last) >= quiet);
+        let (over, active): (Vec<_>, Vec<_>) = std::mem::take(&mut self.incidents)
+            .into_iter()
+            .partition(|i| i.quiet_from().is_some_and(|from| now.since(from) >= quiet));
         self.incidents = active;
         for mut incident in over {
             incident.ended = Some(incident.last);

@@ -12,27 +12,31 @@ use crate::tick::{hosts, prefix};
 pub(crate) struct Frozen {
     incoming: Vec<RangeInclusive<u128>>,
     outgoing: Vec<RangeInclusive<u128>>,
+    /// Nothing is learned anywhere.
+    all: bool,
 }
 
 impl Frozen {
-    pub(crate) fn of(incidents: &[Incident]) -> Self {
+    /// The places of these attacks; `all` where too much telemetry is missing to learn from the rest.
+    pub(crate) fn of(incidents: &[Incident], all: bool) -> Self {
         let areas = |direction: Direction| {
             let of = incidents.iter().filter(move |i| i.key.direction == direction);
             joined(of.flat_map(|i| i.areas.iter().map(hosts)).collect())
         };
-        Self { incoming: areas(Direction::In), outgoing: areas(Direction::Out) }
+        Self { incoming: areas(Direction::In), outgoing: areas(Direction::Out), all }
     }
 
-    /// Whether all of a target lies in an attack.
+    /// Whether nothing is learned of a target: all of it lies in an attack.
     pub(crate) fn covers(&self, key: &TargetKey) -> bool {
         let ranges = match key.direction {
             Direction::In => &self.incoming,
             Direction::Out => &self.outgoing,
         };
-        !ranges.is_empty() && {
-            let own = hosts(&prefix(key));
-            around(ranges, *own.start()).is_some_and(|range| range.contains(own.end()))
-        }
+        self.all
+            || !ranges.is_empty() && {
+                let own = hosts(&prefix(key));
+                around(ranges, *own.start()).is_some_and(|range| range.contains(own.end()))
+            }
     }
 
     /// Whether this address, as [`base::prefix::wide`], is under attack in either direction.

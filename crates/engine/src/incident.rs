@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::report::{Direction, RuleReport, Severity};
 use crate::settings::Settings;
+use crate::sight::Sight;
 use crate::target::TargetKey;
 use crate::tick::{Tick, hosts, prefix, received};
 
@@ -72,6 +73,12 @@ pub(crate) struct Incident {
     pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
     pub(crate) samples_seen: u64,
+    /// Of its packets, those told by exporters whose numbers are doubtful.
+    pub(crate) doubtful: u64,
+    /// Whether they are most, as last looked at.
+    pub(crate) is_doubtful: bool,
+    /// Whether its end could be seen.
+    pub(crate) sight: Sight,
     /// Whether something happened that the outside has not been told.
     pub(crate) changed: bool,
     /// When it was last told, and with how many packets.
@@ -163,10 +170,18 @@ impl Incident {
             stability: None,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
+            doubtful: 0,
+            is_doubtful: false,
+            sight: Sight::default(),
             changed: true,
             told: (Timestamp::ZERO, 0),
             absorbed: Timestamp::ZERO,
         }
+    }
+
+    /// From when on quiet counts; `None` while its end could not be seen.
+    pub(crate) fn quiet_from(&self) -> Option<Timestamp> {
+        self.sight.quiet_from(self.last)
     }
 
     /// Whether this target's packets belong to the attack.
@@ -219,6 +234,7 @@ impl Incident {
                 vector.packets += packets;
                 vector.bytes += bytes;
                 self.packets += packets;
+                self.doubtful += part_of(packets, cell.doubtful.into(), cell.samples.into());
                 self.bytes += bytes;
                 self.last = self.last.max(cell.last);
                 let mut so_far = 0;
@@ -242,6 +258,8 @@ impl Incident {
         }
         self.absorb_samples(tick, settings, only);
         self.absorbed = self.absorbed.max(tick.until);
+        let doubtful = self.doubtful > self.packets / 2;
+        self.changed |= std::mem::replace(&mut self.is_doubtful, doubtful) != doubtful;
     }
 
     /// Chooses the ports that dominate each vector, from the examples.

@@ -6,6 +6,7 @@
 
 mod areas;
 pub mod core;
+pub mod feeds;
 mod frozen;
 mod incident;
 mod limits;
@@ -15,7 +16,9 @@ pub mod replay;
 pub mod report;
 mod reservoir;
 pub mod settings;
+mod sight;
 mod signature;
+pub mod silence;
 mod snapshot;
 mod target;
 mod tick;
@@ -23,5 +26,7 @@ mod watch;
 
 pub use crate::core::{Engine, Input, Output, RestoreError};
 pub use detect::{Shard, ShardTick};
+pub use feeds::Feeds;
 pub use replay::{Front, Replay};
 pub use settings::{Floor, Mode, Profile, Settings};
+pub use silence::{Feed, Heard, Hearing};

@@ -38,7 +38,12 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
         explain: explain(incident, settings, &main),
         vectors,
         sources,
-        rules: if incident.severity == Severity::Attack { incident.rules.clone() } else { Vec::new() },
+        rules: if incident.severity == Severity::Attack && !incident.is_doubtful {
+            incident.rules.clone()
+        } else {
+            Vec::new()
+        },
+        doubtful: incident.is_doubtful,
         packets: incident.packets,
         bytes: incident.bytes,
         entries: entries(incident),
@@ -182,5 +187,10 @@ fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) ->
         lines.extend(state.terms.iter().map(|t| format!("  {:+.1}  {}", t.weight, t.text)));
     }
     lines.extend(incident.rules_explain.iter().cloned());
+    lines.extend(incident.sight.delay.clone());
+    if incident.is_doubtful {
+        lines.push(incident.sight.explain_doubt(incident.doubtful, incident.packets));
+    }
+    lines.extend(incident.sight.explain(incident.last, incident.ended.is_some()));
     lines
 }

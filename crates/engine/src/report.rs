@@ -45,6 +45,9 @@ pub struct Attack {
     /// Where it enters, by exporter and interface, where the telemetry tells; the largest first.
     #[serde(default)]
     pub entries: Vec<Entry>,
+    /// Most of it was told by exporters whose own counters belie them: it is told on, and nothing acts on it.
+    #[serde(default)]
+    pub doubtful: bool,
 }
 
 /// The tag of the document.

@@ -1,5 +1,7 @@
 //! What survives a restart: attacks, and what was learned as normal.
 
+use std::net::IpAddr;
+
 use base::map::Seed;
 use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
@@ -12,6 +14,7 @@ use crate::core::{Engine, RestoreError};
 use crate::incident::{Incident, VectorState};
 use crate::report::{Attack, Direction, RuleReport, Severity};
 use crate::settings::Settings;
+use crate::silence::{Memory, Silence};
 use crate::target::TargetKey;
 
 /// Raised when the shape changes in a way that old readers would misread.
@@ -26,6 +29,8 @@ struct Snapshot {
     incidents: Vec<SavedIncident>,
     ended: Vec<Attack>,
     baselines: Vec<SavedBaseline>,
+    #[serde(default)]
+    exporters: Vec<(IpAddr, Memory)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,15 +44,20 @@ struct SavedIncident {
     detected: Timestamp,
     last: Timestamp,
     vectors: Vec<SavedVector>,
-    sources: Vec<(std::net::IpAddr, u32, u32)>,
+    sources: Vec<(IpAddr, u32, u32)>,
     sources_beyond: u64,
-    victims: Vec<(std::net::IpAddr, u64)>,
+    victims: Vec<(IpAddr, u64)>,
     packets: u64,
     bytes: u64,
     peak_packets: u64,
     peak_bytes: u64,
     rules: Vec<RuleReport>,
     rules_explain: Vec<String>,
+    /// Packets by exporter: who has to be heard before it can be over.
+    #[serde(default)]
+    witnesses: Vec<(IpAddr, u64)>,
+    #[serde(default)]
+    doubtful: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +94,7 @@ impl Engine {
         let snapshot = Snapshot {
             version: VERSION,
             now: self.now(),
-            incidents: self.incidents.iter().map(save).collect(),
+            incidents: self.incidents.iter().map(|i| save(i, self.silence())).collect(),
             ended: self.ended.iter().cloned().collect(),
             baselines: self
                 .learned()
@@ -96,6 +106,7 @@ impl Engine {
                     baseline,
                 })
                 .collect(),
+            exporters: self.silence().saved(),
         };
         serde_json::to_vec(&snapshot).expect("maps have string keys and numbers are finite")
     }
@@ -113,6 +124,7 @@ impl Engine {
         let mut engine = Self::new(settings, seed.clone());
         engine.ended = saved.ended.into();
         engine.incidents = saved.incidents.into_iter().map(|i| load(i, &seed)).collect();
+        engine.rehear(Silence::of(saved.exporters));
         for b in saved.baselines {
             if let Some(class) = class_named(&b.class) {
                 engine.relearn(key_of(b.target, b.direction), class, b.baseline, saved.now);
@@ -122,7 +134,7 @@ impl Engine {
     }
 }
 
-fn save(i: &Incident) -> SavedIncident {
+fn save(i: &Incident, silence: &Silence) -> SavedIncident {
     let mut sources: Vec<_> =
         i.sources.sorted().into_iter().map(|(a, s)| (narrow(*a), s.packets, s.established)).collect();
     sources.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -159,6 +171,8 @@ fn save(i: &Incident) -> SavedIncident {
         peak_bytes: i.peak.bytes_max,
         rules: i.rules.clone(),
         rules_explain: i.rules_explain.clone(),
+        doubtful: i.doubtful,
+        witnesses: i.sight.weights(silence, &i.entries).into_iter().collect(),
     }
 }
 
@@ -196,5 +210,9 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
     i.peak.bytes_max = saved.peak_bytes;
     i.rules = saved.rules;
     i.rules_explain = saved.rules_explain;
+    i.sight.witnesses = saved.witnesses.into_iter().collect();
+    i.sight.resumed = true;
+    i.doubtful = saved.doubtful;
+    i.is_doubtful = i.doubtful > i.packets / 2;
     i
 }

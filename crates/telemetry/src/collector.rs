@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use base::Timestamp;
 use base::map::{Map, Seed};
 
+use crate::delay::Delay;
 use crate::exporter::{self, Exporter};
 use crate::interface::{NameSource, Names};
 use crate::persist::{self, ImportError};
@@ -57,6 +58,8 @@ pub struct View<'a> {
     pub names: &'a Names,
     /// Whether its sampling is what it says.
     pub truth: &'a Truth,
+    /// How late it tells of flows.
+    pub delay: &'a Delay,
 }
 
 impl Collector {
@@ -169,6 +172,7 @@ impl Collector {
             last_seen: exporter.last_seen,
             names: &exporter.names,
             truth: &exporter.truth,
+            delay: &exporter.delay,
         })
     }
 }

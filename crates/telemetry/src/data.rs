@@ -88,6 +88,9 @@ fn emit(
     let complete = flow::fill(record, told, summary);
     exporter.stats.flows += 1;
     exporter.stats.flows_not_ip += u64::from(!complete);
+    if complete && told.start.is_some() {
+        exporter.delay.take(record.at, record.start, record.end);
+    }
     sink(told, complete.then_some(record));
 }
 

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use base::Timestamp;
 use base::map::Seed;
 
+use crate::delay::Delay;
 use crate::interface::Names;
 use crate::record::{Observed, RateSource, Sampling};
 use crate::sampling::Rates;
@@ -34,6 +35,14 @@ pub struct Settings {
     pub inner: bool,
 }
 
+impl Settings {
+    /// N of 1:N as it reaches detection, of what the exporter is believed.
+    #[inline]
+    pub(crate) fn sampling_of(&self, believed: Option<u32>) -> Option<u32> {
+        if self.sampling_override { self.sampling.or(believed) } else { believed.or(self.sampling) }
+    }
+}
+
 /// State of one exporter.
 #[derive(Debug)]
 pub(crate) struct Exporter {
@@ -48,6 +57,7 @@ pub(crate) struct Exporter {
     pub(crate) waiting: Waiting,
     pub(crate) names: Names,
     pub(crate) truth: Truth,
+    pub(crate) delay: Delay,
     sequences: BTreeMap<(Format, u128, u32), Sequence>,
     ingress: Ingress,
 }
@@ -117,6 +127,7 @@ impl Exporter {
             waiting: Waiting::default(),
             names: Names::default(),
             truth: Truth::new(seed),
+            delay: Delay::default(),
             sequences: BTreeMap::new(),
             ingress: Ingress::default(),
         }

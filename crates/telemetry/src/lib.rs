@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod collector;
 mod data;
+pub mod delay;
 mod element;
 pub mod exporter;
 mod flow;
@@ -29,6 +30,7 @@ pub mod store;
 mod times;
 pub mod told;
 pub mod truth;
+pub mod verdict;
 pub mod waiting;
 
 pub use collector::Collector;

@@ -74,6 +74,9 @@ pub(crate) fn datagram(
         slate.headers.dst = IpAddr::V4(record.dst);
         let complete = flow::fill(&mut slate, &told, &summary);
         exporter.stats.flows += 1;
+        if complete && told.start.is_some() {
+            exporter.delay.take(at, slate.start, slate.end);
+        }
         sink(&told, complete.then_some(&slate));
     }
     exporter.stats.work += (netflow5::HEADER_LEN + found * netflow5::RECORD_LEN) as u64;

@@ -157,6 +157,8 @@ pub struct Record {
     pub output_if: Option<u32>,
     /// At which end the exporter looked.
     pub observed: Observed,
+    /// The exporter's own counters belie it: its numbers are no ground to act on.
+    pub doubtful: bool,
 }
 
 impl Record {
@@ -176,6 +178,7 @@ impl Record {
             input_if: None,
             output_if: None,
             observed: Observed::Unknown,
+            doubtful: false,
         }
     }
 
@@ -196,6 +199,7 @@ impl Record {
             input_if: None,
             output_if: None,
             observed: Observed::Unknown,
+            doubtful: false,
         }
     }
 }

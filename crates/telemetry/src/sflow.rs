@@ -73,7 +73,8 @@ impl Slate {
             output_if: None,
             dropped: false,
         };
-        Self { told, record: Record::blank(at, exporter.index) }
+        let doubtful = exporter.truth.verdict().is_doubtful();
+        Self { told, record: Record { doubtful, ..Record::blank(at, exporter.index) } }
     }
 }
 
@@ -137,7 +138,7 @@ fn observe(exporter: &mut Exporter, sample: &FlowSample<'_>, told: &mut Told, re
         _ => Observed::Unknown,
     };
     let announced = Sampling { rate: Some(sample.sampling_rate.max(1)), source: RateSource::Sample };
-    let believed = exporter.truth.believe(sample);
+    let believed = exporter.truth.believe(sample, &exporter.settings);
     if believed != announced.rate {
         exporter.stats.sampling_corrected += 1;
     }
@@ -234,7 +235,7 @@ fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) 
     while let Some(record) = records.next_record() {
         exporter.stats.work += 24;
         match record.and_then(|(tag, body)| Counter::parse(tag, body)) {
-            Ok(Counter::Generic(generic)) => exporter.truth.counters(&generic),
+            Ok(Counter::Generic(generic)) => exporter.truth.counters(at, &generic),
             Ok(Counter::PortName(name)) if sample.source.kind == 0 => {
                 exporter.names.learn(sample.source.index, name, NameSource::Sflow, at);
             }

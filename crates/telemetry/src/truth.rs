@@ -3,8 +3,12 @@
 //! Each flow sample carries `sample_pool`, the packets that could have been sampled; its growth over the samples that
 //! arrived is the rate in effect. Agents are known that announce millions (S14) or report a tenth (S15).
 
+use base::Timestamp;
 use base::map::{Map, Seed};
 use wire::sflow::{DataSource, FlowSample, Generic};
+
+use crate::exporter::Settings;
+use crate::verdict::Verdict;
 
 /// Data sources watched per exporter; further ones are not checked.
 const SOURCES_MAX: usize = 1024;
@@ -39,6 +43,11 @@ pub struct PortTruth {
 struct Port {
     last: Option<Generic>,
     truth: PortTruth,
+    /// Since `last`: packets estimated, and samples behind them.
+    estimated: u64,
+    samples: u64,
+    /// Of the last sample; 0: none came yet, so that nothing is expected of the port.
+    rate: u32,
 }
 
 /// A data source whose announced and effective rate differ.
@@ -57,37 +66,51 @@ pub struct Conflict {
 pub struct Truth {
     pools: Map<DataSource, Pool>,
     ports: Map<u32, Port>,
+    verdict: Verdict,
 }
 
 impl Truth {
     /// Knows nothing yet.
     pub fn new(seed: Seed) -> Self {
-        Self { pools: Map::new(seed.clone()), ports: Map::new(seed) }
+        Self { pools: Map::new(seed.clone()), ports: Map::new(seed), verdict: Verdict::default() }
     }
 
     /// Takes in a sample and says which rate to believe: the announced one; where it is in conflict with the pool, the
     /// smaller of both, for nobody should be blocked by an exporter's arithmetic; none where only nonsense was said.
     #[inline]
-    pub fn believe(&mut self, sample: &FlowSample<'_>) -> Option<u32> {
+    pub(crate) fn believe(&mut self, sample: &FlowSample<'_>, settings: &Settings) -> Option<u32> {
         let announced = sample.sampling_rate.max(1);
-        if !self.ports.is_empty()
-            && let Some(port) = self.ports.get_mut(&sample.source.index)
-        {
-            let n = &mut port.truth.estimated_packets;
-            *n = n.saturating_add(u64::from(announced));
-        }
-        let Some(pool) = self.watch(sample, announced) else {
-            return (announced <= RATE_BELIEVED_MAX).then_some(announced);
+        let (effective, taken) = match self.watch(sample, announced) {
+            Some((pool, taken)) => (pool.effective_in_conflict(), taken),
+            None => (None, 1),
         };
-        match pool.effective_in_conflict() {
+        let believed = match effective {
             Some(effective) => Some(announced.min(effective)),
             None => (announced <= RATE_BELIEVED_MAX).then_some(announced),
+        };
+        if !self.ports.is_empty() {
+            self.estimate(sample, settings.sampling_of(believed), taken);
         }
+        believed
     }
 
-    /// Follows the source's pool.
+    /// Adds to what the samples of a port say, those that were taken and lost on the way too: the agent is judged, not the
+    /// way. Only what came in by the port is beside its counters of what came in.
+    fn estimate(&mut self, sample: &FlowSample<'_>, rate: Option<u32>, taken: u32) {
+        let ingress = sample.source.kind == 0 && sample.input.index() == Some(sample.source.index);
+        let (true, Some(rate)) = (ingress, rate) else { return };
+        let Some(port) = self.ports.get_mut(&sample.source.index) else { return };
+        let packets = u64::from(rate).saturating_mul(u64::from(taken));
+        let all = &mut port.truth.estimated_packets;
+        *all = all.saturating_add(packets);
+        port.estimated = port.estimated.saturating_add(packets);
+        port.samples += u64::from(taken);
+        port.rate = rate;
+    }
+
+    /// Follows the source's pool; also says how many samples were taken since the one before, this one included.
     #[inline]
-    fn watch(&mut self, sample: &FlowSample<'_>, announced: u32) -> Option<&Pool> {
+    fn watch(&mut self, sample: &FlowSample<'_>, announced: u32) -> Option<(&Pool, u32)> {
         let fresh =
             Pool { announced, last: sample.sample_pool, sequence: sample.sequence, grown: 0, samples: 0 };
         let full = self.pools.len() >= SOURCES_MAX;
@@ -106,11 +129,11 @@ impl Truth {
         pool.grown += u64::from(grown);
         pool.last = sample.sample_pool;
         pool.sequence = sample.sequence;
-        Some(pool)
+        Some((pool, steps))
     }
 
     /// Takes in interface counters.
-    pub fn counters(&mut self, now: &Generic) {
+    pub(crate) fn counters(&mut self, at: Timestamp, now: &Generic) {
         if self.ports.len() >= SOURCES_MAX && !self.ports.contains_key(&now.index) {
             return;
         }
@@ -120,7 +143,12 @@ impl Truth {
             let octets = now.in_octets.saturating_sub(last.in_octets);
             port.truth.in_packets = port.truth.in_packets.saturating_add(packets);
             port.truth.in_octets = port.truth.in_octets.saturating_add(octets);
+            // A counter that went back wrapped or began anew.
+            if port.rate > 0 && now.in_packets >= last.in_packets {
+                self.verdict.add(at, packets, port.estimated, port.samples, port.rate);
+            }
         }
+        (port.estimated, port.samples) = (0, 0);
         port.last = Some(*now);
     }
 
@@ -130,6 +158,11 @@ impl Truth {
             let effective = pool.effective_in_conflict()?;
             Some(Conflict { source: *source, announced: pool.announced, effective })
         })
+    }
+
+    /// What the counters of all its interfaces say of it.
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
     }
 
     /// What the counters of an interface say beside its samples.

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
 mod customers;
+mod delay;
 mod determinism;
+mod doubt;
 mod limits;
 mod provider;
+mod silence;
 mod world;

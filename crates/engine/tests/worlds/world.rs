@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use base::Span;
 use base::map::Seed;
+use base::{Span, Timestamp};
 use engine::report::{Attack, Severity};
-use engine::{Output, Profile, Replay, Settings};
+use engine::{Engine, Feeds, Input, Output, Profile, Replay, Settings, Shard};
 use sim::exporter::{Fleet, Format, Settings as Router};
 use sim::scenario::{self, Scenario};
 use telemetry::Record;
@@ -17,14 +17,21 @@ pub(crate) fn measured(name: &str, seed: u64) -> Scenario {
     scenario::measured(name, Span::from_secs(10), seed).unwrap()
 }
 
-/// What the border routers of a world tell through sFlow at 1:1000, as records.
-pub(crate) fn records(scenario: &Scenario) -> Vec<Record> {
-    let address = |router: u16| [192, 0, 2, u8::try_from(router + 1).unwrap()].into();
+fn address(router: u16) -> std::net::IpAddr {
+    [192, 0, 2, u8::try_from(router + 1).unwrap()].into()
+}
+
+fn routers(scenario: &Scenario, format: &str) -> Vec<Router> {
     let router = |n: u16| Router {
         address: address(n),
-        ..Router::new(Format::named("sflow").unwrap(), 1000, scenario.config.start)
+        ..Router::new(Format::named(format).unwrap(), 1000, scenario.config.start)
     };
-    let routers = (0..scenario.config.routers).map(router).collect();
+    (0..scenario.config.routers).map(router).collect()
+}
+
+/// What the border routers of a world tell through sFlow at 1:1000, as records.
+pub(crate) fn records(scenario: &Scenario) -> Vec<Record> {
+    let routers = routers(scenario, "sflow");
     let mut collector = Collector::new(telemetry::collector::Settings::default(), Seed::new(1));
     let mut records = Vec::new();
     for sent in Fleet::new(scenario.world(), routers) {
@@ -79,4 +86,73 @@ pub(crate) fn found_with(scenario: &Scenario, mut settings: Settings) -> Vec<Att
     settings.networks.clone_from(&scenario.config.networks);
     let told = last(outputs(&records(scenario), settings, 1, 1));
     told.into_iter().filter(|a| a.severity == Severity::Attack).collect()
+}
+
+/// What the daemon tells and when, where datagrams for which `arrives` is false (by time and number) get lost.
+pub(crate) fn heard(
+    scenario: &Scenario,
+    arrives: impl FnMut(Timestamp, u64) -> bool,
+) -> Vec<(Timestamp, Attack)> {
+    told_by(scenario, Way::default(), arrives)
+}
+
+/// What is special about a world's telemetry.
+pub(crate) struct Way {
+    pub(crate) format: &'static str,
+    /// So many of the routers tell ten times what their interfaces count.
+    pub(crate) liars: u32,
+    /// The daemon is started again then, from its snapshot.
+    pub(crate) restart: Option<Timestamp>,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self { format: "sflow", liars: 0, restart: None }
+    }
+}
+
+/// As [`heard`], in this way.
+pub(crate) fn told_by(
+    scenario: &Scenario,
+    way: Way,
+    mut arrives: impl FnMut(Timestamp, u64) -> bool,
+) -> Vec<(Timestamp, Attack)> {
+    let mut settings = Settings::of(Profile::Daemon);
+    settings.networks.clone_from(&scenario.config.networks);
+    let tick = settings.tick;
+    let mut collector = Collector::new(telemetry::collector::Settings::default(), Seed::new(1));
+    let mut shard = Shard::new(settings.profile, &settings.networks, tick, 7);
+    let mut engine = Engine::new(settings.clone(), Seed::new(1));
+    let mut feeds = Feeds::default();
+    let mut told = Vec::new();
+    let mut open = scenario.config.start.tick(tick);
+    for (number, sent) in (0..).zip(Fleet::new(scenario.world(), routers(scenario, way.format))) {
+        while open < sent.at.tick(tick) {
+            open += 1;
+            let until = Timestamp::ZERO.plus(tick.times(open));
+            if way.restart == Some(until) {
+                engine = Engine::restore(settings.clone(), Seed::new(2), &engine.snapshot()).unwrap();
+            }
+            let mut feeds = feeds.since(&collector);
+            for feed in feeds.iter_mut().filter(|feed| feed.exporter < way.liars) {
+                feed.doubt = Some(0.1);
+            }
+            engine.handle(until, Input::Health { until, feeds, dropped: 0 });
+            engine.handle(until, Input::Tick { until, shards: vec![shard.close()] });
+            if engine.poll_timeout().is_some_and(|deadline| deadline <= until) {
+                engine.handle_timeout(until);
+            }
+            while let Some(Output::Attack { at, attack }) = engine.poll_output() {
+                told.push((at, *attack));
+            }
+        }
+        if arrives(sent.at, number) {
+            collector.datagram(sent.at, address(sent.router), &sent.bytes, &mut |_, record| {
+                if let Some(record) = record {
+                    shard.record(&Record { doubtful: record.exporter < way.liars, ..*record });
+                }
+            });
+        }
+    }
+    told
 }

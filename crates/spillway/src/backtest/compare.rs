@@ -193,6 +193,7 @@ pub(super) fn collateral(rules: &[RuleReport]) -> String {
 mod tests {
     use super::*;
     use engine::report::Severity;
+    use std::slice;
 
     fn incident(target: &str, from: u64, to: u64) -> Incident {
         Incident {
@@ -218,12 +219,15 @@ mod tests {
     #[test]
     fn partners_share_direction_time_and_target() {
         let a = incident("192.0.2.1/32", 10, 20);
-        assert_eq!(changes(&[a.clone()], &[a.clone()]), [(Change::Same, "192.0.2.1/32".into())]);
+        assert_eq!(
+            changes(slice::from_ref(&a), slice::from_ref(&a)),
+            [(Change::Same, "192.0.2.1/32".into())]
+        );
         let later = incident("192.0.2.1/32", 21, 0);
         let out = Incident { direction: Direction::Out, ..a.clone() };
         let other = incident("192.0.2.2/32", 10, 20);
         for new in [later, out, other] {
-            let found = changes(&[a.clone()], &[new]);
+            let found = changes(slice::from_ref(&a), &[new]);
             let mut kinds: Vec<Change> = found.into_iter().map(|(change, _)| change).collect();
             kinds.sort_unstable();
             assert_eq!(kinds, [Change::Appears, Change::Vanishes]);
@@ -235,7 +239,7 @@ mod tests {
         let net = incident("192.0.2.0/24", 10, 30);
         let hosts = [incident("192.0.2.1/32", 11, 20), incident("192.0.2.9/32", 12, 20)];
         let expected = |of_other| [(Change::Differs, of_other), (Change::Merged, "192.0.2.9/32".to_owned())];
-        assert_eq!(changes(&hosts, &[net.clone()]), expected("192.0.2.0/24".to_owned()));
+        assert_eq!(changes(&hosts, slice::from_ref(&net)), expected("192.0.2.0/24".to_owned()));
         let split = changes(&[net], &hosts);
         assert_eq!(
             split,

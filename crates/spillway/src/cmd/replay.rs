@@ -165,7 +165,7 @@ fn apply(
     feed.pass("applying the rules:", |item| {
         let weight = packets(&item);
         let passes = match &item {
-            Item::Packet(_, None) => true,
+            Item::Packet(_, None) | Item::Health(..) => true,
             Item::Packet(packet, Some(parsed)) => verdicts.passes(packet.at, parsed)?,
             Item::Record(record) => verdicts.passes_record(record)?,
         };

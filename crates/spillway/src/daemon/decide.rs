@@ -9,9 +9,10 @@ use std::time::Instant;
 use base::{Span, Timestamp};
 use detect::ShardTick;
 use engine::report::{Attack, Severity, State};
-use engine::{Engine, Input, Mode, Output};
+use engine::{Engine, Feed, Input, Mode, Output};
 use store::{AttackRow, RuleRow, Snapshot};
 
+use super::ears::{Drops, Ears};
 use super::mailbox::{CloseAtEnd, Mailbox};
 use super::notify::Notifier;
 use super::source::Source;
@@ -33,7 +34,7 @@ pub(super) struct Core {
     mode: Mode,
     /// Up to where each worker has reported.
     reached: Vec<Timestamp>,
-    pending: Vec<(Timestamp, ShardTick)>,
+    pending: Vec<(Timestamp, ShardTick, Vec<Feed>)>,
     /// Up to where the engine knows.
     until: Timestamp,
     saved: Timestamp,
@@ -41,8 +42,10 @@ pub(super) struct Core {
     save_cost: Span,
     /// A turning point waits to be saved.
     due: bool,
-    /// Datagrams dropped by the kernel, as last said.
+    /// Datagrams dropped by the kernel: as last said in the log, and as last told the engine.
     dropped: u64,
+    drops: Drops,
+    ears: Ears,
     attacks: BTreeMap<String, Attack>,
     source: Arc<Source>,
     mailbox: Arc<Mailbox>,
@@ -74,6 +77,8 @@ impl Core {
             save_cost: Span::ZERO,
             due: false,
             dropped: 0,
+            drops: Drops::default(),
+            ears: Ears::default(),
             attacks,
             source,
             _close: CloseAtEnd(Arc::clone(&mailbox)),
@@ -101,7 +106,7 @@ impl Core {
             let name = format!("templates/{}/{}", self.reached.len(), report.worker);
             self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)]);
         }
-        self.pending.push((report.until, report.tick));
+        self.pending.push((report.until, report.tick, report.feeds));
         if let Some(reached) = self.reached.get_mut(report.worker) {
             *reached = report.until;
         }
@@ -121,7 +126,14 @@ impl Core {
         };
         let until = self.until;
         let begun = Instant::now();
-        let shards = self.pending.extract_if(.., |(told, _)| *told <= until).map(|(_, tick)| tick).collect();
+        let (mut shards, mut feeds) = (Vec::new(), Vec::new());
+        for (_, tick, more) in self.pending.extract_if(.., |(told, ..)| *told <= until) {
+            shards.push(tick);
+            feeds.extend(more);
+        }
+        let dropped = self.drops.since(until, &self.source);
+        self.engine.handle(until, Input::Health { until, feeds, dropped });
+        self.ears.listen(until, &self.engine, &self.source);
         self.engine.handle(until, Input::Tick { until, shards });
         if self.engine.poll_timeout().is_some_and(|deadline| deadline <= until) {
             self.engine.handle_timeout(until);

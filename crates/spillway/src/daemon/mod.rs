@@ -12,6 +12,7 @@ mod clock;
 pub mod control;
 mod decide;
 mod drops;
+mod ears;
 mod exec;
 pub mod guard;
 mod listener;

@@ -166,6 +166,9 @@ impl Notifier {
         if self.manner.mode != Mode::Enforce {
             return Err("");
         }
+        if attack.doubtful {
+            return Err("it was told by exporters whose numbers are doubtful");
+        }
         if !target.is_host() && !self.manner.prefixes {
             return Err("");
         }

@@ -1,14 +1,15 @@
 //! What the API may ask: attacks as of the last tick, numbers as of now.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use api::metrics::{self, Histogram, Metrics};
 use api::{Live, LiveAttack};
 use base::Timestamp;
-use engine::Mode;
 use engine::report::{Attack, Severity, State};
+use engine::{Heard, Hearing, Mode};
 use serde_json::value::RawValue;
 
 use super::decide::{rule_document, rule_state, text};
@@ -28,6 +29,8 @@ pub(super) struct Numbers {
     pub(super) tick: Histogram,
     /// Targets under watch.
     pub(super) tracked: usize,
+    /// How exporters are heard.
+    pub(super) heard: BTreeMap<IpAddr, Heard>,
 }
 
 impl Default for Numbers {
@@ -37,6 +40,7 @@ impl Default for Numbers {
             detection_delay: Histogram::new(&[0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0]),
             tick: Histogram::new(&[0.001, 0.002, 0.005, 0.01, 0.05, 0.25]),
             tracked: 0,
+            heard: BTreeMap::new(),
         }
     }
 }
@@ -101,6 +105,11 @@ impl Source {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How exporters are heard from now on.
+    pub(super) fn hear(&self, heard: &BTreeMap<IpAddr, Heard>) {
+        self.numbers().heard.clone_from(heard);
+    }
+
     /// Shows these attacks from now on.
     pub(super) fn publish(&self, attacks: &BTreeMap<String, Attack>, mode: Mode) {
         let mut shown = Shown::default();
@@ -162,6 +171,13 @@ impl Source {
         // After a change of the number of workers, templates taken up again may name an exporter twice.
         all.sort_by_key(|seen| (seen.address, std::cmp::Reverse(seen.document.datagrams)));
         all.dedup_by_key(|seen| seen.address);
+        let numbers = self.numbers();
+        for seen in &mut all {
+            let Some(heard) = numbers.heard.get(&seen.address) else { continue };
+            heard.hearing.name().clone_into(&mut seen.document.heard);
+            seen.document.heard_since = Some(heard.since.to_string());
+            seen.document.usual_records_per_second = heard.usual;
+        }
         all
     }
 
@@ -202,8 +218,23 @@ impl Source {
             exporter.faults = document.faults;
             exporter.sequence_lost = document.sequence_lost;
             exporter.sampling_rate = document.sampling_rate;
+            exporter.export_delay = document.export_delay_seconds;
+            exporter.flow_duration = document.flow_duration_seconds;
+            exporter.earliest_detection = document.earliest_detection_seconds;
+            exporter.truth_factor = document.truth_factor;
+            exporter.doubtful = document.doubtful;
             exporter.last_seen = seen.last_seen.nanos() as f64 / 1e9;
             out.insert(document.address, exporter);
+        }
+        for (address, heard) in &self.numbers().heard {
+            let address = address.to_string();
+            let mut exporter = of(&mut out, address.clone());
+            exporter.hearing = Some(match heard.hearing {
+                Hearing::Whole => metrics::Hearing::Whole,
+                Hearing::Part => metrics::Hearing::Part,
+                Hearing::Silent => metrics::Hearing::Silent,
+            });
+            out.insert(address, exporter);
         }
         for board in &self.boards {
             for (key, count) in &board.look().counts {
@@ -257,5 +288,15 @@ impl api::Source for Source {
 
     fn ready(&self) -> Result<(), String> {
         if self.ready.load(Ordering::Relaxed) { Ok(()) } else { Err("not watching traffic yet".to_owned()) }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let numbers = self.numbers();
+        let missing = numbers.heard.values().filter(|heard| heard.hearing != Hearing::Whole);
+        let note = |heard: &Heard| match heard.hearing {
+            Hearing::Silent => format!("exporter {} is silent since {}", heard.address, heard.since),
+            _ => format!("exporter {} is heard in part only since {}", heard.address, heard.since),
+        };
+        missing.map(note).collect()
     }
 }

@@ -11,6 +11,7 @@ use base::prefix::PrefixTable;
 use base::{Span, Timestamp};
 use detect::Shard;
 use detect::ShardTick;
+use engine::{Feed, Feeds};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use telemetry::collector::View;
 use telemetry::record::Sampling;
@@ -42,6 +43,8 @@ pub(super) struct Report {
     pub(super) until: Timestamp,
     /// The counts since the last report.
     pub(super) tick: ShardTick,
+    /// What came of each exporter since then.
+    pub(super) feeds: Vec<Feed>,
     /// Templates, when it is their time.
     pub(super) templates: Option<Vec<u8>>,
 }
@@ -67,6 +70,7 @@ pub(super) struct Worker<'a> {
     shard: Shard,
     roles: RoleBook,
     tally: Tally,
+    feeds: Feeds,
     shared: Shared,
     reports: SyncSender<Report>,
     /// The sampling last resolved, by the collector's index of the exporter.
@@ -102,6 +106,7 @@ impl<'a> Worker<'a> {
             shard: Shard::new(settings.profile, &settings.networks, settings.tick, key),
             roles: RoleBook::new(config),
             tally: Tally::new(listeners, seed.clone()),
+            feeds: Feeds::default(),
             shared,
             reports,
             rates: Vec::new(),
@@ -240,7 +245,8 @@ impl<'a> Worker<'a> {
         let until = Timestamp::from_nanos(number.saturating_mul(self.tick.nanos()));
         let templates =
             (last || self.ticks.is_multiple_of(TEMPLATES_EVERY)).then(|| self.collector.export_templates());
-        let report = Report { worker: self.index, until, tick: self.shard.close(), templates };
+        let feeds = self.feeds.since(&self.collector);
+        let report = Report { worker: self.index, until, tick: self.shard.close(), feeds, templates };
         self.shared.waiting.fetch_add(1, Ordering::AcqRel);
         // The channel has room for more than may wait; a core that is gone needs no report.
         let _ = self.reports.send(report);
@@ -278,6 +284,15 @@ impl<'a> Worker<'a> {
                 .iter()
                 .map(|(index, name)| (index.to_string(), name.text.clone()))
                 .collect(),
+            export_delay_seconds: view.delay.export().map(Span::as_secs_f64),
+            flow_duration_seconds: view.delay.lasting().map(Span::as_secs_f64),
+            earliest_detection_seconds: view.delay.earliest_detection().map(Span::as_secs_f64),
+            truth_factor: view.truth.verdict().factor(),
+            truth_off: view.truth.verdict().is_off(),
+            doubtful: view.truth.verdict().is_doubtful(),
+            heard: "unknown".to_owned(),
+            heard_since: None,
+            usual_records_per_second: None,
         };
         Seen { address: view.address, document, last_seen: view.last_seen }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base::map::Seed;
 use base::{Span, Timestamp};
+use engine::Feeds;
 use telemetry::collector::Settings;
 use telemetry::{Collector, Record};
 use wire::packet::{Parsed, UDP};
@@ -25,6 +26,8 @@ pub enum Item<'a> {
     Packet(&'a Packet<'a>, Option<&'a Parsed<'a>>),
     /// A flow or packet sample of an exporter.
     Record(&'a Record),
+    /// What came of each exporter up to then, since the last time.
+    Health(Timestamp, &'a [engine::Feed]),
 }
 
 /// The files of one call.
@@ -37,6 +40,9 @@ pub struct Feed {
     opened: usize,
     settings: Settings,
     collector: Collector,
+    feeds: Feeds,
+    /// The tick of the datagram before.
+    tick: Option<u64>,
     /// Set where export is judged as the daemon does.
     roles: Option<RoleBook>,
 }
@@ -44,7 +50,7 @@ pub struct Feed {
 /// Stands for the exporter of raw datagram files, which no address tells.
 pub const FILE_EXPORTER: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// How often the roles of interfaces are looked up anew: the daemon's tick.
+/// How often exporters are told of and the roles of interfaces are looked up anew: the daemon's tick.
 const TICK: Span = Span::from_millis(250);
 
 /// One datagram of flow export.
@@ -99,6 +105,8 @@ impl Feed {
             opened: 0,
             settings: Settings::default(),
             collector: collector(&Settings::default()),
+            feeds: Feeds::default(),
+            tick: None,
             roles: None,
         })
     }
@@ -115,6 +123,8 @@ impl Feed {
             opened: 0,
             settings: Settings::default(),
             collector: collector(&Settings::default()),
+            feeds: Feeds::default(),
+            tick: None,
             roles: None,
         })
     }
@@ -143,6 +153,7 @@ impl Feed {
     ) -> anyhow::Result<()> {
         self.progress.phase(verb);
         self.collector = collector(&self.settings);
+        (self.feeds, self.tick) = (Feeds::default(), None);
         for file in self.files.clone() {
             if self.interrupt.asked() {
                 break;
@@ -218,13 +229,18 @@ impl Feed {
     ) -> anyhow::Result<()> {
         let mut collector = std::mem::replace(&mut self.collector, collector(&self.settings));
         let mut roles = self.roles.take();
-        let mut failed = Ok(());
-        let mut tick = 0;
+        let (mut feeds, mut tick) = (std::mem::take(&mut self.feeds), self.tick);
+        let (mut failed, mut looked) = (Ok(()), None);
         let done = self.file_datagrams(file, &mut |datagram| {
-            if let Some(roles) = roles.as_mut().filter(|_| datagram.sent.tick(TICK) != tick) {
-                tick = datagram.sent.tick(TICK);
+            let now = datagram.sent.tick(TICK);
+            if let Some(ended) = tick.replace(now).filter(|ended| *ended != now) {
+                let until = Timestamp::ZERO.plus(TICK.times(ended + 1));
+                each(Item::Health(until, &feeds.since(&collector)))?;
+            }
+            if let Some(roles) = roles.as_mut().filter(|_| looked != Some(now)) {
                 roles.refresh(&mut collector);
             }
+            looked = Some(now);
             collector.datagram(datagram.at, datagram.exporter, datagram.payload, &mut |_, record| {
                 let record = record.filter(|record| roles.as_ref().is_none_or(|roles| roles.counts(record)));
                 if let (Some(record), Ok(())) = (record, &failed) {
@@ -233,7 +249,7 @@ impl Feed {
             });
             std::mem::replace(&mut failed, Ok(()))
         });
-        self.roles = roles;
+        (self.roles, self.feeds, self.tick) = (roles, feeds, tick);
         done.inspect(|()| self.collector = collector)
     }
 

@@ -5,10 +5,10 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use base::Timestamp;
 use base::map::Seed;
 use engine::report::Attack;
-use engine::{Engine, Front, Input, Output, Settings};
+use engine::{Engine, Feed, Front, Input, Output, Settings};
 use telemetry::Record;
 
-use super::{Feed, Item};
+use super::{Feed as Files, Item};
 
 /// What a recording held.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ const TICKS_MAX: usize = 16;
 /// Looks through all files; `each` gets every report as it is made, with the time when it was decided. Reading and counting work side by side; the reports and
 /// their order do not show it.
 pub fn search(
-    feed: &mut Feed,
+    feed: &mut Files,
     settings: &Settings,
     cut: Cut,
     mut each: impl FnMut(Timestamp, Attack) -> anyhow::Result<()>,
@@ -58,6 +58,7 @@ pub fn search(
                 Item::Packet(_, None) => false,
                 Item::Packet(packet, Some(parsed)) => reader.push(Record::packet(packet.at, parsed)),
                 Item::Record(record) => reader.push(*record),
+                Item::Health(until, feeds) => reader.health(until, feeds),
             };
             if full {
                 reader.reports.try_iter().try_for_each(&mut take)?;
@@ -76,17 +77,23 @@ pub fn search(
 /// A report and when it was decided.
 type Report = (Timestamp, Box<Attack>);
 
+/// What is handed over, in the order in which it was read.
+enum Work {
+    Records(Vec<Record>),
+    Health(Timestamp, Vec<Feed>),
+}
+
 /// Fills batches.
 struct Reader {
     batch: Vec<Record>,
-    full: SyncSender<Vec<Record>>,
+    full: SyncSender<Work>,
     empty: Receiver<Vec<Record>>,
     reports: Receiver<Report>,
 }
 
 /// Empties them into the shards, whose ticks go on to the core.
 struct Worker {
-    full: Receiver<Vec<Record>>,
+    full: Receiver<Work>,
     empty: Sender<Vec<Record>>,
     reports: Sender<Report>,
 }
@@ -107,15 +114,29 @@ impl Reader {
         if self.batch.len() < BATCH {
             return false;
         }
+        self.send();
+        true
+    }
+
+    /// How exporters were heard: after the records before it. True: a batch went out.
+    fn health(&mut self, until: Timestamp, feeds: &[Feed]) -> bool {
+        self.send();
+        let _ = self.full.send(Work::Health(until, feeds.to_vec()));
+        true
+    }
+
+    fn send(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
         let next = self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(BATCH));
         // A worker that is gone is told of when it is joined.
-        let _ = self.full.send(std::mem::replace(&mut self.batch, next));
-        true
+        let _ = self.full.send(Work::Records(std::mem::replace(&mut self.batch, next)));
     }
 
     /// Sends the rest; the reports still to come end when the worker does.
     fn finish(self) -> Receiver<Report> {
-        let _ = self.full.send(self.batch);
+        let _ = self.full.send(Work::Records(self.batch));
         self.reports
     }
 }
@@ -128,7 +149,14 @@ impl Worker {
         let (ticks, ended) = mpsc::sync_channel(TICKS_MAX);
         std::thread::scope(|scope| {
             scope.spawn(move || decide(settings, cut.seed, &ended, &reports));
-            for mut batch in &full {
+            for work in &full {
+                let mut batch = match work {
+                    Work::Records(batch) => batch,
+                    Work::Health(until, feeds) => {
+                        let _ = ticks.send((until, Input::Health { until, feeds, dropped: 0 }));
+                        continue;
+                    }
+                };
                 for tick in batch.iter().filter_map(|record| front.record(record)) {
                     // A core that is gone is told of when it is joined.
                     let _ = ticks.send(tick);
@@ -171,6 +199,7 @@ fn size(item: &Item<'_>) -> (u64, u64) {
             let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
             (record.packets.saturating_mul(rate), record.bytes.saturating_mul(rate))
         }
+        Item::Health(..) => (0, 0),
     }
 }
 

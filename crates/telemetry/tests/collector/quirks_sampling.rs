@@ -283,19 +283,61 @@ fn s15_under_reporting_shows_in_the_counters_beside_the_samples() {
     let mut run = samples(1000, 1000);
     let view = run.collector.exporters().next().unwrap();
     assert_eq!(view.truth.conflicts().count(), 0);
-    let counters = |packets: u32| {
-        let mut body = words(&[7, 6, 0, 1_000_000_000, 1, 3]);
-        body.extend(words(&[0, 0, packets, 0, 0, 0, 0, 0]));
-        body.extend(words(&[0, 0, 0, 0, 0, 0, 0, 0]));
-        let sample = [words(&[1, 7, 1]), sflow_record(1, &body)].concat();
-        sflow_record(2, &sample)
-    };
     run.feed(&sflow(41, &[counters(0)]));
     let header = raw_header(1, &frame(&[], 17, 0, b"x"), 64);
     run.feed(&sflow(42, &[flow_sample((41, 41_000), 1000, (7, 9), &[header])]));
     run.feed(&sflow(43, &[counters(50_000)]));
     let truth = run.collector.exporters().next().unwrap().truth.port(7).unwrap();
     assert_eq!((truth.in_packets, truth.estimated_packets), (50_000, 1000));
+}
+
+/// Interface counters of port 7.
+fn counters(packets: u32) -> Vec<u8> {
+    let mut body = words(&[7, 6, 0, 1_000_000_000, 1, 3]);
+    body.extend(words(&[0, 0, packets, 0, 0, 0, 0, 0]));
+    body.extend(words(&[0, 0, 0, 0, 0, 0, 0, 0]));
+    let sample = [words(&[1, 7, 1]), sflow_record(1, &body)].concat();
+    sflow_record(2, &sample)
+}
+
+/// Twenty minutes of an agent that announces 1:1000, with a pool to match, and takes one packet of `real`; of its datagrams
+/// one of `arrives` arrives.
+fn agent(real: u32, arrives: u32) -> Run {
+    let mut run = Run::new();
+    let header = raw_header(1, &frame(&[], 17, 0, b"x"), 64);
+    for n in 1..=4800u32 {
+        let at = NOW.plus(base::Span::from_millis(250 * u64::from(n)));
+        let mut samples = vec![flow_sample((n, n * 1000), 1000, (7, 9), std::slice::from_ref(&header))];
+        if n.is_multiple_of(80) {
+            samples.push(counters(n * real));
+        }
+        if n.is_multiple_of(80) || n.is_multiple_of(arrives) {
+            run.feed_from(at, EXPORTER, &sflow(n, &samples));
+        }
+    }
+    run
+}
+
+#[test]
+fn s15_agents_are_measured_by_their_own_counters() {
+    // (1:N in truth, factor, off, doubtful); all say 1:1000.
+    for (real, factor, off, doubtful) in [
+        (1000, 1.0, false, false),
+        (1200, 1.2, false, false),
+        (1500, 1.5, true, false),
+        (10_000, 10.0, true, true),
+        (100, 0.1, true, true),
+    ] {
+        // Neither the lie nor its size depends on what the way loses.
+        for arrives in [1, 10] {
+            let run = agent(real, arrives);
+            let verdict = *run.collector.exporters().next().unwrap().truth.verdict();
+            let told = verdict.factor().unwrap();
+            assert!((told / factor - 1.0).abs() < 0.1, "{real}: {told}");
+            assert_eq!((verdict.is_off(), verdict.is_doubtful()), (off, doubtful), "{real}");
+            assert_eq!(run.records.last().unwrap().unwrap().doubtful, doubtful, "{real}");
+        }
+    }
 }
 
 #[test]
