@@ -112,6 +112,7 @@ mod tests {
             packets: 0,
             bytes: 0,
             entries: Vec::new(),
+            doubtful: false,
         };
         let turns: Vec<_> = turns.iter().map(|(seconds, on)| (at(*seconds), *on)).collect();
         Alarm { first: turns[0].0, turns, last }
