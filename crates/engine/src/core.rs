@@ -7,6 +7,7 @@ use base::{Span, Timestamp};
 use detect::ShardTick;
 use detect::class::{Class, Classifier};
 use detect::evidence::{self, Evidence, Shape};
+use detect::sample::Sample;
 use detect::vector;
 
 use crate::frozen::Frozen;
@@ -37,6 +38,8 @@ const TELL_SHARE: u64 = 10;
 const SECOND_LOOK: Span = Span::from_secs(2);
 /// Examples are looked at this far back.
 const EXAMPLES_SPAN: Span = Span::from_secs(1);
+/// Examples that are enough to see what they have in common.
+const EXAMPLES_MAX: usize = 2048;
 
 /// What the core is told.
 #[derive(Clone, Debug)]
@@ -382,8 +385,8 @@ impl Engine {
         let exact = self.settings.profile.is_exact();
         let from = candidate.onset.max(now.minus(EXAMPLES_SPAN));
         let only_unasked = exact && by_pairs(class);
-        let samples = self.ring.samples(from, target, |c| c == class);
-        let shape = Shape::of(samples.map(|(_, s)| s).filter(|s| !only_unasked || s.unsolicited));
+        let wanted = |s: &&Sample| s.class == class && (!only_unasked || s.unsolicited);
+        let shape = Shape::of(self.ring.latest(from, target, EXAMPLES_MAX).filter(wanted));
         let lately =
             |c: Class| self.watch.target(&candidate.key).map_or_else(Default::default, |t| t.lately(c));
         let (sources, source_top) = self.sources(from, candidate, only_unasked);

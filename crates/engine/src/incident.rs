@@ -73,6 +73,8 @@ pub(crate) struct Incident {
     pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
     pub(crate) samples_seen: u64,
+    /// Hash above which an example does not stay.
+    samples_limit: u64,
     /// Of its packets, those told by exporters whose numbers are doubtful.
     pub(crate) doubtful: u64,
     /// Whether they are most, as last looked at.
@@ -170,6 +172,7 @@ impl Incident {
             stability: None,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
+            samples_limit: u64::MAX,
             doubtful: 0,
             is_doubtful: false,
             sight: Sight::default(),
@@ -316,12 +319,16 @@ impl Incident {
 
     fn absorb_samples(&mut self, tick: &Tick, settings: &Settings, only: Option<Class>) {
         let mut fresh: Vec<(u64, Sample)> = Vec::new();
+        let mut seen = 0u64;
         let exact = settings.profile.is_exact();
         for (hash, sample) in self.areas.iter().flat_map(|area| tick.samples(hosts(area))) {
             let class = sample.class;
             let wanted = only.is_none_or(|c| c == class) && self.vector(class).is_some();
             if wanted && (!exact || !by_pairs(class) || sample.unsolicited) {
-                fresh.push((*hash, *sample));
+                seen += 1;
+                if !exact || *hash <= self.samples_limit {
+                    fresh.push((*hash, *sample));
+                }
             }
         }
         if !exact {
@@ -336,7 +343,7 @@ impl Incident {
                 }
             }
         }
-        self.samples_seen += u64::try_from(fresh.len()).unwrap_or(0);
+        self.samples_seen += seen;
         self.samples.append(&mut fresh);
         if self.samples.len() > 2 * SAMPLES_MAX {
             self.trim_samples();
@@ -344,7 +351,12 @@ impl Incident {
     }
 
     pub(crate) fn trim_samples(&mut self) {
-        self.samples.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.at.cmp(&b.1.at)));
+        if self.samples.len() <= SAMPLES_MAX {
+            return;
+        }
+        let first = |a: &(u64, Sample), b: &(u64, Sample)| a.0.cmp(&b.0).then(a.1.at.cmp(&b.1.at));
+        let (_, last, _) = self.samples.select_nth_unstable_by(SAMPLES_MAX - 1, first);
+        self.samples_limit = last.0;
         self.samples.truncate(SAMPLES_MAX);
     }
 

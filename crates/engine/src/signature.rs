@@ -93,15 +93,17 @@ fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
             && incident.vector(class).is_some()
             && (!exact || !by_pairs(class) || sample.unsolicited)
     };
-    let mut found = evidence.reservoir.of(&incident.areas);
-    found.retain(|(_, sample)| !claimed(sample));
-    for area in &incident.areas {
-        let ring = evidence.ring.samples(Timestamp::ZERO, *area, |_| true);
-        found.extend(ring.filter(|(_, sample)| !claimed(sample)).map(|(hash, sample)| (hash, *sample)));
-    }
+    let remembered = evidence.reservoir.of(&incident.areas);
+    let ring = incident
+        .areas
+        .iter()
+        .flat_map(|area| evidence.ring.samples(Timestamp::ZERO, *area, |_| true))
+        .filter(|(_, sample)| !claimed(sample));
+    let kept = remembered.iter().map(|(hash, sample)| (*hash, sample)).filter(|(_, sample)| !claimed(sample));
+    let mut found: Vec<(u64, &Sample)> = kept.chain(ring).collect();
     found.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.at.cmp(&b.1.at)));
     found.truncate(BENIGN_MAX);
-    found.into_iter().map(|(_, sample)| sample).collect()
+    found.into_iter().map(|(_, sample)| *sample).collect()
 }
 
 /// Names a rule after what it says.

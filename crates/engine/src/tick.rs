@@ -209,6 +209,23 @@ impl Ring {
         self.ticks.iter().filter(move |tick| tick.until > from)
     }
 
+    /// Examples of packets to the target from whole ticks that end after `from`, the newest first, until there are `enough`.
+    pub(crate) fn latest(
+        &self,
+        from: Timestamp,
+        target: Prefix,
+        enough: usize,
+    ) -> impl Iterator<Item = &Sample> {
+        let mut taken = 0;
+        let ticks = self.since(from).rev().map(move |tick| tick.samples(hosts(&target)));
+        let some = ticks.take_while(move |samples| {
+            let go_on = taken < enough;
+            taken += samples.len();
+            go_on
+        });
+        some.flatten().map(|(_, sample)| sample)
+    }
+
     /// Examples of these classes towards the target, from ticks that end after `from`.
     pub(crate) fn samples<'r>(
         &'r self,
