@@ -36,6 +36,8 @@ pub struct Baseline {
     noise: f32,
     /// Start of that window, in milliseconds, modulo 2³²; 0: none.
     begun: u32,
+    /// What is expected comes from less than a window.
+    early: bool,
     /// The hour that `hours` was last written for, plus one.
     hour: u8,
     /// The fading maximum of each hour, as [`Scaled`].
@@ -122,6 +124,7 @@ impl Baseline {
         } else if self.high == 0.0 && u64::from(age) >= FIRST.nanos() / 1_000_000 {
             // Better an early idea than none; the first whole window corrects it.
             self.high = self.sum / seconds(age);
+            self.early = true;
         }
         self.sum += amount;
         self.squares += amount * amount;
@@ -140,7 +143,8 @@ impl Baseline {
         }
         let rate = self.sum / secs;
         let taught = if self.high > 0.0 { rate.min(self.high * STEP_MAX) } else { rate };
-        let faded = self.high * libm::exp2f(-secs / HALF_LIFE_SECS);
+        let faded = if self.early { 0.1 } else { libm::exp2f(-secs / HALF_LIFE_SECS) } * self.high;
+        self.early = false;
         let hour = u8::try_from(now.secs() / 3600 % HOURS as u64).unwrap_or(0);
         let at = |offset: usize| (usize::from(hour) + HOURS + offset - 1) % HOURS;
         if self.hour != hour + 1 {

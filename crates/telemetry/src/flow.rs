@@ -8,8 +8,10 @@ use crate::told::Told;
 
 /// A flow whose end lies further back than this at its arrival was told by a clock that differs from ours.
 const LATE_MAX: Span = Span::from_secs(300);
-/// Nothing is spread over more than this; routers cut flows after at most an hour or so.
-const DURATION_MAX: Span = Span::from_secs(3600);
+/// A longer duration is an error of the clock: routers cut flows after an hour or so, but some after a day.
+const DURATION_MAX: Span = Span::from_secs(26 * 3600);
+/// What caches know of fragments that have no ports and were not told as fragments: that they are not the first.
+const LATER: Fragment = Fragment { offset: 1, more: false, dont: false };
 
 /// What is known beyond [`Told`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +41,8 @@ pub(crate) fn fill(record: &mut Record, told: &Told, summary: &Summary) -> bool 
     let packets = told.packets.unwrap_or(1);
     let with_ports = matches!(protocol, packet::TCP | packet::UDP);
     let is_icmp = protocol == packet::ICMP || protocol == packet::ICMP6;
-    let fragment = summary.fragment.unwrap_or_default();
+    let portless = with_ports && told.src_port == Some(0) && told.dst_port == Some(0);
+    let fragment = summary.fragment.unwrap_or(if portless { LATER } else { Fragment::default() });
     // Before IPFIX had elements for it, type and code stood in the destination port.
     let icmp = summary.icmp.or(told.dst_port).map(|word| (high(word), low(word)));
     let headers = &mut record.headers;

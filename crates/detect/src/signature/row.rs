@@ -46,7 +46,8 @@ impl Row {
         let flow = sample.detail == Detail::Flow;
         let packet = |is: bool| !flow && is;
         // Flow caches write ports 0 for the fragments that have none.
-        let portless = flow && matches!(h.protocol, TCP | UDP) && h.ports == Some((0, 0));
+        let of_ports = flow && matches!(h.protocol, TCP | UDP);
+        let portless = of_ports && (h.ports == Some((0, 0)) || h.fragment.is_later());
         let tcp_flags = h.tcp.map(|t| t.flags);
         let kinds =
             tcp_flags.map_or(0, |f| (f & (flags::SYN | flags::ACK | flags::FIN | flags::RST)).count_ones());
