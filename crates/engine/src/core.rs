@@ -32,6 +32,8 @@ const REJECTED_MAX: usize = 1 << 14;
 const TELL_EVERY: Span = Span::from_secs(1);
 /// An attack is judged again so long after its detection: answers and acknowledgements come later than what they answer.
 const SECOND_LOOK: Span = Span::from_secs(2);
+/// What honest packets bring about shows after so long: the round trip to a distant client.
+const PATIENCE: Span = Span::from_millis(300);
 /// Examples are looked at this far back.
 const EXAMPLES_SPAN: Span = Span::from_secs(1);
 
@@ -81,6 +83,10 @@ pub struct Engine {
     outputs: VecDeque<Output>,
     /// When a stream above its threshold was last found to be no attack, and at which rate.
     rejected: Map<(TargetKey, Class), (Timestamp, f64)>,
+    /// Streams above their threshold in the last tick.
+    pending: Vec<Candidate>,
+    /// The recording is at its end: what is not there will not come.
+    last: bool,
     now: Timestamp,
     incidents_refused: u64,
 }
@@ -97,6 +103,8 @@ impl Engine {
             ended: VecDeque::new(),
             outputs: VecDeque::new(),
             rejected: Map::new(seed.clone()),
+            pending: Vec::new(),
+            last: false,
             now: Timestamp::ZERO,
             incidents_refused: 0,
             settings,
@@ -173,6 +181,11 @@ impl Engine {
     /// The recording ends: what is pending is decided now.
     pub fn finish(&mut self) {
         let now = self.now;
+        self.last = true;
+        self.rejected.clear();
+        for candidate in std::mem::take(&mut self.pending) {
+            self.consider(now, &candidate);
+        }
         for incident in &mut self.incidents {
             incident.derive_at = Some(now);
         }
@@ -194,9 +207,10 @@ impl Engine {
         for old in self.ring.push(tick) {
             self.reservoir.take(&old, &self.incidents, &frozen);
         }
-        for candidate in candidates {
-            self.consider(until, &candidate);
+        for candidate in &candidates {
+            self.consider(until, candidate);
         }
+        self.pending = if self.settings.profile.is_exact() { candidates } else { Vec::new() };
         self.review(until);
         self.tell(until);
     }
@@ -343,10 +357,12 @@ impl Engine {
             sent: own.sent.into(),
             established: (lately(Class::TCP_ACK).received + lately(Class::TCP_DATA).received).into(),
             data: lately(Class::TCP_DATA).received.into(),
+            ends: lately(Class::TCP_RST_FIN).received.into(),
             syns: lately(Class::TCP_SYN).sent.into(),
             icmp_sent: lately(Class::ICMP_OTHER).sent.into(),
             completes: (class == Class::UDP_FRAGMENT).then(|| self.completed(&candidate.key)).flatten(),
             exact,
+            young: exact && !self.last && now.since(candidate.risen) < PATIENCE,
             sources: sources.max(shape.sources),
             source_top,
             hosts: hosts_hit,
@@ -354,16 +370,23 @@ impl Engine {
         }
     }
 
-    /// Distinct hosts of a prefix that got packets of the class in the last tick.
+    /// Distinct hosts of a prefix that lately got packets of the class.
     fn hosts_hit(&self, now: Timestamp, target: &base::Prefix, candidate: &Candidate) -> u64 {
         if target.is_host() {
             return 1;
         }
         let side = received(candidate.key.direction);
-        let last = self.ring.since(now.minus(Span::from_nanos(1))).last();
-        let cells = last.map(|tick| tick.cells(candidate.key.direction, hosts(target))).unwrap_or_default();
-        let hit = cells.iter().filter(|(key, _)| key.side == side && key.class == candidate.class).count();
-        u64::try_from(hit).unwrap_or(u64::MAX).max(1)
+        let from = candidate.onset.max(now.minus(EXAMPLES_SPAN));
+        let mut hit: Vec<u128> = self
+            .ring
+            .since(from)
+            .flat_map(|tick| tick.cells(candidate.key.direction, hosts(target)))
+            .filter(|(key, _)| key.side == side && key.class == candidate.class)
+            .map(|(key, _)| key.host)
+            .collect();
+        hit.sort_unstable();
+        hit.dedup();
+        u64::try_from(hit.len()).unwrap_or(u64::MAX).max(1)
     }
 
     /// The reflecting protocol of which the target lately got most unasked answers, if fragments can be theirs.

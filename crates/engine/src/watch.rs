@@ -45,7 +45,9 @@ pub(crate) struct Candidate {
     pub(crate) normal: f64,
     /// First suspect packet.
     pub(crate) onset: Timestamp,
-    /// Suspect packets since then.
+    /// First of them in the tick in which the test rose.
+    pub(crate) risen: Timestamp,
+    /// Suspect packets since the onset.
     pub(crate) suspect: f64,
 }
 
@@ -327,6 +329,7 @@ fn step(
         // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
         let fresh = (now.exact && by_pairs(c.class)) || f64::from(stream.run) <= suspect + RUN_HEAD;
         stream.onset = if fresh { stream.run_begun } else { first };
+        stream.risen = first;
     }
     stream.suspect += suspect.max(0.0) as f32;
     // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
@@ -345,6 +348,7 @@ fn step(
         rate: f64::from(stream.rate_max),
         normal,
         onset: stream.onset,
+        risen: stream.risen,
         suspect: f64::from(stream.suspect),
     })
 }

@@ -4,7 +4,7 @@
 //! sequential test's input), which terms beyond volume count, and how the vector is called.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
@@ -153,6 +153,22 @@ fn one_way(e: &Evidence, terms: &mut Terms) {
         terms.say(-5.0, format!("the target is used to {:.0} packets/s of this class", e.usual));
     }
     single_conversation(e, terms);
+}
+
+/// A moment after the first packet nobody can tell whether the rest will follow; a flood of this size need not be waited for.
+fn patience(e: &Evidence, terms: &mut Terms) {
+    if e.young && e.rate < 200.0 * e.floor {
+        terms.say(-8.0, "answers to these packets may still be on their way".to_string());
+    }
+}
+
+/// Many who ask, each a little, and nearly all of them are answered: a crowd.
+fn crowd(e: &Evidence, answers: f64, asked: f64, terms: &mut Terms) {
+    let sources = e.sources.max(e.shape.sources);
+    if e.exact && sources >= 50 && e.source_top < 0.2 && answers >= 0.75 * asked {
+        let share = (answers / asked.max(1.0)).min(1.0) * 100.0;
+        terms.say(-6.0, format!("{share:.0} % of the questions of {sources} hosts are answered"));
+    }
 }
 
 /// One sender with one pair of ports is rather a stream than a flood.
