@@ -9,6 +9,7 @@ use wire::packet::{self, flags};
 
 use crate::cell::{Cell, CellKey, Cells, FINE, Lasting, Side, SourceCount, SourceKey, Sources, Touch};
 use crate::class::{Class, Classifier};
+use crate::connections::{ClientKey, Conduct, Connections};
 use crate::log::merge;
 use crate::pairs::{LANES, Lane, lane};
 use crate::profile::Profile;
@@ -36,6 +37,10 @@ pub struct ShardTick {
     pub long: Vec<((CellKey, Lasting), Cell)>,
     /// Packets by triple, by key; exact feeds only.
     pub sources: Vec<(SourceKey, SourceCount)>,
+    /// What clients did with their connections, by key; exact feeds only.
+    pub conducts: Vec<(ClientKey, Conduct)>,
+    /// Connections beyond the cap.
+    pub connections_dropped: u64,
     /// Examples.
     pub chosen: Chosen,
     /// Triples beyond the cap.
@@ -57,6 +62,7 @@ pub struct Shard {
     sources: Sources,
     samples: Bins,
     lanes: Vec<Lane>,
+    connections: Connections,
     tally: ShardTick,
 }
 
@@ -76,6 +82,7 @@ impl Shard {
             sources: Sources::new(),
             samples: Bins::new(profile.is_exact()),
             lanes: alloc::vec![Lane::default(); LANES],
+            connections: Connections::new(),
             tally: ShardTick::default(),
         }
     }
@@ -97,6 +104,15 @@ impl Shard {
         };
         let (src, dst) = (wide(headers.src), wide(headers.dst));
         let unsolicited = self.exact && record.detail == Detail::Packet && self.watch_pair(record, src, dst);
+        if self.exact && record.detail == Detail::Packet && headers.protocol == packet::TCP {
+            // A connection begins with the server's packet: its client is the receiver.
+            let side = match (from_own, to_own) {
+                (true, _) => Some(Side::Received),
+                (false, true) => Some(Side::ReceivedFromUs),
+                (false, false) => None,
+            };
+            self.connections.see(record, src, dst, unsolicited, side);
+        }
         let touch = Touch {
             packets,
             bytes,
@@ -142,12 +158,19 @@ impl Shard {
         }
     }
 
+    /// Looks at what no packet tells: to be called before [`Self::close`] where every packet is seen.
+    pub fn sweep(&mut self, until: Timestamp) {
+        self.connections.sweep(until);
+    }
+
     /// Everything since the last call.
     pub fn close(&mut self) -> ShardTick {
         let mut tick = core::mem::take(&mut self.tally);
         tick.cells = self.cells.close(|key| key.host);
         tick.long = self.long.close(|(key, _)| key.host);
         tick.sources = self.sources.close();
+        tick.conducts = self.connections.close();
+        tick.connections_dropped = core::mem::take(&mut self.connections.dropped);
         tick.chosen = self.samples.take();
         tick
     }
@@ -243,6 +266,8 @@ impl ShardTick {
         self.cells = merge(core::mem::take(&mut self.cells), other.cells, Cell::merge);
         self.long = merge(core::mem::take(&mut self.long), other.long, Cell::merge);
         self.sources = merge(core::mem::take(&mut self.sources), other.sources, SourceCount::merge);
+        self.conducts = merge(core::mem::take(&mut self.conducts), other.conducts, Conduct::merge);
+        self.connections_dropped += other.connections_dropped;
         self.chosen.merge(other.chosen);
     }
 

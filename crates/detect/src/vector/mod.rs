@@ -1,7 +1,8 @@
 //! The attack vectors: what of a class is suspect, and what speaks for an attack.
 //!
 //! One file a family, one line in [`FAMILIES`]. A family says three things: how many of a tick's packets are suspect (the
-//! sequential test's input), which terms beyond volume count, and how the vector is called.
+//! sequential test's input), which terms beyond volume count, and how the vector is called. What packets alone cannot tell,
+//! because each of them is honest, is judged by what clients do ([`conduct`]).
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,16 +10,23 @@ use alloc::string::{String, ToString};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
+pub mod conduct;
+pub mod scan;
+
 mod amplification;
+mod connection_flood;
 mod dns_query;
 mod fragment;
+mod http;
 mod icmp;
 mod odd_flags;
 mod other;
 mod quic;
+mod slow;
 mod syn;
 mod tcp_flood;
 mod tcp_reflection;
+mod tls_handshake;
 mod udp;
 
 /// Packets of one class and target in one tick, and what the same host did meanwhile.

@@ -20,10 +20,8 @@ pub(super) static FAMILY: Family = Family {
 
 fn judge(e: &Evidence, terms: &mut Terms) {
     let carried_on = e.established / e.received.max(1.0);
-    // Stacks that mean it announce what they can do; each opens a few connections.
-    #[expect(clippy::cast_precision_loss, reason = "a count of sources")]
-    let each = e.received / e.sources.max(1) as f64;
-    if e.shape.with_options >= 0.8 && each <= 8.0 {
+    // Stacks that mean it announce what they can do.
+    if e.shape.with_options >= 0.8 {
         patience(e, terms);
     }
     if carried_on < 0.5 {
