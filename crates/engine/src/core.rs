@@ -3,15 +3,18 @@
 use std::collections::VecDeque;
 
 use base::map::{Map, Seed};
+use base::prefix::wide;
 use base::{Span, Timestamp};
 use detect::ShardTick;
 use detect::class::{Class, Classifier};
 use detect::evidence::{self, Evidence, Shape};
 use detect::vector;
 
+use crate::conduct::{self, Conducts, Suspicion};
 use crate::frozen::Frozen;
 use crate::incident::{Incident, by_pairs};
 use crate::report::{self, Severity};
+use crate::scan::{Scan, Scans};
 use crate::settings::{Profile, Settings};
 use crate::target::TargetKey;
 use crate::tick::{Ring, Tick, hosts, prefix, received};
@@ -76,6 +79,8 @@ pub struct Engine {
     pub(crate) seed: Seed,
     classifier: Classifier,
     watch: Watch,
+    conducts: Conducts,
+    scans: Scans,
     ring: Ring,
     reservoir: reservoir::Reservoir,
     pub(crate) incidents: Vec<Incident>,
@@ -97,6 +102,8 @@ impl Engine {
         Self {
             classifier: Classifier::default(),
             watch: Watch::new(seed.clone()),
+            conducts: Conducts::new(seed.clone()),
+            scans: Scans::new(seed.clone()),
             ring: Ring::new(settings.profile.is_exact()),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
             incidents: Vec::new(),
@@ -186,6 +193,9 @@ impl Engine {
         for candidate in std::mem::take(&mut self.pending) {
             self.consider(now, &candidate);
         }
+        for suspicion in self.conducts.tick((now, now), &[], &self.ring, true) {
+            self.suspect(now, suspicion);
+        }
         for incident in &mut self.incidents {
             incident.derive_at = Some(now);
         }
@@ -197,18 +207,27 @@ impl Engine {
     }
 
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
-        let tick = Tick::merge(until, shards, &self.classifier, self.settings.profile.is_exact());
+        let mut tick = Tick::merge(until, shards, &self.classifier, self.settings.profile.is_exact());
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents);
         let candidates = self.watch.tick(&self.settings, &tick, &frozen);
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, None);
         }
+        let doings = std::mem::take(&mut tick.counts.conducts);
+        let scans = self.scans.tick(&self.settings, &tick);
         for old in self.ring.push(tick) {
             self.reservoir.take(&old, &self.incidents, &frozen);
         }
         for candidate in &candidates {
             self.consider(until, candidate);
+        }
+        let from = until.minus(self.settings.tick);
+        for suspicion in self.conducts.tick((from, until), &doings, &self.ring, false) {
+            self.suspect(until, suspicion);
+        }
+        for scan in scans {
+            self.scanned(until, scan);
         }
         self.pending = if self.settings.profile.is_exact() { candidates } else { Vec::new() };
         self.review(until);
@@ -289,7 +308,91 @@ impl Engine {
         }
         for class in completed.into_iter().chain((!known).then_some(candidate.class)) {
             for tick in self.ring.since(from) {
-                incident.absorb(tick, &self.settings, Some(class));
+                incident.absorb(tick, &self.settings, Some(&[class]));
+            }
+            incident.derive_at = Some(now);
+        }
+    }
+
+    /// Clients of a server behave in a way that speaks for an attack.
+    fn suspect(&mut self, now: Timestamp, suspicion: Suspicion) {
+        let Suspicion { key, behaviour, began, terms, culprits, past } = suspicion;
+        let sum = evidence::sum(&terms);
+        let severity = if sum >= evidence::ATTACK { Severity::Attack } else { Severity::Suspicious };
+        let index = match self.incidents.iter().position(|i| i.key == key) {
+            Some(index) => index,
+            None if terms.is_empty() => return,
+            None if self.incidents.len() >= INCIDENTS_MAX => {
+                self.incidents_refused += 1;
+                return;
+            }
+            None => {
+                self.incidents.push(Incident::open(key, severity, began, now, &self.seed));
+                self.incidents.len().saturating_sub(1)
+            }
+        };
+        let Some(incident) = self.incidents.get_mut(index) else { return };
+        // The strongest words stay.
+        let weaker = incident.severity == Severity::Attack && severity < Severity::Attack;
+        let told = incident.vectors.iter().any(|v| v.name == behaviour.name);
+        let past: Vec<_> =
+            past.into_iter().filter(|(source, ..)| !incident.culprits.contains_key(source)).collect();
+        incident.add_culprits(culprits.into_iter());
+        let mut fresh = Vec::new();
+        if !terms.is_empty() && !(weaker && told) {
+            if severity > incident.severity {
+                incident.severity = severity;
+                incident.detected = now;
+                incident.changed = true;
+                incident.derive_at = Some(now);
+            }
+            for class in conduct::CLASSES {
+                // Told once, with the class that every connection has.
+                let terms = if class == Class::TCP_SYN { terms.clone() } else { Vec::new() };
+                if incident.put_behaviour(class, behaviour.name, terms) {
+                    fresh.push(class);
+                }
+            }
+        }
+        if !fresh.is_empty() && !behaviour.gauge {
+            for tick in self.ring.since(began) {
+                incident.absorb(tick, &self.settings, Some(&fresh));
+            }
+            incident.derive_at = Some(now);
+        }
+        if !past.is_empty() {
+            incident.absorb_past(Class::TCP_DATA, &past, now);
+        }
+    }
+
+    /// An own host asks very many foreign ones.
+    fn scanned(&mut self, now: Timestamp, scan: Scan) {
+        let Scan { host, began, target, terms } = scan;
+        let of_host = |i: &Incident| i.is_scan() && i.culprits.contains_key(&host);
+        let near = |i: &Incident| i.is_scan() && i.areas.iter().any(|area| area.covers(&target));
+        let known = self.incidents.iter().position(of_host).or_else(|| self.incidents.iter().position(near));
+        let index = match known {
+            Some(index) => index,
+            None if self.incidents.len() >= INCIDENTS_MAX => {
+                self.incidents_refused += 1;
+                return;
+            }
+            None => {
+                let key = TargetKey {
+                    addr: wide(target.addr()),
+                    bits: target.bits(),
+                    direction: report::Direction::Out,
+                };
+                self.incidents.push(Incident::open(key, Severity::Attack, began, now, &self.seed));
+                self.incidents.len().saturating_sub(1)
+            }
+        };
+        let Some(incident) = self.incidents.get_mut(index) else { return };
+        incident.add_culprits(std::iter::once(host));
+        incident.widen(target);
+        if incident.put_behaviour(Class::TCP_SYN, vector::scan::NAME, terms) {
+            for tick in self.ring.since(began) {
+                incident.absorb(tick, &self.settings, Some(&[Class::TCP_SYN]));
             }
             incident.derive_at = Some(now);
         }
@@ -303,7 +406,7 @@ impl Engine {
                 let near = if target.is_ipv4() { 16 } else { 32 };
                 !prefix(&i.key).is_host()
                     && i.key.direction == candidate.key.direction
-                    && i.vector(candidate.class).is_some()
+                    && i.vector(candidate.class).is_some_and(|v| !v.by_culprit)
                     && prefix(&i.key).join(&target).is_some_and(|joint| joint.bits() >= near)
             })
         {
@@ -314,7 +417,7 @@ impl Engine {
             for tick in self.ring.since(candidate.onset) {
                 // Only the new area: the others have counted these ticks.
                 let areas = std::mem::replace(&mut incident.areas, vec![target]);
-                incident.absorb(tick, &self.settings, Some(candidate.class));
+                incident.absorb(tick, &self.settings, Some(&[candidate.class]));
                 incident.areas = areas;
             }
             incident.derive_at = Some(now);
@@ -432,7 +535,7 @@ impl Engine {
             }
         } else {
             let samples = self.ring.samples(from, target, |c| c == candidate.class);
-            seen.extend(samples.map(|(_, s)| (base::prefix::wide(s.headers.src), s.packets)));
+            seen.extend(samples.map(|(_, s)| (wide(s.headers.src), s.packets)));
         }
         seen.sort_unstable();
         let (mut distinct, mut top, mut total, mut run) = (0u64, 0u64, 0u64, 0u64);

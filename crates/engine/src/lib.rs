@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod areas;
+mod conduct;
 pub mod core;
 mod frozen;
 mod incident;
@@ -12,6 +13,7 @@ mod present;
 pub mod replay;
 pub mod report;
 mod reservoir;
+mod scan;
 pub mod settings;
 mod signature;
 mod snapshot;
