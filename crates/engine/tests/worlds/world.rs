@@ -73,6 +73,10 @@ pub(crate) fn last(told: Vec<Attack>) -> Vec<Attack> {
 pub(crate) fn found(scenario: &Scenario) -> Vec<Attack> {
     let mut settings = Settings::of(Profile::Daemon);
     settings.networks.clone_from(&scenario.config.networks);
-    let told = last(outputs(&records(scenario), settings, 1, 1));
+    attacks(last(outputs(&records(scenario), settings, 1, 1)))
+}
+
+/// Those that are called attacks.
+pub(crate) fn attacks(told: Vec<Attack>) -> Vec<Attack> {
     told.into_iter().filter(|a| a.severity == Severity::Attack).collect()
 }
