@@ -12,7 +12,7 @@ use wire::packet::flags;
 
 use crate::cell::Side;
 use crate::log::{Broad, Log, Sum};
-use crate::pairs::{LANES, lane};
+use crate::pairs::LANES;
 
 /// Connections followed in a lane. When it is full, those that nobody took up go; a further one is not followed and counted
 /// in `connections_dropped`.
@@ -108,6 +108,17 @@ struct Connection {
     told_empty: bool,
 }
 
+/// The two hosts of a packet, and what is known of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    pub(crate) src: u128,
+    pub(crate) dst: u128,
+    /// Where their connections live.
+    pub(crate) lane: usize,
+    /// Whether the receiver had never spoken to the sender.
+    pub(crate) unsolicited: bool,
+}
+
 /// The connections of one worker.
 #[derive(Debug)]
 pub(crate) struct Connections {
@@ -136,23 +147,17 @@ impl Sum<Broad<ClientKey>, Conduct, ClientKey, Conduct> for AddConduct {
 }
 
 impl Connections {
-    pub(crate) fn new() -> Self {
-        let lanes = (0..LANES).map(|_| Map::new(Seed::default())).collect();
+    pub(crate) fn new(key: u64) -> Self {
+        let lanes = (0..LANES).map(|_| Map::new(Seed::new(key))).collect();
         Self { lanes, told: Log::new(), swept: Timestamp::ZERO, dropped: 0 }
     }
 
-    /// Takes a TCP packet of a pair. A SYN-ACK to a SYN begins a connection of `side`; unasked ones do not.
-    pub(crate) fn see(
-        &mut self,
-        record: &Record,
-        src: u128,
-        dst: u128,
-        unsolicited: bool,
-        side: Option<Side>,
-    ) {
+    /// Takes a TCP packet of a pair, of this lane. A SYN-ACK to a SYN begins a connection of `side`; unasked ones do not.
+    pub(crate) fn see(&mut self, record: &Record, pair: Pair, side: Option<Side>) {
         let h = &record.headers;
         let (Some(tcp), Some((src_port, dst_port))) = (h.tcp, h.ports) else { return };
-        let Some(table) = self.lanes.get_mut(lane(src, dst)) else { return };
+        let Pair { src, dst, lane, unsolicited } = pair;
+        let Some(table) = self.lanes.get_mut(lane) else { return };
         let (from, to) = ((src, src_port), (dst, dst_port));
         let key = if from < to { (from, to) } else { (to, from) };
         let has = |flag: u16| tcp.flags & flag != 0;
@@ -322,6 +327,7 @@ pub fn asks(front: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pairs::lane;
     use telemetry::record::{Detail, Observed, Sampling, Snip};
     use wire::Headers;
     use wire::packet::{TCP, Tcp};
@@ -362,12 +368,13 @@ mod tests {
 
     /// What is told of a connection that is set up and then sees these packets: from whom, flags, first octets, length.
     fn told(rest: &[(u64, bool, u16, &[u8], u32)], until: u64) -> Conduct {
-        let mut connections = Connections::new();
+        let mut connections = Connections::new(7);
         let head = [(1, false, flags::SYN | flags::ACK, &[] as &[u8], 0), (2, true, flags::ACK, &[], 0)];
         for (ms, from_client, bits, payload, len) in head.iter().chain(rest).copied() {
             let (src, dst) = if from_client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
             let record = packet(ms, from_client, bits, payload, len);
-            connections.see(&record, src, dst, false, Some(Side::Received));
+            let pair = Pair { src, dst, lane: lane(src, dst), unsolicited: false };
+            connections.see(&record, pair, Some(Side::Received));
         }
         connections.sweep(Timestamp::from_secs(until));
         let mut sum = Conduct::default();
@@ -397,10 +404,11 @@ mod tests {
 
     #[test]
     fn a_flood_of_opened_doors_leaves_room_for_connections() {
-        let mut connections = Connections::new();
+        let mut connections = Connections::new(7);
         let answer = packet(1, false, flags::SYN | flags::ACK, &[], 0);
         for client in 0..1_000_000u128 {
-            connections.see(&answer, SERVER, client, false, Some(Side::Received));
+            let pair = Pair { src: SERVER, dst: client, lane: lane(SERVER, client), unsolicited: false };
+            connections.see(&answer, pair, Some(Side::Received));
         }
         assert_eq!(connections.dropped, 0);
         assert!(connections.lanes.iter().all(|lane| lane.len() <= CONNECTIONS_MAX));

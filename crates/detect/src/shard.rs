@@ -9,7 +9,7 @@ use wire::packet::{self, flags};
 
 use crate::cell::{Cell, CellKey, Cells, FINE, Lasting, Side, SourceCount, SourceKey, Sources, Touch};
 use crate::class::{Class, Classifier};
-use crate::connections::{ClientKey, Conduct, Connections};
+use crate::connections::{ClientKey, Conduct, Connections, Pair};
 use crate::log::merge;
 use crate::pairs::{LANES, Lane, lane};
 use crate::profile::Profile;
@@ -82,7 +82,7 @@ impl Shard {
             sources: Sources::new(),
             samples: Bins::new(profile.is_exact()),
             lanes: alloc::vec![Lane::default(); LANES],
-            connections: Connections::new(),
+            connections: Connections::new(key),
             tally: ShardTick::default(),
         }
     }
@@ -103,15 +103,17 @@ impl Shard {
             Some(table) => (table.longest(headers.dst).is_some(), table.longest(headers.src).is_some()),
         };
         let (src, dst) = (wide(headers.src), wide(headers.dst));
-        let unsolicited = self.exact && record.detail == Detail::Packet && self.watch_pair(record, src, dst);
-        if self.exact && record.detail == Detail::Packet && headers.protocol == packet::TCP {
+        let whole = self.exact && record.detail == Detail::Packet;
+        let lane = if whole { lane(src, dst) } else { 0 };
+        let unsolicited = whole && self.watch_pair(record, src, dst, lane);
+        if whole && headers.protocol == packet::TCP {
             // A connection begins with the server's packet: its client is the receiver.
             let side = match (from_own, to_own) {
                 (true, _) => Some(Side::Received),
                 (false, true) => Some(Side::ReceivedFromUs),
                 (false, false) => None,
             };
-            self.connections.see(record, src, dst, unsolicited, side);
+            self.connections.see(record, Pair { src, dst, lane, unsolicited }, side);
         }
         let touch = Touch {
             packets,
@@ -184,8 +186,8 @@ impl Shard {
 
     /// Remembers the pair; tells whether the receiver had never spoken to the sender.
     #[inline]
-    fn watch_pair(&mut self, record: &Record, src: u128, dst: u128) -> bool {
-        let Some(memory) = self.lanes.get_mut(lane(src, dst)) else { return false };
+    fn watch_pair(&mut self, record: &Record, src: u128, dst: u128, lane: usize) -> bool {
+        let Some(memory) = self.lanes.get_mut(lane) else { return false };
         if speaks(record) {
             memory.spoke(record.at, src, dst);
         }

@@ -339,7 +339,7 @@ impl Engine {
             past.into_iter().filter(|(source, ..)| !incident.culprits.contains_key(source)).collect();
         incident.add_culprits(culprits.into_iter());
         let mut fresh = Vec::new();
-        if !terms.is_empty() && !(weaker && told) {
+        if !(terms.is_empty() || weaker && told) {
             if severity > incident.severity {
                 incident.severity = severity;
                 incident.detected = now;
