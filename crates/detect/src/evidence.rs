@@ -50,6 +50,8 @@ pub struct Evidence {
     pub established: f64,
     /// Of these, packets with payload.
     pub data: f64,
+    /// Resets and bare FINs received, faded likewise.
+    pub ends: f64,
     /// SYNs sent, faded likewise.
     pub syns: f64,
     /// Echo replies and other informational ICMP sent, faded likewise.
@@ -60,6 +62,8 @@ pub struct Evidence {
     pub completes: Option<Class>,
     /// Whether every packet is seen.
     pub exact: bool,
+    /// Whether what honest packets bring about (answers, acknowledgements) may still be on its way.
+    pub young: bool,
     /// Distinct sources of the class lately, as far as counted.
     pub sources: u64,
     /// Share of the busiest source.
@@ -89,6 +93,8 @@ pub struct Shape {
     pub tiny_fragments: f64,
     /// Share with at least one payload octet.
     pub with_payload: f64,
+    /// Share of TCP segments that are longer than their fixed headers: for those that open a connection, with options.
+    pub with_options: f64,
     /// Distinct sources among the examples.
     pub sources: u64,
     /// Distinct IP lengths.
@@ -103,7 +109,7 @@ impl Shape {
         let mut src_ports = Tally::default();
         let mut conversations = Tally::default();
         let mut sources = Tally::default();
-        let (mut n, mut tiny, mut payload, mut with_ports) = (0u64, 0u64, 0u64, 0u64);
+        let (mut n, mut tiny, mut payload, mut with_ports, mut options) = (0u64, 0u64, 0u64, 0u64, 0u64);
         for sample in samples {
             let h = &sample.headers;
             n += 1;
@@ -124,6 +130,10 @@ impl Shape {
             if h.payload_len.is_some_and(|len| len > 0) {
                 payload += 1;
             }
+            let fixed = if h.src.is_ipv4() { 40 } else { 60 };
+            if h.tcp.is_some() && h.length.saturating_sub(h.payload_len.unwrap_or(0)) > fixed {
+                options += 1;
+            }
         }
         let (lengths, length_top, _) = lengths.close();
         let (dst_ports, dst_share, dst_port) = dst_ports.close();
@@ -140,6 +150,7 @@ impl Shape {
             conversation_top: conversations.close().1,
             tiny_fragments: ratio(tiny, n),
             with_payload: ratio(payload, n),
+            with_options: ratio(options, n),
             sources: sources.close().0,
             lengths,
         }

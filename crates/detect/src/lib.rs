@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod baseline;
 pub mod cell;
 pub mod class;
+pub mod connections;
 pub mod cusum;
 pub mod evidence;
 pub mod log;

@@ -9,6 +9,7 @@ use wire::packet::{self, flags};
 
 use crate::cell::{Cell, CellKey, Cells, FINE, Lasting, Side, SourceCount, SourceKey, Sources, Touch};
 use crate::class::{Class, Classifier};
+use crate::connections::{ClientKey, Conduct, Connections, Pair};
 use crate::log::merge;
 use crate::pairs::{LANES, Lane, lane};
 use crate::profile::Profile;
@@ -36,6 +37,10 @@ pub struct ShardTick {
     pub long: Vec<((CellKey, Lasting), Cell)>,
     /// Packets by triple, by key; exact feeds only.
     pub sources: Vec<(SourceKey, SourceCount)>,
+    /// What clients did with their connections, by key; exact feeds only.
+    pub conducts: Vec<(ClientKey, Conduct)>,
+    /// Connections beyond the cap.
+    pub connections_dropped: u64,
     /// Examples.
     pub chosen: Chosen,
     /// Triples beyond the cap.
@@ -57,6 +62,7 @@ pub struct Shard {
     sources: Sources,
     samples: Bins,
     lanes: Vec<Lane>,
+    connections: Connections,
     tally: ShardTick,
 }
 
@@ -76,6 +82,7 @@ impl Shard {
             sources: Sources::new(),
             samples: Bins::new(profile.is_exact()),
             lanes: alloc::vec![Lane::default(); LANES],
+            connections: Connections::new(key),
             tally: ShardTick::default(),
         }
     }
@@ -96,7 +103,18 @@ impl Shard {
             Some(table) => (table.longest(headers.dst).is_some(), table.longest(headers.src).is_some()),
         };
         let (src, dst) = (wide(headers.src), wide(headers.dst));
-        let unsolicited = self.exact && record.detail == Detail::Packet && self.watch_pair(record, src, dst);
+        let whole = self.exact && record.detail == Detail::Packet;
+        let lane = if whole { lane(src, dst) } else { 0 };
+        let unsolicited = whole && self.watch_pair(record, src, dst, lane);
+        if whole && headers.protocol == packet::TCP {
+            // A connection begins with the server's packet: its client is the receiver.
+            let side = match (from_own, to_own) {
+                (true, _) => Some(Side::Received),
+                (false, true) => Some(Side::ReceivedFromUs),
+                (false, false) => None,
+            };
+            self.connections.see(record, Pair { src, dst, lane, unsolicited }, side);
+        }
         let touch = Touch {
             packets,
             bytes,
@@ -143,12 +161,19 @@ impl Shard {
         }
     }
 
+    /// Looks at what no packet tells: to be called before [`Self::close`] where every packet is seen.
+    pub fn sweep(&mut self, until: Timestamp) {
+        self.connections.sweep(until);
+    }
+
     /// Everything since the last call.
     pub fn close(&mut self) -> ShardTick {
         let mut tick = core::mem::take(&mut self.tally);
         tick.cells = self.cells.close(|key| key.host);
         tick.long = self.long.close(|(key, _)| key.host);
         tick.sources = self.sources.close();
+        tick.conducts = self.connections.close();
+        tick.connections_dropped = core::mem::take(&mut self.connections.dropped);
         tick.chosen = self.samples.take();
         tick
     }
@@ -162,8 +187,8 @@ impl Shard {
 
     /// Remembers the pair; tells whether the receiver had never spoken to the sender.
     #[inline]
-    fn watch_pair(&mut self, record: &Record, src: u128, dst: u128) -> bool {
-        let Some(memory) = self.lanes.get_mut(lane(src, dst)) else { return false };
+    fn watch_pair(&mut self, record: &Record, src: u128, dst: u128, lane: usize) -> bool {
+        let Some(memory) = self.lanes.get_mut(lane) else { return false };
         if speaks(record) {
             memory.spoke(record.at, src, dst);
         }
@@ -244,6 +269,8 @@ impl ShardTick {
         self.cells = merge(core::mem::take(&mut self.cells), other.cells, Cell::merge);
         self.long = merge(core::mem::take(&mut self.long), other.long, Cell::merge);
         self.sources = merge(core::mem::take(&mut self.sources), other.sources, SourceCount::merge);
+        self.conducts = merge(core::mem::take(&mut self.conducts), other.conducts, Conduct::merge);
+        self.connections_dropped += other.connections_dropped;
         self.chosen.merge(other.chosen);
     }
 

@@ -81,7 +81,7 @@ fn main() {
                 for v4 in [true, false] {
                     let Some(s) = scenario::build(&vector, case, Scale::Capture, v4, seed) else { continue };
                     let mut settings = Settings::of(Profile::Capture);
-                    if own {
+                    if own || vector == "scan" {
                         settings.networks = s.config.networks.clone();
                     }
                     let start = s.events[0].start;

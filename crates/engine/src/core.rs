@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use base::map::{Map, Seed};
+use base::prefix::wide;
 use base::{Span, Timestamp};
 use detect::ShardTick;
 use detect::class::{Class, Classifier};
@@ -10,10 +11,12 @@ use detect::evidence::{self, Evidence, Shape};
 use detect::sample::Sample;
 use detect::vector;
 
+use crate::conduct::{self, Conducts, Suspicion};
 use crate::frozen::Frozen;
 use crate::incident::{Incident, by_pairs};
 use crate::pour::Pours;
 use crate::report::{self, Severity};
+use crate::scan::{Scan, Scans};
 use crate::settings::{Profile, Settings};
 use crate::silence::{Feed, Heard, Silence};
 use crate::target::TargetKey;
@@ -36,6 +39,8 @@ const TELL_EVERY: Span = Span::from_secs(1);
 const TELL_SHARE: u64 = 10;
 /// An attack is judged again so long after its detection: answers and acknowledgements come later than what they answer.
 const SECOND_LOOK: Span = Span::from_secs(2);
+/// What honest packets bring about shows after so long: the round trip to a distant client.
+const PATIENCE: Span = Span::from_millis(300);
 /// Examples are looked at this far back.
 const EXAMPLES_SPAN: Span = Span::from_secs(1);
 /// Examples that are enough to see what they have in common.
@@ -89,6 +94,8 @@ pub struct Engine {
     pub(crate) seed: Seed,
     classifier: Classifier,
     watch: Watch,
+    conducts: Conducts,
+    scans: Scans,
     ring: Ring,
     pours: Pours,
     reservoir: reservoir::Reservoir,
@@ -98,6 +105,10 @@ pub struct Engine {
     /// When a stream above its threshold was last found to be no attack, and at which rate.
     rejected: Map<(TargetKey, Class), (Timestamp, f64)>,
     silence: Silence,
+    /// Streams above their threshold in the last tick.
+    pending: Vec<Candidate>,
+    /// The recording is at its end: what is not there will not come.
+    last: bool,
     now: Timestamp,
     incidents_refused: u64,
 }
@@ -108,6 +119,8 @@ impl Engine {
         Self {
             classifier: Classifier::default(),
             watch: Watch::new(&settings, seed.clone()),
+            conducts: Conducts::new(seed.clone()),
+            scans: Scans::new(seed.clone()),
             ring: Ring::new(settings.profile.is_exact()),
             pours: Pours::default(),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
@@ -116,6 +129,8 @@ impl Engine {
             outputs: VecDeque::new(),
             rejected: Map::new(seed.clone()),
             silence: Silence::default(),
+            pending: Vec::new(),
+            last: false,
             now: Timestamp::ZERO,
             incidents_refused: 0,
             settings,
@@ -207,6 +222,14 @@ impl Engine {
     /// The recording ends: what is pending is decided now.
     pub fn finish(&mut self) {
         let now = self.now;
+        self.last = true;
+        self.rejected.clear();
+        for candidate in std::mem::take(&mut self.pending) {
+            self.consider(now, &candidate);
+        }
+        for suspicion in self.conducts.tick((now, now), &[], &self.ring, true) {
+            self.suspect(now, suspicion);
+        }
         for incident in &mut self.incidents {
             incident.derive_at = Some(now);
         }
@@ -218,20 +241,30 @@ impl Engine {
     }
 
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
-        let tick = Tick::merge(until, shards, &self.classifier, &self.settings, &mut self.pours);
+        let mut tick = Tick::merge(until, shards, &self.classifier, &self.settings, &mut self.pours);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents, self.silence.confuses());
         let candidates = self.watch.tick(&self.settings, &tick, &frozen);
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, None);
         }
+        let doings = std::mem::take(&mut tick.counts.conducts);
+        let scans = self.scans.tick(&self.settings, &tick);
         for old in self.ring.push(tick) {
             self.reservoir.take(&old, &self.incidents, &frozen);
         }
-        for candidate in candidates {
-            self.consider(until, &candidate);
+        for candidate in &candidates {
+            self.consider(until, candidate);
         }
         self.note_witnesses();
+        let from = until.minus(self.settings.tick);
+        for suspicion in self.conducts.tick((from, until), &doings, &self.ring, false) {
+            self.suspect(until, suspicion);
+        }
+        for scan in scans {
+            self.scanned(until, scan);
+        }
+        self.pending = if self.settings.profile.is_exact() { candidates } else { Vec::new() };
         self.review(until);
         self.tell(until);
     }
@@ -340,7 +373,91 @@ impl Engine {
         }
         for class in completed.into_iter().chain((!known).then_some(candidate.class)) {
             for tick in self.ring.since(from) {
-                incident.absorb(tick, &self.settings, Some(class));
+                incident.absorb(tick, &self.settings, Some(&[class]));
+            }
+            incident.derive_at = Some(now);
+        }
+    }
+
+    /// Clients of a server behave in a way that speaks for an attack.
+    fn suspect(&mut self, now: Timestamp, suspicion: Suspicion) {
+        let Suspicion { key, behaviour, began, terms, culprits, past } = suspicion;
+        let sum = evidence::sum(&terms);
+        let severity = if sum >= evidence::ATTACK { Severity::Attack } else { Severity::Suspicious };
+        let index = match self.incidents.iter().position(|i| i.key == key) {
+            Some(index) => index,
+            None if terms.is_empty() => return,
+            None if self.incidents.len() >= INCIDENTS_MAX => {
+                self.incidents_refused += 1;
+                return;
+            }
+            None => {
+                self.incidents.push(Incident::open(key, severity, began, now, &self.seed));
+                self.incidents.len().saturating_sub(1)
+            }
+        };
+        let Some(incident) = self.incidents.get_mut(index) else { return };
+        // The strongest words stay.
+        let weaker = incident.severity == Severity::Attack && severity < Severity::Attack;
+        let told = incident.vectors.iter().any(|v| v.name == behaviour.name);
+        let past: Vec<_> =
+            past.into_iter().filter(|(source, ..)| !incident.culprits.contains_key(source)).collect();
+        incident.add_culprits(culprits.into_iter());
+        let mut fresh = Vec::new();
+        if !(terms.is_empty() || weaker && told) {
+            if severity > incident.severity {
+                incident.severity = severity;
+                incident.detected = now;
+                incident.changed = true;
+                incident.derive_at = Some(now);
+            }
+            for class in conduct::CLASSES {
+                // Told once, with the class that every connection has.
+                let terms = if class == Class::TCP_SYN { terms.clone() } else { Vec::new() };
+                if incident.put_behaviour(class, behaviour.name, terms) {
+                    fresh.push(class);
+                }
+            }
+        }
+        if !fresh.is_empty() && !behaviour.gauge {
+            for tick in self.ring.since(began) {
+                incident.absorb(tick, &self.settings, Some(&fresh));
+            }
+            incident.derive_at = Some(now);
+        }
+        if !past.is_empty() {
+            incident.absorb_past(Class::TCP_DATA, &past, now);
+        }
+    }
+
+    /// An own host asks very many foreign ones.
+    fn scanned(&mut self, now: Timestamp, scan: Scan) {
+        let Scan { host, began, target, terms } = scan;
+        let of_host = |i: &Incident| i.is_scan() && i.culprits.contains_key(&host);
+        let near = |i: &Incident| i.is_scan() && i.areas.iter().any(|area| area.covers(&target));
+        let known = self.incidents.iter().position(of_host).or_else(|| self.incidents.iter().position(near));
+        let index = match known {
+            Some(index) => index,
+            None if self.incidents.len() >= INCIDENTS_MAX => {
+                self.incidents_refused += 1;
+                return;
+            }
+            None => {
+                let key = TargetKey {
+                    addr: wide(target.addr()),
+                    bits: target.bits(),
+                    direction: report::Direction::Out,
+                };
+                self.incidents.push(Incident::open(key, Severity::Attack, began, now, &self.seed));
+                self.incidents.len().saturating_sub(1)
+            }
+        };
+        let Some(incident) = self.incidents.get_mut(index) else { return };
+        incident.add_culprits(std::iter::once(host));
+        incident.widen(target);
+        if incident.put_behaviour(Class::TCP_SYN, vector::scan::NAME, terms) {
+            for tick in self.ring.since(began) {
+                incident.absorb(tick, &self.settings, Some(&[Class::TCP_SYN]));
             }
             incident.derive_at = Some(now);
         }
@@ -354,7 +471,7 @@ impl Engine {
                 let near = if target.is_ipv4() { 16 } else { 32 };
                 !prefix(&i.key).is_host()
                     && i.key.direction == candidate.key.direction
-                    && i.vector(candidate.class).is_some()
+                    && i.vector(candidate.class).is_some_and(|v| !v.by_culprit)
                     && prefix(&i.key).join(&target).is_some_and(|joint| joint.bits() >= near)
             })
         {
@@ -365,7 +482,7 @@ impl Engine {
             for tick in self.ring.since(candidate.onset) {
                 // Only the new area: the others have counted these ticks.
                 let areas = std::mem::replace(&mut incident.areas, vec![target]);
-                incident.absorb(tick, &self.settings, Some(candidate.class));
+                incident.absorb(tick, &self.settings, Some(&[candidate.class]));
                 incident.areas = areas;
             }
             incident.derive_at = Some(now);
@@ -408,11 +525,13 @@ impl Engine {
             sent: own.sent.into(),
             established: (lately(Class::TCP_ACK).received + lately(Class::TCP_DATA).received).into(),
             data: lately(Class::TCP_DATA).received.into(),
+            ends: lately(Class::TCP_RST_FIN).received.into(),
             syns: lately(Class::TCP_SYN).sent.into(),
             icmp_sent: lately(Class::ICMP_OTHER).sent.into(),
             limit: candidate.limit.clone(),
             completes: (class == Class::UDP_FRAGMENT).then(|| self.completed(&candidate.key)).flatten(),
             exact,
+            young: exact && !self.last && now.since(candidate.risen) < PATIENCE,
             sources: sources.max(shape.sources),
             source_top,
             hosts: hosts_hit,
@@ -420,16 +539,23 @@ impl Engine {
         }
     }
 
-    /// Distinct hosts of a prefix that got packets of the class in the last tick.
+    /// Distinct hosts of a prefix that lately got packets of the class.
     fn hosts_hit(&self, now: Timestamp, target: &base::Prefix, candidate: &Candidate) -> u64 {
         if target.is_host() {
             return 1;
         }
         let side = received(candidate.key.direction);
-        let last = self.ring.since(now.minus(Span::from_nanos(1))).last();
-        let cells = last.map(|tick| tick.cells(candidate.key.direction, hosts(target))).unwrap_or_default();
-        let hit = cells.iter().filter(|(key, _)| key.side == side && key.class == candidate.class).count();
-        u64::try_from(hit).unwrap_or(u64::MAX).max(1)
+        let from = candidate.onset.max(now.minus(EXAMPLES_SPAN));
+        let mut hit: Vec<u128> = self
+            .ring
+            .since(from)
+            .flat_map(|tick| tick.cells(candidate.key.direction, hosts(target)))
+            .filter(|(key, _)| key.side == side && key.class == candidate.class)
+            .map(|(key, _)| key.host)
+            .collect();
+        hit.sort_unstable();
+        hit.dedup();
+        u64::try_from(hit.len()).unwrap_or(u64::MAX).max(1)
     }
 
     /// The reflecting protocol of which the target lately got most unasked answers, if fragments can be theirs.
@@ -475,7 +601,7 @@ impl Engine {
             }
         } else {
             let samples = self.ring.samples(from, target, |c| c == candidate.class);
-            seen.extend(samples.map(|(_, s)| (base::prefix::wide(s.headers.src), s.packets)));
+            seen.extend(samples.map(|(_, s)| (wide(s.headers.src), s.packets)));
         }
         seen.sort_unstable();
         let (mut distinct, mut top, mut total, mut run) = (0u64, 0u64, 0u64, 0u64);

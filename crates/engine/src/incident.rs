@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use base::map::{Map, Seed};
 use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
-use detect::cell::{Cell, FINE};
+use detect::cell::{Cell, CellKey, FINE};
 use detect::class::Class;
 use detect::evidence::{Term, dominant_ports};
 use detect::sample::Sample;
-use detect::vector;
+use detect::vector::{self, scan};
 use sha2::{Digest, Sha256};
 
 use crate::report::{Direction, RuleReport, Severity};
@@ -24,6 +24,8 @@ const SOURCES_MAX: usize = 1_200_000;
 const HOSTS_MAX: usize = 1 << 16;
 /// Ways into the network told apart.
 const ENTRIES_MAX: usize = 256;
+/// Senders told apart by what they do; further ones are honest as far as we know.
+const CULPRITS_MAX: usize = 1 << 18;
 /// Examples kept of an attack.
 pub(crate) const SAMPLES_MAX: usize = 4096;
 
@@ -37,6 +39,8 @@ pub(crate) struct VectorState {
     pub(crate) terms: Vec<Term>,
     pub(crate) src_port: Option<u16>,
     pub(crate) dst_port: Option<u16>,
+    /// Whether it is known by who sends it: then only packets of the incident's culprits are of it.
+    pub(crate) by_culprit: bool,
 }
 
 /// An attack.
@@ -85,6 +89,10 @@ pub(crate) struct Incident {
     pub(crate) changed: bool,
     /// When it was last told, and with how many packets.
     pub(crate) told: (Timestamp, u64),
+    /// Who behaves in the way of the vectors that are known by behaviour.
+    pub(crate) culprits: Map<u128, ()>,
+    /// Packets in open connections and ends of connections that the targets got meanwhile.
+    pub(crate) connections: (u64, u64),
     absorbed: Timestamp,
 }
 
@@ -139,6 +147,13 @@ pub(crate) fn id(target: &Prefix, direction: Direction, started: Timestamp) -> S
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+impl VectorState {
+    const fn new(class: Class, name: String, terms: Vec<Term>) -> Self {
+        let (src_port, dst_port) = (None, None);
+        Self { class, name, packets: 0, bytes: 0, terms, src_port, dst_port, by_culprit: false }
+    }
+}
+
 impl Incident {
     pub(crate) fn open(
         key: TargetKey,
@@ -178,6 +193,8 @@ impl Incident {
             sight: Sight::default(),
             changed: true,
             told: (Timestamp::ZERO, 0),
+            culprits: Map::new(seed.clone()),
+            connections: (0, 0),
             absorbed: Timestamp::ZERO,
         }
     }
@@ -189,7 +206,21 @@ impl Incident {
 
     /// Whether this target's packets belong to the attack.
     pub(crate) fn covers(&self, key: &TargetKey) -> bool {
-        self.key.direction == key.direction && self.areas.iter().any(|area| area.covers(&prefix(key)))
+        !self.is_scan()
+            && self.key.direction == key.direction
+            && self.areas.iter().any(|area| area.covers(&prefix(key)))
+    }
+
+    /// Whether it is known by the own host that sends it: then what others send to the same place is not of it.
+    pub(crate) fn is_scan(&self) -> bool {
+        self.vectors.iter().any(|v| v.by_culprit && v.name == scan::NAME)
+    }
+
+    /// The area grows with what a scanner asks.
+    pub(crate) fn widen(&mut self, target: Prefix) {
+        let joint = self.areas.first().and_then(|area| area.join(&target)).unwrap_or(target);
+        self.changed |= self.areas != [joint];
+        self.areas = vec![joint];
     }
 
     pub(crate) fn vector(&self, class: Class) -> Option<&VectorState> {
@@ -199,23 +230,66 @@ impl Incident {
     /// Adds a class, or what is now known of one.
     pub(crate) fn put_vector(&mut self, class: Class, name: String, terms: Vec<Term>) {
         match self.vectors.iter_mut().find(|v| v.class == class) {
+            // What clients do says more than how many packets they send.
+            Some(vector) if vector.by_culprit => {}
             Some(vector) => {
                 self.changed |= vector.name != name;
                 vector.name = name;
                 vector.terms = terms;
             }
             None => {
-                let fresh =
-                    VectorState { class, name, packets: 0, bytes: 0, terms, src_port: None, dst_port: None };
-                self.vectors.push(fresh);
+                self.vectors.push(VectorState::new(class, name, terms));
                 self.vectors.sort_by_key(|v| v.class);
                 self.changed = true;
             }
         }
     }
 
+    /// Adds a class of which only the culprits' packets count, or what is now known of it; tells whether it is new. A class
+    /// that is part of a flood already stays what it is.
+    pub(crate) fn put_behaviour(&mut self, class: Class, name: &str, terms: Vec<Term>) -> bool {
+        match self.vectors.iter_mut().find(|v| v.class == class) {
+            Some(vector) => {
+                if vector.by_culprit {
+                    self.changed |= vector.name != name;
+                    vector.name = name.to_string();
+                    vector.terms = terms;
+                }
+                false
+            }
+            None => {
+                let vector = VectorState::new(class, name.to_string(), terms);
+                self.vectors.push(VectorState { by_culprit: true, ..vector });
+                self.vectors.sort_by_key(|v| v.class);
+                self.changed = true;
+                true
+            }
+        }
+    }
+
+    /// Adds to those whose packets count.
+    pub(crate) fn add_culprits(&mut self, sources: impl Iterator<Item = u128>) {
+        for source in sources {
+            if self.culprits.len() >= CULPRITS_MAX {
+                return;
+            }
+            self.culprits.insert(source, ());
+        }
+    }
+
+    /// Whether this example is of the attack, by its class and its sender.
+    pub(crate) fn claims(&self, sample: &Sample, exact: bool) -> bool {
+        self.vector(sample.class).is_some_and(|vector| {
+            if vector.by_culprit {
+                self.culprits.contains_key(&wide(sample.headers.src))
+            } else {
+                !exact || !by_pairs(sample.class) || sample.unsolicited
+            }
+        })
+    }
+
     /// Adds what one tick holds of the attack, for the classes of `only` (none: all its vectors).
-    pub(crate) fn absorb(&mut self, tick: &Tick, settings: &Settings, only: Option<Class>) {
+    pub(crate) fn absorb(&mut self, tick: &Tick, settings: &Settings, only: Option<&[Class]>) {
         let tick_nanos = settings.tick.nanos().max(1);
         let fine_len = (tick_nanos / FINE as u64).max(1);
         let per_second = (1_000_000_000 / fine_len).max(1);
@@ -224,11 +298,25 @@ impl Incident {
         let mut fine = [(0u64, 0u64); FINE];
         for area in self.areas.clone() {
             for (key, cell) in tick.cells(self.key.direction, hosts(&area)) {
-                if key.side != side || only.is_some_and(|class| class != key.class) {
+                if key.side != side {
+                    continue;
+                }
+                if only.is_none_or(|classes| classes.contains(&Class::TCP_SYN)) {
+                    match key.class {
+                        Class::TCP_ACK | Class::TCP_DATA => self.connections.0 += cell.packets,
+                        Class::TCP_RST_FIN => self.connections.1 += cell.packets,
+                        _ => {}
+                    }
+                }
+                if only.is_some_and(|classes| !classes.contains(&key.class)) {
                     continue;
                 }
                 let Some(vector) = self.vectors.iter_mut().find(|v| v.class == key.class) else { continue };
-                let part = attack_part(key.class, cell, settings);
+                let part = if vector.by_culprit {
+                    Part { some: by_culprits(tick, key, &self.culprits), all: cell.packets }
+                } else {
+                    attack_part(key.class, cell, settings)
+                };
                 let packets = part.of(cell.packets);
                 if packets == 0 {
                     continue;
@@ -265,6 +353,28 @@ impl Incident {
         self.changed |= std::mem::replace(&mut self.is_doubtful, doubtful) != doubtful;
     }
 
+    /// Adds what culprits sent before it was known that they are: packets and octets by source, over the time since the start.
+    pub(crate) fn absorb_past(&mut self, class: Class, past: &[(u128, u64, u64)], now: Timestamp) {
+        let Some(vector) = self.vectors.iter_mut().find(|v| v.class == class) else { return };
+        let (mut packets, mut bytes) = (0, 0);
+        for (_, p, b) in past {
+            packets += p;
+            bytes += b;
+        }
+        vector.packets += packets;
+        vector.bytes += bytes;
+        self.packets += packets;
+        self.bytes += bytes;
+        self.last = self.last.max(now);
+        // Nothing is known of its busiest second, only of its mean one.
+        let secs = now.since(self.started).secs().max(1);
+        self.peak.packets_max = self.peak.packets_max.max(packets.div_ceil(secs));
+        self.peak.bytes_max = self.peak.bytes_max.max(bytes.div_ceil(secs));
+        for (source, packets, _) in past {
+            self.add_source(*source, *packets);
+        }
+    }
+
     /// Chooses the ports that dominate each vector, from the examples.
     pub(crate) fn name_ports(&mut self) {
         for vector in &mut self.vectors {
@@ -277,7 +387,7 @@ impl Incident {
         prefix(&self.key).is_host()
     }
 
-    fn absorb_sources(&mut self, tick: &Tick, area: &Prefix, settings: &Settings, only: Option<Class>) {
+    fn absorb_sources(&mut self, tick: &Tick, area: &Prefix, settings: &Settings, only: Option<&[Class]>) {
         let side = received(self.key.direction);
         for (key, count) in tick.sources(hosts(area)) {
             if key.side != side {
@@ -285,17 +395,21 @@ impl Incident {
             }
             if matches!(key.class, Class::TCP_ACK | Class::TCP_DATA) && self.vector(key.class).is_none() {
                 // Only those that are known already: an honest client's SYN comes before its data.
-                if only.is_none_or(|class| class == Class::TCP_SYN)
+                if only.is_none_or(|classes| classes.contains(&Class::TCP_SYN))
                     && let Some(state) = self.sources.get_mut(&key.source)
                 {
                     state.established = state.established.saturating_add(small(count.packets));
                 }
                 continue;
             }
-            if only.is_some_and(|class| class != key.class) || self.vector(key.class).is_none() {
+            let Some(vector) =
+                self.vector(key.class).filter(|_| only.is_none_or(|classes| classes.contains(&key.class)))
+            else {
                 continue;
-            }
-            let counted = if by_pairs(key.class) && settings.profile.is_exact() && count.unsolicited == 0 {
+            };
+            let counted = if vector.by_culprit {
+                if self.culprits.contains_key(&key.source) { count.packets } else { 0 }
+            } else if by_pairs(key.class) && settings.profile.is_exact() && count.unsolicited == 0 {
                 // A sender whom the victim happened to answer stays a sender.
                 if self.sources.contains_key(&key.source) { count.packets } else { 0 }
             } else {
@@ -317,14 +431,12 @@ impl Incident {
         }
     }
 
-    fn absorb_samples(&mut self, tick: &Tick, settings: &Settings, only: Option<Class>) {
+    fn absorb_samples(&mut self, tick: &Tick, settings: &Settings, only: Option<&[Class]>) {
         let mut fresh: Vec<(u64, Sample)> = Vec::new();
         let mut seen = 0u64;
         let exact = settings.profile.is_exact();
         for (hash, sample) in self.areas.iter().flat_map(|area| tick.samples(hosts(area))) {
-            let class = sample.class;
-            let wanted = only.is_none_or(|c| c == class) && self.vector(class).is_some();
-            if wanted && (!exact || !by_pairs(class) || sample.unsolicited) {
+            if only.is_none_or(|classes| classes.contains(&sample.class)) && self.claims(sample, exact) {
                 seen += 1;
                 if !exact || *hash <= self.samples_limit {
                     fresh.push((*hash, *sample));
@@ -436,6 +548,17 @@ fn part_of(count: u64, some: u64, all: u64) -> u64 {
 pub(crate) fn by_pairs(class: Class) -> bool {
     !matches!(class, Class::TCP_SYN | Class::TCP_ODD | Class::ICMP_ECHO | Class::DNS_QUERY)
         && !std::ptr::eq(vector::family(class), vector::family(Class::TCP_SYN))
+}
+
+/// Packets of a cell that the culprits sent.
+fn by_culprits(tick: &Tick, key: &CellKey, culprits: &Map<u128, ()>) -> u64 {
+    let host = key.host..=key.host;
+    if tick.counts.sources.is_empty() {
+        let of_class = tick.samples(host).iter().map(|(_, s)| s).filter(|s| s.class == key.class);
+        return of_class.filter(|s| culprits.contains_key(&wide(s.headers.src))).map(|s| s.packets).sum();
+    }
+    let of_cell = tick.sources(host).iter().filter(|(k, _)| k.side == key.side && k.class == key.class);
+    of_cell.filter(|(k, _)| culprits.contains_key(&k.source)).map(|(_, count)| count.packets).sum()
 }
 
 fn attack_part(class: Class, cell: &Cell, settings: &Settings) -> Part {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod areas;
+mod conduct;
 pub mod core;
 pub mod feeds;
 mod frozen;
@@ -15,6 +16,7 @@ mod present;
 pub mod replay;
 pub mod report;
 mod reservoir;
+mod scan;
 pub mod settings;
 mod sight;
 mod signature;

@@ -152,7 +152,14 @@ fn nature(incident: &Incident, settings: &Settings, vectors: &[Vector], count: u
         let seen = if settings.profile.is_exact() { incident.packets } else { incident.samples_seen };
         seen as f64 / count.max(1) as f64
     };
-    if reflected >= 0.9 {
+    // Whoever holds a connection has answered to his address.
+    let connected = |name: &str| {
+        matches!(name, "scan" | "http-flood" | "tls-handshake-flood" | "tcp-slow" | "tcp-connection-flood")
+    };
+    let proven: f64 = vectors.iter().filter(|v| connected(&v.name)).map(|v| v.share).sum();
+    if proven >= 0.9 {
+        (Nature::Real, if settings.profile.is_exact() { 0.9 } else { 0.6 })
+    } else if reflected >= 0.9 {
         (Nature::Reflectors, 0.9)
     } else if reflected > 0.1 {
         (Nature::Mixed, 0.6)
@@ -176,7 +183,7 @@ fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) ->
         settings.profile.floor_pps(settings.floor),
         settings.tick
     )];
-    for state in states {
+    for state in states.iter().filter(|state| !state.terms.is_empty()) {
         let sum: f64 = state.terms.iter().map(|t| t.weight).sum();
         lines.push(format!(
             "{} ({}): {sum:.1} of {:.0} needed",

@@ -24,6 +24,7 @@ pub struct Front {
     shards: Vec<Shard>,
     counted: Vec<u64>,
     tick_len: Span,
+    exact: bool,
     /// Number of the tick being filled, and the latest time seen: captures glued together may jump back.
     tick: Option<u64>,
     now: Timestamp,
@@ -79,6 +80,7 @@ impl Front {
             shards: (0..count).map(|_| make()).collect(),
             counted: vec![0; count],
             tick_len: settings.tick,
+            exact: settings.profile.is_exact(),
             tick: None,
             now: Timestamp::ZERO,
         }
@@ -110,6 +112,9 @@ impl Front {
 
     fn close(&mut self, tick: u64) -> (Timestamp, Input) {
         let until = Timestamp::ZERO.plus(self.tick_len.times(tick + 1));
+        if self.exact {
+            self.shards.iter_mut().for_each(|shard| shard.sweep(until));
+        }
         let shards: Vec<ShardTick> = self.shards.iter_mut().map(Shard::close).collect();
         (until, Input::Tick { until, shards })
     }

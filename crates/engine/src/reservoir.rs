@@ -6,7 +6,7 @@ use base::prefix::wide;
 use detect::sample::{BottomK, Sample};
 
 use crate::frozen::Frozen;
-use crate::incident::{Incident, by_pairs};
+use crate::incident::Incident;
 use crate::settings::{Profile, Settings};
 use crate::tick::{Tick, hosts};
 
@@ -38,13 +38,11 @@ impl Reservoir {
             if hash >> 7 & thin != 0 {
                 continue;
             }
-            let class = sample.class;
             let attacked = frozen.touches(wide(sample.headers.dst));
             let claimed = attacked
                 && incidents.iter().any(|i| {
                     i.areas.iter().any(|area| area.contains(sample.headers.dst))
-                        && i.vector(class).is_some()
-                        && (!self.exact || !by_pairs(class) || sample.unsolicited)
+                        && i.claims(sample, self.exact)
                 });
             if claimed {
                 continue;

@@ -1,12 +1,14 @@
 //! Rules for an incident: the miner's answer with names, leases and prices.
 
 use base::Timestamp;
+use base::prefix::narrow;
+use detect::class::Class;
 use detect::sample::Sample;
-use detect::signature::{self, Request};
+use detect::signature::{self, Request, senders};
 use rules::{Action, Rule};
 use sha2::{Digest, Sha256};
 
-use crate::incident::{Incident, by_pairs};
+use crate::incident::{Incident, VectorState};
 use crate::report::{Collateral, Direction, RuleReport};
 use crate::reservoir::Reservoir;
 use crate::settings::Settings;
@@ -27,8 +29,16 @@ pub(crate) struct Evidence<'a> {
 /// Derives the incident's rules anew.
 pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Timestamp) {
     let settings = evidence.settings;
-    let attack: Vec<Sample> = incident.samples.iter().map(|(_, sample)| *sample).collect();
-    if attack.is_empty() {
+    let mut attack: Vec<Sample> = incident.samples.iter().map(|(_, sample)| *sample).collect();
+    // Beside a flood, whose packets are told by what they are, nothing is asked of those that are told by who sent them.
+    let exact = settings.profile.is_exact();
+    let behaves = |vector: &VectorState| vector.by_culprit || exact && vector.name == "tcp-connection-flood";
+    let incoming = incident.key.direction == Direction::In;
+    let by_senders = incoming && !incident.vectors.is_empty() && incident.vectors.iter().all(behaves);
+    if incoming && !by_senders {
+        attack.retain(|sample| incident.vector(sample.class).is_some_and(|vector| !behaves(vector)));
+    }
+    if attack.is_empty() && !by_senders {
         return;
     }
     let benign = benign(incident, evidence);
@@ -38,9 +48,17 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
         rate_floor: settings.profile.floor_pps(settings.floor),
         // Twenty searches beside one: live only each third time.
         stability: incident.stability.filter(|_| !settings.profile.is_exact() && incident.derived % 3 != 0),
+        attack_share: attack_share(incident),
         ..Request::new(&attack, &benign, &targets)
     };
-    let derived = signature::derive(&request);
+    let derived = if by_senders {
+        let senders = incident.sources.sorted().into_iter();
+        let senders: Vec<_> =
+            senders.map(|(source, state)| (narrow(*source), state.packets.into())).collect();
+        senders::derive(&request, &senders)
+    } else {
+        signature::derive(&request)
+    };
     let rules: Vec<RuleReport> = (0u32..)
         .zip(&derived.rules)
         .map(|(place, found)| {
@@ -84,15 +102,24 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     incident.rules = rules;
 }
 
+/// Share of the attack's examples that is attack. Of SYNs those are honest that others of the target's packets explain: each
+/// connection sends two more packets at least and ends once; twice as many ends as were seen are granted to those under way.
+#[expect(clippy::cast_precision_loss, reason = "a share of counts")]
+fn attack_share(incident: &Incident) -> f64 {
+    match incident.vectors.as_slice() {
+        [only] if only.class == Class::TCP_SYN && !only.by_culprit => {
+            let (carried_on, ended) = incident.connections;
+            let honest = (0.5 * carried_on as f64).min(2.0 * ended as f64);
+            1.0 - (honest / only.packets.max(1) as f64).min(1.0)
+        }
+        _ => 1.0,
+    }
+}
+
 /// Honest traffic to the targets: what was remembered, and what the last ticks hold, less what the attack claims.
 fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
     let exact = evidence.settings.profile.is_exact();
-    let claimed = |sample: &Sample| {
-        let class = sample.class;
-        sample.at >= incident.started
-            && incident.vector(class).is_some()
-            && (!exact || !by_pairs(class) || sample.unsolicited)
-    };
+    let claimed = |sample: &Sample| sample.at >= incident.started && incident.claims(sample, exact);
     let remembered = evidence.reservoir.of(&incident.areas);
     let ring = incident
         .areas

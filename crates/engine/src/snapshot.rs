@@ -46,6 +46,8 @@ struct SavedIncident {
     vectors: Vec<SavedVector>,
     sources: Vec<(IpAddr, u32, u32)>,
     sources_beyond: u64,
+    #[serde(default)]
+    culprits: Vec<IpAddr>,
     victims: Vec<(IpAddr, u64)>,
     packets: u64,
     bytes: u64,
@@ -69,6 +71,8 @@ struct SavedVector {
     terms: Vec<(f64, String)>,
     src_port: Option<u16>,
     dst_port: Option<u16>,
+    #[serde(default)]
+    by_culprit: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,10 +164,12 @@ fn save(i: &Incident, silence: &Silence) -> SavedIncident {
                 terms: v.terms.iter().map(|t| (t.weight, t.text.clone())).collect(),
                 src_port: v.src_port,
                 dst_port: v.dst_port,
+                by_culprit: v.by_culprit,
             })
             .collect(),
         sources,
         sources_beyond: i.sources_beyond + u64::try_from(left_out).unwrap_or(0),
+        culprits: i.culprits.sorted().into_iter().take(SOURCES_MAX).map(|(a, ())| narrow(*a)).collect(),
         victims: i.victims.sorted().into_iter().map(|(a, n)| (narrow(*a), *n)).collect(),
         packets: i.packets,
         bytes: i.bytes,
@@ -194,6 +200,7 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
                 terms: v.terms.into_iter().map(|(weight, text)| Term { text, weight }).collect(),
                 src_port: v.src_port,
                 dst_port: v.dst_port,
+                by_culprit: v.by_culprit,
             })
         })
         .collect();
@@ -201,6 +208,7 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
         i.sources.insert(wide(addr), crate::incident::SourceState { packets, established });
     }
     i.sources_beyond = saved.sources_beyond;
+    i.add_culprits(saved.culprits.into_iter().map(wide));
     for (addr, packets) in saved.victims {
         i.victims.insert(wide(addr), packets);
     }

@@ -38,6 +38,8 @@ pub(crate) struct Faded {
 pub(crate) struct Stream {
     /// First suspect packet since the test last stood at zero.
     pub(crate) onset: Timestamp,
+    /// First suspect packet of the tick in which the test rose.
+    pub(crate) risen: Timestamp,
     /// First suspect packet after the last second without any.
     pub(crate) run_begun: Timestamp,
     /// Last suspect packet.
@@ -128,6 +130,7 @@ impl Stream {
     fn new(class: Class, quiet: f64) -> Self {
         Self {
             onset: Timestamp::ZERO,
+            risen: Timestamp::ZERO,
             run_begun: Timestamp::ZERO,
             last: Timestamp::ZERO,
             cusum: Cusum::default(),

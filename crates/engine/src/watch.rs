@@ -48,7 +48,9 @@ pub(crate) struct Candidate {
     pub(crate) normal: f64,
     /// First suspect packet.
     pub(crate) onset: Timestamp,
-    /// Suspect packets since then.
+    /// First of them in the tick in which the test rose.
+    pub(crate) risen: Timestamp,
+    /// Suspect packets since the onset.
     pub(crate) suspect: f64,
     /// The fixed limit that was exceeded, if that is why.
     pub(crate) limit: Option<String>,
@@ -247,6 +249,7 @@ impl Watch {
                 rate: exceeded.rate,
                 normal: exceeded.limit,
                 onset: first.unwrap_or(now.until),
+                risen: first.unwrap_or(now.until),
                 suspect: exceeded.rate,
                 limit: Some(exceeded.text),
             });
@@ -368,6 +371,7 @@ fn step(
         // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
         let fresh = (now.exact && by_pairs(c.class)) || f64::from(stream.run) <= suspect + RUN_HEAD;
         stream.onset = if fresh { stream.run_begun } else { first };
+        stream.risen = first;
     }
     stream.suspect += suspect.max(0.0) as f32;
     // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
@@ -386,6 +390,7 @@ fn step(
         rate: f64::from(stream.rate_max),
         normal,
         onset: stream.onset,
+        risen: stream.risen,
         suspect: f64::from(stream.suspect),
         limit: None,
     })

@@ -11,6 +11,8 @@ use super::search::{Arena, Cell, Pick};
 use super::shape::Shape;
 use super::{Derived, DerivedRule, ROWS_MAX, Request, limit, price, row};
 
+/// No smaller share of the attack is believed to be attack.
+const SHARE_LEAST: f64 = 0.05;
 /// A rule must add this share of the attack …
 const GAIN_MIN: f64 = 0.01;
 /// … and this much once most is covered. Then a second rule of the same shape is not wanted at all: what a good rule
@@ -42,7 +44,8 @@ pub(crate) fn arena(request: &Request<'_>) -> Arena {
     let kept = |r: &Row| request.keep.iter().any(|m| holds(m, r, Unknown::Misses));
     let attack = row::rows(request.attack, ROWS_MAX, |r| inside(r) && !kept(r));
     let benign = row::rows(request.benign, ROWS_MAX, inside);
-    Arena::new(row::even(attack, ROWS_MAX), benign, request.collateral_max)
+    let attack_share = request.attack_share.clamp(SHARE_LEAST, 1.0);
+    Arena::new(row::even(attack, ROWS_MAX), benign, request.collateral_max, attack_share)
 }
 
 /// Finds rules for the rows of an arena.
@@ -51,7 +54,7 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
     if total == 0 {
         return Found::default();
     }
-    let share = request.attack_share.clamp(0.05, 1.0);
+    let share = arena.attack_share;
     let mut cells = cells(request, arena);
     let mut best: Vec<Option<Option<Pick>>> = cells.iter().map(|_| None).collect();
     let mut taken: Vec<usize> = cells.iter().map(|_| 0).collect();

@@ -30,11 +30,16 @@ pub(crate) fn limits(
         let matches = if narrow { pick.matches } else { cell.shape.matches() };
         for target in request.targets.iter().filter(|p| p.is_ipv4() == cell.shape.v4) {
             let matches = Match { dst: Some(*target), ..matches.clone() };
-            let rate = HEADROOM * busiest_second(&matches, &arena.benign);
+            let rate = pace(&matches, &arena.benign);
             out.push((matches, rate.max(request.rate_floor)));
         }
     }
     out
+}
+
+/// Packets/s that leave honest traffic room.
+pub(crate) fn pace(m: &Match, benign: &[Row]) -> f64 {
+    HEADROOM * busiest_second(m, benign)
 }
 
 /// Most honest packets that the match saw within one second of the clock.

@@ -16,6 +16,7 @@ mod limit;
 mod price;
 mod row;
 mod search;
+pub mod senders;
 mod shape;
 mod stability;
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub(crate) struct Arena {
     peer_of: Vec<usize>,
     pub(crate) peers: usize,
     pub(crate) collateral_max: f64,
+    /// Share of the attack rows that is attack.
+    pub(crate) attack_share: f64,
 }
 
 /// Attack rows of one shape.
@@ -100,13 +102,13 @@ struct Item {
 }
 
 impl Arena {
-    pub(crate) fn new(attack: Vec<Row>, benign: Vec<Row>, collateral_max: f64) -> Self {
+    pub(crate) fn new(attack: Vec<Row>, benign: Vec<Row>, collateral_max: f64, attack_share: f64) -> Self {
         let mut addresses: Vec<_> = benign.iter().map(peer).collect();
         addresses.sort_unstable();
         addresses.dedup();
         let peer_of =
             benign.iter().map(|r| addresses.binary_search(&peer(r)).unwrap_or_else(|at| at)).collect();
-        Self { attack, benign, peer_of, peers: addresses.len(), collateral_max }
+        Self { attack, benign, peer_of, peers: addresses.len(), collateral_max, attack_share }
     }
 
     /// Distinct peers among honest rows.
@@ -150,7 +152,7 @@ impl Arena {
                 cost += item.fact.cost();
             }
             let tight = TIGHT * f64::min(tight, cell.shape.tight_enough());
-            let covered = (attack as f64 / total).min(NEARLY * size);
+            let covered = (attack as f64 / total).min(NEARLY * self.attack_share * size);
             let lost = benign.count();
             let fair = self.is_fair(benign, harmed);
             let harm = if lost == 0 {
@@ -250,7 +252,7 @@ impl Arena {
         if honest >= THIN || count < 50 || !looks_honest(cell, items, state) {
             return;
         }
-        let least = STILL * cell.left.count() as f64;
+        let least = STILL * self.attack_share * cell.left.count() as f64;
         for slot in telling(cell.shape.kind) {
             if state.facts.iter().filter_map(|i| items.get(*i)).any(|i| i.fact.slot == *slot) {
                 continue;

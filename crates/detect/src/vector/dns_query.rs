@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use super::{Counts, Family, one_way};
+use super::{Counts, Family, crowd, one_way, patience};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
@@ -19,6 +19,8 @@ pub(super) static FAMILY: Family = Family {
 
 fn judge(e: &Evidence, terms: &mut Terms) {
     one_way(e, terms);
+    patience(e, terms);
+    crowd(e, e.sent, e.received, terms);
     if e.sent > 0.5 * e.received {
         terms.say(-4.0, "the server keeps up".to_string());
     }

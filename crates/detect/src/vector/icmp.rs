@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use super::{Counts, Family, single_conversation};
+use super::{Counts, Family, crowd, patience, single_conversation};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
@@ -28,12 +28,14 @@ fn suspect(c: &Counts) -> f64 {
 fn judge(e: &Evidence, terms: &mut Terms) {
     match e.class {
         Class::ICMP_ECHO => {
-            if e.rate > 10.0 * e.floor {
+            patience(e, terms);
+            crowd(e, e.icmp_sent, e.received, terms);
+            if e.rate > 10.0 * e.floor && !e.young {
                 terms.say(4.0, "no monitor asks that often".to_string());
             }
             if e.icmp_sent > 0.5 * e.received {
                 terms.say(-3.0, "the target answers".to_string());
-            } else {
+            } else if !e.young {
                 terms.say(3.0, "the target does not answer".to_string());
             }
         }

@@ -1,24 +1,32 @@
 //! The attack vectors: what of a class is suspect, and what speaks for an attack.
 //!
 //! One file a family, one line in [`FAMILIES`]. A family says three things: how many of a tick's packets are suspect (the
-//! sequential test's input), which terms beyond volume count, and how the vector is called.
+//! sequential test's input), which terms beyond volume count, and how the vector is called. What packets alone cannot tell,
+//! because each of them is honest, is judged by what clients do ([`conduct`]).
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
+pub mod conduct;
+pub mod scan;
+
 mod amplification;
+mod connection_flood;
 mod dns_query;
 mod fragment;
+mod http;
 mod icmp;
 mod odd_flags;
 mod other;
 mod quic;
+mod slow;
 mod syn;
 mod tcp_flood;
 mod tcp_reflection;
+mod tls_handshake;
 mod udp;
 
 /// Packets of one class and target in one tick, and what the same host did meanwhile.
@@ -161,6 +169,22 @@ fn one_way(e: &Evidence, terms: &mut Terms) {
         terms.say(-5.0, format!("the target is used to {:.0} packets/s of this class", e.usual));
     }
     single_conversation(e, terms);
+}
+
+/// A moment after the first packet nobody can tell whether the rest will follow; a flood of this size need not be waited for.
+fn patience(e: &Evidence, terms: &mut Terms) {
+    if e.young && e.rate < 200.0 * e.floor {
+        terms.say(-8.0, "answers to these packets may still be on their way".to_string());
+    }
+}
+
+/// Many who ask, each a little, and nearly all of them are answered: a crowd.
+fn crowd(e: &Evidence, answers: f64, asked: f64, terms: &mut Terms) {
+    let sources = e.sources.max(e.shape.sources);
+    if e.exact && sources >= 50 && e.source_top < 0.2 && answers >= 0.75 * asked {
+        let share = (answers / asked.max(1.0)).min(1.0) * 100.0;
+        terms.say(-6.0, format!("{share:.0} % of the questions of {sources} hosts are answered"));
+    }
 }
 
 /// One sender with one pair of ports is rather a stream than a flood.

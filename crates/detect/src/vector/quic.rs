@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use super::{Counts, Family, beyond_dialogue, one_way};
+use super::{Counts, Family, beyond_dialogue, crowd, one_way, patience};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
@@ -22,4 +22,6 @@ pub(super) static FAMILY: Family = Family {
 
 fn judge(e: &Evidence, terms: &mut Terms) {
     one_way(e, terms);
+    patience(e, terms);
+    crowd(e, e.sent, e.unsolicited, terms);
 }

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::{Counts, Family};
+use super::{Counts, Family, patience};
 use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
@@ -20,6 +20,10 @@ pub(super) static FAMILY: Family = Family {
 
 fn judge(e: &Evidence, terms: &mut Terms) {
     let carried_on = e.established / e.received.max(1.0);
+    // Stacks that mean it announce what they can do.
+    if e.shape.with_options >= 0.8 {
+        patience(e, terms);
+    }
     if carried_on < 0.5 {
         terms.say(5.0, format!("{:.0} packets in open connections to {:.0} SYNs", e.established, e.received));
     } else if carried_on > 2.0 {
@@ -47,14 +51,19 @@ fn hosts(e: &Evidence) -> f64 {
     e.hosts as f64
 }
 
-/// Connections that are opened, and then nothing or no more than a greeting comes, are another flood.
+/// Acknowledgements for one packet with payload at most: what a client of a large download sends.
+const ACKS_MAX: f64 = 20.0;
+
+/// Judged by what the connections do not explain. Connections that are opened and then left show an acknowledgement without
+/// payload, or an end, for each SYN; where others are carried on meanwhile, their packets do not make a flood of SYNs one of
+/// connections.
 fn name(e: &Evidence) -> String {
-    let carried_on = e.established / e.received.max(1.0);
-    let data = e.data / e.received.max(1.0);
+    let syns = e.received.max(1.0);
+    let acks = e.established - e.data;
+    let bare = acks - ACKS_MAX * e.data;
     match () {
-        () if carried_on < 0.5 => "tcp-syn-flood",
-        () if data < 0.3 => "tcp-connection-flood",
-        () if e.shape.dst_port_top.1 == 443 => "tls-handshake-flood",
+        () if e.established < 0.5 * syns || (bare < 0.5 * syns && e.ends < 0.5 * syns) => "tcp-syn-flood",
+        () if e.data >= 0.3 * syns && e.shape.dst_port_top.1 == 443 => "tls-handshake-flood",
         () => "tcp-connection-flood",
     }
     .to_string()

@@ -1,6 +1,7 @@
 //! The engine through its door, with worlds whose truth is known.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
+mod capture;
 mod customers;
 mod delay;
 mod determinism;

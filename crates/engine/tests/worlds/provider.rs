@@ -2,6 +2,9 @@
 
 use engine::report::Direction;
 
+use sim::packet::Nature;
+use wire::packet::{Link, parse};
+
 use crate::world::{found, measured};
 
 /// One attack of this name on this target, and nothing else.
@@ -61,4 +64,36 @@ fn the_twins_of_the_crowd_are_found() {
     finds("crowd-syn-twin", "tcp-syn-flood", Direction::In);
     finds("crowd-ack-twin", "tcp-ack-flood", Direction::In);
     finds("crowd-handshake-twin", "tcp-connection-flood", Direction::In);
+}
+
+#[test]
+fn an_own_host_that_scans_is_an_outgoing_attack_on_what_it_scans() {
+    finds("outgoing-scan", "scan", Direction::Out);
+}
+
+#[test]
+fn a_flood_inside_a_crowd_is_removed_and_the_crowd_is_not() {
+    for seed in [1, 2, 3, 5] {
+        let scenario = measured("crowd-with-flood", seed);
+        let attacks = found(&scenario);
+        let told: Vec<_> = attacks.iter().map(|a| a.vectors[0].name.as_str()).collect();
+        assert_eq!(told, ["tcp-syn-flood"], "seed {seed}");
+        let rules: Vec<rules::Rule> = attacks[0].rules.iter().map(|r| r.text.parse().unwrap()).collect();
+        // Packets of the flood, and of the crowd, and how many of them the rules hit.
+        let (mut flood, mut crowd) = ((0u32, 0u32), (0u32, 0u32));
+        for (_, frame, truth) in scenario.world().frames() {
+            let Ok(packet) = parse(Link::Ethernet, &frame, u32::try_from(frame.len()).unwrap()) else {
+                continue;
+            };
+            let side = match truth.nature {
+                Nature::Attack => &mut flood,
+                Nature::Benign if scenario.events[0].target.contains(packet.headers.dst) => &mut crowd,
+                _ => continue,
+            };
+            side.0 += 1;
+            side.1 += u32::from(rules.iter().any(|rule| rules::eval::matches(&rule.matches, &packet)));
+        }
+        assert!(flood.1 * 10 >= flood.0 * 9, "seed {seed}: {} of {} of the flood", flood.1, flood.0);
+        assert!(crowd.0 > 1000 && crowd.1 * 100 <= crowd.0, "seed {seed}: {} of {} honest", crowd.1, crowd.0);
+    }
 }

@@ -84,7 +84,11 @@ pub(crate) fn found(scenario: &Scenario) -> Vec<Attack> {
 /// What these settings find in a world.
 pub(crate) fn found_with(scenario: &Scenario, mut settings: Settings) -> Vec<Attack> {
     settings.networks.clone_from(&scenario.config.networks);
-    let told = last(outputs(&records(scenario), settings, 1, 1));
+    attacks(last(outputs(&records(scenario), settings, 1, 1)))
+}
+
+/// Those that are called attacks.
+pub(crate) fn attacks(told: Vec<Attack>) -> Vec<Attack> {
     told.into_iter().filter(|a| a.severity == Severity::Attack).collect()
 }
 

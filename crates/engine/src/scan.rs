@@ -1,0 +1,214 @@
+//! The watch over what own hosts ask of foreign ones: an attack is known by its victim, a scan by its sender.
+
+use base::Prefix;
+use base::map::{Map, Seed};
+use base::prefix::{bits_of, narrow, wide};
+use base::{Span, Timestamp};
+use detect::cell::{CellKey, Side};
+use detect::class::Class;
+use detect::evidence::{self, Term};
+use detect::vector::scan::{self, Asking};
+
+use crate::settings::{Profile, Settings};
+use crate::tick::Tick;
+
+/// Own hosts that ask, at most; beyond it those that asked little go.
+const ASKERS_MAX: usize = 1 << 14;
+/// Places of one asker told apart; further ones are not looked at.
+const PLACES_MAX: usize = 1 << 14;
+/// Sums fade by e in so many seconds.
+const FADE: Span = Span::from_secs(4);
+/// Whoever asked fewer than this lately begins anew.
+const LATELY_MIN: f64 = 2.0;
+/// One of so many places may lie outside what is scanned.
+const NEARLY_PARTS: usize = 30;
+/// An asker is judged this often.
+const JUDGE_EVERY: Span = Span::from_millis(250);
+/// SYNs looked at before anything is said, in a capture and live.
+const EXAMPLES_MIN: (u64, u64) = (50, 12);
+/// SYNs per second that are harmless in a capture: what a busy peer-to-peer program asks. Live the floor holds.
+const CAPTURE_FLOOR: f64 = 30.0;
+
+/// An own host that scans.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) host: u128,
+    pub(crate) began: Timestamp,
+    /// The smallest prefix with all that it asked.
+    pub(crate) target: Prefix,
+    pub(crate) terms: Vec<Term>,
+}
+
+/// All own hosts that ask.
+#[derive(Debug)]
+pub(crate) struct Scans {
+    askers: Map<u128, Asker>,
+    seed: Seed,
+}
+
+#[derive(Debug)]
+struct Asker {
+    touched: Timestamp,
+    began: Timestamp,
+    judged: Timestamp,
+    asked: f64,
+    answered: f64,
+    carried_on: f64,
+    examples: u64,
+    /// Address and port, and how often.
+    places: Map<(u128, u16), u32>,
+}
+
+impl Scans {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { askers: Map::new(seed.clone()), seed }
+    }
+
+    /// Takes a tick and says who scans.
+    pub(crate) fn tick(&mut self, settings: &Settings, tick: &Tick) -> Vec<Scan> {
+        let syns = tick.counts.chosen.samples.iter().map(|(_, s)| s);
+        let mut asked: Vec<u128> = Vec::new();
+        for sample in syns.filter(|s| s.outgoing && s.class == Class::TCP_SYN) {
+            let host = wide(sample.headers.src);
+            let asker = self.askers.get_or_insert_with(host, || Asker::new(sample.at, &self.seed));
+            asker.fade(sample.at);
+            #[expect(clippy::cast_precision_loss, reason = "packets behind one example")]
+            let packets = sample.packets as f64;
+            if asker.asked < LATELY_MIN * packets {
+                *asker = Asker { asked: asker.asked, ..Asker::new(sample.at, &self.seed) };
+            }
+            asker.ask(wide(sample.headers.dst), sample.headers.dst_port().unwrap_or(0), packets);
+            asked.push(host);
+        }
+        asked.sort_unstable();
+        asked.dedup();
+        let mut found = Vec::new();
+        for host in asked {
+            let Some(asker) = self.askers.get_mut(&host) else { continue };
+            asker.answered += cell(tick, host, Side::Received, &[Class::TCP_SYNACK]);
+            asker.carried_on += cell(tick, host, Side::Sent, &[Class::TCP_ACK, Class::TCP_DATA]);
+            if tick.until.since(asker.judged) >= JUDGE_EVERY {
+                asker.judged = tick.until;
+                found.extend(asker.judge(settings, host));
+            }
+        }
+        if self.askers.len() > ASKERS_MAX {
+            self.askers.retain(|_, asker| asker.examples > 4 && tick.until.since(asker.touched) < FADE);
+        }
+        found
+    }
+}
+
+impl Asker {
+    fn new(at: Timestamp, seed: &Seed) -> Self {
+        let places = Map::new(seed.clone());
+        let (asked, answered, carried_on) = (0.0, 0.0, 0.0);
+        Self {
+            touched: at,
+            began: at,
+            judged: Timestamp::ZERO,
+            asked,
+            answered,
+            carried_on,
+            examples: 0,
+            places,
+        }
+    }
+
+    fn fade(&mut self, now: Timestamp) {
+        let factor = (-now.since(self.touched).as_secs_f64() / FADE.as_secs_f64()).exp();
+        self.asked *= factor;
+        self.answered *= factor;
+        self.carried_on *= factor;
+        self.touched = self.touched.max(now);
+    }
+
+    fn ask(&mut self, host: u128, port: u16, packets: f64) {
+        self.asked += packets;
+        if self.places.len() >= PLACES_MAX && !self.places.contains_key(&(host, port)) {
+            return;
+        }
+        self.examples += 1;
+        *self.places.get_or_insert_with((host, port), || 0) += 1;
+    }
+
+    fn judge(&self, settings: &Settings, host: u128) -> Option<Scan> {
+        let capture = settings.profile == Profile::Capture;
+        let least = if capture { EXAMPLES_MIN.0 } else { EXAMPLES_MIN.1 };
+        let floor = if capture { CAPTURE_FLOOR } else { settings.profile.floor_pps(settings.floor) };
+        let rate = self.asked / FADE.as_secs_f64();
+        if self.examples < least || rate < floor || self.answered > 0.5 * self.asked {
+            return None;
+        }
+        let terms = scan::judge(&self.asking(rate, floor)).0;
+        let target = self.target().filter(|_| evidence::sum(&terms) >= evidence::ATTACK)?;
+        Some(Scan { host, began: self.began, target, terms })
+    }
+
+    /// The smallest prefix that holds nearly all that was asked: what an honest program of the same host asks is left out.
+    fn target(&self) -> Option<Prefix> {
+        let mut hosts: Vec<u128> = self.places.sorted().into_iter().map(|((host, _), _)| *host).collect();
+        let left_out = hosts.len() / NEARLY_PARTS;
+        // Of both families, the one with more.
+        let v6 = hosts.iter().filter(|host| narrow(**host).is_ipv6()).count();
+        let mostly_v6 = v6 * 2 > hosts.len();
+        hosts.retain(|host| narrow(*host).is_ipv6() == mostly_v6);
+        let mut rest = hosts.as_slice();
+        let mut out = 0;
+        loop {
+            let (first, last) = (rest.first()?, rest.last()?);
+            let whole = Prefix::host(narrow(*first)).join(&Prefix::host(narrow(*last)))?;
+            let upper = rest.partition_point(|host| {
+                let half = Prefix::of(narrow(*host), (whole.bits() + 1).min(bits_of(narrow(*host))));
+                half.addr() == whole.addr()
+            });
+            let (lower, higher) = rest.split_at_checked(upper)?;
+            let (larger, smaller) =
+                if lower.len() >= higher.len() { (lower, higher) } else { (higher, lower) };
+            if whole.is_host() || out + smaller.len() > left_out {
+                return Some(whole);
+            }
+            out += smaller.len();
+            rest = larger;
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "shares of counts")]
+    fn asking(&self, rate: f64, floor: f64) -> Asking {
+        let places = self.places.sorted();
+        let mut hosts: Vec<u128> = places.iter().map(|((host, _), _)| *host).collect();
+        hosts.dedup();
+        let mut ports: Vec<(u16, u32)> = places.iter().map(|((_, port), n)| (*port, **n)).collect();
+        ports.sort_unstable();
+        ports.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            kept.1 += if same { later.1 } else { 0 };
+            same
+        });
+        let top = ports.iter().map(|(_, n)| *n).max().unwrap_or(0);
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        Asking {
+            rate,
+            floor,
+            examples: self.examples,
+            places: count(places.len()),
+            hosts: count(hosts.len()),
+            ports: count(ports.len()),
+            port_top: f64::from(top) / self.examples.max(1) as f64,
+            answered: self.answered / self.asked.max(1.0),
+            carried_on: self.carried_on / self.asked.max(1.0),
+        }
+    }
+}
+
+/// Packets of one host's cells.
+#[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
+fn cell(tick: &Tick, host: u128, side: Side, classes: &[Class]) -> f64 {
+    let cells = &tick.counts.cells;
+    let of = |class: &Class| {
+        let key = CellKey { host, side, class: *class };
+        let at = cells.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        cells.get(at).map(|(_, cell)| cell.packets as f64)
+    };
+    classes.iter().filter_map(of).sum()
+}
