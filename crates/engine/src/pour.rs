@@ -78,7 +78,7 @@ impl Pours {
             self.evicted += u64::try_from(self.all.len() - keep).unwrap_or(0);
             self.all.sort_unstable_by(|a, b| b.1.packets_a_tick.cmp(&a.1.packets_a_tick).then(a.0.cmp(&b.0)));
             self.all.truncate(keep);
-            self.all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            self.all.sort_unstable_by_key(|(key, _)| *key);
         }
     }
 }
@@ -159,7 +159,8 @@ mod tests {
         let mut pours = Pours::default();
         let flows = |n: u64| {
             let now = Timestamp::from_secs(1_000).plus(TICK.times(n));
-            let news = if every > 0 && n % every == 0 || n == 0 { told(packets, lasted) } else { Vec::new() };
+            let again = every > 0 && n.is_multiple_of(every);
+            let news = if again || n == 0 { told(packets, lasted) } else { Vec::new() };
             (now, news)
         };
         (0..ticks)

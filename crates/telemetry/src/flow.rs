@@ -42,7 +42,7 @@ pub(crate) fn fill(record: &mut Record, told: &Told, summary: &Summary) -> bool 
     let with_ports = matches!(protocol, packet::TCP | packet::UDP);
     let is_icmp = protocol == packet::ICMP || protocol == packet::ICMP6;
     let portless = with_ports && told.src_port == Some(0) && told.dst_port == Some(0);
-    let fragment = summary.fragment.unwrap_or(if portless { LATER } else { Fragment::default() });
+    let fragment = summary.fragment.unwrap_or_else(|| if portless { LATER } else { Fragment::default() });
     // Before IPFIX had elements for it, type and code stood in the destination port.
     let icmp = summary.icmp.or(told.dst_port).map(|word| (high(word), low(word)));
     let headers = &mut record.headers;
