@@ -24,7 +24,7 @@ fuzz: ## 60 seconds on each decoder
 	@$(XTASK) fuzz
 
 bench: ## figures beside the peers', in one run; see BENCH.md
-	@scripts/setup build peers
+	@scripts/setup build core peers
 	@$(XTASK) bench
 
 install: ## the release binary into ~/.cargo/bin, or CARGO_INSTALL_ROOT

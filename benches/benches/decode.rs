@@ -12,6 +12,8 @@ use detect::Shard;
 use detect::profile::Profile;
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use flowparser_sflow::SflowParser;
+use netflow_parser::NetflowParser;
 use sim::exporter::Sent;
 use telemetry::Record;
 use telemetry::collector::{Collector, Settings};
@@ -41,6 +43,30 @@ fn decode(bencher: Bencher<'_, '_>, format: &str) {
     // templates are learned once, exporters made once
     let records = bench.decode(sent);
     bencher.counter(ItemsCount::new(records)).bench_local(|| bench.decode(sent));
+}
+
+/// The same datagrams through the decoders that one would take from a registry instead. They stop at the fields; ours go
+/// on to the sampling, the roles of interfaces and the packet's headers.
+#[divan::bench(args = ["sflow", "netflow5", "netflow9", "ipfix"])]
+fn peer(bencher: Bencher<'_, '_>, format: &str) {
+    let Some(sent) = load().get(format) else { return };
+    let records = Bench::default().decode(sent);
+    let bencher = bencher.counter(ItemsCount::new(records));
+    if format == "sflow" {
+        let parser = SflowParser::default();
+        bencher.bench_local(|| {
+            for datagram in sent {
+                drop(divan::black_box(parser.parse_bytes(&datagram.bytes)));
+            }
+        });
+    } else {
+        let mut parser = NetflowParser::default();
+        bencher.bench_local(|| {
+            for datagram in sent {
+                drop(divan::black_box(parser.parse_bytes(&datagram.bytes)));
+            }
+        });
+    }
 }
 
 /// One item = one packet header of 128 octets at most.

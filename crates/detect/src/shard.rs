@@ -139,7 +139,14 @@ impl Shard {
         // Where pairs are watched only answers count as sent: a forged source would make a cell for each of its packets.
         let answers = !self.exact || !unsolicited;
         if from_own && answers {
-            self.cell(src, Side::Sent, self.classifier.sent(headers, several), lasting, asked);
+            let class = self.classifier.sent(headers, several);
+            self.cell(src, Side::Sent, class, lasting, asked);
+            // A flow that shows a SYN among others sent one: its answer was asked for.
+            let opened = several && headers.tcp.is_some_and(|tcp| tcp.flags & flags::SYN != 0);
+            if opened && class != Class::TCP_SYN {
+                let syn = Touch { packets: rate, bytes: 40 * rate, ..asked };
+                self.cell(src, Side::Sent, Class::TCP_SYN, Lasting::default(), syn);
+            }
         }
         if self.own.is_none() {
             return;

@@ -11,6 +11,7 @@ pub mod feeds;
 mod frozen;
 mod incident;
 mod limits;
+mod look;
 mod pour;
 mod present;
 pub mod replay;
@@ -25,6 +26,7 @@ mod snapshot;
 mod target;
 mod tick;
 mod watch;
+mod weigh;
 
 pub use crate::core::{Engine, Input, Output, RestoreError};
 pub use detect::{Shard, ShardTick};

@@ -75,7 +75,7 @@ pub struct Listen {
     pub addresses: Vec<(&'static str, SocketAddr)>,
     /// Exporters whose datagrams are taken; empty: all.
     pub allow: Vec<Prefix>,
-    /// Worker threads; `None`: as many as cores, up to four.
+    /// Worker threads; `None`: one for every two cores, up to four: the decision core wants one too.
     pub workers: Option<usize>,
     /// Receive buffer per socket in octets.
     pub receive_buffer: usize,

@@ -67,7 +67,7 @@ impl Kept {
 
 fn workers(config: &Config) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    config.listen.workers.unwrap_or_else(|| cores.min(WORKERS_DEFAULT_MAX))
+    config.listen.workers.unwrap_or_else(|| (cores / 2).clamp(1, WORKERS_DEFAULT_MAX))
 }
 
 fn bind_api(config: &Config) -> anyhow::Result<TcpListener> {
