@@ -9,6 +9,9 @@ use crate::evidence::Terms;
 /// The vector's fixed name.
 pub const NAME: &str = "scan";
 
+/// SYNs from which on missing answers say all they can.
+const EXAMPLES_SURE: f64 = 30.0;
+
 /// What one own host asked of foreign ones lately.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asking {
@@ -38,7 +41,12 @@ pub fn judge(a: &Asking) -> Terms {
     let mut terms = Terms::default();
     let over = a.rate / a.floor.max(1.0);
     terms.say(
-        if over < 1.0 { -6.0 } else { 3.0 + libm::log(over).min(4.0) },
+        match over {
+            over if over < 1.0 => -6.0,
+            // Hardly more than what is harmless says hardly anything.
+            over if over < 2.0 => 1.0,
+            _ => 3.0 + libm::log(over).min(4.0),
+        },
         format!("an own host asks for {:.0} connections/s, {over:.1} times what is harmless", a.rate),
     );
     let fresh = a.places as f64 / a.examples.max(1) as f64;
@@ -48,7 +56,8 @@ pub fn judge(a: &Asking) -> Terms {
         terms.say(-8.0, format!("{} SYNs to {} places only", a.examples, a.places));
     }
     let weight = match a.answered {
-        share if share < 0.2 => 4.0,
+        // A few samples miss a few answers by chance.
+        share if share < 0.2 => 4.0 * (a.examples as f64 / EXAMPLES_SURE).min(1.0),
         share if share > 0.5 => -8.0,
         _ => 0.0,
     };
