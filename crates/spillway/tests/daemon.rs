@@ -44,16 +44,21 @@ impl Daemon {
         self.ready["listen"][at].as_str().unwrap().parse().unwrap()
     }
 
-    /// A GET; status and body.
+    /// A GET; status and body. A reload lets go of the connections that it meets: then it is asked again.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        let address = self.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
-        let mut stream = TcpStream::connect(&address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = wait("an answer", || self.ask(path).ok().filter(|answer| answer.contains("\r\n\r\n")));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
+    }
+
+    fn ask(&self, path: &str) -> std::io::Result<String> {
+        let address = self.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let mut stream = TcpStream::connect(&address)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 
     pub(crate) fn json(&self, path: &str) -> Value {
