@@ -20,74 +20,53 @@ pub(crate) trait Packed: Copy + Ord {
     fn same(self, other: Self) -> bool;
 }
 
-/// A key of up to 46 bits, shifted up by [`PLACE_BITS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Narrow(pub(crate) u64);
+macro_rules! packed {
+    ($(#[$doc:meta])* $name:ident of $word:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) struct $name($word);
 
-impl Narrow {
-    /// Packs a key of up to 46 bits.
-    #[inline]
-    pub(crate) const fn of(key: u64) -> Self {
-        Self(key << PLACE_BITS)
-    }
+        impl $name {
+            /// Packs a key.
+            #[inline]
+            pub(crate) const fn of(key: $word) -> Self {
+                Self(key << PLACE_BITS)
+            }
 
-    /// The key.
-    #[inline]
-    pub(crate) const fn key(self) -> u64 {
-        self.0 >> PLACE_BITS
-    }
+            /// The key.
+            #[inline]
+            pub(crate) const fn key(self) -> $word {
+                self.0 >> PLACE_BITS
+            }
+        }
+
+        impl Packed for $name {
+            #[inline]
+            fn at(self, place: usize) -> Self {
+                Self(self.0 | place as $word)
+            }
+
+            #[inline]
+            fn place(self) -> usize {
+                (self.0 & ((1 << PLACE_BITS) - 1)) as usize
+            }
+
+            #[inline]
+            fn same(self, other: Self) -> bool {
+                self.key() == other.key()
+            }
+        }
+    };
 }
 
-impl Packed for Narrow {
-    #[inline]
-    fn at(self, place: usize) -> Self {
-        Self(self.0 | place as u64)
-    }
-
-    #[inline]
-    fn place(self) -> usize {
-        (self.0 & ((1 << PLACE_BITS) - 1)) as usize
-    }
-
-    #[inline]
-    fn same(self, other: Self) -> bool {
-        self.key() == other.key()
-    }
+packed! {
+    /// A key of up to 46 bits, shifted up by [`PLACE_BITS`].
+    Narrow of u64
 }
 
-/// A key of up to 110 bits, shifted up likewise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wide(pub(crate) u128);
-
-impl Wide {
-    /// Packs a key of up to 110 bits.
-    #[inline]
-    pub(crate) const fn of(key: u128) -> Self {
-        Self(key << PLACE_BITS)
-    }
-
-    /// The key.
-    #[inline]
-    pub(crate) const fn key(self) -> u128 {
-        self.0 >> PLACE_BITS
-    }
-}
-
-impl Packed for Wide {
-    #[inline]
-    fn at(self, place: usize) -> Self {
-        Self(self.0 | place as u128)
-    }
-
-    #[inline]
-    fn place(self) -> usize {
-        (self.0 & ((1 << PLACE_BITS) - 1)) as usize
-    }
-
-    #[inline]
-    fn same(self, other: Self) -> bool {
-        self.key() == other.key()
-    }
+packed! {
+    /// A key of up to 110 bits, shifted up likewise.
+    Wide of u128
 }
 
 /// Any key, with its place beside it.

@@ -55,8 +55,15 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     let folder: PathBuf = config.state_dir.clone();
     let deadline = Instant::now() + Duration::from_nanos(exec.restart_time.nanos());
     loop {
-        // A successor holds the lock, undoes what has to be undone and has a guard of its own.
-        let Ok(lock) = state::take(&folder) else { return Ok(()) };
+        // A successor holds the lock, undoes what has to be undone and has a guard of its own. Just after the end of our input
+        // it may still be the dying daemon's, whose files the kernel closes one by one: only at the end is it a successor's.
+        let Ok(lock) = state::take(&folder) else {
+            if Instant::now() >= deadline {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
+            continue;
+        };
         let writer = Writer::open(&folder)?;
         let left = writer.bans()?;
         if left.is_empty() {
