@@ -309,23 +309,24 @@ where
 
     /// All by key.
     pub(crate) fn close(&mut self, host: impl Fn(&K) -> u128) -> Vec<(K, Cell)> {
-        concat(self.v6.close(AddTouches), self.v4.close(AddTouches), |(key, _)| host(key))
+        let v6 = self.v6.close(0, AddTouches);
+        let v4 = self.v4.close(v6.len(), AddTouches);
+        concat(v6, v4, |(key, _)| host(key))
     }
 }
 
 /// Sums of IPv6 and of IPv4 hosts as one list by host: the IPv4 ones are a contiguous range of all.
-fn concat<E>(mut v6: Vec<E>, v4: Vec<E>, host: impl Fn(&E) -> u128) -> Vec<E> {
-    if v6.is_empty() {
-        return v4;
-    }
+fn concat<E>(mut v6: Vec<E>, mut v4: Vec<E>, host: impl Fn(&E) -> u128) -> Vec<E> {
     if v4.is_empty() {
         return v6;
     }
     let below = v6.partition_point(|entry| host(entry) < IPV4 << 32);
-    let above = v6.split_off(below);
-    v6.extend(v4);
-    v6.extend(above);
-    v6
+    // Addresses in use stand above the IPv4 ones, where there is room for them.
+    if below > 0 {
+        v4.splice(..0, v6.drain(..below));
+    }
+    v4.append(&mut v6);
+    v4
 }
 
 #[derive(Clone, Copy)]
@@ -395,7 +396,8 @@ impl Sources {
 
     /// All by key.
     pub(crate) fn close(&mut self) -> Vec<(SourceKey, SourceCount)> {
-        let (v6, v4) = (self.v6.close(AddSources), self.v4.close(AddSources));
+        let v6 = self.v6.close(0, AddSources);
+        let v4 = self.v4.close(v6.len(), AddSources);
         // A packet of one family with an address that is written as one of the other is odd, and possible.
         if v6.iter().any(|(key, _)| ipv4(key.host).is_some()) {
             return merge(v6, v4, SourceCount::merge);

@@ -161,6 +161,8 @@ impl Class {
 #[derive(Clone, Debug)]
 pub struct Classifier {
     by_port: alloc::vec::Vec<u8>,
+    /// Bit by port: whether `by_port` says anything of it. An eighth as large, so that it stays near.
+    known: alloc::vec::Vec<u64>,
 }
 
 impl Default for Classifier {
@@ -175,7 +177,12 @@ impl Default for Classifier {
             reflector.ports.iter().for_each(|range| set(*range, index));
         }
         GAME_PORTS.iter().for_each(|range| set(*range, GAME));
-        Self { by_port }
+        let bits = |ports: &[u8]| {
+            let known = (0u32..).zip(ports).filter(|(_, class)| **class != Class::UDP_OTHER.0);
+            known.fold(0u64, |bits, (at, _)| bits | 1 << at)
+        };
+        let known = by_port.chunks(64).map(bits).collect();
+        Self { by_port, known }
     }
 }
 
@@ -222,12 +229,18 @@ impl Classifier {
         }
     }
 
+    #[inline]
+    fn knows(&self, port: u16) -> bool {
+        self.known.get(usize::from(port / 64)).is_some_and(|bits| bits >> (port % 64) & 1 == 1)
+    }
+
     /// A client's port may be any number above 1023: what it asks of a known service decides first.
     #[inline]
     fn udp(&self, remote: u16, local: u16) -> Class {
         match (remote, local) {
             (1024.., 53) => Class::DNS_QUERY,
             (443, _) | (1024.., 443) => Class::QUIC,
+            _ if !self.knows(remote) => Class::UDP_OTHER,
             _ => self.by_port.get(usize::from(remote)).map_or(Class::UDP_OTHER, |c| Class(*c)),
         }
     }

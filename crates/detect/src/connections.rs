@@ -209,7 +209,7 @@ impl Connections {
 
     /// All that was told, by key.
     pub(crate) fn close(&mut self) -> Vec<(ClientKey, Conduct)> {
-        self.told.close(AddConduct)
+        self.told.close(0, AddConduct)
     }
 }
 

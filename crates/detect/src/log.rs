@@ -126,9 +126,9 @@ impl<P: Packed, T, K: Ord, V> Log<P, T, K, V> {
         self.sums.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// Everything by key; the room stays for the next tick.
-    pub(crate) fn close(&mut self, sum: impl Sum<P, T, K, V>) -> Vec<(K, V)> {
-        self.add_up(sum);
+    /// Everything by key, with room for `more`; this log's own room stays for the next tick.
+    pub(crate) fn close(&mut self, more: usize, sum: impl Sum<P, T, K, V>) -> Vec<(K, V)> {
+        self.sum_up(more, sum);
         let mut all = self.sums.pop().unwrap_or_default();
         while let Some(larger) = self.sums.pop() {
             all = merge(larger, all, |a, b| sum.merge(a, b));
@@ -136,10 +136,17 @@ impl<P: Packed, T, K: Ord, V> Log<P, T, K, V> {
         all
     }
 
-    #[inline(never)]
+    #[inline]
     fn add_up(&mut self, sum: impl Sum<P, T, K, V>) {
+        self.sum_up(0, sum);
+    }
+
+    #[inline(never)]
+    fn sum_up(&mut self, more: usize, sum: impl Sum<P, T, K, V>) {
         self.keys.sort_unstable();
-        let mut run: Vec<(K, V)> = Vec::with_capacity(self.keys.len() / 2);
+        // Sums are large and keys are small: to count first is cheaper than to move what was added up.
+        let repeated = self.keys.windows(2).filter(|pair| matches!(pair, [a, b] if a.same(*b))).count();
+        let mut run: Vec<(K, V)> = Vec::with_capacity(self.keys.len() - repeated + more);
         let mut last: Option<P> = None;
         for key in &self.keys {
             let Some(entry) = self.entries.get(key.place()) else { continue };
@@ -235,11 +242,11 @@ mod tests {
                     often.add_up(Plus);
                 }
             }
-            let sums = once.close(Plus);
+            let sums = once.close(0, Plus);
             prop_assert!(sums.is_sorted_by(|a, b| a.0 < b.0));
             prop_assert_eq!(sums.iter().map(|s| s.1).sum::<u64>(), entries.iter().map(|e| e.1).sum::<u64>());
-            prop_assert_eq!(sums, often.close(Plus));
-            prop_assert!(once.close(Plus).is_empty());
+            prop_assert_eq!(sums, often.close(0, Plus));
+            prop_assert!(once.close(0, Plus).is_empty());
         }
     }
 }

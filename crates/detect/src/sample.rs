@@ -113,6 +113,8 @@ impl BottomK {
 #[derive(Clone, Debug)]
 pub struct Bins {
     exact: bool,
+    /// Whether the tick before sets how small a hash has to be from the beginning.
+    thinned: bool,
     bins: Vec<Bin>,
     /// The examples, where [`Bin`] says; what is free is in `free`.
     kept: Vec<Kept>,
@@ -155,11 +157,19 @@ impl Bins {
         let count = if exact { COUNT } else { LIVE_BINS + 1 };
         Self {
             exact,
+            thinned: false,
             bins: alloc::vec![Bin { limit: u64::MAX, chosen: Vec::new() }; count],
             kept: Vec::new(),
             free: Vec::new(),
             offered: alloc::vec![0; count],
         }
+    }
+
+    /// From now on a bin begins a tick with the limit that would have left it half as many again as it keeps, had the
+    /// tick been like the one before: most of what would be pushed out again is never taken in. What is kept is as random
+    /// as ever, but depends on who counted the tick before; for live feeds, where that is one worker.
+    pub const fn thin(&mut self) {
+        self.thinned = true;
     }
 
     /// The bin of a packet of this class to this host.
@@ -265,7 +275,8 @@ impl Bins {
                 |slot: u32| kept.get(slot as usize).map_or(0, |kept| wide(kept.sample.headers.dst));
             order.extend(bin.chosen.iter().take(max).map(|(hash, slot)| (receiver(*slot), *hash, *slot)));
             bin.chosen.clear();
-            bin.limit = u64::MAX;
+            let offered = self.offered.get(index).copied().unwrap_or(0);
+            bin.limit = if self.thinned { thinned_limit(max, offered) } else { u64::MAX };
         }
         let rank = |slot: u32| kept.get(slot as usize).map(|kept| rank(&kept.sample));
         order.sort_unstable_by(|a, b| {
@@ -313,6 +324,13 @@ impl Chosen {
         self.samples.extend(other.samples);
         self.offered.iter_mut().zip(other.offered).for_each(|(a, b)| *a += b);
     }
+}
+
+/// The hash below which about one and a half times `max` of `offered` records lie.
+#[expect(clippy::cast_possible_truncation, reason = "less than 2^64 where it is not all")]
+fn thinned_limit(max: usize, offered: u64) -> u64 {
+    let wanted = max as u64 * 3 / 2;
+    if offered <= wanted { u64::MAX } else { ((u128::from(wanted) << 64) / u128::from(offered)) as u64 }
 }
 
 /// A total order for samples whose hashes collide.

@@ -87,6 +87,13 @@ impl Shard {
         }
     }
 
+    /// For a worker that counts its exporters for ever: examples are thinned by the tick before ([`Bins::thin`]).
+    #[must_use]
+    pub const fn thinned(mut self) -> Self {
+        self.samples.thin();
+        self
+    }
+
     /// Counts one record.
     #[inline]
     pub fn record(&mut self, record: &Record) {

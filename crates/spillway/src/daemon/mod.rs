@@ -22,6 +22,7 @@ mod notify;
 mod persist;
 mod process;
 mod receive;
+mod rest;
 pub(crate) mod roles;
 mod serve;
 mod session;

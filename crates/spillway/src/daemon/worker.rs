@@ -4,7 +4,6 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 use base::map::Seed;
 use base::prefix::PrefixTable;
@@ -20,13 +19,11 @@ use telemetry::{Collector, Format};
 use super::clock::Clock;
 use super::listener::Socket;
 use super::receive::{BATCH, Buffers, Headers, batch, headers};
+use super::rest::Rest;
 use super::roles::RoleBook;
 use super::tally::{Board, Key, Published, Seen, Tally};
 use crate::config::Config;
 
-/// Rest after the sockets were emptied, so that a batch gathers and one system call takes it: between a hundredth and a
-/// twelfth of a tick, the longer the less came.
-const REST: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(20));
 /// Batches taken from one socket before the others get their turn.
 const TURN: usize = 16;
 /// Ticks that may wait for the core. When it falls behind further, the worker goes on counting into the open one.
@@ -103,7 +100,7 @@ impl<'a> Worker<'a> {
                 telemetry::collector::Settings { member: member(index, workers), ..config.telemetry() },
                 seed.clone(),
             ),
-            shard: Shard::new(settings.profile, &settings.networks, settings.tick, key),
+            shard: Shard::new(settings.profile, &settings.networks, settings.tick, key).thinned(),
             roles: RoleBook::new(config),
             tally: Tally::new(listeners, seed.clone()),
             feeds: Feeds::default(),
@@ -126,6 +123,7 @@ impl<'a> Worker<'a> {
     pub(super) fn run(mut self, mut clock: Clock) {
         let mut buffers = Buffers::new();
         let mut headers: Vec<Headers> = self.sockets.iter().map(|_| headers()).collect();
+        let rest = Rest::new(self.sockets, self.tick);
         let mut open = clock.now().tick(self.tick);
         let mut last = clock.now();
         loop {
@@ -142,7 +140,7 @@ impl<'a> Worker<'a> {
             }
             match busy {
                 Busy::Full => {}
-                Busy::Some => std::thread::sleep(rest(now.since(last), taken)),
+                Busy::Some => std::thread::sleep(rest.after(now, now.since(last), taken)),
                 Busy::No => self.wait(now),
             }
             last = now;
@@ -296,13 +294,6 @@ impl<'a> Worker<'a> {
         };
         Seen { address: view.address, document, last_seen: view.last_seen }
     }
-}
-
-/// Until about a batch will have come, when `taken` datagrams came in `since`.
-fn rest(since: Span, taken: usize) -> Duration {
-    let taken = u64::try_from(taken.max(1)).unwrap_or(u64::MAX);
-    let batch = u64::try_from(BATCH).unwrap_or(u64::MAX);
-    Duration::from_nanos(since.nanos().saturating_mul(batch) / taken).clamp(REST.0, REST.1)
 }
 
 /// Which of how many collectors a worker's is.
