@@ -11,13 +11,13 @@ use ::peers::process::drops;
 
 use super::build;
 use super::daemons::{Daemon, Said, ask, port};
-use super::load::{FORMATS, Sent, send};
+use super::load::{FORMATS, HEAVY, Load, Sent, send};
 use crate::run::{Outcome, finish, root};
 
 /// Records in each run.
 const RECORDS: u64 = 500_000;
-/// Records of the run that touches every host.
-const RECORDS_HOSTS: u64 = 2_000_000;
+/// Who gets the heavier loads: those that decide.
+const HEAVY_DAEMONS: [Daemon; 3] = [Daemon::Spillway, Daemon::FastNetMon, Daemon::FastNetMonUntracked];
 /// How long a daemon is watched doing nothing, to subtract it.
 const IDLE: Duration = Duration::from_secs(4);
 /// Set inside the namespace.
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Outcome<String> {
 
 struct Row {
     daemon: Daemon,
-    format: &'static str,
+    load: Load,
     /// CPU seconds per million records received, idle load subtracted.
     cpu: f64,
     resident: f64,
@@ -45,27 +45,44 @@ struct Row {
     said: Option<Said>,
 }
 
+impl Row {
+    /// Whether what was counted and what the kernel dropped are what was sent.
+    fn counted_exactly(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| {
+            said.datagrams + self.kernel_drops == self.sent.datagrams
+                && said.drops == self.kernel_drops
+                && (self.kernel_drops > 0 || said.flows == self.sent.records)
+        })
+    }
+}
+
 fn measure_all() -> Outcome<String> {
+    let loads = FORMATS.iter().map(|(format, rate)| Load::new(format, *rate, RECORDS));
+    let rows = measure_each(loads, &Daemon::ALL)?;
+    let heavy = measure_each(HEAVY.into_iter(), &HEAVY_DAEMONS)?;
+    Ok(table(&rows) + &heavy_table(&heavy))
+}
+
+fn measure_each(loads: impl Iterator<Item = Load>, daemons: &[Daemon]) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
-    for (format, rate) in FORMATS {
-        for daemon in Daemon::ALL {
-            match measure(daemon, format, *rate, RECORDS) {
+    for load in loads {
+        for daemon in daemons {
+            match measure(*daemon, load) {
                 Ok(row) => rows.push(row),
                 // a peer that is not here or does not start leaves a hole in the table, said aloud
-                Err(why) if daemon != Daemon::Spillway => {
-                    eprintln!("left out: {}, {format}: {why}", daemon.name())
+                Err(why) if *daemon != Daemon::Spillway => {
+                    eprintln!("left out: {}, {}: {why}", daemon.name(), load.format)
                 }
                 Err(why) => return Err(why),
             }
         }
     }
-    let hosts = [Daemon::Spillway, Daemon::FastNetMonUntracked]
-        .map(|daemon| measure(daemon, "v9", 120_000, RECORDS_HOSTS));
-    Ok(table(&rows, &hosts))
+    Ok(rows)
 }
 
-fn measure(daemon: Daemon, format: &'static str, rate: u32, records: u64) -> Outcome<Row> {
-    eprintln!("{} <- {records} records of {format}", daemon.name());
+fn measure(daemon: Daemon, load: Load) -> Outcome<Row> {
+    let Load { format, rate, records, hosts, .. } = load;
+    eprintln!("{} <- {records} records of {format}, {rate}/s, {hosts} hosts", daemon.name());
     let folder = root().join("target/bench").join(format!("{daemon:?}-{format}"));
     let _ = std::fs::remove_dir_all(&folder);
     let running = daemon.start(&folder, format)?;
@@ -74,7 +91,7 @@ fn measure(daemon: Daemon, format: &'static str, rate: u32, records: u64) -> Out
     sleep(IDLE);
     let idle = (running.cpu() - before) / IDLE.as_secs_f64();
     let (before, clock) = (running.cpu(), std::time::Instant::now());
-    let sent = send(format, rate, records, port(format))?;
+    let sent = send(&load, port(format))?;
     // the last window has to close, the last counters to be published
     sleep(Duration::from_secs(3));
     let used = running.cpu() - before - idle * clock.elapsed().as_secs_f64();
@@ -84,17 +101,18 @@ fn measure(daemon: Daemon, format: &'static str, rate: u32, records: u64) -> Out
     running.stop()?;
     let kept = share(sent.datagrams.saturating_sub(kernel_drops), sent.datagrams);
     let received = kept * millions(sent.records);
-    Ok(Row { daemon, format, cpu: used.max(0.0) / received, resident, sent, kernel_drops, said })
+    Ok(Row { daemon, load, cpu: used.max(0.0) / received, resident, sent, kernel_drops, said })
 }
 
-fn table(rows: &[Row], hosts: &[Outcome<Row>]) -> String {
+fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     text.push_str("CPU seconds (user + system) per million records, idle load subtracted; in brackets how many times as much as\nspillway in the same run; kernel drops in percent of datagrams where there were any.\n\n");
     text.push_str(
         "| | sFlow | NetFlow v5 | NetFlow v9 | IPFIX | resident at most |\n|---|---|---|---|---|---|\n",
     );
-    let find =
-        |daemon: Daemon, format: &str| rows.iter().find(|row| row.daemon == daemon && row.format == format);
+    let find = |daemon: Daemon, format: &str| {
+        rows.iter().find(|row| row.daemon == daemon && row.load.format == format)
+    };
     for daemon in Daemon::ALL {
         let _ = write!(text, "| {} |", daemon.name());
         let mut resident: f64 = 0.0;
@@ -113,13 +131,11 @@ fn table(rows: &[Row], hosts: &[Outcome<Row>]) -> String {
     text.push_str("| format | records sent | datagrams sent | dropped by the kernel | it says so | records counted | attacks found | others called attacks |\n|---|---|---|---|---|---|---|---|\n");
     for row in rows {
         let Some(said) = &row.said else { continue };
-        let exact = said.datagrams + row.kernel_drops == row.sent.datagrams
-            && said.drops == row.kernel_drops
-            && (row.kernel_drops > 0 || said.flows == row.sent.records);
+        let exact = row.counted_exactly();
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {}{} | {} of {} | {} |",
-            row.format,
+            row.load.format,
             row.sent.records,
             row.sent.datagrams,
             row.kernel_drops,
@@ -131,24 +147,29 @@ fn table(rows: &[Row], hosts: &[Outcome<Row>]) -> String {
             if said.others.is_empty() { "none".to_owned() } else { said.others.join(" ") },
         );
     }
-    text.push_str("\n65,536 hosts, 2,000,000 records of NetFlow v9:");
-    for row in hosts {
-        match row {
-            Ok(row) => {
-                let _ = write!(
-                    text,
-                    " {} {:.0} MB resident at most, {:.2} s per million;",
-                    row.daemon.name(),
-                    row.resident,
-                    row.cpu
-                );
-            }
-            Err(why) => {
-                let _ = write!(text, " not measured ({why});");
-            }
+    text
+}
+
+fn heavy_table(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "\nHeavier loads: CPU seconds per million records received, how many times ours, losses, resident at most.\n\n| load | ours counted | spillway run | FastNetMon, as shipped | FastNetMon, no connection tracking |\n|---|---|---|---|---|\n",
+    );
+    for of_load in rows.chunk_by(|a, b| a.load == b.load) {
+        let Some(ours) = of_load.iter().find(|row| row.daemon == Daemon::Spillway) else { continue };
+        let Load { format, rate, records, hosts, .. } = ours.load;
+        let exact = if ours.counted_exactly() { "exact" } else { "NOT exact" };
+        let _ = write!(text, "| {records} records of {format}, {rate}/s, {hosts} hosts | {exact} |");
+        for daemon in HEAVY_DAEMONS {
+            let Some(row) = of_load.iter().find(|row| row.daemon == daemon) else {
+                text.push_str(" not measured |");
+                continue;
+            };
+            let times = row.cpu / ours.cpu;
+            let _ = write!(text, " {:.2} ({times:.1}×){}, {:.0} MB |", row.cpu, lost(row), row.resident);
         }
+        text.push('\n');
     }
-    format!("{}.\n", text.trim_end_matches(';'))
+    text
 }
 
 fn lost(row: &Row) -> String {
