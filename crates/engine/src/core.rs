@@ -221,10 +221,12 @@ impl Engine {
     }
 
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
+        self.pours.hold = self.silence.hold();
         let mut tick = Tick::merge(until, shards, &self.classifier, &self.settings, &mut self.pours);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents, self.silence.confuses());
-        let candidates = self.watch.tick(&self.settings, &tick, &frozen);
+        let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);
+        candidates.extend(self.pours.late.test(&self.settings, &self.watch, until, self.pours.hold));
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, None);
         }

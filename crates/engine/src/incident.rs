@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use base::map::{Map, Seed};
 use base::prefix::{narrow, wide};
-use base::{Prefix, Timestamp};
+use base::{Prefix, Span, Timestamp};
 use detect::cell::{Cell, CellKey, FINE};
 use detect::class::Class;
 use detect::evidence::{Term, dominant_ports};
@@ -26,6 +26,8 @@ const HOSTS_MAX: usize = 1 << 16;
 const ENTRIES_MAX: usize = 256;
 /// Senders told apart by what they do; further ones are honest as far as we know.
 const CULPRITS_MAX: usize = 1 << 18;
+/// A packet told later than this was told by a flow cache.
+const LATE: Span = Span::from_secs(1);
 /// Examples kept of an attack.
 pub(crate) const SAMPLES_MAX: usize = 4096;
 
@@ -94,6 +96,8 @@ pub(crate) struct Incident {
     /// Packets in open connections and ends of connections that the targets got meanwhile.
     pub(crate) connections: (u64, u64),
     absorbed: Timestamp,
+    /// Tick that held packets of it last: later than `last` where that is told late.
+    fed: Timestamp,
 }
 
 /// What one source did.
@@ -196,12 +200,15 @@ impl Incident {
             culprits: Map::new(seed.clone()),
             connections: (0, 0),
             absorbed: Timestamp::ZERO,
+            fed: Timestamp::ZERO,
         }
     }
 
-    /// From when on quiet counts; `None` while its end could not be seen.
+    /// From when on quiet counts; `None` while its end could not be seen. What flow caches tell is quiet when nothing of it is
+    /// told or poured any more: a flow that goes on is told again when its time is up, whatever that time is.
     pub(crate) fn quiet_from(&self) -> Option<Timestamp> {
-        self.sight.quiet_from(self.last)
+        let late = self.fed.since(self.last) > LATE;
+        self.sight.quiet_from(if late { self.fed } else { self.last })
     }
 
     /// Whether this target's packets belong to the attack.
@@ -325,6 +332,7 @@ impl Incident {
                 vector.packets += packets;
                 vector.bytes += bytes;
                 self.packets += packets;
+                self.fed = self.fed.max(tick.until);
                 self.doubtful += part_of(packets, cell.doubtful.into(), cell.samples.into());
                 self.bytes += bytes;
                 self.last = self.last.max(cell.last);

@@ -10,6 +10,7 @@ pub mod core;
 pub mod feeds;
 mod frozen;
 mod incident;
+mod late;
 mod limits;
 mod look;
 mod pour;

@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use base::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::late::Hold;
+
 /// Exporters followed; further ones are not, and an attack of which only they tell ends by time alone.
 const FEEDS_MAX: usize = 8192;
 /// A pause of at least this, and of [`PAUSES`] times the longest usual one, is silence.
@@ -191,6 +193,12 @@ impl Silence {
     /// Who tells of flows, and when.
     pub(crate) fn delayed(&self) -> impl Iterator<Item = (IpAddr, (Span, Span))> + '_ {
         self.memories.iter().filter_map(|(address, memory)| Some((*address, memory.delay?)))
+    }
+
+    /// The most of what was learned of how long they hold back a flow that has ended.
+    pub(crate) fn hold(&self) -> Hold {
+        let hold = |(export, lasting): (Span, Span)| export.nanos().saturating_sub(lasting.nanos());
+        self.delayed().map(|(_, delay)| hold(delay)).max().map(Span::from_nanos)
     }
 
     /// Whether somebody is heard as usual.

@@ -6,6 +6,7 @@ mod customers;
 mod delay;
 mod determinism;
 mod doubt;
+mod late;
 mod limits;
 mod provider;
 mod silence;
