@@ -227,8 +227,12 @@ impl Metrics {
         )?;
         out.gauges(
             "spillway_exporter_doubtful",
-            "1 while nothing acts on what it tells, for its own counters belie it",
-            truths().map(|(e, _)| (label(e), f64::from(u8::from(e.doubtful)))).collect(),
+            "1 while nothing acts on what it tells, for its own counters or the speed of its interfaces belie it",
+            self.exporters
+                .iter()
+                .filter(|e| e.truth_factor.is_some() || e.doubtful)
+                .map(|e| (label(e), f64::from(u8::from(e.doubtful))))
+                .collect(),
         )?;
         let heard = |how: Hearing| {
             let known = self.exporters.iter().filter_map(move |e| Some((e, e.hearing?)));

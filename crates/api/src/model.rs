@@ -183,7 +183,11 @@ pub struct Exporter {
     pub truth_factor: Option<f64>,
     /// That was beyond 1.3, either way, for a quarter of an hour.
     pub truth_off: bool,
-    /// Beyond 3: attacks that it tells of are shown, and nothing acts on them.
+    /// Flows that were told to be faster than their interface; they are cut down to what it passes.
+    #[serde(default)]
+    pub flows_too_fast: u64,
+    /// Beyond 3, or again and again flows faster than their interface: attacks that it tells of are shown, and nothing acts on
+    /// them.
     pub doubtful: bool,
     /// `whole`: as usual; `part`: most of it is lost, or far less comes than usual; `silent`; `unknown` within its first minute.
     pub heard: String,

@@ -42,7 +42,6 @@ impl Feeds {
             if now == before {
                 continue;
             }
-            let verdict = view.truth.verdict();
             feeds.push(Feed {
                 exporter: view.index,
                 address: view.address,
@@ -52,7 +51,7 @@ impl Feeds {
                 lost_datagrams: now.lost_datagrams.saturating_sub(before.lost_datagrams),
                 lost_records: now.lost_records.saturating_sub(before.lost_records),
                 delay: view.delay.export().zip(view.delay.lasting()),
-                doubt: verdict.factor().filter(|_| verdict.is_doubtful()),
+                doubt: view.doubt(),
             });
         }
         feeds

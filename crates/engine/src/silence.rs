@@ -57,7 +57,7 @@ pub struct Feed {
     pub lost_datagrams: u64,
     /// Records that its sequence numbers miss.
     pub lost_records: u64,
-    /// Where its numbers are doubtful: how many times what its samples say its interfaces count.
+    /// Where its numbers are doubtful: how many times what it tells its interfaces count, or can have passed.
     pub doubt: Option<f64>,
     /// It tells of flows: from the first packet to the arrival of 99 of 100, and how long they last.
     pub delay: Option<(Span, Span)>,
@@ -98,7 +98,7 @@ pub struct Heard {
     pub since: Timestamp,
     /// Its usual records per second; `None` while that is not known yet.
     pub usual: Option<f64>,
-    /// Where its numbers are doubtful: how many times what its samples say its interfaces count.
+    /// Where its numbers are doubtful: how many times what it tells its interfaces count, or can have passed.
     pub doubt: Option<f64>,
 }
 

@@ -235,7 +235,10 @@ fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) 
     while let Some(record) = records.next_record() {
         exporter.stats.work += 24;
         match record.and_then(|(tag, body)| Counter::parse(tag, body)) {
-            Ok(Counter::Generic(generic)) => exporter.truth.counters(at, &generic),
+            Ok(Counter::Generic(generic)) => {
+                exporter.speeds.learn(generic.index, generic.speed);
+                exporter.truth.counters(at, &generic);
+            }
             Ok(Counter::PortName(name)) if sample.source.kind == 0 => {
                 exporter.names.learn(sample.source.index, name, NameSource::Sflow, at);
             }

@@ -54,7 +54,7 @@ impl Ears {
                 Some(factor) if !doubted => tracing::warn!(
                     %exporter,
                     factor,
-                    "the exporter's interfaces count so many times what it tells; nothing acts on that: check its sampling rate"
+                    "the exporter's interfaces count, or can pass, so many times what it tells; nothing acts on that: check its sampling rate and the times of its flows"
                 ),
                 None if doubted => tracing::info!(%exporter, "the exporter's numbers are believed again"),
                 _ => {}
