@@ -50,6 +50,22 @@ pub struct Attack {
     pub entries: Vec<Entry>,
     /// Most of it was told by exporters whose own counters belie them: nothing acts on it.
     pub doubtful: bool,
+    /// Rules that were seen to hit more honest traffic than predicted, the latest last; they are not derived again.
+    pub withdrawn: Vec<Withdrawn>,
+}
+
+/// A rule that was taken back.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawn {
+    /// Its id.
+    pub id: String,
+    /// In the rule language, as it was.
+    pub text: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// What it was seen to hit, and what was predicted.
+    pub reason: String,
 }
 
 /// One way into the network.

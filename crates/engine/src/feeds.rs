@@ -30,7 +30,8 @@ impl Counts {
 
 impl Feeds {
     /// Exporters of which something came since the last call.
-    pub fn since(&mut self, collector: &Collector) -> Vec<Feed> {
+    pub fn since(&mut self, collector: &mut Collector) -> Vec<Feed> {
+        let discards = collector.take_discards();
         let mut feeds = Vec::new();
         for (at, view) in collector.exporters().enumerate() {
             if self.0.len() <= at {
@@ -50,6 +51,11 @@ impl Feeds {
                 // What came late was counted as lost at first, and is taken back.
                 lost_datagrams: now.lost_datagrams.saturating_sub(before.lost_datagrams),
                 lost_records: now.lost_records.saturating_sub(before.lost_records),
+                discards: discards
+                    .iter()
+                    .filter(|discard| discard.record.exporter == view.index)
+                    .copied()
+                    .collect(),
                 delay: view.delay.export().zip(view.delay.lasting()),
                 doubt: view.doubt(),
             });

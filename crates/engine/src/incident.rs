@@ -12,6 +12,7 @@ use detect::sample::Sample;
 use detect::vector::{self, scan};
 use sha2::{Digest, Sha256};
 
+use crate::outcome::Outcomes;
 use crate::report::{Direction, RuleReport, Severity};
 use crate::settings::Settings;
 use crate::sight::Sight;
@@ -95,6 +96,8 @@ pub(crate) struct Incident {
     pub(crate) culprits: Map<u128, ()>,
     /// Packets in open connections and ends of connections that the targets got meanwhile.
     pub(crate) connections: (u64, u64),
+    /// What its rules were seen to hit.
+    pub(crate) outcomes: Outcomes,
     absorbed: Timestamp,
     /// Tick that held packets of it last: later than `last` where that is told late.
     fed: Timestamp,
@@ -199,6 +202,7 @@ impl Incident {
             told: (Timestamp::ZERO, 0),
             culprits: Map::new(seed.clone()),
             connections: (0, 0),
+            outcomes: Outcomes::default(),
             absorbed: Timestamp::ZERO,
             fed: Timestamp::ZERO,
         }

@@ -41,7 +41,8 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     if attack.is_empty() && !by_senders {
         return;
     }
-    let benign = benign(incident, evidence);
+    let mut benign = benign(incident, evidence);
+    benign.extend(incident.outcomes.hurt(&benign).collect::<Vec<_>>());
     let targets = incident.targets();
     let request = Request {
         own: if incident.key.direction == Direction::Out { &settings.networks } else { &[] },
@@ -71,8 +72,11 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
                 action: found.action,
                 lease: Some(settings.lease),
             };
-            report(rule, found.collateral.as_ref().map(flat), now.plus(settings.lease))
+            let told = report(rule, found.collateral.as_ref().map(flat), now.plus(settings.lease));
+            (told, &found.matches)
         })
+        .filter(|(told, matches)| !incident.outcomes.forbid(&told.id, matches))
+        .map(|(told, _)| told)
         .collect();
     let same = rules.len() == incident.rules.len()
         && rules.iter().zip(&incident.rules).all(|(new, old)| new.text == old.text);

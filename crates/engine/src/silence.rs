@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use base::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
+use telemetry::discard::Discard;
 
 use crate::late::Hold;
 
@@ -61,6 +62,8 @@ pub struct Feed {
     pub doubt: Option<f64>,
     /// It tells of flows: from the first packet to the arrival of 99 of 100, and how long they last.
     pub delay: Option<(Span, Span)>,
+    /// Packets that it told it dropped by policy.
+    pub discards: Vec<Discard>,
 }
 
 /// How an exporter is heard.
@@ -234,7 +237,8 @@ impl Silence {
         let mut news: BTreeMap<IpAddr, Feed> = BTreeMap::new();
         for feed in feeds {
             self.names.insert(feed.exporter, feed.address);
-            news.entry(feed.address).and_modify(|sum| sum.add(feed)).or_insert_with(|| feed.clone());
+            let counts = || Feed { discards: Vec::new(), ..feed.clone() };
+            news.entry(feed.address).and_modify(|sum| sum.add(feed)).or_insert_with(counts);
         }
         let came = feeds.iter().map(|feed| feed.datagrams).sum();
         self.kernel.count((-secs / FADE).exp(), came, dropped, 1.0);
@@ -371,6 +375,7 @@ mod tests {
                 lost_records: 0,
                 doubt: None,
                 delay: None,
+                discards: Vec::new(),
             };
             silence.hear(Timestamp::from_millis(250 * (tick + 1)), &[feed], 0, &BTreeSet::new());
         }
@@ -423,6 +428,7 @@ mod tests {
                 lost_records: 0,
                 doubt: None,
                 delay: None,
+                discards: Vec::new(),
             };
             silence.hear(Timestamp::from_millis(1_100_000 + 250 * tick), &[feed], 30, &BTreeSet::new());
         }

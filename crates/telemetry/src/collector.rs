@@ -8,6 +8,7 @@ use base::Timestamp;
 use base::map::{Map, Seed};
 
 use crate::delay::Delay;
+use crate::discard::Discard;
 use crate::exporter::{self, Exporter};
 use crate::interface::{NameSource, Names, Speeds};
 use crate::persist::{self, ImportError};
@@ -144,6 +145,11 @@ impl Collector {
         if let Some(exporter) = self.exporter(exporter) {
             exporter.names.learn(interface, name.as_bytes(), NameSource::Static, Timestamp::ZERO);
         }
+    }
+
+    /// Packets that exporters told they dropped by policy, since the last call.
+    pub fn take_discards(&mut self) -> Vec<Discard> {
+        self.exporters.iter_mut().flat_map(|exporter| exporter.discards.take()).collect()
     }
 
     /// Time passes: data that waited too long for its template is given up, old templates are forgotten.

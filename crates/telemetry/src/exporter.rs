@@ -7,6 +7,7 @@ use base::Timestamp;
 use base::map::Seed;
 
 use crate::delay::Delay;
+use crate::discard::Discards;
 use crate::interface::{Names, Speeds};
 use crate::record::{Observed, RateSource, Record, Sampling};
 use crate::sampling::Rates;
@@ -59,6 +60,7 @@ pub(crate) struct Exporter {
     pub(crate) truth: Truth,
     pub(crate) delay: Delay,
     pub(crate) speeds: Speeds,
+    pub(crate) discards: Discards,
     sequences: BTreeMap<(Format, u128, u32), Sequence>,
     ingress: Ingress,
 }
@@ -130,6 +132,7 @@ impl Exporter {
             truth: Truth::new(seed),
             delay: Delay::default(),
             speeds: Speeds::default(),
+            discards: Discards::default(),
             sequences: BTreeMap::new(),
             ingress: Ingress::default(),
         }

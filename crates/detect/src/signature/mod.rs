@@ -103,6 +103,11 @@ pub struct Derived {
     pub stability: f64,
 }
 
+/// Whether a packet is one that the question asks for, as far as the example shows it.
+pub fn hits(matches: &Match, sample: &Sample) -> bool {
+    row::holds(matches, &row::Row::of(sample), row::Unknown::Misses)
+}
+
 /// Finds the rules.
 pub fn derive(request: &Request<'_>) -> Derived {
     let arena = cover::arena(request);

@@ -66,7 +66,7 @@ fn a_flood_told_late_is_dated_and_found_as_if_on_time() {
 
 /// A minute of quiet, in which a router is known to hold flows back for fifteen seconds, then a second in which it tells of
 /// a flood that ended `ago`.
-fn told_of_the_past(ago: Span) -> Vec<Attack> {
+pub(crate) fn told_of_the_past(ago: Span) -> (Engine, Vec<Attack>) {
     let settings = Settings::of(Profile::Daemon);
     let mut engine = Engine::new(settings.clone(), Seed::new(1));
     let mut shard = Shard::new(settings.profile, &settings.networks, settings.tick, 7);
@@ -83,6 +83,7 @@ fn told_of_the_past(ago: Span) -> Vec<Attack> {
             lost_records: 0,
             doubt: None,
             delay,
+            discards: Vec::new(),
         };
         engine.handle(until, Input::Health { until, feeds: vec![feed], dropped: 0 });
         for source in 0..50 {
@@ -95,7 +96,7 @@ fn told_of_the_past(ago: Span) -> Vec<Attack> {
             attacks.push(*attack);
         }
     }
-    last(attacks).into_iter().filter(|a| a.severity == Severity::Attack).collect()
+    (engine, last(attacks).into_iter().filter(|a| a.severity == Severity::Attack).collect())
 }
 
 /// Twenty seconds of answers of a time server, up to `ago`.
@@ -113,6 +114,6 @@ fn flow(source: u8, at: Timestamp, ago: Span) -> Record {
 
 #[test]
 fn what_is_told_of_a_flood_long_gone_opens_nothing() {
-    assert_eq!(told_of_the_past(Span::from_secs(16)).len(), 1);
-    assert_eq!(told_of_the_past(Span::from_secs(120)).len(), 0);
+    assert_eq!(told_of_the_past(Span::from_secs(16)).1.len(), 1);
+    assert_eq!(told_of_the_past(Span::from_secs(120)).1.len(), 0);
 }

@@ -8,6 +8,7 @@ mod determinism;
 mod doubt;
 mod late;
 mod limits;
+mod outcome;
 mod provider;
 mod silence;
 mod world;

@@ -110,18 +110,24 @@ pub(crate) struct Way {
     pub(crate) liars: u32,
     /// The daemon is started again then, from its snapshot.
     pub(crate) restart: Option<Timestamp>,
+    /// What the first router sends besides at the end of each tick, by what was told so far.
+    pub(crate) besides: Option<Besides>,
 }
+
+/// Time and what was told so far to datagrams.
+pub(crate) type Besides = Box<dyn FnMut(Timestamp, &[(Timestamp, Attack)]) -> Vec<Vec<u8>>>;
+
 
 impl Default for Way {
     fn default() -> Self {
-        Self { format: "sflow", cache: None, liars: 0, restart: None }
+        Self { format: "sflow", cache: None, liars: 0, restart: None, besides: None }
     }
 }
 
 /// As [`heard`], in this way.
 pub(crate) fn told_by(
     scenario: &Scenario,
-    way: Way,
+    mut way: Way,
     mut arrives: impl FnMut(Timestamp, u64) -> bool,
 ) -> Vec<(Timestamp, Attack)> {
     let mut settings = Settings::of(Profile::Daemon);
@@ -140,7 +146,10 @@ pub(crate) fn told_by(
             if way.restart == Some(until) {
                 engine = Engine::restore(settings.clone(), Seed::new(2), &engine.snapshot()).unwrap();
             }
-            let mut feeds = feeds.since(&collector);
+            for bytes in way.besides.iter_mut().flat_map(|besides| besides(until, &told)) {
+                collector.datagram(until, address(0), &bytes, &mut |_, record| assert!(record.is_none()));
+            }
+            let mut feeds = feeds.since(&mut collector);
             for feed in feeds.iter_mut().filter(|feed| feed.exporter < way.liars) {
                 feed.doubt = Some(0.1);
             }

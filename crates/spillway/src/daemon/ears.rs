@@ -102,6 +102,7 @@ mod tests {
                 lost_records: 0,
                 doubt: None,
                 delay: None,
+                discards: Vec::new(),
             };
             let feeds = if (100..120).contains(&second) { Vec::new() } else { vec![feed] };
             engine.handle(until, Input::Health { until, feeds, dropped: 0 });

@@ -245,7 +245,7 @@ impl<'a> Worker<'a> {
         let until = Timestamp::from_nanos(number.saturating_mul(self.tick.nanos()));
         let templates =
             (last || self.ticks.is_multiple_of(TEMPLATES_EVERY)).then(|| self.collector.export_templates());
-        let feeds = self.feeds.since(&self.collector);
+        let feeds = self.feeds.since(&mut self.collector);
         let report = Report { worker: self.index, until, tick: self.shard.close(), feeds, templates };
         self.shared.waiting.fetch_add(1, Ordering::AcqRel);
         // The channel has room for more than may wait; a core that is gone needs no report.
