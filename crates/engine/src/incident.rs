@@ -74,6 +74,8 @@ pub(crate) struct Incident {
     pub(crate) rules_explain: Vec<String>,
     pub(crate) derive_at: Option<Timestamp>,
     pub(crate) derived: u32,
+    /// Of these, searches that used up their work.
+    pub(crate) searches_cut: u32,
     /// Share of bootstrap runs that agreed, when last asked.
     pub(crate) stability: Option<f64>,
     /// Packets by exporter and interface of entry, from the examples.
@@ -191,6 +193,7 @@ impl Incident {
             rules_explain: Vec::new(),
             derive_at: None,
             derived: 0,
+            searches_cut: 0,
             stability: None,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,

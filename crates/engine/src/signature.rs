@@ -103,6 +103,15 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
                 .to_string(),
         },
     ];
+    if derived.cut {
+        incident.searches_cut += 1;
+        incident.rules_explain.push(format!(
+            "the search for rules ended when its work was used up ({} units, about 10 ms), in {} of {} searches: these are the best found by then",
+            signature::WORK_MAX,
+            incident.searches_cut,
+            incident.derived + 1
+        ));
+    }
     incident.stability = Some(derived.stability);
     incident.changed |= !same;
     incident.rules = rules;
