@@ -193,6 +193,17 @@ impl Engine {
         self.watch.len()
     }
 
+    /// What the core left out at its caps since it began, by name.
+    pub fn left_out(&self) -> [(&'static str, u64); 5] {
+        [
+            ("incidents_refused", self.incidents_refused),
+            ("late_history", self.pours.late.history),
+            ("late_refused", self.pours.late.refused),
+            ("pours_evicted", self.pours.evicted),
+            ("targets_evicted", self.watch.evicted),
+        ]
+    }
+
     /// How exporters are heard, by address; those known for a minute at least.
     pub fn heard(&self) -> impl Iterator<Item = Heard> + '_ {
         self.silence.heard()

@@ -67,7 +67,12 @@ struct Host {
 }
 
 /// Takes out what is history; gives its packets.
-pub(crate) fn without_history<K>(cells: &mut Vec<(K, Cell)>, until: Timestamp, quiet: Span, hold: Hold) -> u64 {
+pub(crate) fn without_history<K>(
+    cells: &mut Vec<(K, Cell)>,
+    until: Timestamp,
+    quiet: Span,
+    hold: Hold,
+) -> u64 {
     let Some(hold) = hold else { return 0 };
     let oldest = until.minus(hold).minus(quiet);
     let mut history = 0;
@@ -223,7 +228,8 @@ impl Host {
             let counts = self.counts(second);
             let mut others = Others::of(&counts);
             // Answers may be told by short flows at another time: what is answered lately is granted to every second.
-            others.all_sent = others.all_sent.max(target.streams.iter().map(|s| f64::from(s.lately.sent)).sum());
+            others.all_sent =
+                others.all_sent.max(target.streams.iter().map(|s| f64::from(s.lately.sent)).sum());
             for run in &mut runs {
                 let sent = f64::from(run.stream.lately.sent);
                 let of_class = counts.iter().find(|c| c.class == run.stream.class);
@@ -256,7 +262,7 @@ impl Host {
                         packets: bin.packets as u64,
                         bytes: bin.bytes as u64,
                         samples: bin.samples as u32,
-                        first: bin.first.unwrap_or(Timestamp::from_secs(second)),
+                        first: bin.first.unwrap_or_else(|| Timestamp::from_secs(second)),
                         ..Cell::EMPTY
                     };
                 }

@@ -103,7 +103,9 @@ impl Outcomes {
                 rule.id, seen.dropped, seen.since, seen.honest
             )
         });
-        shown.chain(self.withdrawn.iter().map(|w| format!("rule {} withdrawn at {}: {}", w.id, w.at, w.reason)))
+        shown.chain(
+            self.withdrawn.iter().map(|w| format!("rule {} withdrawn at {}: {}", w.id, w.at, w.reason)),
+        )
     }
 }
 
@@ -118,7 +120,13 @@ impl Engine {
         let mut discards: Vec<&Discard> = discards.iter().collect();
         discards.sort_by_key(|discard| {
             let record = &discard.record;
-            (record.at, record.exporter, wide(record.headers.src), record.headers.ports, wide(record.headers.dst))
+            (
+                record.at,
+                record.exporter,
+                wide(record.headers.src),
+                record.headers.ports,
+                wide(record.headers.dst),
+            )
         });
         for incident in self.incidents.iter_mut().filter(|i| in_force(i)) {
             let dropped: Vec<Sample> = discards
@@ -129,8 +137,11 @@ impl Engine {
             if dropped.is_empty() {
                 continue;
             }
-            let parsed: Vec<Rule> =
-                incident.rules.iter().filter_map(|rule| rules::parse::rules(&rule.text).ok()?.pop()).collect();
+            let parsed: Vec<Rule> = incident
+                .rules
+                .iter()
+                .filter_map(|rule| rules::parse::rules(&rule.text).ok()?.pop())
+                .collect();
             let known = Known::of(incident, &self.reservoir, self.settings.profile.is_exact());
             for sample in &dropped {
                 let Some(rule) = parsed.iter().find(|rule| signature::hits(&rule.matches, sample)) else {

@@ -84,7 +84,8 @@ fn what_is_hit_at_least_is_the_other_bound_of_clopper_and_pearson() {
         let least = tally.least().unwrap();
         assert!((least.packets - least.peers).abs() < 1e-9, "each peer sent one packet");
         let choose = |k: u32| (0..k).fold(1.0, |all, i| all * f64::from(n - i) / f64::from(i + 1));
-        let of = |k: u32| choose(k) * least.peers.powf(f64::from(k)) * (1.0 - least.peers).powf(f64::from(n - k));
+        let of =
+            |k: u32| choose(k) * least.peers.powf(f64::from(k)) * (1.0 - least.peers).powf(f64::from(n - k));
         let tail: f64 = (k..=n).map(of).sum();
         assert!((tail - 0.05).abs() < 1e-6, "{k} of {n}: {tail}");
     }

@@ -330,7 +330,8 @@ impl Arena {
         facts.retain(|f| cell.shape.own.is_none() || f.slot != Slot::Source);
         facts.truncate(ITEMS_MAX);
         self.work.spend((NUMERIC.len() + facts.len()) * (rows.len() + honest.len()), work::ASK);
-        let sides = [(&cell.left, &self.attack, Unknown::Misses), (&cell.benign, &self.benign, Unknown::Matches)];
+        let sides =
+            [(&cell.left, &self.attack, Unknown::Misses), (&cell.benign, &self.benign, Unknown::Matches)];
         let columns = sides.map(|(of, rows, unknown)| Columns::of(&facts, of, rows, unknown));
         facts
             .into_iter()

@@ -479,9 +479,11 @@ fn answers_by_column_are_what_the_whole_question_gives() {
         let protocol = dice.pick(&[TCP, UDP, ICMP, GRE]);
         let mut s = sample(false, i, dice.below(9), protocol, 40 + dice.below(4));
         s.headers.ttl = (60 + dice.below(4)) as u8;
-        s.headers.ports = matches!(protocol, TCP | UDP).then_some((dice.below(4) as u16, dice.below(4) as u16));
+        s.headers.ports =
+            matches!(protocol, TCP | UDP).then_some((dice.below(4) as u16, dice.below(4) as u16));
         s.headers.icmp = (protocol == ICMP).then_some((dice.below(4) as u8, dice.below(4) as u8));
-        s.headers.tcp = (protocol == TCP).then_some(Tcp { flags: 2, window: dice.below(4) as u16, options_len: 0 });
+        s.headers.tcp =
+            (protocol == TCP).then_some(Tcp { flags: 2, window: dice.below(4) as u16, options_len: 0 });
         s.detail = dice.pick(&[Detail::Packet, Detail::Flow]);
         rows.push(Row::of(&s));
     }
@@ -492,7 +494,11 @@ fn answers_by_column_are_what_the_whole_question_gives() {
             for unknown in [Unknown::Misses, Unknown::Matches] {
                 for row in &rows {
                     let by_column = Answer::of(slot, row, unknown).is_in(&numbers);
-                    assert_eq!(by_column, holds(&m, row, unknown), "{slot:?} {numbers:?} {unknown:?} {row:?}");
+                    assert_eq!(
+                        by_column,
+                        holds(&m, row, unknown),
+                        "{slot:?} {numbers:?} {unknown:?} {row:?}"
+                    );
                 }
             }
         }

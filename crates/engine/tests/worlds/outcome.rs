@@ -60,8 +60,17 @@ fn drops(scenario: &Scenario, senders: Vec<Ipv4Addr>, reason: u32) -> Besides {
                 let header = &syn(*sender, target);
                 let frame_length = 64;
                 let (source, rate, pool, input) = (1, 1, 1, 1);
-                let sample =
-                    FlowSample { sequence, source, rate, pool, drops: 0, input, output: 0, frame_length, header };
+                let sample = FlowSample {
+                    sequence,
+                    source,
+                    rate,
+                    pool,
+                    drops: 0,
+                    input,
+                    output: 0,
+                    frame_length,
+                    header,
+                };
                 datagram.discard(&sample, reason);
             }
             datagram.finish()

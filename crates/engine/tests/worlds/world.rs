@@ -117,7 +117,6 @@ pub(crate) struct Way {
 /// Time and what was told so far to datagrams.
 pub(crate) type Besides = Box<dyn FnMut(Timestamp, &[(Timestamp, Attack)]) -> Vec<Vec<u8>>>;
 
-
 impl Default for Way {
     fn default() -> Self {
         Self { format: "sflow", cache: None, liars: 0, restart: None, besides: None }

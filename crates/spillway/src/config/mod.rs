@@ -111,9 +111,10 @@ impl Config {
     /// What the collector needs of it.
     pub fn telemetry(&self) -> telemetry::collector::Settings {
         let exporters = self.exporters.iter().map(|(address, section)| (*address, section.telemetry()));
-        let speeds = self.exporters.iter().flat_map(|(address, section)| {
-            section.speeds().map(|(index, bits)| ((*address, index), bits))
-        });
+        let speeds = self
+            .exporters
+            .iter()
+            .flat_map(|(address, section)| section.speeds().map(|(index, bits)| ((*address, index), bits)));
         telemetry::collector::Settings {
             exporters: exporters.collect(),
             speeds: speeds.collect(),

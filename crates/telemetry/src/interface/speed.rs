@@ -86,11 +86,8 @@ impl Speeds {
         let rate = u128::from(record.sampling.rate.unwrap_or(1).max(1));
         let passed = u128::from(bits) * u128::from(lasted) / 8_000_000_000;
         // Behind a sampler, what at least so many packets stand for with 97.5 % confidence.
-        let sure = if rate > 1 {
-            record.packets.saturating_sub(2 * record.packets.isqrt())
-        } else {
-            record.packets
-        };
+        let sure =
+            if rate > 1 { record.packets.saturating_sub(2 * record.packets.isqrt()) } else { record.packets };
         let sure = u128::from(record.bytes) * rate * u128::from(sure) / u128::from(record.packets.max(1));
         if sure * 100 <= passed * SLACK_PERCENT {
             return;
