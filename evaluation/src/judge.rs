@@ -113,6 +113,7 @@ mod tests {
             bytes: 0,
             entries: Vec::new(),
             doubtful: false,
+            withdrawn: Vec::new(),
         };
         let turns: Vec<_> = turns.iter().map(|(seconds, on)| (at(*seconds), *on)).collect();
         Alarm { first: turns[0].0, turns, last }

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub attacks: BTreeMap<String, u64>,
     /// Targets (hosts and prefixes) under watch.
     pub tracked_hosts: u64,
+    /// What the core left out at its caps, by name.
+    pub left_out: Vec<(&'static str, u64)>,
     /// Rules by (backend, state).
     pub rules: BTreeMap<(String, String), u64>,
     /// Notifications by (channel, result).
@@ -227,8 +229,12 @@ impl Metrics {
         )?;
         out.gauges(
             "spillway_exporter_doubtful",
-            "1 while nothing acts on what it tells, for its own counters belie it",
-            truths().map(|(e, _)| (label(e), f64::from(u8::from(e.doubtful)))).collect(),
+            "1 while nothing acts on what it tells, for its own counters or the speed of its interfaces belie it",
+            self.exporters
+                .iter()
+                .filter(|e| e.truth_factor.is_some() || e.doubtful)
+                .map(|e| (label(e), f64::from(u8::from(e.doubtful))))
+                .collect(),
         )?;
         let heard = |how: Hearing| {
             let known = self.exporters.iter().filter_map(move |e| Some((e, e.hearing?)));
@@ -259,6 +265,11 @@ impl Metrics {
             "spillway_attacks",
             "Attacks found since the start",
             self.attacks.iter().map(|(class, n)| (vec![("class", class.clone())], *n)).collect(),
+        )?;
+        out.counters(
+            "spillway_engine_left_out",
+            "What the core left out at its caps: attacks, targets, late and long flows",
+            self.left_out.iter().map(|(what, n)| (vec![("what", (*what).to_owned())], *n)).collect(),
         )?;
         out.gauge("spillway_tracked_hosts", "Hosts and prefixes under watch", self.tracked_hosts as f64)?;
         out.histogram("spillway_detection_delay_seconds", "First packet to decision", &self.detection_delay)?;

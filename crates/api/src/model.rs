@@ -50,6 +50,22 @@ pub struct Attack {
     pub entries: Vec<Entry>,
     /// Most of it was told by exporters whose own counters belie them: nothing acts on it.
     pub doubtful: bool,
+    /// Rules that were seen to hit more honest traffic than predicted, the latest last; they are not derived again.
+    pub withdrawn: Vec<Withdrawn>,
+}
+
+/// A rule that was taken back.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawn {
+    /// Its id.
+    pub id: String,
+    /// In the rule language, as it was.
+    pub text: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// What it was seen to hit, and what was predicted.
+    pub reason: String,
 }
 
 /// One way into the network.
@@ -183,7 +199,11 @@ pub struct Exporter {
     pub truth_factor: Option<f64>,
     /// That was beyond 1.3, either way, for a quarter of an hour.
     pub truth_off: bool,
-    /// Beyond 3: attacks that it tells of are shown, and nothing acts on them.
+    /// Flows that were told to be faster than their interface; they are cut down to what it passes.
+    #[serde(default)]
+    pub flows_too_fast: u64,
+    /// Beyond 3, or again and again flows faster than their interface: attacks that it tells of are shown, and nothing acts on
+    /// them.
     pub doubtful: bool,
     /// `whole`: as usual; `part`: most of it is lost, or far less comes than usual; `silent`; `unknown` within its first minute.
     pub heard: String,

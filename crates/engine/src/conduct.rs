@@ -176,11 +176,12 @@ impl Server {
         self.fruitful_max = self.fruitful_max.max(self.fruitful);
         for (behaviour, state) in BEHAVIOURS.iter().zip(&mut self.behaviours) {
             let now = sum(&behaviour.count);
+            let heard = Heard { span: (from, until), now, behaviour, doings, all };
             if behaviour.gauge {
-                state.gauge(from, until, now, behaviour, doings, all);
+                state.gauge(&heard);
             } else {
                 state.lately = state.lately * (-secs).exp() + now;
-                state.events(from, until, now, behaviour, doings, all);
+                state.events(&heard);
             }
         }
     }
@@ -229,15 +230,8 @@ impl Server {
 }
 
 impl State {
-    fn events(
-        &mut self,
-        from: Timestamp,
-        until: Timestamp,
-        now: f64,
-        behaviour: &Behaviour,
-        doings: &[(ClientKey, Conduct)],
-        all: &All<'_>,
-    ) {
+    fn events(&mut self, heard: &Heard<'_>) {
+        let Heard { span: (from, until), now, behaviour, doings, all } = *heard;
         if self.run.is_none() && self.lately >= behaviour.floor {
             self.run = Some(Run::new(from, all.seed));
         }
@@ -249,15 +243,8 @@ impl State {
         }
     }
 
-    fn gauge(
-        &mut self,
-        from: Timestamp,
-        until: Timestamp,
-        now: f64,
-        behaviour: &Behaviour,
-        doings: &[(ClientKey, Conduct)],
-        all: &All<'_>,
-    ) {
+    fn gauge(&mut self, heard: &Heard<'_>) {
+        let Heard { span: (from, until), now, behaviour, doings, all } = *heard;
         if now <= 0.0 {
             return;
         }
@@ -284,6 +271,17 @@ impl State {
             self.run = Some(run);
         }
     }
+}
+
+/// What a server's clients did in a tick, in the eyes of one behaviour.
+struct Heard<'a> {
+    /// Of the tick.
+    span: (Timestamp, Timestamp),
+    /// Of all clients together.
+    now: f64,
+    behaviour: &'a Behaviour,
+    doings: &'a [(ClientKey, Conduct)],
+    all: &'a All<'a>,
 }
 
 /// What holds for all servers.

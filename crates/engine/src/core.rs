@@ -10,6 +10,7 @@ use detect::class::{Class, Classifier};
 use crate::conduct::Conducts;
 use crate::frozen::Frozen;
 use crate::incident::Incident;
+use crate::outcome::Counters;
 use crate::pour::Pours;
 use crate::report::{self, Severity};
 use crate::scan::Scans;
@@ -45,6 +46,13 @@ pub enum Input {
         /// Datagrams that the kernel dropped since the last time, of whichever exporter.
         dropped: u64,
     },
+    /// What enforcers counted of rules since the last time.
+    Counters {
+        /// Everything up to here is told.
+        until: Timestamp,
+        /// By rule, in any order.
+        counters: Vec<Counters>,
+    },
 }
 
 /// What the core decided.
@@ -78,7 +86,7 @@ pub struct Engine {
     pub(crate) scans: Scans,
     pub(crate) ring: Ring,
     pours: Pours,
-    reservoir: reservoir::Reservoir,
+    pub(crate) reservoir: reservoir::Reservoir,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) ended: VecDeque<report::Attack>,
     pub(crate) outputs: VecDeque<Output>,
@@ -123,7 +131,12 @@ impl Engine {
         self.now = self.now.max(now);
         match input {
             Input::Tick { until, shards } => self.tick(until, shards),
-            Input::Health { until, feeds, dropped } => self.hear(until, &feeds, dropped),
+            Input::Health { until, feeds, dropped } => {
+                self.hear(until, &feeds, dropped);
+                let discards: Vec<_> = feeds.into_iter().flat_map(|feed| feed.discards).collect();
+                self.discarded(until, &discards);
+            }
+            Input::Counters { until, counters } => self.counted(until, &counters),
         }
     }
 
@@ -180,6 +193,17 @@ impl Engine {
         self.watch.len()
     }
 
+    /// What the core left out at its caps since it began, by name.
+    pub fn left_out(&self) -> [(&'static str, u64); 5] {
+        [
+            ("incidents_refused", self.incidents_refused),
+            ("late_history", self.pours.late.history),
+            ("late_refused", self.pours.late.refused),
+            ("pours_evicted", self.pours.evicted),
+            ("targets_evicted", self.watch.evicted),
+        ]
+    }
+
     /// How exporters are heard, by address; those known for a minute at least.
     pub fn heard(&self) -> impl Iterator<Item = Heard> + '_ {
         self.silence.heard()
@@ -221,12 +245,15 @@ impl Engine {
     }
 
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
+        self.pours.hold = self.silence.hold();
         let mut tick = Tick::merge(until, shards, &self.classifier, &self.settings, &mut self.pours);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents, self.silence.confuses());
-        let candidates = self.watch.tick(&self.settings, &tick, &frozen);
+        let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);
+        candidates.extend(self.pours.late.test(&self.settings, &self.watch, until, self.pours.hold));
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, None);
+            incident.note_passed(&tick, self.settings.profile.is_exact());
         }
         let doings = std::mem::take(&mut tick.counts.conducts);
         let scans = self.scans.tick(&self.settings, &tick);

@@ -30,7 +30,8 @@ impl Counts {
 
 impl Feeds {
     /// Exporters of which something came since the last call.
-    pub fn since(&mut self, collector: &Collector) -> Vec<Feed> {
+    pub fn since(&mut self, collector: &mut Collector) -> Vec<Feed> {
+        let discards = collector.take_discards();
         let mut feeds = Vec::new();
         for (at, view) in collector.exporters().enumerate() {
             if self.0.len() <= at {
@@ -42,7 +43,6 @@ impl Feeds {
             if now == before {
                 continue;
             }
-            let verdict = view.truth.verdict();
             feeds.push(Feed {
                 exporter: view.index,
                 address: view.address,
@@ -51,8 +51,13 @@ impl Feeds {
                 // What came late was counted as lost at first, and is taken back.
                 lost_datagrams: now.lost_datagrams.saturating_sub(before.lost_datagrams),
                 lost_records: now.lost_records.saturating_sub(before.lost_records),
+                discards: discards
+                    .iter()
+                    .filter(|discard| discard.record.exporter == view.index)
+                    .copied()
+                    .collect(),
                 delay: view.delay.export().zip(view.delay.lasting()),
-                doubt: verdict.factor().filter(|_| verdict.is_doubtful()),
+                doubt: view.doubt(),
             });
         }
         feeds

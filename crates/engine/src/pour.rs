@@ -7,6 +7,8 @@
 use base::{Span, Timestamp};
 use detect::cell::{Cell, CellKey, FINE, Lasting};
 
+use crate::late::{Hold, Late};
+
 /// (host, class, duration) triples with something left; beyond it those with the least go, counted in `pours_evicted`.
 const POURS_MAX: usize = 1 << 18;
 
@@ -20,6 +22,7 @@ struct Pour {
     /// Flows of which something is left, at most.
     flows: u32,
     unscaled: bool,
+    doubtful: u32,
     first: Timestamp,
     last: Timestamp,
 }
@@ -29,6 +32,9 @@ struct Pour {
 pub(crate) struct Pours {
     all: Vec<((CellKey, Lasting), Pour)>,
     pub(crate) evicted: u64,
+    /// What is tested besides, by when it was.
+    pub(crate) late: Late,
+    pub(crate) hold: Hold,
 }
 
 impl Pours {
@@ -37,7 +43,7 @@ impl Pours {
         &mut self,
         until: Timestamp,
         tick: Span,
-        told: Vec<((CellKey, Lasting), Cell)>,
+        told: &[((CellKey, Lasting), Cell)],
     ) -> Vec<(CellKey, Cell)> {
         if !told.is_empty() {
             self.take(told);
@@ -55,10 +61,10 @@ impl Pours {
         cells
     }
 
-    fn take(&mut self, told: Vec<((CellKey, Lasting), Cell)>) {
+    fn take(&mut self, told: &[((CellKey, Lasting), Cell)]) {
         let before = std::mem::take(&mut self.all);
         self.all.reserve_exact(before.len() + told.len());
-        let (mut old, mut new) = (before.into_iter().peekable(), told.into_iter().peekable());
+        let (mut old, mut new) = (before.into_iter().peekable(), told.iter().copied().peekable());
         loop {
             let next = match (old.peek(), new.peek()) {
                 (Some(a), Some(b)) if a.0 < b.0 => old.next(),
@@ -91,6 +97,7 @@ impl Pour {
         bytes_a_tick: 0,
         flows: 0,
         unscaled: false,
+        doubtful: 0,
         first: Timestamp::ZERO,
         last: Timestamp::ZERO,
     };
@@ -105,6 +112,7 @@ impl Pour {
             bytes_a_tick: bytes.div_ceil(lasting.ticks()),
             flows: self.flows.saturating_add(cell.samples),
             unscaled: self.unscaled || cell.unscaled > 0,
+            doubtful: self.doubtful.saturating_add(cell.doubtful),
             first: cell.first,
             last: self.last.max(cell.last),
         }
@@ -121,6 +129,7 @@ impl Pour {
             bytes,
             samples: self.flows.max(1),
             unscaled: u32::from(self.unscaled),
+            doubtful: self.doubtful,
             first: self.first,
             last: self.last,
             ..Cell::EMPTY
@@ -165,7 +174,7 @@ mod tests {
         };
         (0..ticks)
             .map(flows)
-            .map(|(now, news)| pours.tick(now, TICK, news))
+            .map(|(now, news)| pours.tick(now, TICK, &news))
             .map(|cells| cells.iter().map(|(_, cell)| cell.packets).sum())
             .collect()
     }

@@ -44,6 +44,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
             Vec::new()
         },
         doubtful: incident.is_doubtful,
+        withdrawn: incident.outcomes.withdrawn.clone(),
         packets: incident.packets,
         bytes: incident.bytes,
         entries: entries(incident),
@@ -194,6 +195,7 @@ fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) ->
         lines.extend(state.terms.iter().map(|t| format!("  {:+.1}  {}", t.weight, t.text)));
     }
     lines.extend(incident.rules_explain.iter().cloned());
+    lines.extend(incident.outcomes.explain(&incident.rules));
     lines.extend(incident.sight.delay.clone());
     if incident.is_doubtful {
         lines.push(incident.sight.explain_doubt(incident.doubtful, incident.packets));

@@ -48,6 +48,22 @@ pub struct Attack {
     /// Most of it was told by exporters whose own counters belie them: it is told on, and nothing acts on it.
     #[serde(default)]
     pub doubtful: bool,
+    /// Rules that were seen to hit more honest traffic than predicted, the latest last; they are not derived again.
+    #[serde(default)]
+    pub withdrawn: Vec<Withdrawn>,
+}
+
+/// A rule that was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// Its id.
+    pub id: String,
+    /// In the rule language, as it was.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
+    /// What it was seen to hit, and what was predicted.
+    pub reason: String,
 }
 
 /// The tag of the document.

@@ -89,7 +89,7 @@ impl Sight {
             .doubtful()
             .filter(|(address, _)| tells(address))
             .map(|(address, factor)| {
-                format!("the interfaces of {address} count {factor:.2} times what it tells")
+                format!("the interfaces of {address} count or pass {factor:.2} times what it tells")
             })
             .collect();
         if let Some(more) = names.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {

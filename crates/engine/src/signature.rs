@@ -41,7 +41,8 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     if attack.is_empty() && !by_senders {
         return;
     }
-    let benign = benign(incident, evidence);
+    let mut benign = benign(incident, evidence);
+    benign.extend(incident.outcomes.hurt(&benign).collect::<Vec<_>>());
     let targets = incident.targets();
     let request = Request {
         own: if incident.key.direction == Direction::Out { &settings.networks } else { &[] },
@@ -71,8 +72,11 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
                 action: found.action,
                 lease: Some(settings.lease),
             };
-            report(rule, found.collateral.as_ref().map(flat), now.plus(settings.lease))
+            let told = report(rule, found.collateral.as_ref().map(flat), now.plus(settings.lease));
+            (told, &found.matches)
         })
+        .filter(|(told, matches)| !incident.outcomes.forbid(&told.id, matches))
+        .map(|(told, _)| told)
         .collect();
     let same = rules.len() == incident.rules.len()
         && rules.iter().zip(&incident.rules).all(|(new, old)| new.text == old.text);
@@ -99,6 +103,15 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
                 .to_string(),
         },
     ];
+    if derived.cut {
+        incident.searches_cut += 1;
+        incident.rules_explain.push(format!(
+            "the search for rules ended when its work was used up ({} units, about 10 ms), in {} of {} searches: these are the best found by then",
+            signature::WORK_MAX,
+            incident.searches_cut,
+            incident.derived + 1
+        ));
+    }
     incident.stability = Some(derived.stability);
     incident.changed |= !same;
     incident.rules = rules;

@@ -9,6 +9,9 @@ use std::net::IpAddr;
 
 use base::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
+use telemetry::discard::Discard;
+
+use crate::late::Hold;
 
 /// Exporters followed; further ones are not, and an attack of which only they tell ends by time alone.
 const FEEDS_MAX: usize = 8192;
@@ -55,10 +58,12 @@ pub struct Feed {
     pub lost_datagrams: u64,
     /// Records that its sequence numbers miss.
     pub lost_records: u64,
-    /// Where its numbers are doubtful: how many times what its samples say its interfaces count.
+    /// Where its numbers are doubtful: how many times what it tells its interfaces count, or can have passed.
     pub doubt: Option<f64>,
     /// It tells of flows: from the first packet to the arrival of 99 of 100, and how long they last.
     pub delay: Option<(Span, Span)>,
+    /// Packets that it told it dropped by policy.
+    pub discards: Vec<Discard>,
 }
 
 /// How an exporter is heard.
@@ -96,7 +101,7 @@ pub struct Heard {
     pub since: Timestamp,
     /// Its usual records per second; `None` while that is not known yet.
     pub usual: Option<f64>,
-    /// Where its numbers are doubtful: how many times what its samples say its interfaces count.
+    /// Where its numbers are doubtful: how many times what it tells its interfaces count, or can have passed.
     pub doubt: Option<f64>,
 }
 
@@ -193,6 +198,12 @@ impl Silence {
         self.memories.iter().filter_map(|(address, memory)| Some((*address, memory.delay?)))
     }
 
+    /// The most of what was learned of how long they hold back a flow that has ended.
+    pub(crate) fn hold(&self) -> Hold {
+        let hold = |(export, lasting): (Span, Span)| export.nanos().saturating_sub(lasting.nanos());
+        self.delayed().map(|(_, delay)| hold(delay)).max().map(Span::from_nanos)
+    }
+
     /// Whether somebody is heard as usual.
     pub(crate) fn somebody(&self) -> bool {
         self.memories.values().any(|memory| memory.hearing == Hearing::Whole)
@@ -226,7 +237,8 @@ impl Silence {
         let mut news: BTreeMap<IpAddr, Feed> = BTreeMap::new();
         for feed in feeds {
             self.names.insert(feed.exporter, feed.address);
-            news.entry(feed.address).and_modify(|sum| sum.add(feed)).or_insert_with(|| feed.clone());
+            let counts = || Feed { discards: Vec::new(), ..feed.clone() };
+            news.entry(feed.address).and_modify(|sum| sum.add(feed)).or_insert_with(counts);
         }
         let came = feeds.iter().map(|feed| feed.datagrams).sum();
         self.kernel.count((-secs / FADE).exp(), came, dropped, 1.0);
@@ -363,6 +375,7 @@ mod tests {
                 lost_records: 0,
                 doubt: None,
                 delay: None,
+                discards: Vec::new(),
             };
             silence.hear(Timestamp::from_millis(250 * (tick + 1)), &[feed], 0, &BTreeSet::new());
         }
@@ -415,6 +428,7 @@ mod tests {
                 lost_records: 0,
                 doubt: None,
                 delay: None,
+                discards: Vec::new(),
             };
             silence.hear(Timestamp::from_millis(1_100_000 + 250 * tick), &[feed], 30, &BTreeSet::new());
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Engine, RestoreError};
 use crate::incident::{Incident, VectorState};
-use crate::report::{Attack, Direction, RuleReport, Severity};
+use crate::report::{Attack, Direction, RuleReport, Severity, Withdrawn};
 use crate::settings::Settings;
 use crate::silence::{Memory, Silence};
 use crate::target::TargetKey;
@@ -60,6 +60,8 @@ struct SavedIncident {
     witnesses: Vec<(IpAddr, u64)>,
     #[serde(default)]
     doubtful: u64,
+    #[serde(default)]
+    withdrawn: Vec<Withdrawn>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -178,6 +180,7 @@ fn save(i: &Incident, silence: &Silence) -> SavedIncident {
         rules: i.rules.clone(),
         rules_explain: i.rules_explain.clone(),
         doubtful: i.doubtful,
+        withdrawn: i.outcomes.withdrawn.clone(),
         witnesses: i.sight.weights(silence, &i.entries).into_iter().collect(),
     }
 }
@@ -221,6 +224,7 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
     i.sight.witnesses = saved.witnesses.into_iter().collect();
     i.sight.resumed = true;
     i.doubtful = saved.doubtful;
+    i.outcomes.withdrawn = saved.withdrawn;
     i.is_doubtful = i.doubtful > i.packets / 2;
     i
 }

@@ -11,6 +11,7 @@ use detect::log::merge;
 use detect::sample::{Bins, Sample};
 use detect::shard::ShardTick;
 
+use crate::late::without_history;
 use crate::pour::Pours;
 use crate::report::Direction;
 use crate::settings::Settings;
@@ -45,7 +46,13 @@ impl Tick {
         if several {
             counts.seal(exact);
         }
-        let flowing = pours.tick(until, settings.tick, std::mem::take(&mut counts.long));
+        let mut long = std::mem::take(&mut counts.long);
+        let history = without_history(&mut long, until, settings.quiet, pours.hold)
+            + without_history(&mut counts.cells, until, settings.quiet, pours.hold);
+        pours.late.history += history;
+        let flowing = pours.tick(until, settings.tick, &long);
+        let floor = settings.profile.floor_pps(settings.floor);
+        pours.late.take((until, settings.tick), floor, &long, &counts.cells, &flowing);
         if !flowing.is_empty() {
             counts.cells = merge(std::mem::take(&mut counts.cells), flowing, Cell::merge);
         }

@@ -199,6 +199,11 @@ impl Watch {
         found
     }
 
+    /// The threshold of what lies in the past; `None` while nothing is known yet of who is always busy.
+    pub(crate) fn threshold_now(&self, settings: &Settings) -> Option<f64> {
+        self.crowd.is_none().then(|| self.threshold(settings))
+    }
+
     fn threshold(&self, settings: &Settings) -> f64 {
         match settings.profile {
             Profile::Capture => CAPTURE_THRESHOLD,
@@ -406,7 +411,7 @@ fn stands_out(settings: &Settings, cell: &Cell) -> bool {
 
 /// How much noisier than a count of samples the suspect packets of a stream are: as differences, by what is subtracted, for
 /// one packet of the other direction excuses several; and as bursts, by what was learned.
-fn phi(excuses: f64, stream: &Stream, scale: f64) -> f64 {
+pub(crate) fn phi(excuses: f64, stream: &Stream, scale: f64) -> f64 {
     let (received, excused) = (f64::from(stream.excused.0), f64::from(stream.excused.1));
     let difference = excuses * excused / received.max(1.0);
     let bursts = (stream.baseline.noise() / scale - 1.0).clamp(0.0, BURSTS_MAX);
@@ -415,12 +420,12 @@ fn phi(excuses: f64, stream: &Stream, scale: f64) -> f64 {
 
 /// Packets behind one sample.
 #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-fn scale(cell: &Cell) -> f64 {
+pub(crate) fn scale(cell: &Cell) -> f64 {
     (cell.packets as f64 / f64::from(cell.samples.max(1))).max(1.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-fn weight(cell: &Cell) -> f64 {
+pub(crate) fn weight(cell: &Cell) -> f64 {
     (cell.bytes as f64 / cell.packets.max(1) as f64 / OCTETS_UNIT).max(1.0)
 }
 

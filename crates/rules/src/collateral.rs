@@ -124,10 +124,36 @@ impl Tally {
         })
     }
 
+    /// Counts so many packets, each seen by itself, whatever their octets.
+    pub fn add_each(&mut self, hit: bool, peer: IpAddr, packets: u64) {
+        self.packets.add_each(hit, packets);
+        self.add(hit, peer, 0, 0);
+    }
+
+    /// What is hit at least; `None` when nothing was counted.
+    pub fn least(&self) -> Option<Least> {
+        let hit = self.peers.values().filter(|hit| **hit).count();
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let (hit, all) = (count(hit), count(self.peers.len()));
+        (all > 0).then(|| Least {
+            packets: self.packets.least(),
+            peers: 1.0 - clopper_pearson_upper(all - hit, all),
+        })
+    }
+
     /// Samples of peers beyond the cap.
     pub const fn peers_left_out(&self) -> u64 {
         self.peers_left_out
     }
+}
+
+/// Shares of benign traffic that are exceeded with a probability of 95 % (Clopper and Pearson).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Least {
+    /// Of packets.
+    pub packets: f64,
+    /// Of distinct peers.
+    pub peers: f64,
 }
 
 /// Weights of samples. Those that stand for many packets are still one observation each: the bound goes by the
@@ -145,6 +171,21 @@ impl Weighed {
         self.all = self.all.saturating_add(weight);
         self.hit = self.hit.saturating_add(if hit { weight } else { 0 });
         self.squares += weight as f64 * weight as f64;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]
+    fn add_each(&mut self, hit: bool, count: u64) {
+        self.all = self.all.saturating_add(count);
+        self.hit = self.hit.saturating_add(if hit { count } else { 0 });
+        self.squares += count as f64;
+    }
+
+    /// The lower bound is that of not being hit from above.
+    #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]
+    fn least(&self) -> f64 {
+        let Some(estimate) = ratio(self.hit, self.all) else { return 0.0 };
+        let observations = self.all as f64 * self.all as f64 / self.squares;
+        1.0 - beta::upper((1.0 - estimate) * observations, observations)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]

@@ -1,7 +1,7 @@
 //! Rates, leases and prices.
 
 use base::{Span, Timestamp};
-use rules::collateral::{self, Benign, clopper_pearson_upper};
+use rules::collateral::{self, Benign, Tally, clopper_pearson_upper};
 use rules::lease::{LeaseError, Leased};
 use rules::limit::{Fate, Limiter};
 use rules::{RuleSet, lease::Lease, parse};
@@ -71,6 +71,32 @@ fn the_bound_is_that_of_clopper_and_pearson() {
         assert!((found - wanted).abs() < 1e-9 * wanted, "{k} of {n}: {found} is not {wanted}");
     }
     assert_eq!(clopper_pearson_upper(0, 0), 1.0);
+}
+
+/// At the lower bound, so many hits or more have a probability of 5 %: the binomial tail, summed.
+#[test]
+fn what_is_hit_at_least_is_the_other_bound_of_clopper_and_pearson() {
+    for (k, n) in [(1u32, 20u32), (5, 20), (19, 20), (20, 20)] {
+        let mut tally = Tally::default();
+        for peer in 0..n {
+            tally.add(peer < k, core::net::Ipv4Addr::from(peer).into(), 1, 100);
+        }
+        let least = tally.least().unwrap();
+        assert!((least.packets - least.peers).abs() < 1e-9, "each peer sent one packet");
+        let choose = |k: u32| (0..k).fold(1.0, |all, i| all * f64::from(n - i) / f64::from(i + 1));
+        let of =
+            |k: u32| choose(k) * least.peers.powf(f64::from(k)) * (1.0 - least.peers).powf(f64::from(n - k));
+        let tail: f64 = (k..=n).map(of).sum();
+        assert!((tail - 0.05).abs() < 1e-6, "{k} of {n}: {tail}");
+    }
+    assert_eq!(Tally::default().least(), None);
+    // A packet that stands for a thousand is one observation; a thousand that were seen are a thousand.
+    let peer = |n: u8| core::net::IpAddr::from([192, 0, 2, n]);
+    let mut coarse = Tally::default();
+    coarse.add(true, peer(1), 1000, 100_000);
+    let mut fine = Tally::default();
+    fine.add_each(true, peer(1), 1000);
+    assert!(coarse.least().unwrap().packets < 0.06 && fine.least().unwrap().packets > 0.99);
 }
 
 #[test]

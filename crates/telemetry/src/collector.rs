@@ -8,8 +8,9 @@ use base::Timestamp;
 use base::map::{Map, Seed};
 
 use crate::delay::Delay;
+use crate::discard::Discard;
 use crate::exporter::{self, Exporter};
-use crate::interface::{NameSource, Names};
+use crate::interface::{NameSource, Names, Speeds};
 use crate::persist::{self, ImportError};
 use crate::record::Record;
 use crate::stats::Stats;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub default: exporter::Settings,
     /// By address.
     pub exporters: BTreeMap<IpAddr, exporter::Settings>,
+    /// Bits/s of interfaces, by exporter and ifIndex, over what they say.
+    pub speeds: BTreeMap<(IpAddr, u32), u64>,
     /// Which of how many collectors this is: their indices of exporters are one number space.
     pub member: (u32, u32),
 }
@@ -60,6 +63,16 @@ pub struct View<'a> {
     pub truth: &'a Truth,
     /// How late it tells of flows.
     pub delay: &'a Delay,
+    /// How fast its interfaces are, and what it told beyond that.
+    pub speeds: &'a Speeds,
+}
+
+impl View<'_> {
+    /// Where its numbers are no ground to act on: how many times what it tells its interfaces count, or can have passed.
+    pub fn doubt(&self) -> Option<f64> {
+        let verdict = self.truth.verdict();
+        verdict.factor().filter(|_| verdict.is_doubtful()).or_else(|| self.speeds.doubt())
+    }
 }
 
 impl Collector {
@@ -116,7 +129,10 @@ impl Collector {
                 let settings = self.settings.exporters.get(&address).unwrap_or(&self.settings.default);
                 let (member, of) = self.settings.member;
                 let index = u32::try_from(at).ok()?.saturating_mul(of.max(1)).saturating_add(member);
-                self.exporters.push(Exporter::new(index, address, *settings, self.seed.clone()));
+                let mut exporter = Exporter::new(index, address, *settings, self.seed.clone());
+                let speeds = self.settings.speeds.range((address, 0)..=(address, u32::MAX));
+                exporter.speeds = Speeds::configured(speeds.map(|((_, index), bits)| (*index, *bits)));
+                self.exporters.push(exporter);
                 self.by_address.insert(address, at);
                 at
             }
@@ -129,6 +145,11 @@ impl Collector {
         if let Some(exporter) = self.exporter(exporter) {
             exporter.names.learn(interface, name.as_bytes(), NameSource::Static, Timestamp::ZERO);
         }
+    }
+
+    /// Packets that exporters told they dropped by policy, since the last call.
+    pub fn take_discards(&mut self) -> Vec<Discard> {
+        self.exporters.iter_mut().flat_map(|exporter| exporter.discards.take()).collect()
     }
 
     /// Time passes: data that waited too long for its template is given up, old templates are forgotten.
@@ -173,6 +194,7 @@ impl Collector {
             names: &exporter.names,
             truth: &exporter.truth,
             delay: &exporter.delay,
+            speeds: &exporter.speeds,
         })
     }
 }

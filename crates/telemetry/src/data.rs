@@ -89,7 +89,7 @@ fn emit(
     exporter.stats.flows += 1;
     exporter.stats.flows_not_ip += u64::from(!complete);
     if complete && told.start.is_some() {
-        exporter.delay.take(record.at, record.start, record.end);
+        exporter.timed(record);
     }
     sink(told, complete.then_some(record));
 }

@@ -7,8 +7,9 @@ use base::Timestamp;
 use base::map::Seed;
 
 use crate::delay::Delay;
-use crate::interface::Names;
-use crate::record::{Observed, RateSource, Sampling};
+use crate::discard::Discards;
+use crate::interface::{Names, Speeds};
+use crate::record::{Observed, RateSource, Record, Sampling};
 use crate::sampling::Rates;
 use crate::sequence::{Sequence, Step};
 use crate::stats::Stats;
@@ -58,6 +59,8 @@ pub(crate) struct Exporter {
     pub(crate) names: Names,
     pub(crate) truth: Truth,
     pub(crate) delay: Delay,
+    pub(crate) speeds: Speeds,
+    pub(crate) discards: Discards,
     sequences: BTreeMap<(Format, u128, u32), Sequence>,
     ingress: Ingress,
 }
@@ -128,6 +131,8 @@ impl Exporter {
             names: Names::default(),
             truth: Truth::new(seed),
             delay: Delay::default(),
+            speeds: Speeds::default(),
+            discards: Discards::default(),
             sequences: BTreeMap::new(),
             ingress: Ingress::default(),
         }
@@ -160,6 +165,13 @@ impl Exporter {
             Step::Restart => stats.restarts += 1,
         }
         step
+    }
+
+    /// Looks at a flow whose times were told.
+    #[inline]
+    pub(crate) fn timed(&mut self, record: &mut Record) {
+        self.delay.take(record.at, record.start, record.end);
+        self.speeds.judge(record);
     }
 
     /// The operator's word on sampling, over or under what the exporter said.

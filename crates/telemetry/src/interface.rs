@@ -1,6 +1,7 @@
 //! Interfaces of exporters: what they are called, what they are for, and at which of them a packet counts.
 
 pub mod roles;
+pub mod speed;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -8,6 +9,7 @@ use alloc::string::String;
 use base::Timestamp;
 
 pub use roles::{Direction, Entry, Judgement, Role, Roles};
+pub use speed::Speeds;
 
 /// Interface names kept per exporter; further ones are not kept.
 const NAMES_MAX: usize = 1024;

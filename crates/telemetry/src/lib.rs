@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod collector;
 mod data;
 pub mod delay;
+pub mod discard;
 mod element;
 pub mod exporter;
 mod flow;

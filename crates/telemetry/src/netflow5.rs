@@ -75,7 +75,7 @@ pub(crate) fn datagram(
         let complete = flow::fill(&mut slate, &told, &summary);
         exporter.stats.flows += 1;
         if complete && told.start.is_some() {
-            exporter.delay.take(at, slate.start, slate.end);
+            exporter.timed(&mut slate);
         }
         sink(&told, complete.then_some(&slate));
     }

@@ -129,7 +129,7 @@ pub enum Observed {
 }
 
 /// One packet or one flow, normalised.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {
     /// When we received it (live), or its capture time.
     pub at: Timestamp,

@@ -5,9 +5,11 @@ use base::prefix::wide;
 use wire::Headers;
 use wire::packet::{self, Link};
 use wire::sflow::{
-    Counter, CounterSample, Datagram, FlowRecord, FlowSample, Interface, RawHeader, Sample, SampledIp,
+    Counter, CounterSample, Datagram, DiscardSample, FlowRecord, FlowSample, Interface, RawHeader, Records,
+    Sample, SampledIp,
 };
 
+use crate::discard::{Discard, is_policy};
 use crate::exporter::Exporter;
 use crate::frame::{self, Frame};
 use crate::interface::NameSource;
@@ -34,7 +36,7 @@ pub(crate) fn datagram(
         match sample {
             Ok(Sample::Flow(sample)) => flow(exporter, &mut slate, &sample, sink),
             Ok(Sample::Counters(sample)) => counters(exporter, at, &sample),
-            Ok(Sample::Discard(_)) => exporter.stats.discard_samples += 1,
+            Ok(Sample::Discard(sample)) => discard(exporter, at, header.sub_agent, &sample),
             Ok(Sample::Other { .. }) => exporter.stats.other_samples += 1,
             Err(fault) => exporter.stats.faults.count(fault.name()),
         }
@@ -93,7 +95,7 @@ fn flow(
     sample: &FlowSample<'_>,
     sink: &mut impl FnMut(&Told, Option<&Record>),
 ) {
-    let seen = records(exporter, sample);
+    let seen = records(exporter, sample.records);
     exporter.stats.work += 16 + seen.raw.map_or(0, |raw| raw.header.len() as u64);
     exporter.stats.flows += 1;
     let Slate { told, record } = slate;
@@ -126,6 +128,32 @@ fn flow(
     sink(told, None);
 }
 
+/// Keeps what was dropped by policy.
+#[cold]
+fn discard(exporter: &mut Exporter, at: Timestamp, domain: u32, sample: &DiscardSample<'_>) {
+    exporter.stats.discard_samples += 1;
+    if !is_policy(sample.reason) {
+        return;
+    }
+    let seen = records(exporter, sample.records);
+    exporter.stats.work += 16 + seen.raw.map_or(0, |raw| raw.header.len() as u64);
+    let Slate { mut told, mut record } = Slate::new(exporter, at, domain);
+    record.input_if = (sample.input != 0).then_some(sample.input);
+    record.sampling = Sampling::EVERY;
+    let frame = seen.raw.and_then(|raw| frame(&raw, exporter.settings.inner));
+    let readable = match (frame, &seen.ip) {
+        (Some(frame), _) => frame::read(frame, &mut told, &mut record, |_| {}),
+        (None, Some(ip)) => {
+            frame::read_ip(ip, &mut record);
+            true
+        }
+        (None, None) => false,
+    };
+    if readable && !exporter.discards.push(Discard { record, reason: sample.reason }) {
+        exporter.stats.faults.count("discards_full");
+    }
+}
+
 /// Fills in what the sample says besides its packet.
 #[inline]
 fn observe(exporter: &mut Exporter, sample: &FlowSample<'_>, told: &mut Told, record: &mut Record) {
@@ -155,9 +183,8 @@ fn observe(exporter: &mut Exporter, sample: &FlowSample<'_>, told: &mut Told, re
 }
 
 #[inline]
-fn records<'a>(exporter: &mut Exporter, sample: &FlowSample<'a>) -> Seen<'a> {
+fn records<'a>(exporter: &mut Exporter, mut records: Records<'a>) -> Seen<'a> {
     let mut seen = Seen::default();
-    let mut records = sample.records;
     while let Some(record) = records.next_record() {
         exporter.stats.work += 8;
         // Most samples carry one raw header and records that tell nothing of the packet.
@@ -235,7 +262,10 @@ fn counters(exporter: &mut Exporter, at: Timestamp, sample: &CounterSample<'_>) 
     while let Some(record) = records.next_record() {
         exporter.stats.work += 24;
         match record.and_then(|(tag, body)| Counter::parse(tag, body)) {
-            Ok(Counter::Generic(generic)) => exporter.truth.counters(at, &generic),
+            Ok(Counter::Generic(generic)) => {
+                exporter.speeds.learn(generic.index, generic.speed);
+                exporter.truth.counters(at, &generic);
+            }
             Ok(Counter::PortName(name)) if sample.source.kind == 0 => {
                 exporter.names.learn(sample.source.index, name, NameSource::Sflow, at);
             }

@@ -41,6 +41,12 @@ impl Bits {
         Self(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
     }
 
+    /// Becomes what both have.
+    pub(crate) fn become_and(&mut self, a: &Self, b: &Self) {
+        self.0.clear();
+        self.0.extend(a.0.iter().zip(&b.0).map(|(a, b)| a & b));
+    }
+
     #[must_use]
     pub(crate) fn or(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(a, b)| a | b).collect())

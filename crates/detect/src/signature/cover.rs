@@ -9,6 +9,7 @@ use super::bits::Bits;
 use super::row::{Row, Unknown, holds};
 use super::search::{Arena, Cell, Pick};
 use super::shape::Shape;
+use super::work::{self, Work};
 use super::{Derived, DerivedRule, ROWS_MAX, Request, limit, price, row};
 
 /// No smaller share of the attack is believed to be attack.
@@ -45,7 +46,13 @@ pub(crate) fn arena(request: &Request<'_>) -> Arena {
     let attack = row::rows(request.attack, ROWS_MAX, |r| inside(r) && !kept(r));
     let benign = row::rows(request.benign, ROWS_MAX, inside);
     let attack_share = request.attack_share.clamp(SHARE_LEAST, 1.0);
-    Arena::new(row::even(attack, ROWS_MAX), benign, request.collateral_max, attack_share)
+    Arena::new(
+        row::even(attack, ROWS_MAX),
+        benign,
+        request.collateral_max,
+        attack_share,
+        Work::of(request.work),
+    )
 }
 
 /// Finds rules for the rows of an arena.
@@ -152,6 +159,7 @@ fn cells(request: &Request<'_>, arena: &Arena) -> Vec<Cell> {
     let mut names = shapes.clone();
     names.sort_unstable();
     names.dedup();
+    arena.work.spend(names.len() * shapes.len(), 2);
     let mut cells: Vec<Cell> = names
         .into_iter()
         .filter(|shape| request.own.is_empty() || shape.own.is_some())
@@ -166,6 +174,7 @@ fn cells(request: &Request<'_>, arena: &Arena) -> Vec<Cell> {
     for cell in &mut cells {
         let m = cell.shape.matches();
         let v4 = cell.shape.v4;
+        arena.work.spend(arena.benign.len(), work::ASK);
         cell.benign = Bits::of(arena.benign.len(), |i| {
             arena.benign.get(i).is_some_and(|r| r.dst.is_ipv4() == v4 && holds(&m, r, Unknown::Matches))
         });

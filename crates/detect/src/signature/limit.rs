@@ -7,7 +7,7 @@ use rules::{Match, Numbers};
 use super::Request;
 use super::bits::Bits;
 use super::row::{Row, Unknown, holds};
-use super::search::{Arena, Cell};
+use super::search::{Arena, Cell, Pick};
 
 /// Left-over share of the attack that is worth a limit.
 const SHARE_MIN: f64 = 0.02;
@@ -24,10 +24,12 @@ pub(crate) fn limits(
     let mut out = Vec::new();
     let least = SHARE_MIN * arena.attack.len() as f64;
     for cell in cells.iter().filter(|c| c.left.count() as f64 >= least) {
-        let Some(pick) = arena.best(cell, harmed) else { continue };
         // Narrowing is only of use where it keeps the attack in.
-        let narrow = pick.attack.count() * 10 >= cell.left.count() * 9;
-        let matches = if narrow { pick.matches } else { cell.shape.matches() };
+        let narrow = |pick: &Pick| pick.attack.count() * 10 >= cell.left.count() * 9;
+        let matches = match arena.best(cell, harmed).filter(narrow) {
+            Some(pick) => pick.matches,
+            None => cell.shape.matches(),
+        };
         for target in request.targets.iter().filter(|p| p.is_ipv4() == cell.shape.v4) {
             let matches = Match { dst: Some(*target), ..matches.clone() };
             let rate = pace(&matches, &arena.benign);

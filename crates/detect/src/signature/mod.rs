@@ -6,7 +6,8 @@
 //! port is only that the attack uses it.
 //!
 //! Bounded: at most [`ROWS_MAX`] samples of either kind are looked at, [`search::ITEMS_MAX`] facts a shape, and a beam of
-//! [`search::WIDTH`] by [`search::DEPTH`]. Deterministic: no table is walked in hash order and equal scores break by name.
+//! [`search::WIDTH`] by [`search::DEPTH`], as far as [`WORK_MAX`] units of work go, 10 ms; what was found by then is the answer.
+//! Deterministic: no table is walked in hash order and equal scores break by name.
 
 mod bits;
 mod cover;
@@ -22,6 +23,7 @@ mod stability;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "small numbers made up by the tests")]
 mod tests;
+mod work;
 
 use alloc::vec::Vec;
 
@@ -30,6 +32,7 @@ use rules::collateral::Collateral;
 use rules::{Action, Match};
 
 pub use crate::sample::Sample;
+pub use work::WORK_MAX;
 
 /// Samples of either kind that are looked at; more are thinned evenly.
 pub const ROWS_MAX: usize = 4096;
@@ -57,6 +60,8 @@ pub struct Request<'a> {
     pub rate_floor: f64,
     /// The share of bootstrap runs that agreed lately, where it need not be found anew.
     pub stability: Option<f64>,
+    /// Units of work at most.
+    pub work: u64,
 }
 
 impl<'a> Request<'a> {
@@ -73,6 +78,7 @@ impl<'a> Request<'a> {
             collateral_max: 0.01,
             rate_floor: 100.0,
             stability: None,
+            work: WORK_MAX,
         }
     }
 }
@@ -101,15 +107,29 @@ pub struct Derived {
     pub collateral: Option<Collateral>,
     /// Share of bootstrap runs that drop the same samples.
     pub stability: f64,
+    /// Units of work used.
+    pub work: u64,
+    /// Whether the search ended because its work was used up; the bootstrap's runs get fewer before.
+    pub cut: bool,
+}
+
+/// Whether a packet is one that the question asks for, as far as the example shows it.
+pub fn hits(matches: &Match, sample: &Sample) -> bool {
+    row::holds(matches, &row::Row::of(sample), row::Unknown::Misses)
 }
 
 /// Finds the rules.
 pub fn derive(request: &Request<'_>) -> Derived {
     let arena = cover::arena(request);
+    let kept = request.work / 10 * work::BOOTSTRAP_TENTHS;
+    arena.work.set_left(arena.work.left().saturating_sub(kept));
     let found = cover::solve(request, &arena);
+    let cut = arena.work.is_cut();
+    arena.work.set_left(arena.work.left() + kept);
     let stability = match request.stability {
         Some(known) => known,
         None => stability::bootstrap(request, &arena, &found),
     };
-    Derived { stability, ..cover::priced(&arena, found) }
+    let work = request.work - arena.work.left();
+    Derived { stability, work, cut, ..cover::priced(&arena, found) }
 }

@@ -8,6 +8,7 @@ use telemetry::record::{Detail, Snip};
 use wire::packet::{Fragment, ICMP, ICMP6, TCP, UDP, flags};
 
 use super::Sample;
+use super::fact::Slot;
 
 /// A sample with what is not to be believed taken out.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +137,46 @@ pub(crate) fn holds(m: &Match, row: &Row, unknown: Unknown) -> bool {
             Some(snip) => payload(p, snip.bytes()),
             None => row.flow && matches!(row.protocol, TCP | UDP) && unsure,
         })
+}
+
+/// A row's answer to all questions about one number: what [`holds`] would look up for each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// This number.
+    Number(u32),
+    /// Whatever is asked, no.
+    No,
+    /// Whatever is asked, yes.
+    Yes,
+}
+
+impl Answer {
+    /// Of a slot that holds numbers.
+    pub(crate) fn of(slot: Slot, row: &Row, unknown: Unknown) -> Self {
+        let or = |value: Option<u32>, yes: bool| match value {
+            Some(value) => Self::Number(value),
+            None if yes && unknown == Unknown::Matches => Self::Yes,
+            None => Self::No,
+        };
+        match slot {
+            Slot::IcmpType => or(icmp(row).map(|(kind, _)| u32::from(kind)), false),
+            Slot::IcmpCode => or(icmp(row).map(|(_, code)| u32::from(code)), false),
+            Slot::DstPort | Slot::SrcPort => or(slot.value(row), false),
+            Slot::Window => or(slot.value(row), row.flow && row.protocol == TCP),
+            Slot::Length | Slot::Ttl => or(slot.value(row), true),
+            Slot::Source | Slot::Flags | Slot::Payload => Self::No,
+        }
+    }
+
+    /// Whether it is one of these numbers.
+    #[inline]
+    pub(crate) fn is_in(self, numbers: &Numbers) -> bool {
+        match self {
+            Self::Number(value) => within(numbers, value),
+            Self::No => false,
+            Self::Yes => true,
+        }
+    }
 }
 
 pub(crate) fn within(numbers: &Numbers, value: u32) -> bool {

@@ -9,10 +9,11 @@ use rules::Match;
 use wire::packet::{ICMP, ICMP6};
 
 use super::bits::Bits;
-use super::fact::{Ask, Fact, Slot};
+use super::fact::{Ask, Fact, NUMERIC, Slot};
 use super::harvest;
-use super::row::{Row, Unknown, holds};
+use super::row::{Answer, Row, Unknown, holds};
 use super::shape::{Kind, Segment, Shape};
+use super::work::{self, Work};
 
 /// Facts of a shape that are tried at most; the first offered stay.
 pub(crate) const ITEMS_MAX: usize = 96;
@@ -48,6 +49,7 @@ pub(crate) struct Arena {
     pub(crate) collateral_max: f64,
     /// Share of the attack rows that is attack.
     pub(crate) attack_share: f64,
+    pub(super) work: Work,
 }
 
 /// Attack rows of one shape.
@@ -77,9 +79,49 @@ fn peer(row: &Row) -> Prefix {
     Prefix::of(row.src, if row.src.is_ipv4() { 32 } else { 64 })
 }
 
+/// Which of a shape's facts: a bit for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Facts(u128);
+
+impl Facts {
+    const NONE: Self = Self(0);
+
+    const fn with(self, at: usize) -> Self {
+        Self(self.0 | 1 << at)
+    }
+
+    const fn holds(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// Those of `items`, in the order in which they were offered.
+    fn of(self, items: &[Item]) -> impl Iterator<Item = &Item> {
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            let at = usize::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
+            left &= left - 1;
+            items.get(at)
+        })
+    }
+
+    /// By number, then by the order in which they were offered: whoever has the first that is not in both.
+    fn order(self, other: Self) -> Ordering {
+        let differ = self.0 ^ other.0;
+        let first = differ & differ.wrapping_neg();
+        let by_first = if differ == 0 {
+            Ordering::Equal
+        } else if self.0 & first != 0 {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        };
+        self.0.count_ones().cmp(&other.0.count_ones()).then(by_first)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct State {
-    facts: Vec<usize>,
+    facts: Facts,
     attack: Bits,
     benign: Bits,
     score: f64,
@@ -87,8 +129,9 @@ struct State {
 }
 
 /// A conjunction that could be grown from one of the beam.
+#[derive(Clone, Copy)]
 struct Step {
-    facts: Vec<usize>,
+    facts: Facts,
     from: usize,
     at: usize,
     score: f64,
@@ -101,19 +144,63 @@ struct Item {
     benign: Bits,
 }
 
+/// Rows of one side, by what they answer to the questions about each number that is asked for.
+struct Columns<'a> {
+    of: &'a Bits,
+    rows: &'a [Row],
+    unknown: Unknown,
+    answers: Vec<(Slot, Vec<Answer>)>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(facts: &[Fact], of: &'a Bits, rows: &'a [Row], unknown: Unknown) -> Self {
+        let asked = NUMERIC.into_iter().filter(|slot| facts.iter().any(|fact| fact.slot == *slot));
+        let column = |slot| of.iter().filter_map(|i| Some(Answer::of(slot, rows.get(i)?, unknown))).collect();
+        let answers = asked.map(|slot| (slot, column(slot))).collect();
+        Self { of, rows, unknown, answers }
+    }
+
+    /// Those for which a fact holds.
+    fn ask(&self, fact: &Fact) -> Bits {
+        let mut bits = Bits::empty(self.rows.len());
+        let column = self.answers.iter().find(|(slot, _)| *slot == fact.slot);
+        if let (Ask::Numbers(numbers), Some((_, answers))) = (&fact.ask, column) {
+            for (i, _) in self.of.iter().zip(answers).filter(|(_, answer)| answer.is_in(numbers)) {
+                bits.set(i);
+            }
+            return bits;
+        }
+        let m = fact.matches();
+        for i in self.of.iter() {
+            if self.rows.get(i).is_some_and(|r| holds(&m, r, self.unknown)) {
+                bits.set(i);
+            }
+        }
+        bits
+    }
+}
+
 impl Arena {
-    pub(crate) fn new(attack: Vec<Row>, benign: Vec<Row>, collateral_max: f64, attack_share: f64) -> Self {
+    pub(crate) fn new(
+        attack: Vec<Row>,
+        benign: Vec<Row>,
+        collateral_max: f64,
+        attack_share: f64,
+        work: Work,
+    ) -> Self {
+        work.spend(attack.len() + benign.len(), work::ROW);
         let mut addresses: Vec<_> = benign.iter().map(peer).collect();
         addresses.sort_unstable();
         addresses.dedup();
         let peer_of =
             benign.iter().map(|r| addresses.binary_search(&peer(r)).unwrap_or_else(|at| at)).collect();
-        Self { attack, benign, peer_of, peers: addresses.len(), collateral_max, attack_share }
+        Self { attack, benign, peer_of, peers: addresses.len(), collateral_max, attack_share, work }
     }
 
     /// Distinct peers among honest rows.
     pub(crate) fn peers_in(&self, benign: &Bits) -> usize {
         let mut seen = Bits::empty(self.peers);
+        self.work.spend(benign.count(), work::PEER);
         for peer in benign.iter().filter_map(|i| self.peer_of.get(i)) {
             seen.set(*peer);
         }
@@ -124,10 +211,11 @@ impl Arena {
     /// little evidence allows none.
     fn is_fair(&self, benign: &Bits, harmed: &Bits) -> bool {
         let bound = |n: usize| self.collateral_max * n as f64;
-        if benign.count() == 0 {
+        let count = benign.count();
+        if count == 0 {
             return true;
         }
-        if benign.count() as f64 > bound(self.benign.len()) {
+        if count as f64 > bound(self.benign.len()) {
             return false;
         }
         let lost = benign.or(harmed);
@@ -135,19 +223,20 @@ impl Arena {
     }
 
     /// The best rule for what is left of `cell`, when `harmed` honest rows are lost already: the best fair one, else
-    /// the best of all.
+    /// the best of all, of those that could be looked at.
     pub(crate) fn best(&self, cell: &Cell, harmed: &Bits) -> Option<Pick> {
         let rows: Vec<&Row> = cell.left.iter().filter_map(|i| self.attack.get(i)).collect();
         let honest: Vec<&Row> = cell.benign.iter().filter_map(|i| self.benign.get(i)).collect();
-        if rows.is_empty() {
+        if rows.is_empty() || self.work.is_spent() {
             return None;
         }
+        let words = (self.attack.len() + 2 * self.benign.len()) / 64;
         let items = self.items(cell, &rows, &honest);
         let total = self.attack.len() as f64;
         let size = rows.len() as f64 / total;
-        let rate = |facts: &[usize], attack: usize, benign: &Bits| {
+        let rate = |facts: Facts, attack: usize, benign: &Bits| {
             let (mut tight, mut cost) = (0.0, 0.0);
-            for item in facts.iter().filter_map(|i| items.get(*i)) {
+            for item in facts.of(&items) {
                 tight += item.fact.tight;
                 cost += item.fact.cost();
             }
@@ -165,34 +254,48 @@ impl Arena {
             };
             (covered * (1.0 + tight) - cost * size - harm, fair)
         };
-        let (score, fair) = rate(&[], rows.len(), &cell.benign);
+        let (score, fair) = rate(Facts::NONE, rows.len(), &cell.benign);
         let root =
-            State { facts: vec![], attack: cell.left.clone(), benign: cell.benign.clone(), score, fair };
+            State { facts: Facts::NONE, attack: cell.left.clone(), benign: cell.benign.clone(), score, fair };
         let (mut fairest, mut any) = (root.clone(), root.clone());
         let mut beam = vec![root];
         for _ in 0..DEPTH {
             let mut next: Vec<Step> = Vec::new();
+            let mut lost = Bits::default();
             for (from, state) in beam.iter().enumerate() {
-                let used: Vec<Slot> =
-                    state.facts.iter().filter_map(|i| items.get(*i)).map(|i| i.fact.slot).collect();
+                let used: Vec<Slot> = state.facts.of(&items).map(|i| i.fact.slot).collect();
+                let before = beam.get(..from).unwrap_or(&[]);
                 for (at, item) in items.iter().enumerate().filter(|(_, i)| !used.contains(&i.fact.slot)) {
+                    if self.work.is_spent() {
+                        break;
+                    }
+                    // Most conjunctions can be grown from several others; the first one does.
+                    let facts = state.facts.with(at);
+                    if before.iter().any(|other| facts.holds(other.facts)) {
+                        continue;
+                    }
+                    self.work.spend(words, work::WORD);
                     let count = state.attack.count_and(&item.attack);
                     if count * 50 < rows.len() || count < 2 {
                         continue;
                     }
-                    let mut facts = state.facts.clone();
-                    facts.push(at);
-                    facts.sort_unstable();
-                    let (score, fair) = rate(&facts, count, &state.benign.and(&item.benign));
+                    self.work.spend(1, work::WEIGH);
+                    lost.become_and(&state.benign, &item.benign);
+                    let (score, fair) = rate(facts, count, &lost);
                     next.push(Step { facts, from, at, score, fair });
                 }
             }
-            next.sort_by(|a, b| order((a.score, &a.facts), (b.score, &b.facts)));
-            next.dedup_by(|a, b| a.facts == b.facts);
+            let by_worth = |a: &Step, b: &Step| order((a.score, a.facts), (b.score, b.facts));
+            let best_fair = next.iter().filter(|step| step.fair).min_by(|a, b| by_worth(a, b)).copied();
+            if next.len() > WIDTH {
+                next.select_nth_unstable_by(WIDTH - 1, by_worth);
+                next.truncate(WIDTH);
+            }
+            next.sort_unstable_by(by_worth);
             let grown = |step: &Step| {
                 let (state, item) = (beam.get(step.from)?, items.get(step.at)?);
                 Some(State {
-                    facts: step.facts.clone(),
+                    facts: step.facts,
                     attack: state.attack.and(&item.attack),
                     benign: state.benign.and(&item.benign),
                     score: step.score,
@@ -200,14 +303,14 @@ impl Arena {
                 })
             };
             let better = |state: &State, than: &State| {
-                order((state.score, &state.facts), (than.score, &than.facts)) == Ordering::Less
+                order((state.score, state.facts), (than.score, than.facts)) == Ordering::Less
             };
-            if let Some(state) = next.iter().find(|s| s.fair).and_then(grown)
+            if let Some(state) = best_fair.as_ref().and_then(grown)
                 && (!fairest.fair || better(&state, &fairest))
             {
                 fairest = state;
             }
-            let wide: Vec<State> = next.iter().take(WIDTH).filter_map(grown).collect();
+            let wide: Vec<State> = next.iter().filter_map(grown).collect();
             if let Some(state) = wide.first().filter(|s| better(s, &any)) {
                 any = state.clone();
             }
@@ -222,24 +325,18 @@ impl Arena {
     }
 
     fn items(&self, cell: &Cell, rows: &[&Row], honest: &[&Row]) -> Vec<Item> {
+        self.work.spend(rows.len() + honest.len(), work::HARVEST);
         let mut facts = harvest::facts(rows, honest);
         facts.retain(|f| cell.shape.own.is_none() || f.slot != Slot::Source);
         facts.truncate(ITEMS_MAX);
+        self.work.spend((NUMERIC.len() + facts.len()) * (rows.len() + honest.len()), work::ASK);
+        let sides =
+            [(&cell.left, &self.attack, Unknown::Misses), (&cell.benign, &self.benign, Unknown::Matches)];
+        let columns = sides.map(|(of, rows, unknown)| Columns::of(&facts, of, rows, unknown));
         facts
             .into_iter()
             .map(|fact| {
-                let m = fact.matches();
-                let among = |of: &Bits, rows: &[Row], unknown| {
-                    let mut bits = Bits::empty(rows.len());
-                    for i in of.iter() {
-                        if rows.get(i).is_some_and(|r| holds(&m, r, unknown)) {
-                            bits.set(i);
-                        }
-                    }
-                    bits
-                };
-                let attack = among(&cell.left, &self.attack, Unknown::Misses);
-                let benign = among(&cell.benign, &self.benign, Unknown::Matches);
+                let [attack, benign] = columns.each_ref().map(|columns| columns.ask(&fact));
                 Item { fact, attack, benign }
             })
             .collect()
@@ -254,7 +351,7 @@ impl Arena {
         }
         let least = STILL * self.attack_share * cell.left.count() as f64;
         for slot in telling(cell.shape.kind) {
-            if state.facts.iter().filter_map(|i| items.get(*i)).any(|i| i.fact.slot == *slot) {
+            if state.facts.of(items).any(|i| i.fact.slot == *slot) {
                 continue;
             }
             let best = items
@@ -272,7 +369,7 @@ impl Arena {
             if let Some((at, item)) = best {
                 state.attack = state.attack.and(&item.attack);
                 state.benign = state.benign.and(&item.benign);
-                state.facts.push(at);
+                state.facts = state.facts.with(at);
                 return;
             }
         }
@@ -280,7 +377,7 @@ impl Arena {
 
     fn pick(&self, cell: &Cell, items: &[Item], state: &State) -> Pick {
         let mut matches = cell.shape.matches();
-        for item in state.facts.iter().filter_map(|i| items.get(*i)) {
+        for item in state.facts.of(items) {
             item.fact.put(&mut matches);
         }
         // Without a question about the transport header the rule would also hold fragments, which are another shape.
@@ -315,13 +412,13 @@ const fn telling(kind: Kind) -> &'static [Slot] {
 }
 
 /// Best first; equal ones by fewer facts, then by the order in which they were offered.
-fn order(a: (f64, &[usize]), b: (f64, &[usize])) -> Ordering {
-    b.0.total_cmp(&a.0).then(a.1.len().cmp(&b.1.len())).then(a.1.cmp(b.1))
+fn order(a: (f64, Facts), b: (f64, Facts)) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.order(b.1))
 }
 
 /// Whether honest packets of common stacks have this shape: opening segments carry options, others need none.
 fn looks_honest(cell: &Cell, items: &[Item], state: &State) -> bool {
-    let facts = || state.facts.iter().filter_map(|i| items.get(*i)).map(|i| &i.fact);
+    let facts = || state.facts.of(items).map(|i| &i.fact);
     if facts().any(|f| f.slot == Slot::Source) {
         return false;
     }

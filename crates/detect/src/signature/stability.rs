@@ -9,6 +9,7 @@ use super::bits::Bits;
 use super::cover::{self, Found};
 use super::row::{Row, Unknown, holds};
 use super::search::Arena;
+use super::work::Work;
 
 /// Resampled windows.
 const RUNS: usize = 20;
@@ -17,25 +18,36 @@ const DRAWN: usize = 128;
 /// Two rule sets are the same when they drop nearly the same samples (intersection over union).
 const ALIKE: f64 = 0.95;
 
-/// Share of bootstrap runs whose rules drop the same samples as those found.
+/// Share of bootstrap runs whose rules drop the same samples as those found, of as many runs as the work lasts.
 pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &Found) -> f64 {
     if arena.attack.is_empty() {
         return 0.0;
     }
     let judges = draw(&arena.attack, RUNS);
     let reference = dropped(found, &judges);
-    let alike = (0..RUNS)
-        .filter(|run| {
-            let mut attack = draw(&arena.attack, *run);
-            attack.sort_by_key(|r| r.at);
-            let small =
-                Arena::new(attack, draw(&arena.benign, *run), request.collateral_max, arena.attack_share);
-            let again = dropped(&cover::solve(request, &small), &judges);
-            let union = again.or(&reference).count();
-            union == 0 || again.count_and(&reference) as f64 >= ALIKE * union as f64
-        })
-        .count();
-    alike as f64 / RUNS as f64
+    let (mut ran, mut alike) = (0u32, 0u32);
+    for run in 0..RUNS {
+        let mut attack = draw(&arena.attack, run);
+        attack.sort_by_key(|r| r.at);
+        let small = Arena::new(
+            attack,
+            draw(&arena.benign, run),
+            request.collateral_max,
+            arena.attack_share,
+            Work::of(arena.work.left()),
+        );
+        let found = cover::solve(request, &small);
+        arena.work.set_left(small.work.left());
+        // What was cut short is compared with nothing.
+        if small.work.is_cut() {
+            break;
+        }
+        let again = dropped(&found, &judges);
+        let union = again.or(&reference).count();
+        ran += 1;
+        alike += u32::from(union == 0 || again.count_and(&reference) as f64 >= ALIKE * union as f64);
+    }
+    f64::from(alike) / f64::from(ran.max(1))
 }
 
 fn dropped(found: &Found, rows: &[Row]) -> Bits {

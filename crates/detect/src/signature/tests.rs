@@ -432,3 +432,75 @@ proptest! {
         prop_assert_eq!(solve(true, &attack, &benign), solve(true, &turned(&attack), &turned(&benign)));
     }
 }
+
+#[test]
+fn work_is_bounded_and_the_best_found_by_then_is_the_answer() {
+    let mut dice = Dice(11);
+    let attack: Vec<Sample> = (0..4_000)
+        .map(|i| {
+            let src = dice.below(u32::MAX);
+            let mut s = sample(false, i, src, UDP, 400 + dice.below(900));
+            s.headers.ports = Some((dice.port(), dice.pick(&[53, 123, 389, 1900, 11211])));
+            s
+        })
+        .collect();
+    let benign: Vec<Sample> = (0..4_000)
+        .map(|i| {
+            let src = dice.below(900);
+            let mut s = sample(false, i, src, UDP, 60 + dice.below(1_300));
+            s.headers.ports = Some((dice.port(), dice.pick(&[53, 443, 4500])));
+            s
+        })
+        .collect();
+    let targets = [Prefix::host(host(false, VICTIM))];
+    let with = |work| derive(&Request { work, ..Request::new(&attack, &benign, &targets) });
+    let free = with(u64::MAX / 2);
+    assert!(!free.cut && free.covered > 0.7, "{free:?}");
+    let mut covered = 0.0;
+    for work in [200_000, 3_000_000, super::WORK_MAX, 100_000_000] {
+        let bounded = with(work);
+        assert!(bounded.work <= work, "{} of {work}", bounded.work);
+        assert_eq!(bounded, with(work), "the same every time");
+        assert!(bounded.covered >= covered, "more work, no less found");
+        // Where nothing was found in time, the rest is still limited.
+        assert!(!bounded.rules.is_empty());
+        covered = bounded.covered;
+    }
+    assert_eq!(covered, free.covered);
+}
+
+#[test]
+fn answers_by_column_are_what_the_whole_question_gives() {
+    use super::fact::{Ask, Fact, NUMERIC};
+    use super::row::Answer;
+    let mut dice = Dice(5);
+    let mut rows: Vec<Row> = Vec::new();
+    for i in 0..600 {
+        let protocol = dice.pick(&[TCP, UDP, ICMP, GRE]);
+        let mut s = sample(false, i, dice.below(9), protocol, 40 + dice.below(4));
+        s.headers.ttl = (60 + dice.below(4)) as u8;
+        s.headers.ports =
+            matches!(protocol, TCP | UDP).then_some((dice.below(4) as u16, dice.below(4) as u16));
+        s.headers.icmp = (protocol == ICMP).then_some((dice.below(4) as u8, dice.below(4) as u8));
+        s.headers.tcp =
+            (protocol == TCP).then_some(Tcp { flags: 2, window: dice.below(4) as u16, options_len: 0 });
+        s.detail = dice.pick(&[Detail::Packet, Detail::Flow]);
+        rows.push(Row::of(&s));
+    }
+    for slot in NUMERIC {
+        for from in [0, 1, 41, 42, 61, 62] {
+            let numbers = rules::Numbers(alloc::vec![rules::Range { from, to: from + 1 }]);
+            let m = Fact { slot, ask: Ask::Numbers(numbers.clone()), tight: 0.0 }.matches();
+            for unknown in [Unknown::Misses, Unknown::Matches] {
+                for row in &rows {
+                    let by_column = Answer::of(slot, row, unknown).is_in(&numbers);
+                    assert_eq!(
+                        by_column,
+                        holds(&m, row, unknown),
+                        "{slot:?} {numbers:?} {unknown:?} {row:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -21,17 +21,18 @@ fn address(router: u16) -> std::net::IpAddr {
     [192, 0, 2, u8::try_from(router + 1).unwrap()].into()
 }
 
-fn routers(scenario: &Scenario, format: &str) -> Vec<Router> {
-    let router = |n: u16| Router {
-        address: address(n),
-        ..Router::new(Format::named(format).unwrap(), 1000, scenario.config.start)
+fn routers(scenario: &Scenario, format: &str, cache: Option<(u64, u64)>) -> Vec<Router> {
+    let router = |n: u16| {
+        let router = Router::new(Format::named(format).unwrap(), 1000, scenario.config.start);
+        let (active, inactive) = cache.unwrap_or((60, 15));
+        Router { address: address(n), ..router.cache(Span::from_secs(active), Span::from_secs(inactive)) }
     };
     (0..scenario.config.routers).map(router).collect()
 }
 
 /// What the border routers of a world tell through sFlow at 1:1000, as records.
 pub(crate) fn records(scenario: &Scenario) -> Vec<Record> {
-    let routers = routers(scenario, "sflow");
+    let routers = routers(scenario, "sflow", None);
     let mut collector = Collector::new(telemetry::collector::Settings::default(), Seed::new(1));
     let mut records = Vec::new();
     for sent in Fleet::new(scenario.world(), routers) {
@@ -103,22 +104,29 @@ pub(crate) fn heard(
 /// What is special about a world's telemetry.
 pub(crate) struct Way {
     pub(crate) format: &'static str,
+    /// Seconds of a flow cache, active and inactive.
+    pub(crate) cache: Option<(u64, u64)>,
     /// So many of the routers tell ten times what their interfaces count.
     pub(crate) liars: u32,
     /// The daemon is started again then, from its snapshot.
     pub(crate) restart: Option<Timestamp>,
+    /// What the first router sends besides at the end of each tick, by what was told so far.
+    pub(crate) besides: Option<Besides>,
 }
+
+/// Time and what was told so far to datagrams.
+pub(crate) type Besides = Box<dyn FnMut(Timestamp, &[(Timestamp, Attack)]) -> Vec<Vec<u8>>>;
 
 impl Default for Way {
     fn default() -> Self {
-        Self { format: "sflow", liars: 0, restart: None }
+        Self { format: "sflow", cache: None, liars: 0, restart: None, besides: None }
     }
 }
 
 /// As [`heard`], in this way.
 pub(crate) fn told_by(
     scenario: &Scenario,
-    way: Way,
+    mut way: Way,
     mut arrives: impl FnMut(Timestamp, u64) -> bool,
 ) -> Vec<(Timestamp, Attack)> {
     let mut settings = Settings::of(Profile::Daemon);
@@ -130,14 +138,17 @@ pub(crate) fn told_by(
     let mut feeds = Feeds::default();
     let mut told = Vec::new();
     let mut open = scenario.config.start.tick(tick);
-    for (number, sent) in (0..).zip(Fleet::new(scenario.world(), routers(scenario, way.format))) {
+    for (number, sent) in (0..).zip(Fleet::new(scenario.world(), routers(scenario, way.format, way.cache))) {
         while open < sent.at.tick(tick) {
             open += 1;
             let until = Timestamp::ZERO.plus(tick.times(open));
             if way.restart == Some(until) {
                 engine = Engine::restore(settings.clone(), Seed::new(2), &engine.snapshot()).unwrap();
             }
-            let mut feeds = feeds.since(&collector);
+            for bytes in way.besides.iter_mut().flat_map(|besides| besides(until, &told)) {
+                collector.datagram(until, address(0), &bytes, &mut |_, record| assert!(record.is_none()));
+            }
+            let mut feeds = feeds.since(&mut collector);
             for feed in feeds.iter_mut().filter(|feed| feed.exporter < way.liars) {
                 feed.doubt = Some(0.1);
             }

@@ -111,7 +111,15 @@ impl Config {
     /// What the collector needs of it.
     pub fn telemetry(&self) -> telemetry::collector::Settings {
         let exporters = self.exporters.iter().map(|(address, section)| (*address, section.telemetry()));
-        telemetry::collector::Settings { exporters: exporters.collect(), ..Default::default() }
+        let speeds = self
+            .exporters
+            .iter()
+            .flat_map(|(address, section)| section.speeds().map(|(index, bits)| ((*address, index), bits)));
+        telemetry::collector::Settings {
+            exporters: exporters.collect(),
+            speeds: speeds.collect(),
+            ..Default::default()
+        }
     }
 }
 

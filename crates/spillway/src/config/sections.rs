@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::groups;
-use super::values::{Address, Octets, OneIn, Role, budget, span};
+use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -122,6 +122,16 @@ impl ExporterSection {
     }
 }
 
+impl ExporterSection {
+    /// Bits/s of its interfaces, by ifIndex, as far as they stand in the file.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate that was checked")]
+    pub fn speeds(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.interfaces
+            .iter()
+            .filter_map(|(index, interface)| Some((index.parse().ok()?, interface.speed?.0 as u64)))
+    }
+}
+
 /// One interface of an exporter.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -130,6 +140,8 @@ pub struct Interface {
     pub name: Option<String>,
     /// What it is for.
     pub role: Option<Role>,
+    /// What it passes at most; without it, what the exporter says.
+    pub(super) speed: Option<Bits>,
 }
 
 /// Roles of interfaces by patterns of their names.

@@ -39,7 +39,7 @@ ipfix = "0.0.0.0:4739"
 #   [exporters."192.0.2.1"]
 #   sampling = 1000
 #   [exporters."192.0.2.1".interfaces]
-#   17 = { name = "transit-1", role = "external" }
+#   17 = { name = "transit-1", role = "external", speed = "100 Gbps" }
 
 # Roles by interface name, so that a packet seen at two points counts once. `*` is any text.
 [interfaces]

@@ -49,7 +49,7 @@ sampling = 1000
 [exporters."192.0.2.2"]
 sampling = "1:512"
 [exporters."192.0.2.2".interfaces]
-17 = { name = "transit-1", role = "external" }
+17 = { name = "transit-1", role = "external", speed = "100 Gbps" }
 [notify.exec]
 path = "/bin/true"
 [detection]
@@ -62,6 +62,8 @@ floor = "low"
     assert!(config.compat_prefixes);
     let rates: Vec<_> = config.exporters.iter().map(|(_, section)| section.telemetry().sampling).collect();
     assert_eq!(rates, [Some(1000), Some(512)]);
+    let speeds: Vec<_> = config.telemetry().speeds.into_iter().collect();
+    assert_eq!(speeds, [(([192, 0, 2, 2].into(), 17), 100_000_000_000)]);
 }
 
 #[test]

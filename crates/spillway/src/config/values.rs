@@ -70,7 +70,7 @@ impl FromStr for PerTime {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Packets(pub(super) f64);
 
-/// Above this rate of layer-3 bits is an attack.
+/// A rate of layer-3 bits; as a limit, what is above it is an attack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Bits(pub(super) f64);
 

@@ -142,6 +142,7 @@ impl Core {
         let mut numbers = self.source.numbers();
         numbers.tick.observe(spent);
         numbers.tracked = self.engine.tracked_targets();
+        numbers.left_out = self.engine.left_out().to_vec();
         drop(numbers);
         let mut rows = Vec::new();
         let mut turning = false;

@@ -54,7 +54,7 @@ impl Ears {
                 Some(factor) if !doubted => tracing::warn!(
                     %exporter,
                     factor,
-                    "the exporter's interfaces count so many times what it tells; nothing acts on that: check its sampling rate"
+                    "the exporter's interfaces count, or can pass, so many times what it tells; nothing acts on that: check its sampling rate and the times of its flows"
                 ),
                 None if doubted => tracing::info!(%exporter, "the exporter's numbers are believed again"),
                 _ => {}
@@ -102,6 +102,7 @@ mod tests {
                 lost_records: 0,
                 doubt: None,
                 delay: None,
+                discards: Vec::new(),
             };
             let feeds = if (100..120).contains(&second) { Vec::new() } else { vec![feed] };
             engine.handle(until, Input::Health { until, feeds, dropped: 0 });

@@ -29,6 +29,8 @@ pub(super) struct Numbers {
     pub(super) tick: Histogram,
     /// Targets under watch.
     pub(super) tracked: usize,
+    /// What the core left out at its caps, by name.
+    pub(super) left_out: Vec<(&'static str, u64)>,
     /// How exporters are heard.
     pub(super) heard: BTreeMap<IpAddr, Heard>,
 }
@@ -40,6 +42,7 @@ impl Default for Numbers {
             detection_delay: Histogram::new(&[0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0]),
             tick: Histogram::new(&[0.001, 0.002, 0.005, 0.01, 0.05, 0.25]),
             tracked: 0,
+            left_out: Vec::new(),
             heard: BTreeMap::new(),
         }
     }
@@ -276,6 +279,7 @@ impl api::Source for Source {
             detection_delay: numbers.detection_delay,
             tick: numbers.tick,
             tracked_hosts: numbers.tracked as u64,
+            left_out: numbers.left_out.clone(),
             store_write: effort.writes,
             store_errors: effort.errors,
             snapshot_bytes: effort.snapshot_bytes,

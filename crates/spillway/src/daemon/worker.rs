@@ -243,7 +243,7 @@ impl<'a> Worker<'a> {
         let until = Timestamp::from_nanos(number.saturating_mul(self.tick.nanos()));
         let templates =
             (last || self.ticks.is_multiple_of(TEMPLATES_EVERY)).then(|| self.collector.export_templates());
-        let feeds = self.feeds.since(&self.collector);
+        let feeds = self.feeds.since(&mut self.collector);
         let report = Report { worker: self.index, until, tick: self.shard.close(), feeds, templates };
         self.shared.waiting.fetch_add(1, Ordering::AcqRel);
         // The channel has room for more than may wait; a core that is gone needs no report.
@@ -287,7 +287,8 @@ impl<'a> Worker<'a> {
             earliest_detection_seconds: view.delay.earliest_detection().map(Span::as_secs_f64),
             truth_factor: view.truth.verdict().factor(),
             truth_off: view.truth.verdict().is_off(),
-            doubtful: view.truth.verdict().is_doubtful(),
+            flows_too_fast: view.speeds.flows(),
+            doubtful: view.doubt().is_some(),
             heard: "unknown".to_owned(),
             heard_since: None,
             usual_records_per_second: None,

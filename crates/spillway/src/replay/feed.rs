@@ -235,7 +235,7 @@ impl Feed {
             let now = datagram.sent.tick(TICK);
             if let Some(ended) = tick.replace(now).filter(|ended| *ended != now) {
                 let until = Timestamp::ZERO.plus(TICK.times(ended + 1));
-                each(Item::Health(until, &feeds.since(&collector)))?;
+                each(Item::Health(until, &feeds.since(&mut collector)))?;
             }
             if let Some(roles) = roles.as_mut().filter(|_| looked != Some(now)) {
                 roles.refresh(&mut collector);

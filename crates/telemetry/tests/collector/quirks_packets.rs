@@ -177,6 +177,10 @@ fn discards_counters_and_unknown_samples_are_no_flows() {
         (0, 1, 1, 1)
     );
     assert!(stats.faults.is_empty());
+    // The reason of the discarded packet is an access list: it is kept for whoever follows what rules hit.
+    let discards = run.collector.take_discards();
+    assert_eq!(discards.iter().map(|discard| discard.reason).collect::<Vec<_>>(), [258]);
+    assert!(run.collector.take_discards().is_empty());
 }
 
 #[test]

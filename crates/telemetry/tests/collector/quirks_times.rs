@@ -82,3 +82,27 @@ fn deltas_and_durations_become_times() {
     run.feed(&ipfix(1, &[(2, template(256, &fields)), (256, record_and(&words(&[end, 1500])))]));
     assert_eq!(run.told[1].start, Some(NOW.minus(Span::from_millis(1500))));
 }
+
+#[test]
+fn a_flow_is_no_faster_than_its_interface() {
+    // 10 Gbit in ten seconds, in by interface 3, which the operator says passes 100 Mbit/s.
+    let settings = telemetry::collector::Settings {
+        speeds: [((EXPORTER, 3), 100_000_000)].into(),
+        ..telemetry::collector::Settings::default()
+    };
+    let mut run = Run::with(settings);
+    let fields = [(8, 4), (12, 4), (10, 4), (2, 4), (1, 4), (22, 4), (21, 4)];
+    let values = [0xc000_0201, 0xc612_0001, 3, 1_000_000, 1_250_000_000, UPTIME - 11_000, UPTIME - 1_000];
+    for _ in 0..3 {
+        run.feed(&netflow9(1, &[(0, template(256, &fields)), (256, words(&values))]));
+    }
+    let records: Vec<_> = run.records.iter().flatten().collect();
+    assert_eq!(records.len(), 3);
+    assert!(records.iter().all(|record| record.bytes == 125_000_000 && record.packets == 100_000));
+    // What it told is left as it was told; what is cut is counted, and who does it again is not acted on.
+    assert!(run.told.iter().all(|told| told.bytes == Some(1_250_000_000)));
+    assert_eq!(records.iter().map(|record| record.doubtful).collect::<Vec<_>>(), [false, false, true]);
+    let view = run.collector.exporters().next().unwrap();
+    assert_eq!(view.speeds.flows(), 3);
+    assert!((view.doubt().unwrap() - 0.1).abs() < 0.001);
+}

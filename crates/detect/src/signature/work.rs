@@ -1,0 +1,65 @@
+//! What a search may cost. There is no clock down here, and one would make the answer depend on the machine: what is counted is
+//! what takes the time, in units of about a nanosecond of the machine it was calibrated on.
+//!
+//! Calibrated with `cargo run --profile quick -p engine --example signature`, which prints units beside wall time for windows of
+//! 4,096 packets of each vector and as many honest ones: weights and the limit are set so that a spent limit is about 10 ms there.
+//! The facts of a shape that were begun are read to the end, at most 4 million units more.
+
+use core::cell::Cell;
+
+/// Units that one search may use, bootstrap included: 10 ms.
+pub const WORK_MAX: u64 = 10_000_000;
+/// Of these, in parts of ten, what is kept for the bootstrap.
+pub(super) const BOOTSTRAP_TENTHS: u64 = 3;
+
+/// To take in a row: read it, sort it by time, find its shape.
+pub(super) const ROW: usize = 150;
+/// To read the facts off a row: each of its values is sorted with the others'.
+pub(super) const HARVEST: usize = 150;
+/// To ask one row one question.
+pub(super) const ASK: usize = 3;
+/// To weigh one conjunction, besides [`WORD`] for each word of its sets.
+pub(super) const WEIGH: usize = 110;
+/// To count 64 rows.
+pub(super) const WORD: usize = 2;
+/// To look whose peer an honest row is.
+pub(super) const PEER: usize = 3;
+
+/// What is left of it.
+#[derive(Debug)]
+pub(super) struct Work {
+    left: Cell<u64>,
+    cut: Cell<bool>,
+}
+
+impl Work {
+    pub(super) const fn of(units: u64) -> Self {
+        Self { left: Cell::new(units), cut: Cell::new(false) }
+    }
+
+    /// Counts `times` of something.
+    pub(super) fn spend(&self, times: usize, each: usize) {
+        let units = u64::try_from(times.saturating_mul(each)).unwrap_or(u64::MAX);
+        self.left.set(self.left.get().saturating_sub(units));
+    }
+
+    /// Whether nothing is left; whoever asks gives up something then.
+    pub(super) fn is_spent(&self) -> bool {
+        let spent = self.left.get() == 0;
+        self.cut.set(self.cut.get() || spent);
+        spent
+    }
+
+    /// Whether somebody gave up something.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.get()
+    }
+
+    pub(super) fn left(&self) -> u64 {
+        self.left.get()
+    }
+
+    pub(super) fn set_left(&self, units: u64) {
+        self.left.set(units);
+    }
+}
