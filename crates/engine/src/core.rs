@@ -13,6 +13,7 @@ use crate::incident::Incident;
 use crate::pour::Pours;
 use crate::report::{self, Severity};
 use crate::scan::Scans;
+use crate::sender::Senders;
 use crate::settings::{Profile, Settings};
 use crate::silence::{Feed, Heard, Silence};
 use crate::target::TargetKey;
@@ -76,6 +77,7 @@ pub struct Engine {
     pub(crate) watch: Watch,
     pub(crate) conducts: Conducts,
     pub(crate) scans: Scans,
+    senders: Senders,
     pub(crate) ring: Ring,
     pours: Pours,
     reservoir: reservoir::Reservoir,
@@ -101,6 +103,7 @@ impl Engine {
             watch: Watch::new(&settings, seed.clone()),
             conducts: Conducts::new(seed.clone()),
             scans: Scans::new(seed.clone()),
+            senders: Senders::new(&settings, seed.clone()),
             ring: Ring::new(settings.profile.is_exact()),
             pours: Pours::default(),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
@@ -230,6 +233,7 @@ impl Engine {
         }
         let doings = std::mem::take(&mut tick.counts.conducts);
         let scans = self.scans.tick(&self.settings, &tick);
+        let excesses = self.senders.tick(&self.settings, &tick);
         for old in self.ring.push(tick) {
             self.reservoir.take(&old, &self.incidents, &frozen);
         }
@@ -243,6 +247,12 @@ impl Engine {
         }
         for scan in scans {
             self.scanned(until, scan);
+        }
+        for incident in self.incidents.iter_mut().filter(|i| i.by_limit) {
+            incident.culprits.retain(|host, ()| self.senders.is_above(*host));
+        }
+        for excess in excesses {
+            self.exceeded(until, excess);
         }
         self.pending = if self.settings.profile.is_exact() { candidates } else { Vec::new() };
         self.review(until);

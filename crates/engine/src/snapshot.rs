@@ -60,6 +60,8 @@ struct SavedIncident {
     witnesses: Vec<(IpAddr, u64)>,
     #[serde(default)]
     doubtful: u64,
+    #[serde(default)]
+    by_limit: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -178,6 +180,7 @@ fn save(i: &Incident, silence: &Silence) -> SavedIncident {
         rules: i.rules.clone(),
         rules_explain: i.rules_explain.clone(),
         doubtful: i.doubtful,
+        by_limit: i.by_limit,
         witnesses: i.sight.weights(silence, &i.entries).into_iter().collect(),
     }
 }
@@ -208,7 +211,11 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
         i.sources.insert(wide(addr), crate::incident::SourceState { packets, established });
     }
     i.sources_beyond = saved.sources_beyond;
-    i.add_culprits(saved.culprits.into_iter().map(wide));
+    i.by_limit = saved.by_limit;
+    if !i.by_limit {
+        // Who is above his limits shows again at once.
+        i.add_culprits(saved.culprits.into_iter().map(wide));
+    }
     for (addr, packets) in saved.victims {
         i.victims.insert(wide(addr), packets);
     }

@@ -12,7 +12,7 @@ use detect::vector;
 use crate::areas::{self, Area, Areas, Networks, Others};
 use crate::frozen::Frozen;
 use crate::incident::by_pairs;
-use crate::limits::Book;
+use crate::limits::{Book, Exceeded};
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
@@ -54,6 +54,23 @@ pub(crate) struct Candidate {
     pub(crate) suspect: f64,
     /// The fixed limit that was exceeded, if that is why.
     pub(crate) limit: Option<String>,
+}
+
+impl Candidate {
+    /// What exceeds a fixed limit since `onset`.
+    pub(crate) fn of_limit(key: TargetKey, onset: Timestamp, exceeded: Exceeded) -> Self {
+        Self {
+            key,
+            class: exceeded.class,
+            test: exceeded.times,
+            rate: exceeded.rate,
+            normal: exceeded.limit,
+            onset,
+            risen: onset,
+            suspect: exceeded.rate,
+            limit: Some(exceeded.text),
+        }
+    }
 }
 
 /// All targets.
@@ -108,7 +125,7 @@ impl Watch {
         Self {
             targets: Map::new(seed),
             begun: None,
-            limits: Book::new(&settings.groups),
+            limits: Book::new(&settings.groups, Direction::In),
             networks: Networks::of(&settings.customers),
             crowd: None,
             evicted: 0,
@@ -220,11 +237,12 @@ impl Watch {
         found: &mut Vec<Candidate>,
     ) {
         let host = prefix(&key).is_host();
-        let group = if host { self.limits.of(key.addr, key.direction) } else { None };
+        let limited = host && key.direction == Direction::In;
+        let limits = if limited { self.limits.of(key.addr) } else { None };
         // Behind a sampler every packet looks like many: one alone begins nothing, and hosts that stay below a quarter of
         // the floor are not remembered, unless they have limits of their own.
         let begins = counts.iter().any(|c| {
-            let all = !now.live || group.is_some();
+            let all = !now.live || limits.is_some();
             if all { c.received.packets > 0 } else { stands_out(now.settings, &c.received) }
         });
         let Some(target) = (if begins {
@@ -239,20 +257,10 @@ impl Watch {
             .saturating_sub(1) as f64;
         target.pass(now.until, idle, |stream| Self::normal(now.settings, &key, stream) * now.secs);
         if let Some(exceeded) =
-            group.and_then(|group| target.totals.get_or_insert_default().tick(group, counts))
+            limits.and_then(|held| target.totals.get_or_insert_default().tick(held, counts))
         {
             let first = counts.iter().find(|c| c.class == exceeded.class).map(|c| c.received.first);
-            found.push(Candidate {
-                key,
-                class: exceeded.class,
-                test: exceeded.times,
-                rate: exceeded.rate,
-                normal: exceeded.limit,
-                onset: first.unwrap_or(now.until),
-                risen: first.unwrap_or(now.until),
-                suspect: exceeded.rate,
-                limit: Some(exceeded.text),
-            });
+            found.push(Candidate::of_limit(key, first.unwrap_or(now.until), exceeded));
         }
         // Who was watched and not remembered was quiet; while everything is new nothing is known.
         let floor = now.settings.profile.floor_pps(now.settings.floor);
