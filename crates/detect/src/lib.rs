@@ -17,6 +17,7 @@ pub mod log;
 pub mod pairs;
 pub mod profile;
 pub mod sample;
+pub mod season;
 pub mod shard;
 pub mod signature;
 pub mod vector;

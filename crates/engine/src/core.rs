@@ -162,22 +162,6 @@ impl Engine {
         self.now
     }
 
-    /// What was learned as normal, where it says more than the floor does.
-    pub(crate) fn learned(&self) -> Vec<(TargetKey, Class, detect::baseline::Baseline)> {
-        self.watch.learned(&self.settings)
-    }
-
-    /// Puts back what was learned.
-    pub(crate) fn relearn(
-        &mut self,
-        key: TargetKey,
-        class: Class,
-        baseline: detect::baseline::Baseline,
-        at: Timestamp,
-    ) {
-        self.watch.relearn(key, class, baseline, at);
-    }
-
     /// Targets under watch.
     pub fn tracked_targets(&self) -> usize {
         self.watch.len()

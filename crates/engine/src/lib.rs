@@ -28,6 +28,7 @@ mod snapshot;
 mod target;
 mod tick;
 mod watch;
+mod weekly;
 mod weigh;
 
 pub use crate::core::{Engine, Input, Output, RestoreError};

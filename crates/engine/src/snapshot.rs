@@ -8,6 +8,7 @@ use base::{Prefix, Timestamp};
 use detect::baseline::Baseline;
 use detect::class::{COUNT, Class};
 use detect::evidence::Term;
+use detect::season::Week;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Engine, RestoreError};
@@ -83,6 +84,9 @@ struct SavedBaseline {
     direction: Direction,
     class: String,
     baseline: Baseline,
+    /// The hours of the week, of what is suspect and of all; versions before knew those of the day alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    week: Option<Box<[Week; 2]>>,
 }
 
 /// A class by its stable name: numbers may move between versions.
@@ -103,13 +107,15 @@ impl Engine {
             incidents: self.incidents.iter().map(|i| save(i, self.silence())).collect(),
             ended: self.ended.iter().cloned().collect(),
             baselines: self
-                .learned()
+                .watch
+                .learned(&self.settings)
                 .into_iter()
-                .map(|(key, class, baseline)| SavedBaseline {
+                .map(|(key, stream)| SavedBaseline {
                     target: crate::tick::prefix(&key),
                     direction: key.direction,
-                    class: class.name().to_string(),
-                    baseline,
+                    class: stream.class.name().to_string(),
+                    baseline: stream.baseline,
+                    week: stream.week.clone(),
                 })
                 .collect(),
             exporters: self.silence().saved(),
@@ -133,9 +139,13 @@ impl Engine {
         engine.rehear(Silence::of(saved.exporters));
         for b in saved.baselines {
             if let Some(class) = class_named(&b.class) {
-                engine.relearn(key_of(b.target, b.direction), class, b.baseline, saved.now);
+                let key = key_of(b.target, b.direction);
+                let week = b.week.filter(|_| engine.watch.weekly.covers(&key));
+                let stream = engine.watch.relearn(key, class, saved.now);
+                (stream.baseline, stream.week) = (b.baseline, week);
             }
         }
+        engine.watch.recount();
         Ok(engine)
     }
 }

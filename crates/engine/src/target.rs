@@ -1,10 +1,11 @@
 //! What is remembered of one possible victim: a host, or a prefix of them.
 
-use base::Timestamp;
+use base::{Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::cell::Cell;
 use detect::class::Class;
 use detect::cusum::Cusum;
+use detect::season::Week;
 
 use crate::limits::Totals;
 use crate::report::Direction;
@@ -59,6 +60,8 @@ pub(crate) struct Stream {
     /// Normal rate of the whole class.
     pub(crate) usual: Baseline,
     pub(crate) class: Class,
+    /// What `baseline` and `usual` were at each hour of the week: the networks of customers.
+    pub(crate) week: Option<Box<[Week; 2]>>,
 }
 
 /// A possible victim's streams.
@@ -120,6 +123,11 @@ impl Target {
         self.streams.get(at)
     }
 
+    /// Streams whose weeks are remembered.
+    pub(crate) fn weeks(&self) -> usize {
+        self.streams.iter().filter(|stream| stream.week.is_some()).count()
+    }
+
     /// Packets of a class lately.
     pub(crate) fn lately(&self, class: Class) -> Faded {
         self.stream(class).map_or_else(Faded::default, |s| s.lately)
@@ -127,6 +135,30 @@ impl Target {
 }
 
 impl Stream {
+    /// Takes what came in a tick: `suspect` of it, in packets as they weigh, of all that was `received`.
+    pub(crate) fn learn(
+        &mut self,
+        now: Timestamp,
+        tick: Span,
+        (suspect, received): (f64, f64),
+        frozen: bool,
+    ) {
+        let (of_suspect, of_all) = match self.week.as_deref_mut() {
+            Some([of_suspect, of_all]) => (Some(of_suspect), Some(of_all)),
+            None => (None, None),
+        };
+        self.baseline.learn_weekly(now, tick, suspect, frozen, of_suspect);
+        self.usual.learn_weekly(now, tick, received, frozen, of_all);
+    }
+
+    /// Whether it never had more than this rate, at any hour that is remembered.
+    pub(crate) fn is_below(&self, rate: f64) -> bool {
+        let weeks = self.week.iter().flat_map(|weeks| weeks.iter());
+        self.baseline.expected() < rate
+            && self.baseline.highest() < rate
+            && weeks.copied().all(|w| w.highest() < rate)
+    }
+
     fn new(class: Class, quiet: f64) -> Self {
         Self {
             onset: Timestamp::ZERO,
@@ -142,6 +174,7 @@ impl Stream {
             baseline: Baseline::quiet(quiet),
             usual: Baseline::quiet(quiet),
             class,
+            week: None,
         }
     }
 }

@@ -3,7 +3,6 @@
 use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow};
 use base::{Span, Timestamp};
-use detect::baseline::Baseline;
 use detect::cell::{Cell, CellKey, Side};
 use detect::class::{COUNT, Class};
 use detect::cusum::{self, Cusum};
@@ -17,6 +16,7 @@ use crate::report::Direction;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
 use crate::tick::{Tick, prefix};
+use crate::weekly::Weekly;
 
 /// Targets remembered. Beyond it the quiet ones go; counted in `targets_evicted`.
 const TARGETS_MAX: usize = 1 << 18;
@@ -81,6 +81,7 @@ pub(crate) struct Watch {
     begun: Option<Timestamp>,
     limits: Book,
     networks: Networks,
+    pub(crate) weekly: Weekly,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
     pub(crate) evicted: u64,
@@ -127,6 +128,7 @@ impl Watch {
             begun: None,
             limits: Book::new(&settings.groups, Direction::In),
             networks: Networks::of(&settings.customers),
+            weekly: Weekly::of(settings),
             crowd: None,
             evicted: 0,
         }
@@ -140,20 +142,26 @@ impl Watch {
         self.targets.get(key)
     }
 
-    /// Baselines that stand above a tenth of the floor, by key and class.
-    pub(crate) fn learned(&self, settings: &Settings) -> Vec<(TargetKey, Class, Baseline)> {
+    /// Streams that at some hour stand above a tenth of the floor, by key and class.
+    pub(crate) fn learned(&self, settings: &Settings) -> Vec<(TargetKey, &Stream)> {
         let least = 0.1 * settings.profile.floor_pps(settings.floor);
         self.targets
             .sorted()
             .into_iter()
-            .flat_map(|(key, target)| target.streams.iter().map(move |s| (*key, s.class, s.baseline)))
-            .filter(|(_, _, baseline)| baseline.expected() > least)
+            .flat_map(|(key, target)| target.streams.iter().map(move |stream| (*key, stream)))
+            .filter(|(_, stream)| !stream.is_below(least))
             .collect()
     }
 
-    /// Puts a baseline back.
-    pub(crate) fn relearn(&mut self, key: TargetKey, class: Class, baseline: Baseline, at: Timestamp) {
-        self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0).baseline = baseline;
+    /// The stream of a class, for what was learned of it by `at`.
+    pub(crate) fn relearn(&mut self, key: TargetKey, class: Class, at: Timestamp) -> &mut Stream {
+        self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0)
+    }
+
+    /// Counts anew whose weeks are remembered.
+    pub(crate) fn recount(&mut self) {
+        let kept = self.targets.sorted().into_iter().map(|(_, target)| target.weeks());
+        self.weekly.recount(kept.sum());
     }
 
     /// Lowest rate at which a class of a stream may alarm.
@@ -285,10 +293,14 @@ impl Watch {
                 stream.cusum.idle(1.0, Self::normal(now.settings, &key, stream) * now.secs, 1.0);
             }
         }
-        let quiet = |s: &Stream| s.cusum.is_zero() && s.baseline.expected() < QUIET * floor;
+        if !host && now.live {
+            self.weekly.begin(&key, &mut target.streams, QUIET * floor);
+        }
+        let quiet = |s: &Stream| s.cusum.is_zero() && s.is_below(QUIET * floor);
         let calm = target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
         if !begins && calm && target.streams.iter().all(quiet) {
-            self.targets.remove(&key);
+            let gone = self.targets.remove(&key);
+            self.weekly.forget(gone.map_or(0, |target| target.weeks()));
         }
     }
 
@@ -310,6 +322,7 @@ impl Watch {
             self.targets.retain(|_, target| target.streams.iter().any(|s| !s.cusum.is_zero()));
         }
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
+        self.recount();
     }
 }
 
@@ -365,8 +378,7 @@ fn step(
     let phi = if now.exact { 1.0 } else { phi(family.excuses, stream, scale) };
     stream.cusum.update(weighted / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
     let freeze = !learning && (frozen || stream.cusum.value() > now.threshold * 0.5);
-    stream.baseline.learn(now.until, now.settings.tick, weighted.max(0.0), freeze);
-    stream.usual.learn(now.until, now.settings.tick, seen.received, freeze);
+    stream.learn(now.until, now.settings.tick, (weighted.max(0.0), seen.received), freeze);
     if learning {
         stream.cusum = Cusum::default();
     }

@@ -8,5 +8,6 @@ mod determinism;
 mod doubt;
 mod limits;
 mod provider;
+mod season;
 mod silence;
 mod world;
