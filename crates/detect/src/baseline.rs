@@ -74,6 +74,12 @@ impl Baseline {
         f64::from(self.high)
     }
 
+    /// What the stream itself has shown around this hour of the day, as a level of half octaves ([`crate::season::rate_of`]);
+    /// 0: nothing.
+    pub fn level(&self) -> u8 {
+        self.hour.checked_sub(1).map_or(0, |hour| self.hours.level(hour))
+    }
+
     /// The highest rate of any hour that is remembered.
     pub fn highest(&self) -> f64 {
         f64::from(self.high).max(self.hours.highest())

@@ -32,6 +32,14 @@ impl Scaled {
     }
 }
 
+/// Eighths of an octave in a level.
+const LEVEL: u8 = 4;
+
+/// The lowest rate of a level; 0 for the lowest.
+pub fn rate_of(level: u8) -> f64 {
+    f64::from(Scaled(level.saturating_mul(LEVEL)).rate())
+}
+
 /// A fading maximum for each of `N` hours, an octet each; `FADE` eighths of an octave fade from one visit to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
@@ -60,8 +68,18 @@ impl<const N: usize, const FADE: u8> Hours<N, FADE> {
         if let Some(slot) = self.0.get_mut(usize::from(hour)) {
             *slot = Scaled(slot.0.saturating_sub(FADE));
         }
+        self.around(hour).rate()
+    }
+
+    /// The highest of an hour and its neighbours.
+    fn around(&self, hour: u8) -> Scaled {
         let around = (0..3).filter_map(|offset| self.0.get((usize::from(hour) + N + offset - 1) % N));
-        around.max().copied().unwrap_or_default().rate()
+        around.max().copied().unwrap_or_default()
+    }
+
+    /// The same in half octaves, for [`rate_of`].
+    pub(crate) fn level(&self, hour: u8) -> u8 {
+        self.around(hour).0 / LEVEL
     }
 
     /// A window of this hour had this rate.

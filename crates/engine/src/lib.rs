@@ -12,6 +12,7 @@ mod frozen;
 mod incident;
 mod limits;
 mod look;
+mod peers;
 mod pour;
 mod present;
 mod reach;

@@ -32,6 +32,9 @@ struct Snapshot {
     baselines: Vec<SavedBaseline>,
     #[serde(default)]
     exporters: Vec<(IpAddr, Memory)>,
+    /// Hosts seen among the peers of busy ones.
+    #[serde(default)]
+    peers: Vec<(String, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +122,7 @@ impl Engine {
                 })
                 .collect(),
             exporters: self.silence().saved(),
+            peers: self.watch.peers.saved(&self.settings),
         };
         serde_json::to_vec(&snapshot).expect("maps have string keys and numbers are finite")
     }
@@ -139,13 +143,12 @@ impl Engine {
         engine.rehear(Silence::of(saved.exporters));
         for b in saved.baselines {
             if let Some(class) = class_named(&b.class) {
-                let key = key_of(b.target, b.direction);
-                let week = b.week.filter(|_| engine.watch.weekly.covers(&key));
-                let stream = engine.watch.relearn(key, class, saved.now);
-                (stream.baseline, stream.week) = (b.baseline, week);
+                let stream = (key_of(b.target, b.direction), class);
+                engine.watch.relearn(&engine.settings, stream, (b.baseline, b.week), saved.now);
             }
         }
         engine.watch.recount();
+        engine.watch.peers.restore(&saved.peers, &engine.settings);
         Ok(engine)
     }
 }

@@ -5,7 +5,7 @@ use detect::baseline::Baseline;
 use detect::cell::Cell;
 use detect::class::Class;
 use detect::cusum::Cusum;
-use detect::season::Week;
+use detect::season::{self, Week};
 
 use crate::limits::Totals;
 use crate::report::Direction;
@@ -60,6 +60,8 @@ pub(crate) struct Stream {
     /// Normal rate of the whole class.
     pub(crate) usual: Baseline,
     pub(crate) class: Class,
+    /// What its peers know of it: [`Baseline::level`], 0 where that is quiet.
+    pub(crate) level: u8,
     /// What `baseline` and `usual` were at each hour of the week: the networks of customers.
     pub(crate) week: Option<Box<[Week; 2]>>,
 }
@@ -151,6 +153,14 @@ impl Stream {
         self.usual.learn_weekly(now, tick, received, frozen, of_all);
     }
 
+    /// Takes note of its level, and tells the one before where that was another.
+    pub(crate) fn relevel(&mut self, quiet: f64) -> Option<(u8, u8)> {
+        let level = self.baseline.level();
+        let level = if season::rate_of(level) < quiet { 0 } else { level };
+        let before = std::mem::replace(&mut self.level, level);
+        (before != level).then_some((before, level))
+    }
+
     /// Whether it never had more than this rate, at any hour that is remembered.
     pub(crate) fn is_below(&self, rate: f64) -> bool {
         let weeks = self.week.iter().flat_map(|weeks| weeks.iter());
@@ -174,6 +184,7 @@ impl Stream {
             baseline: Baseline::quiet(quiet),
             usual: Baseline::quiet(quiet),
             class,
+            level: 0,
             week: None,
         }
     }

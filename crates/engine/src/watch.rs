@@ -3,15 +3,18 @@
 use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow};
 use base::{Span, Timestamp};
+use detect::baseline::Baseline;
 use detect::cell::{Cell, CellKey, Side};
 use detect::class::{COUNT, Class};
 use detect::cusum::{self, Cusum};
+use detect::season::Week;
 use detect::vector;
 
 use crate::areas::{self, Area, Areas, Networks, Others};
 use crate::frozen::Frozen;
 use crate::incident::by_pairs;
 use crate::limits::{Book, Exceeded};
+use crate::peers::Peers;
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
@@ -81,7 +84,8 @@ pub(crate) struct Watch {
     begun: Option<Timestamp>,
     limits: Book,
     networks: Networks,
-    pub(crate) weekly: Weekly,
+    weekly: Weekly,
+    pub(crate) peers: Peers,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
     pub(crate) evicted: u64,
@@ -124,11 +128,12 @@ impl Crowd {
 impl Watch {
     pub(crate) fn new(settings: &Settings, seed: Seed) -> Self {
         Self {
-            targets: Map::new(seed),
+            targets: Map::new(seed.clone()),
             begun: None,
             limits: Book::new(&settings.groups, Direction::In),
             networks: Networks::of(&settings.customers),
             weekly: Weekly::of(settings),
+            peers: Peers::new(settings, seed),
             crowd: None,
             evicted: 0,
         }
@@ -153,15 +158,32 @@ impl Watch {
             .collect()
     }
 
-    /// The stream of a class, for what was learned of it by `at`.
-    pub(crate) fn relearn(&mut self, key: TargetKey, class: Class, at: Timestamp) -> &mut Stream {
-        self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0)
+    /// Puts back what was learned by `at`.
+    pub(crate) fn relearn(
+        &mut self,
+        settings: &Settings,
+        (key, class): (TargetKey, Class),
+        (baseline, week): (Baseline, Option<Box<[Week; 2]>>),
+        at: Timestamp,
+    ) {
+        let stream = self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0);
+        stream.baseline = baseline;
+        stream.week = week.filter(|_| self.weekly.covers(&key));
+        if settings.profile == Profile::Daemon && key.direction == Direction::In && prefix(&key).is_host() {
+            stream.relevel(QUIET * settings.profile.floor_pps(settings.floor));
+        }
     }
 
-    /// Counts anew whose weeks are remembered.
+    /// Counts anew whose weeks are remembered, and who is busy among whose peers.
     pub(crate) fn recount(&mut self) {
-        let kept = self.targets.sorted().into_iter().map(|(_, target)| target.weeks());
-        self.weekly.recount(kept.sum());
+        let all = self.targets.sorted();
+        self.weekly.recount(all.iter().map(|(_, target)| target.weeks()).sum());
+        self.peers.forget_levels();
+        for (key, target) in all {
+            for stream in target.streams.iter().filter(|s| s.level > 0) {
+                self.peers.moved(key.addr, stream.class, 0, stream.level);
+            }
+        }
     }
 
     /// Lowest rate at which a class of a stream may alarm.
@@ -207,6 +229,9 @@ impl Watch {
                 if counts.is_empty() {
                     continue;
                 }
+                if now.live && direction == Direction::In {
+                    self.peers.saw(host);
+                }
                 let others = Others::of(&counts);
                 areas.add(host, &counts, &others, |area| self.area(&now, area, &mut found));
                 let key = TargetKey { addr: host, bits: bits_of(narrow(host)), direction };
@@ -215,6 +240,7 @@ impl Watch {
             areas.finish(|area| self.area(&now, area, &mut found));
         }
         self.networks = networks;
+        self.peers.seen_all();
         self.evict(tick.until);
         // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
         found.sort_by(|a, b| {
@@ -275,16 +301,29 @@ impl Watch {
         let quiet = if now.live && self.crowd.is_none() { QUIET * floor } else { 0.0 };
         let mut present = 0u64;
         let frozen = now.frozen.covers(&key);
+        let social = now.live && host && key.direction == Direction::In;
         let shares = spread.iter().copied().chain(std::iter::repeat(1.0));
         for (c, share) in counts.iter().zip(shares) {
             let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c, share));
             let learning = learning && (vector::family(c.class).needs_learning || !host);
+            // A host that is new goes by its peers.
+            let peers = if social && target.stream(c.class).is_none() {
+                self.peers.idea(key.addr, c.class, floor)
+            } else {
+                0.0
+            };
             let stream = target.stream_mut(c.class, quiet);
+            if peers > quiet {
+                stream.baseline = Baseline::quiet(peers);
+            }
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
             }
             if let Some(candidate) = step(now, key, (c, share), others, (frozen, learning), stream) {
                 found.push(candidate);
+            }
+            if social && let Some((before, level)) = stream.relevel(QUIET * floor) {
+                self.peers.moved(key.addr, c.class, before, level);
             }
         }
         // In a tick that brought the target other things, a class that did not come falls like any other.
@@ -296,11 +335,16 @@ impl Watch {
         if !host && now.live {
             self.weekly.begin(&key, &mut target.streams, QUIET * floor);
         }
-        let quiet = |s: &Stream| s.cusum.is_zero() && s.is_below(QUIET * floor);
+        // Nor is anybody quiet who had no time yet to show what he is.
+        let shown = |s: &Stream| !now.live || s.baseline.expected() > 0.0;
+        let quiet = |s: &Stream| s.cusum.is_zero() && shown(s) && s.is_below(QUIET * floor);
         let calm = target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
         if !begins && calm && target.streams.iter().all(quiet) {
             let gone = self.targets.remove(&key);
-            self.weekly.forget(gone.map_or(0, |target| target.weeks()));
+            self.weekly.forget(gone.as_ref().map_or(0, Target::weeks));
+            for stream in gone.iter().flat_map(|target| &target.streams).filter(|s| s.level > 0) {
+                self.peers.moved(key.addr, stream.class, stream.level, 0);
+            }
         }
     }
 

@@ -4,11 +4,8 @@ use base::map::Seed;
 use base::{Prefix, Span, Timestamp};
 use engine::report::Severity;
 use engine::{Engine, Input, Output, Profile, Settings, Shard};
-use telemetry::Record;
-use telemetry::record::Detail;
-use wire::packet::UDP;
 
-use crate::world::{measured, records};
+use crate::world::datagram;
 
 /// 2026-11-23, 0:00 UTC.
 const MONDAY: Timestamp = Timestamp::from_secs(1_795_392_000);
@@ -33,10 +30,7 @@ fn rate(secs: u64) -> u64 {
 
 /// When the customer's network is called attacked, in seconds since the first Monday; saved and loaded in between.
 fn alarms(customers: Vec<(String, Vec<Prefix>)>) -> Vec<u64> {
-    let scenario = measured("pulses-150k", 1);
-    let flood =
-        records(&scenario).into_iter().find(|r| r.headers.protocol == UDP && r.detail == Detail::Packet);
-    let record = Record { at: MONDAY, ..flood.unwrap() };
+    let record = datagram();
     // The operator's networks are more than the customer's.
     let settings = Settings {
         networks: vec!["198.18.0.0/15".parse().unwrap()],
