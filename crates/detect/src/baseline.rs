@@ -80,6 +80,11 @@ impl Baseline {
         self.hour.checked_sub(1).map_or(0, |hour| self.hours.level(hour))
     }
 
+    /// Whether counting has begun and nothing is known yet.
+    pub fn is_waiting(&self) -> bool {
+        self.begun != 0 && self.high <= 0.0
+    }
+
     /// The highest rate of any hour that is remembered.
     pub fn highest(&self) -> f64 {
         f64::from(self.high).max(self.hours.highest())

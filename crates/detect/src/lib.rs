@@ -14,6 +14,7 @@ pub mod connections;
 pub mod cusum;
 pub mod evidence;
 pub mod log;
+pub mod measure;
 pub mod pairs;
 pub mod profile;
 pub mod sample;

@@ -9,6 +9,7 @@ use base::hash;
 use base::map::{Map, Seed};
 use base::prefix::{PrefixTable, narrow};
 use detect::class::Class;
+use detect::measure::Measure;
 use detect::season;
 
 use crate::settings::{Group, Settings};
@@ -26,6 +27,9 @@ const WORDS: (usize, usize) = (4, 64);
 const IPV4: u128 = 0xffff;
 /// Key of the hash that gives a host its bit: fixed, for nothing is to be gained from knowing it.
 const SEEN: u64 = 0x7065_6572;
+
+/// A class, and what it is measured by.
+type Kind = (Class, Measure);
 
 /// Hosts that have something in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +56,8 @@ struct Members {
     seen: Vec<u64>,
     /// Hosts seen before a restart.
     before: u64,
-    /// Busy hosts by class and level, in order.
-    busy: Vec<((Class, u8), u64)>,
+    /// Busy hosts by class, measure and level, in order.
+    busy: Vec<((Kind, u8), u64)>,
 }
 
 impl Circle {
@@ -99,10 +103,10 @@ impl Members {
         seen.max(self.before)
     }
 
-    /// The level that more than half of so many members have in a class; 0: they are quiet.
-    fn median(&self, class: Class, members: u64) -> u8 {
+    /// The level that more than half of so many members have; 0: they are quiet.
+    fn median(&self, kind: Kind, members: u64) -> u8 {
         let mut above = 0;
-        for ((_, level), hosts) in self.busy.iter().rev().filter(|((of, _), _)| *of == class) {
+        for ((_, level), hosts) in self.busy.iter().rev().filter(|((of, _), _)| *of == kind) {
             above += *hosts;
             if above >= MEMBERS_MIN && above > members / 2 {
                 return *level;
@@ -111,16 +115,16 @@ impl Members {
         0
     }
 
-    fn put(&mut self, class: Class, level: u8) {
-        match self.busy.binary_search_by_key(&(class, level), |(key, _)| *key) {
+    fn put(&mut self, kind: Kind, level: u8) {
+        match self.busy.binary_search_by_key(&(kind, level), |(key, _)| *key) {
             _ if level == 0 => {}
             Ok(at) => self.busy.iter_mut().skip(at).take(1).for_each(|(_, hosts)| *hosts += 1),
-            Err(at) => self.busy.insert(at, ((class, level), 1)),
+            Err(at) => self.busy.insert(at, ((kind, level), 1)),
         }
     }
 
-    fn take(&mut self, class: Class, level: u8) {
-        if let Ok(at) = self.busy.binary_search_by_key(&(class, level), |(key, _)| *key) {
+    fn take(&mut self, kind: Kind, level: u8) {
+        if let Ok(at) = self.busy.binary_search_by_key(&(kind, level), |(key, _)| *key) {
             self.busy.iter_mut().skip(at).take(1).for_each(|(_, hosts)| *hosts -= 1);
             self.busy.retain(|(_, hosts)| *hosts > 0);
         }
@@ -172,26 +176,28 @@ impl Peers {
         self.walk = hosts;
     }
 
-    /// A host has shown another level of a class; 0: it is quiet.
-    pub(crate) fn moved(&mut self, host: u128, class: Class, from: u8, to: u8) {
+    /// A host has shown other levels of a class, of packets and of octets; 0: it is quiet.
+    pub(crate) fn moved(&mut self, host: u128, class: Class, from: [u8; 2], to: [u8; 2]) {
         for circle in self.circles_of(host).into_iter().flatten() {
-            if let Some(members) = self.members(circle) {
-                members.take(class, from);
-                members.put(class, to);
+            let Some(members) = self.members(circle) else { continue };
+            for ((measure, from), to) in Measure::ALL.into_iter().zip(from).zip(to) {
+                members.take((class, measure), from);
+                members.put((class, measure), to);
             }
         }
     }
 
-    /// The rate of a class that is usual among the peers of a host, where they say more than nothing: packets/s, as they weigh.
-    pub(crate) fn idea(&self, host: u128, class: Class, floor: f64) -> f64 {
+    /// The rates of a class that are usual among the peers of a host, of packets and of octets; 0 where they say nothing.
+    pub(crate) fn idea(&self, host: u128, class: Class, floor: f64) -> [f64; 2] {
         for circle in self.circles_of(host).into_iter().flatten() {
             let Some(members) = self.circles.get(&circle) else { continue };
             let count = members.count(circle);
             if count >= MEMBERS_MIN {
-                return season::rate_of(members.median(class, count)).min(FLOORS_MAX * floor);
+                let median = |measure| season::rate_of(members.median((class, measure), count));
+                return Measure::ALL.map(|measure| median(measure).min(FLOORS_MAX * floor));
             }
         }
-        0.0
+        [0.0; 2]
     }
 
     /// All levels are told anew.

@@ -87,9 +87,12 @@ struct SavedBaseline {
     direction: Direction,
     class: String,
     baseline: Baseline,
-    /// The hours of the week, of what is suspect and of all; versions before knew those of the day alone.
+    /// Of octets; versions before had one for both.
+    #[serde(default)]
+    octets: Option<Baseline>,
+    /// The hours of the week, of what is suspect by measure, and of all; versions before knew those of the day alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    week: Option<Box<[Week; 2]>>,
+    week: Option<Box<[Week; 3]>>,
 }
 
 /// A class by its stable name: numbers may move between versions.
@@ -117,7 +120,8 @@ impl Engine {
                     target: crate::tick::prefix(&key),
                     direction: key.direction,
                     class: stream.class.name().to_string(),
-                    baseline: stream.baseline,
+                    baseline: stream.baselines[0],
+                    octets: Some(stream.baselines[1]),
                     week: stream.week.clone(),
                 })
                 .collect(),
@@ -144,7 +148,8 @@ impl Engine {
         for b in saved.baselines {
             if let Some(class) = class_named(&b.class) {
                 let stream = (key_of(b.target, b.direction), class);
-                engine.watch.relearn(&engine.settings, stream, (b.baseline, b.week), saved.now);
+                let baselines = [b.baseline, b.octets.unwrap_or(b.baseline)];
+                engine.watch.relearn(&engine.settings, stream, (baselines, b.week), saved.now);
             }
         }
         engine.watch.recount();

@@ -6,7 +6,8 @@ use base::{Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::cell::{Cell, CellKey, Side};
 use detect::class::{COUNT, Class};
-use detect::cusum::{self, Cusum};
+use detect::cusum;
+use detect::measure::{Measure, OCTETS_PHI, OCTETS_UNIT};
 use detect::season::Week;
 use detect::vector;
 
@@ -35,8 +36,6 @@ const RUN_HEAD: f64 = 10.0;
 const QUIET: f64 = 0.25;
 /// Bursts make a stream at most so many times noisier than chance, lest an attacker teach it.
 const BURSTS_MAX: f64 = 15.0;
-/// Packets of this many octets count one; larger ones more, for attacks on bandwidth.
-const OCTETS_UNIT: f64 = 1000.0;
 
 /// A stream whose test has crossed its threshold.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,9 +44,11 @@ pub(crate) struct Candidate {
     pub(crate) class: Class,
     /// In units of the threshold.
     pub(crate) test: f64,
-    /// Packets/s of suspect packets at most since the onset.
+    /// What the rates are measured in.
+    pub(crate) measure: Measure,
+    /// Rate of suspect packets at most since the onset.
     pub(crate) rate: f64,
-    /// Packets/s that are normal.
+    /// Rate that is normal.
     pub(crate) normal: f64,
     /// First suspect packet.
     pub(crate) onset: Timestamp,
@@ -66,6 +67,7 @@ impl Candidate {
             key,
             class: exceeded.class,
             test: exceeded.times,
+            measure: Measure::Packets,
             rate: exceeded.rate,
             normal: exceeded.limit,
             onset,
@@ -163,11 +165,11 @@ impl Watch {
         &mut self,
         settings: &Settings,
         (key, class): (TargetKey, Class),
-        (baseline, week): (Baseline, Option<Box<[Week; 2]>>),
+        (baselines, week): ([Baseline; 2], Option<Box<[Week; 3]>>),
         at: Timestamp,
     ) {
         let stream = self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0);
-        stream.baseline = baseline;
+        stream.baselines = baselines;
         stream.week = week.filter(|_| self.weekly.covers(&key));
         if settings.profile == Profile::Daemon && key.direction == Direction::In && prefix(&key).is_host() {
             stream.relevel(QUIET * settings.profile.floor_pps(settings.floor));
@@ -180,19 +182,19 @@ impl Watch {
         self.weekly.recount(all.iter().map(|(_, target)| target.weeks()).sum());
         self.peers.forget_levels();
         for (key, target) in all {
-            for stream in target.streams.iter().filter(|s| s.level > 0) {
-                self.peers.moved(key.addr, stream.class, 0, stream.level);
+            for stream in target.streams.iter().filter(|s| s.levels != [0; 2]) {
+                self.peers.moved(key.addr, stream.class, [0; 2], stream.levels);
             }
         }
     }
 
-    /// Lowest rate at which a class of a stream may alarm.
-    pub(crate) fn normal(settings: &Settings, key: &TargetKey, stream: &Stream) -> f64 {
+    /// Lowest rates at which a class of a stream may alarm, of packets and of units of octets.
+    pub(crate) fn normal(settings: &Settings, key: &TargetKey, stream: &Stream) -> [f64; 2] {
         let floor = settings.profile.floor_pps(settings.floor) * vector::family(stream.class).floor_factor;
         // What harms one host harms a network of them only when several get it.
         let live = settings.profile == Profile::Daemon;
         let floor = if live { floor * areas::floor_factor(key) } else { floor };
-        floor.max(1.5 * stream.baseline.expected())
+        stream.expected().map(|expected| floor.max(1.5 * expected))
     }
 
     /// Counts a tick and says which streams stand above their threshold, in order.
@@ -255,7 +257,8 @@ impl Watch {
             Profile::Capture => CAPTURE_THRESHOLD,
             Profile::Daemon => {
                 #[expect(clippy::cast_precision_loss, reason = "a logarithm of a count")]
-                let streams = self.targets.len().max(1000) as f64 * 8.0;
+                // Each with two tests.
+                let streams = self.targets.len().max(1000) as f64 * 8.0 * 2.0;
                 cusum::threshold(streams, 1.0 / settings.tick.as_secs_f64(), settings.budget.as_secs_f64())
             }
         }
@@ -289,7 +292,9 @@ impl Watch {
         #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
         let idle = (now.until.since(target.touched).nanos() / now.settings.tick.nanos().max(1))
             .saturating_sub(1) as f64;
-        target.pass(now.until, idle, |stream| Self::normal(now.settings, &key, stream) * now.secs);
+        target.pass(now.until, idle, |stream| {
+            Self::normal(now.settings, &key, stream).map(|rate| rate * now.secs)
+        });
         if let Some(exceeded) =
             limits.and_then(|held| target.totals.get_or_insert_default().tick(held, counts))
         {
@@ -307,14 +312,11 @@ impl Watch {
             let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c, share));
             let learning = learning && (vector::family(c.class).needs_learning || !host);
             // A host that is new goes by its peers.
-            let peers = if social && target.stream(c.class).is_none() {
-                self.peers.idea(key.addr, c.class, floor)
-            } else {
-                0.0
-            };
+            let is_new = social && target.stream(c.class).is_none();
             let stream = target.stream_mut(c.class, quiet);
-            if peers > quiet {
-                stream.baseline = Baseline::quiet(peers);
+            if is_new {
+                let idea = self.peers.idea(key.addr, c.class, floor);
+                stream.baselines = idea.map(|rate| Baseline::quiet(rate.max(quiet)));
             }
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
@@ -322,28 +324,28 @@ impl Watch {
             if let Some(candidate) = step(now, key, (c, share), others, (frozen, learning), stream) {
                 found.push(candidate);
             }
-            if social && let Some((before, level)) = stream.relevel(QUIET * floor) {
-                self.peers.moved(key.addr, c.class, before, level);
+            if social && let Some(before) = stream.relevel(QUIET * floor) {
+                self.peers.moved(key.addr, c.class, before, stream.levels);
             }
         }
         // In a tick that brought the target other things, a class that did not come falls like any other.
         for stream in target.streams.iter_mut().filter(|s| present & 1 << s.class.0 == 0) {
-            if !stream.cusum.is_zero() {
-                stream.cusum.idle(1.0, Self::normal(now.settings, &key, stream) * now.secs, 1.0);
+            if !stream.is_calm() {
+                stream.idle(1.0, Self::normal(now.settings, &key, stream).map(|rate| rate * now.secs));
             }
         }
         if !host && now.live {
             self.weekly.begin(&key, &mut target.streams, QUIET * floor);
         }
         // Nor is anybody quiet who had no time yet to show what he is.
-        let shown = |s: &Stream| !now.live || s.baseline.expected() > 0.0;
-        let quiet = |s: &Stream| s.cusum.is_zero() && shown(s) && s.is_below(QUIET * floor);
+        let shown = |s: &Stream| !now.live || !s.usual.is_waiting();
+        let quiet = |s: &Stream| s.is_calm() && shown(s) && s.is_below(QUIET * floor);
         let calm = target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
         if !begins && calm && target.streams.iter().all(quiet) {
             let gone = self.targets.remove(&key);
             self.weekly.forget(gone.as_ref().map_or(0, Target::weeks));
-            for stream in gone.iter().flat_map(|target| &target.streams).filter(|s| s.level > 0) {
-                self.peers.moved(key.addr, stream.class, stream.level, 0);
+            for stream in gone.iter().flat_map(|target| &target.streams).filter(|s| s.levels != [0; 2]) {
+                self.peers.moved(key.addr, stream.class, stream.levels, [0; 2]);
             }
         }
     }
@@ -363,7 +365,7 @@ impl Watch {
         let before = self.targets.len();
         self.targets.retain(|_, target| now.since(target.touched).secs() < 60);
         if self.targets.len() > TARGETS_MAX {
-            self.targets.retain(|_, target| target.streams.iter().any(|s| !s.cusum.is_zero()));
+            self.targets.retain(|_, target| target.streams.iter().any(|s| !s.is_calm()));
         }
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
         self.recount();
@@ -411,51 +413,67 @@ fn step(
         stream.run += suspect as f32;
         stream.last = c.received.last;
     }
-    let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
-    // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
-    let usual = if now.live && !prefix(&key).is_host() { 0.5 * stream.usual.expected() } else { 0.0 };
-    let normal = Watch::normal(now.settings, &key, stream).max(usual);
+    let length = length(&c.received);
+    let amounts = [suspect, suspect * length];
+    let mut normal = Watch::normal(now.settings, &key, stream);
+    if now.live && !prefix(&key).is_host() {
+        // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
+        let usual = [stream.usual.expected(), stream.usual_octets()];
+        normal.iter_mut().zip(usual).for_each(|(normal, usual)| *normal = normal.max(0.5 * usual));
+    }
     let scale = scale(&c.received);
-    let was_zero = stream.cusum.is_zero();
+    let was_calm = stream.is_calm();
     stream.excused.0 += seen.received as f32;
     stream.excused.1 += (seen.received - suspect).clamp(0.0, seen.received) as f32;
-    let phi = if now.exact { 1.0 } else { phi(family.excuses, stream, scale) };
-    stream.cusum.update(weighted / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
-    let freeze = !learning && (frozen || stream.cusum.value() > now.threshold * 0.5);
-    stream.learn(now.until, now.settings.tick, (weighted.max(0.0), seen.received), freeze);
-    if learning {
-        stream.cusum = Cusum::default();
+    let phis = if now.exact { [1.0; 2] } else { phis(family.excuses, stream, scale, length) };
+    for (((test, amount), normal), phi) in stream.tests.iter_mut().zip(amounts).zip(normal).zip(phis) {
+        test.update(amount / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
     }
-    if stream.cusum.is_zero() {
-        stream.suspect = 0.0;
-        stream.rate_max = 0.0;
+    let [of_packets, of_octets] = stream.tests.each_ref().map(|test| test.value() / now.threshold);
+    let freeze = !learning && (frozen || of_packets.max(of_octets) > 0.5);
+    stream.learn(now.until, now.settings.tick, (amounts, seen.received), freeze);
+    if learning {
+        stream.tests = Default::default();
+    }
+    if stream.is_calm() {
+        stream.suspect = [0.0; 2];
+        stream.rates_max = [0.0; 2];
         return None;
     }
-    if was_zero {
+    if was_calm {
         // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
         let fresh = (now.exact && by_pairs(c.class)) || f64::from(stream.run) <= suspect + RUN_HEAD;
         stream.onset = if fresh { stream.run_begun } else { first };
         stream.risen = first;
     }
-    stream.suspect += suspect.max(0.0) as f32;
     // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
     let elapsed = now.until.since(stream.onset).as_secs_f64().max(0.1);
     let counted = suspect / scale;
-    let burst = if counted >= 20.0 { weighted / now.secs } else { 0.0 };
-    stream.rate_max = stream.rate_max.max(burst as f32).max((f64::from(stream.suspect) / elapsed) as f32);
-    let test = stream.cusum.value() / now.threshold;
+    for ((sum, rate_max), amount) in stream.suspect.iter_mut().zip(&mut stream.rates_max).zip(amounts) {
+        *sum += amount.max(0.0) as f32;
+        let burst = if counted >= 20.0 { amount / now.secs } else { 0.0 };
+        *rate_max = rate_max.max(burst as f32).max((f64::from(*sum) / elapsed) as f32);
+    }
+    let [packets, _] = stream.suspect;
     #[expect(clippy::cast_precision_loss, reason = "compared with twenty")]
-    let enough = now.live || stream.suspect >= now.settings.profile.packets_min() as f32;
+    let enough = now.live || packets >= now.settings.profile.packets_min() as f32;
+    let ([rate_packets, rate_octets], [normal_packets, normal_octets]) = (stream.rates_max, normal);
+    let (measure, test, rate, normal) = if of_octets > of_packets {
+        (Measure::Octets, of_octets, rate_octets, normal_octets)
+    } else {
+        (Measure::Packets, of_packets, rate_packets, normal_packets)
+    };
     // Volume of unknown scale never triggers.
     (test > 1.0 && enough && c.received.unscaled == 0).then(|| Candidate {
         key,
         class: c.class,
         test,
-        rate: f64::from(stream.rate_max),
+        measure,
+        rate: rate.into(),
         normal,
         onset: stream.onset,
         risen: stream.risen,
-        suspect: f64::from(stream.suspect),
+        suspect: packets.into(),
         limit: None,
     })
 }
@@ -465,16 +483,20 @@ fn stands_out(settings: &Settings, cell: &Cell) -> bool {
     let least = 0.5 * settings.profile.floor_pps(settings.floor) * settings.tick.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
     let packets = cell.packets as f64;
-    cell.samples >= 2 && packets >= least
+    cell.samples >= 2 && packets.max(packets * length(cell)) >= least
 }
 
-/// How much noisier than a count of samples the suspect packets of a stream are: as differences, by what is subtracted, for
-/// one packet of the other direction excuses several; and as bursts, by what was learned.
-fn phi(excuses: f64, stream: &Stream, scale: f64) -> f64 {
+/// How much noisier than a count of samples the suspect packets of a stream are, and their octets: as differences, by what is
+/// subtracted, for one packet of the other direction excuses several; and as bursts, by what was learned.
+fn phis(excuses: f64, stream: &Stream, scale: f64, length: f64) -> [f64; 2] {
     let (received, excused) = (f64::from(stream.excused.0), f64::from(stream.excused.1));
     let difference = excuses * excused / received.max(1.0);
-    let bursts = (stream.baseline.noise() / scale - 1.0).clamp(0.0, BURSTS_MAX);
-    1.0 + difference.max(bursts)
+    let [packets, octets] = &stream.baselines;
+    // The least that chance makes of each sample.
+    [(packets, 1.0), (octets, OCTETS_PHI.max(length))].map(|(baseline, least)| {
+        let bursts = (baseline.noise() / (scale * least) - 1.0).clamp(0.0, BURSTS_MAX);
+        least * (1.0 + difference.max(bursts))
+    })
 }
 
 /// Packets behind one sample.
@@ -483,9 +505,10 @@ fn scale(cell: &Cell) -> f64 {
     (cell.packets as f64 / f64::from(cell.samples.max(1))).max(1.0)
 }
 
+/// Mean length of its packets, in units of octets.
 #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-fn weight(cell: &Cell) -> f64 {
-    (cell.bytes as f64 / cell.packets.max(1) as f64 / OCTETS_UNIT).max(1.0)
+fn length(cell: &Cell) -> f64 {
+    cell.bytes as f64 / cell.packets.max(1) as f64 / OCTETS_UNIT
 }
 
 /// What a host received and sent in one tick, by class.

@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::target::{Stream, TargetKey};
 use crate::tick::prefix;
 
-/// Streams whose weeks are remembered, a third of a kilobyte each; further ones go by the hours of the day, counted in
+/// Streams whose weeks are remembered, half a kilobyte each; further ones go by the hours of the day, counted in
 /// `refused` for each tick in which one had to.
 const STREAMS_MAX: usize = 1 << 14;
 
@@ -32,7 +32,10 @@ impl Weekly {
 
     /// Begins to remember the weeks of a network's streams that are expected to reach this rate.
     pub(crate) fn begin(&mut self, key: &TargetKey, streams: &mut [Stream], least: f64) {
-        let matters = |s: &Stream| s.baseline.expected().max(s.usual.expected()) >= least;
+        let matters = |s: &Stream| {
+            let [packets, octets] = s.expected();
+            packets.max(octets).max(s.usual.expected()) >= least
+        };
         if self.networks.is_empty() || streams.iter().all(|s| s.week.is_some() || !matters(s)) {
             return;
         }

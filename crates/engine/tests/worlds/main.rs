@@ -7,6 +7,7 @@ mod delay;
 mod determinism;
 mod doubt;
 mod limits;
+mod octets;
 mod peers;
 mod provider;
 mod season;
