@@ -102,7 +102,7 @@ impl Baseline {
         self.learn_weekly(now, tick, amount, frozen, None);
     }
 
-    /// [`Self::learn`], with a memory of the hours of the week where there is one.
+    /// [`Self::learn`], with a memory of the hours of the week where there is one. Tells whether a window was full.
     #[inline]
     pub fn learn_weekly(
         &mut self,
@@ -111,7 +111,7 @@ impl Baseline {
         amount: f64,
         frozen: bool,
         week: Option<&mut Week>,
-    ) {
+    ) -> bool {
         let now_ms = millis(now);
         #[expect(clippy::cast_possible_truncation, reason = "a sum of ten seconds needs no more digits")]
         let amount = amount.max(0.0) as f32;
@@ -119,10 +119,11 @@ impl Baseline {
             self.begun = now_ms;
             self.sum = if frozen { 0.0 } else { amount };
             self.squares = self.sum * self.sum;
-            return;
+            return false;
         }
         let age = now_ms.wrapping_sub(self.begun);
-        if u64::from(age) >= WINDOW.nanos() / 1_000_000 {
+        let full = u64::from(age) >= WINDOW.nanos() / 1_000_000;
+        if full {
             self.close(now, tick, age, week);
         } else if self.high == 0.0 && u64::from(age) >= FIRST.nanos() / 1_000_000 {
             // Better an early idea than none; the first whole window corrects it.
@@ -131,6 +132,7 @@ impl Baseline {
         }
         self.sum += amount;
         self.squares += amount * amount;
+        full
     }
 
     /// The window is full: it teaches, and what is expected follows the hours.

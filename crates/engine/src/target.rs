@@ -63,6 +63,8 @@ pub(crate) struct Stream {
     pub(crate) class: Class,
     /// What its peers know of it: [`Baseline::level`] of each, 0 where that is quiet.
     pub(crate) levels: [u8; 2],
+    /// Whether a baseline has learned since `levels` were looked at.
+    pub(crate) moved: bool,
     /// What `baselines` and `usual` were at each hour of the week: the networks of customers.
     pub(crate) week: Option<Box<[Week; 3]>>,
 }
@@ -151,7 +153,7 @@ impl Stream {
         };
         let of_suspect = self.baselines.iter_mut().zip(suspect).zip([packets, octets]);
         for ((baseline, suspect), week) in of_suspect {
-            baseline.learn_weekly(now, tick, suspect.max(0.0), frozen, week);
+            self.moved |= baseline.learn_weekly(now, tick, suspect.max(0.0), frozen, week);
         }
         self.usual.learn_weekly(now, tick, received, frozen, all);
     }
@@ -180,6 +182,9 @@ impl Stream {
 
     /// Takes note of its levels, and tells those before where they were others.
     pub(crate) fn relevel(&mut self, quiet: f64) -> Option<[u8; 2]> {
+        if !std::mem::take(&mut self.moved) {
+            return None;
+        }
         let level = |baseline: &Baseline| {
             let level = baseline.level();
             if season::rate_of(level) < quiet { 0 } else { level }
@@ -213,6 +218,8 @@ impl Stream {
             usual: Baseline::quiet(quiet),
             class,
             levels: [0; 2],
+            // A baseline may be put into it.
+            moved: true,
             week: None,
         }
     }
