@@ -115,6 +115,12 @@ impl Members {
         0
     }
 
+    /// Whether anybody is busy with a class.
+    fn has(&self, class: Class) -> bool {
+        let at = self.busy.partition_point(|(((of, _), _), _)| *of < class);
+        self.busy.get(at).is_some_and(|(((of, _), _), _)| *of == class)
+    }
+
     fn put(&mut self, kind: Kind, level: u8) {
         match self.busy.binary_search_by_key(&(kind, level), |(key, _)| *key) {
             _ if level == 0 => {}
@@ -189,8 +195,13 @@ impl Peers {
 
     /// The rates of a class that are usual among the peers of a host, of packets and of octets; 0 where they say nothing.
     pub(crate) fn idea(&self, host: u128, class: Class, floor: f64) -> [f64; 2] {
-        for circle in self.circles_of(host).into_iter().flatten() {
-            let Some(members) = self.circles.get(&circle) else { continue };
+        let members = |circle| self.circles.get(&circle).map(|members| (circle, members));
+        let circles = self.circles_of(host).map(|circle| circle.and_then(members));
+        // Mostly nobody is busy with it: then there is nothing to count.
+        if !circles.iter().flatten().any(|(_, members)| members.has(class)) {
+            return [0.0; 2];
+        }
+        for (circle, members) in circles.into_iter().flatten() {
             let count = members.count(circle);
             if count >= MEMBERS_MIN {
                 let median = |measure| season::rate_of(members.median((class, measure), count));
