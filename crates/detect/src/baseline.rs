@@ -1,15 +1,17 @@
 //! What is normal for one host and class: one door, so that better memories can stand behind it.
 //!
-//! A slowly fading maximum of ten-second rates for each hour of the day. A window teaches at most one and a half times what
+//! A slowly fading maximum of ten-second rates for each hour of the day, and for networks of each hour of the week too, which
+//! is asked first: a first week is judged by the days before. A window teaches at most one and a half times what
 //! was known, so that an attacker who ramps up teaches little at a time; while something accumulates in the test, nothing is
 //! learned. Beside the rate the noise is learned: how much more than a count's own the amounts of single ticks scatter.
 
-use alloc::format;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
 use base::{Span, Timestamp};
+
+use crate::season::{Day, Week};
 
 /// Rates are averaged over this.
 const WINDOW: Span = Span::from_secs(10);
@@ -19,8 +21,6 @@ const FIRST: Span = Span::from_secs(2);
 const HALF_LIFE_SECS: f32 = 7.0 * 86_400.0;
 /// A window teaches at most this many times what was known.
 const STEP_MAX: f32 = 1.5;
-/// Hours told apart.
-const HOURS: usize = 24;
 
 /// The learned rate of one stream, in any unit per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,10 +38,10 @@ pub struct Baseline {
     begun: u32,
     /// What is expected comes from less than a window.
     early: bool,
-    /// The hour that `hours` was last written for, plus one.
+    /// The hour that was last written for, plus one: of the week, where that is remembered, else of the day.
     hour: u8,
-    /// The fading maximum of each hour, as [`Scaled`].
-    hours: [Scaled; HOURS],
+    /// The fading maximum of each hour.
+    hours: Day,
 }
 
 /// A baseline as it is kept over a restart: short, for there are many. The window being filled is lost.
@@ -50,39 +50,13 @@ struct Saved(f32, f32, u8, String);
 
 impl From<Baseline> for Saved {
     fn from(b: Baseline) -> Self {
-        let known = b.hours.iter().rposition(|slot| slot.0 > 0).map_or(0, |at| at + 1);
-        let hours = b.hours.iter().take(known).map(|slot| format!("{:02x}", slot.0)).collect();
-        Self(b.high, b.noise, b.hour, hours)
+        Self(b.high, b.noise, b.hour, b.hours.into())
     }
 }
 
 impl From<Saved> for Baseline {
-    fn from(Saved(high, noise, hour, text): Saved) -> Self {
-        let mut baseline = Self { high, noise, hour, ..Self::default() };
-        for (slot, digits) in baseline.hours.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let parsed = core::str::from_utf8(digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok());
-            *slot = Scaled(parsed.unwrap_or(0));
-        }
-        baseline
-    }
-}
-
-/// A rate on a scale of eighths of an octave; 0: nothing known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Scaled(u8);
-
-impl Scaled {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
-    fn of(rate: f32) -> Self {
-        if rate <= 0.0 {
-            Self(0)
-        } else {
-            Self((8.0 * libm::log2f(rate + 1.0) + 0.5).clamp(1.0, 255.0) as u8)
-        }
-    }
-
-    fn rate(self) -> f32 {
-        if self.0 == 0 { 0.0 } else { libm::exp2f(f32::from(self.0) / 8.0) - 1.0 }
+    fn from(Saved(high, noise, hour, hours): Saved) -> Self {
+        Self { high, noise, hour, hours: hours.into(), ..Self::default() }
     }
 }
 
@@ -100,6 +74,22 @@ impl Baseline {
         f64::from(self.high)
     }
 
+    /// What the stream itself has shown around this hour of the day, as a level of half octaves ([`crate::season::rate_of`]);
+    /// 0: nothing.
+    pub fn level(&self) -> u8 {
+        self.hour.checked_sub(1).map_or(0, |hour| self.hours.level(hour))
+    }
+
+    /// Whether counting has begun and nothing is known yet.
+    pub fn is_waiting(&self) -> bool {
+        self.begun != 0 && self.high <= 0.0
+    }
+
+    /// The highest rate of any hour that is remembered.
+    pub fn highest(&self) -> f64 {
+        f64::from(self.high).max(self.hours.highest())
+    }
+
     /// Variance over mean of the amounts of single ticks, in the unit of the amounts; 0: not known yet.
     #[inline]
     pub fn noise(&self) -> f64 {
@@ -109,6 +99,19 @@ impl Baseline {
     /// Counts the `amount` of a `tick` that ended at `now`; nothing is learned from a window in which `frozen` was ever said.
     #[inline]
     pub fn learn(&mut self, now: Timestamp, tick: Span, amount: f64, frozen: bool) {
+        self.learn_weekly(now, tick, amount, frozen, None);
+    }
+
+    /// [`Self::learn`], with a memory of the hours of the week where there is one. Tells whether a window was full.
+    #[inline]
+    pub fn learn_weekly(
+        &mut self,
+        now: Timestamp,
+        tick: Span,
+        amount: f64,
+        frozen: bool,
+        week: Option<&mut Week>,
+    ) -> bool {
         let now_ms = millis(now);
         #[expect(clippy::cast_possible_truncation, reason = "a sum of ten seconds needs no more digits")]
         let amount = amount.max(0.0) as f32;
@@ -116,11 +119,12 @@ impl Baseline {
             self.begun = now_ms;
             self.sum = if frozen { 0.0 } else { amount };
             self.squares = self.sum * self.sum;
-            return;
+            return false;
         }
         let age = now_ms.wrapping_sub(self.begun);
-        if u64::from(age) >= WINDOW.nanos() / 1_000_000 {
-            self.close(now, tick, age);
+        let full = u64::from(age) >= WINDOW.nanos() / 1_000_000;
+        if full {
+            self.close(now, tick, age, week);
         } else if self.high == 0.0 && u64::from(age) >= FIRST.nanos() / 1_000_000 {
             // Better an early idea than none; the first whole window corrects it.
             self.high = self.sum / seconds(age);
@@ -128,10 +132,11 @@ impl Baseline {
         }
         self.sum += amount;
         self.squares += amount * amount;
+        full
     }
 
     /// The window is full: it teaches, and what is expected follows the hours.
-    fn close(&mut self, now: Timestamp, tick: Span, age: u32) {
+    fn close(&mut self, now: Timestamp, tick: Span, age: u32, mut week: Option<&mut Week>) {
         let secs = seconds(age);
         #[expect(clippy::cast_possible_truncation, reason = "a length of a tick")]
         let ticks = secs / tick.as_secs_f64() as f32;
@@ -145,22 +150,20 @@ impl Baseline {
         let taught = if self.high > 0.0 { rate.min(self.high * STEP_MAX) } else { rate };
         let faded = if self.early { 0.1 } else { libm::exp2f(-secs / HALF_LIFE_SECS) } * self.high;
         self.early = false;
-        let hour = u8::try_from(now.secs() / 3600 % HOURS as u64).unwrap_or(0);
-        let at = |offset: usize| (usize::from(hour) + HOURS + offset - 1) % HOURS;
-        if self.hour != hour + 1 {
-            // A day has passed since this hour was last here: an eighth of an octave is what fades in one.
-            if let Some(slot) = self.hours.get_mut(usize::from(hour)) {
-                *slot = Scaled(slot.0.saturating_sub(1));
-            }
-            self.hour = hour + 1;
-            let around = (0..3).filter_map(|offset| self.hours.get(at(offset))).max().copied();
-            let known = around.unwrap_or_default().rate();
-            self.high = if known > 0.0 { known.max(taught) } else { faded.max(taught) };
+        let (of_day, of_week) = (Day::hour(now), Week::hour(now));
+        let hour = if week.is_some() { of_week } else { of_day };
+        self.high = if self.hour == hour + 1 {
+            faded.max(taught)
         } else {
-            self.high = faded.max(taught);
-        }
-        if let Some(slot) = self.hours.get_mut(usize::from(hour)) {
-            *slot = (*slot).max(Scaled::of(taught));
+            self.hour = hour + 1;
+            let by_day = self.hours.enter(of_day);
+            let by_week = week.as_mut().map_or(0.0, |week| week.enter(of_week));
+            let known = [by_week, by_day, faded].into_iter().find(|rate| *rate > 0.0);
+            known.unwrap_or(0.0).max(taught)
+        };
+        self.hours.teach(of_day, taught);
+        if let Some(week) = week {
+            week.teach(of_week, taught);
         }
         self.begun = millis(now);
         (self.sum, self.squares) = (0.0, 0.0);
@@ -236,6 +239,50 @@ mod tests {
         assert!(even.noise() < 1.0, "{}", even.noise());
         assert!((300.0..500.0).contains(&bursts.noise()), "{}", bursts.noise());
         assert!((even.expected() / bursts.expected() - 1.0).abs() < 0.3);
+    }
+
+    #[test]
+    fn a_rush_of_one_day_of_the_week_is_expected_on_that_day_only() {
+        // A busy hour on Mondays, else quiet; 2026-11-23 was a Monday.
+        let monday = 1_795_392_000;
+        let (mut by_week, mut by_day, mut week) = (Baseline::default(), Baseline::default(), Week::default());
+        let hour = |b: &mut Baseline, week: Option<&mut Week>, day: u64, rate: f64| {
+            let mut week = week;
+            for s in (0..3600).step_by(5) {
+                let now = Timestamp::from_secs(monday + day * 86_400 + 8 * 3600 + s);
+                b.learn_weekly(now, Span::from_secs(5), 5.0 * rate, false, week.as_deref_mut());
+            }
+        };
+        for day in 0..14 {
+            let rate = if day % 7 == 0 { 1000.0 } else { 50.0 };
+            hour(&mut by_week, Some(&mut week), day, rate);
+            hour(&mut by_day, None, day, rate);
+        }
+        // Sunday has just been; what is expected at the next Monday's first window?
+        assert!(by_week.expected() < 60.0, "a Sunday: {}", by_week.expected());
+        assert!(by_day.expected() > 500.0, "by the day alone it is a rush hour: {}", by_day.expected());
+        let kept = Week::from(String::from(week));
+        let (mut again, mut week) = (Baseline::from(Saved::from(by_week)), kept);
+        for s in [0, 5, 10] {
+            let now = Timestamp::from_secs(monday + 14 * 86_400 + 8 * 3600 + s);
+            again.learn_weekly(now, Span::from_secs(5), 250.0, false, Some(&mut week));
+        }
+        assert!((650.0..1000.0).contains(&again.expected()), "the next Monday: {}", again.expected());
+    }
+
+    #[test]
+    fn what_was_kept_by_the_day_serves_the_first_week() {
+        let mut b = Baseline::default();
+        steady(&mut b, 86_400 + 8 * 3600, 3600, 1000.0);
+        steady(&mut b, 86_400 + 12 * 3600, 3600, 10.0);
+        let mut kept: Baseline = Saved::from(b).into();
+        let mut week = Week::default();
+        for s in 0..30 {
+            let now = Timestamp::from_secs(2 * 86_400 + 8 * 3600 + s);
+            kept.learn_weekly(now, SECOND, 10.0, false, Some(&mut week));
+        }
+        assert!((800.0..1100.0).contains(&kept.expected()), "{}", kept.expected());
+        assert!(kept.highest() >= kept.expected());
     }
 
     #[test]

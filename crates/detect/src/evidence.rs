@@ -9,6 +9,7 @@ use base::prefix::wide;
 use wire::packet::flags;
 
 use crate::class::Class;
+use crate::measure::Measure;
 use crate::sample::Sample;
 
 /// The sum from which a stream is called an attack.
@@ -30,13 +31,15 @@ pub struct Term {
 pub struct Evidence {
     /// The class.
     pub class: Class,
-    /// Packets/s in the busiest part of the last second.
+    /// What the rates are measured in.
+    pub measure: Measure,
+    /// Rate in the busiest part of the last second.
     pub rate: f64,
-    /// Packets/s below which nothing is an attack.
+    /// Rate below which nothing is an attack.
     pub floor: f64,
-    /// Packets/s that are normal here.
+    /// Rate that is normal here.
     pub normal: f64,
-    /// Packets/s of the class, suspect or not, that this target is used to.
+    /// Rate of the class, suspect or not, that this target is used to.
     pub usual: f64,
     /// The sequential test's value, in units of its threshold.
     pub test: f64,

@@ -8,6 +8,7 @@ use base::prefix::wide;
 use telemetry::record::{Detail, Record, Snip};
 use wire::Headers;
 
+use crate::cell::Lasting;
 use crate::class::{COUNT, Class};
 
 /// One packet or flow kept as an example.
@@ -35,6 +36,12 @@ pub struct Sample {
     pub outgoing: bool,
     /// Whether the receiver had not spoken to the sender before; always false where pairs are not watched.
     pub unsolicited: bool,
+    /// How long a flow lasted, in ticks.
+    pub lasting: Lasting,
+    /// Whether nobody knows how many packets it stands for.
+    pub unscaled: bool,
+    /// Whether the counters of the exporter that told of it belie it.
+    pub doubtful: bool,
 }
 
 /// The `K` samples with the smallest keyed hashes: a commutative, idempotent choice.

@@ -136,7 +136,7 @@ impl Shard {
             Detail::Packet => Lasting::default(),
             Detail::Flow => Lasting::of(record.end.since(record.start), self.tick),
         };
-        let count = Count { record, touch, several };
+        let count = Count { record, touch, several, lasting };
         let asked = Touch { unsolicited: false, ..touch };
         if to_own {
             let class = self.classifier.received(headers, several);
@@ -223,7 +223,7 @@ impl Shard {
     /// What is kept of packets towards a possible victim, besides counts.
     #[inline]
     fn victim(&mut self, host: u128, source: u128, side: Side, class: Class, count: &Count<'_>) {
-        let Count { record, touch, several } = *count;
+        let Count { record, touch, several, lasting } = *count;
         if self.exact {
             if self.sources.len() < SOURCES_MAX {
                 let unsolicited = if touch.unsolicited { touch.packets } else { 0 };
@@ -248,6 +248,9 @@ impl Shard {
                 entry: (record.exporter, record.input_if),
                 outgoing: side == Side::ReceivedFromUs,
                 unsolicited: touch.unsolicited,
+                lasting,
+                unscaled: touch.unscaled,
+                doubtful: touch.doubtful,
             };
             self.samples.offer(bin, hash, sample);
         }
@@ -258,6 +261,7 @@ struct Count<'a> {
     record: &'a Record,
     touch: Touch,
     several: bool,
+    lasting: Lasting,
 }
 
 /// Whether this packet makes later packets of the other side expected: a reset or an ICMP error is only an echo of what

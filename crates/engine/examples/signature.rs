@@ -53,6 +53,9 @@ fn main() {
                 entry: (0, None),
                 outgoing: false,
                 unsolicited: false,
+                lasting: detect::cell::Lasting::default(),
+                unscaled: false,
+                doubtful: false,
             };
             if nature == Nature::Attack && target.contains(r.headers.dst) {
                 attack.push(sample);

@@ -14,6 +14,7 @@ use crate::outcome::Counters;
 use crate::pour::Pours;
 use crate::report::{self, Severity};
 use crate::scan::Scans;
+use crate::sender::Senders;
 use crate::settings::{Profile, Settings};
 use crate::silence::{Feed, Heard, Silence};
 use crate::target::TargetKey;
@@ -84,6 +85,7 @@ pub struct Engine {
     pub(crate) watch: Watch,
     pub(crate) conducts: Conducts,
     pub(crate) scans: Scans,
+    senders: Senders,
     pub(crate) ring: Ring,
     pours: Pours,
     pub(crate) reservoir: reservoir::Reservoir,
@@ -109,6 +111,7 @@ impl Engine {
             watch: Watch::new(&settings, seed.clone()),
             conducts: Conducts::new(seed.clone()),
             scans: Scans::new(seed.clone()),
+            senders: Senders::new(&settings, seed.clone()),
             ring: Ring::new(settings.profile.is_exact()),
             pours: Pours::default(),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
@@ -170,22 +173,6 @@ impl Engine {
     /// The latest time the core was told.
     pub const fn now(&self) -> Timestamp {
         self.now
-    }
-
-    /// What was learned as normal, where it says more than the floor does.
-    pub(crate) fn learned(&self) -> Vec<(TargetKey, Class, detect::baseline::Baseline)> {
-        self.watch.learned(&self.settings)
-    }
-
-    /// Puts back what was learned.
-    pub(crate) fn relearn(
-        &mut self,
-        key: TargetKey,
-        class: Class,
-        baseline: detect::baseline::Baseline,
-        at: Timestamp,
-    ) {
-        self.watch.relearn(key, class, baseline, at);
     }
 
     /// Targets under watch.
@@ -257,6 +244,7 @@ impl Engine {
         }
         let doings = std::mem::take(&mut tick.counts.conducts);
         let scans = self.scans.tick(&self.settings, &tick);
+        let excesses = self.senders.tick(&self.settings, &tick);
         for old in self.ring.push(tick) {
             self.reservoir.take(&old, &self.incidents, &frozen);
         }
@@ -270,6 +258,12 @@ impl Engine {
         }
         for scan in scans {
             self.scanned(until, scan);
+        }
+        for incident in self.incidents.iter_mut().filter(|i| i.by_limit) {
+            incident.culprits.retain(|host, ()| self.senders.is_above(*host));
+        }
+        for excess in excesses {
+            self.exceeded(until, excess);
         }
         self.pending = if self.settings.profile.is_exact() { candidates } else { Vec::new() };
         self.review(until);

@@ -20,7 +20,8 @@ impl Frozen {
     /// The places of these attacks; `all` where too much telemetry is missing to learn from the rest.
     pub(crate) fn of(incidents: &[Incident], all: bool) -> Self {
         let areas = |direction: Direction| {
-            let of = incidents.iter().filter(move |i| i.key.direction == direction);
+            // Where a host sends too much to everybody, everybody else is as usual.
+            let of = incidents.iter().filter(move |i| i.key.direction == direction && !i.by_limit);
             joined(of.flat_map(|i| i.areas.iter().map(hosts)).collect())
         };
         Self { incoming: areas(Direction::In), outgoing: areas(Direction::Out), all }

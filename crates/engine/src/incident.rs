@@ -96,6 +96,8 @@ pub(crate) struct Incident {
     pub(crate) connections: (u64, u64),
     /// What its rules were seen to hit.
     pub(crate) outcomes: Outcomes,
+    /// Whether it is known by own hosts that send more than their fixed limits: these are its culprits while they do.
+    pub(crate) by_limit: bool,
     absorbed: Timestamp,
     /// Tick that held packets of it last: later than `last` where that is told late.
     fed: Timestamp,
@@ -164,6 +166,7 @@ impl Incident {
             culprits: Map::new(seed.clone()),
             connections: (0, 0),
             outcomes: Outcomes::default(),
+            by_limit: false,
             absorbed: Timestamp::ZERO,
             fed: Timestamp::ZERO,
         }
@@ -178,12 +181,16 @@ impl Incident {
 
     /// Whether this target's packets belong to the attack.
     pub(crate) fn covers(&self, key: &TargetKey) -> bool {
-        !self.is_scan()
+        !self.is_by_sender()
             && self.key.direction == key.direction
             && self.areas.iter().any(|area| area.covers(&prefix(key)))
     }
 
     /// Whether it is known by the own host that sends it: then what others send to the same place is not of it.
+    pub(crate) fn is_by_sender(&self) -> bool {
+        self.by_limit || self.is_scan()
+    }
+
     pub(crate) fn is_scan(&self) -> bool {
         self.vectors.iter().any(|v| v.by_culprit && v.name == scan::NAME)
     }

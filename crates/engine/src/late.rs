@@ -274,18 +274,33 @@ impl Host {
     }
 }
 
-/// The test of one stream, run over past seconds.
+/// The tests of one stream, run over past seconds.
 struct Run<'a> {
     stream: &'a Stream,
-    cusum: Cusum,
+    /// Of packets, and of octets.
+    tests: [Cusum; 2],
     onset: Timestamp,
+    /// Packets.
     suspect: f64,
-    rate: f64,
+    rates: [f64; 2],
+    /// Packets behind one observation when last there was one.
+    scale: f64,
 }
 
 impl<'a> Run<'a> {
     fn new(stream: &'a Stream) -> Self {
-        Self { stream, cusum: Cusum::default(), onset: Timestamp::ZERO, suspect: 0.0, rate: 0.0 }
+        Self {
+            stream,
+            tests: Default::default(),
+            onset: Timestamp::ZERO,
+            suspect: 0.0,
+            rates: [0.0; 2],
+            scale: 1.0,
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        self.tests.iter().all(Cusum::is_zero)
     }
 
     fn step(
@@ -298,34 +313,41 @@ impl<'a> Run<'a> {
     ) {
         let normal = Watch::normal(settings, key, self.stream);
         let Some(c) = counts.filter(|c| c.received.packets > 0) else {
-            return self.cusum.idle(1.0, normal, 1.0);
+            let tests = self.tests.iter_mut().zip(normal);
+            return tests.for_each(|(test, normal)| test.idle(1.0, normal / self.scale, 1.0));
         };
         let family = vector::family(c.class);
         let suspect = (family.suspect)(&others.counts(false, c));
-        let weighted = if suspect > 0.0 { suspect * watch::weight(&c.received) } else { suspect };
-        let scale = watch::scale(&c.received);
-        let phi = watch::phi(family.excuses, self.stream, scale);
-        let was_zero = self.cusum.is_zero();
-        self.cusum.update(weighted / scale, normal / scale, phi, 4.0 * threshold);
-        if self.cusum.is_zero() {
-            (self.suspect, self.rate) = (0.0, 0.0);
-        } else {
-            if was_zero {
-                self.onset = c.received.first;
-            }
-            self.suspect += suspect.max(0.0);
-            self.rate = self.rate.max(suspect);
+        let length = watch::length(&c.received);
+        let amounts = [suspect, suspect * length];
+        self.scale = watch::scale(&c.received);
+        let phis = watch::phis(family.excuses, self.stream, self.scale, length);
+        let was_calm = self.is_calm();
+        for (((test, amount), normal), phi) in self.tests.iter_mut().zip(amounts).zip(normal).zip(phis) {
+            test.update(amount / self.scale, normal / self.scale, phi, 4.0 * threshold);
         }
+        if self.is_calm() {
+            (self.suspect, self.rates) = (0.0, [0.0; 2]);
+            return;
+        }
+        if was_calm {
+            self.onset = c.received.first;
+        }
+        self.suspect += suspect.max(0.0);
+        self.rates.iter_mut().zip(amounts).for_each(|(rate, amount)| *rate = rate.max(amount));
     }
 
     fn candidate(self, settings: &Settings, key: TargetKey, threshold: f64) -> Option<Candidate> {
-        let test = self.cusum.value() / threshold;
+        let tests = self.tests.map(|test| test.value() / threshold);
+        let normal = Watch::normal(settings, &key, self.stream);
+        let (measure, test, rate, normal) = watch::stronger(tests, self.rates, normal);
         (test > 1.0).then(|| Candidate {
             key,
             class: self.stream.class,
             test,
-            rate: self.rate,
-            normal: Watch::normal(settings, &key, self.stream),
+            measure,
+            rate,
+            normal,
             onset: self.onset,
             risen: self.onset,
             suspect: self.suspect,

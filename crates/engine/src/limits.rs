@@ -1,7 +1,8 @@
 //! Fixed limits per group of hosts, as migrating operators expect them: beside what is learned, through the same door.
 //!
 //! A limit is exceeded when the rate of the last second is above it by more than the sampling explains (two standard
-//! deviations), whatever is usual for the host.
+//! deviations), whatever is usual for the host. What a host receives is measured by the watch over victims, what it sends to
+//! foreign hosts by the watch over senders.
 
 use base::prefix::{PrefixTable, narrow};
 use detect::class::Class;
@@ -14,7 +15,7 @@ use crate::target::TickCounts;
 const KINDS: usize = 6;
 const NAMES: [&str; KINDS] = ["all", "tcp", "udp", "icmp", "syn", "fragment"];
 
-/// What a host received lately, by kind: packets, octets and samples, faded over a second.
+/// What a host received or sent lately, by kind: packets, octets and samples, faded over a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Totals([[f32; 3]; KINDS]);
 
@@ -34,33 +35,61 @@ pub(crate) struct Exceeded {
 }
 
 /// Whose limits hold where.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Book {
     groups: Vec<Group>,
     by_network: PrefixTable<usize>,
     default: Option<usize>,
+    direction: Direction,
+}
+
+/// The limits that hold for one host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held<'a> {
+    group: &'a str,
+    limits: &'a Limits,
+    direction: Direction,
 }
 
 impl Book {
-    pub(crate) fn new(groups: &[Group]) -> Self {
-        let limited = |group: &&Group| group.incoming != Limits::default();
-        let groups: Vec<Group> = groups.iter().filter(limited).cloned().collect();
+    /// Of the groups; a nearer one without limits of a direction frees its members from those of a wider one.
+    pub(crate) fn new(groups: &[Group], direction: Direction) -> Self {
+        let limited = groups.iter().any(|group| *group.limits(direction) != Limits::default());
+        let groups: Vec<Group> = if limited { groups.to_vec() } else { Vec::new() };
         let named = groups.iter().enumerate();
         let networks = named.flat_map(|(at, group)| group.networks.iter().map(move |network| (*network, at)));
         Self {
             by_network: PrefixTable::new(networks),
             default: groups.iter().position(|group| group.name == Group::DEFAULT),
             groups,
+            direction,
         }
     }
 
-    /// The group whose limits hold for traffic to this host.
-    pub(crate) fn of(&self, host: u128, direction: Direction) -> Option<&Group> {
-        if self.groups.is_empty() || direction == Direction::Out {
+    /// Whether no limits hold anywhere.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// What holds for a host's traffic in the book's direction.
+    pub(crate) fn of(&self, host: u128) -> Option<Held<'_>> {
+        if self.groups.is_empty() {
             return None;
         }
         let at = self.by_network.longest(narrow(host)).copied().or(self.default)?;
-        self.groups.get(at)
+        let group = self.groups.get(at)?;
+        let limits = group.limits(self.direction);
+        let held = Held { group: &group.name, limits, direction: self.direction };
+        (*limits != Limits::default()).then_some(held)
+    }
+}
+
+impl Held<'_> {
+    /// By kind, in the order of [`NAMES`].
+    const fn each(&self) -> [Limit; KINDS] {
+        let limits = self.limits;
+        let all = Limit { pps: limits.pps, bps: limits.bps };
+        [all, limits.tcp, limits.udp, limits.icmp, limits.syn, limits.fragment]
     }
 }
 
@@ -74,8 +103,18 @@ impl Totals {
         self.0.iter_mut().flatten().for_each(|sum| *sum *= factor);
     }
 
+    /// The largest part of any of these limits that was lately reached, the sampling's luck included.
+    pub(crate) fn reached(&self, held: Held<'_>) -> f64 {
+        let part = |rate: f32, limit: Option<f64>| limit.map_or(0.0, |limit| f64::from(rate) / limit);
+        let of_kind = self.0.iter().zip(held.each());
+        let parts = of_kind.map(|([packets, octets, _], limit)| {
+            part(*packets, limit.pps).max(part(8.0 * octets, limit.bps))
+        });
+        parts.fold(0.0, f64::max)
+    }
+
     /// Takes a tick's counts; gives the limit that is exceeded most, if any is.
-    pub(crate) fn tick(&mut self, group: &Group, counts: &[TickCounts]) -> Option<Exceeded> {
+    pub(crate) fn tick(&mut self, held: Held<'_>, counts: &[TickCounts]) -> Option<Exceeded> {
         let mut top: [(u64, Option<Class>); KINDS] = Default::default();
         for c in counts.iter().filter(|c| c.received.packets > 0 && c.received.unscaled == 0) {
             let of = kinds(c.class);
@@ -86,10 +125,11 @@ impl Totals {
                 }
             }
         }
-        let limits = &group.incoming;
-        let all = Limit { pps: limits.pps, bps: limits.bps };
-        let each = [all, limits.tcp, limits.udp, limits.icmp, limits.syn, limits.fragment];
-        let of_kind = self.0.iter().zip(each).zip(NAMES).zip(top);
+        let way = match held.direction {
+            Direction::In => "",
+            Direction::Out => " sent",
+        };
+        let of_kind = self.0.iter().zip(held.each()).zip(NAMES).zip(top);
         let exceeded = of_kind.filter_map(|(((sum, limit), name), (_, class))| {
             let [packets, octets, samples] = sum.map(f64::from);
             let sure = 1.0 - 2.0 / samples.max(4.0).sqrt();
@@ -101,8 +141,8 @@ impl Totals {
             let ((times, rate, limit), unit) =
                 by_packets.into_iter().chain(by_bits).max_by(|a, b| a.0.0.total_cmp(&b.0.0))?;
             let text = format!(
-                "{rate:.0} {unit} ({name}), above the limit of {limit:.0} that group \"{}\" has",
-                group.name
+                "{rate:.0} {unit} ({name}){way}, above the limit of {limit:.0} that group \"{}\" has",
+                held.group
             );
             Some(Exceeded { text, times, class: class?, rate: packets, limit })
         });
@@ -140,6 +180,11 @@ mod tests {
         }
     }
 
+    fn told(limits: Limits, counts: &[TickCounts]) -> Option<Exceeded> {
+        let held = Held { group: "web", limits: &limits, direction: Direction::In };
+        Totals::default().tick(held, counts)
+    }
+
     fn group(incoming: Limits) -> Group {
         Group {
             name: "web".into(),
@@ -156,9 +201,8 @@ mod tests {
             udp: Limit { pps: Some(10_000.0), bps: None },
             ..Limits::default()
         };
-        let told = Totals::default()
-            .tick(&group(limits), &[counts(Class::UDP_OTHER, 60, 60_000), counts(Class::TCP_DATA, 5, 5_000)])
-            .unwrap();
+        let told =
+            told(limits, &[counts(Class::UDP_OTHER, 60, 60_000), counts(Class::TCP_DATA, 5, 5_000)]).unwrap();
         assert_eq!(told.class, Class::UDP_OTHER);
         assert!(told.text.contains("(udp), above the limit of 10000"), "{}", told.text);
     }
@@ -166,15 +210,14 @@ mod tests {
     #[test]
     fn what_the_sampling_explains_exceeds_nothing() {
         let limits = Limits { pps: Some(10_000.0), ..Limits::default() };
-        assert_eq!(Totals::default().tick(&group(limits), &[counts(Class::UDP_OTHER, 12, 12_000)]), None);
-        assert!(Totals::default().tick(&group(limits), &[counts(Class::UDP_OTHER, 1_200, 12_000)]).is_some());
+        assert_eq!(told(limits, &[counts(Class::UDP_OTHER, 12, 12_000)]), None);
+        assert!(told(limits, &[counts(Class::UDP_OTHER, 1_200, 12_000)]).is_some());
     }
 
     #[test]
     fn bits_have_limits_too() {
         let limits = Limits { bps: Some(1e6), ..Limits::default() };
-        let told =
-            Totals::default().tick(&group(limits), &[counts(Class::UDP_OTHER, 1_000, 10_000)]).unwrap();
+        let told = told(limits, &[counts(Class::UDP_OTHER, 1_000, 10_000)]).unwrap();
         assert!(told.text.starts_with("8000000 bit/s"), "{}", told.text);
     }
 
@@ -182,11 +225,17 @@ mod tests {
     fn the_nearest_network_decides() {
         let mut other = group(Limits { pps: Some(1.0), ..Limits::default() });
         (other.name, other.networks) = (Group::DEFAULT.into(), Vec::new());
-        let book = Book::new(&[group(Limits { pps: Some(2.0), ..Limits::default() }), other]);
+        let mut free = group(Limits::default());
+        (free.name, free.networks) = ("free".into(), vec!["198.51.100.64/26".parse().unwrap()]);
+        let groups = [group(Limits { pps: Some(2.0), ..Limits::default() }), other, free];
+        let book = Book::new(&groups, Direction::In);
         let of = |text: &str| {
-            book.of(base::prefix::wide(text.parse().unwrap()), Direction::In).map(|g| g.name.as_str())
+            let addr = text.parse().unwrap();
+            book.of(base::prefix::wide(addr)).map(|held| held.group.to_owned())
         };
-        assert_eq!(of("198.51.100.7"), Some("web"));
-        assert_eq!(of("192.0.2.1"), Some("default"));
+        assert_eq!(of("198.51.100.7").as_deref(), Some("web"));
+        assert_eq!(of("192.0.2.1").as_deref(), Some("default"));
+        assert_eq!(of("198.51.100.70"), None, "a group without limits is free of those of a wider one");
+        assert!(Book::new(&groups, Direction::Out).is_empty(), "nobody has limits on what he sends");
     }
 }

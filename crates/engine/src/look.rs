@@ -4,6 +4,7 @@ use base::prefix::wide;
 use base::{Span, Timestamp};
 use detect::class::Class;
 use detect::evidence::{Evidence, Shape};
+use detect::measure::Measure;
 use detect::sample::Sample;
 use detect::vector;
 
@@ -38,14 +39,16 @@ impl Engine {
         let own = lately(class);
         Evidence {
             class,
+            measure: candidate.measure,
             rate: candidate.rate,
             floor: self.settings.profile.floor_pps(self.settings.floor) * vector::family(class).floor_factor,
             normal: candidate.normal,
-            usual: self
-                .watch
-                .target(&candidate.key)
-                .and_then(|t| t.stream(class))
-                .map_or(0.0, |s| s.usual.expected()),
+            usual: self.watch.target(&candidate.key).and_then(|t| t.stream(class)).map_or(0.0, |s| {
+                match candidate.measure {
+                    Measure::Packets => s.usual.expected(),
+                    Measure::Octets => s.usual_octets(),
+                }
+            }),
             test: candidate.test,
             received: own.received.into(),
             unsolicited: own.unsolicited.into(),

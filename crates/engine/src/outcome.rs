@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use base::prefix::wide;
 use base::{Prefix, Timestamp};
+use detect::cell::Lasting;
 use detect::class::Classifier;
 use detect::sample::{Bins, Sample};
 use detect::signature;
@@ -266,6 +267,9 @@ fn sample(discard: &Discard, classifier: &Classifier) -> Sample {
         entry: (record.exporter, record.input_if),
         outgoing: false,
         unsolicited: false,
+        lasting: Lasting::default(),
+        unscaled: false,
+        doubtful: record.doubtful,
     }
 }
 

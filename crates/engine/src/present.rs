@@ -2,6 +2,7 @@
 
 use base::prefix::{cover, narrow};
 use detect::class::Class;
+use detect::measure::OCTETS_UNIT;
 
 use crate::incident::{Incident, SourceState, VectorState};
 use crate::report::{Attack, Entry, Event, Nature, Severity, Sources, State, TopSource, Vector};
@@ -178,10 +179,11 @@ fn nature(incident: &Incident, settings: &Settings, vectors: &[Vector], count: u
 
 fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) -> Vec<String> {
     let mut lines = vec![format!(
-        "profile {}: at least {} packets and {:.0} packets/s of one class towards one target, ticks of {}",
+        "profile {}: at least {} packets and {:.0} packets/s or {:.1} Mbit/s of one class towards one target, ticks of {}",
         settings.profile.name(),
         settings.profile.packets_min(),
         settings.profile.floor_pps(settings.floor),
+        settings.profile.floor_pps(settings.floor) * OCTETS_UNIT * 8.0 / 1e6,
         settings.tick
     )];
     for state in states.iter().filter(|state| !state.terms.is_empty()) {

@@ -2,13 +2,14 @@
 
 use base::Prefix;
 use base::map::{Map, Seed};
-use base::prefix::{bits_of, narrow, wide};
+use base::prefix::wide;
 use base::{Span, Timestamp};
 use detect::cell::{CellKey, Side};
 use detect::class::Class;
 use detect::evidence::{self, Term};
 use detect::vector::scan::{self, Asking};
 
+use crate::reach;
 use crate::settings::{Profile, Settings};
 use crate::tick::Tick;
 
@@ -20,8 +21,6 @@ const PLACES_MAX: usize = 1 << 14;
 const FADE: Span = Span::from_secs(4);
 /// Whoever asked fewer than this lately begins anew.
 const LATELY_MIN: f64 = 2.0;
-/// One of so many places may lie outside what is scanned.
-const NEARLY_PARTS: usize = 30;
 /// An asker is judged this often.
 const JUDGE_EVERY: Span = Span::from_millis(250);
 /// SYNs looked at before anything is said, in a capture and live.
@@ -147,30 +146,7 @@ impl Asker {
 
     /// The smallest prefix that holds nearly all that was asked: what an honest program of the same host asks is left out.
     fn target(&self) -> Option<Prefix> {
-        let mut hosts: Vec<u128> = self.places.sorted().into_iter().map(|((host, _), _)| *host).collect();
-        let left_out = hosts.len() / NEARLY_PARTS;
-        // Of both families, the one with more.
-        let v6 = hosts.iter().filter(|host| narrow(**host).is_ipv6()).count();
-        let mostly_v6 = v6 * 2 > hosts.len();
-        hosts.retain(|host| narrow(*host).is_ipv6() == mostly_v6);
-        let mut rest = hosts.as_slice();
-        let mut out = 0;
-        loop {
-            let (first, last) = (rest.first()?, rest.last()?);
-            let whole = Prefix::host(narrow(*first)).join(&Prefix::host(narrow(*last)))?;
-            let upper = rest.partition_point(|host| {
-                let half = Prefix::of(narrow(*host), (whole.bits() + 1).min(bits_of(narrow(*host))));
-                half.addr() == whole.addr()
-            });
-            let (lower, higher) = rest.split_at_checked(upper)?;
-            let (larger, smaller) =
-                if lower.len() >= higher.len() { (lower, higher) } else { (higher, lower) };
-            if whole.is_host() || out + smaller.len() > left_out {
-                return Some(whole);
-            }
-            out += smaller.len();
-            rest = larger;
-        }
+        reach::nearly_all(self.places.sorted().into_iter().map(|((host, _), _)| *host).collect())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "shares of counts")]

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use base::{Prefix, Span};
 
+use crate::report::Direction;
+
 pub use detect::profile::{Floor, Profile};
 
 /// How far the engine may go.
@@ -57,7 +59,7 @@ pub struct Group {
     pub networks: Vec<Prefix>,
     /// For traffic towards each member.
     pub incoming: Limits,
-    /// For traffic from each member.
+    /// For what each member sends to foreign hosts; where no networks are the operator's own, nobody is foreign.
     pub outgoing: Limits,
 }
 
@@ -92,6 +94,14 @@ pub struct Limit {
 impl Group {
     /// Name of the group of everything else.
     pub const DEFAULT: &str = "default";
+
+    /// Its limits for one direction.
+    pub(crate) const fn limits(&self, direction: Direction) -> &Limits {
+        match direction {
+            Direction::In => &self.incoming,
+            Direction::Out => &self.outgoing,
+        }
+    }
 
     /// Whose limits hold for an address: those of the most specific network, else those of the default group.
     pub fn of(groups: &[Self], address: IpAddr) -> Option<&Self> {

@@ -8,6 +8,7 @@ use base::{Prefix, Timestamp};
 use detect::baseline::Baseline;
 use detect::class::{COUNT, Class};
 use detect::evidence::Term;
+use detect::season::Week;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Engine, RestoreError};
@@ -31,6 +32,9 @@ struct Snapshot {
     baselines: Vec<SavedBaseline>,
     #[serde(default)]
     exporters: Vec<(IpAddr, Memory)>,
+    /// Hosts seen among the peers of busy ones.
+    #[serde(default)]
+    peers: Vec<(String, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +66,7 @@ struct SavedIncident {
     doubtful: u64,
     #[serde(default)]
     withdrawn: Vec<Withdrawn>,
+    by_limit: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +88,12 @@ struct SavedBaseline {
     direction: Direction,
     class: String,
     baseline: Baseline,
+    /// Of octets; versions before had one for both.
+    #[serde(default)]
+    octets: Option<Baseline>,
+    /// The hours of the week, of what is suspect by measure, and of all; versions before knew those of the day alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    week: Option<Box<[Week; 3]>>,
 }
 
 /// A class by its stable name: numbers may move between versions.
@@ -103,16 +114,20 @@ impl Engine {
             incidents: self.incidents.iter().map(|i| save(i, self.silence())).collect(),
             ended: self.ended.iter().cloned().collect(),
             baselines: self
-                .learned()
+                .watch
+                .learned(&self.settings)
                 .into_iter()
-                .map(|(key, class, baseline)| SavedBaseline {
+                .map(|(key, stream)| SavedBaseline {
                     target: crate::tick::prefix(&key),
                     direction: key.direction,
-                    class: class.name().to_string(),
-                    baseline,
+                    class: stream.class.name().to_string(),
+                    baseline: stream.baselines[0],
+                    octets: Some(stream.baselines[1]),
+                    week: stream.week.clone(),
                 })
                 .collect(),
             exporters: self.silence().saved(),
+            peers: self.watch.peers.saved(&self.settings),
         };
         serde_json::to_vec(&snapshot).expect("maps have string keys and numbers are finite")
     }
@@ -133,9 +148,13 @@ impl Engine {
         engine.rehear(Silence::of(saved.exporters));
         for b in saved.baselines {
             if let Some(class) = class_named(&b.class) {
-                engine.relearn(key_of(b.target, b.direction), class, b.baseline, saved.now);
+                let stream = (key_of(b.target, b.direction), class);
+                let baselines = [b.baseline, b.octets.unwrap_or(b.baseline)];
+                engine.watch.relearn(&engine.settings, stream, (baselines, b.week), saved.now);
             }
         }
+        engine.watch.recount();
+        engine.watch.peers.restore(&saved.peers, &engine.settings);
         Ok(engine)
     }
 }
@@ -181,6 +200,7 @@ fn save(i: &Incident, silence: &Silence) -> SavedIncident {
         rules_explain: i.rules_explain.clone(),
         doubtful: i.doubtful,
         withdrawn: i.outcomes.withdrawn.clone(),
+        by_limit: i.by_limit,
         witnesses: i.sight.weights(silence, &i.entries).into_iter().collect(),
     }
 }
@@ -211,7 +231,11 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
         i.sources.insert(wide(addr), crate::incident::SourceState { packets, established });
     }
     i.sources_beyond = saved.sources_beyond;
-    i.add_culprits(saved.culprits.into_iter().map(wide));
+    i.by_limit = saved.by_limit;
+    if !i.by_limit {
+        // Who is above his limits shows again at once.
+        i.add_culprits(saved.culprits.into_iter().map(wide));
+    }
     for (addr, packets) in saved.victims {
         i.victims.insert(wide(addr), packets);
     }

@@ -1,10 +1,11 @@
 //! What is remembered of one possible victim: a host, or a prefix of them.
 
-use base::Timestamp;
+use base::{Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::cell::Cell;
 use detect::class::Class;
 use detect::cusum::Cusum;
+use detect::season::{self, Week};
 
 use crate::limits::Totals;
 use crate::report::Direction;
@@ -44,21 +45,28 @@ pub(crate) struct Stream {
     pub(crate) run_begun: Timestamp,
     /// Last suspect packet.
     pub(crate) last: Timestamp,
-    pub(crate) cusum: Cusum,
+    /// Of packets, and of octets.
+    pub(crate) tests: [Cusum; 2],
     pub(crate) lately: Faded,
     /// Packets of half a minute, and of these the ones that other packets excuse.
     pub(crate) excused: (f32, f32),
     /// Suspect packets of the run.
     pub(crate) run: f32,
-    /// Suspect packets since the onset.
-    pub(crate) suspect: f32,
-    /// Highest rate since then, packets/s.
-    pub(crate) rate_max: f32,
-    /// Normal rate of what is suspect.
-    pub(crate) baseline: Baseline,
+    /// Suspect packets since the onset, and units of their octets.
+    pub(crate) suspect: [f32; 2],
+    /// Highest rates since then.
+    pub(crate) rates_max: [f32; 2],
+    /// Normal rates of what is suspect.
+    pub(crate) baselines: [Baseline; 2],
     /// Normal rate of the whole class.
     pub(crate) usual: Baseline,
     pub(crate) class: Class,
+    /// What its peers know of it: [`Baseline::level`] of each, 0 where that is quiet.
+    pub(crate) levels: [u8; 2],
+    /// Whether a baseline has learned since `levels` were looked at.
+    pub(crate) moved: bool,
+    /// What `baselines` and `usual` were at each hour of the week: the networks of customers.
+    pub(crate) week: Option<Box<[Week; 3]>>,
 }
 
 /// A possible victim's streams.
@@ -85,7 +93,7 @@ impl Target {
     }
 
     /// Lets time pass: sums fade, and tests fall by the ticks in which nothing came.
-    pub(crate) fn pass(&mut self, now: Timestamp, ticks_idle: f64, normal: impl Fn(&Stream) -> f64) {
+    pub(crate) fn pass(&mut self, now: Timestamp, ticks_idle: f64, normal: impl Fn(&Stream) -> [f64; 2]) {
         let age = now.since(self.touched).as_secs_f64();
         let (factor, slowly) = (fade(age / FADE_SECS), fade(age / EXCUSED_SECS));
         if let Some(totals) = &mut self.totals {
@@ -97,9 +105,8 @@ impl Target {
             stream.lately.received *= factor;
             stream.lately.unsolicited *= factor;
             stream.lately.sent *= factor;
-            if ticks_idle > 0.0 && !stream.cusum.is_zero() {
-                let expected = normal(stream);
-                stream.cusum.idle(ticks_idle, expected, 1.0);
+            if ticks_idle > 0.0 && !stream.is_calm() {
+                stream.idle(ticks_idle, normal(stream));
             }
         }
         self.touched = now;
@@ -120,6 +127,11 @@ impl Target {
         self.streams.get(at)
     }
 
+    /// Streams whose weeks are remembered.
+    pub(crate) fn weeks(&self) -> usize {
+        self.streams.iter().filter(|stream| stream.week.is_some()).count()
+    }
+
     /// Packets of a class lately.
     pub(crate) fn lately(&self, class: Class) -> Faded {
         self.stream(class).map_or_else(Faded::default, |s| s.lately)
@@ -127,21 +139,88 @@ impl Target {
 }
 
 impl Stream {
+    /// Takes what came in a tick: of what is suspect the packets and units of octets, and all packets that were `received`.
+    pub(crate) fn learn(
+        &mut self,
+        now: Timestamp,
+        tick: Span,
+        (suspect, received): ([f64; 2], f64),
+        frozen: bool,
+    ) {
+        let [packets, octets, all] = match self.week.as_deref_mut() {
+            Some(week) => week.each_mut().map(Some),
+            None => [const { None }; 3],
+        };
+        let of_suspect = self.baselines.iter_mut().zip(suspect).zip([packets, octets]);
+        for ((baseline, suspect), week) in of_suspect {
+            self.moved |= baseline.learn_weekly(now, tick, suspect.max(0.0), frozen, week);
+        }
+        self.usual.learn_weekly(now, tick, received, frozen, all);
+    }
+
+    /// Whether no test has risen.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.tests.iter().all(Cusum::is_zero)
+    }
+
+    /// So many ticks without anything, where so much is normal in one.
+    pub(crate) fn idle(&mut self, ticks: f64, normal: [f64; 2]) {
+        self.tests.iter_mut().zip(normal).for_each(|(test, normal)| test.idle(ticks, normal, 1.0));
+    }
+
+    /// Rates to be expected at most, of packets and of units of octets.
+    pub(crate) fn expected(&self) -> [f64; 2] {
+        self.baselines.each_ref().map(Baseline::expected)
+    }
+
+    /// Units of octets a second that the class has, suspect or not, as long as the suspect packets are.
+    pub(crate) fn usual_octets(&self) -> f64 {
+        let [packets, octets] = self.expected();
+        let length = if packets > 0.0 { octets / packets } else { 0.0 };
+        octets.max(self.usual.expected() * length)
+    }
+
+    /// Takes note of its levels, and tells those before where they were others.
+    pub(crate) fn relevel(&mut self, quiet: f64) -> Option<[u8; 2]> {
+        if !std::mem::take(&mut self.moved) {
+            return None;
+        }
+        let level = |baseline: &Baseline| {
+            let level = baseline.level();
+            if season::rate_of(level) < quiet { 0 } else { level }
+        };
+        let levels = self.baselines.each_ref().map(level);
+        let before = std::mem::replace(&mut self.levels, levels);
+        (before != levels).then_some(before)
+    }
+
+    /// Whether it never had more than this rate, at any hour that is remembered.
+    pub(crate) fn is_below(&self, rate: f64) -> bool {
+        let weeks = self.week.iter().flat_map(|weeks| weeks.iter());
+        self.expected().iter().all(|expected| *expected < rate)
+            && self.baselines.iter().all(|baseline| baseline.highest() < rate)
+            && weeks.copied().all(|w| w.highest() < rate)
+    }
+
     fn new(class: Class, quiet: f64) -> Self {
         Self {
             onset: Timestamp::ZERO,
             risen: Timestamp::ZERO,
             run_begun: Timestamp::ZERO,
             last: Timestamp::ZERO,
-            cusum: Cusum::default(),
+            tests: Default::default(),
             lately: Faded::default(),
             excused: (0.0, 0.0),
             run: 0.0,
-            suspect: 0.0,
-            rate_max: 0.0,
-            baseline: Baseline::quiet(quiet),
+            suspect: [0.0; 2],
+            rates_max: [0.0; 2],
+            baselines: [Baseline::quiet(quiet); 2],
             usual: Baseline::quiet(quiet),
             class,
+            levels: [0; 2],
+            // A baseline may be put into it.
+            moved: true,
+            week: None,
         }
     }
 }

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 
 use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
-use detect::cell::{Cell, CellKey, Side, SourceCount, SourceKey};
+use detect::cell::{Cell, CellKey, Lasting, Side, SourceCount, SourceKey};
 use detect::class::{Class, Classifier};
 use detect::log::merge;
-use detect::sample::{Bins, Sample};
+use detect::sample::{Bins, Chosen, Sample};
 use detect::shard::ShardTick;
 
 use crate::late::without_history;
@@ -86,39 +86,86 @@ impl Tick {
         samples.get(from..to).unwrap_or(&[])
     }
 
+    /// What own hosts of interest send to foreign ones, from the examples: those of flows longer than a tick apart.
+    pub(crate) fn sent(&self, exact: bool, of_interest: impl Fn(u128) -> bool) -> Sent {
+        let weights = Weights::of(&self.counts.chosen, exact);
+        let (mut short, mut long) = (Vec::new(), Vec::new());
+        for (_, sample) in self.counts.chosen.samples.iter().filter(|(_, s)| s.outgoing) {
+            let host = wide(sample.headers.src);
+            if of_interest(host) {
+                let key = CellKey { host, side: Side::Sent, class: sample.class };
+                let cell = weights.cell(sample);
+                if sample.lasting == Lasting::default() {
+                    short.push((key, cell));
+                } else {
+                    long.push(((key, sample.lasting), cell));
+                }
+            }
+        }
+        Sent { short: added_up(short), long: added_up(long) }
+    }
+
     fn weight(&self) -> usize {
         self.counts.cells.len() + self.counts.sources.len() + self.counts.chosen.samples.len()
     }
 }
 
-/// What own hosts send to foreign ones and get back, from the examples: whoever suffers a flood of ours fills them.
-fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, Cell)> {
-    let bin = |sample: &Sample| Bins::bin(false, sample.class, wide(sample.headers.dst));
-    let mut kept = vec![0u64; counts.chosen.offered.len()];
-    for (_, sample) in &counts.chosen.samples {
-        if let Some(kept) = kept.get_mut(bin(sample)) {
-            *kept += 1;
+/// What own hosts send, by host and class.
+pub(crate) struct Sent {
+    /// Packets, and flows no longer than a tick.
+    pub(crate) short: Vec<(CellKey, Cell)>,
+    /// Flows to be poured out.
+    pub(crate) long: Vec<((CellKey, Lasting), Cell)>,
+}
+
+/// How many records each example stands for.
+struct Weights<'a> {
+    chosen: &'a Chosen,
+    exact: bool,
+    kept: Vec<u64>,
+}
+
+impl<'a> Weights<'a> {
+    fn of(chosen: &'a Chosen, exact: bool) -> Self {
+        let mut kept = vec![0u64; chosen.offered.len()];
+        for (_, sample) in &chosen.samples {
+            let bin = Bins::bin(exact, sample.class, wide(sample.headers.dst));
+            if let Some(kept) = kept.get_mut(bin) {
+                *kept += 1;
+            }
         }
+        Self { chosen, exact, kept }
     }
-    // How many records of its bin one example stands for, times 256.
-    let scale = |sample: &Sample| {
-        let bin = bin(sample);
-        let offered = counts.chosen.offered.get(bin).copied().unwrap_or(1);
-        let kept = kept.get(bin).copied().unwrap_or(1).max(1);
-        (offered * 256 / kept).max(256)
-    };
-    let cell = |sample: &Sample| {
-        let times = scale(sample);
-        let (packets, bytes) =
-            (sample.packets.saturating_mul(times) / 256, sample.bytes.saturating_mul(times) / 256);
-        // One example is one observation, however many it stands for.
-        let mut cell = Cell { samples: 1, packets, bytes, ..Cell::EMPTY };
-        (cell.first, cell.last) = (sample.at, sample.at);
+
+    /// What an example counts. It is one observation, however many it stands for.
+    fn cell(&self, sample: &Sample) -> Cell {
+        let bin = Bins::bin(self.exact, sample.class, wide(sample.headers.dst));
+        // How many records of its bin one example stands for, times 256.
+        let offered = self.chosen.offered.get(bin).copied().unwrap_or(1);
+        let kept = self.kept.get(bin).copied().unwrap_or(1).max(1);
+        let times = (offered * 256 / kept).max(256);
+        let packets = sample.packets.saturating_mul(times) / 256;
+        let mut cell = Cell {
+            samples: 1,
+            packets,
+            bytes: sample.bytes.saturating_mul(times) / 256,
+            unscaled: sample.unscaled.into(),
+            doubtful: sample.doubtful.into(),
+            first: sample.at,
+            last: sample.at,
+            ..Cell::EMPTY
+        };
         if let Some(part) = cell.fine_packets.first_mut() {
             *part = u32::try_from(packets).unwrap_or(u32::MAX);
         }
         cell
-    };
+    }
+}
+
+/// What own hosts send to foreign ones and get back, from the examples: whoever suffers a flood of ours fills them.
+fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, Cell)> {
+    let weights = Weights::of(&counts.chosen, false);
+    let cell = |sample: &Sample| weights.cell(sample);
     let mut cells: Vec<(CellKey, Cell)> = counts
         .chosen
         .samples
@@ -138,6 +185,11 @@ fn foreign_cells(counts: &ShardTick, classifier: &Classifier) -> Vec<(CellKey, C
             cells.push((CellKey { host, side: Side::SentToUs, class }, cell(s)));
         }
     }
+    added_up(cells)
+}
+
+/// Sorted, equal keys made one.
+fn added_up<K: Ord + Copy>(mut cells: Vec<(K, Cell)>) -> Vec<(K, Cell)> {
     cells.sort_by_key(|a| a.0);
     cells.dedup_by(|later, kept| {
         let same = later.0 == kept.0;

@@ -6,17 +6,21 @@ use base::{Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::cell::{Cell, CellKey, Side};
 use detect::class::{COUNT, Class};
-use detect::cusum::{self, Cusum};
+use detect::cusum;
+use detect::measure::{Measure, OCTETS_PHI, OCTETS_UNIT};
+use detect::season::Week;
 use detect::vector;
 
 use crate::areas::{self, Area, Areas, Networks, Others};
 use crate::frozen::Frozen;
 use crate::incident::by_pairs;
-use crate::limits::Book;
+use crate::limits::{Book, Exceeded};
+use crate::peers::Peers;
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
 use crate::tick::{Tick, prefix};
+use crate::weekly::Weekly;
 
 /// Targets remembered. Beyond it the quiet ones go; counted in `targets_evicted`.
 const TARGETS_MAX: usize = 1 << 18;
@@ -32,8 +36,6 @@ const RUN_HEAD: f64 = 10.0;
 const QUIET: f64 = 0.25;
 /// Bursts make a stream at most so many times noisier than chance, lest an attacker teach it.
 const BURSTS_MAX: f64 = 15.0;
-/// Packets of this many octets count one; larger ones more, for attacks on bandwidth.
-const OCTETS_UNIT: f64 = 1000.0;
 
 /// A stream whose test has crossed its threshold.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,9 +44,11 @@ pub(crate) struct Candidate {
     pub(crate) class: Class,
     /// In units of the threshold.
     pub(crate) test: f64,
-    /// Packets/s of suspect packets at most since the onset.
+    /// What the rates are measured in.
+    pub(crate) measure: Measure,
+    /// Rate of suspect packets at most since the onset.
     pub(crate) rate: f64,
-    /// Packets/s that are normal.
+    /// Rate that is normal.
     pub(crate) normal: f64,
     /// First suspect packet.
     pub(crate) onset: Timestamp,
@@ -56,6 +60,24 @@ pub(crate) struct Candidate {
     pub(crate) limit: Option<String>,
 }
 
+impl Candidate {
+    /// What exceeds a fixed limit since `onset`.
+    pub(crate) fn of_limit(key: TargetKey, onset: Timestamp, exceeded: Exceeded) -> Self {
+        Self {
+            key,
+            class: exceeded.class,
+            test: exceeded.times,
+            measure: Measure::Packets,
+            rate: exceeded.rate,
+            normal: exceeded.limit,
+            onset,
+            risen: onset,
+            suspect: exceeded.rate,
+            limit: Some(exceeded.text),
+        }
+    }
+}
+
 /// All targets.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -64,6 +86,8 @@ pub(crate) struct Watch {
     begun: Option<Timestamp>,
     limits: Book,
     networks: Networks,
+    weekly: Weekly,
+    pub(crate) peers: Peers,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
     pub(crate) evicted: u64,
@@ -106,10 +130,12 @@ impl Crowd {
 impl Watch {
     pub(crate) fn new(settings: &Settings, seed: Seed) -> Self {
         Self {
-            targets: Map::new(seed),
+            targets: Map::new(seed.clone()),
             begun: None,
-            limits: Book::new(&settings.groups),
+            limits: Book::new(&settings.groups, Direction::In),
             networks: Networks::of(&settings.customers),
+            weekly: Weekly::of(settings),
+            peers: Peers::new(settings, seed),
             crowd: None,
             evicted: 0,
         }
@@ -123,29 +149,52 @@ impl Watch {
         self.targets.get(key)
     }
 
-    /// Baselines that stand above a tenth of the floor, by key and class.
-    pub(crate) fn learned(&self, settings: &Settings) -> Vec<(TargetKey, Class, Baseline)> {
+    /// Streams that at some hour stand above a tenth of the floor, by key and class.
+    pub(crate) fn learned(&self, settings: &Settings) -> Vec<(TargetKey, &Stream)> {
         let least = 0.1 * settings.profile.floor_pps(settings.floor);
         self.targets
             .sorted()
             .into_iter()
-            .flat_map(|(key, target)| target.streams.iter().map(move |s| (*key, s.class, s.baseline)))
-            .filter(|(_, _, baseline)| baseline.expected() > least)
+            .flat_map(|(key, target)| target.streams.iter().map(move |stream| (*key, stream)))
+            .filter(|(_, stream)| !stream.is_below(least))
             .collect()
     }
 
-    /// Puts a baseline back.
-    pub(crate) fn relearn(&mut self, key: TargetKey, class: Class, baseline: Baseline, at: Timestamp) {
-        self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0).baseline = baseline;
+    /// Puts back what was learned by `at`.
+    pub(crate) fn relearn(
+        &mut self,
+        settings: &Settings,
+        (key, class): (TargetKey, Class),
+        (baselines, week): ([Baseline; 2], Option<Box<[Week; 3]>>),
+        at: Timestamp,
+    ) {
+        let stream = self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0);
+        stream.baselines = baselines;
+        stream.week = week.filter(|_| self.weekly.covers(&key));
+        if settings.profile == Profile::Daemon && key.direction == Direction::In && prefix(&key).is_host() {
+            stream.relevel(QUIET * settings.profile.floor_pps(settings.floor));
+        }
     }
 
-    /// Lowest rate at which a class of a stream may alarm.
-    pub(crate) fn normal(settings: &Settings, key: &TargetKey, stream: &Stream) -> f64 {
+    /// Counts anew whose weeks are remembered, and who is busy among whose peers.
+    pub(crate) fn recount(&mut self) {
+        let all = self.targets.sorted();
+        self.weekly.recount(all.iter().map(|(_, target)| target.weeks()).sum());
+        self.peers.forget_levels();
+        for (key, target) in all {
+            for stream in target.streams.iter().filter(|s| s.levels != [0; 2]) {
+                self.peers.moved(key.addr, stream.class, [0; 2], stream.levels);
+            }
+        }
+    }
+
+    /// Lowest rates at which a class of a stream may alarm, of packets and of units of octets.
+    pub(crate) fn normal(settings: &Settings, key: &TargetKey, stream: &Stream) -> [f64; 2] {
         let floor = settings.profile.floor_pps(settings.floor) * vector::family(stream.class).floor_factor;
         // What harms one host harms a network of them only when several get it.
         let live = settings.profile == Profile::Daemon;
         let floor = if live { floor * areas::floor_factor(key) } else { floor };
-        floor.max(1.5 * stream.baseline.expected())
+        stream.expected().map(|expected| floor.max(1.5 * expected))
     }
 
     /// Counts a tick and says which streams stand above their threshold, in order.
@@ -182,6 +231,9 @@ impl Watch {
                 if counts.is_empty() {
                     continue;
                 }
+                if now.live && direction == Direction::In {
+                    self.peers.saw(host);
+                }
                 let others = Others::of(&counts);
                 areas.add(host, &counts, &others, |area| self.area(&now, area, &mut found));
                 let key = TargetKey { addr: host, bits: bits_of(narrow(host)), direction };
@@ -190,6 +242,7 @@ impl Watch {
             areas.finish(|area| self.area(&now, area, &mut found));
         }
         self.networks = networks;
+        self.peers.seen_all();
         self.evict(tick.until);
         // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
         found.sort_by(|a, b| {
@@ -209,7 +262,8 @@ impl Watch {
             Profile::Capture => CAPTURE_THRESHOLD,
             Profile::Daemon => {
                 #[expect(clippy::cast_precision_loss, reason = "a logarithm of a count")]
-                let streams = self.targets.len().max(1000) as f64 * 8.0;
+                // Each with two tests.
+                let streams = self.targets.len().max(1000) as f64 * 8.0 * 2.0;
                 cusum::threshold(streams, 1.0 / settings.tick.as_secs_f64(), settings.budget.as_secs_f64())
             }
         }
@@ -225,11 +279,12 @@ impl Watch {
         found: &mut Vec<Candidate>,
     ) {
         let host = prefix(&key).is_host();
-        let group = if host { self.limits.of(key.addr, key.direction) } else { None };
+        let limited = host && key.direction == Direction::In;
+        let limits = if limited { self.limits.of(key.addr) } else { None };
         // Behind a sampler every packet looks like many: one alone begins nothing, and hosts that stay below a quarter of
         // the floor are not remembered, unless they have limits of their own.
         let begins = counts.iter().any(|c| {
-            let all = !now.live || group.is_some();
+            let all = !now.live || limits.is_some();
             if all { c.received.packets > 0 } else { stands_out(now.settings, &c.received) }
         });
         let Some(target) = (if begins {
@@ -242,50 +297,61 @@ impl Watch {
         #[expect(clippy::cast_precision_loss, reason = "a count of ticks")]
         let idle = (now.until.since(target.touched).nanos() / now.settings.tick.nanos().max(1))
             .saturating_sub(1) as f64;
-        target.pass(now.until, idle, |stream| Self::normal(now.settings, &key, stream) * now.secs);
+        target.pass(now.until, idle, |stream| {
+            Self::normal(now.settings, &key, stream).map(|rate| rate * now.secs)
+        });
         if let Some(exceeded) =
-            group.and_then(|group| target.totals.get_or_insert_default().tick(group, counts))
+            limits.and_then(|held| target.totals.get_or_insert_default().tick(held, counts))
         {
             let first = counts.iter().find(|c| c.class == exceeded.class).map(|c| c.received.first);
-            found.push(Candidate {
-                key,
-                class: exceeded.class,
-                test: exceeded.times,
-                rate: exceeded.rate,
-                normal: exceeded.limit,
-                onset: first.unwrap_or(now.until),
-                risen: first.unwrap_or(now.until),
-                suspect: exceeded.rate,
-                limit: Some(exceeded.text),
-            });
+            found.push(Candidate::of_limit(key, first.unwrap_or(now.until), exceeded));
         }
         // Who was watched and not remembered was quiet; while everything is new nothing is known.
         let floor = now.settings.profile.floor_pps(now.settings.floor);
         let quiet = if now.live && self.crowd.is_none() { QUIET * floor } else { 0.0 };
         let mut present = 0u64;
         let frozen = now.frozen.covers(&key);
+        let social = now.live && host && key.direction == Direction::In;
         let shares = spread.iter().copied().chain(std::iter::repeat(1.0));
         for (c, share) in counts.iter().zip(shares) {
             let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c, share));
             let learning = learning && (vector::family(c.class).needs_learning || !host);
+            // A host that is new goes by its peers.
+            let is_new = social && target.stream(c.class).is_none();
             let stream = target.stream_mut(c.class, quiet);
+            if is_new {
+                let idea = self.peers.idea(key.addr, c.class, floor);
+                stream.baselines = idea.map(|rate| Baseline::quiet(rate.max(quiet)));
+            }
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
             }
             if let Some(candidate) = step(now, key, (c, share), others, (frozen, learning), stream) {
                 found.push(candidate);
             }
+            if social && let Some(before) = stream.relevel(QUIET * floor) {
+                self.peers.moved(key.addr, c.class, before, stream.levels);
+            }
         }
         // In a tick that brought the target other things, a class that did not come falls like any other.
         for stream in target.streams.iter_mut().filter(|s| present & 1 << s.class.0 == 0) {
-            if !stream.cusum.is_zero() {
-                stream.cusum.idle(1.0, Self::normal(now.settings, &key, stream) * now.secs, 1.0);
+            if !stream.is_calm() {
+                stream.idle(1.0, Self::normal(now.settings, &key, stream).map(|rate| rate * now.secs));
             }
         }
-        let quiet = |s: &Stream| s.cusum.is_zero() && s.baseline.expected() < QUIET * floor;
+        if !host && now.live {
+            self.weekly.begin(&key, &mut target.streams, QUIET * floor);
+        }
+        // Nor is anybody quiet who had no time yet to show what he is.
+        let shown = |s: &Stream| !now.live || !s.usual.is_waiting();
+        let quiet = |s: &Stream| s.is_calm() && shown(s) && s.is_below(QUIET * floor);
         let calm = target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
         if !begins && calm && target.streams.iter().all(quiet) {
-            self.targets.remove(&key);
+            let gone = self.targets.remove(&key);
+            self.weekly.forget(gone.as_ref().map_or(0, Target::weeks));
+            for stream in gone.iter().flat_map(|target| &target.streams).filter(|s| s.levels != [0; 2]) {
+                self.peers.moved(key.addr, stream.class, stream.levels, [0; 2]);
+            }
         }
     }
 
@@ -304,9 +370,10 @@ impl Watch {
         let before = self.targets.len();
         self.targets.retain(|_, target| now.since(target.touched).secs() < 60);
         if self.targets.len() > TARGETS_MAX {
-            self.targets.retain(|_, target| target.streams.iter().any(|s| !s.cusum.is_zero()));
+            self.targets.retain(|_, target| target.streams.iter().any(|s| !s.is_calm()));
         }
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
+        self.recount();
     }
 }
 
@@ -351,54 +418,75 @@ fn step(
         stream.run += suspect as f32;
         stream.last = c.received.last;
     }
-    let weighted = if suspect > 0.0 { suspect * weight(&c.received) } else { suspect };
-    // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
-    let usual = if now.live && !prefix(&key).is_host() { 0.5 * stream.usual.expected() } else { 0.0 };
-    let normal = Watch::normal(now.settings, &key, stream).max(usual);
+    let length = length(&c.received);
+    let amounts = [suspect, suspect * length];
+    let mut normal = Watch::normal(now.settings, &key, stream);
+    if now.live && !prefix(&key).is_host() {
+        // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
+        let usual = [stream.usual.expected(), stream.usual_octets()];
+        normal.iter_mut().zip(usual).for_each(|(normal, usual)| *normal = normal.max(0.5 * usual));
+    }
     let scale = scale(&c.received);
-    let was_zero = stream.cusum.is_zero();
+    let was_calm = stream.is_calm();
     stream.excused.0 += seen.received as f32;
     stream.excused.1 += (seen.received - suspect).clamp(0.0, seen.received) as f32;
-    let phi = if now.exact { 1.0 } else { phi(family.excuses, stream, scale) };
-    stream.cusum.update(weighted / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
-    let freeze = !learning && (frozen || stream.cusum.value() > now.threshold * 0.5);
-    stream.baseline.learn(now.until, now.settings.tick, weighted.max(0.0), freeze);
-    stream.usual.learn(now.until, now.settings.tick, seen.received, freeze);
-    if learning {
-        stream.cusum = Cusum::default();
+    let phis = if now.exact { [1.0; 2] } else { phis(family.excuses, stream, scale, length) };
+    for (((test, amount), normal), phi) in stream.tests.iter_mut().zip(amounts).zip(normal).zip(phis) {
+        test.update(amount / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
     }
-    if stream.cusum.is_zero() {
-        stream.suspect = 0.0;
-        stream.rate_max = 0.0;
+    let [of_packets, of_octets] = stream.tests.each_ref().map(|test| test.value() / now.threshold);
+    let freeze = !learning && (frozen || of_packets.max(of_octets) > 0.5);
+    stream.learn(now.until, now.settings.tick, (amounts, seen.received), freeze);
+    if learning {
+        stream.tests = Default::default();
+    }
+    if stream.is_calm() {
+        stream.suspect = [0.0; 2];
+        stream.rates_max = [0.0; 2];
         return None;
     }
-    if was_zero {
+    if was_calm {
         // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
         let fresh = (now.exact && by_pairs(c.class)) || f64::from(stream.run) <= suspect + RUN_HEAD;
         stream.onset = if fresh { stream.run_begun } else { first };
         stream.risen = first;
     }
-    stream.suspect += suspect.max(0.0) as f32;
     // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
     let elapsed = now.until.since(stream.onset).as_secs_f64().max(0.1);
     let counted = suspect / scale;
-    let burst = if counted >= 20.0 { weighted / now.secs } else { 0.0 };
-    stream.rate_max = stream.rate_max.max(burst as f32).max((f64::from(stream.suspect) / elapsed) as f32);
-    let test = stream.cusum.value() / now.threshold;
+    for ((sum, rate_max), amount) in stream.suspect.iter_mut().zip(&mut stream.rates_max).zip(amounts) {
+        *sum += amount.max(0.0) as f32;
+        let burst = if counted >= 20.0 { amount / now.secs } else { 0.0 };
+        *rate_max = rate_max.max(burst as f32).max((f64::from(*sum) / elapsed) as f32);
+    }
+    let [packets, _] = stream.suspect;
     #[expect(clippy::cast_precision_loss, reason = "compared with twenty")]
-    let enough = now.live || stream.suspect >= now.settings.profile.packets_min() as f32;
+    let enough = now.live || packets >= now.settings.profile.packets_min() as f32;
+    let tests = [of_packets, of_octets];
+    let (measure, test, rate, normal) = stronger(tests, stream.rates_max.map(f64::from), normal);
     // Volume of unknown scale never triggers.
     (test > 1.0 && enough && c.received.unscaled == 0).then(|| Candidate {
         key,
         class: c.class,
         test,
-        rate: f64::from(stream.rate_max),
+        measure,
+        rate,
         normal,
         onset: stream.onset,
         risen: stream.risen,
-        suspect: f64::from(stream.suspect),
+        suspect: packets.into(),
         limit: None,
     })
+}
+
+/// The test that stands higher, of packets or of octets, with its rate and what is normal.
+pub(crate) fn stronger(tests: [f64; 2], rates: [f64; 2], normal: [f64; 2]) -> (Measure, f64, f64, f64) {
+    let ([packets, octets], [of_packets, of_octets], [some, many]) = (tests, rates, normal);
+    if octets > packets {
+        (Measure::Octets, octets, of_octets, many)
+    } else {
+        (Measure::Packets, packets, of_packets, some)
+    }
 }
 
 /// Whether a tick shows enough of a class for a host to be remembered.
@@ -406,16 +494,20 @@ fn stands_out(settings: &Settings, cell: &Cell) -> bool {
     let least = 0.5 * settings.profile.floor_pps(settings.floor) * settings.tick.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
     let packets = cell.packets as f64;
-    cell.samples >= 2 && packets >= least
+    cell.samples >= 2 && packets.max(packets * length(cell)) >= least
 }
 
-/// How much noisier than a count of samples the suspect packets of a stream are: as differences, by what is subtracted, for
-/// one packet of the other direction excuses several; and as bursts, by what was learned.
-pub(crate) fn phi(excuses: f64, stream: &Stream, scale: f64) -> f64 {
+/// How much noisier than a count of samples the suspect packets of a stream are, and their octets: as differences, by what is
+/// subtracted, for one packet of the other direction excuses several; and as bursts, by what was learned.
+pub(crate) fn phis(excuses: f64, stream: &Stream, scale: f64, length: f64) -> [f64; 2] {
     let (received, excused) = (f64::from(stream.excused.0), f64::from(stream.excused.1));
     let difference = excuses * excused / received.max(1.0);
-    let bursts = (stream.baseline.noise() / scale - 1.0).clamp(0.0, BURSTS_MAX);
-    1.0 + difference.max(bursts)
+    let [packets, octets] = &stream.baselines;
+    // The least that chance makes of each sample.
+    [(packets, 1.0), (octets, OCTETS_PHI.max(length))].map(|(baseline, least)| {
+        let bursts = (baseline.noise() / (scale * least) - 1.0).clamp(0.0, BURSTS_MAX);
+        least * (1.0 + difference.max(bursts))
+    })
 }
 
 /// Packets behind one sample.
@@ -424,9 +516,10 @@ pub(crate) fn scale(cell: &Cell) -> f64 {
     (cell.packets as f64 / f64::from(cell.samples.max(1))).max(1.0)
 }
 
+/// Mean length of its packets, in units of octets.
 #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-pub(crate) fn weight(cell: &Cell) -> f64 {
-    (cell.bytes as f64 / cell.packets.max(1) as f64 / OCTETS_UNIT).max(1.0)
+pub(crate) fn length(cell: &Cell) -> f64 {
+    cell.bytes as f64 / cell.packets.max(1) as f64 / OCTETS_UNIT
 }
 
 /// What a host received and sent in one tick, by class.

@@ -11,6 +11,7 @@ use crate::incident::{Incident, by_pairs};
 use crate::present;
 use crate::report::{self, Severity};
 use crate::scan::Scan;
+use crate::sender::Excess;
 use crate::target::TargetKey;
 use crate::tick::prefix;
 use crate::watch::Candidate;
@@ -186,6 +187,64 @@ impl Engine {
         if incident.put_behaviour(Class::TCP_SYN, vector::scan::NAME, terms) {
             for tick in self.ring.since(began) {
                 incident.absorb(tick, &self.settings, Some(&[Class::TCP_SYN]));
+            }
+            incident.derive_at = Some(now);
+        }
+    }
+
+    /// An own host sends more than its limits allow, or did a moment ago.
+    pub(crate) fn exceeded(&mut self, now: Timestamp, excess: Excess) {
+        let Excess { host, exceeded, target, cells } = excess;
+        let tick = self.settings.tick;
+        let known = self.incidents.iter().position(|i| i.by_limit && i.sources.contains_key(&host));
+        let (Some(exceeded), Some(target)) = (exceeded, target) else {
+            if let Some(incident) = known.and_then(|at| self.incidents.get_mut(at)) {
+                incident.absorb_sent(now, host, &cells, tick);
+            }
+            return;
+        };
+        let class = exceeded.class;
+        let key =
+            TargetKey { addr: wide(target.addr()), bits: target.bits(), direction: report::Direction::Out };
+        let began =
+            cells.iter().filter(|(c, _)| *c == class).map(|(_, cell)| cell.first).min().unwrap_or(now);
+        let evidence = self.evidence(now, &Candidate::of_limit(key, began, exceeded));
+        let name = (vector::family(class).name)(&evidence);
+        let terms = vector::judge(&evidence).0;
+        // A flood on one victim that is told already.
+        let flood = self
+            .incidents
+            .iter_mut()
+            .find(|i| i.covers(&key) && i.vector(class).is_some_and(|vector| !vector.by_culprit));
+        if let (None, Some(flood)) = (known, flood) {
+            if flood.severity < Severity::Attack {
+                flood.put_vector(class, name, terms);
+                (flood.severity, flood.detected, flood.changed) = (Severity::Attack, now, true);
+                flood.derive_at = Some(now);
+            }
+            return;
+        }
+        let near = |i: &Incident| i.by_limit && i.areas.iter().any(|area| area.covers(&target));
+        let index = match known.or_else(|| self.incidents.iter().position(near)) {
+            Some(index) => index,
+            None if self.incidents.len() >= INCIDENTS_MAX => {
+                self.incidents_refused += 1;
+                return;
+            }
+            None => {
+                let mut incident = Incident::open(key, Severity::Attack, began, now, &self.seed);
+                incident.by_limit = true;
+                self.incidents.push(incident);
+                self.incidents.len().saturating_sub(1)
+            }
+        };
+        let Some(incident) = self.incidents.get_mut(index) else { return };
+        incident.widen(target);
+        let fresh = incident.put_behaviour(class, &name, terms);
+        incident.absorb_sent(now, host, &cells, tick);
+        if fresh {
+            for tick in self.ring.since(began) {
+                incident.absorb(tick, &self.settings, Some(&[class]));
             }
             incident.derive_at = Some(now);
         }

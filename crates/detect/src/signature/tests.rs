@@ -70,6 +70,9 @@ fn sample(v6: bool, i: usize, src: u32, protocol: u8, length: u32) -> Sample {
         entry: (0, None),
         outgoing: false,
         unsolicited: false,
+        lasting: crate::cell::Lasting::default(),
+        unscaled: false,
+        doubtful: false,
     }
 }
 

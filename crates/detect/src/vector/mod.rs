@@ -126,10 +126,11 @@ fn common(e: &Evidence, terms: &mut Terms) {
     terms.say(
         volume,
         format!(
-            "{} of {:.0} packets/s, {over:.1} times what is normal or harmless here ({:.0}); sequential test at {:.1} of its threshold",
+            "{} of {}, {over:.1} times what is normal or harmless here ({}); sequential test of {} at {:.1} of its threshold",
             e.class.name(),
-            e.rate,
-            e.floor.max(e.normal),
+            e.measure.rate(e.rate),
+            e.measure.rate(e.floor.max(e.normal)),
+            e.measure.name(),
             e.test
         ),
     );
@@ -166,7 +167,7 @@ fn one_way(e: &Evidence, terms: &mut Terms) {
         terms.say(3.0, format!("hardly anything goes back ({:.0} to {:.0} packets)", e.sent, e.received));
     }
     if !e.exact && e.usual > 0.0 && e.rate < 4.0 * e.usual {
-        terms.say(-5.0, format!("the target is used to {:.0} packets/s of this class", e.usual));
+        terms.say(-5.0, format!("the target is used to {} of this class", e.measure.rate(e.usual)));
     }
     single_conversation(e, terms);
 }

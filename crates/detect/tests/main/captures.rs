@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use base::Timestamp;
+use detect::cell::Lasting;
 use detect::class::Class;
 use detect::signature::Sample;
 use pcap_file::DataLink;
@@ -61,6 +62,9 @@ pub(crate) fn read(path: &PathBuf) -> Vec<Sample> {
                 entry: (0, None),
                 outgoing: false,
                 unsolicited: false,
+                lasting: Lasting::default(),
+                unscaled: false,
+                doubtful: false,
             });
         }
     };

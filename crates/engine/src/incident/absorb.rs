@@ -2,7 +2,7 @@
 
 use base::map::Map;
 use base::prefix::wide;
-use base::{Prefix, Timestamp};
+use base::{Prefix, Span, Timestamp};
 use detect::cell::{Cell, CellKey, FINE};
 use detect::class::Class;
 use detect::sample::Sample;
@@ -28,6 +28,10 @@ impl Incident {
         let side = received(self.key.direction);
         let mut fine = [(0u64, 0u64); FINE];
         for area in self.areas.clone() {
+            if self.by_limit {
+                self.absorb_sources(tick, &area, settings, only);
+                continue;
+            }
             for (key, cell) in tick.cells(self.key.direction, hosts(&area)) {
                 if key.side != side {
                     continue;
@@ -60,14 +64,7 @@ impl Incident {
                 self.doubtful += part_of(packets, cell.doubtful.into(), cell.samples.into());
                 self.bytes += bytes;
                 self.last = self.last.max(cell.last);
-                let mut so_far = 0;
-                for ((p, b), in_part) in fine.iter_mut().zip(cell.fine_packets) {
-                    *p += part.of(u64::from(in_part));
-                    // Octets by their share of the packets so far, so that the parts add up to the whole.
-                    let before = part_of(cell.bytes, so_far, cell.packets);
-                    so_far += u64::from(in_part);
-                    *b += part.of(part_of(cell.bytes, so_far, cell.packets) - before);
-                }
+                part.add_fine(cell, &mut fine);
                 if !self.key_is_host()
                     && (self.victims.len() < HOSTS_MAX || self.victims.contains_key(&key.host))
                 {
@@ -83,6 +80,28 @@ impl Incident {
         self.absorbed = self.absorbed.max(tick.until);
         let doubtful = self.doubtful > self.packets / 2;
         self.changed |= std::mem::replace(&mut self.is_doubtful, doubtful) != doubtful;
+    }
+
+    /// Adds what a sender above its limits sends in a tick, and whom it belongs to while it is.
+    pub(crate) fn absorb_sent(&mut self, until: Timestamp, host: u128, cells: &[(Class, Cell)], tick: Span) {
+        let per_second = (1_000_000_000 / (tick.nanos().max(1) / FINE as u64).max(1)).max(1);
+        let first_part = (until.nanos() / tick.nanos().max(1)).saturating_sub(1) * FINE as u64;
+        let mut fine = [(0u64, 0u64); FINE];
+        for (class, cell) in cells {
+            let Some(vector) = self.vectors.iter_mut().find(|v| v.class == *class) else { continue };
+            vector.packets += cell.packets;
+            vector.bytes += cell.bytes;
+            self.packets += cell.packets;
+            self.bytes += cell.bytes;
+            self.doubtful += part_of(cell.packets, cell.doubtful.into(), cell.samples.into());
+            self.last = self.last.max(cell.last);
+            Part { some: 1, all: 1 }.add_fine(cell, &mut fine);
+        }
+        self.last = self.last.max(until.minus(tick));
+        for (offset, (packets, bytes)) in (0..).zip(fine) {
+            self.peak.add(first_part + offset, per_second, packets, bytes);
+        }
+        self.add_culprits(std::iter::once(host));
     }
 
     /// Adds what culprits sent before it was known that they are: packets and octets by source, over the time since the start.
@@ -210,6 +229,18 @@ impl Part {
             return count;
         }
         part_of(count, self.some, self.all)
+    }
+
+    /// Adds a cell's packets and octets by part of the tick.
+    fn add_fine(&self, cell: &Cell, fine: &mut [(u64, u64); FINE]) {
+        let mut so_far = 0;
+        for ((packets, bytes), in_part) in fine.iter_mut().zip(cell.fine_packets) {
+            *packets += self.of(u64::from(in_part));
+            // Octets by their share of the packets so far, so that the parts add up to the whole.
+            let before = part_of(cell.bytes, so_far, cell.packets);
+            so_far += u64::from(in_part);
+            *bytes += self.of(part_of(cell.bytes, so_far, cell.packets) - before);
+        }
     }
 }
 

@@ -33,9 +33,11 @@ fn one_liar_among_four_disarms_nobody() {
 
 #[test]
 fn volume_of_unknown_scale_never_triggers() {
-    let scenario = measured("syn-200k", 1);
-    let mut records = records(&scenario);
-    records.iter_mut().for_each(|record| record.sampling = Sampling::UNKNOWN);
-    let settings = Settings { networks: scenario.config.networks, ..Settings::of(Profile::Daemon) };
-    assert_eq!(outputs(&records, settings, 1, 1), []);
+    for name in ["syn-200k", "outgoing-syn"] {
+        let scenario = measured(name, 1);
+        let mut records = records(&scenario);
+        records.iter_mut().for_each(|record| record.sampling = Sampling::UNKNOWN);
+        let settings = Settings { networks: scenario.config.networks, ..Settings::of(Profile::Daemon) };
+        assert_eq!(outputs(&records, settings, 1, 1), [], "{name}");
+    }
 }

@@ -10,7 +10,8 @@ use sim::exporter::{Fleet, Format, Settings as Router};
 use sim::scenario::{self, Scenario};
 use telemetry::Record;
 use telemetry::collector::Collector;
-use wire::packet::{Link, parse};
+use telemetry::record::Detail;
+use wire::packet::{Link, UDP, parse};
 
 /// A measured event with ten seconds before it.
 pub(crate) fn measured(name: &str, seed: u64) -> Scenario {
@@ -41,6 +42,15 @@ pub(crate) fn records(scenario: &Scenario) -> Vec<Record> {
         });
     }
     records
+}
+
+/// A sampled packet of UDP, to be made others of.
+pub(crate) fn datagram() -> Record {
+    let flood = records(&measured("pulses-150k", 1));
+    let is_one = |r: &Record| r.headers.protocol == UDP && r.detail == Detail::Packet;
+    let mut one = flood.into_iter().find(is_one).unwrap();
+    one.headers.ports = Some((40_000, 9_000));
+    one
 }
 
 /// Every packet of a world, as a capture would have it.

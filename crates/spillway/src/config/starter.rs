@@ -58,7 +58,7 @@ ipfix = "0.0.0.0:4739"
 #   [groups."web"]
 #   networks = ["198.51.100.0/28"]
 #   incoming = { packets = "1 Mpps", syn_packets = "50 kpps", udp_bits = "100 Mbps" }
-#   outgoing = { bits = "1 Gbps" }   # read, not applied yet: the daemon says so
+#   outgoing = { bits = "1 Gbps" }   # what each of its hosts sends to foreign ones
 
 # A program that is called with TARGET in|out PPS attack|over, the attack as JSON on its standard input.
 # compat = "fastnetmon" calls it with TARGET incoming|outgoing PPS ban|unban instead, in enforce mode only.

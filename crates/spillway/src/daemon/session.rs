@@ -238,12 +238,6 @@ fn announce(
             "mode is enforce, but this build has no enforcer besides `compat`: rules are only suggested"
         );
     }
-    for group in config.groups.iter().filter(|group| group.outgoing != engine::settings::Limits::default()) {
-        tracing::warn!(
-            group = group.name,
-            "limits on outgoing traffic are not applied yet; those on incoming traffic are"
-        );
-    }
     // Not being under a service manager is no error.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     if std::mem::replace(said, true) {
