@@ -8,6 +8,7 @@ use detect::cusum::Cusum;
 
 use crate::limits::Totals;
 use crate::report::Direction;
+use crate::senders::Senders;
 
 /// A possible victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +55,10 @@ pub(crate) struct Stream {
     pub(crate) suspect: f32,
     /// Highest rate since then, packets/s.
     pub(crate) rate_max: f32,
+    /// Packets behind one sample when last seen; 0: never.
+    pub(crate) scale: f32,
+    /// Who sent while it simmered.
+    pub(crate) senders: Senders,
     /// Normal rate of what is suspect.
     pub(crate) baseline: Baseline,
     /// Normal rate of the whole class.
@@ -99,7 +104,7 @@ impl Target {
             stream.lately.sent *= factor;
             if ticks_idle > 0.0 && !stream.cusum.is_zero() {
                 let expected = normal(stream);
-                stream.cusum.idle(ticks_idle, expected, 1.0);
+                stream.idle(ticks_idle, expected);
             }
         }
         self.touched = now;
@@ -127,6 +132,25 @@ impl Target {
 }
 
 impl Stream {
+    /// The test falls by ticks in which nothing came where so many packets are expected: by the samples that these would make.
+    pub(crate) fn idle(&mut self, ticks: f64, expected: f64) {
+        self.cusum.idle(ticks, expected / f64::from(self.scale.max(1.0)), 1.0);
+    }
+
+    /// A tick in which none of the class came: what the target sent meanwhile excuses what came before. Behind a sampler a
+    /// packet and its answer are seldom seen in the same tick.
+    pub(crate) fn absent(&mut self, expected: f64, excused: f64, phi: impl Fn(&Self, f64) -> f64) {
+        if self.cusum.is_zero() {
+            return;
+        }
+        let scale = f64::from(self.scale.max(1.0));
+        #[expect(clippy::cast_possible_truncation, reason = "a stream keeps single precision")]
+        let more = excused as f32;
+        self.excused.1 = (self.excused.1 + more).min(self.excused.0);
+        let phi = phi(self, scale);
+        self.cusum.update(-excused / scale, expected / scale, phi, f64::INFINITY);
+    }
+
     fn new(class: Class, quiet: f64) -> Self {
         Self {
             onset: Timestamp::ZERO,
@@ -139,6 +163,8 @@ impl Stream {
             run: 0.0,
             suspect: 0.0,
             rate_max: 0.0,
+            scale: 0.0,
+            senders: Senders::default(),
             baseline: Baseline::quiet(quiet),
             usual: Baseline::quiet(quiet),
             class,

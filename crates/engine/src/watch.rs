@@ -14,9 +14,10 @@ use crate::frozen::Frozen;
 use crate::incident::by_pairs;
 use crate::limits::Book;
 use crate::report::Direction;
+use crate::senders::Senders;
 use crate::settings::{Profile, Settings};
 use crate::target::{Stream, Target, TargetKey, TickCounts};
-use crate::tick::{Tick, prefix};
+use crate::tick::{Tick, hosts, prefix};
 
 /// Targets remembered. Beyond it the quiet ones go; counted in `targets_evicted`.
 const TARGETS_MAX: usize = 1 << 18;
@@ -32,6 +33,11 @@ const RUN_HEAD: f64 = 10.0;
 const QUIET: f64 = 0.25;
 /// Bursts make a stream at most so many times noisier than chance, lest an attacker teach it.
 const BURSTS_MAX: f64 = 15.0;
+/// From this part of the threshold on it is noted who sends.
+const SIMMERS: f64 = 0.1;
+/// Samples of a stream that are believed to be of a dialogue until it has shown more, and the packets that one sent excuses
+/// in one.
+const DIALOGUE: (f64, f64) = (1.0, 4.0);
 /// Packets of this many octets count one; larger ones more, for attacks on bandwidth.
 const OCTETS_UNIT: f64 = 1000.0;
 
@@ -166,6 +172,7 @@ impl Watch {
             exact: settings.profile.is_exact(),
             threshold: self.threshold(settings),
             frozen,
+            tick,
         };
         let mut found = Vec::new();
         let mut counts: Vec<TickCounts> = Vec::new();
@@ -270,11 +277,24 @@ impl Watch {
             if let Some(candidate) = step(now, key, (c, share), others, (frozen, learning), stream) {
                 found.push(candidate);
             }
+            if now.live
+                && c.received.samples <= Senders::TICK_MAX
+                && stream.cusum.value() > SIMMERS * now.threshold
+            {
+                stream.senders.note(now.tick.samples(hosts(&prefix(&key))), c.class);
+            }
         }
         // In a tick that brought the target other things, a class that did not come falls like any other.
         for stream in target.streams.iter_mut().filter(|s| present & 1 << s.class.0 == 0) {
-            if !stream.cusum.is_zero() {
-                stream.cusum.idle(1.0, Self::normal(now.settings, &key, stream) * now.secs, 1.0);
+            let normal = Self::normal(now.settings, &key, stream) * now.secs;
+            if now.live {
+                let sent = counts.iter().find(|c| c.class == stream.class).map_or(0.0, |c| c.sent);
+                let nothing = TickCounts { class: stream.class, received: Cell::EMPTY, sent };
+                let family = vector::family(stream.class);
+                let excused = -(family.suspect)(&others.counts(now.exact, &nothing));
+                stream.absent(normal, excused.max(0.0), |stream, scale| phi(family.excuses, stream, scale));
+            } else if !stream.cusum.is_zero() {
+                stream.idle(1.0, normal);
             }
         }
         let quiet = |s: &Stream| s.cusum.is_zero() && s.baseline.expected() < QUIET * floor;
@@ -315,6 +335,7 @@ struct Now<'a> {
     exact: bool,
     threshold: f64,
     frozen: &'a Frozen,
+    tick: &'a Tick,
 }
 
 /// One class of one target takes its tick.
@@ -351,6 +372,7 @@ fn step(
     let usual = if now.live && !prefix(&key).is_host() { 0.5 * stream.usual.expected() } else { 0.0 };
     let normal = Watch::normal(now.settings, &key, stream).max(usual);
     let scale = scale(&c.received);
+    stream.scale = scale as f32;
     let was_zero = stream.cusum.is_zero();
     stream.excused.0 += seen.received as f32;
     stream.excused.1 += (seen.received - suspect).clamp(0.0, seen.received) as f32;
@@ -368,6 +390,10 @@ fn step(
         return None;
     }
     if was_zero {
+        if now.live {
+            (stream.suspect, stream.rate_max) = (0.0, 0.0);
+            stream.senders = Senders::default();
+        }
         // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
         let fresh = (now.exact && by_pairs(c.class)) || f64::from(stream.run) <= suspect + RUN_HEAD;
         stream.onset = if fresh { stream.run_begun } else { first };
@@ -408,7 +434,9 @@ fn stands_out(settings: &Settings, cell: &Cell) -> bool {
 /// one packet of the other direction excuses several; and as bursts, by what was learned.
 fn phi(excuses: f64, stream: &Stream, scale: f64) -> f64 {
     let (received, excused) = (f64::from(stream.excused.0), f64::from(stream.excused.1));
-    let difference = excuses * excused / received.max(1.0);
+    // Who has shown little yet is taken for one that answers.
+    let (few, each) = (DIALOGUE.0 * scale, excuses.min(DIALOGUE.1));
+    let difference = (excuses * excused + each * few) / (received + few).max(1.0);
     let bursts = (stream.baseline.noise() / scale - 1.0).clamp(0.0, BURSTS_MAX);
     1.0 + difference.max(bursts)
 }

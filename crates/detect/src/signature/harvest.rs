@@ -19,6 +19,8 @@ const VALUES_MAX: usize = 8;
 const SINGLES_MAX: usize = 6;
 /// Rows needed before a range is believed: the next packet falls outside a range of n with probability 2/(n+1).
 const RANGE_ROWS_MIN: usize = 40;
+/// A range of ports holds so many times more of the attack than its width would.
+const DENSE: f64 = 2.0;
 /// Weight of an honest packet against an attack packet when a range is cut.
 const BETA: f64 = 4.0;
 
@@ -159,8 +161,18 @@ fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize,
     let whole = f64::from(last.value - first.value + 1);
     // A range that only steps around the honest values seen would not miss the next one; random ports have no borders.
     let most = if matches!(slot, Slot::Length | Slot::Ttl) { 0.9 } else { 0.5 };
+    let within = |ranges: &[Range]| {
+        let of = |b: &&Bin| ranges.iter().any(|r| (r.from..=r.to).contains(&b.value));
+        bins.iter().filter(of).map(|b| b.attack).sum::<usize>()
+    };
+    // Ports drawn at random fill any range by its width: it would say nothing of the attack, only where honest ones were not.
+    let dense = |ranges: &[Range]| {
+        let wide: f64 = ranges.iter().map(width).sum();
+        matches!(slot, Slot::Length | Slot::Ttl)
+            || within(ranges) as f64 / n as f64 >= DENSE * wide / f64::from(slot.span())
+    };
     let informative = |kept: f64| kept <= most * whole;
-    if informative(width(&best)) {
+    if informative(width(&best)) && dense(&[best]) {
         push(facts, slot, vec![best]);
     }
     let below = bins.get(..from).and_then(|part| heaviest(part, &worth));
@@ -168,11 +180,10 @@ fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize,
         bins.get(to + 1..).and_then(|part| heaviest(part, &worth)).map(|(a, b)| (a + to + 1, b + to + 1));
     for second in [below, above].into_iter().flatten() {
         let Some(second) = range(second.0, second.1) else { continue };
-        let gained: usize =
-            bins.iter().filter(|b| (second.from..=second.to).contains(&b.value)).map(|b| b.attack).sum();
-        if gained >= n / SUPPORT_PARTS && informative(width(&best) + width(&second)) {
-            let mut both = vec![best, second];
-            both.sort_unstable();
+        let mut both = vec![best, second];
+        both.sort_unstable();
+        let gained = within(&[second]);
+        if gained >= n / SUPPORT_PARTS && informative(width(&best) + width(&second)) && dense(&both) {
             push(facts, slot, both);
         }
     }

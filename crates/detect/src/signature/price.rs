@@ -1,16 +1,25 @@
 //! What rules would cost honest traffic, from the evidence at hand.
 
 use rules::Match;
-use rules::collateral::{Collateral, Tally};
+use rules::collateral::{self, Collateral, Tally};
 
-use super::row::{Row, Unknown, holds};
+use super::row::{Unknown, holds};
+use super::search::Arena;
 
-/// Price of these rules together; `None` without evidence. What a flow record does not tell counts as hit.
-pub(crate) fn of(matches: &[&Match], benign: &[Row]) -> Option<Collateral> {
-    let mut tally = Tally::default();
-    for row in benign {
-        let hit = matches.iter().any(|m| holds(m, row, Unknown::Matches));
-        tally.add(hit, row.src, row.packets, row.bytes);
+/// Price of these rules together; `None` without evidence. What a flow record does not tell counts as hit. Packets of other
+/// hosts are asked everything but where they went.
+pub(crate) fn of(matches: &[&Match], arena: &Arena) -> Option<Collateral> {
+    let anywhere: alloc::vec::Vec<Match> =
+        matches.iter().map(|m| Match { dst: None, ..(*m).clone() }).collect();
+    let mut own = Tally::default();
+    let mut kin = arena.kinds();
+    for row in &arena.benign {
+        let (tally, hit) = match row.kin.map(|kind| kin.get_mut(kind)) {
+            None => (&mut own, matches.iter().any(|m| holds(m, row, Unknown::Matches))),
+            Some(Some(kind)) => (&mut kind.tally, anywhere.iter().any(|m| holds(m, row, Unknown::Matches))),
+            Some(None) => continue,
+        };
+        tally.add_by(hit, row.peer, row.packets, row.bytes);
     }
-    tally.collateral()
+    collateral::pooled(&own, &kin)
 }

@@ -28,8 +28,12 @@ pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &Found) -> 
         .filter(|run| {
             let mut attack = draw(&arena.attack, *run);
             attack.sort_by_key(|r| r.at);
-            let small =
-                Arena::new(attack, draw(&arena.benign, *run), request.collateral_max, arena.attack_share);
+            let small = Arena::new(
+                attack,
+                (draw(&arena.benign, *run), Vec::new()),
+                request.collateral_max,
+                arena.attack_share,
+            );
             let again = dropped(&cover::solve(request, &small), &judges);
             let union = again.or(&reference).count();
             union == 0 || again.count_and(&reference) as f64 >= ALIKE * union as f64
