@@ -225,3 +225,42 @@ fn common(kinds: BTreeMap<Option<Talk>, Kind>) -> Vec<(Option<Talk>, Kind)> {
     }
     kinds
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEB: Talk = Talk { protocol: TCP, port: 443, serves: true };
+    const ASKS: Talk = Talk { protocol: UDP, port: 53, serves: false };
+
+    fn headers(protocol: u8, ports: (u16, u16)) -> Headers {
+        Headers { protocol, ports: Some(ports), ..Headers::NOTHING }
+    }
+
+    #[test]
+    fn talk_is_the_same_seen_from_either_direction() {
+        assert_eq!(Talk::of(&headers(TCP, (50_000, 443)), true), Some(WEB));
+        assert_eq!(Talk::of(&headers(TCP, (443, 50_000)), false), Some(WEB));
+        assert_eq!(Talk::of(&headers(UDP, (53, 40_000)), true), Some(ASKS));
+        assert_eq!(Talk::of(&headers(UDP, (40_000, 50_000)), true).map(|talk| talk.port), Some(0));
+    }
+
+    #[test]
+    fn a_packet_does_not_speak_for_its_own_kind() {
+        let mut talks = Talks::default();
+        talks.add(WEB);
+        assert_eq!((talks.main_without(None), talks.main_without(Some(WEB))), (Some(WEB), None));
+        talks.add(ASKS);
+        assert_eq!(talks.main_without(Some(WEB)), Some(ASKS));
+    }
+
+    #[test]
+    fn a_host_that_changes_is_of_its_new_kind_soon() {
+        let mut talks = Talks::default();
+        (0..1000).for_each(|_| talks.add(ASKS));
+        (0..60).for_each(|_| talks.add(WEB));
+        assert_eq!(talks.main_without(None), Some(WEB));
+        (0..1000u16).for_each(|port| talks.add(Talk { port, ..WEB }));
+        assert!(talks.total() <= COUNT_MAX + 1);
+    }
+}

@@ -45,3 +45,26 @@ impl Senders {
         if self.seen == 0 { 1.0 } else { (self.seen() + 1 - self.distinct()) as f64 / self.seen() as f64 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(sources: &[u32]) -> Senders {
+        let mut senders = Senders::default();
+        for source in sources {
+            senders.bits |= 1 << (hash::pair(0x7365_6e64, u128::from(*source), 0, 0) & 63);
+            senders.seen += 1;
+        }
+        senders
+    }
+
+    #[test]
+    fn many_senders_are_told_from_few() {
+        let many = of(&(0..25).collect::<Vec<_>>());
+        assert!((20..=25).contains(&many.distinct()) && many.top_max() < 0.25, "{many:?}");
+        let few = of(&[1, 2, 1, 1, 2, 2, 1, 2, 1]);
+        assert_eq!((few.seen(), few.distinct()), (9, 2));
+        assert_eq!(Senders::default().top_max(), 1.0);
+    }
+}

@@ -176,3 +176,34 @@ impl Stream {
 fn fade(times: f64) -> f32 {
     (-times).exp() as f32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn risen() -> Stream {
+        let mut stream = Stream { scale: 1000.0, ..Stream::new(Class::UDP_OTHER, 0.0) };
+        stream.cusum.update(5.0, 0.1, 1.0, 100.0);
+        stream.excused.0 = 5000.0;
+        stream
+    }
+
+    #[test]
+    fn a_test_falls_by_samples_not_by_packets() {
+        let mut stream = risen();
+        stream.idle(4.0, 60.0);
+        assert!(!stream.cusum.is_zero());
+        stream.idle(400.0, 60.0);
+        assert!(stream.cusum.is_zero());
+    }
+
+    #[test]
+    fn an_answer_seen_later_excuses() {
+        let mut stream = risen();
+        let before = stream.cusum.value();
+        stream.absent(60.0, 0.0, |_, _| 1.0);
+        assert!(stream.cusum.value() > before / 2.0);
+        stream.absent(60.0, 20_000.0, |_, _| 1.0);
+        assert!(stream.cusum.is_zero() && stream.excused.1 == 5000.0);
+    }
+}

@@ -23,7 +23,7 @@ pub const PEERS_MAX: usize = 1 << 20;
 pub struct Share {
     /// As seen.
     pub estimate: f64,
-    /// One-sided 95 % upper bound (Clopper and Pearson).
+    /// One-sided 95 % upper bound: Clopper and Pearson's, or [`pooled`]'s.
     pub upper95: f64,
 }
 

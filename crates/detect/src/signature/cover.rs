@@ -32,6 +32,8 @@ const HOSTS_MAX: usize = 8;
 pub(crate) struct Found {
     passes: Vec<Match>,
     pub(crate) drops: Vec<(Match, Bits)>,
+    /// Whether any of these is fitted to the honest packets at hand.
+    fitted: bool,
     limits: Vec<(Match, f64)>,
 }
 
@@ -108,6 +110,7 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
         }
         picks.push(pick);
     }
+    let fitted = picks.iter().any(|pick| pick.fitted);
     let mut drops = spread(request, arena, unite(picks));
     let mut limits = Vec::new();
     if (covered as f64) < GOOD * share * total as f64 {
@@ -116,12 +119,12 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
     let passes = passes(request, drops.iter().map(|(m, _)| m));
     drops.truncate(request.rules_max.saturating_sub(passes.len()));
     limits.truncate(request.rules_max.saturating_sub(passes.len() + drops.len()));
-    Found { passes, drops, limits }
+    Found { passes, drops, fitted, limits }
 }
 
 /// Puts shares and prices on what was found.
 pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
-    let Found { passes, drops, limits } = found;
+    let Found { passes, drops, fitted, limits } = found;
     if arena.attack.is_empty() {
         return Derived::default();
     }
@@ -132,11 +135,11 @@ pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
         derived.rules.push(DerivedRule { matches: m, action: Action::Pass, covers: 0.0, collateral: None });
     }
     let all: Vec<&Match> = drops.iter().map(|(m, _)| m).collect();
-    derived.collateral = price::of(&all, arena);
+    derived.collateral = price::of(&all, fitted, arena);
     for (matches, attack) in drops {
         let covers = attack.without(&decided).count() as f64 / total;
         decided = decided.or(&attack);
-        let collateral = price::of(&[&matches], arena);
+        let collateral = price::of(&[&matches], fitted, arena);
         derived.rules.push(DerivedRule { matches, action: Action::Drop, covers, collateral });
     }
     derived.covered = decided.count() as f64 / total;
@@ -146,7 +149,7 @@ pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
         });
         let covers = hit.without(&decided).count() as f64 / total;
         decided = decided.or(&hit);
-        let collateral = price::of(&[&matches], arena);
+        let collateral = price::of(&[&matches], fitted, arena);
         derived.rules.push(DerivedRule { matches, action: Action::RatePackets(rate), covers, collateral });
     }
     derived

@@ -67,6 +67,11 @@ pub(crate) struct Cell {
     pub(crate) benign: Bits,
 }
 
+/// Whether this honest row is not looked at when facts are made: every second one of other hosts.
+pub(crate) const fn is_kept_back(at: usize, row: &Row) -> bool {
+    row.kin.is_some() && at % 2 == 1
+}
+
 /// A possible rule.
 #[derive(Clone, Debug)]
 pub(crate) struct Pick {
@@ -77,6 +82,8 @@ pub(crate) struct Pick {
     pub(crate) benign: Bits,
     /// Within the collateral that is left.
     pub(crate) fair: bool,
+    /// Whether some of its values were chosen with an eye on honest packets.
+    pub(crate) fitted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -167,7 +174,7 @@ impl Arena {
         let of_cell = || cell.benign.iter().filter_map(|i| Some((i, self.benign.get(i)?)));
         // Facts are made around half of the other hosts' packets, and judged by all: values chosen because nobody honest was
         // seen with them are only worth something when the next honest packets do not have them either.
-        let seen = of_cell().filter(|(i, row)| row.kin.is_none() || i % 2 == 0);
+        let seen = of_cell().filter(|(i, row)| !is_kept_back(*i, row));
         let seen: Vec<&Row> = seen.map(|(_, row)| row).collect();
         let honest = of_cell().count();
         if rows.is_empty() {
@@ -328,7 +335,8 @@ impl Arena {
                 matches.fragment = Some(rules::Fragments { none: true, first, ..Default::default() });
             }
         }
-        Pick { matches, attack: state.attack.clone(), benign: state.benign.clone(), fair: state.fair }
+        let fitted = state.facts.iter().filter_map(|i| items.get(*i)).any(|i| i.fact.is_fitted());
+        Pick { matches, attack: state.attack.clone(), benign: state.benign.clone(), fair: state.fair, fitted }
     }
 }
 

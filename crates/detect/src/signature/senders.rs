@@ -25,7 +25,7 @@ pub fn derive(request: &Request<'_>, senders: &[(IpAddr, u64)]) -> Derived {
     busiest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let room = request.rules_max.saturating_sub(request.targets.len());
     let rule = |matches: Match, action, covers| {
-        let collateral = price::of(&[&matches], &arena);
+        let collateral = price::of(&[&matches], false, &arena);
         DerivedRule { matches, action, covers, collateral }
     };
     let mut derived = Derived { stability: 1.0, ..Derived::default() };
@@ -41,7 +41,7 @@ pub fn derive(request: &Request<'_>, senders: &[(IpAddr, u64)]) -> Derived {
         }
     }
     let drops: Vec<&Match> = derived.rules.iter().map(|rule| &rule.matches).collect();
-    derived.collateral = price::of(&drops, &arena);
+    derived.collateral = price::of(&drops, false, &arena);
     if derived.covered < ENOUGH {
         let left = 1.0 - derived.covered;
         for target in request.targets.iter().take(request.rules_max) {
