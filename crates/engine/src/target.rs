@@ -140,9 +140,6 @@ impl Stream {
     /// A tick in which none of the class came: what the target sent meanwhile excuses what came before. Behind a sampler a
     /// packet and its answer are seldom seen in the same tick.
     pub(crate) fn absent(&mut self, expected: f64, excused: f64, phi: impl Fn(&Self, f64) -> f64) {
-        if self.cusum.is_zero() {
-            return;
-        }
         let scale = f64::from(self.scale.max(1.0));
         #[expect(clippy::cast_possible_truncation, reason = "a stream keeps single precision")]
         let more = excused as f32;

@@ -285,7 +285,8 @@ impl Watch {
             }
         }
         // In a tick that brought the target other things, a class that did not come falls like any other.
-        for stream in target.streams.iter_mut().filter(|s| present & 1 << s.class.0 == 0) {
+        let absent = |s: &&mut Stream| present & 1 << s.class.0 == 0 && !s.cusum.is_zero();
+        for stream in target.streams.iter_mut().filter(absent) {
             let normal = Self::normal(now.settings, &key, stream) * now.secs;
             if now.live {
                 let sent = counts.iter().find(|c| c.class == stream.class).map_or(0.0, |c| c.sent);
@@ -293,7 +294,7 @@ impl Watch {
                 let family = vector::family(stream.class);
                 let excused = -(family.suspect)(&others.counts(now.exact, &nothing));
                 stream.absent(normal, excused.max(0.0), |stream, scale| phi(family.excuses, stream, scale));
-            } else if !stream.cusum.is_zero() {
+            } else {
                 stream.idle(1.0, normal);
             }
         }

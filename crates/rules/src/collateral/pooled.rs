@@ -21,9 +21,9 @@ pub struct Kin {
 /// Hosts of a kind are alike, but not the same: no more observations of others than this are believed.
 const SURE_MAX: f64 = 2000.0;
 /// Observations that a kind borrows from all kinds together, where they do not differ.
-const LENT: f64 = 300.0;
+const LENT: f64 = 450.0;
 /// How likely it is from the outset that a victim is like no other.
-const UNLIKE: f64 = 0.01;
+const UNLIKE: f64 = 0.005;
 
 /// The price of what hit these; `None` when nothing was counted at all. Without kin it is [`Tally::collateral`].
 pub fn pooled(own: &Tally, kin: &[Kin]) -> Option<Collateral> {
