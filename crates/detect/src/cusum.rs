@@ -4,11 +4,8 @@
 //! tick, small ones accumulate (Page 1954; Lorden 1971 for the bound on false alarms, ARL₀ ≥ e^h).
 
 /// The rate ratios tested against normal, and their logarithms.
-const RATIOS: [(f32, f32); 3] = [
-    (2.0, core::f32::consts::LN_2),
-    (4.0, 2.0 * core::f32::consts::LN_2),
-    (16.0, 4.0 * core::f32::consts::LN_2),
-];
+const RATIOS: [(f32, f32); 3] =
+    [(2.0, core::f32::consts::LN_2), (6.0, 1.791_759_5), (16.0, 4.0 * core::f32::consts::LN_2)];
 
 /// The sums of one stream, in nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

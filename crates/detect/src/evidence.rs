@@ -71,6 +71,10 @@ pub struct Evidence {
     pub sources: u64,
     /// Share of the busiest source.
     pub source_top: f64,
+    /// Packets seen one by one since the test rose, where they are more than the last moments show, and their senders.
+    pub simmered: (u64, u64),
+    /// Share of the last half-minute's packets that packets of the other direction excuse.
+    pub excused: f64,
     /// Distinct destinations inside the target.
     pub hosts: u64,
     /// What examples have in common.

@@ -37,6 +37,9 @@ impl Engine {
         let (sources, source_top) = self.sources(from, candidate, only_unasked);
         let hosts_hit = self.hosts_hit(now, &target, candidate);
         let own = lately(class);
+        let stream = self.watch.target(&candidate.key).and_then(|t| t.stream(class));
+        let senders = stream.map(|s| s.senders).filter(|s| s.seen() > shape.samples).unwrap_or_default();
+        let excused = stream.map_or(0.0, |s| f64::from(s.excused.1 / s.excused.0.max(1.0)));
         Evidence {
             class,
             measure: candidate.measure,
@@ -62,8 +65,10 @@ impl Engine {
             completes: (class == Class::UDP_FRAGMENT).then(|| self.completed(&candidate.key)).flatten(),
             exact,
             young: exact && !self.last && now.since(candidate.risen) < PATIENCE,
-            sources: sources.max(shape.sources),
-            source_top,
+            sources: sources.max(shape.sources).max(senders.distinct()),
+            source_top: source_top.min(senders.top_max()),
+            simmered: (senders.seen(), senders.distinct()),
+            excused,
             hosts: hosts_hit,
             shape,
         }

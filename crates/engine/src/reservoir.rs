@@ -4,20 +4,27 @@ use base::Prefix;
 use base::map::{Map, Seed};
 use base::prefix::wide;
 use detect::sample::{BottomK, Sample};
+use detect::signature::Kin;
 
 use crate::frozen::Frozen;
 use crate::incident::Incident;
+use crate::kin::Kindred;
 use crate::settings::{Profile, Settings};
 use crate::tick::{Tick, hosts};
 
-/// Hosts remembered; the ones with the fewest packets go first.
-const HOSTS_MAX: usize = 4096;
+/// Own hosts remembered, and foreign ones; the ones with the fewest packets go first, counted in `evicted`.
+const HOSTS_MAX: (usize, usize) = (4096, 1024);
+/// Examples of a live tick that are looked at, about: a busy feed has more of them, a quiet one needs them all.
+const LIVE_MAX: usize = 128;
 
 /// Examples of ordinary traffic by receiver.
 #[derive(Debug)]
 pub(crate) struct Reservoir {
-    by_host: Map<u128, BottomK>,
-    per_host: usize,
+    own: Hosts,
+    /// Whom own hosts send to; where no networks are named every host is an own one.
+    foreign: Hosts,
+    /// What hosts of a kind receive: live, where few packets of each are seen.
+    kindred: Option<Kindred>,
     exact: bool,
 }
 
@@ -27,36 +34,81 @@ impl Reservoir {
             Profile::Capture => 512,
             Profile::Daemon => 32,
         };
-        Self { by_host: Map::new(seed), per_host, exact: settings.profile.is_exact() }
+        let exact = settings.profile.is_exact();
+        Self {
+            own: Hosts::new(seed.clone(), per_host, HOSTS_MAX.0),
+            foreign: Hosts::new(seed.clone(), per_host, HOSTS_MAX.1),
+            kindred: (!exact).then(|| Kindred::new(seed)),
+            exact,
+        }
     }
 
     /// Keeps a tick's examples that no attack claims.
     pub(crate) fn take(&mut self, tick: &Tick, incidents: &[Incident], frozen: &Frozen) {
-        // Live, one example of eight will do: the hosts that matter send many.
-        let thin = if self.exact { 0 } else { 7 };
-        for (hash, sample) in &tick.counts.chosen.samples {
+        let examples = &tick.counts.chosen.samples;
+        let times = if self.exact { 1 } else { examples.len().div_ceil(LIVE_MAX).next_power_of_two() };
+        let thin = u64::try_from(times).unwrap_or(u64::MAX) - 1;
+        for (hash, sample) in examples {
             if hash >> 7 & thin != 0 {
                 continue;
             }
             let attacked = frozen.touches(wide(sample.headers.dst));
-            let claimed = attacked
-                && incidents.iter().any(|i| {
-                    i.areas.iter().any(|area| area.contains(sample.headers.dst))
-                        && i.claims(sample, self.exact)
-                });
+            // Live, what comes to a victim besides the attack is not all its honest traffic: what is taken for the attack's is
+            // missing, and the rest would stand for too much.
+            let claimed = attacked && !self.exact && !sample.outgoing;
+            let claimed = claimed
+                || attacked
+                    && incidents.iter().any(|i| {
+                        i.areas.iter().any(|area| area.contains(sample.headers.dst))
+                            && i.claims(sample, self.exact)
+                    });
             if claimed {
                 continue;
             }
-            let per_host = self.per_host;
-            self.by_host
-                .get_or_insert_with(wide(sample.headers.dst), || BottomK::new(per_host))
-                .offer(*hash, *sample);
+            if sample.outgoing { &mut self.foreign } else { &mut self.own }.offer(*hash, sample);
+            if let Some(kindred) = &mut self.kindred {
+                kindred.offer(*hash, sample, tick.until);
+            }
         }
-        self.evict();
+        self.own.evict();
+        self.foreign.evict();
     }
 
     /// Examples of what these targets receive in peace.
     pub(crate) fn of(&self, areas: &[Prefix]) -> Vec<(u64, Sample)> {
+        let mut found = self.own.of(areas);
+        found.extend(self.foreign.of(areas));
+        found
+    }
+
+    /// Examples of what hosts receive that these targets are like.
+    pub(crate) fn kin(&self, areas: &[Prefix]) -> (Vec<Kin>, String) {
+        self.kindred.as_ref().map(|kindred| kindred.of(areas)).unwrap_or_default()
+    }
+}
+
+/// A table of receivers.
+#[derive(Debug)]
+struct Hosts {
+    by_host: Map<u128, BottomK>,
+    per_host: usize,
+    max: usize,
+    evicted: u64,
+}
+
+impl Hosts {
+    fn new(seed: Seed, per_host: usize, max: usize) -> Self {
+        Self { by_host: Map::new(seed), per_host, max, evicted: 0 }
+    }
+
+    fn offer(&mut self, hash: u64, sample: &Sample) {
+        let per_host = self.per_host;
+        self.by_host
+            .get_or_insert_with(wide(sample.headers.dst), || BottomK::new(per_host))
+            .offer(hash, *sample);
+    }
+
+    fn of(&self, areas: &[Prefix]) -> Vec<(u64, Sample)> {
         if areas.iter().all(Prefix::is_host) {
             let hosts = areas.iter().filter_map(|area| self.by_host.get(&wide(area.addr())));
             return hosts.flat_map(BottomK::kept).copied().collect();
@@ -73,14 +125,15 @@ impl Reservoir {
     }
 
     fn evict(&mut self) {
-        if self.by_host.len() <= HOSTS_MAX {
+        if self.by_host.len() <= self.max {
             return;
         }
         let mut sizes: Vec<(usize, u128)> =
             self.by_host.sorted().into_iter().map(|(h, k)| (k.len(), *h)).collect();
         sizes.sort_unstable();
-        for (_, host) in sizes.into_iter().take(HOSTS_MAX / 4) {
+        for (_, host) in sizes.into_iter().take(self.max / 4) {
             self.by_host.remove(&host);
+            self.evicted += 1;
         }
     }
 }

@@ -4,7 +4,7 @@ use base::Timestamp;
 use base::prefix::narrow;
 use detect::class::Class;
 use detect::sample::Sample;
-use detect::signature::{self, Request, senders};
+use detect::signature::{self, Kin, Request, senders};
 use rules::{Action, Rule};
 use sha2::{Digest, Sha256};
 
@@ -44,8 +44,10 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     let mut benign = benign(incident, evidence);
     benign.extend(incident.outcomes.hurt(&benign).collect::<Vec<_>>());
     let targets = incident.targets();
+    let (kin, likeness) = if incoming { evidence.reservoir.kin(&incident.areas) } else { Default::default() };
     let request = Request {
         own: if incident.key.direction == Direction::Out { &settings.networks } else { &[] },
+        kin: &kin,
         rate_floor: settings.profile.floor_pps(settings.floor),
         // Twenty searches beside one: live only each third time.
         stability: incident
@@ -90,15 +92,17 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
             derived.stability * 100.0
         ),
         match &derived.collateral {
-            Some(c) => format!(
-                "collateral expected: {:.2} % of honest packets, {:.2} % of bytes, {:.2} % of peers (at most {:.2}, {:.2}, {:.2} % with 95 % confidence)",
-                c.packets.estimate * 100.0,
-                c.bytes.estimate * 100.0,
-                c.peers.estimate * 100.0,
-                c.packets.upper95 * 100.0,
-                c.bytes.upper95 * 100.0,
-                c.peers.upper95 * 100.0
-            ),
+            Some(c) => {
+                format!(
+                    "collateral expected: {:.2} % of honest packets, {:.2} % of bytes, {:.2} % of peers (at most {:.2}, {:.2}, {:.2} % with 95 % confidence)",
+                    c.packets.estimate * 100.0,
+                    c.bytes.estimate * 100.0,
+                    c.peers.estimate * 100.0,
+                    c.packets.upper95 * 100.0,
+                    c.bytes.upper95 * 100.0,
+                    c.peers.upper95 * 100.0
+                ) + &origin(benign.len(), &kin, &likeness)
+            }
             None => "collateral unknown: no honest traffic to the target was seen; nothing acts by itself"
                 .to_string(),
         },
@@ -115,6 +119,16 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     incident.stability = Some(derived.stability);
     incident.changed |= !same;
     incident.rules = rules;
+}
+
+/// Where the price comes from.
+fn origin(own: usize, kin: &[Kin], likeness: &str) -> String {
+    let others: usize = kin.iter().map(|kin| kin.samples.len()).sum();
+    if others == 0 {
+        return format!("; from {own} honest packets to the target");
+    }
+    let likeness = if likeness.is_empty() { String::new() } else { format!(": {likeness}") };
+    format!("; from {own} honest packets to the target and {others} to hosts that it may be like{likeness}")
 }
 
 /// Share of the attack's examples that is attack. Of SYNs those are honest that others of the target's packets explain: each
@@ -134,7 +148,9 @@ fn attack_share(incident: &Incident) -> f64 {
 /// Honest traffic to the targets: what was remembered, and what the last ticks hold, less what the attack claims.
 fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
     let exact = evidence.settings.profile.is_exact();
-    let claimed = |sample: &Sample| sample.at >= incident.started && incident.claims(sample, exact);
+    // Behind a sampler nobody tells a victim's honest packets from the attack's one by one: only what came before is known.
+    let claimed =
+        |sample: &Sample| sample.at >= incident.started && (!exact || incident.claims(sample, exact));
     let remembered = evidence.reservoir.of(&incident.areas);
     let ring = incident
         .areas

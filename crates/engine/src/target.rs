@@ -9,6 +9,7 @@ use detect::season::{self, Week};
 
 use crate::limits::Totals;
 use crate::report::Direction;
+use crate::sketch::Sketch;
 
 /// A possible victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,11 @@ pub(crate) struct Stream {
     pub(crate) suspect: [f32; 2],
     /// Highest rates since then.
     pub(crate) rates_max: [f32; 2],
+    /// Packets behind one sample when last seen, 0: never; and units of octets in one packet.
+    pub(crate) scale: f32,
+    pub(crate) length: f32,
+    /// Who sent while it simmered.
+    pub(crate) senders: Sketch,
     /// Normal rates of what is suspect.
     pub(crate) baselines: [Baseline; 2],
     /// Normal rate of the whole class.
@@ -163,9 +169,34 @@ impl Stream {
         self.tests.iter().all(Cusum::is_zero)
     }
 
-    /// So many ticks without anything, where so much is normal in one.
+    /// Whether a test has risen above this.
+    pub(crate) fn is_above(&self, value: f64) -> bool {
+        self.tests.iter().any(|test| test.value() > value)
+    }
+
+    /// The tests fall by ticks in which nothing came, where so much is normal in one: by the samples that this would make.
     pub(crate) fn idle(&mut self, ticks: f64, normal: [f64; 2]) {
-        self.tests.iter_mut().zip(normal).for_each(|(test, normal)| test.idle(ticks, normal, 1.0));
+        let scale = f64::from(self.scale.max(1.0));
+        self.tests.iter_mut().zip(normal).for_each(|(test, normal)| test.idle(ticks, normal / scale, 1.0));
+    }
+
+    /// A tick in which none of the class came: what the target sent meanwhile excuses what came before. Behind a sampler a
+    /// packet and its answer are seldom seen in the same tick.
+    pub(crate) fn absent(
+        &mut self,
+        normal: [f64; 2],
+        excused: f64,
+        phis: impl Fn(&Self, f64, f64) -> [f64; 2],
+    ) {
+        let (scale, length) = (f64::from(self.scale.max(1.0)), f64::from(self.length));
+        #[expect(clippy::cast_possible_truncation, reason = "a stream keeps single precision")]
+        let more = excused as f32;
+        self.excused.1 = (self.excused.1 + more).min(self.excused.0);
+        let phis = phis(self, scale, length);
+        let excused = [excused, excused * length];
+        for (((test, excused), normal), phi) in self.tests.iter_mut().zip(excused).zip(normal).zip(phis) {
+            test.update(-excused / scale, normal / scale, phi, f64::INFINITY);
+        }
     }
 
     /// Rates to be expected at most, of packets and of units of octets.
@@ -214,6 +245,9 @@ impl Stream {
             run: 0.0,
             suspect: [0.0; 2],
             rates_max: [0.0; 2],
+            scale: 0.0,
+            length: 1.0,
+            senders: Sketch::default(),
             baselines: [Baseline::quiet(quiet); 2],
             usual: Baseline::quiet(quiet),
             class,
@@ -228,4 +262,35 @@ impl Stream {
 #[expect(clippy::cast_possible_truncation, reason = "a factor below one")]
 fn fade(times: f64) -> f32 {
     (-times).exp() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn risen() -> Stream {
+        let mut stream = Stream { scale: 1000.0, ..Stream::new(Class::UDP_OTHER, 0.0) };
+        stream.tests.iter_mut().for_each(|test| test.update(5.0, 0.1, 1.0, 100.0));
+        stream.excused.0 = 5000.0;
+        stream
+    }
+
+    #[test]
+    fn a_test_falls_by_samples_not_by_packets() {
+        let mut stream = risen();
+        stream.idle(4.0, [60.0; 2]);
+        assert!(!stream.is_calm());
+        stream.idle(400.0, [60.0; 2]);
+        assert!(stream.is_calm());
+    }
+
+    #[test]
+    fn an_answer_seen_later_excuses() {
+        let mut stream = risen();
+        let [before, _] = stream.tests.map(|test| test.value());
+        stream.absent([60.0; 2], 0.0, |_, _, _| [1.0; 2]);
+        assert!(stream.is_above(before / 2.0));
+        stream.absent([60.0; 2], 20_000.0, |_, _, _| [1.0; 2]);
+        assert!(stream.is_calm() && stream.excused.1 == 5000.0);
+    }
 }

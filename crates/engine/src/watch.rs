@@ -1,26 +1,32 @@
 //! Every tick, every touched target: is something more than it should be?
 
+mod crowd;
+mod step;
+
 use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow};
 use base::{Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::cell::{Cell, CellKey, Side};
-use detect::class::{COUNT, Class};
+use detect::class::Class;
 use detect::cusum;
-use detect::measure::{Measure, OCTETS_PHI, OCTETS_UNIT};
+use detect::measure::Measure;
 use detect::season::Week;
 use detect::vector;
 
 use crate::areas::{self, Area, Areas, Networks, Others};
 use crate::frozen::Frozen;
-use crate::incident::by_pairs;
 use crate::limits::{Book, Exceeded};
 use crate::peers::Peers;
 use crate::report::Direction;
 use crate::settings::{Profile, Settings};
+use crate::sketch::Sketch;
 use crate::target::{Stream, Target, TargetKey, TickCounts};
-use crate::tick::{Tick, prefix};
+use crate::tick::{Tick, hosts, prefix};
 use crate::weekly::Weekly;
+use crowd::Crowd;
+use step::{Now, stands_out, step};
+pub(crate) use step::{length, phis, scale, stronger};
 
 /// Targets remembered. Beyond it the quiet ones go; counted in `targets_evicted`.
 const TARGETS_MAX: usize = 1 << 18;
@@ -28,14 +34,10 @@ const TARGETS_MAX: usize = 1 << 18;
 const CAPTURE_THRESHOLD: f64 = 8.5;
 /// A daemon that has just begun does not know yet who is always busy.
 const WARM_UP: Span = Span::from_secs(8);
-/// Suspect packets further apart than this do not belong to one run.
-const RUN_GAP: Span = Span::from_secs(1);
-/// Packets of a run that may have come before its test rose.
-const RUN_HEAD: f64 = 10.0;
 /// Hosts whose streams stay below this part of the floor are not remembered.
 const QUIET: f64 = 0.25;
-/// Bursts make a stream at most so many times noisier than chance, lest an attacker teach it.
-const BURSTS_MAX: f64 = 15.0;
+/// From this part of the threshold on it is noted who sends.
+const SIMMERS: f64 = 0.1;
 
 /// A stream whose test has crossed its threshold.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,40 +93,6 @@ pub(crate) struct Watch {
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
     pub(crate) evicted: u64,
-}
-
-/// What everybody receives, by class: the only measure of a daemon that has just begun.
-#[derive(Debug)]
-struct Crowd {
-    packets: [u64; COUNT],
-    hosts: [u32; COUNT],
-}
-
-impl Crowd {
-    /// Hosts that make a crowd.
-    const HOSTS_MIN: u32 = 64;
-
-    fn of(tick: &Tick) -> Self {
-        let mut crowd = Self { packets: [0; COUNT], hosts: [0; COUNT] };
-        for (key, cell) in tick.counts.cells.iter().filter(|(key, _)| key.side == Side::Received) {
-            if let (Some(packets), Some(hosts)) =
-                (crowd.packets.get_mut(key.class.index()), crowd.hosts.get_mut(key.class.index()))
-            {
-                *packets += cell.packets;
-                *hosts += 1;
-            }
-        }
-        crowd
-    }
-
-    /// Whether one target gets more of a class than all others together.
-    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-    fn stands_out(&self, counts: &TickCounts, share: f64) -> bool {
-        let at = counts.class.index();
-        let all = self.packets.get(at).copied().unwrap_or(0);
-        let hosts = self.hosts.get(at).copied().unwrap_or(0);
-        hosts >= Self::HOSTS_MIN && share * counts.received.packets as f64 > all as f64 / 2.0
-    }
 }
 
 impl Watch {
@@ -215,6 +183,7 @@ impl Watch {
             exact: settings.profile.is_exact(),
             threshold: self.threshold(settings),
             frozen,
+            tick,
         };
         let mut found = Vec::new();
         let mut counts: Vec<TickCounts> = Vec::new();
@@ -329,14 +298,28 @@ impl Watch {
             if let Some(candidate) = step(now, key, (c, share), others, (frozen, learning), stream) {
                 found.push(candidate);
             }
+            if now.live && c.received.samples <= Sketch::TICK_MAX && stream.is_above(SIMMERS * now.threshold)
+            {
+                stream.senders.note(now.tick.samples(hosts(&prefix(&key))), c.class);
+            }
             if social && let Some(before) = stream.relevel(QUIET * floor) {
                 self.peers.moved(key.addr, c.class, before, stream.levels);
             }
         }
         // In a tick that brought the target other things, a class that did not come falls like any other.
-        for stream in target.streams.iter_mut().filter(|s| present & 1 << s.class.0 == 0) {
-            if !stream.is_calm() {
-                stream.idle(1.0, Self::normal(now.settings, &key, stream).map(|rate| rate * now.secs));
+        let absent = |s: &&mut Stream| present & 1 << s.class.0 == 0 && !s.is_calm();
+        for stream in target.streams.iter_mut().filter(absent) {
+            let normal = Self::normal(now.settings, &key, stream).map(|rate| rate * now.secs);
+            if now.live {
+                let sent = counts.iter().find(|c| c.class == stream.class).map_or(0.0, |c| c.sent);
+                let nothing = TickCounts { class: stream.class, received: Cell::EMPTY, sent };
+                let family = vector::family(stream.class);
+                let excused = -(family.suspect)(&others.counts(now.exact, &nothing));
+                stream.absent(normal, excused.max(0.0), |s, scale, length| {
+                    phis(family.excuses, s, scale, length)
+                });
+            } else {
+                stream.idle(1.0, normal);
             }
         }
         if !host && now.live {
@@ -375,151 +358,6 @@ impl Watch {
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
         self.recount();
     }
-}
-
-/// What holds for all targets of a tick.
-struct Now<'a> {
-    settings: &'a Settings,
-    until: Timestamp,
-    /// Length of the tick.
-    secs: f64,
-    live: bool,
-    exact: bool,
-    threshold: f64,
-    frozen: &'a Frozen,
-}
-
-/// One class of one target takes its tick.
-#[expect(clippy::cast_possible_truncation, reason = "a stream keeps single precision")]
-fn step(
-    now: &Now<'_>,
-    key: TargetKey,
-    (c, share): (&TickCounts, f64),
-    others: &Others,
-    (frozen, learning): (bool, bool),
-    stream: &mut Stream,
-) -> Option<Candidate> {
-    let seen = others.counts(now.exact, c);
-    stream.lately.received += seen.received as f32;
-    stream.lately.unsolicited += seen.unsolicited as f32;
-    stream.lately.sent += seen.sent as f32;
-    if c.received.packets == 0 {
-        return None;
-    }
-    let family = vector::family(c.class);
-    let suspect = (family.suspect)(&seen);
-    let suspect = if suspect > 0.0 { share * suspect } else { suspect };
-    let known = now.exact && c.received.unsolicited > 0 && seen.unsolicited < seen.received;
-    let first = if known { c.received.first_unsolicited } else { c.received.first };
-    if suspect > 0.0 {
-        if first.since(stream.last) > RUN_GAP {
-            (stream.run_begun, stream.run) = (first, 0.0);
-        }
-        stream.run += suspect as f32;
-        stream.last = c.received.last;
-    }
-    let length = length(&c.received);
-    let amounts = [suspect, suspect * length];
-    let mut normal = Watch::normal(now.settings, &key, stream);
-    if now.live && !prefix(&key).is_host() {
-        // Many hosts together are never as steady as their mean: what is harmless grows with what is usual.
-        let usual = [stream.usual.expected(), stream.usual_octets()];
-        normal.iter_mut().zip(usual).for_each(|(normal, usual)| *normal = normal.max(0.5 * usual));
-    }
-    let scale = scale(&c.received);
-    let was_calm = stream.is_calm();
-    stream.excused.0 += seen.received as f32;
-    stream.excused.1 += (seen.received - suspect).clamp(0.0, seen.received) as f32;
-    let phis = if now.exact { [1.0; 2] } else { phis(family.excuses, stream, scale, length) };
-    for (((test, amount), normal), phi) in stream.tests.iter_mut().zip(amounts).zip(normal).zip(phis) {
-        test.update(amount / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
-    }
-    let [of_packets, of_octets] = stream.tests.each_ref().map(|test| test.value() / now.threshold);
-    let freeze = !learning && (frozen || of_packets.max(of_octets) > 0.5);
-    stream.learn(now.until, now.settings.tick, (amounts, seen.received), freeze);
-    if learning {
-        stream.tests = Default::default();
-    }
-    if stream.is_calm() {
-        stream.suspect = [0.0; 2];
-        stream.rates_max = [0.0; 2];
-        return None;
-    }
-    if was_calm {
-        // The first few packets of a flood may not move the test yet; a steady trickle before it is not of it.
-        let fresh = (now.exact && by_pairs(c.class)) || f64::from(stream.run) <= suspect + RUN_HEAD;
-        stream.onset = if fresh { stream.run_begun } else { first };
-        stream.risen = first;
-    }
-    // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
-    let elapsed = now.until.since(stream.onset).as_secs_f64().max(0.1);
-    let counted = suspect / scale;
-    for ((sum, rate_max), amount) in stream.suspect.iter_mut().zip(&mut stream.rates_max).zip(amounts) {
-        *sum += amount.max(0.0) as f32;
-        let burst = if counted >= 20.0 { amount / now.secs } else { 0.0 };
-        *rate_max = rate_max.max(burst as f32).max((f64::from(*sum) / elapsed) as f32);
-    }
-    let [packets, _] = stream.suspect;
-    #[expect(clippy::cast_precision_loss, reason = "compared with twenty")]
-    let enough = now.live || packets >= now.settings.profile.packets_min() as f32;
-    let tests = [of_packets, of_octets];
-    let (measure, test, rate, normal) = stronger(tests, stream.rates_max.map(f64::from), normal);
-    // Volume of unknown scale never triggers.
-    (test > 1.0 && enough && c.received.unscaled == 0).then(|| Candidate {
-        key,
-        class: c.class,
-        test,
-        measure,
-        rate,
-        normal,
-        onset: stream.onset,
-        risen: stream.risen,
-        suspect: packets.into(),
-        limit: None,
-    })
-}
-
-/// The test that stands higher, of packets or of octets, with its rate and what is normal.
-pub(crate) fn stronger(tests: [f64; 2], rates: [f64; 2], normal: [f64; 2]) -> (Measure, f64, f64, f64) {
-    let ([packets, octets], [of_packets, of_octets], [some, many]) = (tests, rates, normal);
-    if octets > packets {
-        (Measure::Octets, octets, of_octets, many)
-    } else {
-        (Measure::Packets, packets, of_packets, some)
-    }
-}
-
-/// Whether a tick shows enough of a class for a host to be remembered.
-fn stands_out(settings: &Settings, cell: &Cell) -> bool {
-    let least = 0.5 * settings.profile.floor_pps(settings.floor) * settings.tick.as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-    let packets = cell.packets as f64;
-    cell.samples >= 2 && packets.max(packets * length(cell)) >= least
-}
-
-/// How much noisier than a count of samples the suspect packets of a stream are, and their octets: as differences, by what is
-/// subtracted, for one packet of the other direction excuses several; and as bursts, by what was learned.
-pub(crate) fn phis(excuses: f64, stream: &Stream, scale: f64, length: f64) -> [f64; 2] {
-    let (received, excused) = (f64::from(stream.excused.0), f64::from(stream.excused.1));
-    let difference = excuses * excused / received.max(1.0);
-    let [packets, octets] = &stream.baselines;
-    // The least that chance makes of each sample.
-    [(packets, 1.0), (octets, OCTETS_PHI.max(length))].map(|(baseline, least)| {
-        let bursts = (baseline.noise() / (scale * least) - 1.0).clamp(0.0, BURSTS_MAX);
-        least * (1.0 + difference.max(bursts))
-    })
-}
-
-/// Packets behind one sample.
-#[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-pub(crate) fn scale(cell: &Cell) -> f64 {
-    (cell.packets as f64 / f64::from(cell.samples.max(1))).max(1.0)
-}
-
-/// Mean length of its packets, in units of octets.
-#[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
-pub(crate) fn length(cell: &Cell) -> f64 {
-    cell.bytes as f64 / cell.packets.max(1) as f64 / OCTETS_UNIT
 }
 
 /// What a host received and sent in one tick, by class.

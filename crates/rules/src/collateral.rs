@@ -1,12 +1,14 @@
 //! The price of rules: what share of benign packets, octets and peers they would hit, and how sure that is.
 
 mod beta;
+mod pooled;
 
 use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 
 use base::Prefix;
 use base::prefix::wide;
+pub use pooled::{Kin, pooled};
 use serde::{Serialize, Serializer};
 use wire::packet::Parsed;
 
@@ -21,7 +23,7 @@ pub const PEERS_MAX: usize = 1 << 20;
 pub struct Share {
     /// As seen.
     pub estimate: f64,
-    /// One-sided 95 % upper bound (Clopper and Pearson).
+    /// One-sided 95 % upper bound: Clopper and Pearson's, or [`pooled`]'s.
     pub upper95: f64,
 }
 
@@ -89,39 +91,65 @@ pub fn price<'a>(rules: &RuleSet, benign: impl IntoIterator<Item = Benign<'a>>) 
 pub struct Tally {
     packets: Weighed,
     bytes: Weighed,
-    peers: BTreeMap<u128, bool>,
+    peers: BTreeMap<u128, Peer>,
     peers_left_out: u64,
+}
+
+/// What one peer sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Peer {
+    hit: bool,
+    packets: u64,
+    bytes: u64,
 }
 
 impl Tally {
     /// Counts a sample that stands for so many packets and octets.
     pub fn add(&mut self, hit: bool, peer: IpAddr, packets: u64, bytes: u64) {
-        self.packets.add(hit, packets);
-        self.bytes.add(hit, bytes);
         let key = match peer {
             IpAddr::V4(_) => wide(peer),
             IpAddr::V6(_) => wide(Prefix::of(peer, 64).addr()),
         };
+        self.add_by(hit, key, packets, bytes);
+    }
+
+    /// The same for a peer that goes by a number: for samples of several receivers, one number for each pair.
+    pub fn add_by(&mut self, hit: bool, peer: u128, packets: u64, bytes: u64) {
+        self.packets.add(hit, packets);
+        self.bytes.add(hit, bytes);
         let room = self.peers.len() < PEERS_MAX;
-        match self.peers.get_mut(&key) {
-            Some(seen) => *seen |= hit,
-            None if room => {
-                self.peers.insert(key, hit);
+        match self.peers.get_mut(&peer) {
+            Some(seen) => {
+                seen.hit |= hit;
+                seen.packets = seen.packets.saturating_add(packets);
+                seen.bytes = seen.bytes.saturating_add(bytes);
             }
-            None => self.peers_left_out += 1,
+            None if room => {
+                self.peers.insert(peer, Peer { hit, packets, bytes });
+            }
+            None => {
+                self.packets.alone += square(packets);
+                self.bytes.alone += square(bytes);
+                self.peers_left_out += 1;
+            }
         }
     }
 
     /// The shares; `None` when nothing was counted.
     pub fn collateral(&self) -> Option<Collateral> {
-        let hit = self.peers.values().filter(|hit| **hit).count();
-        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let (hit, all) = (count(hit), count(self.peers.len()));
-        Some(Collateral {
-            packets: self.packets.share()?,
-            bytes: self.bytes.share().or_else(|| self.packets.share())?,
-            peers: Share { estimate: ratio(hit, all)?, upper95: clopper_pearson_upper(hit, all) },
-        })
+        let [packets, bytes, peers] = self.trials()?;
+        Some(Collateral { packets: packets.share(), bytes: bytes.share(), peers: peers.share() })
+    }
+
+    /// Packets, octets and peers as trials; `None` when nothing was counted.
+    fn trials(&self) -> Option<[Trials; 3]> {
+        let sum = |part: fn(&Peer) -> u64| self.peers.values().map(|peer| square(part(peer))).sum::<f64>();
+        let packets = self.packets.trials(sum(|peer| peer.packets))?;
+        let bytes = self.bytes.trials(sum(|peer| peer.bytes)).unwrap_or(packets);
+        let hit = self.peers.values().filter(|peer| peer.hit).count();
+        #[expect(clippy::cast_precision_loss, reason = "a count below the cap of peers")]
+        let peers = Trials { hit: hit as f64, all: self.peers.len() as f64 };
+        Some([packets, bytes, peers])
     }
 
     /// Counts so many packets, each seen by itself, whatever their octets.
@@ -132,13 +160,8 @@ impl Tally {
 
     /// What is hit at least; `None` when nothing was counted.
     pub fn least(&self) -> Option<Least> {
-        let hit = self.peers.values().filter(|hit| **hit).count();
-        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let (hit, all) = (count(hit), count(self.peers.len()));
-        (all > 0).then(|| Least {
-            packets: self.packets.least(),
-            peers: 1.0 - clopper_pearson_upper(all - hit, all),
-        })
+        let [packets, _, peers] = self.trials()?;
+        Some(Least { packets: packets.least(), peers: peers.least() })
     }
 
     /// Samples of peers beyond the cap.
@@ -156,44 +179,61 @@ pub struct Least {
     pub peers: f64,
 }
 
-/// Weights of samples. Those that stand for many packets are still one observation each: the bound goes by the
-/// effective number of observations (Kish), sum squared over sum of squares.
+/// Independent observations, and those of them that were hit; neither need be whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Trials {
+    hit: f64,
+    all: f64,
+}
+
+impl Trials {
+    fn estimate(self) -> f64 {
+        if self.all > 0.0 { self.hit / self.all } else { 0.0 }
+    }
+
+    fn share(self) -> Share {
+        Share { estimate: self.estimate(), upper95: beta::upper(self.hit, self.all) }
+    }
+
+    /// The lower bound is that of not being hit from above.
+    fn least(self) -> f64 {
+        1.0 - beta::upper(self.all - self.hit, self.all)
+    }
+}
+
+/// Weights of samples. What one peer sends hangs together: a conversation is hit as a whole or not at all, so that all of it
+/// is one observation. The bound goes by the effective number of these (Kish 1965), sum squared over sum of squares.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weighed {
     hit: u64,
     all: u64,
-    squares: f64,
+    /// Squares of what belongs to nobody.
+    alone: f64,
 }
 
 impl Weighed {
-    #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]
     fn add(&mut self, hit: bool, weight: u64) {
         self.all = self.all.saturating_add(weight);
         self.hit = self.hit.saturating_add(if hit { weight } else { 0 });
-        self.squares += weight as f64 * weight as f64;
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]
     fn add_each(&mut self, hit: bool, count: u64) {
-        self.all = self.all.saturating_add(count);
-        self.hit = self.hit.saturating_add(if hit { count } else { 0 });
-        self.squares += count as f64;
-    }
-
-    /// The lower bound is that of not being hit from above.
-    #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]
-    fn least(&self) -> f64 {
-        let Some(estimate) = ratio(self.hit, self.all) else { return 0.0 };
-        let observations = self.all as f64 * self.all as f64 / self.squares;
-        1.0 - beta::upper((1.0 - estimate) * observations, observations)
+        self.add(hit, count);
+        self.alone += count as f64;
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]
-    fn share(&self) -> Option<Share> {
+    fn trials(&self, squares: f64) -> Option<Trials> {
         let estimate = ratio(self.hit, self.all)?;
-        let observations = self.all as f64 * self.all as f64 / self.squares;
-        Some(Share { estimate, upper95: beta::upper(estimate * observations, observations) })
+        let all = self.all as f64 * self.all as f64 / (self.alone + squares);
+        Some(Trials { hit: estimate * all, all })
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a bound needs no more than 53 bits")]
+fn square(weight: u64) -> f64 {
+    weight as f64 * weight as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]

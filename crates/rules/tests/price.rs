@@ -137,3 +137,17 @@ fn no_evidence_has_no_price_and_some_evidence_never_the_bound_zero() {
     let heavy = price(&[("192.0.2.1", 1_000_000), ("192.0.2.2", 1)], &set("x @1 proto tcp -> drop")).unwrap();
     assert!(heavy.packets.upper95 > 0.9, "{heavy:?}");
 }
+
+#[test]
+fn what_one_peer_sends_is_one_observation() {
+    use collateral::Tally;
+    let bound = |peers: u8| {
+        let mut tally = Tally::default();
+        for i in 0..60u8 {
+            tally.add(false, [192, 0, 2, i % peers].into(), 1000, 60_000);
+        }
+        tally.collateral().unwrap().packets.upper95
+    };
+    assert!((bound(60) - clopper_pearson_upper(0, 60)).abs() < 1e-9);
+    assert!((bound(6) - clopper_pearson_upper(0, 6)).abs() < 1e-9);
+}

@@ -33,6 +33,8 @@ const HOSTS_MAX: usize = 8;
 pub(crate) struct Found {
     passes: Vec<Match>,
     pub(crate) drops: Vec<(Match, Bits)>,
+    /// Whether any of these is fitted to the honest packets at hand.
+    fitted: bool,
     limits: Vec<(Match, f64)>,
 }
 
@@ -44,11 +46,19 @@ pub(crate) fn arena(request: &Request<'_>) -> Arena {
     };
     let kept = |r: &Row| request.keep.iter().any(|m| holds(m, r, Unknown::Misses));
     let attack = row::rows(request.attack, ROWS_MAX, |r| inside(r) && !kept(r));
-    let benign = row::rows(request.benign, ROWS_MAX, inside);
+    let mut benign = row::rows(request.benign, ROWS_MAX, inside);
+    let of_family = |r: &Row| request.targets.iter().any(|p| p.is_ipv4() == r.dst.is_ipv4());
+    let all: usize = request.kin.iter().map(|kin| kin.samples.len()).sum();
+    let room = ROWS_MAX - benign.len();
+    for (kind, kin) in request.kin.iter().enumerate() {
+        let part = kin.samples.len().min(kin.samples.len() * room / all.max(1));
+        benign.extend(row::rows(&kin.samples, part, of_family).into_iter().map(|row| row.of_kin(kind)));
+    }
+    let kinds = request.kin.iter().map(|kin| kin.weight).collect();
     let attack_share = request.attack_share.clamp(SHARE_LEAST, 1.0);
     Arena::new(
         row::even(attack, ROWS_MAX),
-        benign,
+        (benign, kinds),
         request.collateral_max,
         attack_share,
         Work::of(request.work),
@@ -107,6 +117,7 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
         }
         picks.push(pick);
     }
+    let fitted = picks.iter().any(|pick| pick.fitted);
     let mut drops = spread(request, arena, unite(picks));
     let mut limits = Vec::new();
     if (covered as f64) < GOOD * share * total as f64 {
@@ -115,12 +126,12 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
     let passes = passes(request, drops.iter().map(|(m, _)| m));
     drops.truncate(request.rules_max.saturating_sub(passes.len()));
     limits.truncate(request.rules_max.saturating_sub(passes.len() + drops.len()));
-    Found { passes, drops, limits }
+    Found { passes, drops, fitted, limits }
 }
 
 /// Puts shares and prices on what was found.
 pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
-    let Found { passes, drops, limits } = found;
+    let Found { passes, drops, fitted, limits } = found;
     if arena.attack.is_empty() {
         return Derived::default();
     }
@@ -131,11 +142,11 @@ pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
         derived.rules.push(DerivedRule { matches: m, action: Action::Pass, covers: 0.0, collateral: None });
     }
     let all: Vec<&Match> = drops.iter().map(|(m, _)| m).collect();
-    derived.collateral = price::of(&all, &arena.benign);
+    derived.collateral = price::of(&all, fitted, arena);
     for (matches, attack) in drops {
         let covers = attack.without(&decided).count() as f64 / total;
         decided = decided.or(&attack);
-        let collateral = price::of(&[&matches], &arena.benign);
+        let collateral = price::of(&[&matches], fitted, arena);
         derived.rules.push(DerivedRule { matches, action: Action::Drop, covers, collateral });
     }
     derived.covered = decided.count() as f64 / total;
@@ -145,7 +156,7 @@ pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
         });
         let covers = hit.without(&decided).count() as f64 / total;
         decided = decided.or(&hit);
-        let collateral = price::of(&[&matches], &arena.benign);
+        let collateral = price::of(&[&matches], fitted, arena);
         derived.rules.push(DerivedRule { matches, action: Action::RatePackets(rate), covers, collateral });
     }
     derived

@@ -41,6 +41,8 @@ pub(crate) struct Fact {
     /// How much of all conceivable traffic it leaves aside, 0…1: the pull towards narrow rules where nothing is known
     /// of honest traffic.
     pub(crate) tight: f64,
+    /// Whether it was cut around honest packets.
+    pub(crate) around: bool,
 }
 
 impl Slot {
@@ -79,16 +81,25 @@ impl Slot {
 }
 
 impl Fact {
-    /// Its slot's cost, and for each value more than one: long lists know the sample better than the attack.
-    pub(crate) fn cost(&self) -> f64 {
-        let more = match &self.ask {
+    /// Values beyond the first; a range is one.
+    fn more(&self) -> u32 {
+        match &self.ask {
             Ask::Numbers(n) => {
                 n.0.iter().map(|r| if r.to > r.from + 7 { 1 } else { r.to - r.from + 1 }).sum::<u32>() - 1
             }
             _ => 0,
-        };
+        }
+    }
+
+    /// Its slot's cost, and for each value more than one: long lists know the sample better than the attack.
+    pub(crate) fn cost(&self) -> f64 {
         let each = if self.slot == Slot::Length { 0.01 } else { 0.005 };
-        self.slot.cost() + each * f64::from(more)
+        self.slot.cost() + each * f64::from(self.more())
+    }
+
+    /// Whether it owes its values to the honest packets at hand: of the next ones it hits more than of these.
+    pub(crate) fn is_fitted(&self) -> bool {
+        self.around || self.more() > 0
     }
 
     /// Writes the fact into a rule's match.

@@ -19,6 +19,8 @@ const VALUES_MAX: usize = 8;
 const SINGLES_MAX: usize = 6;
 /// Rows needed before a range is believed: the next packet falls outside a range of n with probability 2/(n+1).
 const RANGE_ROWS_MIN: usize = 40;
+/// A range of ports holds so many times more of the attack than its width would.
+const DENSE: f64 = 2.0;
 /// Weight of an honest packet against an attack packet when a range is cut.
 const BETA: f64 = 4.0;
 
@@ -53,11 +55,11 @@ fn numeric(slot: Slot, attack: &[&Row], benign: &[&Row], facts: &mut Vec<Fact>) 
     }
     let mut by_count: Vec<Bin> = bins.iter().copied().filter(|b| b.attack > 0).collect();
     by_count.sort_by(|a, b| b.attack.cmp(&a.attack).then(a.value.cmp(&b.value)));
-    points(slot, &by_count, n, facts);
+    points(slot, &by_count, n, false, facts);
     // The same without the values that honest traffic uses.
     if bins.iter().any(|b| b.benign > 0) {
         let free: Vec<Bin> = by_count.iter().copied().filter(|b| b.benign == 0).collect();
-        points(slot, &free, n, facts);
+        points(slot, &free, n, true, facts);
     }
     if n >= RANGE_ROWS_MIN {
         ranges(slot, attack, &bins, &by_count, n, facts);
@@ -90,12 +92,12 @@ fn histogram(slot: Slot, attack: &[&Row], benign: &[&Row]) -> Vec<Bin> {
 }
 
 /// Frequent values one by one, and together. Rare ones are left out: what came once will not come again.
-fn points(slot: Slot, by_count: &[Bin], n: usize, facts: &mut Vec<Fact>) {
+fn points(slot: Slot, by_count: &[Bin], n: usize, around: bool, facts: &mut Vec<Fact>) {
     let least = (n / SUPPORT_PARTS).max(2);
     let frequent: Vec<u32> =
         by_count.iter().take_while(|b| b.attack >= least).map(|b| b.value).take(SINGLES_MAX).collect();
     for value in &frequent {
-        push(facts, slot, vec![Range { from: *value, to: *value }]);
+        push(facts, slot, vec![Range { from: *value, to: *value }], around);
     }
     // The smallest set for nearly all; a value of the set may be rarer than one worth a rule of its own.
     let rare = (n / 1000).max(2);
@@ -106,14 +108,14 @@ fn points(slot: Slot, by_count: &[Bin], n: usize, facts: &mut Vec<Fact>) {
         // Each step that gets closer is worth offering: 90, 97, 99.5 %.
         let left = 1.0 - sum as f64 / n as f64;
         if set.len() > 1 && (left < 0.005 || set.len() == VALUES_MAX || (left < 0.1 && bin.attack * 50 > n)) {
-            push(facts, slot, merged(&set));
+            push(facts, slot, merged(&set), around);
         }
         if left < 0.005 {
             return;
         }
     }
     if set.len() > 1 && sum * 2 > n {
-        push(facts, slot, merged(&set));
+        push(facts, slot, merged(&set), around);
     }
 }
 
@@ -144,7 +146,7 @@ fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize,
     if let Some(range) = trimmed {
         let parts = if slot == Slot::Length { 2.0 } else { 4.0 };
         if width(&range) * parts <= f64::from(slot.span()) && steady(slot, attack, n / 400) {
-            push(facts, slot, vec![range]);
+            push(facts, slot, vec![range], false);
         }
     }
     let honest: usize = bins.iter().map(|b| b.benign).sum();
@@ -159,21 +161,30 @@ fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize,
     let whole = f64::from(last.value - first.value + 1);
     // A range that only steps around the honest values seen would not miss the next one; random ports have no borders.
     let most = if matches!(slot, Slot::Length | Slot::Ttl) { 0.9 } else { 0.5 };
+    let within = |ranges: &[Range]| {
+        let of = |b: &&Bin| ranges.iter().any(|r| (r.from..=r.to).contains(&b.value));
+        bins.iter().filter(of).map(|b| b.attack).sum::<usize>()
+    };
+    // Ports drawn at random fill any range by its width: it would say nothing of the attack, only where honest ones were not.
+    let dense = |ranges: &[Range]| {
+        let wide: f64 = ranges.iter().map(width).sum();
+        matches!(slot, Slot::Length | Slot::Ttl)
+            || within(ranges) as f64 / n as f64 >= DENSE * wide / f64::from(slot.span())
+    };
     let informative = |kept: f64| kept <= most * whole;
-    if informative(width(&best)) {
-        push(facts, slot, vec![best]);
+    if informative(width(&best)) && dense(&[best]) {
+        push(facts, slot, vec![best], true);
     }
     let below = bins.get(..from).and_then(|part| heaviest(part, &worth));
     let above =
         bins.get(to + 1..).and_then(|part| heaviest(part, &worth)).map(|(a, b)| (a + to + 1, b + to + 1));
     for second in [below, above].into_iter().flatten() {
         let Some(second) = range(second.0, second.1) else { continue };
-        let gained: usize =
-            bins.iter().filter(|b| (second.from..=second.to).contains(&b.value)).map(|b| b.attack).sum();
-        if gained >= n / SUPPORT_PARTS && informative(width(&best) + width(&second)) {
-            let mut both = vec![best, second];
-            both.sort_unstable();
-            push(facts, slot, both);
+        let mut both = vec![best, second];
+        both.sort_unstable();
+        let gained = within(&[second]);
+        if gained >= n / SUPPORT_PARTS && informative(width(&best) + width(&second)) && dense(&both) {
+            push(facts, slot, both, true);
         }
     }
 }
@@ -223,12 +234,12 @@ fn distrust(facts: &mut [Fact]) {
     }
 }
 
-fn push(facts: &mut Vec<Fact>, slot: Slot, ranges: Vec<Range>) {
+fn push(facts: &mut Vec<Fact>, slot: Slot, ranges: Vec<Range>, around: bool) {
     let width: f64 = ranges.iter().map(|r| f64::from(r.to - r.from) + 1.0).sum();
     let tight = 1.0 - (width / f64::from(slot.span())).min(1.0);
     let ask = Ask::Numbers(Numbers(ranges));
     if !facts.iter().any(|f| f.slot == slot && f.ask == ask) {
-        facts.push(Fact { slot, ask, tight });
+        facts.push(Fact { slot, ask, tight, around });
     }
 }
 
@@ -237,7 +248,7 @@ fn sources(attack: &[&Row], facts: &mut Vec<Fact>) {
     let mut offer = |prefix: Prefix| {
         let ask = Ask::Source(prefix);
         if !facts.iter().any(|f| f.ask == ask) {
-            facts.push(Fact { slot: Slot::Source, ask, tight: 1.0 });
+            facts.push(Fact { slot: Slot::Source, ask, tight: 1.0, around: false });
         }
     };
     let nets = |v4: bool| if v4 { [32u8, 24] } else { [128, 64] };
@@ -278,7 +289,7 @@ fn segment_flags(attack: &[&Row], facts: &mut Vec<Fact>) {
         && (first & PUSHY != 0 || first & SIX == flags::ACK)
     {
         let test = Flags { value: first & SIX, mask: SIX };
-        facts.push(Fact { slot: Slot::Flags, ask: Ask::Flags(test), tight: 0.5 });
+        facts.push(Fact { slot: Slot::Flags, ask: Ask::Flags(test), tight: 0.5, around: false });
     }
 }
 
@@ -313,7 +324,7 @@ fn payload(attack: &[&Row], facts: &mut Vec<Fact>) {
             value: kept.iter().map(|(value, _)| *value).collect(),
             mask: kept.iter().map(|(_, mask)| *mask).collect(),
         };
-        facts.push(Fact { slot: Slot::Payload, ask: Ask::Payload(payload), tight: 1.0 });
+        facts.push(Fact { slot: Slot::Payload, ask: Ask::Payload(payload), tight: 1.0, around: false });
     }
     let mut heads: Vec<[u8; 4]> = snips.iter().filter_map(|s| s.first_chunk::<4>().copied()).collect();
     heads.sort_unstable();
@@ -328,7 +339,7 @@ fn payload(attack: &[&Row], facts: &mut Vec<Fact>) {
     for (_, head) in counted.iter().take_while(|(n, _)| n * 4 >= snips.len()).take(2) {
         let ask = Ask::Payload(Payload { offset: 0, value: head.to_vec(), mask: vec![0xff; 4] });
         if !facts.iter().any(|f| f.ask == ask) {
-            facts.push(Fact { slot: Slot::Payload, ask, tight: 1.0 });
+            facts.push(Fact { slot: Slot::Payload, ask, tight: 1.0, around: false });
         }
     }
 }

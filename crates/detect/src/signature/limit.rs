@@ -14,6 +14,9 @@ const SHARE_MIN: f64 = 0.02;
 /// Room above the busiest honest second.
 const HEADROOM: f64 = 1.5;
 
+/// No limit on what so much of honest traffic is: it would be a wide drop by another name.
+const HONEST_MAX: f64 = 0.25;
+
 /// A match and its packets/s for each shape of which much is left.
 pub(crate) fn limits(
     request: &Request<'_>,
@@ -30,6 +33,10 @@ pub(crate) fn limits(
             Some(pick) => pick.matches,
             None => cell.shape.matches(),
         };
+        let honest = arena.benign.iter().filter(|r| holds(&matches, r, Unknown::Matches)).count();
+        if honest as f64 > HONEST_MAX * arena.benign.len() as f64 && !request.kin.is_empty() {
+            continue;
+        }
         for target in request.targets.iter().filter(|p| p.is_ipv4() == cell.shape.v4) {
             let matches = Match { dst: Some(*target), ..matches.clone() };
             let rate = pace(&matches, &arena.benign);
@@ -48,7 +55,7 @@ pub(crate) fn pace(m: &Match, benign: &[Row]) -> f64 {
 fn busiest_second(m: &Match, benign: &[Row]) -> f64 {
     let mut seen: Vec<(u64, u64)> = benign
         .iter()
-        .filter(|r| holds(m, r, Unknown::Matches))
+        .filter(|r| r.kin.is_none() && holds(m, r, Unknown::Matches))
         .map(|r| (r.at / 1_000_000_000, r.packets))
         .collect();
     seen.sort_unstable();

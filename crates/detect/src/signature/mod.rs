@@ -44,6 +44,8 @@ pub struct Request<'a> {
     pub attack: &'a [Sample],
     /// Honest traffic to the same targets, in any order. Samples to other places are ignored. Empty = no evidence.
     pub benign: &'a [Sample],
+    /// Honest traffic to other hosts that the targets may be like, by kind of host. Empty = nothing is known of any.
+    pub kin: &'a [Kin],
     /// The attacked prefixes, smallest set; for an outgoing attack the remote victims.
     pub targets: &'a [Prefix],
     /// For an outgoing attack the own networks: each rule then names the own host as its source. Empty = incoming.
@@ -64,12 +66,22 @@ pub struct Request<'a> {
     pub work: u64,
 }
 
+/// What hosts of one kind receive.
+#[derive(Clone, Debug)]
+pub struct Kin {
+    /// How likely the targets are of this kind, in any unit.
+    pub weight: f64,
+    /// Honest packets to such hosts, in any order.
+    pub samples: Vec<Sample>,
+}
+
 impl<'a> Request<'a> {
     /// A request with the product's defaults: 8 rules, 1 % collateral, everything in `attack` is attack.
     pub const fn new(attack: &'a [Sample], benign: &'a [Sample], targets: &'a [Prefix]) -> Self {
         Self {
             attack,
             benign,
+            kin: &[],
             targets,
             own: &[],
             keep: &[],

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use base::prefix::wide;
+use base::{Prefix, hash};
 use rules::{Flags, Fragments, Match, Numbers, Payload};
 use telemetry::record::{Detail, Snip};
 use wire::packet::{Fragment, ICMP, ICMP6, TCP, UDP, flags};
@@ -30,6 +32,10 @@ pub(crate) struct Row {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) at: u64,
+    /// Who sent it, and for the packets of other hosts also to whom.
+    pub(crate) peer: u128,
+    /// Honest packets of other hosts: the number of their kind.
+    pub(crate) kin: Option<usize>,
 }
 
 /// What to say of a question that the sample cannot answer.
@@ -74,7 +80,15 @@ impl Row {
             packets: sample.packets,
             bytes: sample.bytes,
             at: sample.at.nanos(),
+            peer: wide(Prefix::of(h.src, if h.src.is_ipv4() { 32 } else { 64 }).addr()),
+            kin: None,
         }
+    }
+
+    /// An honest packet of another host.
+    pub(crate) fn of_kin(self, kind: usize) -> Self {
+        let peer = u128::from(hash::pair(0x006b_696e, self.peer, wide(self.dst), 0));
+        Self { peer, kin: Some(kind), ..self }
     }
 
     pub(crate) fn is_later(&self) -> bool {

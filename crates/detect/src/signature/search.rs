@@ -4,8 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use base::Prefix;
 use rules::Match;
+use rules::collateral::{self, Tally};
 use wire::packet::{ICMP, ICMP6};
 
 use super::bits::Bits;
@@ -42,10 +42,17 @@ const THIN: usize = 30;
 #[derive(Debug)]
 pub(crate) struct Arena {
     pub(crate) attack: Vec<Row>,
+    /// Of the targets, then of hosts like them.
     pub(crate) benign: Vec<Row>,
+    /// How likely the targets are of each kind of host.
+    kinds: Vec<f64>,
+    /// The targets' own honest rows, and how many.
+    own: (Bits, usize),
     /// For each benign row the number of its peer.
     peer_of: Vec<usize>,
     pub(crate) peers: usize,
+    /// Peers of the targets themselves.
+    own_peers: usize,
     pub(crate) collateral_max: f64,
     /// Share of the attack rows that is attack.
     pub(crate) attack_share: f64,
@@ -62,6 +69,11 @@ pub(crate) struct Cell {
     pub(crate) benign: Bits,
 }
 
+/// Whether this honest row is not looked at when facts are made: every second one of other hosts.
+pub(crate) const fn is_kept_back(at: usize, row: &Row) -> bool {
+    row.kin.is_some() && at % 2 == 1
+}
+
 /// A possible rule.
 #[derive(Clone, Debug)]
 pub(crate) struct Pick {
@@ -72,11 +84,8 @@ pub(crate) struct Pick {
     pub(crate) benign: Bits,
     /// Within the collateral that is left.
     pub(crate) fair: bool,
-}
-
-/// An IPv6 peer is a /64, as in `rules::collateral`.
-fn peer(row: &Row) -> Prefix {
-    Prefix::of(row.src, if row.src.is_ipv4() { 32 } else { 64 })
+    /// Whether some of its values were chosen with an eye on honest packets.
+    pub(crate) fitted: bool,
 }
 
 /// Which of a shape's facts: a bit for each.
@@ -183,18 +192,32 @@ impl<'a> Columns<'a> {
 impl Arena {
     pub(crate) fn new(
         attack: Vec<Row>,
-        benign: Vec<Row>,
+        (benign, kinds): (Vec<Row>, Vec<f64>),
         collateral_max: f64,
         attack_share: f64,
         work: Work,
     ) -> Self {
         work.spend(attack.len() + benign.len(), work::ROW);
-        let mut addresses: Vec<_> = benign.iter().map(peer).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
+        let distinct = |rows: &mut dyn Iterator<Item = &Row>| {
+            let mut peers: Vec<u128> = rows.map(|r| r.peer).collect();
+            peers.sort_unstable();
+            peers.dedup();
+            peers
+        };
+        let addresses = distinct(&mut benign.iter());
         let peer_of =
-            benign.iter().map(|r| addresses.binary_search(&peer(r)).unwrap_or_else(|at| at)).collect();
-        Self { attack, benign, peer_of, peers: addresses.len(), collateral_max, attack_share, work }
+            benign.iter().map(|r| addresses.binary_search(&r.peer).unwrap_or_else(|at| at)).collect();
+        let own = Bits::of(benign.len(), |i| benign.get(i).is_some_and(|r| r.kin.is_none()));
+        let own_peers = distinct(&mut benign.iter().filter(|r| r.kin.is_none())).len();
+        let (own, peers) = ((own.clone(), own.count()), addresses.len());
+        Self { attack, benign, kinds, own, peer_of, peers, own_peers, collateral_max, attack_share, work }
+    }
+
+    /// The kinds of host of whom there are rows, with nothing counted yet.
+    pub(crate) fn kinds(&self) -> Vec<collateral::Kin> {
+        let kin =
+            self.kinds.iter().map(|weight| collateral::Kin { weight: *weight, tally: Tally::default() });
+        kin.collect()
     }
 
     /// Distinct peers among honest rows.
@@ -219,19 +242,29 @@ impl Arena {
             return false;
         }
         let lost = benign.or(harmed);
-        lost.count() as f64 <= bound(self.benign.len()) && self.peers_in(&lost) as f64 <= bound(self.peers)
+        let of_own = lost.and(&self.own.0);
+        // What was seen of the targets themselves counts by itself, too: others do not water it down.
+        lost.count() as f64 <= bound(self.benign.len())
+            && of_own.count() as f64 <= bound(self.own.1)
+            && self.peers_in(&lost) as f64 <= bound(self.peers)
+            && self.peers_in(&of_own) as f64 <= bound(self.own_peers)
     }
 
     /// The best rule for what is left of `cell`, when `harmed` honest rows are lost already: the best fair one, else
     /// the best of all, of those that could be looked at.
     pub(crate) fn best(&self, cell: &Cell, harmed: &Bits) -> Option<Pick> {
         let rows: Vec<&Row> = cell.left.iter().filter_map(|i| self.attack.get(i)).collect();
-        let honest: Vec<&Row> = cell.benign.iter().filter_map(|i| self.benign.get(i)).collect();
+        let of_cell = || cell.benign.iter().filter_map(|i| Some((i, self.benign.get(i)?)));
+        // Facts are made around half of the other hosts' packets, and judged by all: values chosen because nobody honest was
+        // seen with them are only worth something when the next honest packets do not have them either.
+        let seen = of_cell().filter(|(i, row)| !is_kept_back(*i, row));
+        let seen: Vec<&Row> = seen.map(|(_, row)| row).collect();
+        let honest = of_cell().count();
         if rows.is_empty() || self.work.is_spent() {
             return None;
         }
         let words = (self.attack.len() + 2 * self.benign.len()) / 64;
-        let items = self.items(cell, &rows, &honest);
+        let items = self.items(cell, &rows, &seen);
         let total = self.attack.len() as f64;
         let size = rows.len() as f64 / total;
         let rate = |facts: Facts, attack: usize, benign: &Bits| {
@@ -320,7 +353,7 @@ impl Arena {
             beam = wide;
         }
         let mut chosen = if fairest.fair { fairest } else { any };
-        self.narrow(cell, &items, honest.len(), &mut chosen);
+        self.narrow(cell, &items, honest, &mut chosen);
         Some(self.pick(cell, &items, &chosen))
     }
 
@@ -394,7 +427,8 @@ impl Arena {
                 matches.fragment = Some(rules::Fragments { none: true, first, ..Default::default() });
             }
         }
-        Pick { matches, attack: state.attack.clone(), benign: state.benign.clone(), fair: state.fair }
+        let fitted = state.facts.of(items).any(|item| item.fact.is_fitted());
+        Pick { matches, attack: state.attack.clone(), benign: state.benign.clone(), fair: state.fair, fitted }
     }
 }
 

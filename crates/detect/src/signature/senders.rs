@@ -8,7 +8,6 @@ use base::Prefix;
 use rules::{Action, Match};
 use wire::packet::TCP;
 
-use super::row::Row;
 use super::shape::Segment;
 use super::{Derived, DerivedRule, Request, cover, limit, price};
 
@@ -25,8 +24,8 @@ pub fn derive(request: &Request<'_>, senders: &[(IpAddr, u64)]) -> Derived {
         senders.iter().map(|(sender, packets)| (*sender, *packets as f64 / total)).collect();
     busiest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let room = request.rules_max.saturating_sub(request.targets.len());
-    let rule = |matches: Match, action, covers, benign: &[Row]| {
-        let collateral = price::of(&[&matches], benign);
+    let rule = |matches: Match, action, covers| {
+        let collateral = price::of(&[&matches], false, &arena);
         DerivedRule { matches, action, covers, collateral }
     };
     let mut derived = Derived { stability: 1.0, ..Derived::default() };
@@ -37,18 +36,18 @@ pub fn derive(request: &Request<'_>, senders: &[(IpAddr, u64)]) -> Derived {
                 let (src, dst) = (Some(Prefix::host(sender)), Some(*target));
                 let matches = Match { src, dst, protocol: Some(TCP), ..Match::default() };
                 derived.covered += share;
-                derived.rules.push(rule(matches, Action::Drop, share, &arena.benign));
+                derived.rules.push(rule(matches, Action::Drop, share));
             }
         }
     }
     let drops: Vec<&Match> = derived.rules.iter().map(|rule| &rule.matches).collect();
-    derived.collateral = price::of(&drops, &arena.benign);
+    derived.collateral = price::of(&drops, false, &arena);
     if derived.covered < ENOUGH {
         let left = 1.0 - derived.covered;
         for target in request.targets.iter().take(request.rules_max) {
             let matches = opens(target);
             let pace = limit::pace(&matches, &arena.benign).max(request.rate_floor);
-            derived.rules.push(rule(matches, Action::RatePackets(pace), left, &arena.benign));
+            derived.rules.push(rule(matches, Action::RatePackets(pace), left));
         }
     }
     derived

@@ -31,7 +31,7 @@ pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &Found) -> 
         attack.sort_by_key(|r| r.at);
         let small = Arena::new(
             attack,
-            draw(&arena.benign, run),
+            (draw(&arena.benign, run), Vec::new()),
             request.collateral_max,
             arena.attack_share,
             Work::of(arena.work.left()),

@@ -103,6 +103,8 @@ pub fn family(class: Class) -> &'static Family {
     }
 }
 
+/// Packets without an answer that are no chance: a dialogue with three for one would bring as many once in twenty cases.
+const ANSWER_SAMPLES: f64 = 10.0;
 /// What a fixed limit weighs.
 const LIMIT: f64 = 12.0;
 
@@ -163,13 +165,33 @@ fn one_way(e: &Evidence, terms: &mut Terms) {
                 format!("only {:.0} % come from senders whom the target never addressed", share * 100.0),
             );
         }
-    } else if e.sent * 20.0 < e.received {
-        terms.say(3.0, format!("hardly anything goes back ({:.0} to {:.0} packets)", e.sent, e.received));
+    } else if e.sent * 20.0 < e.received && e.excused < 0.5 {
+        // Few packets without an answer may be chance.
+        let seen = e.simmered.0.max(e.shape.samples);
+        #[expect(clippy::cast_precision_loss, reason = "a count of examples")]
+        let sure = (seen as f64 / ANSWER_SAMPLES).min(1.0);
+        terms.say(
+            3.0 * sure,
+            format!(
+                "hardly anything goes back ({:.0} to {:.0} packets, {seen} looked at)",
+                e.sent, e.received
+            ),
+        );
     }
+    few_senders(e, terms);
     if !e.exact && e.usual > 0.0 && e.rate < 4.0 * e.usual {
         terms.say(-5.0, format!("the target is used to {} of this class", e.measure.rate(e.usual)));
     }
     single_conversation(e, terms);
+}
+
+/// A stream that rose over seconds, packet by packet, and comes from a few: rather their dialogue, of which the sampler missed
+/// the other half, than a flood.
+fn few_senders(e: &Evidence, terms: &mut Terms) {
+    let (seen, senders) = e.simmered;
+    if seen >= 6 && senders * 3 <= seen {
+        terms.say(-4.0, format!("the last {seen} packets come from {senders} senders only"));
+    }
 }
 
 /// A moment after the first packet nobody can tell whether the rest will follow; a flood of this size need not be waited for.

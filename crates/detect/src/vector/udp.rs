@@ -27,6 +27,9 @@ fn judge(e: &Evidence, terms: &mut Terms) {
 /// Many senders with one source port are servers of a protocol that we have no name for.
 fn name(e: &Evidence) -> String {
     let (share, port) = e.shape.src_port_top;
-    let servers = share >= 0.8 && e.sources.max(e.shape.sources) >= 10 && port != e.shape.dst_port_top.1;
+    let servers = share >= 0.8
+        && e.shape.samples >= 10
+        && e.sources.max(e.shape.sources) >= 10
+        && port != e.shape.dst_port_top.1;
     if servers { "udp-amplification-other" } else { "udp-flood" }.to_string()
 }

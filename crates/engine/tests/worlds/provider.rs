@@ -1,11 +1,12 @@
 //! A provider of 100 kpps seen through sFlow at 1:1000.
 
 use engine::report::Direction;
+use engine::{Floor, Profile, Settings};
 
 use sim::packet::Nature;
 use wire::packet::{Link, parse};
 
-use crate::world::{found, measured};
+use crate::world::{found, found_with, measured};
 
 /// One attack of this name on this target, and nothing else.
 fn finds(name: &str, vector: &str, direction: Direction) {
@@ -45,6 +46,36 @@ fn pulses_are_one_attack() {
 #[test]
 fn carpet_bombing_is_one_attack_on_the_prefix() {
     finds("carpet-1M", "udp-flood", Direction::In);
+}
+
+#[test]
+fn low_and_slow_is_found_with_the_low_floor_and_honest_hosts_are_not() {
+    let low = || Settings { floor: Floor::Low, ..Settings::of(Profile::Daemon) };
+    for seed in [1, 2, 4] {
+        let scenario = measured("low-and-slow-2k", seed);
+        let attacks = found_with(&scenario, low());
+        let told: Vec<_> = attacks.iter().map(|a| (a.target, a.vectors[0].name.as_str())).collect();
+        assert_eq!(told, [(scenario.events[0].target, "udp-flood")], "seed {seed}");
+    }
+    for name in ["background", "elephant", "crowd-60k"] {
+        assert_eq!(found_with(&measured(name, 1), low()), [], "{name}");
+    }
+}
+
+#[test]
+fn a_victim_that_was_hardly_seen_is_priced_by_hosts_like_it() {
+    for name in ["syn-200k", "pulses-150k", "carpet-1M"] {
+        let attack = found(&measured(name, 2)).remove(0);
+        for rule in attack.rules.iter().filter(|rule| rule.action == "drop") {
+            let price = rule.collateral.expect("a price");
+            assert!(
+                price.packets_upper95 < 0.03 && price.packets <= price.packets_upper95,
+                "{name}: {price:?}"
+            );
+        }
+        let told = attack.explain.iter().any(|line| line.contains("to hosts that it may be like"));
+        assert!(told, "{name}: {:?}", attack.explain);
+    }
 }
 
 #[test]

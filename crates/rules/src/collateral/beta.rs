@@ -1,7 +1,7 @@
 //! The regularised incomplete beta function, and the bound that its inverse gives.
 
 /// One minus this is the confidence of the bound.
-const DOUBT: f64 = 0.05;
+pub(super) const DOUBT: f64 = 0.05;
 /// More observations are taken as this many: the bound only gets wider by it.
 const OBSERVATIONS_MAX: f64 = 1e6;
 
@@ -29,6 +29,16 @@ pub(super) fn upper(k: f64, n: f64) -> f64 {
         }
     }
     high
+}
+
+/// The probability that a share of this beta distribution is larger than `x`.
+pub(super) fn beyond(x: f64, a: f64, b: f64) -> f64 {
+    if a <= 1.0 && x < 1.0 { libm::exp(b * libm::log1p(-x)) } else { 1.0 - regularised(x, a, b) }
+}
+
+/// The logarithm of the beta function.
+pub(super) fn ln(a: f64, b: f64) -> f64 {
+    libm::lgamma(a) + libm::lgamma(b) - libm::lgamma(a + b)
 }
 
 /// `I_x(a, b)`.
