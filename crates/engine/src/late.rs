@@ -341,7 +341,7 @@ impl<'a> Run<'a> {
         let tests = self.tests.map(|test| test.value() / threshold);
         let normal = Watch::normal(settings, &key, self.stream);
         let (measure, test, rate, normal) = watch::stronger(tests, self.rates, normal);
-        (test > 1.0).then(|| Candidate {
+        (test > 1.0).then_some(Candidate {
             key,
             class: self.stream.class,
             test,
