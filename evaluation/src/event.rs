@@ -23,8 +23,6 @@ pub(crate) struct Event {
     /// Median seconds from the first attack packet, at most.
     pub(crate) aim: Option<f64>,
     pub(crate) floor: Floor,
-    /// Whether the quick run fails without it.
-    pub(crate) must: bool,
 }
 
 /// All of them, in the order of the page.
@@ -43,7 +41,6 @@ pub(crate) const EVENTS: &[Event] = &[
     attack("carpet-1M", "carpet bombing 1 Mpps over a /24", Some(1.0)),
     Event {
         floor: Floor::Low,
-        must: false,
         ..attack("low-and-slow-2k", "low and slow 2 kpps, 300 sources, `floor = \"low\"`", Some(15.0))
     },
     attack("crowd-syn-twin", "the crowd's twin: SYN flood 60 kpps", Some(3.0)),
@@ -51,7 +48,7 @@ pub(crate) const EVENTS: &[Event] = &[
     attack("crowd-handshake-twin", "the crowd's twin: handshakes without requests 60 kpps", Some(3.0)),
     attack("crowd-with-flood", "SYN flood 60 kpps hidden in the crowd", None),
     attack("outgoing-syn", "own host floods 50 kpps", None),
-    Event { must: false, ..attack("outgoing-scan", "own host scans a /16, 20 kpps", None) },
+    attack("outgoing-scan", "own host scans a /16, 20 kpps", None),
     honest("crowd-60k", "flash crowd 60 kpps HTTPS"),
     honest("elephant", "one transfer of 80 kpps"),
     honest("background", "background 100 kpps"),
@@ -59,11 +56,11 @@ pub(crate) const EVENTS: &[Event] = &[
 ];
 
 const fn attack(name: &'static str, says: &'static str, aim: Option<f64>) -> Event {
-    Event { name, says, nature: Nature::Attack, aim, floor: Floor::Default, must: true }
+    Event { name, says, nature: Nature::Attack, aim, floor: Floor::Default }
 }
 
 const fn honest(name: &'static str, says: &'static str) -> Event {
-    Event { name, says, nature: Nature::Honest, aim: None, floor: Floor::Default, must: true }
+    Event { name, says, nature: Nature::Honest, aim: None, floor: Floor::Default }
 }
 
 /// The line of this name.

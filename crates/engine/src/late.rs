@@ -223,17 +223,17 @@ impl Host {
         let kept = Span::from_secs(SECONDS as u64 - 1);
         let from = until.minus(kept).secs();
         let end = hold.map_or(0, |hold| until.minus(hold).secs()).max(self.newest).min(until.secs());
-        let mut runs: Vec<Run> = target.streams.iter().map(Run::new).collect();
+        let run = |stream| Run::new(stream, f64::from(target.lately(stream.class).sent));
+        let mut runs: Vec<Run> = target.streams.iter().map(run).collect();
+        let answered: f64 = runs.iter().map(|run| run.sent).sum();
         for second in from..=end {
             let counts = self.counts(second);
             let mut others = Others::of(&counts);
             // Answers may be told by short flows at another time: what is answered lately is granted to every second.
-            others.all_sent =
-                others.all_sent.max(target.streams.iter().map(|s| f64::from(s.lately.sent)).sum());
+            others.all_sent = others.all_sent.max(answered);
             for run in &mut runs {
-                let sent = f64::from(run.stream.lately.sent);
                 let of_class = counts.iter().find(|c| c.class == run.stream.class);
-                let counts = of_class.map(|c| TickCounts { sent: c.sent.max(sent), ..*c });
+                let counts = of_class.map(|c| TickCounts { sent: c.sent.max(run.sent), ..*c });
                 run.step(settings, &key, threshold, counts.as_ref(), &others);
             }
         }
@@ -277,6 +277,8 @@ impl Host {
 /// The tests of one stream, run over past seconds.
 struct Run<'a> {
     stream: &'a Stream,
+    /// Packets that the target sent lately.
+    sent: f64,
     /// Of packets, and of octets.
     tests: [Cusum; 2],
     onset: Timestamp,
@@ -288,9 +290,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(stream: &'a Stream) -> Self {
+    fn new(stream: &'a Stream, sent: f64) -> Self {
         Self {
             stream,
+            sent,
             tests: Default::default(),
             onset: Timestamp::ZERO,
             suspect: 0.0,

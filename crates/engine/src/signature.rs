@@ -49,10 +49,10 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
         own: if incident.key.direction == Direction::Out { &settings.networks } else { &[] },
         kin: &kin,
         rate_floor: settings.profile.floor_pps(settings.floor),
-        // Twenty searches beside one: live only each third time.
+        // Twenty searches beside one: live only each fourth time.
         stability: incident
             .stability
-            .filter(|_| !settings.profile.is_exact() && !incident.derived.is_multiple_of(3)),
+            .filter(|_| !settings.profile.is_exact() && !incident.derived.is_multiple_of(4)),
         attack_share: attack_share(incident),
         ..Request::new(&attack, &benign, &targets)
     };

@@ -29,12 +29,28 @@ struct Snapshot {
     now: Timestamp,
     incidents: Vec<SavedIncident>,
     ended: Vec<Attack>,
-    baselines: Vec<SavedBaseline>,
     #[serde(default)]
     exporters: Vec<(IpAddr, Memory)>,
+    /// Versions before, and whoever wants one document, have what was learned here.
+    #[serde(flatten)]
+    learned: Learned,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Learned {
+    #[serde(default)]
+    baselines: Vec<SavedBaseline>,
     /// Hosts seen among the peers of busy ones.
     #[serde(default)]
     peers: Vec<(String, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Memories {
+    version: u32,
+    now: Timestamp,
+    #[serde(flatten)]
+    learned: Learned,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,55 +124,87 @@ fn key_of(prefix: Prefix, direction: Direction) -> TargetKey {
 impl Engine {
     /// What has to survive a restart, as bytes for [`Self::restore`].
     pub fn snapshot(&self) -> Vec<u8> {
-        let snapshot = Snapshot {
+        self.saved(self.save_learned())
+    }
+
+    /// The same without what was learned as normal: small, to be saved with every turn of an attack.
+    pub fn snapshot_attacks(&self) -> Vec<u8> {
+        self.saved(Learned::default())
+    }
+
+    /// What was learned as normal, as bytes for [`Self::remember`]: large, and slow to change.
+    pub fn snapshot_learned(&self) -> Vec<u8> {
+        bytes(&Memories { version: VERSION, now: self.now(), learned: self.save_learned() })
+    }
+
+    fn saved(&self, learned: Learned) -> Vec<u8> {
+        bytes(&Snapshot {
             version: VERSION,
             now: self.now(),
             incidents: self.incidents.iter().map(|i| save(i, self.silence())).collect(),
             ended: self.ended.iter().cloned().collect(),
-            baselines: self
-                .watch
-                .learned(&self.settings)
-                .into_iter()
-                .map(|(key, stream)| SavedBaseline {
-                    target: crate::tick::prefix(&key),
-                    direction: key.direction,
-                    class: stream.class.name().to_string(),
-                    baseline: stream.baselines[0],
-                    octets: Some(stream.baselines[1]),
-                    week: stream.week.clone(),
-                })
-                .collect(),
             exporters: self.silence().saved(),
-            peers: self.watch.peers.saved(&self.settings),
-        };
-        serde_json::to_vec(&snapshot).expect("maps have string keys and numbers are finite")
+            learned,
+        })
+    }
+
+    fn save_learned(&self) -> Learned {
+        let streams = self.watch.learned(&self.settings).into_iter();
+        let baselines = streams.map(|(key, stream)| SavedBaseline {
+            target: crate::tick::prefix(&key),
+            direction: key.direction,
+            class: stream.class.name().to_string(),
+            baseline: stream.baselines[0],
+            octets: Some(stream.baselines[1]),
+            week: stream.week.clone(),
+        });
+        Learned { baselines: baselines.collect(), peers: self.watch.peers.saved(&self.settings) }
     }
 
     /// Continues from a snapshot: the same attacks under the same ids, the same idea of normal.
     pub fn restore(settings: Settings, seed: Seed, snapshot: &[u8]) -> Result<Self, RestoreError> {
         let saved: Snapshot =
             serde_json::from_slice(snapshot).map_err(|e| RestoreError::Unreadable(e.to_string()))?;
-        if saved.version != VERSION {
-            return Err(RestoreError::Unreadable(format!(
-                "it has version {}, this program reads {VERSION}",
-                saved.version
-            )));
-        }
+        readable(saved.version)?;
         let mut engine = Self::new(settings, seed.clone());
         engine.ended = saved.ended.into();
         engine.incidents = saved.incidents.into_iter().map(|i| load(i, &seed)).collect();
         engine.rehear(Silence::of(saved.exporters));
-        for b in saved.baselines {
+        engine.learn_again(saved.learned, saved.now);
+        Ok(engine)
+    }
+
+    /// Takes up what an earlier run learned as normal ([`Self::snapshot_learned`]).
+    pub fn remember(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        let saved: Memories =
+            serde_json::from_slice(snapshot).map_err(|e| RestoreError::Unreadable(e.to_string()))?;
+        readable(saved.version)?;
+        self.learn_again(saved.learned, saved.now);
+        Ok(())
+    }
+
+    fn learn_again(&mut self, learned: Learned, at: Timestamp) {
+        for b in learned.baselines {
             if let Some(class) = class_named(&b.class) {
                 let stream = (key_of(b.target, b.direction), class);
                 let baselines = [b.baseline, b.octets.unwrap_or(b.baseline)];
-                engine.watch.relearn(&engine.settings, stream, (baselines, b.week), saved.now);
+                self.watch.relearn(&self.settings, stream, (baselines, b.week), at);
             }
         }
-        engine.watch.recount();
-        engine.watch.peers.restore(&saved.peers, &engine.settings);
-        Ok(engine)
+        self.watch.recount();
+        self.watch.peers.restore(&learned.peers, &self.settings);
     }
+}
+
+fn bytes(document: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(document).expect("maps have string keys and numbers are finite")
+}
+
+fn readable(version: u32) -> Result<(), RestoreError> {
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(RestoreError::Unreadable(format!("it has version {version}, this program reads {VERSION}")))
 }
 
 fn save(i: &Incident, silence: &Silence) -> SavedIncident {

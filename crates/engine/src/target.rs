@@ -35,42 +35,46 @@ pub(crate) struct Faded {
     pub(crate) sent: f32,
 }
 
-/// One class of packets towards one target. There are hundreds of thousands of these: single precision, no padding.
+/// One class of packets towards one target. There are hundreds of thousands of these: single precision, no padding, and what
+/// every tick needs in the first of its cache lines.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Stream {
-    /// First suspect packet since the test last stood at zero.
-    pub(crate) onset: Timestamp,
-    /// First suspect packet of the tick in which the test rose.
-    pub(crate) risen: Timestamp,
+    touched: Timestamp,
+    /// As of `touched`, like `excused`.
+    pub(crate) lately: Faded,
+    /// Packets of half a minute, and of these the ones that other packets excuse.
+    pub(crate) excused: (f32, f32),
+    /// Of packets, and of octets.
+    pub(crate) tests: [Cusum; 2],
+    /// Suspect packets of the run.
+    pub(crate) run: f32,
+    /// Packets behind one sample when last seen, 0: never; and units of octets in one packet.
+    pub(crate) scale: f32,
+    pub(crate) length: f32,
     /// First suspect packet after the last second without any.
     pub(crate) run_begun: Timestamp,
     /// Last suspect packet.
     pub(crate) last: Timestamp,
-    /// Of packets, and of octets.
-    pub(crate) tests: [Cusum; 2],
-    pub(crate) lately: Faded,
-    /// Packets of half a minute, and of these the ones that other packets excuse.
-    pub(crate) excused: (f32, f32),
-    /// Suspect packets of the run.
-    pub(crate) run: f32,
-    /// Suspect packets since the onset, and units of their octets.
-    pub(crate) suspect: [f32; 2],
-    /// Highest rates since then.
-    pub(crate) rates_max: [f32; 2],
-    /// Packets behind one sample when last seen, 0: never; and units of octets in one packet.
-    pub(crate) scale: f32,
-    pub(crate) length: f32,
-    /// Who sent while it simmered.
-    pub(crate) senders: Sketch,
-    /// Normal rates of what is suspect.
-    pub(crate) baselines: [Baseline; 2],
-    /// Normal rate of the whole class.
-    pub(crate) usual: Baseline,
     pub(crate) class: Class,
     /// What its peers know of it: [`Baseline::level`] of each, 0 where that is quiet.
     pub(crate) levels: [u8; 2],
     /// Whether a baseline has learned since `levels` were looked at.
     pub(crate) moved: bool,
+    /// Suspect packets since the onset, and units of their octets.
+    pub(crate) suspect: [f32; 2],
+    /// Highest rates since then.
+    pub(crate) rates_max: [f32; 2],
+    /// Normal rates of what is suspect.
+    pub(crate) baselines: [Baseline; 2],
+    /// Normal rate of the whole class.
+    pub(crate) usual: Baseline,
+    /// First suspect packet since the test last stood at zero.
+    pub(crate) onset: Timestamp,
+    /// First suspect packet of the tick in which the test rose.
+    pub(crate) risen: Timestamp,
+    /// Who sent while it simmered.
+    pub(crate) senders: Sketch,
     /// What `baselines` and `usual` were at each hour of the week: the networks of customers.
     pub(crate) week: Option<Box<[Week; 3]>>,
 }
@@ -78,10 +82,15 @@ pub(crate) struct Stream {
 /// A possible victim's streams.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
+    /// By class.
     pub(crate) streams: Vec<Stream>,
+    /// Bit by class: which there are, so that one is found without a look at the others.
+    classes: u64,
     /// Where fixed limits hold.
     pub(crate) totals: Option<Box<Totals>>,
     pub(crate) touched: Timestamp,
+    /// Bit by class: whose tests have risen. The others need not be looked at in a tick that brings them nothing.
+    risen: u64,
 }
 
 /// One tick's counts of one target and class.
@@ -95,42 +104,67 @@ pub(crate) struct TickCounts {
 
 impl Target {
     pub(crate) const fn new(now: Timestamp) -> Self {
-        Self { streams: Vec::new(), totals: None, touched: now }
+        Self { streams: Vec::new(), classes: 0, totals: None, touched: now, risen: 0 }
     }
 
-    /// Lets time pass: sums fade, and tests fall by the ticks in which nothing came.
+    /// Lets time pass: totals fade, and tests fall by the ticks in which nothing came. Sums of streams fade when they are
+    /// wanted.
     pub(crate) fn pass(&mut self, now: Timestamp, ticks_idle: f64, normal: impl Fn(&Stream) -> [f64; 2]) {
-        let age = now.since(self.touched).as_secs_f64();
-        let (factor, slowly) = (fade(age / FADE_SECS), fade(age / EXCUSED_SECS));
         if let Some(totals) = &mut self.totals {
-            totals.fade(factor);
-        }
-        for stream in &mut self.streams {
-            stream.excused.0 *= slowly;
-            stream.excused.1 *= slowly;
-            stream.lately.received *= factor;
-            stream.lately.unsolicited *= factor;
-            stream.lately.sent *= factor;
-            if ticks_idle > 0.0 && !stream.is_calm() {
-                stream.idle(ticks_idle, normal(stream));
-            }
+            totals.fade(fade(now.since(self.touched).as_secs_f64() / FADE_SECS));
         }
         self.touched = now;
+        if ticks_idle > 0.0 {
+            self.each_risen(0, |stream| stream.idle(ticks_idle, normal(stream)));
+        }
+    }
+
+    /// Visits the streams whose tests have risen, but for the classes of `except`.
+    pub(crate) fn each_risen(&mut self, except: u64, mut visit: impl FnMut(&mut Stream)) {
+        if self.risen & !except == 0 {
+            return;
+        }
+        let risen = self.risen & !except;
+        for stream in self.streams.iter_mut().filter(|s| risen & 1 << s.class.0 != 0) {
+            stream.fade(self.touched);
+            visit(stream);
+            if stream.is_calm() {
+                self.risen &= !(1 << stream.class.0);
+            }
+        }
+    }
+
+    /// Whether no test has risen.
+    pub(crate) const fn is_calm(&self) -> bool {
+        self.risen == 0
+    }
+
+    /// Takes note of whether the tests of a class stand above zero.
+    pub(crate) const fn note(&mut self, class: Class, calm: bool) {
+        self.risen = self.risen & !(1 << class.0) | (!calm as u64) << class.0;
     }
 
     /// The stream of a class; one that was not there has shown no more than `quiet` packets/s, if that is known.
     pub(crate) fn stream_mut(&mut self, class: Class, quiet: f64) -> &mut Stream {
-        let at = self.streams.binary_search_by_key(&class, |s| s.class).unwrap_or_else(|at| {
+        let at = self.place(class);
+        if self.classes & 1 << class.0 == 0 {
+            self.classes |= 1 << class.0;
             self.streams.reserve_exact(1);
             self.streams.insert(at, Stream::new(class, quiet));
-            at
-        });
+        }
         self.streams.get_mut(at).expect("found or just inserted there")
     }
 
     pub(crate) fn stream(&self, class: Class) -> Option<&Stream> {
-        let at = self.streams.binary_search_by_key(&class, |s| s.class).ok()?;
-        self.streams.get(at)
+        if self.classes & 1 << class.0 == 0 {
+            return None;
+        }
+        self.streams.get(self.place(class))
+    }
+
+    /// Streams of lower classes.
+    const fn place(&self, class: Class) -> usize {
+        (self.classes & ((1 << class.0) - 1)).count_ones() as usize
     }
 
     /// Streams whose weeks are remembered.
@@ -140,7 +174,7 @@ impl Target {
 
     /// Packets of a class lately.
     pub(crate) fn lately(&self, class: Class) -> Faded {
-        self.stream(class).map_or_else(Faded::default, |s| s.lately)
+        self.stream(class).map_or_else(Faded::default, |s| s.lately_at(self.touched))
     }
 }
 
@@ -162,6 +196,21 @@ impl Stream {
             self.moved |= baseline.learn_weekly(now, tick, suspect.max(0.0), frozen, week);
         }
         self.usual.learn_weekly(now, tick, received, frozen, all);
+    }
+
+    /// Lets its sums fade.
+    pub(crate) fn fade(&mut self, now: Timestamp) {
+        self.lately = self.lately_at(now);
+        let slowly = fade(now.since(self.touched).as_secs_f64() / EXCUSED_SECS);
+        self.excused.0 *= slowly;
+        self.excused.1 *= slowly;
+        self.touched = now;
+    }
+
+    fn lately_at(&self, now: Timestamp) -> Faded {
+        let factor = fade(now.since(self.touched).as_secs_f64() / FADE_SECS);
+        let Faded { received, unsolicited, sent } = self.lately;
+        Faded { received: factor * received, unsolicited: factor * unsolicited, sent: factor * sent }
     }
 
     /// Whether no test has risen.
@@ -241,6 +290,7 @@ impl Stream {
             last: Timestamp::ZERO,
             tests: Default::default(),
             lately: Faded::default(),
+            touched: Timestamp::ZERO,
             excused: (0.0, 0.0),
             run: 0.0,
             suspect: [0.0; 2],

@@ -34,6 +34,8 @@ const TARGETS_MAX: usize = 1 << 18;
 const CAPTURE_THRESHOLD: f64 = 8.5;
 /// A daemon that has just begun does not know yet who is always busy.
 const WARM_UP: Span = Span::from_secs(8);
+/// Until then whoever came in that time has shown what he is.
+const SETTLED: Span = Span::from_secs(12);
 /// Hosts whose streams stay below this part of the floor are not remembered.
 const QUIET: f64 = 0.25;
 /// From this part of the threshold on it is noted who sends.
@@ -173,13 +175,15 @@ impl Watch {
             None if tick.counts.records == 0 => tick.until,
             None => *self.begun.insert(tick.until),
         };
-        let warming = settings.profile == Profile::Daemon && tick.until.since(begun) < WARM_UP;
+        let live = settings.profile == Profile::Daemon;
+        let warming = live && tick.until.since(begun) < WARM_UP;
         self.crowd = warming.then(|| Crowd::of(tick));
         let now = Now {
             settings,
             until: tick.until,
             secs: settings.tick.as_secs_f64(),
-            live: settings.profile == Profile::Daemon,
+            live,
+            settling: live && tick.until.since(begun) < SETTLED,
             exact: settings.profile.is_exact(),
             threshold: self.threshold(settings),
             frozen,
@@ -200,7 +204,7 @@ impl Watch {
                 if counts.is_empty() {
                     continue;
                 }
-                if now.live && direction == Direction::In {
+                if live && direction == Direction::In {
                     self.peers.saw(host);
                 }
                 let others = Others::of(&counts);
@@ -295,9 +299,7 @@ impl Watch {
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
             }
-            if let Some(candidate) = step(now, key, (c, share), others, (frozen, learning), stream) {
-                found.push(candidate);
-            }
+            found.extend(step(now, key, (c, share), others, (frozen, learning), stream));
             if now.live && c.received.samples <= Sketch::TICK_MAX && stream.is_above(SIMMERS * now.threshold)
             {
                 stream.senders.note(now.tick.samples(hosts(&prefix(&key))), c.class);
@@ -305,10 +307,11 @@ impl Watch {
             if social && let Some(before) = stream.relevel(QUIET * floor) {
                 self.peers.moved(key.addr, c.class, before, stream.levels);
             }
+            let calm = stream.is_calm();
+            target.note(c.class, calm);
         }
         // In a tick that brought the target other things, a class that did not come falls like any other.
-        let absent = |s: &&mut Stream| present & 1 << s.class.0 == 0 && !s.is_calm();
-        for stream in target.streams.iter_mut().filter(absent) {
+        target.each_risen(present, |stream| {
             let normal = Self::normal(now.settings, &key, stream).map(|rate| rate * now.secs);
             if now.live {
                 let sent = counts.iter().find(|c| c.class == stream.class).map_or(0.0, |c| c.sent);
@@ -321,14 +324,14 @@ impl Watch {
             } else {
                 stream.idle(1.0, normal);
             }
-        }
+        });
         if !host && now.live {
             self.weekly.begin(&key, &mut target.streams, QUIET * floor);
         }
-        // Nor is anybody quiet who had no time yet to show what he is.
-        let shown = |s: &Stream| !now.live || !s.usual.is_waiting();
-        let quiet = |s: &Stream| s.is_calm() && shown(s) && s.is_below(QUIET * floor);
-        let calm = target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
+        // Nor is anybody quiet who came when everything was new, and had no time yet to show what he is.
+        let shown = |s: &Stream| !now.settling || !s.usual.is_waiting();
+        let quiet = |s: &Stream| shown(s) && s.is_below(QUIET * floor);
+        let calm = target.is_calm() && target.totals.as_ref().is_none_or(|totals| totals.is_quiet());
         if !begins && calm && target.streams.iter().all(quiet) {
             let gone = self.targets.remove(&key);
             self.weekly.forget(gone.as_ref().map_or(0, Target::weeks));
@@ -353,7 +356,7 @@ impl Watch {
         let before = self.targets.len();
         self.targets.retain(|_, target| now.since(target.touched).secs() < 60);
         if self.targets.len() > TARGETS_MAX {
-            self.targets.retain(|_, target| target.streams.iter().any(|s| !s.is_calm()));
+            self.targets.retain(|_, target| !target.is_calm());
         }
         self.evicted += u64::try_from(before - self.targets.len()).unwrap_or(0);
         self.recount();

@@ -89,7 +89,7 @@ pub(super) fn broken(trial: &Trial, outcome: &Outcome) -> Option<String> {
         return (!alarms.is_empty()).then(|| format!("alarmed: {}", super::few(&alarms, 3)));
     }
     let usual = trial.feed == Feed::Sflow && trial.sampling <= 1000;
-    (event.must && usual && outcome.delay.is_none()).then(|| "missed".into())
+    (usual && outcome.delay.is_none()).then(|| "missed".into())
 }
 
 fn row(event: &Event, all: &[&Outcome], cache: bool) -> String {

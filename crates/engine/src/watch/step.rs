@@ -31,6 +31,8 @@ pub(super) struct Now<'a> {
     /// Length of the tick.
     pub(super) secs: f64,
     pub(super) live: bool,
+    /// Whether everything is new yet.
+    pub(super) settling: bool,
     pub(super) exact: bool,
     pub(super) threshold: f64,
     pub(super) frozen: &'a Frozen,
@@ -48,6 +50,7 @@ pub(super) fn step(
     stream: &mut Stream,
 ) -> Option<Candidate> {
     let seen = others.counts(now.exact, c);
+    stream.fade(now.until);
     stream.lately.received += seen.received as f32;
     stream.lately.unsolicited += seen.unsolicited as f32;
     stream.lately.sent += seen.sent as f32;

@@ -20,6 +20,8 @@ use super::worker::{Report, Shared};
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
+/// What was learned as normal is saved this often, and at the end.
+const LEARNED_EVERY: Span = Span::from_secs(60);
 /// Saving may cost at most this share of the time: with a large state, turning points wait for each other.
 const SNAPSHOT_SHARE: u64 = 20;
 /// Attacks stay in memory this long after their end; by then the store has them.
@@ -38,6 +40,8 @@ pub(super) struct Core {
     /// Up to where the engine knows.
     until: Timestamp,
     saved: Timestamp,
+    /// When what was learned was saved.
+    learned: Timestamp,
     /// What saving took the last time.
     save_cost: Span,
     /// A turning point waits to be saved.
@@ -74,6 +78,7 @@ impl Core {
             pending: Vec::new(),
             until: Timestamp::ZERO,
             saved: Timestamp::ZERO,
+            learned: Timestamp::ZERO,
             save_cost: Span::ZERO,
             due: false,
             dropped: 0,
@@ -97,6 +102,7 @@ impl Core {
             }
             self.take(report);
         }
+        self.learned = Timestamp::ZERO;
         self.save(Vec::new());
         self.notifier.finish(self.until);
     }
@@ -204,9 +210,13 @@ impl Core {
         self.due = false;
         self.warn_of_drops();
         let begun = Instant::now();
-        let state = snapshot("core".to_owned(), self.until, self.engine.snapshot());
+        let mut states = vec![snapshot("core".to_owned(), self.until, self.engine.snapshot_attacks())];
         self.save_cost = Span::from_nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        self.mailbox.put(rows, vec![state]);
+        if self.until.since(self.learned) >= LEARNED_EVERY {
+            self.learned = self.until;
+            states.push(snapshot("learned".to_owned(), self.until, self.engine.snapshot_learned()));
+        }
+        self.mailbox.put(rows, states);
     }
 }
 

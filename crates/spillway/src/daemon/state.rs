@@ -49,7 +49,7 @@ pub(super) fn engine(
     seed: &Seed,
     now: Timestamp,
 ) -> anyhow::Result<Engine> {
-    let engine = match writer.snapshot("core")? {
+    let mut engine = match writer.snapshot("core")? {
         None => Engine::new(config.engine(), seed.clone()),
         Some(saved) => match Engine::restore(config.engine(), seed.clone(), &saved.body) {
             Ok(engine) => engine,
@@ -59,6 +59,11 @@ pub(super) fn engine(
             }
         },
     };
+    if let Some(saved) = writer.snapshot("learned")?
+        && let Err(cause) = engine.remember(&saved.body)
+    {
+        tracing::warn!(%cause, "what was learned");
+    }
     let known = engine.attacks();
     let mut orphans = Vec::new();
     for (id, document) in writer.reader()?.open_attacks()? {
