@@ -10,6 +10,7 @@ use detect::class::{Class, Classifier};
 use crate::conduct::Conducts;
 use crate::frozen::Frozen;
 use crate::incident::Incident;
+use crate::late::Late;
 use crate::outcome::Counters;
 use crate::pour::Pours;
 use crate::report::{self, Severity};
@@ -81,13 +82,14 @@ pub enum RestoreError {
 pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) seed: Seed,
-    classifier: Classifier,
+    pub(crate) classifier: Classifier,
     pub(crate) watch: Watch,
     pub(crate) conducts: Conducts,
     pub(crate) scans: Scans,
     senders: Senders,
     pub(crate) ring: Ring,
     pours: Pours,
+    late: Late,
     pub(crate) reservoir: reservoir::Reservoir,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) ended: VecDeque<report::Attack>,
@@ -114,6 +116,7 @@ impl Engine {
             senders: Senders::new(&settings, seed.clone()),
             ring: Ring::new(settings.profile.is_exact()),
             pours: Pours::default(),
+            late: Late::default(),
             reservoir: reservoir::Reservoir::new(&settings, seed.clone()),
             incidents: Vec::new(),
             ended: VecDeque::new(),
@@ -181,13 +184,16 @@ impl Engine {
     }
 
     /// What the core left out at its caps since it began, by name.
-    pub fn left_out(&self) -> [(&'static str, u64); 5] {
+    pub fn left_out(&self) -> [(&'static str, u64); 8] {
         [
             ("incidents_refused", self.incidents_refused),
-            ("late_history", self.pours.late.history),
-            ("late_refused", self.pours.late.refused),
-            ("pours_evicted", self.pours.evicted),
+            ("late_history", self.late.history),
+            ("late_refused", self.late.refused),
+            ("peers_refused", self.watch.peers.refused),
+            ("pours_evicted", self.pours.evicted + self.senders.pours_evicted()),
+            ("senders_refused", self.senders.refused),
             ("targets_evicted", self.watch.evicted),
+            ("weeks_refused", self.watch.weeks_refused()),
         ]
     }
 
@@ -232,12 +238,13 @@ impl Engine {
     }
 
     fn tick(&mut self, until: Timestamp, shards: Vec<ShardTick>) {
-        self.pours.hold = self.silence.hold();
-        let mut tick = Tick::merge(until, shards, &self.classifier, &self.settings, &mut self.pours);
+        self.late.hold = self.silence.hold();
+        let mut tick =
+            Tick::merge(until, shards, &self.classifier, &self.settings, (&mut self.pours, &mut self.late));
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents, self.silence.confuses());
         let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);
-        candidates.extend(self.pours.late.test(&self.settings, &self.watch, until, self.pours.hold));
+        candidates.extend(self.late.test(&self.settings, &self.watch, until));
         for incident in &mut self.incidents {
             incident.absorb(&tick, &self.settings, None);
             incident.note_passed(&tick, self.settings.profile.is_exact());

@@ -66,35 +66,30 @@ struct Host {
     unscaled: bool,
 }
 
-/// Takes out what is history; gives its packets.
-pub(crate) fn without_history<K>(
-    cells: &mut Vec<(K, Cell)>,
-    until: Timestamp,
-    quiet: Span,
-    hold: Hold,
-) -> u64 {
-    let Some(hold) = hold else { return 0 };
-    let oldest = until.minus(hold).minus(quiet);
-    let mut history = 0;
-    cells.retain(|(_, cell)| {
-        let told = cell.last >= oldest;
-        history += if told { 0 } else { cell.packets };
-        told
-    });
-    history
-}
-
 /// The second book of all hosts that keep one.
 #[derive(Debug, Default)]
 pub(crate) struct Late {
     hosts: BTreeMap<u128, Host>,
     lines: usize,
+    /// As learned so far.
+    pub(crate) hold: Hold,
     pub(crate) refused: u64,
     /// Packets told when there was nobody left to warn.
     pub(crate) history: u64,
 }
 
 impl Late {
+    /// Takes out what is history.
+    pub(crate) fn drop_history<K>(&mut self, cells: &mut Vec<(K, Cell)>, until: Timestamp, quiet: Span) {
+        let Some(hold) = self.hold else { return };
+        let oldest = until.minus(hold).minus(quiet);
+        cells.retain(|(_, cell)| {
+            let told = cell.last >= oldest;
+            self.history += if told { 0 } else { cell.packets };
+            told
+        });
+    }
+
     /// Takes in what a tick told: of late flows, of all others of hosts that keep the book, and what is poured now.
     pub(crate) fn take(
         &mut self,
@@ -133,15 +128,9 @@ impl Late {
     }
 
     /// Streams that stand above their threshold by what was told up to `until`, where that tick told of late flows.
-    pub(crate) fn test(
-        &self,
-        settings: &Settings,
-        watch: &Watch,
-        until: Timestamp,
-        hold: Hold,
-    ) -> Vec<Candidate> {
+    pub(crate) fn test(&self, settings: &Settings, watch: &Watch, until: Timestamp) -> Vec<Candidate> {
         let told = self.hosts.iter().filter(|(_, entry)| entry.told == until);
-        told.flat_map(|(host, entry)| entry.test(settings, watch, (*host, until), hold)).collect()
+        told.flat_map(|(host, entry)| entry.test(settings, watch, (*host, until), self.hold)).collect()
     }
 }
 

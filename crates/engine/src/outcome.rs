@@ -116,7 +116,6 @@ impl Engine {
         if discards.is_empty() {
             return;
         }
-        let classifier = Classifier::default();
         // Whichever worker heard of them first.
         let mut discards: Vec<&Discard> = discards.iter().collect();
         discards.sort_by_key(|discard| {
@@ -133,7 +132,7 @@ impl Engine {
             let dropped: Vec<Sample> = discards
                 .iter()
                 .filter(|discard| incident.areas.iter().any(|a| a.contains(discard.record.headers.dst)))
-                .map(|discard| sample(discard, &classifier))
+                .map(|discard| sample(discard, &self.classifier))
                 .collect();
             if dropped.is_empty() {
                 continue;

@@ -7,8 +7,6 @@
 use base::{Span, Timestamp};
 use detect::cell::{Cell, CellKey, FINE, Lasting};
 
-use crate::late::{Hold, Late};
-
 /// (host, class, duration) triples with something left; beyond it those with the least go, counted in `pours_evicted`.
 const POURS_MAX: usize = 1 << 18;
 
@@ -32,9 +30,6 @@ struct Pour {
 pub(crate) struct Pours {
     all: Vec<((CellKey, Lasting), Pour)>,
     pub(crate) evicted: u64,
-    /// What is tested besides, by when it was.
-    pub(crate) late: Late,
-    pub(crate) hold: Hold,
 }
 
 impl Pours {

@@ -73,6 +73,11 @@ impl Senders {
         }
     }
 
+    /// Long flows of senders that were not poured out.
+    pub(crate) const fn pours_evicted(&self) -> u64 {
+        self.pours.evicted
+    }
+
     /// Takes a tick and says who is above his limits, in the order of addresses.
     pub(crate) fn tick(&mut self, settings: &Settings, tick: &Tick) -> Vec<Excess> {
         if self.book.is_empty() {

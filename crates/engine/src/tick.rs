@@ -11,7 +11,7 @@ use detect::log::merge;
 use detect::sample::{Bins, Chosen, Sample};
 use detect::shard::ShardTick;
 
-use crate::late::without_history;
+use crate::late::Late;
 use crate::pour::Pours;
 use crate::report::Direction;
 use crate::settings::Settings;
@@ -33,7 +33,7 @@ impl Tick {
         shards: Vec<ShardTick>,
         classifier: &Classifier,
         settings: &Settings,
-        pours: &mut Pours,
+        (pours, late): (&mut Pours, &mut Late),
     ) -> Self {
         let exact = settings.profile.is_exact();
         let mut shards = shards.into_iter();
@@ -47,12 +47,11 @@ impl Tick {
             counts.seal(exact);
         }
         let mut long = std::mem::take(&mut counts.long);
-        let history = without_history(&mut long, until, settings.quiet, pours.hold)
-            + without_history(&mut counts.cells, until, settings.quiet, pours.hold);
-        pours.late.history += history;
+        late.drop_history(&mut long, until, settings.quiet);
+        late.drop_history(&mut counts.cells, until, settings.quiet);
         let flowing = pours.tick(until, settings.tick, &long);
         let floor = settings.profile.floor_pps(settings.floor);
-        pours.late.take((until, settings.tick), floor, &long, &counts.cells, &flowing);
+        late.take((until, settings.tick), floor, &long, &counts.cells, &flowing);
         if !flowing.is_empty() {
             counts.cells = merge(std::mem::take(&mut counts.cells), flowing, Cell::merge);
         }

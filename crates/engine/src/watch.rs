@@ -115,6 +115,11 @@ impl Watch {
         self.targets.len()
     }
 
+    /// Ticks in which a network's stream had no room for its week.
+    pub(crate) const fn weeks_refused(&self) -> u64 {
+        self.weekly.refused
+    }
+
     pub(crate) fn target(&self, key: &TargetKey) -> Option<&Target> {
         self.targets.get(key)
     }
