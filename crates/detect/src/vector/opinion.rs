@@ -40,14 +40,12 @@ fn shape(l: &Likeness, terms: &mut Terms) {
             "packets of {sources} sources are unlike what is usual here: {what} {share:.0} %, usually {usual:.0} %"
         );
         terms.say(weight, text);
+    } else if l.distance < like {
+        let weight = SHAPE.1 * (1.0 - l.distance / like) * l.sure;
+        terms.say(weight, format!("packets of {sources} sources are like what is usual here"));
     } else {
-        let weight = SHAPE.1 * (1.0 - l.distance / like).max(0.0) * l.sure;
-        let text = if l.distance < like {
-            format!("packets of {sources} sources are like what is usual here")
-        } else {
-            format!("packets of {sources} sources are neither like nor unlike what is usual here")
-        };
-        terms.say(weight, text);
+        let text = format!("packets of {sources} sources are neither like nor unlike what is usual here");
+        terms.say(0.0, text);
     }
 }
 
