@@ -138,3 +138,19 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn habits_have_room_for_so_many() {
+        let (mut first, mut second): (Option<Box<u8>>, Option<Box<u8>>) = (None, None);
+        let (mut kept, mut refused) = (0, 0);
+        assert!(Habits::admit(&mut first, (&mut kept, 1), &mut refused).is_some());
+        assert!(Habits::admit(&mut second, (&mut kept, 1), &mut refused).is_none());
+        // Who has one keeps it.
+        assert!(Habits::admit(&mut first, (&mut kept, 1), &mut refused).is_some());
+        assert_eq!((kept, refused), (1, 1));
+    }
+}

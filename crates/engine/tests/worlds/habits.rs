@@ -39,9 +39,11 @@ struct Way {
     restart: bool,
     /// What it is used to comes to another host.
     fresh: bool,
+    /// It comes again, after more than a minute without anything and ten seconds of what is usual.
+    again: bool,
 }
 
-const PLAIN: Way = Way { v4: true, shards: 1, restart: false, fresh: false };
+const PLAIN: Way = Way { v4: true, shards: 1, restart: false, fresh: false, again: false };
 
 fn address(v4: bool, network: u32, host: u32) -> IpAddr {
     if v4 {
@@ -62,11 +64,12 @@ fn told(way: Way, more: More) -> Vec<Attack> {
     let mut engine = Engine::new(settings.clone(), Seed::new(1));
     let (record, mut number) = (datagram(), 0u32);
     let other = IpAddr::from([198, 18, 99, 7]);
-    for tick in 0u64..290 {
+    for tick in 0u64..if way.again { 650 } else { 290 } {
         let until = START.plus(settings.tick.times(tick + 1));
         let usual = (More { pps: 5_000, alike: true, familiar: true }, if way.fresh { other } else { host });
-        let more = (tick >= 240).then_some((more, host));
-        for (stream, host) in [Some(usual), more].into_iter().flatten() {
+        let more = ((240..290).contains(&tick) || tick >= 600).then_some((more, host));
+        let usual = (!(290..560).contains(&tick)).then_some(usual);
+        for (stream, host) in [usual, more].into_iter().flatten() {
             let samples = |tick: u64| stream.pps * tick / 4 / u64::from(RATE);
             for _ in samples(tick)..samples(tick + 1) {
                 number += 1;
@@ -164,6 +167,15 @@ fn habits_outlive_a_restart_and_do_not_depend_on_shards() {
     assert_eq!(opinions(Way { restart: true, ..PLAIN }).len(), 2);
     for shards in [2, 7] {
         assert_eq!(opinions(Way { shards, ..PLAIN }), straight, "{shards} shards");
+    }
+}
+
+#[test]
+fn nothing_is_learned_of_a_flood() {
+    let found = told(Way { again: true, ..PLAIN }, FLOOD);
+    let [first, second] = found.as_slice() else { panic!("{found:?}") };
+    for words in [UNLIKE, NEW] {
+        assert!((weight(first, words) - weight(second, words)).abs() < 0.15, "{:?}", second.explain);
     }
 }
 
