@@ -15,7 +15,7 @@ use crate::sample::Sample;
 
 const WORDS: usize = 8;
 /// Bits of a bitmap.
-const BITS: u32 = 64 * WORDS as u32;
+const BITS: u32 = 512;
 /// A generation with so many networks is followed by the next, and one that is a week old, in tens of seconds.
 const FULL: u32 = BITS * 2 / 5;
 const WEEK: u32 = 7 * 86_400 / 10;
@@ -117,7 +117,6 @@ impl Origins {
 }
 
 /// Word and bit of a source's network.
-#[expect(clippy::cast_possible_truncation, reason = "the low bits choose the place")]
 fn place(sample: &Sample) -> (usize, u64) {
     let source = sample.headers.src;
     let network = Prefix::of(source, if source.is_ipv4() { 16 } else { 32 });
