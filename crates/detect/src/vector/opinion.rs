@@ -50,7 +50,8 @@ fn shape(l: &Likeness, terms: &mut Terms) {
 }
 
 fn origin(n: &Novelty, terms: &mut Terms) {
-    let weight = n.evidence.clamp(ORIGIN.1, ORIGIN.0);
+    // What is told with one decimal is no more than that.
+    let weight = if n.evidence.abs() < 0.05 { 0.0 } else { n.evidence.clamp(ORIGIN.1, ORIGIN.0) };
     let (share, usual) = (n.share * 100.0, n.usual * 100.0);
     terms.say(
         weight,

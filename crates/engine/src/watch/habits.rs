@@ -44,8 +44,8 @@ impl Habits {
     /// Those of a target are no longer.
     pub(crate) fn forget(&mut self, target: Option<&Target>) {
         let (streams, targets) = target.map_or((0, 0), kept);
-        self.streams -= streams;
-        self.targets -= targets;
+        self.streams = self.streams.saturating_sub(streams);
+        self.targets = self.targets.saturating_sub(targets);
     }
 
     /// Room for another one of `kept`.
