@@ -268,7 +268,7 @@ impl Metrics {
         )?;
         out.counters(
             "spillway_engine_left_out",
-            "What the core left out at its caps: attacks, targets, late and long flows",
+            "What the core left out at its caps: attacks, targets, habits, late and long flows",
             self.left_out.iter().map(|(what, n)| (vec![("what", (*what).to_owned())], *n)).collect(),
         )?;
         out.gauge("spillway_tracked_hosts", "Hosts and prefixes under watch", self.tracked_hosts as f64)?;

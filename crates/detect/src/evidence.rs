@@ -11,6 +11,7 @@ use wire::packet::flags;
 use crate::class::Class;
 use crate::measure::Measure;
 use crate::sample::Sample;
+use crate::usual::{Likeness, Novelty};
 
 /// The sum from which a stream is called an attack.
 pub const ATTACK: f64 = 10.0;
@@ -79,6 +80,10 @@ pub struct Evidence {
     pub hosts: u64,
     /// What examples have in common.
     pub shape: Shape,
+    /// How much they look like what the target usually gets of the class, where that is known.
+    pub likeness: Option<Likeness>,
+    /// How new their networks are to the target, where that is known.
+    pub novelty: Option<Novelty>,
 }
 
 /// What examples have in common.
@@ -164,8 +169,8 @@ impl Shape {
     }
 }
 
-/// IPv6 sources count by /64.
-fn source_key(addr: IpAddr) -> u128 {
+/// One sender: IPv6 sources count by /64.
+pub(crate) fn source_key(addr: IpAddr) -> u128 {
     match addr {
         IpAddr::V4(_) => wide(addr),
         IpAddr::V6(v6) => v6.to_bits() >> 64 << 64,

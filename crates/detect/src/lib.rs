@@ -21,6 +21,7 @@ pub mod sample;
 pub mod season;
 pub mod shard;
 pub mod signature;
+pub mod usual;
 pub mod vector;
 
 pub use sample::Sample;

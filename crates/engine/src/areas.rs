@@ -43,6 +43,19 @@ impl Networks {
     }
 }
 
+/// The prefixes around a host that are possible victims.
+pub(crate) fn around(networks: &Networks, host: u128) -> impl Iterator<Item = TargetKey> + '_ {
+    let addr = narrow(host);
+    let levels = LEVELS.iter().map(move |level| Prefix::of(addr, bits(level, addr)));
+    let own = networks.0.longest(addr).copied();
+    let key = |prefix: Prefix| TargetKey {
+        addr: wide(prefix.addr()),
+        bits: prefix.bits(),
+        direction: Direction::In,
+    };
+    levels.chain(own).map(key)
+}
+
 /// What a target does besides the class in question.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Others {

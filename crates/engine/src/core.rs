@@ -184,8 +184,9 @@ impl Engine {
     }
 
     /// What the core left out at its caps since it began, by name.
-    pub fn left_out(&self) -> [(&'static str, u64); 8] {
+    pub fn left_out(&self) -> [(&'static str, u64); 9] {
         [
+            ("habits_refused", self.watch.habits.refused),
             ("incidents_refused", self.incidents_refused),
             ("late_history", self.late.history),
             ("late_refused", self.late.refused),
@@ -254,6 +255,7 @@ impl Engine {
         let excesses = self.senders.tick(&self.settings, &tick);
         for old in self.ring.push(tick) {
             self.reservoir.take(&old, &self.incidents, &frozen);
+            self.watch.accustom(&self.settings, &old, &frozen);
         }
         for candidate in &candidates {
             self.consider(until, candidate);

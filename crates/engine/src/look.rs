@@ -31,13 +31,15 @@ impl Engine {
         let from = candidate.onset.max(now.minus(EXAMPLES_SPAN));
         let only_unasked = exact && by_pairs(class);
         let wanted = |s: &&Sample| s.class == class && (!only_unasked || s.unsolicited);
-        let shape = Shape::of(self.ring.latest(from, target, EXAMPLES_MAX).filter(wanted));
+        let examples = || self.ring.latest(from, target, EXAMPLES_MAX).filter(wanted);
+        let shape = Shape::of(examples());
         let lately =
             |c: Class| self.watch.target(&candidate.key).map_or_else(Default::default, |t| t.lately(c));
         let (sources, source_top) = self.sources(from, candidate, only_unasked);
         let hosts_hit = self.hosts_hit(now, &target, candidate);
         let own = lately(class);
         let stream = self.watch.target(&candidate.key).and_then(|t| t.stream(class));
+        let origins = self.watch.target(&candidate.key).and_then(|t| t.origins.as_ref());
         let senders = stream.map(|s| s.senders).filter(|s| s.seen() > shape.samples).unwrap_or_default();
         let excused = stream.map_or(0.0, |s| f64::from(s.excused.1 / s.excused.0.max(1.0)));
         Evidence {
@@ -71,6 +73,8 @@ impl Engine {
             excused,
             hosts: hosts_hit,
             shape,
+            likeness: stream.and_then(|s| s.packets.as_ref()?.compare(examples())),
+            novelty: origins.and_then(|o| o.compare(examples())),
         }
     }
 

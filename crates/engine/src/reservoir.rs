@@ -45,13 +45,7 @@ impl Reservoir {
 
     /// Keeps a tick's examples that no attack claims.
     pub(crate) fn take(&mut self, tick: &Tick, incidents: &[Incident], frozen: &Frozen) {
-        let examples = &tick.counts.chosen.samples;
-        let times = if self.exact { 1 } else { examples.len().div_ceil(LIVE_MAX).next_power_of_two() };
-        let thin = u64::try_from(times).unwrap_or(u64::MAX) - 1;
-        for (hash, sample) in examples {
-            if hash >> 7 & thin != 0 {
-                continue;
-            }
+        for (hash, sample) in tick.some(if self.exact { usize::MAX } else { LIVE_MAX }) {
             let attacked = frozen.touches(wide(sample.headers.dst));
             // Live, what comes to a victim besides the attack is not all its honest traffic: what is taken for the attack's is
             // missing, and the rest would stand for too much.

@@ -9,6 +9,7 @@ use detect::baseline::Baseline;
 use detect::class::{COUNT, Class};
 use detect::evidence::Term;
 use detect::season::Week;
+use detect::usual::{Origins, Packets};
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Engine, RestoreError};
@@ -40,6 +41,9 @@ struct Snapshot {
 struct Learned {
     #[serde(default)]
     baselines: Vec<SavedBaseline>,
+    /// Where the packets of busy targets come from.
+    #[serde(default)]
+    origins: Vec<(Prefix, Origins)>,
     /// Hosts seen among the peers of busy ones.
     #[serde(default)]
     peers: Vec<(String, u64)>,
@@ -110,6 +114,9 @@ struct SavedBaseline {
     /// The hours of the week, of what is suspect by measure, and of all; versions before knew those of the day alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     week: Option<Box<[Week; 3]>>,
+    /// What its packets look like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    packets: Option<Box<Packets>>,
 }
 
 /// A class by its stable name: numbers may move between versions.
@@ -157,8 +164,13 @@ impl Engine {
             baseline: stream.baselines[0],
             octets: Some(stream.baselines[1]),
             week: stream.week.clone(),
+            packets: stream.packets.clone(),
         });
-        Learned { baselines: baselines.collect(), peers: self.watch.peers.saved(&self.settings) }
+        Learned {
+            baselines: baselines.collect(),
+            origins: self.watch.origins(),
+            peers: self.watch.peers.saved(&self.settings),
+        }
     }
 
     /// Continues from a snapshot: the same attacks under the same ids, the same idea of normal.
@@ -188,8 +200,11 @@ impl Engine {
             if let Some(class) = class_named(&b.class) {
                 let stream = (key_of(b.target, b.direction), class);
                 let baselines = [b.baseline, b.octets.unwrap_or(b.baseline)];
-                self.watch.relearn(&self.settings, stream, (baselines, b.week), at);
+                self.watch.relearn(&self.settings, stream, (baselines, b.week), at).packets = b.packets;
             }
+        }
+        for (target, origins) in learned.origins {
+            self.watch.come_from(&key_of(target, Direction::In), origins);
         }
         self.watch.recount();
         self.watch.peers.restore(&learned.peers, &self.settings);

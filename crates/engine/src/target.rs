@@ -6,6 +6,7 @@ use detect::cell::Cell;
 use detect::class::Class;
 use detect::cusum::Cusum;
 use detect::season::{self, Week};
+use detect::usual::{Origins, Packets};
 
 use crate::limits::Totals;
 use crate::report::Direction;
@@ -77,6 +78,8 @@ pub(crate) struct Stream {
     pub(crate) senders: Sketch,
     /// What `baselines` and `usual` were at each hour of the week: the networks of customers.
     pub(crate) week: Option<Box<[Week; 3]>>,
+    /// What its packets look like, where it matters.
+    pub(crate) packets: Option<Box<Packets>>,
 }
 
 /// A possible victim's streams.
@@ -88,6 +91,8 @@ pub(crate) struct Target {
     classes: u64,
     /// Where fixed limits hold.
     pub(crate) totals: Option<Box<Totals>>,
+    /// Where its packets come from, where one of its streams matters.
+    pub(crate) origins: Option<Box<Origins>>,
     pub(crate) touched: Timestamp,
     /// Bit by class: whose tests have risen. The others need not be looked at in a tick that brings them nothing.
     risen: u64,
@@ -104,7 +109,7 @@ pub(crate) struct TickCounts {
 
 impl Target {
     pub(crate) const fn new(now: Timestamp) -> Self {
-        Self { streams: Vec::new(), classes: 0, totals: None, touched: now, risen: 0 }
+        Self { streams: Vec::new(), classes: 0, totals: None, origins: None, touched: now, risen: 0 }
     }
 
     /// Lets time pass: totals fade, and tests fall by the ticks in which nothing came. Sums of streams fade when they are
@@ -153,6 +158,13 @@ impl Target {
             self.streams.insert(at, Stream::new(class, quiet));
         }
         self.streams.get_mut(at).expect("found or just inserted there")
+    }
+
+    /// The stream of a class, if there is one.
+    pub(crate) fn held(&mut self, class: Class) -> Option<&mut Stream> {
+        self.stream(class)?;
+        let at = self.place(class);
+        self.streams.get_mut(at)
     }
 
     pub(crate) fn stream(&self, class: Class) -> Option<&Stream> {
@@ -305,6 +317,7 @@ impl Stream {
             // A baseline may be put into it.
             moved: true,
             week: None,
+            packets: None,
         }
     }
 }

@@ -85,6 +85,14 @@ impl Tick {
         samples.get(from..to).unwrap_or(&[])
     }
 
+    /// About so many of all examples, whoever chose them; all, where there are fewer.
+    pub(crate) fn some(&self, max: usize) -> impl Iterator<Item = &(u64, Sample)> {
+        let samples = &self.counts.chosen.samples;
+        let times = samples.len().div_ceil(max).max(1).next_power_of_two();
+        let thin = u64::try_from(times).unwrap_or(u64::MAX) - 1;
+        samples.iter().filter(move |(hash, _)| hash >> 7 & thin == 0)
+    }
+
     /// What own hosts of interest send to foreign ones, from the examples: those of flows longer than a tick apart.
     pub(crate) fn sent(&self, exact: bool, of_interest: impl Fn(u128) -> bool) -> Sent {
         let weights = Weights::of(&self.counts.chosen, exact);

@@ -1,6 +1,7 @@
 //! Every tick, every touched target: is something more than it should be?
 
 mod crowd;
+mod habits;
 mod step;
 
 use base::map::{Map, Seed};
@@ -25,6 +26,7 @@ use crate::target::{Stream, Target, TargetKey, TickCounts};
 use crate::tick::{Tick, hosts, prefix};
 use crate::weekly::Weekly;
 use crowd::Crowd;
+use habits::Habits;
 use step::{Now, stands_out, step};
 pub(crate) use step::{length, phis, scale, stronger};
 
@@ -91,6 +93,7 @@ pub(crate) struct Watch {
     limits: Book,
     networks: Networks,
     weekly: Weekly,
+    pub(crate) habits: Habits,
     pub(crate) peers: Peers,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
@@ -105,6 +108,7 @@ impl Watch {
             limits: Book::new(&settings.groups, Direction::In),
             networks: Networks::of(&settings.customers),
             weekly: Weekly::of(settings),
+            habits: Habits::default(),
             peers: Peers::new(settings, seed),
             crowd: None,
             evicted: 0,
@@ -142,19 +146,21 @@ impl Watch {
         (key, class): (TargetKey, Class),
         (baselines, week): ([Baseline; 2], Option<Box<[Week; 3]>>),
         at: Timestamp,
-    ) {
+    ) -> &mut Stream {
         let stream = self.targets.get_or_insert_with(key, || Target::new(at)).stream_mut(class, 0.0);
         stream.baselines = baselines;
         stream.week = week.filter(|_| self.weekly.covers(&key));
         if settings.profile == Profile::Daemon && key.direction == Direction::In && prefix(&key).is_host() {
             stream.relevel(QUIET * settings.profile.floor_pps(settings.floor));
         }
+        stream
     }
 
     /// Counts anew whose weeks are remembered, and who is busy among whose peers.
     pub(crate) fn recount(&mut self) {
         let all = self.targets.sorted();
         self.weekly.recount(all.iter().map(|(_, target)| target.weeks()).sum());
+        self.habits.recount(all.iter().map(|(_, target)| *target));
         self.peers.forget_levels();
         for (key, target) in all {
             for stream in target.streams.iter().filter(|s| s.levels != [0; 2]) {
@@ -340,6 +346,7 @@ impl Watch {
         if !begins && calm && target.streams.iter().all(quiet) {
             let gone = self.targets.remove(&key);
             self.weekly.forget(gone.as_ref().map_or(0, Target::weeks));
+            self.habits.forget(gone.as_ref());
             for stream in gone.iter().flat_map(|target| &target.streams).filter(|s| s.levels != [0; 2]) {
                 self.peers.moved(key.addr, stream.class, stream.levels, [0; 2]);
             }

@@ -11,6 +11,7 @@ use crate::class::Class;
 use crate::evidence::{Evidence, Terms};
 
 pub mod conduct;
+pub mod opinion;
 pub mod scan;
 
 mod amplification;
@@ -118,6 +119,7 @@ pub fn judge(evidence: &Evidence) -> Terms {
     }
     common(evidence, &mut terms);
     (family(evidence.class).judge)(evidence, &mut terms);
+    opinion::judge(evidence, &mut terms);
     terms
 }
 

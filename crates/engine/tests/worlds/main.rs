@@ -6,6 +6,7 @@ mod customers;
 mod delay;
 mod determinism;
 mod doubt;
+mod habits;
 mod late;
 mod limits;
 mod octets;
