@@ -1,5 +1,5 @@
 //! What the search for rules costs on this machine, beside what it counts: to calibrate `detect::signature`'s units of work.
-//! `signature [ROWS] [VECTOR…]`: the largest windows there are, of each vector.
+//! `signature [ROWS] [VECTOR…]`: the largest windows there are, of each vector. `WORK=0` searches without a bound.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,13 +23,18 @@ fn timed(request: &Request<'_>) -> (f64, Derived) {
         let derived = std::hint::black_box(signature::derive(request));
         (begun.elapsed().as_secs_f64() * 1e3, derived)
     };
-    (0..20).map(run).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+    (0..std::env::var("TIMES").map_or(20, |n| n.parse().unwrap())).map(run).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
 }
 
 fn main() {
     let mut args = std::env::args().skip(1);
     let rows: usize = args.next().and_then(|n| n.parse().ok()).unwrap_or(4096);
     let names: Vec<String> = args.collect();
+    let work = match std::env::var("WORK").map(|work| work.parse().unwrap()) {
+        Ok(0) => u64::MAX / 2,
+        Ok(work) => work,
+        Err(_) => signature::WORK_MAX,
+    };
     let classifier = Classifier::default();
     let mut all = Vec::new();
     for vector in scenario::vectors().into_iter().filter(|v| names.is_empty() || names.contains(v)) {
@@ -66,7 +71,7 @@ fn main() {
         attack.truncate(rows);
         benign.truncate(rows);
         let targets = [target];
-        let request = Request::new(&attack, &benign, &targets);
+        let request = Request { work, ..Request::new(&attack, &benign, &targets) };
         let (whole, derived) = timed(&request);
         let (search, once) = timed(&Request { stability: Some(1.0), ..request });
         println!(

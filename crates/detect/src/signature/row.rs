@@ -98,13 +98,12 @@ impl Row {
 
 /// All rows of `samples` of which `wanted` says so, in the order of time, thinned evenly to `max`.
 pub(crate) fn rows(samples: &[Sample], max: usize, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
-    let mut all: Vec<Row> = samples.iter().map(Row::of).filter(|r| r.packets > 0 && wanted(r)).collect();
-    all.sort_by_key(|r| r.at);
-    if all.len() <= max {
-        return all;
-    }
-    let n = all.len();
-    (0..max).filter_map(|i| all.get(i * n / max).copied()).collect()
+    let all: Vec<Row> = samples.iter().map(Row::of).filter(|r| r.packets > 0 && wanted(r)).collect();
+    let mut order: Vec<(u64, usize)> = all.iter().enumerate().map(|(at, row)| (row.at, at)).collect();
+    order.sort_unstable();
+    let n = order.len();
+    let thinned = (0..n.min(max)).filter_map(|i| order.get(if n <= max { i } else { i * n / max }));
+    thinned.filter_map(|(_, at)| all.get(*at).copied()).collect()
 }
 
 /// Draws `count` rows in proportion to the packets they stand for (systematic sampling: even steps over the sum), so
@@ -179,16 +178,6 @@ impl Answer {
             Slot::Window => or(slot.value(row), row.flow && row.protocol == TCP),
             Slot::Length | Slot::Ttl => or(slot.value(row), true),
             Slot::Source | Slot::Flags | Slot::Payload => Self::No,
-        }
-    }
-
-    /// Whether it is one of these numbers.
-    #[inline]
-    pub(crate) fn is_in(self, numbers: &Numbers) -> bool {
-        match self {
-            Self::Number(value) => within(numbers, value),
-            Self::No => false,
-            Self::Yes => true,
         }
     }
 }

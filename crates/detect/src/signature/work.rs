@@ -16,10 +16,16 @@ pub(super) const BOOTSTRAP_TENTHS: u64 = 3;
 pub(super) const ROW: usize = 150;
 /// To read the facts off a row: each of its values is sorted with the others'.
 pub(super) const HARVEST: usize = 150;
-/// To ask one row one question.
-pub(super) const ASK: usize = 3;
-/// To weigh one conjunction, besides [`WORD`] for each word of its sets.
-pub(super) const WEIGH: usize = 110;
+/// To give a row's values their places.
+pub(super) const INDEX: usize = 60;
+/// To gather a row for an excerpt.
+pub(super) const GATHER: usize = 10;
+/// To compare one row with one range.
+pub(super) const ASK: usize = 1;
+/// To ask one row a whole question.
+pub(super) const HOLDS: usize = 8;
+/// To look at one conjunction, besides [`WORD`] for each word of its sets.
+pub(super) const LOOK: usize = 30;
 /// To count 64 rows.
 pub(super) const WORD: usize = 2;
 /// To look whose peer an honest row is.
