@@ -135,13 +135,13 @@ impl<'a> Scale<'a> {
             tight += item.fact.tight;
             cost += item.cost;
         }
-        (TIGHT * f64::min(tight, self.tight_enough), cost)
+        (tight, cost)
     }
 
     /// Where nobody is harmed: never less than [`Scale::score`].
     fn unharmed(&self, (tight, cost): (f64, f64), count: usize) -> f64 {
         let covered = (count as f64 / self.total).min(self.most);
-        covered * (1.0 + tight) - cost * self.size
+        covered * (1.0 + TIGHT * f64::min(tight, self.tight_enough)) - cost * self.size
     }
 
     fn score(&self, facts: (f64, f64), count: (usize, usize), lost: Lost) -> f64 {
@@ -178,6 +178,7 @@ pub(crate) fn best(excerpt: &Excerpt<'_>, items: &[Item], fair: &mut Fair<'_>) -
         for (from, state) in beam.iter().enumerate() {
             let used: Vec<Slot> = state.facts.of(items).map(|i| i.fact.slot).collect();
             let before = beam.get(..from).unwrap_or(&[]);
+            let weights = scale.facts(state.facts);
             for (at, item) in items.iter().enumerate() {
                 let most = state.count.0.min(item.count);
                 if most * 50 < rows || most < 2 || used.contains(&item.fact.slot) {
@@ -186,21 +187,22 @@ pub(crate) fn best(excerpt: &Excerpt<'_>, items: &[Item], fair: &mut Fair<'_>) -
                 if work.is_spent() {
                     break;
                 }
-                // Most conjunctions can be grown from several others; the first one does.
-                let facts = state.facts.with(at);
-                if before.iter().any(|other| facts.holds(other.facts)) {
-                    continue;
-                }
                 work.spend(1, work::LOOK);
-                let worth = scale.facts(facts);
+                // Sums in another order may differ in their last digits.
+                let about = (weights.0 + item.fact.tight, weights.1 + item.cost - 1e-9);
                 let matters = |count: usize| {
-                    let score = scale.unharmed(worth, count);
+                    let score = scale.unharmed(about, count);
                     let beats = |least: Option<f64>| least.is_none_or(|least| score >= least);
                     beats(next.get(WIDTH - 1).map(|step| step.score))
                         || beats(best_fair.map(|step| step.score))
                             && (!fairest.fair || score >= fairest.score)
                 };
                 if !matters(most) {
+                    continue;
+                }
+                // Most conjunctions can be grown from several others; the first one does.
+                let facts = state.facts.with(at);
+                if before.iter().any(|other| facts.holds(other.facts)) {
                     continue;
                 }
                 work.spend(words.0, work::WORD);
@@ -216,7 +218,7 @@ pub(crate) fn best(excerpt: &Excerpt<'_>, items: &[Item], fair: &mut Fair<'_>) -
                 }
                 let verdict = fair.lost(&lost, hit);
                 let count = (count, hit);
-                let score = scale.score(worth, count, verdict);
+                let score = scale.score(scale.facts(facts), count, verdict);
                 let step = Step { facts, from, at, count, score, fair: verdict.fair };
                 if step.fair && best_fair.is_none_or(|old| order(step.worth(), old.worth()).is_lt()) {
                     best_fair = Some(step);

@@ -63,6 +63,9 @@ impl<'a> Excerpt<'a> {
         let side = |of: &Bits, all: &'a [Row], sources: &'a [u128], unknown| {
             let rows: Vec<usize> = of.iter().collect();
             let gather = |column: &'a super::index::Column| -> Vec<u16> {
+                if column.values.is_empty() {
+                    return Vec::new();
+                }
                 let places = if unknown == Unknown::Misses { &column.attack } else { &column.benign };
                 rows.iter().map(|at| places.get(*at).copied().unwrap_or(NONE)).collect()
             };
