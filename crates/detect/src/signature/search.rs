@@ -26,6 +26,8 @@ pub(crate) fn best(arena: &Arena, index: &Index, cell: &Cell, harmed: &Bits) -> 
     let mut facts = harvest::facts(&excerpt);
     facts.retain(|f| cell.shape.own.is_none() || f.slot != Slot::Source);
     facts.truncate(ITEMS_MAX);
+    arena.work.spend(1, work::CELL);
+    arena.work.spend(facts.len(), work::ITEM);
     let items = excerpt.ask(facts);
     let mut chosen = beam::best(&excerpt, &items, &mut Fair::of(&excerpt, harmed));
     narrow(&excerpt, &items, &mut chosen);

@@ -13,11 +13,15 @@ pub const WORK_MAX: u64 = 10_000_000;
 pub(super) const BOOTSTRAP_TENTHS: u64 = 3;
 
 /// To take in a row: read it, sort it by time, find its shape.
-pub(super) const ROW: usize = 150;
+pub(super) const ROW: usize = 80;
 /// To read the facts off a row: each of its values is sorted with the others'.
-pub(super) const HARVEST: usize = 150;
+pub(super) const HARVEST: usize = 80;
 /// To give a row's values their places.
-pub(super) const INDEX: usize = 60;
+pub(super) const INDEX: usize = 45;
+/// To begin with a cell, however few rows it has.
+pub(super) const CELL: usize = 8_000;
+/// To make a set of rows of a fact.
+pub(super) const ITEM: usize = 200;
 /// To gather a row for an excerpt.
 pub(super) const GATHER: usize = 10;
 /// To compare one row with one range.
@@ -25,7 +29,7 @@ pub(super) const ASK: usize = 1;
 /// To ask one row a whole question.
 pub(super) const HOLDS: usize = 8;
 /// To look at one conjunction, besides [`WORD`] for each word of its sets.
-pub(super) const LOOK: usize = 30;
+pub(super) const LOOK: usize = 25;
 /// To count 64 rows.
 pub(super) const WORD: usize = 2;
 /// To look whose peer an honest row is.
