@@ -110,7 +110,7 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     if derived.cut {
         incident.searches_cut += 1;
         incident.rules_explain.push(format!(
-            "the search for rules ended when its work was used up ({} units, about 10 ms), in {} of {} searches: these are the best found by then",
+            "the search for rules ended when its work was used up ({} units, less than 10 ms), in {} of {} searches: these are the best found by then",
             signature::WORK_MAX,
             incident.searches_cut,
             incident.derived + 1

@@ -40,12 +40,16 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn of(arena: &Arena) -> Self {
         arena.work.spend(arena.attack.len() + arena.benign.len(), work::INDEX);
+        let attack = answers(&arena.attack, Unknown::Misses);
+        let benign = answers(&arena.benign, Unknown::Matches);
+        let sides = NUMERIC.into_iter().zip(attack.iter().zip(&benign));
+        let columns = sides.map(|(slot, (attack, benign))| Column::of(slot, attack, benign)).collect();
         let sources = |rows: &[Row]| rows.iter().map(|r| wide(r.src)).collect::<Vec<_>>();
         let attack_sources = sources(&arena.attack);
         let mut sorted: Vec<(u128, u32)> = attack_sources.iter().copied().zip(0u32..).collect();
         sorted.sort_unstable();
         Self {
-            columns: NUMERIC.into_iter().map(|slot| Column::of(slot, arena)).collect(),
+            columns,
             by_source: sorted.into_iter().map(|(_, at)| at).collect(),
             benign_sources: sources(&arena.benign),
             attack_sources,
@@ -53,21 +57,27 @@ impl Index {
     }
 }
 
+/// What each row answers to all questions about each number. Rows are long: each is read once.
+fn answers(rows: &[Row], unknown: Unknown) -> [Vec<Answer>; NUMERIC.len()] {
+    let mut answers = NUMERIC.map(|_| Vec::with_capacity(rows.len()));
+    for row in rows {
+        for (answers, slot) in answers.iter_mut().zip(NUMERIC) {
+            answers.push(Answer::of(slot, row, unknown));
+        }
+    }
+    answers
+}
+
 impl Column {
-    fn of(slot: Slot, arena: &Arena) -> Self {
-        let answers = |rows: &[Row], unknown| -> Vec<Answer> {
-            rows.iter().map(|row| Answer::of(slot, row, unknown)).collect()
-        };
-        let attack = answers(&arena.attack, Unknown::Misses);
-        let benign = answers(&arena.benign, Unknown::Matches);
+    fn of(slot: Slot, attack: &[Answer], benign: &[Answer]) -> Self {
         let mut places = Places::default();
-        for answer in attack.iter().chain(&benign) {
+        for answer in attack.iter().chain(benign) {
             if let Answer::Number(value) = answer {
                 places.add(*value);
             }
         }
         places.count();
-        let place = |answers: Vec<Answer>| answers.into_iter().map(|answer| places.of(answer)).collect();
+        let place = |answers: &[Answer]| answers.iter().map(|answer| places.of(*answer)).collect();
         Self { slot, attack: place(attack), benign: place(benign), values: places.values() }
     }
 }

@@ -6,7 +6,7 @@
 //! port is only that the attack uses it.
 //!
 //! Bounded: at most [`ROWS_MAX`] samples of either kind are looked at, [`search::ITEMS_MAX`] facts a shape, and a beam of
-//! [`beam::WIDTH`] by [`beam::DEPTH`], as far as [`WORK_MAX`] units of work go, 10 ms; what was found by then is the answer.
+//! [`beam::WIDTH`] by [`beam::DEPTH`], as far as [`WORK_MAX`] units of work go, less than 10 ms; what was found by then is the answer.
 //! Deterministic: no table is walked in hash order and equal scores break by name.
 
 mod arena;

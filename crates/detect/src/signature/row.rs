@@ -98,12 +98,19 @@ impl Row {
 
 /// All rows of `samples` of which `wanted` says so, in the order of time, thinned evenly to `max`.
 pub(crate) fn rows(samples: &[Sample], max: usize, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
-    let all: Vec<Row> = samples.iter().map(Row::of).filter(|r| r.packets > 0 && wanted(r)).collect();
-    let mut order: Vec<(u64, usize)> = all.iter().enumerate().map(|(at, row)| (row.at, at)).collect();
+    let is_wanted = |sample: &Sample| {
+        let row = Row::of(sample);
+        row.packets > 0 && wanted(&row)
+    };
+    let mut order: Vec<(u64, usize)> = Vec::with_capacity(samples.len());
+    let of_time = |(at, sample): (usize, &Sample)| (sample.at.nanos(), at);
+    order.extend(samples.iter().enumerate().filter(|(_, sample)| is_wanted(sample)).map(of_time));
     order.sort_unstable();
     let n = order.len();
+    let mut rows = Vec::with_capacity(n.min(max));
     let thinned = (0..n.min(max)).filter_map(|i| order.get(if n <= max { i } else { i * n / max }));
-    thinned.filter_map(|(_, at)| all.get(*at).copied()).collect()
+    rows.extend(thinned.filter_map(|(_, at)| samples.get(*at)).map(Row::of));
+    rows
 }
 
 /// Draws `count` rows in proportion to the packets they stand for (systematic sampling: even steps over the sum), so
@@ -165,6 +172,7 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// Of a slot that holds numbers.
+    #[inline]
     pub(crate) fn of(slot: Slot, row: &Row, unknown: Unknown) -> Self {
         let or = |value: Option<u32>, yes: bool| match value {
             Some(value) => Self::Number(value),

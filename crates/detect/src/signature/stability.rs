@@ -9,7 +9,7 @@ use super::arena::Arena;
 use super::bits::Bits;
 use super::cover::{self, Drop};
 use super::row::{Row, Unknown, holds};
-use super::work::Work;
+use super::work::{self, Work};
 
 /// Resampled windows.
 const RUNS: usize = 20;
@@ -42,6 +42,7 @@ pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &[Drop]) ->
         if small.work.is_cut() {
             break;
         }
+        arena.work.spend(judges.len() * found.len(), work::HOLDS);
         let again = dropped(&found, &judges);
         let union = again.or(&reference).count();
         ran += 1;
