@@ -18,7 +18,12 @@ fn how_stable_the_rules_are_stands_beside_them() {
         let told = told(name);
         assert!(told.iter().any(|attack| !attack.rules.is_empty()), "{name}");
         for attack in told {
-            assert_eq!(attack.stability.is_some(), !attack.rules.is_empty(), "{name}: {:?}", attack.stability);
+            assert_eq!(
+                attack.stability.is_some(),
+                !attack.rules.is_empty(),
+                "{name}: {:?}",
+                attack.stability
+            );
             let Some(stability) = attack.stability else { continue };
             assert!((0.0..=1.0).contains(&stability), "{name}: {stability}");
             let said = format!("; {:.0} % of bootstrap runs agree", stability * 100.0);
@@ -51,5 +56,36 @@ fn without_honest_packets_rules_have_no_price_and_are_only_a_suggestion() {
         assert!(attack.rules.iter().all(|rule| rule.collateral.is_none()), "{:?}", attack.rules);
         let said = "collateral unknown: no honest traffic to the target was seen; nothing acts by itself";
         assert!(attack.explain.iter().any(|line| line == said), "{:?}", attack.explain);
+    }
+}
+
+/// Found after ten seconds and more, of which some pass before its rise shows: a few of its packets came when all was peace.
+#[test]
+fn the_first_packets_of_a_slow_flood_are_not_taken_for_honest_ones() {
+    for seed in [1, 2, 3, 5] {
+        let scenario = measured("low-and-slow-2k", seed);
+        let settings = Settings { floor: engine::Floor::Low, ..Settings::of(Profile::Daemon) };
+        let attack = crate::world::found_with(&scenario, settings).remove(0);
+        let (event, target) = (&scenario.events[0], scenario.events[0].target);
+        assert!(attack.started_at > event.start, "seed {seed}: seen from its first packet on");
+        let rules: Vec<rules::Rule> = attack.rules.iter().map(|rule| rule.text.parse().unwrap()).collect();
+        let dropped = |record: &&telemetry::Record| {
+            let parsed = wire::packet::Parsed {
+                headers: record.headers,
+                payload: record.snip.bytes(),
+                transport: &[],
+                vlan: None,
+            };
+            let first = rules.iter().find(|rule| rules::eval::matches(&rule.matches, &parsed));
+            first.is_some_and(|rule| rule.action == rules::Action::Drop)
+        };
+        let all = records(&scenario);
+        let flood = all.iter().filter(|record| {
+            record.at >= attack.detected_at
+                && target.contains(record.headers.dst)
+                && record.headers.protocol == wire::packet::UDP
+        });
+        let (hit, count) = (flood.clone().filter(dropped).count(), flood.count());
+        assert!(hit * 20 >= count * 19, "seed {seed}: {hit} of {count}: {:?}", attack.rules);
     }
 }
