@@ -114,6 +114,7 @@ mod tests {
             entries: Vec::new(),
             doubtful: false,
             withdrawn: Vec::new(),
+            stability: None,
         };
         let turns: Vec<_> = turns.iter().map(|(seconds, on)| (at(*seconds), *on)).collect();
         Alarm { first: turns[0].0, turns, last }

@@ -52,6 +52,8 @@ pub struct Attack {
     pub doubtful: bool,
     /// Rules that were seen to hit more honest traffic than predicted, the latest last; they are not derived again.
     pub withdrawn: Vec<Withdrawn>,
+    /// Share of bootstrap runs, 0 to 1, whose rules drop the same examples as these rules; `null` without rules.
+    pub stability: Option<f64>,
 }
 
 /// A rule that was taken back.

@@ -23,9 +23,10 @@ use wire::packet::{Link, parse};
 fn show(name: &str, expected: &str, start: Timestamp, attacks: &BTreeMap<String, Attack>, verbose: bool) {
     println!("{name} (expected {expected}): {} incidents", attacks.len());
     for a in attacks.values() {
-        let delay = a.detected_at.nanos() as f64 / 1e9 - start.nanos() as f64 / 1e9;
+        let after = |at: Timestamp| at.nanos() as f64 / 1e9 - start.nanos() as f64 / 1e9;
+        let (delay, begun) = (after(a.detected_at), after(a.started_at));
         println!(
-            "   {:?} {:?} {} {:?} pps {} src {} {:?} delay {delay:.2}s",
+            "   {:?} {:?} {} {:?} pps {} src {} {:?} delay {delay:.2}s, seen from {begun:.2}s",
             a.severity,
             a.direction,
             a.target,

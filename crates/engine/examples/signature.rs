@@ -1,5 +1,6 @@
 //! What the search for rules costs on this machine, beside what it counts: to calibrate `detect::signature`'s units of work.
-//! `signature [ROWS] [VECTOR…]`: the largest windows there are, of each vector.
+//! `signature [ROWS] [VECTOR…]`: the largest windows there are, of each vector. `WORK=0` searches without a bound, `KIN=1` with honest
+//! packets of other hosts mostly.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,26 +11,40 @@
 
 use detect::class::Classifier;
 use detect::sample::Sample;
-use detect::signature::{self, Derived, Request};
+use detect::signature::{self, Derived, Kin, Request};
 use sim::packet::Nature;
 use sim::scenario::{self, Case, Scale};
 use telemetry::Record;
 use wire::packet::{Link, parse};
 
-/// The answer, and the least milliseconds it took of twenty times: other programs make it only longer.
+/// The answer, and the milliseconds of a core that it took, the mean of so many times.
 fn timed(request: &Request<'_>) -> (f64, Derived) {
-    let run = |_| {
-        let begun = std::time::Instant::now();
-        let derived = std::hint::black_box(signature::derive(request));
-        (begun.elapsed().as_secs_f64() * 1e3, derived)
-    };
-    (0..20).map(run).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+    let times: u32 = std::env::var("TIMES").map_or(40, |n| n.parse().unwrap());
+    let derived = signature::derive(request);
+    let begun = spent();
+    for _ in 0..times {
+        std::hint::black_box(signature::derive(request));
+    }
+    ((spent() - begun) / f64::from(times), derived)
+}
+
+/// Milliseconds that this thread was given so far, told some ms late; where the kernel does not say, of the clock.
+fn spent() -> f64 {
+    static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = told.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+    nanos.map_or_else(|| BEGUN.elapsed().as_secs_f64() * 1e3, |nanos: f64| nanos / 1e6)
 }
 
 fn main() {
     let mut args = std::env::args().skip(1);
     let rows: usize = args.next().and_then(|n| n.parse().ok()).unwrap_or(4096);
     let names: Vec<String> = args.collect();
+    let work = match std::env::var("WORK").map(|work| work.parse().unwrap()) {
+        Ok(0) => u64::MAX / 2,
+        Ok(work) => work,
+        Err(_) => signature::WORK_MAX,
+    };
     let classifier = Classifier::default();
     let mut all = Vec::new();
     for vector in scenario::vectors().into_iter().filter(|v| names.is_empty() || names.contains(v)) {
@@ -66,7 +81,15 @@ fn main() {
         attack.truncate(rows);
         benign.truncate(rows);
         let targets = [target];
-        let request = Request::new(&attack, &benign, &targets);
+        let kin: Vec<Kin> = match std::env::var("KIN") {
+            Ok(_) => benign
+                .split_off(benign.len() / 8)
+                .chunks(600)
+                .map(|some| Kin { weight: 1.0, samples: some.to_vec() })
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        let request = Request { work, kin: &kin, ..Request::new(&attack, &benign, &targets) };
         let (whole, derived) = timed(&request);
         let (search, once) = timed(&Request { stability: Some(1.0), ..request });
         println!(

@@ -23,6 +23,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
     };
     let (vectors, main) = vectors(incident);
     let sources = sources(incident, settings, &vectors);
+    let acts = incident.severity == Severity::Attack && !incident.is_doubtful;
     Attack {
         event: Event::Attack,
         state: if incident.ended.is_some() { State::Over } else { State::Active },
@@ -39,13 +40,10 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
         explain: explain(incident, settings, &main),
         vectors,
         sources,
-        rules: if incident.severity == Severity::Attack && !incident.is_doubtful {
-            incident.rules.clone()
-        } else {
-            Vec::new()
-        },
+        rules: if acts { incident.rules.clone() } else { Vec::new() },
         doubtful: incident.is_doubtful,
         withdrawn: incident.outcomes.withdrawn.clone(),
+        stability: incident.stability.filter(|_| acts && !incident.rules.is_empty()),
         packets: incident.packets,
         bytes: incident.bytes,
         entries: entries(incident),

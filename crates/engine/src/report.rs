@@ -51,6 +51,9 @@ pub struct Attack {
     /// Rules that were seen to hit more honest traffic than predicted, the latest last; they are not derived again.
     #[serde(default)]
     pub withdrawn: Vec<Withdrawn>,
+    /// Share of bootstrap runs, 0…1, whose rules drop the same examples as these rules; `null` without rules.
+    #[serde(default)]
+    pub stability: Option<f64>,
 }
 
 /// A rule that was taken back.

@@ -110,7 +110,7 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     if derived.cut {
         incident.searches_cut += 1;
         incident.rules_explain.push(format!(
-            "the search for rules ended when its work was used up ({} units, about 10 ms), in {} of {} searches: these are the best found by then",
+            "the search for rules ended when its work was used up ({} units, less than 10 ms), in {} of {} searches: these are the best found by then",
             signature::WORK_MAX,
             incident.searches_cut,
             incident.derived + 1
@@ -148,9 +148,16 @@ fn attack_share(incident: &Incident) -> f64 {
 /// Honest traffic to the targets: what was remembered, and what the last ticks hold, less what the attack claims.
 fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
     let exact = evidence.settings.profile.is_exact();
-    // Behind a sampler nobody tells a victim's honest packets from the attack's one by one: only what came before is known.
-    let claimed =
-        |sample: &Sample| sample.at >= incident.started && (!exact || incident.claims(sample, exact));
+    // Behind a sampler nobody tells a victim's honest packets from the attack's one by one: only what came before is known. When
+    // it began is known no better than it was soon found: what is of its kind and came that long before may be its first packets,
+    // and rules cut around these would spare the attack.
+    let doubt = incident.started.minus(incident.detected.since(incident.started));
+    let claimed = |sample: &Sample| {
+        if exact {
+            return sample.at >= incident.started && incident.claims(sample, exact);
+        }
+        sample.at >= incident.started || sample.at >= doubt && incident.vector(sample.class).is_some()
+    };
     let remembered = evidence.reservoir.of(&incident.areas);
     let ring = incident
         .areas

@@ -86,6 +86,8 @@ struct SavedIncident {
     doubtful: u64,
     #[serde(default)]
     withdrawn: Vec<Withdrawn>,
+    #[serde(default)]
+    stability: Option<f64>,
     by_limit: bool,
 }
 
@@ -263,6 +265,7 @@ fn save(i: &Incident, silence: &Silence) -> SavedIncident {
         rules_explain: i.rules_explain.clone(),
         doubtful: i.doubtful,
         withdrawn: i.outcomes.withdrawn.clone(),
+        stability: i.stability,
         by_limit: i.by_limit,
         witnesses: i.sight.weights(silence, &i.entries).into_iter().collect(),
     }
@@ -312,6 +315,7 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
     i.sight.resumed = true;
     i.doubtful = saved.doubtful;
     i.outcomes.withdrawn = saved.withdrawn;
+    i.stability = saved.stability;
     i.is_doubtful = i.doubtful > i.packets / 2;
     i
 }

@@ -1,6 +1,7 @@
 //! The price of rules: what share of benign packets, octets and peers they would hit, and how sure that is.
 
 mod beta;
+mod crowd;
 mod pooled;
 
 use alloc::collections::BTreeMap;
@@ -8,6 +9,7 @@ use core::net::IpAddr;
 
 use base::Prefix;
 use base::prefix::wide;
+pub use crowd::Crowd;
 pub use pooled::{Kin, pooled};
 use serde::{Serialize, Serializer};
 use wire::packet::Parsed;
@@ -137,19 +139,14 @@ impl Tally {
 
     /// The shares; `None` when nothing was counted.
     pub fn collateral(&self) -> Option<Collateral> {
-        let [packets, bytes, peers] = self.trials()?;
-        Some(Collateral { packets: packets.share(), bytes: bytes.share(), peers: peers.share() })
+        self.crowd().collateral()
     }
 
-    /// Packets, octets and peers as trials; `None` when nothing was counted.
-    fn trials(&self) -> Option<[Trials; 3]> {
-        let sum = |part: fn(&Peer) -> u64| self.peers.values().map(|peer| square(part(peer))).sum::<f64>();
-        let packets = self.packets.trials(sum(|peer| peer.packets))?;
-        let bytes = self.bytes.trials(sum(|peer| peer.bytes)).unwrap_or(packets);
+    /// The same without who is who.
+    pub fn crowd(&self) -> Crowd {
+        let peers = self.peers.values().map(|peer| (peer.packets, peer.bytes));
         let hit = self.peers.values().filter(|peer| peer.hit).count();
-        #[expect(clippy::cast_precision_loss, reason = "a count below the cap of peers")]
-        let peers = Trials { hit: hit as f64, all: self.peers.len() as f64 };
-        Some([packets, bytes, peers])
+        Crowd::of(self.packets, self.bytes, peers).with_peers_hit(hit)
     }
 
     /// Counts so many packets, each seen by itself, whatever their octets.
@@ -160,7 +157,7 @@ impl Tally {
 
     /// What is hit at least; `None` when nothing was counted.
     pub fn least(&self) -> Option<Least> {
-        let [packets, _, peers] = self.trials()?;
+        let [packets, _, peers] = self.crowd().trials()?;
         Some(Least { packets: packets.least(), peers: peers.least() })
     }
 
@@ -203,7 +200,7 @@ impl Trials {
 
 /// Weights of samples. What one peer sends hangs together: a conversation is hit as a whole or not at all, so that all of it
 /// is one observation. The bound goes by the effective number of these (Kish 1965), sum squared over sum of squares.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Weighed {
     hit: u64,
     all: u64,

@@ -151,3 +151,26 @@ fn what_one_peer_sends_is_one_observation() {
     assert!((bound(60) - clopper_pearson_upper(0, 60)).abs() < 1e-9);
     assert!((bound(6) - clopper_pearson_upper(0, 6)).abs() < 1e-9);
 }
+
+#[test]
+fn a_crowd_that_is_counted_once_gives_the_price_of_each_rule() {
+    let samples = (0..200u8).map(|i| (i % 30, u64::from(i % 7) + 1, u64::from(i) * 40));
+    let mut sent = vec![(0u64, 0u64); 30];
+    for (peer, packets, bytes) in samples.clone() {
+        let of = &mut sent[usize::from(peer)];
+        *of = (of.0 + packets, of.1 + bytes);
+    }
+    let crowd = collateral::Crowd::new(sent.iter().copied());
+    for least in [0u8, 4, 29, 30] {
+        let mut tally = Tally::default();
+        let (mut packets, mut bytes) = (0, 0);
+        for (peer, of_packets, of_bytes) in samples.clone() {
+            let hit = peer >= least;
+            tally.add_by(hit, u128::from(peer), of_packets, of_bytes);
+            packets += if hit { of_packets } else { 0 };
+            bytes += if hit { of_bytes } else { 0 };
+        }
+        let again = crowd.with_hit(packets, bytes, usize::from(30 - least));
+        assert_eq!(again.collateral(), tally.collateral());
+    }
+}

@@ -22,6 +22,32 @@ impl Bits {
         bits
     }
 
+    /// From words of 64 numbers each.
+    pub(crate) fn from_words(words: impl Iterator<Item = u64>) -> Self {
+        Self(words.collect())
+    }
+
+    pub(crate) fn words(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn contains(&self, i: usize) -> bool {
+        self.0.get(i / 64).is_some_and(|word| word >> (i % 64) & 1 == 1)
+    }
+
+    /// Takes a number in; says whether it is new.
+    pub(crate) fn insert(&mut self, i: usize) -> bool {
+        let new = !self.contains(i);
+        self.set(i);
+        new
+    }
+
+    pub(crate) fn unset(&mut self, i: usize) {
+        if let Some(word) = self.0.get_mut(i / 64) {
+            *word &= !(1 << (i % 64));
+        }
+    }
+
     pub(crate) fn set(&mut self, i: usize) {
         if let Some(word) = self.0.get_mut(i / 64) {
             *word |= 1 << (i % 64);
@@ -45,6 +71,13 @@ impl Bits {
     pub(crate) fn become_and(&mut self, a: &Self, b: &Self) {
         self.0.clear();
         self.0.extend(a.0.iter().zip(&b.0).map(|(a, b)| a & b));
+    }
+
+    /// Takes in what the other has.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (word, more) in self.0.iter_mut().zip(&other.0) {
+            *word |= more;
+        }
     }
 
     #[must_use]
@@ -95,5 +128,12 @@ mod tests {
         assert_eq!(bits.count_and(&even), 2);
         assert_eq!(bits.without(&even).iter().collect::<Vec<_>>(), [63, 189]);
         assert_eq!(bits.or(&even).count(), 102);
+        let mut all = bits.clone();
+        all.add(&even);
+        assert_eq!(all, bits.or(&even));
+        assert!(all.contains(63) && !all.contains(65) && !all.contains(1000));
+        assert!(all.insert(65) && !all.insert(65));
+        all.unset(65);
+        assert_eq!(all, bits.or(&even));
     }
 }

@@ -5,12 +5,14 @@ use alloc::vec::Vec;
 use base::Prefix;
 use rules::{Action, Match};
 
+use super::arena::{Arena, Cell, Pick};
 use super::bits::Bits;
+use super::index::Index;
+use super::price::Price;
 use super::row::{Row, Unknown, holds};
-use super::search::{Arena, Cell, Pick};
 use super::shape::Shape;
 use super::work::{self, Work};
-use super::{Derived, DerivedRule, ROWS_MAX, Request, limit, price, row};
+use super::{Derived, DerivedRule, ROWS_MAX, Request, limit, row, search};
 
 /// No smaller share of the attack is believed to be attack.
 const SHARE_LEAST: f64 = 0.05;
@@ -28,14 +30,34 @@ const SHAPES_MAX: usize = 16;
 /// Own hosts told apart in an outgoing attack.
 const HOSTS_MAX: usize = 8;
 
+/// A rule with the attack rows for which it holds and the honest ones for which it may.
+#[derive(Debug)]
+pub(crate) struct Drop {
+    pub(crate) matches: Match,
+    pub(crate) attack: Bits,
+    pub(crate) benign: Bits,
+}
+
+/// What can be told from honest traffic, and what is left.
+#[derive(Debug, Default)]
+pub(crate) struct Cover {
+    picks: Vec<Pick>,
+    cells: Vec<Cell>,
+    /// For each cell the best rule that was found and not taken, if that is known.
+    best: Vec<Option<Option<Pick>>>,
+    index: Option<Index>,
+    harmed: Bits,
+    covered: usize,
+}
+
 /// Everything found, before it is priced.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     passes: Vec<Match>,
-    pub(crate) drops: Vec<(Match, Bits)>,
+    pub(crate) drops: Vec<Drop>,
     /// Whether any of these is fitted to the honest packets at hand.
     fitted: bool,
-    limits: Vec<(Match, f64)>,
+    limits: Vec<(Drop, f64)>,
 }
 
 /// The rows of a request: inside its targets, outside what is kept.
@@ -65,13 +87,14 @@ pub(crate) fn arena(request: &Request<'_>) -> Arena {
     )
 }
 
-/// Finds rules for the rows of an arena.
-pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
+/// Finds what is to be dropped of an arena's attack rows.
+pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Cover {
     let total = arena.attack.len();
     if total == 0 {
-        return Found::default();
+        return Cover::default();
     }
     let share = arena.attack_share;
+    let index = Index::of(arena);
     let mut cells = cells(request, arena);
     let mut best: Vec<Option<Option<Pick>>> = cells.iter().map(|_| None).collect();
     let mut taken: Vec<usize> = cells.iter().map(|_| 0).collect();
@@ -85,7 +108,7 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
         }
         for (cell, slot) in cells.iter().zip(&mut best) {
             if slot.is_none() {
-                *slot = Some(arena.best(cell, &harmed));
+                *slot = Some(search::best(arena, &index, cell, &harmed));
             }
         }
         let chosen = best
@@ -102,7 +125,7 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
         let Some((at, pick)) = chosen else { break };
         covered += pick.attack.count();
         let hits = pick.benign.count() > 0;
-        harmed = harmed.or(&pick.benign);
+        harmed.add(&pick.benign);
         for (i, (cell, slot)) in cells.iter_mut().zip(&mut best).enumerate() {
             let harmful = slot.as_ref().is_some_and(|p| p.as_ref().is_some_and(|p| p.benign.count() > 0));
             if i == at {
@@ -117,16 +140,43 @@ pub(crate) fn solve(request: &Request<'_>, arena: &Arena) -> Found {
         }
         picks.push(pick);
     }
-    let fitted = picks.iter().any(|pick| pick.fitted);
-    let mut drops = spread(request, arena, unite(picks));
-    let mut limits = Vec::new();
-    if (covered as f64) < GOOD * share * total as f64 {
-        limits = limit::limits(request, arena, &cells, &harmed);
+    Cover { picks, cells, best, index: Some(index), harmed, covered }
+}
+
+impl Cover {
+    /// The rules that drop, by target, most first.
+    pub(crate) fn into_drops(self, request: &Request<'_>, arena: &Arena) -> Vec<Drop> {
+        spread(request, arena, unite(self.picks))
     }
-    let passes = passes(request, drops.iter().map(|(m, _)| m));
-    drops.truncate(request.rules_max.saturating_sub(passes.len()));
-    limits.truncate(request.rules_max.saturating_sub(passes.len() + drops.len()));
-    Found { passes, drops, fitted, limits }
+
+    /// What is dropped, what passes before it, and what of the rest is limited.
+    pub(crate) fn finish(mut self, request: &Request<'_>, arena: &Arena) -> Found {
+        let fitted = self.picks.iter().any(|pick| pick.fitted);
+        let mut drops = spread(request, arena, unite(core::mem::take(&mut self.picks)));
+        let passes = passes(request, drops.iter().map(|drop| &drop.matches));
+        drops.truncate(request.rules_max.saturating_sub(passes.len()));
+        let room = request.rules_max.saturating_sub(passes.len() + drops.len());
+        let mut limits = Vec::new();
+        if room > 0 && (self.covered as f64) < GOOD * arena.attack_share * arena.attack.len() as f64 {
+            limits = limit::limits(request, arena, &self.left(arena));
+        }
+        limits.truncate(room);
+        Found { passes, drops, fitted, limits }
+    }
+
+    /// Each cell with the best rule for what is left of it.
+    fn left(&mut self, arena: &Arena) -> Vec<(&Cell, Option<Pick>)> {
+        let Self { cells, best, index, harmed, .. } = self;
+        let known = best.iter_mut().map(Option::take);
+        cells
+            .iter()
+            .zip(known)
+            .map(|(cell, known)| {
+                let anew = || index.as_ref().and_then(|index| search::best(arena, index, cell, harmed));
+                (cell, known.unwrap_or_else(anew))
+            })
+            .collect()
+    }
 }
 
 /// Puts shares and prices on what was found.
@@ -141,23 +191,24 @@ pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
     for m in passes {
         derived.rules.push(DerivedRule { matches: m, action: Action::Pass, covers: 0.0, collateral: None });
     }
-    let all: Vec<&Match> = drops.iter().map(|(m, _)| m).collect();
-    derived.collateral = price::of(&all, fitted, arena);
-    for (matches, attack) in drops {
-        let covers = attack.without(&decided).count() as f64 / total;
-        decided = decided.or(&attack);
-        let collateral = price::of(&[&matches], fitted, arena);
+    let price = Price::new(arena, fitted);
+    let mut hit = Bits::empty(arena.benign.len());
+    for drop in drops {
+        let covers = drop.attack.without(&decided).count() as f64 / total;
+        decided.add(&drop.attack);
+        let hits = price.hits(&drop.matches, &drop.benign);
+        hit.add(&hits);
+        let (matches, collateral) = (drop.matches, price.of(&hits));
         derived.rules.push(DerivedRule { matches, action: Action::Drop, covers, collateral });
     }
+    derived.collateral = price.of(&hit);
     derived.covered = decided.count() as f64 / total;
-    for (matches, rate) in limits {
-        let hit = Bits::of(arena.attack.len(), |i| {
-            arena.attack.get(i).is_some_and(|r| holds(&matches, r, Unknown::Misses))
-        });
-        let covers = hit.without(&decided).count() as f64 / total;
-        decided = decided.or(&hit);
-        let collateral = price::of(&[&matches], fitted, arena);
-        derived.rules.push(DerivedRule { matches, action: Action::RatePackets(rate), covers, collateral });
+    for (limit, rate) in limits {
+        let covers = limit.attack.without(&decided).count() as f64 / total;
+        decided.add(&limit.attack);
+        let collateral = price.of(&price.hits(&limit.matches, &limit.benign));
+        let action = Action::RatePackets(rate);
+        derived.rules.push(DerivedRule { matches: limit.matches, action, covers, collateral });
     }
     derived
 }
@@ -166,26 +217,32 @@ pub(crate) fn priced(arena: &Arena, found: Found) -> Derived {
 fn cells(request: &Request<'_>, arena: &Arena) -> Vec<Cell> {
     let hosts = own_hosts(request, &arena.attack);
     let own = |r: &Row| hosts.iter().find(|p| p.contains(r.src)).copied();
-    let shapes: Vec<Shape> = arena.attack.iter().map(|r| Shape::of(r, own(r))).collect();
-    let mut names = shapes.clone();
-    names.sort_unstable();
-    names.dedup();
-    arena.work.spend(names.len() * shapes.len(), 2);
-    let mut cells: Vec<Cell> = names
+    let mut named: Vec<(Shape, Bits)> = Vec::new();
+    let mut last = 0;
+    for (i, row) in arena.attack.iter().enumerate() {
+        let shape = Shape::of(row, own(row));
+        if named.get(last).is_none_or(|(known, _)| *known != shape) {
+            last = named.binary_search_by(|(known, _)| known.cmp(&shape)).unwrap_or_else(|at| {
+                named.insert(at, (shape, Bits::empty(arena.attack.len())));
+                at
+            });
+        }
+        if let Some((_, rows)) = named.get_mut(last) {
+            rows.set(i);
+        }
+    }
+    let mut cells: Vec<Cell> = named
         .into_iter()
-        .filter(|shape| request.own.is_empty() || shape.own.is_some())
-        .map(|shape| {
-            let left = Bits::of(shapes.len(), |i| shapes.get(i) == Some(&shape));
-            Cell { shape, left, benign: Bits::default() }
-        })
-        .filter(|cell| cell.left.count() as f64 >= GAIN_MIN * shapes.len() as f64)
+        .filter(|(shape, _)| request.own.is_empty() || shape.own.is_some())
+        .map(|(shape, left)| Cell { shape, left, benign: Bits::default() })
+        .filter(|cell| cell.left.count() as f64 >= GAIN_MIN * arena.attack.len() as f64)
         .collect();
     cells.sort_by(|a, b| b.left.count().cmp(&a.left.count()).then(a.shape.cmp(&b.shape)));
     cells.truncate(SHAPES_MAX);
     for cell in &mut cells {
         let m = cell.shape.matches();
         let v4 = cell.shape.v4;
-        arena.work.spend(arena.benign.len(), work::ASK);
+        arena.work.spend(arena.benign.len(), work::HOLDS);
         cell.benign = Bits::of(arena.benign.len(), |i| {
             arena.benign.get(i).is_some_and(|r| r.dst.is_ipv4() == v4 && holds(&m, r, Unknown::Matches))
         });
@@ -240,8 +297,8 @@ fn unite(picks: Vec<Pick>) -> Vec<Pick> {
 }
 
 /// Each rule on each target where it covers something, most first.
-fn spread(request: &Request<'_>, arena: &Arena, picks: Vec<Pick>) -> Vec<(Match, Bits)> {
-    let mut rules: Vec<(Match, Bits)> = Vec::new();
+fn spread(request: &Request<'_>, arena: &Arena, picks: Vec<Pick>) -> Vec<Drop> {
+    let mut rules: Vec<Drop> = Vec::new();
     for pick in picks {
         for target in request.targets {
             let mut here = Bits::empty(arena.attack.len());
@@ -251,11 +308,12 @@ fn spread(request: &Request<'_>, arena: &Arena, picks: Vec<Pick>) -> Vec<(Match,
                 }
             }
             if here.count() > 0 {
-                rules.push((Match { dst: Some(*target), ..pick.matches.clone() }, here));
+                let matches = Match { dst: Some(*target), ..pick.matches.clone() };
+                rules.push(Drop { matches, attack: here, benign: pick.benign.clone() });
             }
         }
     }
-    rules.sort_by_key(|r| core::cmp::Reverse(r.1.count()));
+    rules.sort_by_key(|rule| core::cmp::Reverse(rule.attack.count()));
     rules
 }
 

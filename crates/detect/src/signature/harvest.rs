@@ -4,10 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use base::Prefix;
+use base::prefix::narrow;
 use rules::{Flags, Numbers, Payload, Range};
 use telemetry::record::SNIP_MAX;
 use wire::packet::flags;
 
+use super::excerpt::{Bin, Excerpt, most};
 use super::fact::{Ask, Fact, NUMERIC, Slot};
 use super::row::Row;
 
@@ -24,71 +26,38 @@ const DENSE: f64 = 2.0;
 /// Weight of an honest packet against an attack packet when a range is cut.
 const BETA: f64 = 4.0;
 
-/// A value with how often the attack and honest traffic show it.
-#[derive(Clone, Copy, Debug)]
-struct Bin {
-    value: u32,
-    attack: usize,
-    benign: usize,
-}
-
-/// The facts of `attack` rows, given the `benign` rows of the same shape; both in the order of time.
-pub(crate) fn facts(attack: &[&Row], benign: &[&Row]) -> Vec<Fact> {
+/// The facts of an excerpt's attack rows, given the honest ones of the same shape.
+pub(crate) fn facts(excerpt: &Excerpt<'_>) -> Vec<Fact> {
+    let attack: Vec<&Row> = (0..excerpt.attack.rows.len()).filter_map(|i| excerpt.attack.row(i)).collect();
     let mut facts = Vec::new();
     for slot in NUMERIC {
-        numeric(slot, attack, benign, &mut facts);
+        numeric(slot, excerpt, &mut facts);
     }
     if attack.len() < RANGE_ROWS_MIN {
         distrust(&mut facts);
     }
-    sources(attack, &mut facts);
-    segment_flags(attack, &mut facts);
-    payload(attack, &mut facts);
+    sources(&excerpt.sources(), &mut facts);
+    segment_flags(&attack, &mut facts);
+    payload(&attack, &mut facts);
     facts
 }
 
-fn numeric(slot: Slot, attack: &[&Row], benign: &[&Row], facts: &mut Vec<Fact>) {
-    let bins = histogram(slot, attack, benign);
+fn numeric(slot: Slot, excerpt: &Excerpt<'_>, facts: &mut Vec<Fact>) {
+    let bins = excerpt.bins(slot);
     let n: usize = bins.iter().map(|b| b.attack).sum();
-    if n * 2 < attack.len() || n == 0 {
+    if n * 2 < excerpt.attack.rows.len() || n == 0 {
         return;
     }
-    let mut by_count: Vec<Bin> = bins.iter().copied().filter(|b| b.attack > 0).collect();
-    by_count.sort_by(|a, b| b.attack.cmp(&a.attack).then(a.value.cmp(&b.value)));
+    let by_count = most(&bins, VALUES_MAX, |_| true);
     points(slot, &by_count, n, false, facts);
     // The same without the values that honest traffic uses.
     if bins.iter().any(|b| b.benign > 0) {
-        let free: Vec<Bin> = by_count.iter().copied().filter(|b| b.benign == 0).collect();
+        let free = most(&bins, VALUES_MAX, |bin| bin.benign == 0);
         points(slot, &free, n, true, facts);
     }
     if n >= RANGE_ROWS_MIN {
-        ranges(slot, attack, &bins, &by_count, n, facts);
+        ranges(slot, excerpt, &bins, &by_count, n, facts);
     }
-}
-
-fn histogram(slot: Slot, attack: &[&Row], benign: &[&Row]) -> Vec<Bin> {
-    let count = |rows: &[&Row]| {
-        let mut values: Vec<u32> = rows.iter().filter_map(|r| slot.value(r)).collect();
-        values.sort_unstable();
-        values
-    };
-    let (a, b) = (count(attack), count(benign));
-    let mut bins: Vec<Bin> = Vec::new();
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    while let Some(value) = match (a.peek(), b.peek()) {
-        (Some(x), Some(y)) => Some(**x.min(y)),
-        (x, y) => x.or(y).map(|v| **v),
-    } {
-        let mut bin = Bin { value, attack: 0, benign: 0 };
-        while a.next_if(|v| **v == value).is_some() {
-            bin.attack += 1;
-        }
-        while b.next_if(|v| **v == value).is_some() {
-            bin.benign += 1;
-        }
-        bins.push(bin);
-    }
-    bins
 }
 
 /// Frequent values one by one, and together. Rare ones are left out: what came once will not come again.
@@ -133,7 +102,14 @@ fn merged(values: &[u32]) -> Vec<Range> {
 }
 
 /// The range of nearly all values, and the ranges that gain most against honest traffic.
-fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize, facts: &mut Vec<Fact>) {
+fn ranges(
+    slot: Slot,
+    excerpt: &Excerpt<'_>,
+    bins: &[Bin],
+    by_count: &[Bin],
+    n: usize,
+    facts: &mut Vec<Fact>,
+) {
     let trimmed = trim(bins, n / 400);
     let width = |r: &Range| f64::from(r.to - r.from + 1);
     // Ports, types and windows are names: a range of them means something only where there are too many to list.
@@ -145,7 +121,7 @@ fn ranges(slot: Slot, attack: &[&Row], bins: &[Bin], by_count: &[Bin], n: usize,
     }
     if let Some(range) = trimmed {
         let parts = if slot == Slot::Length { 2.0 } else { 4.0 };
-        if width(&range) * parts <= f64::from(slot.span()) && steady(slot, attack, n / 400) {
+        if width(&range) * parts <= f64::from(slot.span()) && steady(slot, excerpt, n / 400) {
             push(facts, slot, vec![range], false);
         }
     }
@@ -203,12 +179,11 @@ fn trim(bins: &[Bin], cut: usize) -> Option<Range> {
 
 /// Whether a range read off the first half of the window still holds in the second: counters that climb and
 /// senders that come later would outrun it.
-fn steady(slot: Slot, attack: &[&Row], cut: usize) -> bool {
-    let (first, second) = attack.split_at(attack.len() / 2);
-    let Some(range) = trim(&histogram(slot, first, &[]), cut / 2) else { return false };
-    let values = || second.iter().filter_map(|r| slot.value(r));
-    let inside = values().filter(|v| (range.from..=range.to).contains(v)).count();
-    inside as f64 >= 0.96 * values().count() as f64
+fn steady(slot: Slot, excerpt: &Excerpt<'_>, cut: usize) -> bool {
+    let (first, second) = excerpt.halves(slot);
+    let Some(range) = trim(&first, cut / 2) else { return false };
+    let inside = second.clone().filter(|v| (range.from..=range.to).contains(v)).count();
+    inside as f64 >= 0.96 * second.count() as f64
 }
 
 /// Maximum-sum run of bins (Kadane): first and last index.
@@ -244,35 +219,30 @@ fn push(facts: &mut Vec<Fact>, slot: Slot, ranges: Vec<Range>, around: bool) {
 }
 
 /// Sources that send a good part, alone or as a neighbourhood: only of use where they are few.
-fn sources(attack: &[&Row], facts: &mut Vec<Fact>) {
+fn sources(ascending: &[u128], facts: &mut Vec<Fact>) {
     let mut offer = |prefix: Prefix| {
         let ask = Ask::Source(prefix);
         if !facts.iter().any(|f| f.ask == ask) {
             facts.push(Fact { slot: Slot::Source, ask, tight: 1.0, around: false });
         }
     };
-    let nets = |v4: bool| if v4 { [32u8, 24] } else { [128, 64] };
-    let Some(v4) = attack.first().map(|r| r.src.is_ipv4()) else { return };
-    for bits in nets(v4) {
-        let mut found: Vec<Prefix> = attack.iter().map(|r| Prefix::of(r.src, bits)).collect();
-        found.sort_unstable();
-        let mut counted: Vec<(usize, Prefix)> = Vec::new();
-        for prefix in found {
-            match counted.last_mut() {
-                Some((n, last)) if *last == prefix => *n += 1,
-                _ => counted.push((1, prefix)),
-            }
-        }
+    let (Some(first), Some(last)) = (ascending.first(), ascending.last()) else { return };
+    let v4 = narrow(*first).is_ipv4();
+    let least = (ascending.len() / 20).max(3);
+    for (bits, host) in if v4 { [(32u8, 0), (24, 8)] } else { [(128, 0), (64, 64)] } {
+        let mut counted: Vec<(usize, u128)> = ascending
+            .chunk_by(|a, b| a >> host == b >> host)
+            .filter(|of| of.len() >= least)
+            .filter_map(|of| Some((of.len(), *of.first()?)))
+            .collect();
         counted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        let least = (attack.len() / 20).max(3);
-        for (_, prefix) in counted.iter().take_while(|(n, _)| *n >= least).take(VALUES_MAX) {
-            offer(*prefix);
+        for (_, source) in counted.iter().take(VALUES_MAX) {
+            offer(Prefix::of(narrow(*source), bits));
         }
     }
-    let hosts: Vec<Prefix> = attack.iter().map(|r| Prefix::host(r.src)).collect();
-    if let Some(all) = base::prefix::cover(&hosts) {
-        let narrow = if v4 { 20 } else { 44 };
-        if all.bits() >= narrow {
+    if let Some(all) = Prefix::host(narrow(*first)).join(&Prefix::host(narrow(*last))) {
+        let narrowest = if v4 { 20 } else { 44 };
+        if all.bits() >= narrowest {
             offer(all);
         }
     }
@@ -282,10 +252,9 @@ fn sources(attack: &[&Row], facts: &mut Vec<Fact>) {
 fn segment_flags(attack: &[&Row], facts: &mut Vec<Fact>) {
     const SIX: u16 = 0x3f;
     const PUSHY: u16 = flags::PSH | flags::URG;
-    let mut values: Vec<u16> = attack.iter().filter(|r| !r.flow).filter_map(|r| r.flags).collect();
-    values.sort_unstable();
-    if let (Some(first), true) = (values.first(), values.len() == attack.len())
-        && values.iter().all(|v| v & SIX == first & SIX)
+    let mut values = attack.iter().map(|r| r.flags.filter(|_| !r.flow));
+    if let Some(Some(first)) = values.next()
+        && values.all(|v| v.is_some_and(|v| v & SIX == first & SIX))
         && (first & PUSHY != 0 || first & SIX == flags::ACK)
     {
         let test = Flags { value: first & SIX, mask: SIX };
@@ -300,19 +269,8 @@ fn payload(attack: &[&Row], facts: &mut Vec<Fact>) {
     if with < 20 || with * 4 < attack.len() {
         return;
     }
-    let mut shared: Vec<(u8, u8)> = Vec::new();
-    for at in 0..SNIP_MAX.min(16) {
-        let mut counts = [0usize; 256];
-        for byte in snips.iter().filter_map(|s| s.get(at)) {
-            if let Some(count) = counts.get_mut(usize::from(*byte)) {
-                *count += 1;
-            }
-        }
-        let top = (0..=255u8).max_by_key(|b| (counts.get(usize::from(*b)).copied(), core::cmp::Reverse(*b)));
-        let Some(top) = top else { return };
-        let holds = counts.get(usize::from(top)).copied().unwrap_or(0) as f64 >= 0.985 * snips.len() as f64;
-        shared.push(if holds { (top, 0xff) } else { (0, 0) });
-    }
+    let shared = |at| shared(&snips, at).map_or((0, 0), |octet| (octet, 0xff));
+    let mut shared: Vec<(u8, u8)> = (0..SNIP_MAX.min(16)).map(shared).collect();
     while shared.last().is_some_and(|(_, mask)| *mask == 0) {
         shared.pop();
     }
@@ -342,4 +300,21 @@ fn payload(attack: &[&Row], facts: &mut Vec<Fact>) {
             facts.push(Fact { slot: Slot::Payload, ask, tight: 1.0, around: false });
         }
     }
+}
+
+/// The octet that nearly all have at this place, 98.5 %. Such a one is also the majority of any sixteenth of them.
+fn shared(snips: &[&[u8]], at: usize) -> Option<u8> {
+    let misses_max = snips.len() * 3 / 200;
+    let (mut octet, mut lead) = (None, 0u32);
+    // Boyer and Moore 1981.
+    for found in snips.iter().take(snips.len().div_ceil(16)).map(|snip| snip.get(at)) {
+        match (found == octet, lead) {
+            (true, _) => lead += 1,
+            (false, 0) => (octet, lead) = (found, 1),
+            (false, _) => lead -= 1,
+        }
+    }
+    let octet = octet?;
+    let mut misses = snips.iter().filter(|snip| snip.get(at) != Some(octet));
+    misses.nth(misses_max).is_none().then_some(*octet)
 }

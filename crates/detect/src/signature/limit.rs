@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use rules::{Match, Numbers};
 
 use super::Request;
+use super::arena::{Arena, Cell, Pick};
 use super::bits::Bits;
+use super::cover::Drop;
 use super::row::{Row, Unknown, holds};
-use super::search::{Arena, Cell, Pick};
 
 /// Left-over share of the attack that is worth a limit.
 const SHARE_MIN: f64 = 0.02;
@@ -17,30 +18,31 @@ const HEADROOM: f64 = 1.5;
 /// No limit on what so much of honest traffic is: it would be a wide drop by another name.
 const HONEST_MAX: f64 = 0.25;
 
-/// A match and its packets/s for each shape of which much is left.
+/// A match and its packets/s for each shape of which much is left; with each cell the best rule for what is left of it.
 pub(crate) fn limits(
     request: &Request<'_>,
     arena: &Arena,
-    cells: &[Cell],
-    harmed: &Bits,
-) -> Vec<(Match, f64)> {
+    left: &[(&Cell, Option<Pick>)],
+) -> Vec<(Drop, f64)> {
     let mut out = Vec::new();
     let least = SHARE_MIN * arena.attack.len() as f64;
-    for cell in cells.iter().filter(|c| c.left.count() as f64 >= least) {
+    for (cell, best) in left.iter().filter(|(cell, _)| cell.left.count() as f64 >= least) {
         // Narrowing is only of use where it keeps the attack in.
-        let narrow = |pick: &Pick| pick.attack.count() * 10 >= cell.left.count() * 9;
-        let matches = match arena.best(cell, harmed).filter(narrow) {
-            Some(pick) => pick.matches,
-            None => cell.shape.matches(),
+        let narrow = |pick: &&Pick| pick.attack.count() * 10 >= cell.left.count() * 9;
+        let (matches, benign) = match best.as_ref().filter(narrow) {
+            Some(pick) => (pick.matches.clone(), &pick.benign),
+            None => (cell.shape.matches(), &cell.benign),
         };
-        let honest = arena.benign.iter().filter(|r| holds(&matches, r, Unknown::Matches)).count();
-        if honest as f64 > HONEST_MAX * arena.benign.len() as f64 && !request.kin.is_empty() {
+        if benign.count() as f64 > HONEST_MAX * arena.benign.len() as f64 && !request.kin.is_empty() {
             continue;
         }
         for target in request.targets.iter().filter(|p| p.is_ipv4() == cell.shape.v4) {
             let matches = Match { dst: Some(*target), ..matches.clone() };
-            let rate = pace(&matches, &arena.benign);
-            out.push((matches, rate.max(request.rate_floor)));
+            let rate = pace(&matches, &arena.benign).max(request.rate_floor);
+            let attack = Bits::of(arena.attack.len(), |i| {
+                arena.attack.get(i).is_some_and(|r| holds(&matches, r, Unknown::Misses))
+            });
+            out.push((Drop { matches, attack, benign: benign.clone() }, rate));
         }
     }
     out

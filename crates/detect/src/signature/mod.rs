@@ -6,14 +6,20 @@
 //! port is only that the attack uses it.
 //!
 //! Bounded: at most [`ROWS_MAX`] samples of either kind are looked at, [`search::ITEMS_MAX`] facts a shape, and a beam of
-//! [`search::WIDTH`] by [`search::DEPTH`], as far as [`WORK_MAX`] units of work go, 10 ms; what was found by then is the answer.
+//! [`beam::WIDTH`] by [`beam::DEPTH`], as far as [`WORK_MAX`] units of work go, less than 10 ms; what was found by then is the answer.
 //! Deterministic: no table is walked in hash order and equal scores break by name.
 
+mod arena;
+mod beam;
 mod bits;
 mod cover;
+mod excerpt;
 mod fact;
+mod fair;
 mod harvest;
+mod index;
 mod limit;
+mod narrow;
 mod price;
 mod row;
 mod search;
@@ -135,12 +141,12 @@ pub fn derive(request: &Request<'_>) -> Derived {
     let arena = cover::arena(request);
     let kept = request.work / 10 * work::BOOTSTRAP_TENTHS;
     arena.work.set_left(arena.work.left().saturating_sub(kept));
-    let found = cover::solve(request, &arena);
+    let found = cover::solve(request, &arena).finish(request, &arena);
     let cut = arena.work.is_cut();
     arena.work.set_left(arena.work.left() + kept);
     let stability = match request.stability {
         Some(known) => known,
-        None => stability::bootstrap(request, &arena, &found),
+        None => stability::bootstrap(request, &arena, &found.drops),
     };
     let work = request.work - arena.work.left();
     Derived { stability, work, cut, ..cover::priced(&arena, found) }

@@ -98,13 +98,19 @@ impl Row {
 
 /// All rows of `samples` of which `wanted` says so, in the order of time, thinned evenly to `max`.
 pub(crate) fn rows(samples: &[Sample], max: usize, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
-    let mut all: Vec<Row> = samples.iter().map(Row::of).filter(|r| r.packets > 0 && wanted(r)).collect();
-    all.sort_by_key(|r| r.at);
-    if all.len() <= max {
-        return all;
-    }
-    let n = all.len();
-    (0..max).filter_map(|i| all.get(i * n / max).copied()).collect()
+    let is_wanted = |sample: &Sample| {
+        let row = Row::of(sample);
+        row.packets > 0 && wanted(&row)
+    };
+    let mut order: Vec<(u64, usize)> = Vec::with_capacity(samples.len());
+    let of_time = |(at, sample): (usize, &Sample)| (sample.at.nanos(), at);
+    order.extend(samples.iter().enumerate().filter(|(_, sample)| is_wanted(sample)).map(of_time));
+    order.sort_unstable();
+    let n = order.len();
+    let mut rows = Vec::with_capacity(n.min(max));
+    let thinned = (0..n.min(max)).filter_map(|i| order.get(if n <= max { i } else { i * n / max }));
+    rows.extend(thinned.filter_map(|(_, at)| samples.get(*at)).map(Row::of));
+    rows
 }
 
 /// Draws `count` rows in proportion to the packets they stand for (systematic sampling: even steps over the sum), so
@@ -166,6 +172,7 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// Of a slot that holds numbers.
+    #[inline]
     pub(crate) fn of(slot: Slot, row: &Row, unknown: Unknown) -> Self {
         let or = |value: Option<u32>, yes: bool| match value {
             Some(value) => Self::Number(value),
@@ -179,16 +186,6 @@ impl Answer {
             Slot::Window => or(slot.value(row), row.flow && row.protocol == TCP),
             Slot::Length | Slot::Ttl => or(slot.value(row), true),
             Slot::Source | Slot::Flags | Slot::Payload => Self::No,
-        }
-    }
-
-    /// Whether it is one of these numbers.
-    #[inline]
-    pub(crate) fn is_in(self, numbers: &Numbers) -> bool {
-        match self {
-            Self::Number(value) => within(numbers, value),
-            Self::No => false,
-            Self::Yes => true,
         }
     }
 }

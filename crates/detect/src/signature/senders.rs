@@ -8,8 +8,10 @@ use base::Prefix;
 use rules::{Action, Match};
 use wire::packet::TCP;
 
+use super::bits::Bits;
+use super::price::Price;
 use super::shape::Segment;
-use super::{Derived, DerivedRule, Request, cover, limit, price};
+use super::{Derived, DerivedRule, Request, cover, limit};
 
 /// A sender is worth a rule from this share of the attack on.
 const SHARE_MIN: f64 = 0.02;
@@ -24,9 +26,12 @@ pub fn derive(request: &Request<'_>, senders: &[(IpAddr, u64)]) -> Derived {
         senders.iter().map(|(sender, packets)| (*sender, *packets as f64 / total)).collect();
     busiest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let room = request.rules_max.saturating_sub(request.targets.len());
+    let price = Price::new(&arena, false);
+    let mut hit = Bits::empty(arena.benign.len());
     let rule = |matches: Match, action, covers| {
-        let collateral = price::of(&[&matches], false, &arena);
-        DerivedRule { matches, action, covers, collateral }
+        let hits = price.hits_of_all(&matches);
+        let collateral = price.of(&hits);
+        (hits, DerivedRule { matches, action, covers, collateral })
     };
     let mut derived = Derived { stability: 1.0, ..Derived::default() };
     for (sender, share) in busiest.into_iter().take_while(|(_, share)| *share >= SHARE_MIN) {
@@ -36,18 +41,19 @@ pub fn derive(request: &Request<'_>, senders: &[(IpAddr, u64)]) -> Derived {
                 let (src, dst) = (Some(Prefix::host(sender)), Some(*target));
                 let matches = Match { src, dst, protocol: Some(TCP), ..Match::default() };
                 derived.covered += share;
-                derived.rules.push(rule(matches, Action::Drop, share));
+                let (hits, rule) = rule(matches, Action::Drop, share);
+                hit.add(&hits);
+                derived.rules.push(rule);
             }
         }
     }
-    let drops: Vec<&Match> = derived.rules.iter().map(|rule| &rule.matches).collect();
-    derived.collateral = price::of(&drops, false, &arena);
+    derived.collateral = price.of(&hit);
     if derived.covered < ENOUGH {
         let left = 1.0 - derived.covered;
         for target in request.targets.iter().take(request.rules_max) {
             let matches = opens(target);
             let pace = limit::pace(&matches, &arena.benign).max(request.rate_floor);
-            derived.rules.push(rule(matches, Action::RatePackets(pace), left));
+            derived.rules.push(rule(matches, Action::RatePackets(pace), left).1);
         }
     }
     derived

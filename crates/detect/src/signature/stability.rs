@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use base::hash::Mixer;
 
 use super::Request;
+use super::arena::Arena;
 use super::bits::Bits;
-use super::cover::{self, Found};
+use super::cover::{self, Drop};
 use super::row::{Row, Unknown, holds};
-use super::search::Arena;
-use super::work::Work;
+use super::work::{self, Work};
 
 /// Resampled windows.
 const RUNS: usize = 20;
@@ -19,7 +19,7 @@ const DRAWN: usize = 128;
 const ALIKE: f64 = 0.95;
 
 /// Share of bootstrap runs whose rules drop the same samples as those found, of as many runs as the work lasts.
-pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &Found) -> f64 {
+pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &[Drop]) -> f64 {
     if arena.attack.is_empty() {
         return 0.0;
     }
@@ -36,12 +36,13 @@ pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &Found) -> 
             arena.attack_share,
             Work::of(arena.work.left()),
         );
-        let found = cover::solve(request, &small);
+        let found = cover::solve(request, &small).into_drops(request, &small);
         arena.work.set_left(small.work.left());
         // What was cut short is compared with nothing.
         if small.work.is_cut() {
             break;
         }
+        arena.work.spend(judges.len() * found.len(), work::HOLDS);
         let again = dropped(&found, &judges);
         let union = again.or(&reference).count();
         ran += 1;
@@ -50,9 +51,9 @@ pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &Found) -> 
     f64::from(alike) / f64::from(ran.max(1))
 }
 
-fn dropped(found: &Found, rows: &[Row]) -> Bits {
+fn dropped(found: &[Drop], rows: &[Row]) -> Bits {
     Bits::of(rows.len(), |i| {
-        rows.get(i).is_some_and(|r| found.drops.iter().any(|(m, _)| holds(m, r, Unknown::Misses)))
+        rows.get(i).is_some_and(|r| found.iter().any(|drop| holds(&drop.matches, r, Unknown::Misses)))
     })
 }
 

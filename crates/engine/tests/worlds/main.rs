@@ -13,6 +13,7 @@ mod octets;
 mod outcome;
 mod peers;
 mod provider;
+mod rules;
 mod season;
 mod silence;
 mod world;

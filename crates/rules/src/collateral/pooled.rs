@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Collateral, Share, Tally, Trials, beta};
+use super::{Collateral, Crowd, Share, Trials, beta};
 
 /// A kind of host that the victim may be of.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Kin {
     /// How likely the victim is of this kind, in any unit.
     pub weight: f64,
     /// What such hosts receive.
-    pub tally: Tally,
+    pub crowd: Crowd,
 }
 
 /// Hosts of a kind are alike, but not the same: no more observations of others than this are believed.
@@ -25,10 +25,10 @@ const LENT: f64 = 450.0;
 /// How likely it is from the outset that a victim is like no other.
 const UNLIKE: f64 = 0.005;
 
-/// The price of what hit these; `None` when nothing was counted at all. Without kin it is [`Tally::collateral`].
-pub fn pooled(own: &Tally, kin: &[Kin]) -> Option<Collateral> {
+/// The price of what hit these; `None` when nothing was counted at all. Without kin it is [`Crowd::collateral`].
+pub fn pooled(own: &Crowd, kin: &[Kin]) -> Option<Collateral> {
     let kin: Vec<(f64, [Trials; 3])> =
-        kin.iter().filter(|k| k.weight > 0.0).filter_map(|k| Some((k.weight, k.tally.trials()?))).collect();
+        kin.iter().filter(|k| k.weight > 0.0).filter_map(|k| Some((k.weight, k.crowd.trials()?))).collect();
     if kin.is_empty() {
         return own.collateral();
     }
@@ -115,16 +115,16 @@ fn surest(seen: Trials) -> Trials {
 mod tests {
     use super::*;
 
-    fn tally(hit: u32, all: u32) -> Tally {
-        let mut tally = Tally::default();
+    fn tally(hit: u32, all: u32) -> Crowd {
+        let mut tally = crate::collateral::Tally::default();
         for i in 0..all {
             tally.add_by(i < hit, u128::from(i), 1000, 500_000);
         }
-        tally
+        tally.crowd()
     }
 
     fn kin(weight: f64, hit: u32, all: u32) -> Kin {
-        Kin { weight, tally: tally(hit, all) }
+        Kin { weight, crowd: tally(hit, all) }
     }
 
     fn bound(own: (u32, u32), kin: &[Kin]) -> f64 {
@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn without_kin_it_is_the_bound_of_clopper_and_pearson() {
         assert_eq!(pooled(&tally(1, 20), &[]), tally(1, 20).collateral());
-        assert_eq!(pooled(&Tally::default(), &[]), None);
-        assert_eq!(pooled(&Tally::default(), &[kin(1.0, 0, 0)]), None);
+        assert_eq!(pooled(&Crowd::default(), &[]), None);
+        assert_eq!(pooled(&Crowd::default(), &[kin(1.0, 0, 0)]), None);
     }
 
     #[test]
