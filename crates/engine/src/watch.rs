@@ -1,5 +1,6 @@
 //! Every tick, every touched target: is something more than it should be?
 
+mod budget;
 mod crowd;
 mod step;
 
@@ -9,7 +10,7 @@ use base::{Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::cell::{Cell, CellKey, Side};
 use detect::class::Class;
-use detect::cusum;
+use detect::cusum::Cusum;
 use detect::measure::Measure;
 use detect::season::Week;
 use detect::vector;
@@ -24,6 +25,7 @@ use crate::sketch::Sketch;
 use crate::target::{Stream, Target, TargetKey, TickCounts};
 use crate::tick::{Tick, hosts, prefix};
 use crate::weekly::Weekly;
+use budget::Beginnings;
 use crowd::Crowd;
 use step::{Now, stands_out, step};
 pub(crate) use step::{length, phis, scale, stronger};
@@ -94,6 +96,7 @@ pub(crate) struct Watch {
     pub(crate) peers: Peers,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
+    beginnings: Beginnings,
     pub(crate) evicted: u64,
 }
 
@@ -107,6 +110,7 @@ impl Watch {
             weekly: Weekly::of(settings),
             peers: Peers::new(settings, seed),
             crowd: None,
+            beginnings: Beginnings::default(),
             evicted: 0,
         }
     }
@@ -220,6 +224,7 @@ impl Watch {
             areas.finish(|area| self.area(&now, area, &mut found));
         }
         self.networks = networks;
+        self.beginnings.tick(settings.tick);
         self.peers.seen_all();
         self.evict(tick.until);
         // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
@@ -238,12 +243,7 @@ impl Watch {
     fn threshold(&self, settings: &Settings) -> f64 {
         match settings.profile {
             Profile::Capture => CAPTURE_THRESHOLD,
-            Profile::Daemon => {
-                #[expect(clippy::cast_precision_loss, reason = "a logarithm of a count")]
-                // Each with two tests.
-                let streams = self.targets.len().max(1000) as f64 * 8.0 * 2.0;
-                cusum::threshold(streams, 1.0 / settings.tick.as_secs_f64(), settings.budget.as_secs_f64())
-            }
+            Profile::Daemon => self.beginnings.threshold(settings.budget),
         }
     }
 
@@ -304,7 +304,9 @@ impl Watch {
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
             }
+            let calm = stream.tests.each_ref().map(Cusum::is_zero);
             found.extend(step(now, key, (c, share), others, (frozen, learning), stream));
+            self.beginnings.add(calm, &stream.tests);
             if now.live && c.received.samples <= Sketch::TICK_MAX && stream.is_above(SIMMERS * now.threshold)
             {
                 stream.senders.note(now.tick.samples(hosts(&prefix(&key))), c.class);
