@@ -27,7 +27,8 @@ pub(super) struct Beginnings {
 impl Beginnings {
     /// Takes note of the tests that have left zero, of those that stood there.
     pub(super) fn add(&mut self, were_zero: [bool; 2], tests: &[Cusum; 2]) {
-        let begun = tests.iter().zip(were_zero).map(|(test, was_zero)| u32::from(was_zero && !test.is_zero()));
+        let begun =
+            tests.iter().zip(were_zero).map(|(test, was_zero)| u32::from(was_zero && !test.is_zero()));
         self.now = self.now.saturating_add(begun.sum());
     }
 
