@@ -107,8 +107,10 @@ pub(super) fn step(
         stream.onset = if fresh { stream.run_begun } else { first };
         stream.risen = first;
     }
-    // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
-    let elapsed = now.until.since(stream.onset).as_secs_f64().max(0.1);
+    // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst. A flow cache tells late:
+    // what counts is when the packets were.
+    let newest = stream.last.max(c.received.last).min(now.until);
+    let elapsed = newest.since(stream.onset).as_secs_f64().max(0.1);
     let counted = suspect / scale;
     for ((sum, rate_max), amount) in stream.suspect.iter_mut().zip(&mut stream.rates_max).zip(amounts) {
         *sum += amount.max(0.0) as f32;
