@@ -43,6 +43,7 @@ fn main() {
             let class = classifier.received(&r.headers, false);
             let sample = Sample {
                 at,
+                last: at,
                 headers: r.headers,
                 class,
                 detail: r.detail,

@@ -3,6 +3,7 @@
 mod budget;
 mod crowd;
 mod step;
+mod told;
 
 use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow};

@@ -135,3 +135,11 @@ fn a_flood_of_short_flows_told_late_is_as_large_as_it_was_and_has_its_name() {
         assert!(attacks[0].peak_pps > 30_000, "{name}: {} packets/s", attacks[0].peak_pps);
     }
 }
+
+/// At the end of a world its routers empty their caches: a quarter of a minute in one tick.
+#[test]
+fn a_cache_that_is_emptied_is_no_burst() {
+    let scenario = sim::scenario::measured("background-1M", Span::from_secs(20), 5).unwrap();
+    let told = heard(&scenario, (60, 15));
+    assert!(told.is_empty(), "{:?}", told.first().map(|(_, attack)| &attack.explain));
+}
