@@ -209,8 +209,16 @@ impl Classifier {
             },
             _ if headers.fragment.is_later() => Class::IP_FRAGMENT,
             packet::TCP => match headers.tcp {
-                Some(tcp) if several => tcp_flow_class(tcp.flags, headers.length),
-                Some(tcp) => tcp_class(tcp.flags, headers.payload_len.unwrap_or(0)),
+                Some(tcp) => {
+                    let bare = BARE_MAX + if headers.dst.is_ipv6() { 20 } else { 0 };
+                    let laden = headers.length > bare;
+                    match headers.payload_len {
+                        _ if several => tcp_flow_class(tcp.flags, laden),
+                        Some(len) => tcp_class(tcp.flags, len > 0),
+                        // A flow of one packet.
+                        None => tcp_class(tcp.flags, laden || tcp.flags & flags::PSH != 0),
+                    }
+                }
                 // A first fragment too short for the flags (RFC 1858 §3).
                 None => Class::TCP_ODD,
             },
@@ -246,10 +254,10 @@ impl Classifier {
     }
 }
 
-/// Mean IP length up to which packets carry TCP options and nothing else.
+/// Mean IPv4 length up to which packets carry TCP options and nothing else; the header of IPv6 is longer by twenty octets.
 const BARE_MAX: u32 = 64;
 
-fn tcp_class(bits: u16, payload: u32) -> Class {
+fn tcp_class(bits: u16, payload: bool) -> Class {
     let syn = bits & flags::SYN != 0;
     let ack = bits & flags::ACK != 0;
     let rst = bits & flags::RST != 0;
@@ -259,8 +267,8 @@ fn tcp_class(bits: u16, payload: u32) -> Class {
         (true, true, false, false) => Class::TCP_SYNACK,
         (true, ..) => Class::TCP_ODD,
         (false, _, true, _) => Class::TCP_RST_FIN,
-        (false, true, false, true) if payload == 0 => Class::TCP_RST_FIN,
-        (false, true, false, false) if payload == 0 => Class::TCP_ACK,
+        (false, true, false, true) if !payload => Class::TCP_RST_FIN,
+        (false, true, false, false) if !payload => Class::TCP_ACK,
         (false, true, ..) => Class::TCP_DATA,
         (false, false, false, true) if bits & (flags::PSH | flags::URG) == 0 => Class::TCP_RST_FIN,
         _ => Class::TCP_ODD,
@@ -268,16 +276,18 @@ fn tcp_class(bits: u16, payload: u32) -> Class {
 }
 
 /// Exporters put the flags of all packets of a flow together: a whole connection shows SYN, ACK, PSH and FIN at once.
-fn tcp_flow_class(bits: u16, length: u32) -> Class {
+fn tcp_flow_class(bits: u16, laden: bool) -> Class {
     let has = |flag: u16| bits & flag != 0;
     match (has(flags::SYN), has(flags::ACK)) {
         _ if has(flags::ACK) && has(flags::PSH) => Class::TCP_DATA,
         // Opened and closed again, or refused: a connection that came to an end.
         (true, true) if has(flags::FIN | flags::RST) => Class::TCP_ACK,
         // The server's side of a connection, not the same SYN-ACK again and again.
-        (true, true) if length > BARE_MAX => Class::TCP_DATA,
+        (true, true) if laden => Class::TCP_DATA,
+        // All but the last segments of what is sent go without PSH.
+        (false, true) if laden && !has(flags::RST) => Class::TCP_DATA,
         (true, false) if has(flags::RST) => Class::TCP_SYN,
-        _ => tcp_class(bits, 0),
+        _ => tcp_class(bits, false),
     }
 }
 
@@ -285,6 +295,7 @@ fn tcp_flow_class(bits: u16, length: u32) -> Class {
 mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
+    use core::net::{IpAddr, Ipv6Addr};
 
     #[test]
     fn names_are_unique_and_lead_back() {
@@ -308,26 +319,50 @@ mod tests {
     #[test]
     fn a_whole_connection_in_one_flow_is_nothing_odd() {
         let all = flags::SYN | flags::ACK | flags::PSH | flags::FIN;
-        assert_eq!(tcp_class(all, 0), Class::TCP_ODD);
-        assert_eq!(tcp_flow_class(all, 300), Class::TCP_DATA);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK | flags::RST, 40), Class::TCP_ACK);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::RST, 40), Class::TCP_SYN);
-        assert_eq!(tcp_flow_class(flags::SYN, 60), Class::TCP_SYN);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK, 44), Class::TCP_SYNACK);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK, 900), Class::TCP_DATA);
-        assert_eq!(tcp_flow_class(flags::ACK, 40), Class::TCP_ACK);
-        assert_eq!(tcp_flow_class(flags::SYN | flags::FIN, 40), Class::TCP_ODD);
+        assert_eq!(tcp_class(all, false), Class::TCP_ODD);
+        assert_eq!(tcp_flow_class(all, true), Class::TCP_DATA);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK | flags::RST, false), Class::TCP_ACK);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::RST, false), Class::TCP_SYN);
+        assert_eq!(tcp_flow_class(flags::SYN, false), Class::TCP_SYN);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK, false), Class::TCP_SYNACK);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::ACK, true), Class::TCP_DATA);
+        assert_eq!(tcp_flow_class(flags::ACK, false), Class::TCP_ACK);
+        assert_eq!(tcp_flow_class(flags::ACK, true), Class::TCP_DATA);
+        assert_eq!(tcp_flow_class(flags::RST | flags::ACK, true), Class::TCP_RST_FIN);
+        assert_eq!(tcp_flow_class(flags::SYN | flags::FIN, false), Class::TCP_ODD);
+    }
+
+    #[test]
+    fn a_flow_with_payload_is_data_though_nobody_says_how_much() {
+        let classifier = Classifier::default();
+        let flow = |bits: u16, length: u32, v4: bool| {
+            let addr = if v4 { IpAddr::from([198, 18, 0, 1]) } else { Ipv6Addr::LOCALHOST.into() };
+            let tcp = Some(packet::Tcp { flags: bits, window: 0, options_len: 0 });
+            Headers { src: addr, dst: addr, protocol: packet::TCP, tcp, length, ..Headers::NOTHING }
+        };
+        let of =
+            |headers: &Headers| (classifier.received(headers, false), classifier.received(headers, true));
+        let asks = flow(flags::PSH | flags::ACK, 60, true);
+        assert_eq!(of(&asks), (Class::TCP_DATA, Class::TCP_DATA));
+        let segment = flow(flags::ACK, 1_500, true);
+        assert_eq!(of(&segment), (Class::TCP_DATA, Class::TCP_DATA));
+        for (length, v4) in [(52, true), (72, false)] {
+            let acknowledges = flow(flags::ACK, length, v4);
+            assert_eq!(of(&acknowledges), (Class::TCP_ACK, Class::TCP_ACK));
+        }
+        let accepts = flow(flags::SYN | flags::ACK, 80, false);
+        assert_eq!(of(&accepts), (Class::TCP_SYNACK, Class::TCP_SYNACK));
     }
 
     #[test]
     fn flags_fall_into_one_class_each() {
-        assert_eq!(tcp_class(flags::SYN | flags::ECE | flags::CWR, 0), Class::TCP_SYN);
-        assert_eq!(tcp_class(flags::SYN | flags::ACK, 0), Class::TCP_SYNACK);
-        assert_eq!(tcp_class(flags::RST | flags::ACK, 0), Class::TCP_RST_FIN);
-        assert_eq!(tcp_class(flags::FIN | flags::ACK, 0), Class::TCP_RST_FIN);
-        assert_eq!(tcp_class(flags::FIN | flags::ACK | flags::PSH, 9), Class::TCP_DATA);
-        assert_eq!(tcp_class(0, 0), Class::TCP_ODD);
-        assert_eq!(tcp_class(flags::FIN | flags::PSH | flags::URG, 0), Class::TCP_ODD);
-        assert_eq!(tcp_class(flags::SYN | flags::FIN, 0), Class::TCP_ODD);
+        assert_eq!(tcp_class(flags::SYN | flags::ECE | flags::CWR, false), Class::TCP_SYN);
+        assert_eq!(tcp_class(flags::SYN | flags::ACK, false), Class::TCP_SYNACK);
+        assert_eq!(tcp_class(flags::RST | flags::ACK, false), Class::TCP_RST_FIN);
+        assert_eq!(tcp_class(flags::FIN | flags::ACK, false), Class::TCP_RST_FIN);
+        assert_eq!(tcp_class(flags::FIN | flags::ACK | flags::PSH, true), Class::TCP_DATA);
+        assert_eq!(tcp_class(0, false), Class::TCP_ODD);
+        assert_eq!(tcp_class(flags::FIN | flags::PSH | flags::URG, false), Class::TCP_ODD);
+        assert_eq!(tcp_class(flags::SYN | flags::FIN, false), Class::TCP_ODD);
     }
 }

@@ -3,7 +3,7 @@
 //! One statistic, in which large packets counted more, would be blind where the two differ: among many small packets a flood of
 //! large ones hardly shows in their number, and its octets vanish in the mean length; and the other way round. So each stream has
 //! a sequential test and a baseline of its packets, and another pair of its octets, and is above its threshold when either is.
-//! Of the budget of false alarms each has half: the threshold is higher by ln 2.
+//! Each costs the budget of false alarms by itself.
 
 use alloc::format;
 use alloc::string::String;

@@ -14,8 +14,10 @@ use crate::class::{COUNT, Class};
 /// One packet or flow kept as an example.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// When it was seen.
+    /// When it was told.
     pub at: Timestamp,
+    /// When its last packet was: long before, where a flow cache tells of it.
+    pub last: Timestamp,
     /// Its headers, as far as `detail` says.
     pub headers: Headers,
     /// Its class, as its receiver sees it.

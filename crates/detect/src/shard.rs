@@ -238,6 +238,7 @@ impl Shard {
         if self.samples.wants(bin, hash) {
             let sample = Sample {
                 at: record.at,
+                last: record.end,
                 headers: record.headers,
                 class,
                 detail: record.detail,

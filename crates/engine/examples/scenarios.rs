@@ -141,10 +141,22 @@ fn main() {
             let expected =
                 s.events.first().map_or("nothing".into(), |e| format!("{:?} {}", e.kind.vector(), e.target));
             let format = Format::named(&std::env::var("FORMAT").unwrap_or("sflow".into())).unwrap();
+            // CACHE=60/15: active and inactive timeout of the routers' caches, in seconds; CACHE=prompt: none.
+            let cache = std::env::var("CACHE").unwrap_or_default();
+            let cached = |router: Router| match cache.split_once('/') {
+                Some((active, inactive)) => router.cache(
+                    Span::from_secs(active.parse().unwrap()),
+                    Span::from_secs(inactive.parse().unwrap()),
+                ),
+                None if cache == "prompt" => router.prompt(),
+                None => router,
+            };
             let routers = (0..s.config.routers)
                 .map(|n| Router {
                     address: [192, 0, 2, 1 + n as u8].into(),
-                    ..Router::new(format, 1000, s.config.start)
+                    domain: n.into(),
+                    seed: seed.wrapping_add(n.into()),
+                    ..cached(Router::new(format, 1000, s.config.start.minus(Span::from_secs(86_400))))
                 })
                 .collect();
             let mut replay = Replay::new(settings, 1, &Seed::new(1));

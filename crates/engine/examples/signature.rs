@@ -58,6 +58,7 @@ fn main() {
             let class = classifier.received(&r.headers, false);
             let sample = Sample {
                 at,
+                last: at,
                 headers: r.headers,
                 class,
                 detail: r.detail,

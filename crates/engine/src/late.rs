@@ -306,7 +306,7 @@ impl<'a> Run<'a> {
         let normal = Watch::normal(settings, key, self.stream);
         let Some(c) = counts.filter(|c| c.received.packets > 0) else {
             let tests = self.tests.iter_mut().zip(normal);
-            return tests.for_each(|(test, normal)| test.idle(1.0, normal / self.scale, 1.0));
+            return tests.for_each(|(test, normal)| test.idle(1.0, normal / self.scale));
         };
         let family = vector::family(c.class);
         let suspect = (family.suspect)(&others.counts(false, c));

@@ -256,6 +256,7 @@ fn sample(discard: &Discard, classifier: &Classifier) -> Sample {
     let record = &discard.record;
     Sample {
         at: record.at,
+        last: record.end,
         headers: record.headers,
         class: classifier.received(&record.headers, false),
         detail: record.detail,

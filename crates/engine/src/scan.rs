@@ -1,5 +1,7 @@
 //! The watch over what own hosts ask of foreign ones: an attack is known by its victim, a scan by its sender.
 
+use std::collections::BTreeSet;
+
 use base::Prefix;
 use base::map::{Map, Seed};
 use base::prefix::wide;
@@ -19,6 +21,8 @@ const ASKERS_MAX: usize = 1 << 14;
 const PLACES_MAX: usize = 1 << 14;
 /// Sums fade by e in so many seconds.
 const FADE: Span = Span::from_secs(4);
+/// A rate is that of so long at least: who asks a page full of things at once is no scanner.
+const RATE_OVER: Span = Span::from_secs(1);
 /// Whoever asked fewer than this lately begins anew.
 const LATELY_MIN: f64 = 2.0;
 /// An asker is judged this often.
@@ -42,6 +46,8 @@ pub(crate) struct Scan {
 #[derive(Debug)]
 pub(crate) struct Scans {
     askers: Map<u128, Asker>,
+    /// Of these, those that have asked more than once lately: their answers are counted.
+    hearing: BTreeSet<u128>,
     seed: Seed,
 }
 
@@ -60,7 +66,7 @@ struct Asker {
 
 impl Scans {
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { askers: Map::new(seed.clone()), seed }
+        Self { askers: Map::new(seed.clone()), hearing: BTreeSet::new(), seed }
     }
 
     /// Takes a tick and says who scans.
@@ -81,11 +87,18 @@ impl Scans {
         }
         asked.sort_unstable();
         asked.dedup();
+        // Behind a sampler a SYN and its answer are seldom seen in the same tick.
+        let hears = |asker: &Asker| asker.examples > 1 && tick.until.since(asker.touched) < FADE;
+        self.hearing.retain(|host| self.askers.get(host).is_some_and(hears));
+        self.hearing.extend(asked.iter().filter(|host| self.askers.get(host).is_some_and(hears)));
+        for host in &self.hearing {
+            let Some(asker) = self.askers.get_mut(host) else { continue };
+            asker.answered += cell(tick, *host, Side::Received, &[Class::TCP_SYNACK]);
+            asker.carried_on += cell(tick, *host, Side::Sent, &[Class::TCP_ACK, Class::TCP_DATA]);
+        }
         let mut found = Vec::new();
         for host in asked {
             let Some(asker) = self.askers.get_mut(&host) else { continue };
-            asker.answered += cell(tick, host, Side::Received, &[Class::TCP_SYNACK]);
-            asker.carried_on += cell(tick, host, Side::Sent, &[Class::TCP_ACK, Class::TCP_DATA]);
             if tick.until.since(asker.judged) >= JUDGE_EVERY {
                 asker.judged = tick.until;
                 found.extend(asker.judge(settings, host));
@@ -135,13 +148,21 @@ impl Asker {
         let capture = settings.profile == Profile::Capture;
         let least = if capture { EXAMPLES_MIN.0 } else { EXAMPLES_MIN.1 };
         let floor = if capture { CAPTURE_FLOOR } else { settings.profile.floor_pps(settings.floor) };
-        let rate = self.asked / FADE.as_secs_f64();
+        // A recording is not in a hurry.
+        let secs = if capture { FADE.as_secs_f64() } else { self.over_secs() };
+        let rate = self.asked / secs;
         if self.examples < least || rate < floor || self.answered > 0.5 * self.asked {
             return None;
         }
         let terms = scan::judge(&self.asking(rate, floor)).0;
         let target = self.target().filter(|_| evidence::sum(&terms) >= evidence::ATTACK)?;
         Some(Scan { host, began: self.began, target, terms })
+    }
+
+    /// Seconds that the faded sums stand for: all of [`FADE`] only when they have filled.
+    fn over_secs(&self) -> f64 {
+        let (age, fade) = (self.touched.since(self.began).max(RATE_OVER).as_secs_f64(), FADE.as_secs_f64());
+        fade * (1.0 - (-age / fade).exp())
     }
 
     /// The smallest prefix that holds nearly all that was asked: what an honest program of the same host asks is left out.

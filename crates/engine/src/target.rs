@@ -238,7 +238,7 @@ impl Stream {
     /// The tests fall by ticks in which nothing came, where so much is normal in one: by the samples that this would make.
     pub(crate) fn idle(&mut self, ticks: f64, normal: [f64; 2]) {
         let scale = f64::from(self.scale.max(1.0));
-        self.tests.iter_mut().zip(normal).for_each(|(test, normal)| test.idle(ticks, normal / scale, 1.0));
+        self.tests.iter_mut().zip(normal).for_each(|(test, normal)| test.idle(ticks, normal / scale));
     }
 
     /// A tick in which none of the class came: what the target sent meanwhile excuses what came before. Behind a sampler a

@@ -1,8 +1,10 @@
 //! Every tick, every touched target: is something more than it should be?
 
+mod budget;
 mod crowd;
 mod habits;
 mod step;
+mod told;
 
 use base::map::{Map, Seed};
 use base::prefix::{bits_of, narrow};
@@ -10,7 +12,7 @@ use base::{Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::cell::{Cell, CellKey, Side};
 use detect::class::Class;
-use detect::cusum;
+use detect::cusum::Cusum;
 use detect::measure::Measure;
 use detect::season::Week;
 use detect::vector;
@@ -25,6 +27,7 @@ use crate::sketch::Sketch;
 use crate::target::{Stream, Target, TargetKey, TickCounts};
 use crate::tick::{Tick, hosts, prefix};
 use crate::weekly::Weekly;
+use budget::Beginnings;
 use crowd::Crowd;
 use habits::Habits;
 use step::{Now, stands_out, step};
@@ -97,6 +100,7 @@ pub(crate) struct Watch {
     pub(crate) peers: Peers,
     /// While nothing is learned yet: what all targets together get.
     crowd: Option<Crowd>,
+    beginnings: Beginnings,
     pub(crate) evicted: u64,
 }
 
@@ -111,6 +115,7 @@ impl Watch {
             habits: Habits::default(),
             peers: Peers::new(settings, seed),
             crowd: None,
+            beginnings: Beginnings::default(),
             evicted: 0,
         }
     }
@@ -226,6 +231,7 @@ impl Watch {
             areas.finish(|area| self.area(&now, area, &mut found));
         }
         self.networks = networks;
+        self.beginnings.tick(settings.tick);
         self.peers.seen_all();
         self.evict(tick.until);
         // Prefixes before their hosts; within a target the largest stream first, so that it opens the attack.
@@ -244,12 +250,7 @@ impl Watch {
     fn threshold(&self, settings: &Settings) -> f64 {
         match settings.profile {
             Profile::Capture => CAPTURE_THRESHOLD,
-            Profile::Daemon => {
-                #[expect(clippy::cast_precision_loss, reason = "a logarithm of a count")]
-                // Each with two tests.
-                let streams = self.targets.len().max(1000) as f64 * 8.0 * 2.0;
-                cusum::threshold(streams, 1.0 / settings.tick.as_secs_f64(), settings.budget.as_secs_f64())
-            }
+            Profile::Daemon => self.beginnings.threshold(settings.budget),
         }
     }
 
@@ -310,7 +311,9 @@ impl Watch {
             if c.received.packets > 0 {
                 present |= 1 << c.class.0;
             }
+            let calm = stream.tests.each_ref().map(Cusum::is_zero);
             found.extend(step(now, key, (c, share), others, (frozen, learning), stream));
+            self.beginnings.add(calm, &stream.tests);
             if now.live && c.received.samples <= Sketch::TICK_MAX && stream.is_above(SIMMERS * now.threshold)
             {
                 stream.senders.note(now.tick.samples(hosts(&prefix(&key))), c.class);

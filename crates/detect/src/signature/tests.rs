@@ -50,6 +50,7 @@ fn sample(v6: bool, i: usize, src: u32, protocol: u8, length: u32) -> Sample {
         class: crate::class::Class::OTHER,
         several: false,
         at: Timestamp::from_nanos(1_000_000_000 + i as u64 * 100_000),
+        last: Timestamp::from_nanos(1_000_000_000 + i as u64 * 100_000),
         headers: Headers {
             src: host(v6, src),
             dst: host(v6, VICTIM),

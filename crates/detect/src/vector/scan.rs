@@ -9,8 +9,10 @@ use crate::evidence::Terms;
 /// The vector's fixed name.
 pub const NAME: &str = "scan";
 
-/// SYNs from which on missing answers say all they can.
-const EXAMPLES_SURE: f64 = 30.0;
+/// Answers to one SYN, of those who talk to what is there and of those who try what may be there.
+const ANSWERED: (f64, f64) = (0.7, 0.1);
+/// Missing answers say all they can when they are so unlikely, in nats: thirty SYNs without any.
+const SURE: f64 = 18.0;
 
 /// What one own host asked of foreign ones lately.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,8 +58,12 @@ pub fn judge(a: &Asking) -> Terms {
         terms.say(-8.0, format!("{} SYNs to {} places only", a.examples, a.places));
     }
     let weight = match a.answered {
-        // A few samples miss a few answers by chance.
-        share if share < 0.2 => 4.0 * (a.examples as f64 / EXAMPLES_SURE).min(1.0),
+        // A few samples miss a few answers by chance: the ratio of the likelihoods, both numbers being Poisson's.
+        share if share < 0.2 => {
+            let (honest, scan) = ANSWERED;
+            let nats = a.examples as f64 * (honest - scan - share * libm::log(honest / scan));
+            4.0 * (nats / SURE).clamp(0.0, 1.0)
+        }
         share if share > 0.5 => -8.0,
         _ => 0.0,
     };

@@ -57,6 +57,7 @@ pub(crate) fn read(path: &PathBuf) -> Vec<Sample> {
                 detail: Detail::Packet,
                 several: false,
                 at: Timestamp::from_nanos(at),
+                last: Timestamp::from_nanos(at),
                 packets: 1,
                 bytes: u64::from(parsed.headers.length),
                 entry: (0, None),

@@ -5,14 +5,14 @@ use detect::cell::Cell;
 use detect::measure::{Measure, OCTETS_PHI, OCTETS_UNIT};
 use detect::vector;
 
-use super::{Candidate, Watch};
+use super::{Candidate, Watch, told};
 use crate::areas::Others;
 use crate::frozen::Frozen;
 use crate::incident::by_pairs;
 use crate::settings::Settings;
 use crate::sketch::Sketch;
 use crate::target::{Stream, TargetKey, TickCounts};
-use crate::tick::{Tick, prefix};
+use crate::tick::{Tick, hosts, prefix};
 
 /// Suspect packets further apart than this do not belong to one run.
 const RUN_GAP: Span = Span::from_secs(1);
@@ -83,11 +83,18 @@ pub(super) fn step(
     stream.excused.0 += seen.received as f32;
     stream.excused.1 += (seen.received - suspect).clamp(0.0, seen.received) as f32;
     let phis = if now.exact { [1.0; 2] } else { phis(family.excuses, stream, scale, length) };
-    for (((test, amount), normal), phi) in stream.tests.iter_mut().zip(amounts).zip(normal).zip(phis) {
-        test.update(amount / scale, normal * now.secs / scale, phi, 4.0 * now.threshold);
+    let examples = || now.tick.samples(hosts(&prefix(&key))).iter().map(|(_, sample)| sample);
+    let spread = if now.live { told::seconds(c.class, &c.received, examples) } else { None };
+    // Whether the tick is tested as itself, or as the seconds that it tells of.
+    let itself = [1.0];
+    let (shares, secs) = spread.as_deref().map_or((itself.as_slice(), now.secs), |shares| (shares, 1.0));
+    for share in shares {
+        for (((test, amount), normal), phi) in stream.tests.iter_mut().zip(amounts).zip(normal).zip(phis) {
+            test.update(share * amount / scale, normal * secs / scale, phi, 4.0 * now.threshold);
+        }
     }
     let [of_packets, of_octets] = stream.tests.each_ref().map(|test| test.value() / now.threshold);
-    let freeze = !learning && (frozen || of_packets.max(of_octets) > 0.5);
+    let freeze = spread.is_some() || !learning && (frozen || of_packets.max(of_octets) > 0.5);
     stream.learn(now.until, now.settings.tick, (amounts, seen.received), freeze);
     if learning {
         stream.tests = Default::default();
@@ -107,12 +114,15 @@ pub(super) fn step(
         stream.onset = if fresh { stream.run_begun } else { first };
         stream.risen = first;
     }
-    // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst.
-    let elapsed = now.until.since(stream.onset).as_secs_f64().max(0.1);
-    let counted = suspect / scale;
+    // Over the time since the onset, but no less than a tenth of a second: a burst is judged as a burst. A flow cache tells late:
+    // what counts is when the packets were.
+    let newest = stream.last.max(c.received.last).min(now.until);
+    let elapsed = newest.since(stream.onset).as_secs_f64().max(0.1);
+    let most = shares.iter().copied().fold(0.0, f64::max);
+    let counted = most * suspect / scale;
     for ((sum, rate_max), amount) in stream.suspect.iter_mut().zip(&mut stream.rates_max).zip(amounts) {
         *sum += amount.max(0.0) as f32;
-        let burst = if counted >= 20.0 { amount / now.secs } else { 0.0 };
+        let burst = if counted >= 20.0 { most * amount / secs } else { 0.0 };
         *rate_max = rate_max.max(burst as f32).max((f64::from(*sum) / elapsed) as f32);
     }
     let [packets, _] = stream.suspect;

@@ -117,3 +117,29 @@ fn what_is_told_of_a_flood_long_gone_opens_nothing() {
     assert_eq!(told_of_the_past(Span::from_secs(16)).1.len(), 1);
     assert_eq!(told_of_the_past(Span::from_secs(120)).1.len(), 0);
 }
+
+/// Flows of one packet each, as most are behind a sampler: fifteen seconds old when the cache tells of them.
+#[test]
+fn a_flood_of_short_flows_told_late_is_as_large_as_it_was_and_has_its_name() {
+    for (name, vector) in
+        [("crowd-with-flood", "tcp-syn-flood"), ("crowd-handshake-twin", "tcp-connection-flood")]
+    {
+        let scenario = sim::scenario::measured(name, Span::from_secs(120), 1).unwrap();
+        let told = heard(&scenario, (60, 15));
+        let attack = &told.first().unwrap_or_else(|| panic!("{name}: missed")).1;
+        let delay = attack.detected_at.since(scenario.events[0].start).as_secs_f64();
+        assert!(delay <= 15.0 + 1.5, "{name}: after {delay} s");
+        let attacks = last(told.into_iter().map(|(_, attack)| attack).collect());
+        let names: Vec<_> = attacks.iter().map(|a| a.vectors[0].name.as_str()).collect();
+        assert_eq!(names, [vector], "{name}");
+        assert!(attacks[0].peak_pps > 30_000, "{name}: {} packets/s", attacks[0].peak_pps);
+    }
+}
+
+/// At the end of a world its routers empty their caches: a quarter of a minute in one tick.
+#[test]
+fn a_cache_that_is_emptied_is_no_burst() {
+    let scenario = sim::scenario::measured("background-1M", Span::from_secs(20), 5).unwrap();
+    let told = heard(&scenario, (60, 15));
+    assert!(told.is_empty(), "{:?}", told.first().map(|(_, attack)| &attack.explain));
+}

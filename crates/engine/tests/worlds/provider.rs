@@ -102,6 +102,15 @@ fn an_own_host_that_scans_is_an_outgoing_attack_on_what_it_scans() {
     finds("outgoing-scan", "scan", Direction::Out);
 }
 
+/// Behind a sampler a question and its answer are seldom seen in the same tick.
+#[test]
+fn a_busy_host_whose_answers_come_in_other_ticks_is_no_scanner() {
+    for seed in [13, 16, 19] {
+        let low = Settings { floor: Floor::Low, ..Settings::of(Profile::Daemon) };
+        assert_eq!(found_with(&measured("background-1M", seed), low), [], "seed {seed}");
+    }
+}
+
 #[test]
 fn a_flood_inside_a_crowd_is_removed_and_the_crowd_is_not() {
     for seed in [1, 2, 3, 5] {
