@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The fixed programs: `entry` reads a packet and looks who it is for, the rules program (emitted) finds the rule that
+ * decides, `verdict` does what that rule says. Each finds the next by a tail call; an empty slot means: pass, and count. */
+#include "maps.h"
+#include "leave.h"
+#include "parse.h"
+#include "bucket.h"
+
+SEC("xdp")
+int entry(struct xdp_md *ctx)
+{
+	__u32 zero = 0, frame = frame_len(ctx), index;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	struct set *set;
+
+	if (!p || !c)
+		return XDP_PASS;
+	switch (parse(ctx, p)) {
+	case NOT_IP:
+		return leave(LEAVE_NOT_IP, frame, XDP_PASS);
+	case MALFORMED:
+		return leave(LEAVE_MALFORMED, frame, XDP_PASS);
+	case PARSED:
+		break;
+	}
+	index = c->active & (SETS - 1);
+	set = &c->sets[index];
+	p->set = index;
+	if (!(set->flags & SET_RULES))
+		return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
+	if (set->flags & SET_PAYLOAD && p->payload_len) {
+		__u32 len = p->payload_len;
+
+		if (len > sizeof(p->payload))
+			len = sizeof(p->payload);
+		bpf_xdp_load_bytes(ctx, p->payload_at, p->payload, len);
+	}
+	bpf_tail_call(ctx, &programs, index);
+	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
+}
+
+SEC("xdp")
+int verdict(struct xdp_md *ctx)
+{
+	__u32 zero = 0, key;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct counter *counter;
+	struct rule *rule;
+	int drop = 0;
+
+	if (!p)
+		return XDP_PASS;
+	if (p->rule == NO_RULE)
+		return leave(LEAVE_UNMATCHED, p->length, XDP_PASS);
+	key = p->rule;
+	rule = bpf_map_lookup_elem(&rules, &key);
+	counter = bpf_map_lookup_elem(&counters, &key);
+	if (!rule || !counter)
+		return leave(LEAVE_UNMATCHED, p->length, XDP_PASS);
+	if (rule->until && now_ns() >= rule->until)
+		return leave(LEAVE_LAPSED, p->length, XDP_PASS);
+	counter->packets++;
+	counter->bytes += p->length;
+	switch (rule->action) {
+	case ACTION_DROP:
+		drop = 1;
+		break;
+	case ACTION_RATE_PACKETS:
+		drop = !admit(rule, key, 1);
+		break;
+	case ACTION_RATE_BITS:
+		drop = !admit(rule, key, p->length * 8);
+		break;
+	}
+	if (!drop)
+		return leave(LEAVE_PASSED, p->length, XDP_PASS);
+	counter->dropped++;
+	if (rule->flags & RULE_DRY)
+		return leave(LEAVE_PASSED, p->length, XDP_PASS);
+	return leave(LEAVE_DROPPED, p->length, XDP_DROP);
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,82 @@
+//! `bpf/abi.h`, mirrored: what the programs and user space share.
+
+use rules::limit::BURST_SECONDS;
+use rules::{Action, Rule};
+
+/// Sets held side by side.
+pub(crate) const SETS: u32 = 2;
+/// Rules of one set at most.
+pub(crate) const RULES_MAX: u32 = 16384;
+/// The slot of the program that does what the rule says.
+pub(crate) const SLOT_VERDICT: u32 = SETS;
+/// Octets of `struct config`.
+pub(crate) const CONFIG: usize = 8 + SETS as usize * SET;
+/// Octets of `struct set`.
+pub(crate) const SET: usize = 72;
+/// Octets of `struct counter`.
+pub(crate) const COUNTER: usize = 24;
+/// Octets of `struct tally`.
+pub(crate) const TALLY: usize = 16;
+
+/// `SET_RULES`.
+pub(crate) const SET_RULES: u32 = 1;
+/// `SET_PAYLOAD`.
+pub(crate) const SET_PAYLOAD: u32 = 2;
+
+/// Where a packet left: `enum leave`.
+pub(crate) const LEAVES: [&str; 10] = [
+    "not-ip",
+    "malformed",
+    "unprotected",
+    "allowed",
+    "blocked",
+    "no-rules",
+    "unmatched",
+    "passed",
+    "dropped",
+    "lapsed",
+];
+
+/// `struct rule`, without an end.
+pub(crate) fn rule(rule: &Rule) -> [u8; 32] {
+    let (action, per_second, unit) = match rule.action {
+        Action::Pass => (0u32, 0.0, 0.0),
+        Action::Drop => (1, 0.0, 0.0),
+        Action::RatePackets(rate) => (2, rate, 1.0),
+        Action::RateBits(rate) => (3, rate, 0.0),
+        Action::Challenge => (4, 0.0, 0.0),
+        Action::Redirect(_) => (5, 0.0, 0.0),
+    };
+    // Of a bucket that holds `BURST_SECONDS`, a packet has to find one whole token.
+    let (interval, burst) = if per_second > 0.0 {
+        let depth = (per_second * BURST_SECONDS).max(unit);
+        (1e9 / per_second * 65536.0, (depth - unit) / per_second * 1e9)
+    } else {
+        (0.0, 0.0)
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never negative")]
+    let (interval, burst) = (interval as u64, burst as u64);
+    let mut out = [0; 32];
+    let words = [(0, u64::from(action)), (8, 0), (16, interval), (24, burst)];
+    for (at, word) in words {
+        put(&mut out, at, &word.to_ne_bytes());
+    }
+    out
+}
+
+/// Writes octets at a place.
+pub(crate) fn put(out: &mut [u8], at: usize, octets: &[u8]) {
+    if let Some(place) = out.get_mut(at..at + octets.len()) {
+        place.copy_from_slice(octets);
+    }
+}
+
+/// The word at a place.
+pub(crate) fn word(octets: &[u8], at: usize) -> u64 {
+    octets.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes)
+}
+
+/// The number at a place.
+pub(crate) fn number(octets: &[u8], at: usize) -> u32 {
+    octets.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes)
+}

@@ -1,0 +1,54 @@
+//! What can go wrong between here and the kernel.
+
+use std::io;
+
+/// Why the kernel does not filter as it was told. The old rules stay.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// clang was missing when this was built.
+    #[error(
+        "this binary was built without kernel programs; build it where clang and libbpf-dev are installed"
+    )]
+    NotBuilt,
+    /// The fixed programs were refused.
+    #[error("the kernel does not take the fixed programs: {0}")]
+    Fixed(String),
+    /// More rules than there is room for.
+    #[error("{rules} rules, the kernel's tables hold {most}")]
+    TooMany {
+        /// Rules given.
+        rules: usize,
+        /// Rules that fit.
+        most: usize,
+    },
+    /// They did not become a program.
+    #[error(transparent)]
+    Compile(#[from] rules::compile::bpf::Error),
+    /// The program of the rules was refused.
+    #[error(
+        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {log}"
+    )]
+    Refused {
+        /// Its size.
+        instructions: usize,
+        /// The kernel's error.
+        cause: io::Error,
+        /// What its verifier said last.
+        log: String,
+    },
+    /// A system call failed.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The kernel's error.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) const fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::System { what, cause }
+    }
+}
