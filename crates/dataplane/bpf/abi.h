@@ -56,20 +56,38 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_PAYLOAD 2
 #define SET_ALLOW 4
 #define SET_BLOCK 8
-#define SET_PROTECT 16 /* only destinations in `protected` are protected */
+#define SET_PROTECT 16 /* only listed destinations are protected */
 #define SET_DRY 32     /* everything is counted and passes */
+
+/* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
+ * of prefixes for those addresses whose bit is set. */
+#define LIST_ALLOW 0
+#define LIST_BLOCK 1
+#define LIST_PROTECT 2
+#define LISTS 3
+/* Words of 64 bits of one list of one set. */
+#define WORDS4 262144
+#define WORDS6 262144
+
+struct list {
+	__u64 lengths4;    /* bit n: a prefix of length n is listed */
+	__u64 lengths6[3]; /* likewise */
+	__u32 front6;	   /* bits of an address whose hash finds its bit; 0: always look */
+	__u32 entries;
+};
 
 struct set {
 	__u32 flags;
 	__u32 rules;
-	__u64 block4_lengths[1]; /* bit n: prefixes of length n are listed */
-	__u64 block6_lengths[3];
-	__u64 hash[4]; /* SHA-256 of the text of the rules, for `status` */
+	struct list lists[LISTS];
+	__u64 digest[4]; /* SHA-256 of rules and lists, for people */
 };
+
+#define NO_SET 0xffffffff
 
 struct config {
 	__u32 active; /* index of the set in force */
-	__u32 enabled;
+	__u32 previous; /* of the one before it, while that is whole; else NO_SET */
 	struct set sets[SETS];
 };
 
@@ -113,6 +131,20 @@ enum leave {
 	LEAVE_DROPPED,
 	LEAVE_LAPSED, /* the rule's lease is over */
 	LEAVES
+};
+
+_Static_assert(sizeof(struct list) == 40, "abi::LIST");
+_Static_assert(sizeof(struct set) == 160, "abi::SET");
+_Static_assert(sizeof(struct rule) == 32, "abi::rule");
+
+struct key4 {
+	__u32 addr; /* the order of the processor, bits behind the prefix are 0 */
+	__u32 length;
+};
+
+struct key6 {
+	__u64 high, low;
+	__u64 length;
 };
 
 struct tally {

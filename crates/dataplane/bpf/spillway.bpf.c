@@ -5,6 +5,7 @@
 #include "leave.h"
 #include "parse.h"
 #include "bucket.h"
+#include "lists.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -27,6 +28,12 @@ int entry(struct xdp_md *ctx)
 	index = c->active & (SETS - 1);
 	set = &c->sets[index];
 	p->set = index;
+	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
+		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
+	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
+		return leave(LEAVE_ALLOWED, p->length, XDP_PASS);
+	if (set->flags & SET_BLOCK && listed(p, set, LIST_BLOCK, p->src_high, p->src_low))
+		return leave(LEAVE_BLOCKED, p->length, set->flags & SET_DRY ? XDP_PASS : XDP_DROP);
 	if (!(set->flags & SET_RULES))
 		return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 	if (set->flags & SET_PAYLOAD && p->payload_len) {
@@ -38,6 +45,14 @@ int entry(struct xdp_md *ctx)
 	}
 	bpf_tail_call(ctx, &programs, index);
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
+}
+
+static __always_inline int is_dry(__u32 index)
+{
+	__u32 zero = 0;
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+
+	return c && c->sets[index & (SETS - 1)].flags & SET_DRY;
 }
 
 SEC("xdp")
@@ -76,7 +91,7 @@ int verdict(struct xdp_md *ctx)
 	if (!drop)
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
 	counter->dropped++;
-	if (rule->flags & RULE_DRY)
+	if (rule->flags & RULE_DRY || is_dry(p->set))
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
 	return leave(LEAVE_DROPPED, p->length, XDP_DROP);
 }

@@ -9,10 +9,20 @@ pub(crate) const SETS: u32 = 2;
 pub(crate) const RULES_MAX: u32 = 16384;
 /// The slot of the program that does what the rule says.
 pub(crate) const SLOT_VERDICT: u32 = SETS;
-/// Octets of `struct config`.
-pub(crate) const CONFIG: usize = 8 + SETS as usize * SET;
 /// Octets of `struct set`.
-pub(crate) const SET: usize = 72;
+pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
+/// Lists of a set: allowed, blocked, protected.
+pub(crate) const LISTS: usize = 3;
+/// Octets of `struct list`.
+pub(crate) const LIST: usize = 40;
+/// Octets of `struct key4`.
+pub(crate) const KEY4: usize = 8;
+/// Octets of `struct key6`.
+pub(crate) const KEY6: usize = 24;
+/// Octets of a rule's id that are kept.
+pub(crate) const NAME: usize = 64;
+/// `NO_SET`.
+pub(crate) const NO_SET: u32 = u32::MAX;
 /// Octets of `struct counter`.
 pub(crate) const COUNTER: usize = 24;
 /// Octets of `struct tally`.
@@ -22,6 +32,10 @@ pub(crate) const TALLY: usize = 16;
 pub(crate) const SET_RULES: u32 = 1;
 /// `SET_PAYLOAD`.
 pub(crate) const SET_PAYLOAD: u32 = 2;
+/// `SET_ALLOW`, `SET_BLOCK`, `SET_PROTECT`: of the lists in their order.
+pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
+/// `SET_DRY`.
+pub(crate) const SET_DRY: u32 = 32;
 
 /// Where a packet left: `enum leave`.
 pub(crate) const LEAVES: [&str; 10] = [

@@ -21,6 +21,14 @@ pub enum Error {
         /// Rules that fit.
         most: usize,
     },
+    /// A rule asks for something that the programs do not do.
+    #[error("rule {rule}: the kernel programs do not {action}; use pass, drop or rate")]
+    Action {
+        /// Its id.
+        rule: String,
+        /// What it asks for.
+        action: &'static str,
+    },
     /// They did not become a program.
     #[error(transparent)]
     Compile(#[from] rules::compile::bpf::Error),
@@ -36,6 +44,11 @@ pub enum Error {
         /// What its verifier said last.
         log: String,
     },
+    /// Somebody else's program is on the interface.
+    #[error(
+        "another XDP program is attached to this interface; see `ip link`, detach it first or take another interface"
+    )]
+    Taken,
     /// A system call failed.
     #[error("{what}: {cause}")]
     System {

@@ -3,9 +3,15 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+pub mod attachment;
 mod error;
+mod lists;
+mod maps;
 mod object;
 mod plane;
+mod policy;
 
+pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
-pub use plane::{Counts, Installed, Plane, Tally};
+pub use plane::{Counts, InForce, Installed, Plane, Tally};
+pub use policy::Policy;

@@ -1,18 +1,20 @@
-//! One data plane: the fixed programs, the maps between them, and the sets of rules that take turns.
+//! One data plane: the fixed programs, the maps between them, and the sets of rules and lists that take turns.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::programs::Xdp;
-use rules::RuleSet;
 use rules::compile::bpf;
-use sys::bpf::{Map, Run};
+use sys::bpf::Run;
 
 use crate::abi::{
-    self, CONFIG, COUNTER, LEAVES, RULES_MAX, SET, SETS, SLOT_VERDICT, TALLY, number, put, word,
+    self, COUNTER, LEAVES, LISTS, RULES_MAX, SET, SETS, SLOT_VERDICT, TALLY, number, put, word,
 };
 use crate::error::Error;
+use crate::lists::{List, Tables};
+use crate::maps::Maps;
 use crate::object::object;
+use crate::policy::Policy;
 
 /// No program has been here.
 const UNREAD: u32 = bpf::record::NO_RULE - 1;
@@ -20,13 +22,8 @@ const UNREAD: u32 = bpf::record::NO_RULE - 1;
 /// The programs and maps of one interface, or of none.
 #[derive(Debug)]
 pub struct Plane {
-    entry: OwnedFd,
-    scratch: Map,
-    config: Map,
-    programs: Map,
-    rules: Map,
-    counters: Map,
-    leaves: Map,
+    pub(crate) entry: OwnedFd,
+    pub(crate) maps: Maps,
 }
 
 /// What came of installing a set.
@@ -41,13 +38,15 @@ pub struct Installed {
 }
 
 /// What a rule has decided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// The rule's id, its first 64 octets.
+    pub id: String,
     /// Packets it decided, also below a rate.
     pub packets: u64,
     /// Their layer-3 octets.
     pub bytes: u64,
-    /// Packets of these that were dropped.
+    /// Packets of these that were dropped, or would have been in a dry run.
     pub dropped: u64,
 }
 
@@ -62,6 +61,21 @@ pub struct Tally {
     pub bytes: u64,
 }
 
+/// The set in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// Rules.
+    pub rules: u32,
+    /// Entries of the lists of allowed and blocked sources and of protected destinations; `None` for the last: all are.
+    pub lists: [Option<u32>; LISTS],
+    /// Everything passes.
+    pub dry: bool,
+    /// Names the policy.
+    pub digest: [u8; 32],
+    /// Whether there is a whole set before it.
+    pub can_roll_back: bool,
+}
+
 impl Plane {
     /// Loads the fixed programs and makes their maps.
     ///
@@ -70,15 +84,7 @@ impl Plane {
     pub fn load() -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
         let mut object = aya::EbpfLoader::new().load(object()?).map_err(|e| fixed(&e))?;
-        let map = |name: &str| -> Result<Map, Error> {
-            let missing = || Error::Fixed(format!("there is no map {name}"));
-            let map = object.map(name).ok_or_else(missing)?;
-            let data = descriptor(map).ok_or_else(missing)?;
-            let fd = data.try_clone_to_owned().map_err(Error::system("copying a descriptor"))?;
-            Map::of(fd).map_err(Error::system("asking for a map's sizes"))
-        };
-        let (scratch, config, programs) = (map("scratch")?, map("config")?, map("programs")?);
-        let (rules, counters, leaves) = (map("rules")?, map("counters")?, map("leaves")?);
+        let maps = Maps::of(&object)?;
         let mut load = |name: &str| -> Result<OwnedFd, Error> {
             let program =
                 object.program_mut(name).ok_or_else(|| Error::Fixed(format!("no program {name}")))?;
@@ -87,71 +93,175 @@ impl Plane {
             let fd = program.fd().map_err(|e| fixed(&e))?;
             fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
         };
-        let (entry, verdict) = (load("entry")?, load("verdict")?);
-        let plane = Self { entry, scratch, config, programs, rules, counters, leaves };
-        plane.put_program(SLOT_VERDICT, verdict.as_fd())?;
+        let plane = Self { entry: load("entry")?, maps };
+        plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
+        let mut config = plane.maps.read("config", 0)?;
+        put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        plane.maps.write("config", 0, &config)?;
         Ok(plane)
     }
 
-    /// Puts rules in force: the new set is written beside the old one, then one word turns over.
+    /// Puts a policy in force: the new set is written beside the old one, then one word turns over.
     ///
     /// # Errors
-    /// When the kernel does not take them; then the old set stays.
-    pub fn install(&self, set: &RuleSet) -> Result<Installed, Error> {
-        let all = set.rules();
+    /// When the kernel does not take it; then the old set stays.
+    pub fn install(&self, policy: &Policy) -> Result<Installed, Error> {
+        policy.check()?;
+        let all = policy.rules.rules();
         let most = usize::try_from(RULES_MAX).unwrap_or(usize::MAX);
         if all.len() > most {
             return Err(Error::TooMany { rules: all.len(), most });
         }
-        let mut config = self.read_config()?;
-        let next = (number(&config, 0) + 1) % SETS;
-        let base = next * RULES_MAX;
-        let program = bpf::program(
-            all,
-            bpf::Setting {
-                record: self.scratch.as_fd().as_raw_fd(),
-                programs: self.programs.as_fd().as_raw_fd(),
-                next: i32::try_from(SLOT_VERDICT).unwrap_or(0),
-                base,
-                long_jumps: true,
-            },
-        )?;
-        let octets: Vec<[u8; 8]> = program.iter().map(|instruction| instruction.octets()).collect();
-        let refused =
-            |r: sys::bpf::Refused| Error::Refused { instructions: program.len(), cause: r.cause, log: r.log };
-        let loaded = sys::bpf::load_xdp(&octets, "rules").map_err(refused)?;
-        let info = sys::bpf::info(loaded.as_fd()).map_err(Error::system("asking for a program"))?;
-        let zero = vec![0; self.counters.value_size()];
-        for (place, rule) in (base..).zip(all) {
-            let key = place.to_ne_bytes();
-            self.rules.set(&key, &abi::rule(rule)).map_err(Error::system("writing a rule"))?;
-            self.counters.set(&key, &zero).map_err(Error::system("clearing a counter"))?;
-        }
-        self.put_program(next, loaded.as_fd())?;
-        let payload = all.iter().any(|rule| rule.matches.payload.is_some());
-        let flags = abi::SET_RULES | if payload { abi::SET_PAYLOAD } else { 0 };
-        let at = 8 + usize::try_from(next).unwrap_or(0) * SET;
-        put(&mut config, at, &flags.to_ne_bytes());
-        put(&mut config, at + 4, &u32::try_from(all.len()).unwrap_or(0).to_ne_bytes());
-        self.write_config(&config)?;
+        let mut config = self.maps.read("config", 0)?;
+        let active = number(&config, 0) % SETS;
+        let next = (active + 1) % SETS;
+        let (program, installed) = self.program(policy, next)?;
+        // From here on the set before this one is no longer whole.
+        put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        self.maps.write("config", 0, &config)?;
+        self.put_program(next, program.as_fd())?;
+        self.write_rules(policy, next)?;
+        let head = self.write_lists(policy, next)?;
+        put(&mut config, 8 + usize::try_from(next).unwrap_or(0) * SET, &head);
+        self.maps.write("config", 0, &config)?;
+        let first = config_empty(&config, active);
         put(&mut config, 0, &next.to_ne_bytes());
-        self.write_config(&config)?;
-        Ok(Installed { instructions: program.len(), verified: info.verified, machine_code: info.jited })
+        put(&mut config, 4, &if first { abi::NO_SET } else { active }.to_ne_bytes());
+        self.maps.write("config", 0, &config)?;
+        Ok(installed)
     }
 
-    /// What the first `rules` rules of the set in force have decided, in deciding order.
+    /// Loads the rules of a policy as a program for this set.
+    fn program(&self, policy: &Policy, set: u32) -> Result<(OwnedFd, Installed), Error> {
+        let setting = bpf::Setting {
+            record: self.maps.get("scratch")?.as_fd().as_raw_fd(),
+            programs: self.maps.get("programs")?.as_fd().as_raw_fd(),
+            next: i32::try_from(SLOT_VERDICT).unwrap_or(0),
+            base: set * RULES_MAX,
+            long_jumps: true,
+        };
+        let program = bpf::program(policy.rules.rules(), setting)?;
+        let octets: Vec<[u8; 8]> = program.iter().map(|instruction| instruction.octets()).collect();
+        let loaded = sys::bpf::load_xdp(&octets, "rules").map_err(|refused| Error::Refused {
+            instructions: program.len(),
+            cause: refused.cause,
+            log: refused.log,
+        })?;
+        let info = sys::bpf::info(loaded.as_fd()).map_err(Error::system("asking for a program"))?;
+        let installed =
+            Installed { instructions: program.len(), verified: info.verified, machine_code: info.jited };
+        Ok((loaded, installed))
+    }
+
+    fn write_rules(&self, policy: &Policy, set: u32) -> Result<(), Error> {
+        let base = set * RULES_MAX;
+        let all = policy.rules.rules();
+        let keys: Vec<u8> = (base..).take(all.len()).flat_map(u32::to_ne_bytes).collect();
+        let names = all.iter().flat_map(|rule| {
+            let mut name = [0; abi::NAME];
+            put(&mut name, 0, rule.id.as_bytes().get(..abi::NAME).unwrap_or(rule.id.as_bytes()));
+            name
+        });
+        let counters = self.maps.get("counters")?;
+        let values = [
+            ("rules", all.iter().flat_map(abi::rule).collect::<Vec<u8>>()),
+            ("names", names.collect()),
+            ("counters", vec![0; counters.value_size() * all.len()]),
+            ("buckets", vec![0; 8 * all.len()]),
+        ];
+        for (map, values) in values {
+            self.maps.get(map)?.set_all(&keys, &values).map_err(Error::system("writing rules"))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the lists; gives `struct set`.
+    fn write_lists(&self, policy: &Policy, set: u32) -> Result<[u8; SET], Error> {
+        let mut head = [0; SET];
+        let mut flags = abi::SET_RULES * u32::from(!policy.rules.rules().is_empty());
+        if policy.rules.rules().iter().any(|rule| rule.matches.payload.is_some()) {
+            flags |= abi::SET_PAYLOAD;
+        }
+        if policy.dry {
+            flags |= abi::SET_DRY;
+        }
+        let tables = Tables {
+            bits4: self.maps.get("bits4")?,
+            bits6: self.maps.get("bits6")?,
+            tables4: self.maps.get("tables4")?,
+            tables6: self.maps.get("tables6")?,
+        };
+        let lists = [Some(&policy.allow), Some(&policy.block), policy.protect.as_ref()];
+        for ((kind, prefixes), flag) in (0u32..).zip(lists).zip(abi::SET_LISTS) {
+            let list = List::of(prefixes.map_or(&[], Vec::as_slice));
+            // No destination protected is something else than all of them.
+            if prefixes.is_some_and(|p| !p.is_empty() || kind == PROTECT) {
+                flags |= flag;
+            }
+            let count = u32::try_from(LISTS).unwrap_or(0);
+            list.write(set * count + kind, &tables)?;
+            put(&mut head, 8 + usize::try_from(kind).unwrap_or(0) * abi::LIST, &list.head());
+        }
+        let rules = u32::try_from(policy.rules.rules().len()).unwrap_or(u32::MAX);
+        put(&mut head, 0, &flags.to_ne_bytes());
+        put(&mut head, 4, &rules.to_ne_bytes());
+        put(&mut head, SET - 32, &policy.digest);
+        Ok(head)
+    }
+
+    /// Puts the set before this one in force again; whether there was one.
+    ///
+    /// # Errors
+    /// When a map cannot be read or written.
+    pub fn roll_back(&self) -> Result<bool, Error> {
+        let mut config = self.maps.read("config", 0)?;
+        let previous = number(&config, 4);
+        if previous >= SETS {
+            return Ok(false);
+        }
+        put(&mut config, 0, &previous.to_ne_bytes());
+        put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        self.maps.write("config", 0, &config)?;
+        Ok(true)
+    }
+
+    /// What is in force.
     ///
     /// # Errors
     /// When a map cannot be read.
-    pub fn counts(&self, rules: usize) -> Result<Vec<Counts>, Error> {
-        let active = number(&self.read_config()?, 0) % SETS;
+    pub fn in_force(&self) -> Result<InForce, Error> {
+        let config = self.maps.read("config", 0)?;
+        let at = 8 + usize::try_from(number(&config, 0) % SETS).unwrap_or(0) * SET;
+        let set = config.get(at..at + SET).unwrap_or(&[]);
+        let flags = number(set, 0);
+        let entries = |kind: usize| number(set, 8 + kind * abi::LIST + 36);
+        let protects = flags & abi::SET_LISTS[2] != 0;
+        Ok(InForce {
+            rules: number(set, 4),
+            lists: [Some(entries(0)), Some(entries(1)), protects.then(|| entries(2))],
+            dry: flags & abi::SET_DRY != 0,
+            digest: set.get(SET - 32..).and_then(|d| d.try_into().ok()).unwrap_or_default(),
+            can_roll_back: number(&config, 4) < SETS,
+        })
+    }
+
+    /// What the rules of the set in force have decided, in deciding order.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn counts(&self) -> Result<Vec<Counts>, Error> {
+        let active = number(&self.maps.read("config", 0)?, 0) % SETS;
+        let rules = usize::try_from(self.in_force()?.rules).unwrap_or(0);
         (active * RULES_MAX..).take(rules).map(|place| self.count(place)).collect()
     }
 
     fn count(&self, place: u32) -> Result<Counts, Error> {
-        let value = read(&self.counters, place, "reading a counter")?;
+        let name = self.maps.read("names", place)?;
+        let name = name.split(|octet| *octet == 0).next().unwrap_or(&[]);
+        let value = self.maps.read("counters", place)?;
         let sum = |at: usize| value.chunks(COUNTER).map(|one| word(one, at)).sum();
-        Ok(Counts { packets: sum(0), bytes: sum(8), dropped: sum(16) })
+        let id = String::from_utf8_lossy(name).into_owned();
+        Ok(Counts { id, packets: sum(0), bytes: sum(8), dropped: sum(16) })
     }
 
     /// Where packets left.
@@ -160,7 +270,7 @@ impl Plane {
     /// When a map cannot be read.
     pub fn leaves(&self) -> Result<Vec<Tally>, Error> {
         let tallies = (0u32..).zip(LEAVES).map(|(key, place)| {
-            let value = read(&self.leaves, key, "reading a counter")?;
+            let value = self.maps.read("leaves", key)?;
             let sum = |at: usize| value.chunks(TALLY).map(|one| word(one, at)).sum();
             Ok(Tally { place, packets: sum(0), bytes: sum(8) })
         });
@@ -181,47 +291,30 @@ impl Plane {
     /// # Errors
     /// What the kernel says.
     pub fn trace(&self, frame: &[u8]) -> Result<(u32, Option<usize>), Error> {
-        let zero = 0u32.to_ne_bytes();
         let size = bpf::record::SIZE;
         let at = usize::try_from(bpf::record::RULE.offset).unwrap_or(0);
-        let mut unread = vec![0; self.scratch.value_size()];
+        let mut unread = vec![0; self.maps.get("scratch")?.value_size()];
         for one in unread.chunks_mut(size) {
             put(one, at, &UNREAD.to_ne_bytes());
         }
-        self.scratch.set(&zero, &unread).map_err(Error::system("writing a packet's record"))?;
+        self.maps.write("scratch", 0, &unread)?;
         let run = self.test_run(frame, 1).map_err(Error::system("a test run"))?;
-        let records = read(&self.scratch, 0, "reading a packet's record")?;
+        let records = self.maps.read("scratch", 0)?;
         let found = records.chunks(size).map(|one| number(one, at)).find(|rule| *rule != UNREAD);
         let rule = found.filter(|rule| *rule != bpf::record::NO_RULE).map(|rule| rule % RULES_MAX);
         Ok((run.returned, rule.and_then(|rule| usize::try_from(rule).ok())))
     }
 
     fn put_program(&self, slot: u32, program: BorrowedFd<'_>) -> Result<(), Error> {
-        let value = program.as_raw_fd().to_ne_bytes();
-        self.programs.set(&slot.to_ne_bytes(), &value).map_err(Error::system("filling a slot for a program"))
-    }
-
-    fn read_config(&self) -> Result<Vec<u8>, Error> {
-        let config = read(&self.config, 0, "reading the configuration")?;
-        debug_assert_eq!(config.len(), CONFIG);
-        Ok(config)
-    }
-
-    fn write_config(&self, config: &[u8]) -> Result<(), Error> {
-        self.config.set(&0u32.to_ne_bytes(), config).map_err(Error::system("writing the configuration"))
+        self.maps.write("programs", slot, &program.as_raw_fd().to_ne_bytes())
     }
 }
 
-fn read(map: &Map, key: u32, what: &'static str) -> Result<Vec<u8>, Error> {
-    let value = map.get(&key.to_ne_bytes()).map_err(Error::system(what))?;
-    value.ok_or_else(|| Error::system(what)(io::ErrorKind::NotFound.into()))
-}
+/// The list of protected destinations among the lists.
+const PROTECT: u32 = 2;
 
-fn descriptor(map: &aya::maps::Map) -> Option<BorrowedFd<'_>> {
-    use aya::maps::Map as Kind;
-    let (Kind::Array(data) | Kind::PerCpuArray(data) | Kind::ProgramArray(data) | Kind::HashMap(data)) = map
-    else {
-        return None;
-    };
-    Some(data.fd().as_fd())
+/// Whether this set has never been written.
+fn config_empty(config: &[u8], set: u32) -> bool {
+    let at = 8 + usize::try_from(set).unwrap_or(0) * SET;
+    config.get(at..at + SET).is_none_or(|set| set.iter().all(|octet| *octet == 0))
 }

@@ -1,6 +1,6 @@
 //! The emitted program and the reference evaluator name the same rule for the same packet.
 
-use dataplane::Plane;
+use dataplane::{Plane, Policy};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rules::{Rule, RuleSet};
@@ -8,7 +8,7 @@ use rules::{Rule, RuleSet};
 use crate::make;
 
 /// A plane, or the reason why there is none here.
-fn plane() -> Option<Plane> {
+pub(crate) fn plane() -> Option<Plane> {
     match Plane::load() {
         Ok(plane) => Some(plane),
         Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
@@ -19,6 +19,11 @@ fn plane() -> Option<Plane> {
     }
 }
 
+/// Random values, the same each time.
+pub(crate) fn runner(seed: u8) -> TestRunner {
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
+}
+
 pub(crate) fn frame(ip: &[u8]) -> Vec<u8> {
     let kind = if ip[0] >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] };
     [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &kind, ip].concat()
@@ -27,19 +32,19 @@ pub(crate) fn frame(ip: &[u8]) -> Vec<u8> {
 #[test]
 fn the_program_names_the_rule_that_the_evaluator_names() {
     let Some(plane) = plane() else { return };
-    let seed = [7; 32];
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut runner = runner(7);
     let (mut pairs, mut hits) = (0u64, 0u64);
     for round in 0..60usize {
         let size = [1, 3, 10, 40, 150, 400][round % 6];
         let mut rules: Vec<Rule> = Vec::new();
         while rules.len() < size {
             let rule = make::rule().new_tree(&mut runner).unwrap().current();
-            rules.push(Rule { id: format!("r{}", rules.len()), ..rule });
+            // What the programs do with a packet is looked at elsewhere.
+            rules.push(Rule { id: format!("r{}", rules.len()), action: rules::Action::Drop, ..rule });
         }
-        let set = RuleSet::new(rules);
-        let installed = plane.install(&set).unwrap_or_else(|e| panic!("round {round}, {size} rules: {e}"));
+        let policy = Policy { rules: RuleSet::new(rules), ..Policy::default() };
+        let set = &policy.rules;
+        let installed = plane.install(&policy).unwrap_or_else(|e| panic!("round {round}, {size} rules: {e}"));
         if round < 6 {
             println!("{size} rules: {installed:?}");
         }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
 const PROG_LOAD: libc::c_int = 5;
@@ -15,6 +16,7 @@ const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
 const PROG_TEST_RUN: libc::c_int = 10;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+const MAP_UPDATE_BATCH: libc::c_int = 26;
 const LINK_CREATE: libc::c_int = 28;
 const LINK_UPDATE: libc::c_int = 29;
 const PROG_TYPE_XDP: u32 = 6;
@@ -187,6 +189,9 @@ pub struct Map {
     value: usize,
 }
 
+/// Values written by one call.
+const BATCH: usize = 1 << 16;
+
 /// Kinds of map whose values are one for each processor.
 const PER_CPU: [u32; 4] = [5, 6, 10, 21];
 
@@ -213,6 +218,43 @@ impl Map {
         Ok(Self { fd, key, value })
     }
 
+    /// Makes a hash table that takes memory as it fills.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn hash(key: u32, value: u32, entries: u32) -> io::Result<Self> {
+        const HASH: u32 = 1;
+        const NO_PREALLOC: u32 = 1;
+        let attributes = Attributes::new()
+            .number(0, HASH)
+            .number(4, key)
+            .number(8, value)
+            .number(12, entries)
+            .number(16, NO_PREALLOC);
+        Self::of(attributes.open(MAP_CREATE)?)
+    }
+
+    /// Writes many values at once; keys and values one behind the other.
+    ///
+    /// # Errors
+    /// What the kernel says; numbers of keys and values that differ are refused.
+    pub fn set_all(&self, keys: &[u8], values: &[u8]) -> io::Result<()> {
+        let count = keys.len() / self.key.max(1);
+        if count * self.key != keys.len() || count * self.value != values.len() {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        for (keys, values) in keys.chunks(BATCH * self.key).zip(values.chunks(BATCH * self.value)) {
+            let count = u32::try_from(keys.len() / self.key).map_err(io::Error::other)?;
+            Attributes::new()
+                .pointer(16, keys.as_ptr())
+                .pointer(24, values.as_ptr())
+                .number(32, count)
+                .descriptor(36, self.fd.as_fd())
+                .call(MAP_UPDATE_BATCH)?;
+        }
+        Ok(())
+    }
+
     /// Octets of a value: of all processors together for a per-CPU map.
     pub const fn value_size(&self) -> usize {
         self.value
@@ -232,6 +274,14 @@ impl Map {
             .pointer(16, value.as_ptr())
             .call(MAP_UPDATE_ELEM)
             .map(|_| ())
+    }
+
+    /// Puts a map into a place of an array of maps.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn set_map(&self, place: u32, inner: &Self) -> io::Result<()> {
+        self.set(&place.to_ne_bytes(), &inner.fd.as_raw_fd().to_ne_bytes())
     }
 
     /// Reads a value; `None` if there is none.
@@ -303,6 +353,20 @@ pub fn attach_xdp(program: BorrowedFd<'_>, interface: u32, flags: u32) -> io::Re
         .number(8, ATTACH_XDP)
         .number(12, flags)
         .open(LINK_CREATE)
+}
+
+/// The index of the interface that an XDP link holds; 0 when that is gone.
+///
+/// # Errors
+/// What the kernel says.
+pub fn interface_of(link: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut out = [0u8; 64];
+    Attributes::new()
+        .descriptor(0, link)
+        .number(4, u32::try_from(out.len()).unwrap_or(0))
+        .pointer(8, out.as_mut_ptr())
+        .call(OBJ_GET_INFO_BY_FD)?;
+    Ok(out.get(16..20).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes))
 }
 
 /// Puts another program in the place of the one a link holds, without a packet between them.

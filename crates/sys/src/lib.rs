@@ -2,3 +2,5 @@
 #![expect(unsafe_code, reason = "system calls take pointers")]
 
 pub mod bpf;
+pub mod mount;
+pub mod net;
