@@ -3,6 +3,5 @@
 mod agreement;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
-
 mod make;
 mod malformed;
