@@ -51,8 +51,8 @@ pub(crate) const LEAVES: [&str; 10] = [
     "lapsed",
 ];
 
-/// `struct rule`, without an end.
-pub(crate) fn rule(rule: &Rule) -> [u8; 32] {
+/// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
+pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
     let (action, per_second, unit) = match rule.action {
         Action::Pass => (0u32, 0.0, 0.0),
         Action::Drop => (1, 0.0, 0.0),
@@ -70,8 +70,9 @@ pub(crate) fn rule(rule: &Rule) -> [u8; 32] {
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never negative")]
     let (interval, burst) = (interval as u64, burst as u64);
+    let until = rule.lease.map_or(0, |lease| now.saturating_add(lease.nanos()).max(1));
     let mut out = [0; 32];
-    let words = [(0, u64::from(action)), (8, 0), (16, interval), (24, burst)];
+    let words = [(0, u64::from(action)), (8, until), (16, interval), (24, burst)];
     for (at, word) in words {
         put(&mut out, at, &word.to_ne_bytes());
     }

@@ -11,7 +11,7 @@ use sys::bpf::{Info, attach_xdp, info, pin, pinned, replace};
 
 use crate::error::Error;
 use crate::maps::Maps;
-use crate::plane::{Installed, Plane};
+use crate::plane::{Clock, Installed, Plane};
 use crate::policy::Policy;
 
 /// Where BPF's file system belongs.
@@ -101,7 +101,7 @@ impl Attachment {
             Err(error) => return Err(Error::system("opening the pinned link")(error)),
         };
         let entry = open(ENTRY).map_err(Error::system("opening the pinned program"))?;
-        let plane = Plane { entry, maps: Maps::pinned(&folder)? };
+        let plane = Plane { entry, maps: Maps::pinned(&folder)?, clock: Clock::Kernel };
         Ok(Some(Self { plane, link, folder }))
     }
 

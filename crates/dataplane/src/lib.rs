@@ -13,5 +13,5 @@ mod policy;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
-pub use plane::{Counts, InForce, Installed, Plane, Tally};
+pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;

@@ -24,6 +24,16 @@ const UNREAD: u32 = bpf::record::NO_RULE - 1;
 pub struct Plane {
     pub(crate) entry: OwnedFd,
     pub(crate) maps: Maps,
+    pub(crate) clock: Clock,
+}
+
+/// Where the programs take the time from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The kernel.
+    Kernel,
+    /// [`Plane::set_clock`]: rates and leases can be replayed.
+    Set,
 }
 
 /// What came of installing a set.
@@ -82,8 +92,19 @@ impl Plane {
     /// # Errors
     /// When this was built without them, or the kernel refuses one.
     pub fn load() -> Result<Self, Error> {
+        Self::load_with(Clock::Kernel)
+    }
+
+    /// Likewise, with this clock.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn load_with(clock: Clock) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
-        let mut object = aya::EbpfLoader::new().load(object()?).map_err(|e| fixed(&e))?;
+        let set = u32::from(clock == Clock::Set);
+        let mut loader = aya::EbpfLoader::new();
+        let mut object =
+            loader.override_global("test_clock", &set, true).load(object()?).map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
         let mut load = |name: &str| -> Result<OwnedFd, Error> {
             let program =
@@ -93,7 +114,7 @@ impl Plane {
             let fd = program.fd().map_err(|e| fixed(&e))?;
             fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
         };
-        let plane = Self { entry: load("entry")?, maps };
+        let plane = Self { entry: load("entry")?, maps, clock };
         plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
@@ -163,8 +184,12 @@ impl Plane {
             name
         });
         let counters = self.maps.get("counters")?;
+        let now = match self.clock {
+            Clock::Kernel => sys::clock::monotonic(),
+            Clock::Set => word(&self.maps.read("clock", 0)?, 0),
+        };
         let values = [
-            ("rules", all.iter().flat_map(abi::rule).collect::<Vec<u8>>()),
+            ("rules", all.iter().flat_map(|rule| abi::rule(rule, now)).collect::<Vec<u8>>()),
             ("names", names.collect()),
             ("counters", vec![0; counters.value_size() * all.len()]),
             ("buckets", vec![0; 8 * all.len()]),
@@ -303,6 +328,14 @@ impl Plane {
         let found = records.chunks(size).map(|one| number(one, at)).find(|rule| *rule != UNREAD);
         let rule = found.filter(|rule| *rule != bpf::record::NO_RULE).map(|rule| rule % RULES_MAX);
         Ok((run.returned, rule.and_then(|rule| usize::try_from(rule).ok())))
+    }
+
+    /// Sets the clock of a plane that was loaded with [`Clock::Set`].
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn set_clock(&self, nanoseconds: u64) -> Result<(), Error> {
+        self.maps.write("clock", 0, &nanoseconds.to_ne_bytes())
     }
 
     fn put_program(&self, slot: u32, program: BorrowedFd<'_>) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The emitted program and the reference evaluator name the same rule for the same packet.
 
-use dataplane::{Plane, Policy};
+use dataplane::{Clock, Plane, Policy};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rules::{Rule, RuleSet};
@@ -9,7 +9,12 @@ use crate::make;
 
 /// A plane, or the reason why there is none here.
 pub(crate) fn plane() -> Option<Plane> {
-    match Plane::load() {
+    plane_with(Clock::Kernel)
+}
+
+/// Likewise, with this clock.
+pub(crate) fn plane_with(clock: Clock) -> Option<Plane> {
+    match Plane::load_with(clock) {
         Ok(plane) => Some(plane),
         Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
         Err(error) => {

@@ -5,3 +5,4 @@ mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;
 mod malformed;
+mod time;

@@ -2,5 +2,6 @@
 #![expect(unsafe_code, reason = "system calls take pointers")]
 
 pub mod bpf;
+pub mod clock;
 pub mod mount;
 pub mod net;
