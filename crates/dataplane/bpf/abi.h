@@ -85,15 +85,25 @@ struct set {
 
 #define NO_SET 0xffffffff
 
+/* What answers to SYNs say of this host. */
+struct host {
+	__u16 mss4, mss6;
+	__u8 scale; /* of the receive window, as the kernel chooses it */
+	__u8 timestamps; /* sent without a secret offset: they can carry options */
+	__u16 unused;
+};
+
 struct config {
 	__u32 active; /* index of the set in force */
 	__u32 previous; /* of the one before it, while that is whole; else NO_SET */
+	struct host host;
 	struct set sets[SETS];
 };
 
 /* Slots of the array of programs. The rules of set n stand in slot n. */
 #define SLOT_VERDICT SETS
-#define SLOTS (SETS + 1)
+#define SLOT_CHALLENGE (SETS + 1)
+#define SLOTS (SETS + 2)
 
 #define ACTION_PASS 0
 #define ACTION_DROP 1
@@ -130,6 +140,8 @@ enum leave {
 	LEAVE_PASSED,
 	LEAVE_DROPPED,
 	LEAVE_LAPSED, /* the rule's lease is over */
+	LEAVE_CHALLENGED,   /* answered with a cookie */
+	LEAVE_UNCHALLENGED, /* no SYN, or nobody here listens: passed */
 	LEAVES
 };
 

@@ -6,6 +6,7 @@
 #include "parse.h"
 #include "bucket.h"
 #include "lists.h"
+#include "challenge.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -81,6 +82,11 @@ int verdict(struct xdp_md *ctx)
 	case ACTION_DROP:
 		drop = 1;
 		break;
+	case ACTION_CHALLENGE:
+		if (rule->flags & RULE_DRY || is_dry(p->set))
+			break;
+		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
+		break;
 	case ACTION_RATE_PACKETS:
 		drop = !admit(rule, key, 1);
 		break;
@@ -94,6 +100,23 @@ int verdict(struct xdp_md *ctx)
 	if (rule->flags & RULE_DRY || is_dry(p->set))
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
 	return leave(LEAVE_DROPPED, p->length, XDP_DROP);
+}
+
+SEC("xdp")
+int challenge(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct config *c = bpf_map_lookup_elem(&config, &zero);
+	int is_syn;
+
+	if (!p || !c)
+		return XDP_PASS;
+	/* SYN and none of ACK, RST, FIN. */
+	is_syn = p->protocol == IPPROTO_TCP && p->has & HAS_TCP && (p->tcp_flags & 0x17) == 0x02;
+	if (!is_syn || !answer_syn(ctx, p, &c->host))
+		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
+	return leave(LEAVE_CHALLENGED, p->length, XDP_TX);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

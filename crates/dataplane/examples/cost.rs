@@ -60,6 +60,28 @@ fn main() {
     let best =
         |plane: &Plane| (0..9).map(|_| plane.test_run(&frame, 500_000).unwrap().nanoseconds).min().unwrap();
     println!("no rules: {} ns", best(&plane));
+    let own = Policy {
+        protect: Some(vec!["203.1.0.0/16".parse().unwrap()]),
+        block: vec!["9.9.9.9".parse().unwrap()],
+        ..Policy::default()
+    };
+    plane.install(&own).unwrap();
+    println!("unprotected destination: {} ns", best(&plane));
+    let mut state = 1u64;
+    let block: Vec<base::Prefix> = (0..1_000_000)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            base::Prefix::host(std::net::Ipv4Addr::from_bits((state >> 32) as u32).into())
+        })
+        .collect();
+    let mut listed = frame.clone();
+    let std::net::IpAddr::V4(first) = block[0].addr() else { return };
+    listed[26..30].copy_from_slice(&first.octets());
+    let begun = std::time::Instant::now();
+    plane.install(&Policy { block: block.clone(), ..Policy::default() }).unwrap();
+    println!("a million blocked in {:?}: miss {} ns", begun.elapsed(), best(&plane));
+    let hit = (0..9).map(|_| plane.test_run(&listed, 500_000).unwrap().nanoseconds).min().unwrap();
+    println!("  hit {hit} ns, {:?}", plane.trace(&listed).unwrap());
     for count in std::env::args().skip(1).filter_map(|a| a.parse().ok()) {
         let rules = parse::rules(&mix(count)).unwrap();
         let begun = std::time::Instant::now();

@@ -7,6 +7,12 @@ use rules::{Action, Rule};
 pub(crate) const SETS: u32 = 2;
 /// Rules of one set at most.
 pub(crate) const RULES_MAX: u32 = 16384;
+/// Octets of `struct config` before its sets.
+pub(crate) const SETS_AT: usize = 16;
+/// Where `struct host` stands in it.
+pub(crate) const HOST_AT: usize = 8;
+/// The slot of the program that answers SYNs.
+pub(crate) const SLOT_CHALLENGE: u32 = SETS + 1;
 /// The slot of the program that does what the rule says.
 pub(crate) const SLOT_VERDICT: u32 = SETS;
 /// Octets of `struct set`.
@@ -38,7 +44,7 @@ pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 pub(crate) const SET_DRY: u32 = 32;
 
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 10] = [
+pub(crate) const LEAVES: [&str; 12] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -49,6 +55,8 @@ pub(crate) const LEAVES: [&str; 10] = [
     "passed",
     "dropped",
     "lapsed",
+    "challenged",
+    "unchallenged",
 ];
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.

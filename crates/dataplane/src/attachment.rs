@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use sys::bpf::{Info, attach_xdp, info, pin, pinned, replace};
 
 use crate::error::Error;
+use crate::host::Host;
 use crate::maps::Maps;
 use crate::plane::{Clock, Installed, Plane};
 use crate::policy::Policy;
@@ -57,6 +58,8 @@ pub struct Attached {
     pub no_native: Option<String>,
     /// Other programs took the place of those that were there.
     pub upgraded: bool,
+    /// What answers to SYNs say of this host.
+    pub host: Host,
 }
 
 /// A data plane on an interface.
@@ -112,9 +115,14 @@ impl Attachment {
     /// When the kernel refuses anything; what was in force stays.
     pub fn attach(interface: &str, policy: &Policy, modes: &[Mode]) -> Result<Attached, Error> {
         let index = sys::net::index(interface).map_err(Error::system("finding the interface"))?;
+        let host = Host::look(interface);
+        if policy.challenges() {
+            Host::check_cookies()?;
+        }
         let plane = Plane::load()?;
+        plane.set_host(host)?;
         if let Some(old) = Self::open(interface)? {
-            return old.update(plane, policy);
+            return old.update(plane, host, policy);
         }
         let folder = folder(interface);
         remove(&folder)?;
@@ -127,7 +135,7 @@ impl Attachment {
             match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
                 Ok(link) => {
                     pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
-                    return Ok(Attached { installed, mode: Some(*mode), no_native, upgraded: false });
+                    return Ok(Attached { installed, mode: Some(*mode), no_native, upgraded: false, host });
                 }
                 Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
                     no_native = Some(error.to_string());
@@ -146,7 +154,7 @@ impl Attachment {
         Err(Error::system("attaching")(io::ErrorKind::Unsupported.into()))
     }
 
-    fn update(self, new: Plane, policy: &Policy) -> Result<Attached, Error> {
+    fn update(self, new: Plane, host: Host, policy: &Policy) -> Result<Attached, Error> {
         let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
         let same = tag(&self.plane.entry).and_then(|old| Ok(old == tag(&new.entry)?));
         let upgraded = !same.map_err(Error::system("asking for a program"))?;
@@ -166,9 +174,10 @@ impl Attachment {
             }
             installed
         } else {
+            self.plane.set_host(host)?;
             self.plane.install(policy)?
         };
-        Ok(Attached { installed, mode: None, no_native: None, upgraded })
+        Ok(Attached { installed, mode: None, no_native: None, upgraded, host })
     }
 
     /// The programs and maps.

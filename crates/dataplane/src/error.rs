@@ -22,7 +22,7 @@ pub enum Error {
         most: usize,
     },
     /// A rule asks for something that the programs do not do.
-    #[error("rule {rule}: the kernel programs do not {action}; use pass, drop or rate")]
+    #[error("rule {rule}: the kernel programs do not {action}; use pass, drop, rate or challenge")]
     Action {
         /// Its id.
         rule: String,
@@ -44,6 +44,11 @@ pub enum Error {
         /// What its verifier said last.
         log: String,
     },
+    /// Cookies would be answered with a reset.
+    #[error(
+        "net.ipv4.tcp_syncookies is {0}: `challenge` needs 2, else the kernel does not know the cookies when they come back; `sysctl -w net.ipv4.tcp_syncookies=2`"
+    )]
+    Cookies(String),
     /// Somebody else's program is on the interface.
     #[error(
         "another XDP program is attached to this interface; see `ip link`, detach it first or take another interface"

@@ -5,6 +5,7 @@
 mod abi;
 pub mod attachment;
 mod error;
+mod host;
 mod lists;
 mod maps;
 mod object;
@@ -13,5 +14,6 @@ mod policy;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
+pub use host::Host;
 pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;

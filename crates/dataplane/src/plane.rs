@@ -11,6 +11,7 @@ use crate::abi::{
     self, COUNTER, LEAVES, LISTS, RULES_MAX, SET, SETS, SLOT_VERDICT, TALLY, number, put, word,
 };
 use crate::error::Error;
+use crate::host::Host;
 use crate::lists::{List, Tables};
 use crate::maps::Maps;
 use crate::object::object;
@@ -116,6 +117,7 @@ impl Plane {
         };
         let plane = Self { entry: load("entry")?, maps, clock };
         plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
+        plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
@@ -143,13 +145,23 @@ impl Plane {
         self.put_program(next, program.as_fd())?;
         self.write_rules(policy, next)?;
         let head = self.write_lists(policy, next)?;
-        put(&mut config, 8 + usize::try_from(next).unwrap_or(0) * SET, &head);
+        put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
         let first = config_empty(&config, active);
         put(&mut config, 0, &next.to_ne_bytes());
         put(&mut config, 4, &if first { abi::NO_SET } else { active }.to_ne_bytes());
         self.maps.write("config", 0, &config)?;
         Ok(installed)
+    }
+
+    /// What answers to SYNs say of this host.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn set_host(&self, host: Host) -> Result<(), Error> {
+        let mut config = self.maps.read("config", 0)?;
+        put(&mut config, abi::HOST_AT, &host.octets());
+        self.maps.write("config", 0, &config)
     }
 
     /// Loads the rules of a policy as a program for this set.
@@ -256,7 +268,7 @@ impl Plane {
     /// When a map cannot be read.
     pub fn in_force(&self) -> Result<InForce, Error> {
         let config = self.maps.read("config", 0)?;
-        let at = 8 + usize::try_from(number(&config, 0) % SETS).unwrap_or(0) * SET;
+        let at = abi::SETS_AT + usize::try_from(number(&config, 0) % SETS).unwrap_or(0) * SET;
         let set = config.get(at..at + SET).unwrap_or(&[]);
         let flags = number(set, 0);
         let entries = |kind: usize| number(set, 8 + kind * abi::LIST + 36);
@@ -348,6 +360,6 @@ const PROTECT: u32 = 2;
 
 /// Whether this set has never been written.
 fn config_empty(config: &[u8], set: u32) -> bool {
-    let at = 8 + usize::try_from(set).unwrap_or(0) * SET;
+    let at = abi::SETS_AT + usize::try_from(set).unwrap_or(0) * SET;
     config.get(at..at + SET).is_none_or(|set| set.iter().all(|octet| *octet == 0))
 }

@@ -26,13 +26,14 @@ impl Policy {
     /// Refuses what the programs cannot do, rather than doing something else.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let cannot = self.rules.rules().iter().find_map(|rule| {
-            let action = match rule.action {
-                Action::Challenge => "challenge",
-                Action::Redirect(_) => "redirect",
-                _ => return None,
-            };
-            Some(Error::Action { rule: rule.id.clone(), action })
+            let redirects = matches!(rule.action, Action::Redirect(_));
+            redirects.then(|| Error::Action { rule: rule.id.clone(), action: "redirect" })
         });
         cannot.map_or(Ok(()), Err)
+    }
+
+    /// Whether SYNs are to be answered.
+    pub(crate) fn challenges(&self) -> bool {
+        self.rules.rules().iter().any(|rule| rule.action == Action::Challenge)
     }
 }

@@ -160,8 +160,8 @@ fn lists_and_dry_runs() {
     let output = lab.spillway(&["attach", &lab.inside, "--block", &wrong]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("wrong.txt:2"), "{}", stderr(&output));
-    let challenge = scratch.file("challenge.txt", b"c proto tcp -> challenge\n");
-    let output = lab.spillway(&["attach", &lab.inside, "--rules", &challenge]);
+    let redirect = scratch.file("redirect.txt", b"c proto tcp -> redirect 192.0.2.1\n");
+    let output = lab.spillway(&["attach", &lab.inside, "--rules", &redirect]);
     assert!(stderr(&output).contains("rule c"), "{}", stderr(&output));
     assert_eq!(decided(&lab.status(), "all"), (50, 50), "what was in force stays");
 }
@@ -183,4 +183,111 @@ fn no_packet_is_lost_while_rules_take_turns() {
     });
     let status = lab.status();
     assert_eq!(left(&status, "dropped"), 100_000, "{status}");
+}
+
+/// A process that ends with the test.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A namespace that ends with the test.
+struct Namespace(String);
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = run("ip", &["netns", "del", &self.0]);
+    }
+}
+
+/// A server in the namespace behind `inside`, a client in one of its own behind `outside`.
+const TALK: &str = r"
+import socket,sys,threading
+def serve(address):
+    s=socket.create_server((address,8080),family=socket.AF_INET6 if ':' in address else socket.AF_INET,backlog=512)
+    while True:
+        c,_=s.accept()
+        def talk(c):
+            try:
+                while (b:=c.recv(65536)): c.sendall(b)
+            except OSError: pass
+            c.close()
+        threading.Thread(target=talk,args=(c,),daemon=True).start()
+def ask(address,count):
+    good=0
+    for i in range(count):
+        try:
+            with socket.create_connection((address,8080),timeout=3) as c:
+                c.sendall(b'x'*3000)
+                got=b''
+                while len(got)<3000:
+                    b=c.recv(65536)
+                    if not b: break
+                    got+=b
+                good+=got==b'x'*3000
+        except OSError: pass
+    print(good)
+{'serve':lambda: serve(sys.argv[2]),'ask':lambda: ask(sys.argv[2],int(sys.argv[3]))}[sys.argv[1]]()
+";
+
+#[test]
+fn a_challenge_is_met_by_real_clients() {
+    let Some(lab) = Lab::new("d") else { return };
+    let client = format!("{}-client", lab.namespace);
+    let in_client = |args: &[&str]| {
+        run("nsenter", &[&[&format!("--net=/run/netns/{client}") as &str][..], args].concat())
+            .filter(|output| output.status.success())
+    };
+    assert!(succeeds("ip", &["netns", "add", &client]));
+    let _client = Namespace(client.clone());
+    lab.inside_ns("ip", &["link", "set", &lab.outside, "netns", &client]).unwrap();
+    for (near, address4, address6) in
+        [(true, "10.9.0.1/24", "fd00:9::1/64"), (false, "10.9.0.2/24", "fd00:9::2/64")]
+    {
+        let name = if near { &lab.inside } else { &lab.outside };
+        let ip = |args: &[&str]| {
+            if near { lab.inside_ns("ip", args) } else { in_client(&[&["ip"][..], args].concat()) }
+        };
+        ip(&["address", "add", address4, "dev", name]).unwrap();
+        ip(&["address", "add", address6, "dev", name, "nodad"]).unwrap();
+        ip(&["link", "set", "lo", "up"]).unwrap();
+        ip(&["link", "set", name, "up"]).unwrap();
+    }
+    // Answers are sent by the driver; the other end of a virtual pair takes them only where it has a program too, or GRO.
+    in_client(&[env!("CARGO_BIN_EXE_spillway"), "dataplane", "attach", &lab.outside]).unwrap();
+    let set = |setting: &str| lab.inside_ns("sysctl", &["-qw", setting]).unwrap();
+    let scratch = Scratch::new("dataplane-d");
+    let rules =
+        scratch.file("rules.txt", b"syn proto tcp dst-port 8080 tcp-flags syn/syn+ack -> challenge\n");
+    set("net.ipv4.tcp_syncookies=1");
+    let refused = lab.spillway(&["attach", &lab.inside, "--rules", &rules]);
+    assert!(stderr(&refused).contains("net.ipv4.tcp_syncookies"), "{}", stderr(&refused));
+    set("net.ipv4.tcp_syncookies=2");
+    let path = format!("--net=/run/netns/{}", lab.namespace);
+    let serve = |address: &str| {
+        Server(
+            Command::new("nsenter").args([&path, "python3", "-c", TALK, "serve", address]).spawn().unwrap(),
+        )
+    };
+    let _servers = ["10.9.0.1", "fd00:9::1"].map(serve);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let mut challenged = 0;
+    for timestamps in ["2", "1", "0"] {
+        set(&format!("net.ipv4.tcp_timestamps={timestamps}"));
+        lab.attach(&["--rules", &rules]);
+        for (address, sack) in [("10.9.0.1", "1"), ("fd00:9::1", "1"), ("10.9.0.1", "0")] {
+            in_client(&["sysctl", "-qw", &format!("net.ipv4.tcp_sack={sack}")]).unwrap();
+            let said = in_client(&["python3", "-c", TALK, "ask", address, "50"]).unwrap();
+            let said = String::from_utf8(said.stdout).unwrap();
+            assert_eq!(said.trim(), "50", "{address}, timestamps {timestamps}: {}", lab.status());
+            challenged += 50;
+        }
+    }
+    let status = lab.status();
+    assert!(left(&status, "challenged") >= challenged, "{status}");
+    let _ = in_client(&[env!("CARGO_BIN_EXE_spillway"), "dataplane", "detach", &lab.outside]);
 }

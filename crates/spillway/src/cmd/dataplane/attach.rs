@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use ::rules::RuleSet;
+use ::rules::{Action, RuleSet};
 use anyhow::Context as _;
 use base::Prefix;
 use dataplane::attachment::{self, Attachment, Mode};
@@ -107,6 +107,13 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         eprintln!(
             "spillway: the driver of {} has no XDP ({reason}): the kernel's common path is used, which is slower",
             args.interface
+        );
+    }
+    let challenges = policy.rules.rules().iter().any(|rule| rule.action == Action::Challenge);
+    if challenges && !attached.host.timestamps {
+        eprintln!(
+            "spillway: connections that are opened by a cookie go without window scaling and SACK: \
+             net.ipv4.tcp_timestamps=2 keeps them for clients with timestamps"
         );
     }
     report(args, context, &policy, &attached)?;
