@@ -16,7 +16,7 @@ pub(crate) fn plane() -> Option<Plane> {
 pub(crate) fn plane_with(clock: Clock) -> Option<Plane> {
     match Plane::load_with(clock) {
         Ok(plane) => Some(plane),
-        Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
+        Err(error) if std::env::var("CI").as_deref() == Ok("true") => panic!("{error}"),
         Err(error) => {
             println!("skipped: {error}");
             None
