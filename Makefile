@@ -16,7 +16,7 @@ check: ## quick: format, types, lints
 	@$(XTASK) check
 
 test: ## everything; installs what the tests need
-	@scripts/setup build
+	@scripts/setup build kernel
 	@$(XTASK) test
 
 fuzz: ## 60 seconds on each decoder
@@ -24,9 +24,9 @@ fuzz: ## 60 seconds on each decoder
 	@$(XTASK) fuzz
 
 bench: ## figures beside the peers', in one run; see BENCH.md
-	@scripts/setup build core peers
+	@scripts/setup build kernel core peers
 	@$(XTASK) bench
 
 install: ## the release binary into ~/.cargo/bin, or CARGO_INSTALL_ROOT
-	@scripts/setup build
+	@scripts/setup build kernel
 	@cargo install --locked --path crates/spillway

@@ -5,6 +5,7 @@ mod backtest;
 mod bad_input;
 mod captures;
 mod daemon;
+mod dataplane;
 mod decode;
 mod demo;
 mod help;

@@ -6,6 +6,7 @@ pub mod backtest;
 pub mod check;
 pub mod completions;
 pub mod control;
+pub mod dataplane;
 pub mod decode;
 pub mod demo;
 pub mod explain;
@@ -45,6 +46,7 @@ commands! {
     Backtest => backtest,
     Explain => explain,
     Rules => rules,
+    Dataplane => dataplane,
     Run => run,
     Check => check,
     Init => init,

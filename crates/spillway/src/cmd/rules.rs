@@ -39,7 +39,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Reads a rule file; the first mistake is told with its place, the others are counted.
-fn read(path: &Path) -> anyhow::Result<Vec<Rule>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Rule>> {
     let name = path.display();
     let bytes =
         std::fs::read(path).map_err(|e| anyhow::Error::msg(format!("{name}: {e}; check the name")))?;

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Rates, shared by all processors: GCRA with compare-and-swap (ITU-T I.371; exact, and as cheap as a racy one). */
+#pragma once
+
+#include "maps.h"
+
+/* With the switch set, time is what user space wrote: a program can be replayed. Unset, the verifier removes the branch. */
+const volatile __u32 test_clock = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} clock SEC(".maps");
+
+static __always_inline __u64 now_ns(void)
+{
+	if (test_clock) {
+		__u32 zero = 0;
+		__u64 *now = bpf_map_lookup_elem(&clock, &zero);
+
+		return now ? *now : 0;
+	}
+	return bpf_ktime_get_ns();
+}
+
+/* Tries on a word that other processors write too; who loses them all drops. */
+#define TRIES 4
+
+/* Whether the rate of a rule lets `units` (packets or bits) pass now. The last packet of a burst may overdraw. */
+static __always_inline int admit(struct rule *rule, __u32 key, __u32 units)
+{
+	__u64 *full = bpf_map_lookup_elem(&buckets, &key);
+	__u64 now = now_ns();
+	__u64 cost = rule->interval * units >> 16;
+
+	if (!full || !rule->interval)
+		return 0;
+	for (int i = 0; i < TRIES; i++) {
+		__u64 old = *full;
+		__u64 from = old > now ? old : now;
+
+		if (from - now > rule->burst)
+			return 0;
+		if (__sync_bool_compare_and_swap(full, old, from + cost))
+			return 1;
+	}
+	return 0;
+}

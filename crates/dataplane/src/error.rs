@@ -1,0 +1,72 @@
+//! What can go wrong between here and the kernel.
+
+use std::io;
+
+/// Why the kernel does not filter as it was told. The old rules stay.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// clang was missing when this was built.
+    #[error(
+        "this binary was built without kernel programs; build it where clang and libbpf-dev are installed"
+    )]
+    NotBuilt,
+    /// The fixed programs were refused.
+    #[error("the kernel does not take the fixed programs: {0}")]
+    Fixed(String),
+    /// More rules than there is room for.
+    #[error("{rules} rules, the kernel's tables hold {most}")]
+    TooMany {
+        /// Rules given.
+        rules: usize,
+        /// Rules that fit.
+        most: usize,
+    },
+    /// A rule asks for something that the programs do not do.
+    #[error("rule {rule}: the kernel programs do not {action}; use pass, drop, rate or challenge")]
+    Action {
+        /// Its id.
+        rule: String,
+        /// What it asks for.
+        action: &'static str,
+    },
+    /// They did not become a program.
+    #[error(transparent)]
+    Compile(#[from] rules::compile::bpf::Error),
+    /// The program of the rules was refused.
+    #[error(
+        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {log}"
+    )]
+    Refused {
+        /// Its size.
+        instructions: usize,
+        /// The kernel's error.
+        cause: io::Error,
+        /// What its verifier said last.
+        log: String,
+    },
+    /// Cookies would be answered with a reset.
+    #[error(
+        "net.ipv4.tcp_syncookies is {0}: `challenge` needs 2, else the kernel does not know the cookies when they come back; `sysctl -w net.ipv4.tcp_syncookies=2`"
+    )]
+    Cookies(String),
+    /// Somebody else's program is on the interface.
+    #[error(
+        "another XDP program is attached to this interface; see `ip link`, detach it first or take another interface"
+    )]
+    Taken,
+    /// A system call failed.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The kernel's error.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) const fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::System { what, cause }
+    }
+}

@@ -1,0 +1,55 @@
+//! What answers to SYNs have to know of this host: its listeners take the connection over.
+
+use std::path::Path;
+
+use crate::error::Error;
+
+/// `struct host`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Largest TCP segment over IPv4 and IPv6.
+    pub mss: [u16; 2],
+    /// Scale of the receive window, as the kernel will choose it when the cookie comes back.
+    pub scale: u8,
+    /// Whether timestamps are sent without a secret offset: then they carry the client's options.
+    pub timestamps: bool,
+}
+
+/// A setting of the network namespace.
+fn sysctl(name: &str) -> Option<Vec<u64>> {
+    let path = Path::new("/proc/sys").join(name.replace('.', "/"));
+    let text = std::fs::read_to_string(path).ok()?;
+    text.split_whitespace().map(|number| number.parse().ok()).collect()
+}
+
+impl Host {
+    /// Looks at the settings of the kernel and at the interface.
+    pub(crate) fn look(interface: &str) -> Self {
+        let mtu = std::fs::read_to_string(Path::new("/sys/class/net").join(interface).join("mtu"));
+        let mtu = mtu.ok().and_then(|text| text.trim().parse::<u16>().ok()).unwrap_or(1500);
+        let largest = |name: &str| sysctl(name).and_then(|numbers| numbers.last().copied()).unwrap_or(0);
+        let space = largest("net.ipv4.tcp_rmem").max(largest("net.core.rmem_max"));
+        let scaling = sysctl("net.ipv4.tcp_window_scaling") != Some(vec![0]);
+        // `tcp_select_initial_window`: the smallest scale with which 16 bits reach over the buffer.
+        let scale = space.checked_ilog2().unwrap_or(0).saturating_sub(15).min(14);
+        Self {
+            mss: [mtu.saturating_sub(40), mtu.saturating_sub(60)],
+            scale: if scaling { u8::try_from(scale).unwrap_or(14) } else { 0 },
+            timestamps: sysctl("net.ipv4.tcp_timestamps") == Some(vec![2]) && scaling,
+        }
+    }
+
+    /// Refuses cookies where the kernel would not take them back.
+    pub(crate) fn check_cookies() -> Result<(), Error> {
+        match sysctl("net.ipv4.tcp_syncookies").as_deref() {
+            Some([2]) => Ok(()),
+            Some([other]) => Err(Error::Cookies(other.to_string())),
+            _ => Err(Error::Cookies("missing".into())),
+        }
+    }
+
+    pub(crate) fn octets(self) -> [u8; 8] {
+        let [m4, m6] = self.mss.map(u16::to_ne_bytes);
+        [m4[0], m4[1], m6[0], m6[1], self.scale, u8::from(self.timestamps), 0, 0]
+    }
+}

@@ -1,0 +1,19 @@
+//! Floor 3: filters in the kernel. What rules mean is said by `rules`; this brings them there and keeps them there.
+
+#![forbid(unsafe_code)]
+
+mod abi;
+pub mod attachment;
+mod error;
+mod host;
+mod lists;
+mod maps;
+mod object;
+mod plane;
+mod policy;
+
+pub use attachment::{Attached, Attachment, Mode};
+pub use error::Error;
+pub use host::Host;
+pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
+pub use policy::Policy;

@@ -1,0 +1,365 @@
+//! One data plane: the fixed programs, the maps between them, and the sets of rules and lists that take turns.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use aya::programs::Xdp;
+use rules::compile::bpf;
+use sys::bpf::Run;
+
+use crate::abi::{
+    self, COUNTER, LEAVES, LISTS, RULES_MAX, SET, SETS, SLOT_VERDICT, TALLY, number, put, word,
+};
+use crate::error::Error;
+use crate::host::Host;
+use crate::lists::{List, Tables};
+use crate::maps::Maps;
+use crate::object::object;
+use crate::policy::Policy;
+
+/// No program has been here.
+const UNREAD: u32 = bpf::record::NO_RULE - 1;
+
+/// The programs and maps of one interface, or of none.
+#[derive(Debug)]
+pub struct Plane {
+    pub(crate) entry: OwnedFd,
+    pub(crate) maps: Maps,
+    pub(crate) clock: Clock,
+}
+
+/// Where the programs take the time from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The kernel.
+    Kernel,
+    /// [`Plane::set_clock`]: rates and leases can be replayed.
+    Set,
+}
+
+/// What came of installing a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Instructions of the program.
+    pub instructions: usize,
+    /// Instructions that the kernel's verifier walked.
+    pub verified: u32,
+    /// Octets of machine code.
+    pub machine_code: u32,
+}
+
+/// What a rule has decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// The rule's id, its first 64 octets.
+    pub id: String,
+    /// Packets it decided, also below a rate.
+    pub packets: u64,
+    /// Their layer-3 octets.
+    pub bytes: u64,
+    /// Packets of these that were dropped, or would have been in a dry run.
+    pub dropped: u64,
+}
+
+/// Packets that left at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Which: `unmatched`, `dropped`, ….
+    pub place: &'static str,
+    /// Packets.
+    pub packets: u64,
+    /// Layer-3 octets; of frames that are not IP, octets of the frame.
+    pub bytes: u64,
+}
+
+/// The set in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// Rules.
+    pub rules: u32,
+    /// Entries of the lists of allowed and blocked sources and of protected destinations; `None` for the last: all are.
+    pub lists: [Option<u32>; LISTS],
+    /// Everything passes.
+    pub dry: bool,
+    /// Names the policy.
+    pub digest: [u8; 32],
+    /// Whether there is a whole set before it.
+    pub can_roll_back: bool,
+}
+
+impl Plane {
+    /// Loads the fixed programs and makes their maps.
+    ///
+    /// # Errors
+    /// When this was built without them, or the kernel refuses one.
+    pub fn load() -> Result<Self, Error> {
+        Self::load_with(Clock::Kernel)
+    }
+
+    /// Likewise, with this clock.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn load_with(clock: Clock) -> Result<Self, Error> {
+        let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
+        let set = u32::from(clock == Clock::Set);
+        let mut loader = aya::EbpfLoader::new();
+        let mut object =
+            loader.override_global("test_clock", &set, true).load(object()?).map_err(|e| fixed(&e))?;
+        let maps = Maps::of(&object)?;
+        let mut load = |name: &str| -> Result<OwnedFd, Error> {
+            let program =
+                object.program_mut(name).ok_or_else(|| Error::Fixed(format!("no program {name}")))?;
+            let program: &mut Xdp = program.try_into().map_err(|e| fixed(&e))?;
+            program.load().map_err(|e| fixed(&e))?;
+            let fd = program.fd().map_err(|e| fixed(&e))?;
+            fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
+        };
+        let plane = Self { entry: load("entry")?, maps, clock };
+        plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
+        plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
+        let mut config = plane.maps.read("config", 0)?;
+        put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        plane.maps.write("config", 0, &config)?;
+        Ok(plane)
+    }
+
+    /// Puts a policy in force: the new set is written beside the old one, then one word turns over.
+    ///
+    /// # Errors
+    /// When the kernel does not take it; then the old set stays.
+    pub fn install(&self, policy: &Policy) -> Result<Installed, Error> {
+        policy.check()?;
+        let all = policy.rules.rules();
+        let most = usize::try_from(RULES_MAX).unwrap_or(usize::MAX);
+        if all.len() > most {
+            return Err(Error::TooMany { rules: all.len(), most });
+        }
+        let mut config = self.maps.read("config", 0)?;
+        let active = number(&config, 0) % SETS;
+        let next = (active + 1) % SETS;
+        let (program, installed) = self.program(policy, next)?;
+        // From here on the set before this one is no longer whole.
+        put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        self.maps.write("config", 0, &config)?;
+        self.put_program(next, program.as_fd())?;
+        self.write_rules(policy, next)?;
+        let head = self.write_lists(policy, next)?;
+        put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
+        self.maps.write("config", 0, &config)?;
+        let first = config_empty(&config, active);
+        put(&mut config, 0, &next.to_ne_bytes());
+        put(&mut config, 4, &if first { abi::NO_SET } else { active }.to_ne_bytes());
+        self.maps.write("config", 0, &config)?;
+        Ok(installed)
+    }
+
+    /// What answers to SYNs say of this host.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn set_host(&self, host: Host) -> Result<(), Error> {
+        let mut config = self.maps.read("config", 0)?;
+        put(&mut config, abi::HOST_AT, &host.octets());
+        self.maps.write("config", 0, &config)
+    }
+
+    /// Loads the rules of a policy as a program for this set.
+    fn program(&self, policy: &Policy, set: u32) -> Result<(OwnedFd, Installed), Error> {
+        let setting = bpf::Setting {
+            record: self.maps.get("scratch")?.as_fd().as_raw_fd(),
+            programs: self.maps.get("programs")?.as_fd().as_raw_fd(),
+            next: i32::try_from(SLOT_VERDICT).unwrap_or(0),
+            base: set * RULES_MAX,
+            long_jumps: true,
+        };
+        let program = bpf::program(policy.rules.rules(), setting)?;
+        let octets: Vec<[u8; 8]> = program.iter().map(|instruction| instruction.octets()).collect();
+        let loaded = sys::bpf::load_xdp(&octets, "rules").map_err(|refused| Error::Refused {
+            instructions: program.len(),
+            cause: refused.cause,
+            log: refused.log,
+        })?;
+        let info = sys::bpf::info(loaded.as_fd()).map_err(Error::system("asking for a program"))?;
+        let installed =
+            Installed { instructions: program.len(), verified: info.verified, machine_code: info.jited };
+        Ok((loaded, installed))
+    }
+
+    fn write_rules(&self, policy: &Policy, set: u32) -> Result<(), Error> {
+        let base = set * RULES_MAX;
+        let all = policy.rules.rules();
+        let keys: Vec<u8> = (base..).take(all.len()).flat_map(u32::to_ne_bytes).collect();
+        let names = all.iter().flat_map(|rule| {
+            let mut name = [0; abi::NAME];
+            put(&mut name, 0, rule.id.as_bytes().get(..abi::NAME).unwrap_or(rule.id.as_bytes()));
+            name
+        });
+        let counters = self.maps.get("counters")?;
+        let now = match self.clock {
+            Clock::Kernel => sys::clock::monotonic(),
+            Clock::Set => word(&self.maps.read("clock", 0)?, 0),
+        };
+        let values = [
+            ("rules", all.iter().flat_map(|rule| abi::rule(rule, now)).collect::<Vec<u8>>()),
+            ("names", names.collect()),
+            ("counters", vec![0; counters.value_size() * all.len()]),
+            ("buckets", vec![0; 8 * all.len()]),
+        ];
+        for (map, values) in values {
+            self.maps.get(map)?.set_all(&keys, &values).map_err(Error::system("writing rules"))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the lists; gives `struct set`.
+    fn write_lists(&self, policy: &Policy, set: u32) -> Result<[u8; SET], Error> {
+        let mut head = [0; SET];
+        let mut flags = abi::SET_RULES * u32::from(!policy.rules.rules().is_empty());
+        if policy.rules.rules().iter().any(|rule| rule.matches.payload.is_some()) {
+            flags |= abi::SET_PAYLOAD;
+        }
+        if policy.dry {
+            flags |= abi::SET_DRY;
+        }
+        let tables = Tables {
+            bits4: self.maps.get("bits4")?,
+            bits6: self.maps.get("bits6")?,
+            tables4: self.maps.get("tables4")?,
+            tables6: self.maps.get("tables6")?,
+        };
+        let lists = [Some(&policy.allow), Some(&policy.block), policy.protect.as_ref()];
+        for ((kind, prefixes), flag) in (0u32..).zip(lists).zip(abi::SET_LISTS) {
+            let list = List::of(prefixes.map_or(&[], Vec::as_slice));
+            // No destination protected is something else than all of them.
+            if prefixes.is_some_and(|p| !p.is_empty() || kind == PROTECT) {
+                flags |= flag;
+            }
+            let count = u32::try_from(LISTS).unwrap_or(0);
+            list.write(set * count + kind, &tables)?;
+            put(&mut head, 8 + usize::try_from(kind).unwrap_or(0) * abi::LIST, &list.head());
+        }
+        let rules = u32::try_from(policy.rules.rules().len()).unwrap_or(u32::MAX);
+        put(&mut head, 0, &flags.to_ne_bytes());
+        put(&mut head, 4, &rules.to_ne_bytes());
+        put(&mut head, SET - 32, &policy.digest);
+        Ok(head)
+    }
+
+    /// Puts the set before this one in force again; whether there was one.
+    ///
+    /// # Errors
+    /// When a map cannot be read or written.
+    pub fn roll_back(&self) -> Result<bool, Error> {
+        let mut config = self.maps.read("config", 0)?;
+        let previous = number(&config, 4);
+        if previous >= SETS {
+            return Ok(false);
+        }
+        put(&mut config, 0, &previous.to_ne_bytes());
+        put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        self.maps.write("config", 0, &config)?;
+        Ok(true)
+    }
+
+    /// What is in force.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn in_force(&self) -> Result<InForce, Error> {
+        let config = self.maps.read("config", 0)?;
+        let at = abi::SETS_AT + usize::try_from(number(&config, 0) % SETS).unwrap_or(0) * SET;
+        let set = config.get(at..at + SET).unwrap_or(&[]);
+        let flags = number(set, 0);
+        let entries = |kind: usize| number(set, 8 + kind * abi::LIST + 36);
+        let protects = flags & abi::SET_LISTS[2] != 0;
+        Ok(InForce {
+            rules: number(set, 4),
+            lists: [Some(entries(0)), Some(entries(1)), protects.then(|| entries(2))],
+            dry: flags & abi::SET_DRY != 0,
+            digest: set.get(SET - 32..).and_then(|d| d.try_into().ok()).unwrap_or_default(),
+            can_roll_back: number(&config, 4) < SETS,
+        })
+    }
+
+    /// What the rules of the set in force have decided, in deciding order.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn counts(&self) -> Result<Vec<Counts>, Error> {
+        let active = number(&self.maps.read("config", 0)?, 0) % SETS;
+        let rules = usize::try_from(self.in_force()?.rules).unwrap_or(0);
+        (active * RULES_MAX..).take(rules).map(|place| self.count(place)).collect()
+    }
+
+    fn count(&self, place: u32) -> Result<Counts, Error> {
+        let name = self.maps.read("names", place)?;
+        let name = name.split(|octet| *octet == 0).next().unwrap_or(&[]);
+        let value = self.maps.read("counters", place)?;
+        let sum = |at: usize| value.chunks(COUNTER).map(|one| word(one, at)).sum();
+        let id = String::from_utf8_lossy(name).into_owned();
+        Ok(Counts { id, packets: sum(0), bytes: sum(8), dropped: sum(16) })
+    }
+
+    /// Where packets left.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn leaves(&self) -> Result<Vec<Tally>, Error> {
+        let tallies = (0u32..).zip(LEAVES).map(|(key, place)| {
+            let value = self.maps.read("leaves", key)?;
+            let sum = |at: usize| value.chunks(TALLY).map(|one| word(one, at)).sum();
+            Ok(Tally { place, packets: sum(0), bytes: sum(8) })
+        });
+        tallies.collect()
+    }
+
+    /// Runs the programs on a frame, so many times, without an interface.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn test_run(&self, frame: &[u8], repeat: u32) -> io::Result<Run> {
+        sys::bpf::test_run(self.entry.as_fd(), frame, repeat)
+    }
+
+    /// Runs the programs on a frame and tells which rule of the set in force decided, by its place in deciding order.
+    /// For tests and questions; packets that arrive meanwhile can disturb the answer.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn trace(&self, frame: &[u8]) -> Result<(u32, Option<usize>), Error> {
+        let size = bpf::record::SIZE;
+        let at = usize::try_from(bpf::record::RULE.offset).unwrap_or(0);
+        let mut unread = vec![0; self.maps.get("scratch")?.value_size()];
+        for one in unread.chunks_mut(size) {
+            put(one, at, &UNREAD.to_ne_bytes());
+        }
+        self.maps.write("scratch", 0, &unread)?;
+        let run = self.test_run(frame, 1).map_err(Error::system("a test run"))?;
+        let records = self.maps.read("scratch", 0)?;
+        let found = records.chunks(size).map(|one| number(one, at)).find(|rule| *rule != UNREAD);
+        let rule = found.filter(|rule| *rule != bpf::record::NO_RULE).map(|rule| rule % RULES_MAX);
+        Ok((run.returned, rule.and_then(|rule| usize::try_from(rule).ok())))
+    }
+
+    /// Sets the clock of a plane that was loaded with [`Clock::Set`].
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn set_clock(&self, nanoseconds: u64) -> Result<(), Error> {
+        self.maps.write("clock", 0, &nanoseconds.to_ne_bytes())
+    }
+
+    fn put_program(&self, slot: u32, program: BorrowedFd<'_>) -> Result<(), Error> {
+        self.maps.write("programs", slot, &program.as_raw_fd().to_ne_bytes())
+    }
+}
+
+/// The list of protected destinations among the lists.
+const PROTECT: u32 = 2;
+
+/// Whether this set has never been written.
+fn config_empty(config: &[u8], set: u32) -> bool {
+    let at = abi::SETS_AT + usize::try_from(set).unwrap_or(0) * SET;
+    config.get(at..at + SET).is_none_or(|set| set.iter().all(|octet| *octet == 0))
+}

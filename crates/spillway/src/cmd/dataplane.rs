@@ -1,0 +1,54 @@
+//! `spillway dataplane attach|status|rollback|detach`.
+
+mod attach;
+mod detach;
+mod lists;
+mod rollback;
+mod status;
+
+use crate::cli::Context;
+
+/// Filter packets in the kernel, on an interface of this machine; works without the daemon, and stays when this ends
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Everything is pinned under /sys/fs/bpf/spillway/INTERFACE/; bpftool can look and measure there.
+
+Examples:
+  spillway dataplane attach eth0 --rules rules.txt --block bad.txt
+  spillway dataplane status eth0
+  spillway dataplane rollback eth0
+  spillway dataplane detach eth0")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Attach(attach::Args),
+    Status(status::Args),
+    Rollback(rollback::Args),
+    Detach(detach::Args),
+}
+
+/// Does it.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    match args.command {
+        Command::Attach(args) => attach::run(&args, context),
+        Command::Status(args) => status::run(&args, context),
+        Command::Rollback(args) => rollback::run(&args),
+        Command::Detach(args) => detach::run(&args),
+    }
+}
+
+/// A name that can be an interface and a folder.
+fn check_name(interface: &str) -> anyhow::Result<()> {
+    let odd =
+        interface.is_empty() || interface.len() > 15 || interface.contains('/') || interface.starts_with('.');
+    if odd {
+        return Err(crate::error::usage(format!(
+            "`{interface}` is not the name of an interface; see `ip link`"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! `spillway dataplane attach INTERFACE`.
+
+use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use ::rules::{Action, RuleSet};
+use anyhow::Context as _;
+use base::Prefix;
+use dataplane::attachment::{self, Attachment, Mode};
+use dataplane::{Attached, Policy};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::cli::Context;
+use crate::output::{self, Format};
+
+/// Seconds in which a person has to say that all is well.
+const CONFIRM_SECONDS: u16 = 30;
+
+/// Put rules and lists in force on an interface; where programs are there already, replace what is in force at once
+///
+/// Allowed sources beat blocked ones, blocked ones beat rules. Without any rule or list everything is counted and passes.
+/// Rules without an end hold until `detach`. On a terminal it asks whether all is well, and goes back after 30 seconds
+/// without an answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  spillway dataplane attach eth0
+  spillway dataplane attach eth0 --rules rules.txt --allow friends.txt --block bad.txt
+  spillway dataplane attach eth0 --rules rules.txt --protect 192.0.2.0/24 --dry-run")]
+pub(super) struct Args {
+    /// The interface on which packets arrive
+    interface: String,
+    /// Rules, one a line
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Sources that always pass, one prefix a line
+    #[arg(long, value_name = "FILE")]
+    allow: Option<PathBuf>,
+    /// Sources that are dropped, one prefix a line
+    #[arg(long, value_name = "FILE")]
+    block: Option<PathBuf>,
+    /// Destinations to which all this applies [default: all]
+    #[arg(long, value_name = "PREFIX")]
+    protect: Vec<Prefix>,
+    /// Count what would be dropped, and let everything pass
+    #[arg(long)]
+    dry_run: bool,
+    /// Where the programs run: in the driver, or in the kernel's common path, which is slower [default: in the driver
+    /// where it can]
+    #[arg(long, value_enum, value_name = "MODE")]
+    mode: Option<Where>,
+    /// Do not ask, and do not go back
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Where {
+    /// In the driver
+    Native,
+    /// In the kernel's common path
+    Generic,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    interface: &'a str,
+    mode: Option<&'static str>,
+    already_attached: bool,
+    programs_upgraded: bool,
+    rules: usize,
+    allow: usize,
+    block: usize,
+    dry_run: bool,
+    digest: String,
+    instructions: usize,
+    verified_instructions: u32,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    super::check_name(&args.interface)?;
+    let policy = policy(args)?;
+    let modes: &[Mode] = match args.mode {
+        None => &[Mode::Native, Mode::Generic],
+        Some(Where::Native) => &[Mode::Native],
+        Some(Where::Generic) => &[Mode::Generic],
+    };
+    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !args.yes;
+    if attachment::mount()? {
+        eprintln!(
+            "spillway: mounted the BPF file system on /sys/fs/bpf; under `ip netns exec` it ends with the command, \
+             and so do the filters: use `nsenter --net=…` there"
+        );
+    }
+    if asks {
+        eprintln!(
+            "spillway: attaching to {}; the driver may reset its queues and lose packets for a moment",
+            args.interface
+        );
+    }
+    let attached =
+        Attachment::attach(&args.interface, &policy, modes).with_context(|| args.interface.clone())?;
+    if let Some(reason) = &attached.no_native {
+        eprintln!(
+            "spillway: the driver of {} has no XDP ({reason}): the kernel's common path is used, which is slower",
+            args.interface
+        );
+    }
+    let challenges = policy.rules.rules().iter().any(|rule| rule.action == Action::Challenge);
+    if challenges && !attached.host.timestamps {
+        eprintln!(
+            "spillway: connections that are opened by a cookie go without window scaling and SACK: \
+             net.ipv4.tcp_timestamps=2 keeps them for clients with timestamps"
+        );
+    }
+    report(args, context, &policy, &attached)?;
+    if asks && !confirmed()? {
+        let back = match attached.mode {
+            Some(_) => attachment::detach(&args.interface)?,
+            None => Attachment::open(&args.interface)?.map_or(Ok(false), |a| a.plane().roll_back())?,
+        };
+        anyhow::bail!(if back {
+            "not confirmed: what was before is in force again; use --yes where nobody can answer"
+        } else {
+            "not confirmed, and there is nothing to go back to; see `spillway dataplane status`"
+        });
+    }
+    Ok(())
+}
+
+fn policy(args: &Args) -> anyhow::Result<Policy> {
+    let mut digest = Sha256::new();
+    let mut rules = RuleSet::default();
+    if let Some(path) = &args.rules {
+        rules = RuleSet::new(crate::cmd::rules::read(path)?);
+        rules.rules().iter().for_each(|rule| digest.update(format!("{rule}\n")));
+    }
+    let mut list = |path: &Option<PathBuf>, name: &str| -> anyhow::Result<Vec<Prefix>> {
+        let Some(path) = path else { return Ok(Vec::new()) };
+        let (prefixes, bytes) = super::lists::read(path)?;
+        digest.update(name);
+        digest.update(bytes);
+        Ok(prefixes)
+    };
+    let (allow, block) = (list(&args.allow, "allow")?, list(&args.block, "block")?);
+    args.protect.iter().for_each(|prefix| digest.update(prefix.to_string()));
+    let protect = (!args.protect.is_empty()).then(|| args.protect.clone());
+    Ok(Policy { rules, allow, block, protect, dry: args.dry_run, digest: digest.finalize().into() })
+}
+
+fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) -> anyhow::Result<()> {
+    let report = Report {
+        interface: &args.interface,
+        mode: attached.mode.map(Mode::as_str),
+        already_attached: attached.mode.is_none(),
+        programs_upgraded: attached.upgraded,
+        rules: policy.rules.rules().len(),
+        allow: policy.allow.len(),
+        block: policy.block.len(),
+        dry_run: policy.dry,
+        digest: super::status::hex(&policy.digest),
+        instructions: attached.installed.instructions,
+        verified_instructions: attached.installed.verified,
+    };
+    let mut out = output::stdout();
+    match context.format(Format::Text) {
+        Format::Json => output::document(&mut out, &report)?,
+        Format::Jsonl => output::line(&mut out, &report)?,
+        Format::Text => {
+            let how = match (report.mode, report.programs_upgraded) {
+                (Some(mode), _) => format!("attached, {mode}"),
+                (None, true) => "programs and rules replaced".into(),
+                (None, false) => "rules replaced".into(),
+            };
+            let dry = if report.dry_run { ", dry run: everything passes" } else { "" };
+            writeln!(
+                out,
+                "{}: {how}; {} rules, {} allowed, {} blocked{dry}",
+                args.interface, report.rules, report.allow, report.block
+            )?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Asks on the terminal.
+fn confirmed() -> anyhow::Result<bool> {
+    eprint!("spillway: is all well? Type yes within {CONFIRM_SECONDS} seconds: ");
+    let stdin = std::io::stdin();
+    let mut polled = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut polled, PollTimeout::from(CONFIRM_SECONDS * 1000))? == 0 {
+        eprintln!();
+        return Ok(false);
+    }
+    let mut line = String::new();
+    stdin.read_line(&mut line)?;
+    Ok(matches!(line.trim(), "yes" | "y"))
+}
