@@ -209,6 +209,7 @@ pub(super) mod tests {
         };
         Sample {
             at: DAY,
+            last: DAY,
             headers,
             class: Class::TCP_SYN,
             detail: Detail::Packet,
