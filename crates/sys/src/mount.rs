@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// `BPF_FS_MAGIC`.
-const MAGIC: i64 = 0xcafe_4a11;
+const MAGIC: libc::__fsword_t = 0xcafe_4a11;
 
 /// Whether the BPF file system is mounted there.
 ///
@@ -22,7 +22,7 @@ pub fn is_bpf(folder: &Path) -> io::Result<bool> {
         }
         out.assume_init()
     };
-    Ok(i64::try_from(out.f_type).is_ok_and(|kind| kind == MAGIC))
+    Ok(out.f_type == MAGIC)
 }
 
 /// Mounts it there.

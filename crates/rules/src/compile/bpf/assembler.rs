@@ -165,7 +165,7 @@ impl Assembler {
         self.plain(0, 0, 0, 0, 0);
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the two halves")]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
     fn wide(&mut self, dst: Register, src: Register, value: u64) {
         self.plain(0x18, dst, src, 0, value as i32);
         self.plain(0, 0, 0, 0, (value >> 32) as i32);

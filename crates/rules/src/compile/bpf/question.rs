@@ -126,7 +126,9 @@ impl<'r> Question<'r> {
                 numbers(&m.window, limits::PORT),
             ],
             port: numbers(&m.port, limits::PORT),
-            has: has::PORTS * u32::from(ports) | has::TCP * u32::from(tcp) | has::ICMP * u32::from(icmp),
+            has: (has::PORTS * u32::from(ports))
+                | (has::TCP * u32::from(tcp))
+                | (has::ICMP * u32::from(icmp)),
             fragment: m.fragment.map(fragments),
             flags: m.tcp_flags.as_deref(),
             payload: m.payload.as_ref(),
