@@ -2,10 +2,10 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help demo check test fuzz bench install
+.PHONY: help demo check test fuzz bench bench-dataplane install
 
 help: ## these lines
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
 demo: ## an attack on loopback, detected and filtered, told as it happens (DEMO_SEED=7, DEMO_ONCE=1)
 	@scripts/setup build
@@ -26,6 +26,10 @@ fuzz: ## 60 seconds on each decoder
 bench: ## figures beside the peers', in one run; see BENCH.md
 	@scripts/setup build kernel core peers
 	@$(XTASK) bench
+
+bench-dataplane: ## what a packet costs in the kernel, beside the peers, in one run (root)
+	@scripts/setup build kernel core peers
+	@$(XTASK) bench dataplane
 
 install: ## the release binary into ~/.cargo/bin, or CARGO_INSTALL_ROOT
 	@scripts/setup build kernel

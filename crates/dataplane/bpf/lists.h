@@ -11,7 +11,14 @@ static __noinline int probe4(__u32 index, __u32 addr, __u64 lengths)
 
 	if (!table)
 		return 0;
-	for (__u32 i = 0; i <= 32; i++) {
+	/* Most lists are of addresses. */
+	if (lengths >> 32 & 1) {
+		struct key4 key = { .addr = addr, .length = 32 };
+
+		if (bpf_map_lookup_elem(table, &key))
+			return 1;
+	}
+	for (__u32 i = 1; i <= 32; i++) {
 		struct key4 key = { .length = 32 - i };
 
 		if (!(lengths >> key.length & 1))

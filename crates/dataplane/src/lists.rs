@@ -4,13 +4,16 @@ use base::Prefix;
 use base::prefix::wide;
 use sys::bpf::Map;
 
-use crate::abi::{self, put};
+use crate::abi::{self, number, put};
 use crate::error::Error;
 
 /// Words of 64 bits of one list.
 pub(crate) const WORDS: u32 = 262_144;
 /// IPv6: bits of an address of which each listed prefix has at least so many.
 const FRONTS: [u8; 2] = [48, 32];
+
+/// Where `struct list` has the number of its entries.
+pub(crate) const ENTRIES_AT: usize = 36;
 
 /// One list, ready for the kernel.
 #[derive(Debug)]
@@ -99,7 +102,7 @@ impl List {
             put(&mut out, at, &word.to_ne_bytes());
         }
         put(&mut out, 32, &u32::from(self.front6).to_ne_bytes());
-        put(&mut out, 36, &u32::try_from(self.entries()).unwrap_or(u32::MAX).to_ne_bytes());
+        put(&mut out, ENTRIES_AT, &u32::try_from(self.entries()).unwrap_or(u32::MAX).to_ne_bytes());
         out
     }
 
@@ -107,8 +110,8 @@ impl List {
         self.keys4.len() / abi::KEY4 + self.keys6.len() / abi::KEY6
     }
 
-    /// Writes it into its places of the maps; no program looks there meanwhile.
-    pub(crate) fn write(&self, index: u32, maps: &Tables<'_>) -> Result<(), Error> {
+    /// Writes it into its places of the maps; no program looks there meanwhile. `was`: the list that stood there.
+    pub(crate) fn write(&self, index: u32, was: &[u8], maps: &Tables<'_>) -> Result<(), Error> {
         for (bits, map) in [(&self.bits4, maps.bits4), (&self.bits6, maps.bits6)] {
             if !bits.is_empty() {
                 let keys: Vec<u8> = (index * WORDS..).take(bits.len()).flat_map(u32::to_ne_bytes).collect();
@@ -120,6 +123,10 @@ impl List {
             [(&self.keys4, abi::KEY4, maps.tables4), (&self.keys6, abi::KEY6, maps.tables6)]
         {
             let entries = keys.len() / size;
+            // To change an array of maps takes the kernel a dozen milliseconds; nobody looks for an empty list.
+            if entries == 0 && number(was, ENTRIES_AT) == 0 {
+                continue;
+            }
             let room = u32::try_from(entries.max(1)).unwrap_or(u32::MAX);
             let table = Map::hash(u32::try_from(size).unwrap_or(0), 4, room);
             let table = table.map_err(Error::system("making a table for a list"))?;

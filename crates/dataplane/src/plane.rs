@@ -12,7 +12,7 @@ use crate::abi::{
 };
 use crate::error::Error;
 use crate::host::Host;
-use crate::lists::{List, Tables};
+use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
 use crate::object::object;
 use crate::policy::Policy;
@@ -144,7 +144,7 @@ impl Plane {
         self.maps.write("config", 0, &config)?;
         self.put_program(next, program.as_fd())?;
         self.write_rules(policy, next)?;
-        let head = self.write_lists(policy, next)?;
+        let head = self.write_lists(policy, next, &config)?;
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
         let first = config_empty(&config, active);
@@ -213,8 +213,9 @@ impl Plane {
     }
 
     /// Writes the lists; gives `struct set`.
-    fn write_lists(&self, policy: &Policy, set: u32) -> Result<[u8; SET], Error> {
+    fn write_lists(&self, policy: &Policy, set: u32, config: &[u8]) -> Result<[u8; SET], Error> {
         let mut head = [0; SET];
+        let was = abi::SETS_AT + usize::try_from(set).unwrap_or(0) * SET + 8;
         let mut flags = abi::SET_RULES * u32::from(!policy.rules.rules().is_empty());
         if policy.rules.rules().iter().any(|rule| rule.matches.payload.is_some()) {
             flags |= abi::SET_PAYLOAD;
@@ -236,8 +237,10 @@ impl Plane {
                 flags |= flag;
             }
             let count = u32::try_from(LISTS).unwrap_or(0);
-            list.write(set * count + kind, &tables)?;
-            put(&mut head, 8 + usize::try_from(kind).unwrap_or(0) * abi::LIST, &list.head());
+            let at = usize::try_from(kind).unwrap_or(0) * abi::LIST;
+            let was = config.get(was + at..was + at + abi::LIST).unwrap_or(&[]);
+            list.write(set * count + kind, was, &tables)?;
+            put(&mut head, 8 + at, &list.head());
         }
         let rules = u32::try_from(policy.rules.rules().len()).unwrap_or(u32::MAX);
         put(&mut head, 0, &flags.to_ne_bytes());
@@ -271,7 +274,7 @@ impl Plane {
         let at = abi::SETS_AT + usize::try_from(number(&config, 0) % SETS).unwrap_or(0) * SET;
         let set = config.get(at..at + SET).unwrap_or(&[]);
         let flags = number(set, 0);
-        let entries = |kind: usize| number(set, 8 + kind * abi::LIST + 36);
+        let entries = |kind: usize| number(set, 8 + kind * abi::LIST + ENTRIES_AT);
         let protects = flags & abi::SET_LISTS[2] != 0;
         Ok(InForce {
             rules: number(set, 4),
@@ -312,6 +315,11 @@ impl Plane {
             Ok(Tally { place, packets: sum(0), bytes: sum(8) })
         });
         tallies.collect()
+    }
+
+    /// The entry program.
+    pub fn entry(&self) -> BorrowedFd<'_> {
+        self.entry.as_fd()
     }
 
     /// Runs the programs on a frame, so many times, without an interface.

@@ -150,6 +150,25 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> io::Resul
     Ok(Run { returned: attributes.read(4), nanoseconds: attributes.read(36) })
 }
 
+/// Runs a program on so many copies of a frame and lets those that it passes into the network stack, as if they had come
+/// to the loopback interface (Linux 5.18).
+///
+/// # Errors
+/// What the kernel says.
+pub fn live_frames(program: BorrowedFd<'_>, frame: &[u8], count: u32) -> io::Result<()> {
+    const LIVE_FRAMES: u32 = 1 << 1;
+    const AT_ONCE: u32 = 64;
+    let size = u32::try_from(frame.len()).map_err(io::Error::other)?;
+    let mut attributes = Attributes::new()
+        .descriptor(0, program)
+        .number(8, size)
+        .pointer(16, frame.as_ptr())
+        .number(32, count)
+        .number(64, LIVE_FRAMES)
+        .number(72, AT_ONCE);
+    attributes.call(PROG_TEST_RUN).map(|_| ())
+}
+
 /// What the kernel knows of a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Info {

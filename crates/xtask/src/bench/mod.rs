@@ -9,7 +9,7 @@ use ::peers::{machine, sheet};
 
 use crate::run::{Outcome, command, finish, output, root};
 
-/// `bench [decode|replay|peers]… [--write]`; all of them without a name.
+/// `bench [decode|replay|peers|dataplane]… [--write]`; all of them without a name.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let write = args.iter().any(|arg| arg == "--write");
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
@@ -27,14 +27,15 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         }
     }
     match names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != *name)) {
-        Some(unknown) => Err(format!("no bench '{unknown}'; there are decode, replay and peers")),
+        Some(unknown) => Err(format!("no bench '{unknown}'; there are decode, replay, peers and dataplane")),
         None => Ok(()),
     }
 }
 
 type Bench = fn() -> Outcome<String>;
 
-const BENCHES: &[(&str, Bench)] = &[("decode", decode), ("replay", replay::run), ("peers", peers::run)];
+const BENCHES: &[(&str, Bench)] =
+    &[("decode", decode), ("replay", replay::run), ("peers", peers::run), ("dataplane", dataplane)];
 
 /// The divan benches: nanoseconds per record, with the allocations counted beside them.
 fn decode() -> Outcome<String> {
@@ -43,6 +44,14 @@ fn decode() -> Outcome<String> {
         &["bench", "--quiet", "--locked", "--package", "benches", "--bench", "decode"],
     ))?;
     Ok(format!("```\n{}\n```\n", text.trim_end()))
+}
+
+/// The kernel programs beside those that one would use instead; as root.
+fn dataplane() -> Outcome<String> {
+    output(&mut command(
+        "cargo",
+        &["run", "--quiet", "--release", "--locked", "--package", "benches", "--bin", "dataplane"],
+    ))
 }
 
 /// Release builds of what the benches start.

@@ -49,7 +49,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("fuzz", &["wire", "rules", "telemetry", "spillway"]),
     ("peers", &[]),
     ("evaluation", &["wire", "rules", "telemetry", "engine", "sim", "spillway", "peers"]),
-    ("benches", &["wire", "rules", "telemetry", "detect", "engine", "sim", "spillway"]),
+    ("benches", &["wire", "rules", "telemetry", "detect", "engine", "sim", "sys", "dataplane", "spillway"]),
 ];
 
 /// Crates which are `no_std`: there a clock, a file, a thread or a std `HashMap` does not compile.

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Gives a program another packet each run: writes the next of 4096 headers into the frame and goes on to slot 0. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#define FRAMES 4096
+#define LENGTH 74
+
+struct header {
+	__u64 words[8]; /* the first 64 octets of a frame */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FRAMES);
+	__type(key, __u32);
+	__type(value, struct header);
+} headers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} next SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} slot SEC(".maps");
+
+SEC("xdp")
+int driver(struct xdp_md *ctx)
+{
+	__u32 zero = 0, key, *at = bpf_map_lookup_elem(&next, &zero);
+	struct header *header;
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (!at)
+		return XDP_ABORTED;
+	key = (*at)++ & (FRAMES - 1);
+	header = bpf_map_lookup_elem(&headers, &key);
+	if (!header)
+		return XDP_ABORTED;
+	/* An answer has changed the frame's length. */
+	if (data + LENGTH > end) {
+		if (bpf_xdp_adjust_tail(ctx, LENGTH - (int)(end - data)))
+			return XDP_ABORTED;
+		data = (void *)(long)ctx->data;
+		end = (void *)(long)ctx->data_end;
+	}
+	if (data + sizeof(*header) > end)
+		return XDP_ABORTED;
+	__builtin_memcpy(data, header, sizeof(*header));
+	bpf_tail_call(ctx, &slot, 0);
+	return XDP_ABORTED;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
