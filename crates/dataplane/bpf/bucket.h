@@ -25,6 +25,12 @@ static __always_inline __u64 now_ns(void)
 	return bpf_ktime_get_ns();
 }
 
+/* To some milliseconds, at half the price (Linux 5.11). */
+static __always_inline __u64 coarse_ns(void)
+{
+	return test_clock ? now_ns() : bpf_ktime_get_coarse_ns();
+}
+
 /* Tries on a word that other processors write too; who loses them all drops. */
 #define TRIES 4
 

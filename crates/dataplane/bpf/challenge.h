@@ -62,12 +62,20 @@ static __noinline int read_offer(__u8 *header, __u32 length, struct offer *offer
 	return 0;
 }
 
-static __always_inline __u16 fold(__u32 sum)
+static __always_inline __u16 fold(__u64 sum)
 {
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
 }
+
+/* Sum of so many words of 32 bits, to be folded (RFC 1071). */
+#define ADD_WORDS(sum, from, count)                                                                                    \
+	do {                                                                                                           \
+		_Pragma("unroll") for (int word = 0; word < (count); word++) (sum) += ((__u32 *)(from))[word];         \
+	} while (0)
 
 /* The listener of a SYN, and its cookie; negative where there is none or the kernel will not. */
 static __always_inline __s64 cookie_of(struct xdp_md *ctx, struct packet *p, void *ip, __u32 ip_length, __u8 *tcp,
@@ -103,7 +111,7 @@ static __always_inline __s64 cookie_of(struct xdp_md *ctx, struct packet *p, voi
 	return cookie;
 }
 
-/* Writes the answer to a SYN into `out`; how long it is. */
+/* Writes the answer to a SYN into `out`, of which all is 0; how long it is. */
 static __always_inline __u32 write_answer(__u8 *out, struct tcphdr *syn, struct offer *offer, __u32 cookie, __u16 mss,
 					  struct host *host)
 {
@@ -121,7 +129,7 @@ static __always_inline __u32 write_answer(__u8 *out, struct tcphdr *syn, struct 
 	out[23] = mss & 0xff;
 	/* Without timestamps of both sides the cookie has no room for anything else. */
 	if (offer->has_timestamp && host->timestamps) {
-		__u32 now = now_ns() / 1000000;
+		__u32 now = coarse_ns() / 1000000;
 		__u32 sent = (now & ~0x3f) | offer->scale | (offer->sack ? 0x10 : 0);
 
 		/* Never ahead of the clock: what the kernel sends next would look old to the client. */
@@ -148,88 +156,114 @@ static __always_inline __u32 write_answer(__u8 *out, struct tcphdr *syn, struct 
 	return length;
 }
 
+/* Octets of TCP header that an answer has at most. */
+#define ANSWER_MAX 40
+
+/* The answer's IP header turns round what came; both are written where the TCP header follows. */
+static __always_inline void turn_v4(struct iphdr *ip, struct packet *p, __u32 length, __u64 *pseudo)
+{
+	__u64 sum = 0;
+
+	*(__u8 *)ip = 0x45;
+	ip->saddr = bpf_htonl(p->dst_low);
+	ip->daddr = bpf_htonl(p->src_low);
+	ip->tot_len = bpf_htons(20 + length);
+	ip->frag_off = bpf_htons(0x4000);
+	ip->ttl = 64;
+	ip->protocol = IPPROTO_TCP;
+	ADD_WORDS(sum, ip, 5);
+	ip->check = fold(sum);
+	*pseudo = (__u64)ip->saddr + ip->daddr;
+}
+
+static __always_inline void turn_v6(struct ipv6hdr *ip, struct packet *p, __u32 length, __u64 *pseudo)
+{
+	__u64 *words = (void *)&ip->saddr;
+
+	*(__u8 *)ip = 0x60;
+	ip->payload_len = bpf_htons(length);
+	ip->nexthdr = IPPROTO_TCP;
+	ip->hop_limit = 64;
+	words[0] = bpf_cpu_to_be64(p->dst_high);
+	words[1] = bpf_cpu_to_be64(p->dst_low);
+	words[2] = bpf_cpu_to_be64(p->src_high);
+	words[3] = bpf_cpu_to_be64(p->src_low);
+	ADD_WORDS(*pseudo, words, 8);
+}
+
 /* Answers a SYN; 0 where there is nothing to answer with. */
 static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, struct host *host)
 {
-	__u8 tcp[TCP_HEADER_MAX] = {}, out[40] = {}, ip[40] = {}, ether[12], turned[12];
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u8 tcp[TCP_HEADER_MAX] = {};
+	/* Both headers of the question, then of the answer; IPv4 begins at 20. */
+	__u8 out[40 + ANSWER_MAX] __attribute__((aligned(8))) = {};
 	struct offer offer = { .scale = 15 };
-	__u32 ip_length = p->l4 - p->l3, tcp_length, length, sum;
-	__u32 l3 = p->l3, l4 = p->l4;
+	__u32 l3 = p->l3, l4 = p->l4 & 0x3ff, front = p->family == 4 ? 20 : 40;
+	__u32 tcp_length, length;
+	__u8 *header = data + l4, *ether, source[6];
+	__u64 sum = 0;
 	__s64 cookie;
-	__s64 total;
 
-	if (bpf_xdp_load_bytes(ctx, l4, tcp, 20))
+	/* IP options and extension headers are left to the kernel. */
+	if (l4 - l3 != front || (void *)(header + 20) > end || data + 14 > end)
 		return 0;
-	tcp_length = (tcp[12] >> 4) * 4;
+	tcp_length = (header[12] >> 4) * 4;
 	if (tcp_length < 20 || tcp_length > TCP_HEADER_MAX)
 		return 0;
 	if (bpf_xdp_load_bytes(ctx, l4, tcp, tcp_length))
 		return 0;
-	/* IP options and extension headers are left to the kernel. */
-	if (p->family == 4 ? ip_length != 20 : ip_length != 40)
-		return 0;
 	if (p->family == 4) {
-		if (bpf_xdp_load_bytes(ctx, l3, ip, 20))
-			return 0;
-	} else if (bpf_xdp_load_bytes(ctx, l3, ip, 40)) {
-		return 0;
-	}
-	if (p->family == 4)
+		struct iphdr *ip = (void *)(out + 20);
+
+		ip->version = 4;
+		ip->ihl = 5;
+		ip->saddr = bpf_htonl(p->src_low);
+		ip->daddr = bpf_htonl(p->dst_low);
 		cookie = cookie_of(ctx, p, ip, 20, tcp, tcp_length);
-	else
+	} else {
+		struct ipv6hdr *ip = (void *)out;
+		__u64 *words = (void *)&ip->saddr;
+
+		ip->version = 6;
+		words[0] = bpf_cpu_to_be64(p->src_high);
+		words[1] = bpf_cpu_to_be64(p->src_low);
+		words[2] = bpf_cpu_to_be64(p->dst_high);
+		words[3] = bpf_cpu_to_be64(p->dst_low);
 		cookie = cookie_of(ctx, p, ip, 40, tcp, tcp_length);
+	}
 	if (cookie < 0)
 		return 0;
-	read_offer(tcp, tcp_length, &offer);
-	length = write_answer(out, (void *)tcp, &offer, (__u32)cookie, p->family == 4 ? host->mss4 : host->mss6, host);
-
-	if (p->family == 4) {
-		struct iphdr *v4 = (void *)ip;
-		__be32 addr = v4->saddr;
-
-		v4->saddr = v4->daddr;
-		v4->daddr = addr;
-		v4->tot_len = bpf_htons(20 + length);
-		v4->id = 0;
-		v4->frag_off = bpf_htons(0x4000);
-		v4->ttl = 64;
-		v4->tos = 0;
-		v4->check = 0;
-		v4->check = fold(bpf_csum_diff(0, 0, (void *)ip, 20, 0));
-		sum = bpf_csum_diff(0, 0, (void *)&v4->saddr, 8, 0);
-	} else {
-		struct ipv6hdr *v6 = (void *)ip;
-		struct in6_addr addr = v6->saddr;
-
-		v6->saddr = v6->daddr;
-		v6->daddr = addr;
-		v6->payload_len = bpf_htons(length);
-		v6->hop_limit = 64;
-		sum = bpf_csum_diff(0, 0, (void *)&v6->saddr, 32, 0);
-	}
-	{
-		__be32 pseudo[2] = { bpf_htonl(IPPROTO_TCP), bpf_htonl(length) };
-
-		sum = bpf_csum_diff(0, 0, (void *)pseudo, 8, sum);
-	}
+	if (tcp_length > 20)
+		read_offer(tcp, tcp_length, &offer);
+	length = write_answer(out + 40, (void *)tcp, &offer, (__u32)cookie, p->family == 4 ? host->mss4 : host->mss6,
+			      host);
+	if (p->family == 4)
+		turn_v4((void *)(out + 20), p, length, &sum);
+	else
+		turn_v6((void *)out, p, length, &sum);
+	sum += bpf_htonl(IPPROTO_TCP) + (__u64)bpf_htonl(length);
 	/* Octets behind the answer are 0 and change nothing. */
-	sum = bpf_csum_diff(0, 0, (void *)out, 40, sum);
-	((struct tcphdr *)out)->check = fold(sum);
+	ADD_WORDS(sum, out + 40, ANSWER_MAX / 4);
+	((struct tcphdr *)(out + 40))->check = fold(sum);
 
-	total = (__s64)l4 + length - frame_len(ctx);
-	if (bpf_xdp_adjust_tail(ctx, total))
+	if (bpf_xdp_adjust_tail(ctx, (int)(l4 + length) - (int)frame_len(ctx)))
 		return 0;
-	if (bpf_xdp_load_bytes(ctx, 0, ether, 12))
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	ether = data;
+	if (data + 14 > end)
 		return 0;
-	__builtin_memcpy(turned, ether + 6, 6);
-	__builtin_memcpy(turned + 6, ether, 6);
-	if (bpf_xdp_store_bytes(ctx, 0, turned, 12))
+	__builtin_memcpy(source, ether + 6, 6);
+	__builtin_memcpy(ether + 6, ether, 6);
+	__builtin_memcpy(ether, source, 6);
+	length += front;
+	if (length > 40 + ANSWER_MAX || length < 40)
 		return 0;
-	if (p->family == 4 ? bpf_xdp_store_bytes(ctx, l3, ip, 20) : bpf_xdp_store_bytes(ctx, l3, ip, 40))
-		return 0;
-	if (length == 24)
-		return !bpf_xdp_store_bytes(ctx, l4, out, 24);
-	if (length == 36)
-		return !bpf_xdp_store_bytes(ctx, l4, out, 36);
-	return !bpf_xdp_store_bytes(ctx, l4, out, 40);
+	if (p->family == 4) {
+		if (length > 20 + ANSWER_MAX)
+			return 0;
+		return !bpf_xdp_store_bytes(ctx, l3, out + 20, length);
+	}
+	return !bpf_xdp_store_bytes(ctx, l3, out, length);
 }
