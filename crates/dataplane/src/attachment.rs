@@ -67,12 +67,28 @@ pub struct Attached {
 pub struct Attachment {
     plane: Plane,
     link: OwnedFd,
+}
+
+/// What holds programs on an interface.
+struct Held {
+    link: OwnedFd,
+    entry: OwnedFd,
     folder: PathBuf,
 }
 
-/// The folder of an interface's pins.
+fn held(folder: &Path) -> Result<Option<Held>, Error> {
+    let link = match pinned(&folder.join(LINK)) {
+        Ok(link) => link,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::system("opening the pinned link")(error)),
+    };
+    let entry = pinned(&folder.join(ENTRY)).map_err(Error::system("opening the pinned program"))?;
+    Ok(Some(Held { link, entry, folder: folder.to_owned() }))
+}
+
+/// The folder of an interface's pins. That file system allows no dots in names, and interfaces no colons.
 pub fn folder(interface: &str) -> PathBuf {
-    Path::new(BPFFS).join("spillway").join(interface)
+    Path::new(BPFFS).join("spillway").join(interface.replace('.', ":"))
 }
 
 /// Mounts BPF's file system where it is absent; whether it was.
@@ -96,24 +112,20 @@ impl Attachment {
     /// # Errors
     /// When its pins cannot be opened.
     pub fn open(interface: &str) -> Result<Option<Self>, Error> {
-        let folder = folder(interface);
-        let open = |name: &str| pinned(&folder.join(name));
-        let link = match open(LINK) {
-            Ok(link) => link,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::system("opening the pinned link")(error)),
-        };
-        let entry = open(ENTRY).map_err(Error::system("opening the pinned program"))?;
-        let plane = Plane { entry, maps: Maps::pinned(&folder)?, clock: Clock::Kernel };
-        Ok(Some(Self { plane, link, folder }))
+        held(&folder(interface))?.map(Self::of).transpose()
+    }
+
+    fn of(held: Held) -> Result<Self, Error> {
+        let plane = Plane { entry: held.entry, maps: Maps::pinned(&held.folder)?, clock: Clock::Kernel };
+        Ok(Self { plane, link: held.link })
     }
 
     /// Puts a policy in force on an interface. Where programs are attached already, only the policy changes, and the
-    /// programs where this binary has others; without a packet between them.
+    /// programs where this binary has others or `reload` asks for it; without a packet between them.
     ///
     /// # Errors
     /// When the kernel refuses anything; what was in force stays.
-    pub fn attach(interface: &str, policy: &Policy, modes: &[Mode]) -> Result<Attached, Error> {
+    pub fn attach(interface: &str, policy: &Policy, modes: &[Mode], reload: bool) -> Result<Attached, Error> {
         let index = sys::net::index(interface).map_err(Error::system("finding the interface"))?;
         let host = Host::look(interface);
         if policy.challenges() {
@@ -121,10 +133,10 @@ impl Attachment {
         }
         let plane = Plane::load()?;
         plane.set_host(host)?;
-        if let Some(old) = Self::open(interface)? {
-            return old.update(plane, host, policy);
-        }
         let folder = folder(interface);
+        if let Some(old) = held(&folder)? {
+            return update(old, plane, host, policy, reload);
+        }
         remove(&folder)?;
         let installed = plane.install(policy)?;
         std::fs::create_dir_all(&folder).map_err(Error::system("making the folder of the pins"))?;
@@ -154,32 +166,6 @@ impl Attachment {
         Err(Error::system("attaching")(io::ErrorKind::Unsupported.into()))
     }
 
-    fn update(self, new: Plane, host: Host, policy: &Policy) -> Result<Attached, Error> {
-        let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
-        let same = tag(&self.plane.entry).and_then(|old| Ok(old == tag(&new.entry)?));
-        let upgraded = !same.map_err(Error::system("asking for a program"))?;
-        let installed = if upgraded {
-            let installed = new.install(policy)?;
-            let fresh = |name: &str| self.folder.join(format!(".new-{name}"));
-            for name in Maps::names().into_iter().chain([ENTRY]) {
-                unlink(&fresh(name))?;
-            }
-            new.maps.pin(fresh)?;
-            pin(new.entry.as_fd(), &fresh(ENTRY)).map_err(Error::system("pinning the program"))?;
-            replace(self.link.as_fd(), new.entry.as_fd()).map_err(Error::system("replacing the program"))?;
-            // The program's own pin goes last: while it is the old one, the next attach does all this again.
-            for name in Maps::names().into_iter().chain([ENTRY]) {
-                std::fs::rename(fresh(name), self.folder.join(name))
-                    .map_err(Error::system("renaming a pin"))?;
-            }
-            installed
-        } else {
-            self.plane.set_host(host)?;
-            self.plane.install(policy)?
-        };
-        Ok(Attached { installed, mode: None, no_native: None, upgraded, host })
-    }
-
     /// The programs and maps.
     pub const fn plane(&self) -> &Plane {
         &self.plane
@@ -202,6 +188,33 @@ impl Attachment {
     }
 }
 
+/// Another policy for programs that are there, and other programs where this binary has them.
+fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> Result<Attached, Error> {
+    let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
+    let same = tag(&old.entry).and_then(|known| Ok(known == tag(&new.entry)?));
+    let upgraded = reload || !same.map_err(Error::system("asking for a program"))?;
+    let installed = if upgraded {
+        let installed = new.install(policy)?;
+        let fresh = |name: &str| old.folder.join(format!("new-{name}"));
+        for name in Maps::names().into_iter().chain([ENTRY]) {
+            unlink(&fresh(name))?;
+        }
+        new.maps.pin(fresh)?;
+        pin(new.entry.as_fd(), &fresh(ENTRY)).map_err(Error::system("pinning the program"))?;
+        replace(old.link.as_fd(), new.entry.as_fd()).map_err(Error::system("replacing the program"))?;
+        // The program's own pin goes last: while it is the old one, the next attach does all this again.
+        for name in Maps::names().into_iter().chain([ENTRY]) {
+            std::fs::rename(fresh(name), old.folder.join(name)).map_err(Error::system("renaming a pin"))?;
+        }
+        installed
+    } else {
+        let there = Attachment::of(old)?;
+        there.plane.set_host(host)?;
+        there.plane.install(policy)?
+    };
+    Ok(Attached { installed, mode: None, no_native: None, upgraded, host })
+}
+
 /// Takes the programs and all pins away; whether there were any.
 ///
 /// # Errors
@@ -222,7 +235,7 @@ pub fn interfaces() -> Result<Vec<String>, Error> {
         Err(error) => return Err(Error::system("listing the pins")(error)),
     };
     let mut names: Vec<String> =
-        entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        entries.flatten().map(|e| e.file_name().to_string_lossy().replace(':', ".")).collect();
     names.sort_unstable();
     Ok(names)
 }

@@ -1,6 +1,7 @@
 //! `spillway dataplane` on a real interface: a pair of virtual ones in a network namespace, frames sent into one end.
 
-use std::process::{Command, Output};
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -72,6 +73,29 @@ impl Lab {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    fn watch(&self) -> Watcher {
+        let script = "import select,socket,sys\n\
+            s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW,socket.htons(0x800)); s.bind((sys.argv[1],0))\n\
+            print('ready',flush=True); n=[0,0]\n\
+            while True:\n\
+            \x20 r,_,_=select.select([s,sys.stdin],[],[])\n\
+            \x20 if s in r:\n\
+            \x20\x20 p=s.recv(2048)[34:36]; n[0]+=p==b'\\x00\\x05'; n[1]+=p==b'\\x00\\x06'\n\
+            \x20 elif r: break\n\
+            print(*n)\n";
+        let path = format!("--net=/run/netns/{}", self.namespace);
+        let mut child = Command::new("nsenter")
+            .args([&path, "python3", "-c", script, &self.inside])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It listens once it says so.
+        let mut ready = [0; 6];
+        child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+        Watcher(child)
+    }
+
     /// Sends so many UDP packets from this port, each in a frame.
     fn send(&self, count: u32, src: &str, src_port: u16) {
         let script = "import socket,struct,sys\n\
@@ -91,6 +115,21 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let _ = self.spillway(&["detach", &self.inside]);
         let _ = run("ip", &["netns", "del", &self.namespace]);
+    }
+}
+
+/// Counts what comes through to the network stack.
+struct Watcher(std::process::Child);
+
+impl Watcher {
+    /// UDP packets from port 5 and from port 6.
+    fn seen(mut self) -> (u32, u32) {
+        drop(self.0.stdin.take());
+        let mut text = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        self.0.wait().unwrap();
+        let (five, six) = text.trim().split_once(' ').unwrap();
+        (five.parse().unwrap(), six.parse().unwrap())
     }
 }
 
@@ -186,6 +225,50 @@ fn no_packet_is_lost_while_rules_take_turns() {
     });
     let status = lab.status();
     assert_eq!(left(&status, "dropped"), 100_000, "{status}");
+    // Other programs have other counters; that no packet passes between them is seen behind the interface.
+    let watcher = lab.watch();
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| lab.send(20_000, "192.0.2.1", 5));
+        while !sender.is_finished() {
+            lab.attach(&["--rules", &one, "--reload"]);
+        }
+    });
+    lab.send(3, "192.0.2.1", 6);
+    assert_eq!(watcher.seen(), (0, 3), "packets from port 5 and from port 6 that came through");
+}
+
+#[test]
+fn an_attach_that_is_killed_leaves_the_old_or_the_new_set_whole() {
+    let Some(lab) = Lab::new("e") else { return };
+    let scratch = Scratch::new("dataplane-e");
+    let one = scratch.file("one.txt", b"one proto udp src-port 5 -> drop\n");
+    let two = scratch.file("two.txt", b"two proto udp src-port 5 -> drop\nmore proto tcp -> drop\n");
+    let path = format!("--net=/run/netns/{}", lab.namespace);
+    let (mut dropped, mut new) = (0, 0);
+    lab.attach(&["--rules", &one]);
+    for turn in 0..40u64 {
+        let rules = if turn % 2 == 0 { &two } else { &one };
+        let binary = env!("CARGO_BIN_EXE_spillway");
+        let mut attach = Command::new("nsenter")
+            .args([&path, binary, "dataplane", "attach", &lab.inside, "--rules", rules])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(turn * 3));
+        let _ = attach.kill();
+        attach.wait().unwrap();
+        let before = lab.status();
+        let ids: Vec<&str> =
+            before["rules"].as_array().unwrap().iter().filter_map(|r| r["id"].as_str()).collect();
+        assert!(ids == ["one"] || ids == ["two", "more"] || ids == ["more", "two"], "turn {turn}: {before}");
+        lab.send(10, "192.0.2.1", 5);
+        dropped += 10;
+        let after = lab.status();
+        assert_eq!(left(&after, "dropped"), dropped, "turn {turn}: {after}");
+        let wanted = if turn % 2 == 0 { "two" } else { "one" };
+        new += u32::from(ids.contains(&wanted));
+    }
+    println!("{new} of 40 were done before they were killed");
 }
 
 /// A process that ends with the test.

@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// where it can]
     #[arg(long, value_enum, value_name = "MODE")]
     mode: Option<Where>,
+    /// Load the programs anew though those that are there are the same; counters begin at 0
+    #[arg(long)]
+    reload: bool,
     /// Do not ask, and do not go back
     #[arg(short, long)]
     yes: bool,
@@ -101,8 +104,8 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             args.interface
         );
     }
-    let attached =
-        Attachment::attach(&args.interface, &policy, modes).with_context(|| args.interface.clone())?;
+    let attached = Attachment::attach(&args.interface, &policy, modes, args.reload)
+        .with_context(|| args.interface.clone())?;
     if let Some(reason) = &attached.no_native {
         eprintln!(
             "spillway: the driver of {} has no XDP ({reason}): the kernel's common path is used, which is slower",
