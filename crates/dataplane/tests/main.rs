@@ -6,4 +6,5 @@ mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;
 mod malformed;
+mod near;
 mod time;

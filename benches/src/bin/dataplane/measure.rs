@@ -45,7 +45,7 @@ pub(crate) fn all() -> anyhow::Result<()> {
     );
     let other = Policy { protect: Some(vec!["192.0.2.0/24".parse()?]), ..Policy::default() };
     plane.install(&other)?;
-    let filter = peer::xdp_filter().map_or_else(|e| format!("xdp-filter: not here ({e})"), |text| text);
+    let filter = peer::xdp_filter().unwrap_or_else(|e| format!("xdp-filter: not here ({e})"));
     row("unprotected destination, whole path", fixed(&plane, &Packet::FIXED)?.to_string(), "45", filter);
     let nftables = peer::run_nftables()?;
     for (count, aim) in [(10, ""), (100, ""), (1000, "80 / 110"), (5000, "90 / 200")] {
