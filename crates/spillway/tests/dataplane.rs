@@ -113,7 +113,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let _ = self.spillway(&["detach", &self.inside]);
+        for interface in [&self.inside, &self.outside] {
+            let _ = self.spillway(&["detach", interface]);
+        }
         let _ = run("ip", &["netns", "del", &self.namespace]);
     }
 }
