@@ -123,8 +123,12 @@ fn of_family(a: &mut Assembler, rules: &[Rule], family: Family, base: u32, done:
         bests.push(behind.unwrap_or(u32::MAX));
     }
     let labels: Vec<Label> = blocks.iter().map(|block| block.label).collect();
-    let is_parent: Vec<bool> =
-        (0..blocks.len()).map(|i| blocks.iter().any(|b| b.parent == Some(i))).collect();
+    let mut is_parent = alloc::vec![false; blocks.len()];
+    for parent in blocks.iter().filter_map(|block| block.parent) {
+        if let Some(is_parent) = is_parent.get_mut(parent) {
+            *is_parent = true;
+        }
+    }
     let mut w = Writer { a, family, base, written: 0, written_max: 0 };
     for ((block, best), is_parent) in blocks.iter_mut().zip(&bests).zip(is_parent) {
         w.a.bind(block.label);
