@@ -8,3 +8,4 @@ mod make;
 mod malformed;
 mod near;
 mod time;
+mod turns;
