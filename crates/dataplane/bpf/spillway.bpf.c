@@ -7,6 +7,7 @@
 #include "bucket.h"
 #include "lists.h"
 #include "challenge.h"
+#include "options.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -44,6 +45,8 @@ int entry(struct xdp_md *ctx)
 			len = sizeof(p->payload);
 		bpf_xdp_load_bytes(ctx, p->payload_at, p->payload, len);
 	}
+	if (set->flags & SET_OPTIONS && p->has & HAS_TCP)
+		read_options(ctx, p);
 	bpf_tail_call(ctx, &programs, index);
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 }

@@ -42,6 +42,8 @@ pub(crate) const SET_PAYLOAD: u32 = 2;
 pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 /// `SET_DRY`.
 pub(crate) const SET_DRY: u32 = 32;
+/// `SET_OPTIONS`.
+pub(crate) const SET_OPTIONS: u32 = 128;
 
 /// Where a packet left: `enum leave`.
 pub(crate) const LEAVES: [&str; 12] = [
@@ -68,6 +70,8 @@ pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
         Action::RateBits(rate) => (3, rate, 0.0),
         Action::Challenge => (4, 0.0, 0.0),
         Action::Redirect(_) => (5, 0.0, 0.0),
+        // Refused by `Policy::check`.
+        Action::Tunnel(..) => (0, 0.0, 0.0),
     };
     // Of a bucket that holds `BURST_SECONDS`, a packet has to find one whole token.
     let (interval, burst) = if per_second > 0.0 {

@@ -220,6 +220,9 @@ impl Plane {
         if policy.rules.rules().iter().any(|rule| rule.matches.payload.is_some()) {
             flags |= abi::SET_PAYLOAD;
         }
+        if policy.rules.rules().iter().any(|rule| rule.matches.tcp_options.is_some()) {
+            flags |= abi::SET_OPTIONS;
+        }
         if policy.dry {
             flags |= abi::SET_DRY;
         }

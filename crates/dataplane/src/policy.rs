@@ -26,8 +26,13 @@ impl Policy {
     /// Refuses what the programs cannot do, rather than doing something else.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let cannot = self.rules.rules().iter().find_map(|rule| {
-            let redirects = matches!(rule.action, Action::Redirect(_));
-            redirects.then(|| Error::Action { rule: rule.id.clone(), action: "redirect" })
+            let action = match (rule.action, rule.sample) {
+                (Action::Redirect(_), _) => "redirect",
+                (Action::Tunnel(..), _) => "tunnel",
+                (_, Some(_)) => "sample",
+                _ => return None,
+            };
+            Some(Error::Action { rule: rule.id.clone(), action })
         });
         cannot.map_or(Ok(()), Err)
     }
