@@ -125,6 +125,12 @@ struct rule {
 };
 
 #define RULE_DRY 1
+#define RULE_PER_SOURCE 2
+#define RULE_PER_DESTINATION 4
+
+/* How many times its rate the networks of an IPv6 source may send: `rules::limit::SOURCE_LEVELS`. */
+#define HOME_TIMES 4  /* /56 */
+#define SITE_TIMES 16 /* /48 */
 
 struct counter {
 	__u64 packets; /* decided by the rule */

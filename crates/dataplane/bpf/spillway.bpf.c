@@ -8,6 +8,7 @@
 #include "lists.h"
 #include "challenge.h"
 #include "options.h"
+#include "limit.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -30,6 +31,7 @@ int entry(struct xdp_md *ctx)
 	index = c->active & (SETS - 1);
 	set = &c->sets[index];
 	p->set = index;
+	p->now = 0;
 	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
 	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
@@ -59,6 +61,15 @@ static __always_inline int is_dry(__u32 index)
 	return c && c->sets[index & (SETS - 1)].flags & SET_DRY;
 }
 
+static __always_inline int admitted(struct packet *p, struct rule *rule, __u32 key, __u32 units)
+{
+	if (rule->flags & RULE_PER_SOURCE)
+		return admit_source(p, rule, key, units);
+	if (rule->flags & RULE_PER_DESTINATION)
+		return admit_destination(p, rule, key, units);
+	return admit(p, rule, key, units);
+}
+
 SEC("xdp")
 int verdict(struct xdp_md *ctx)
 {
@@ -77,7 +88,7 @@ int verdict(struct xdp_md *ctx)
 	counter = bpf_map_lookup_elem(&counters, &key);
 	if (!rule || !counter)
 		return leave(LEAVE_UNMATCHED, p->length, XDP_PASS);
-	if (rule->until && now_ns() >= rule->until)
+	if (rule->until && packet_now(p, rule->flags & (RULE_PER_SOURCE | RULE_PER_DESTINATION)) >= rule->until)
 		return leave(LEAVE_LAPSED, p->length, XDP_PASS);
 	counter->packets++;
 	counter->bytes += p->length;
@@ -91,10 +102,10 @@ int verdict(struct xdp_md *ctx)
 		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
 		break;
 	case ACTION_RATE_PACKETS:
-		drop = !admit(rule, key, 1);
+		drop = !admitted(p, rule, key, 1);
 		break;
 	case ACTION_RATE_BITS:
-		drop = !admit(rule, key, p->length * 8);
+		drop = !admitted(p, rule, key, p->length * 8);
 		break;
 	}
 	if (!drop)

@@ -1,7 +1,7 @@
 //! `bpf/abi.h`, mirrored: what the programs and user space share.
 
 use rules::limit::BURST_SECONDS;
-use rules::{Action, Rule};
+use rules::{Action, Per, Rule};
 
 /// Sets held side by side.
 pub(crate) const SETS: u32 = 2;
@@ -44,6 +44,15 @@ pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 pub(crate) const SET_DRY: u32 = 32;
 /// `SET_OPTIONS`.
 pub(crate) const SET_OPTIONS: u32 = 128;
+
+/// `RULE_PER_SOURCE`.
+const RULE_PER_SOURCE: u32 = 2;
+/// `RULE_PER_DESTINATION`.
+const RULE_PER_DESTINATION: u32 = 4;
+/// Octets of `struct limit_key`.
+pub(crate) const LIMIT_KEY: u32 = 24;
+/// `DESTINATIONS_MAX`.
+pub(crate) const DESTINATIONS_MAX: u32 = 65_536;
 
 /// Where a packet left: `enum leave`.
 pub(crate) const LEAVES: [&str; 12] = [
@@ -88,6 +97,12 @@ pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
     for (at, word) in words {
         put(&mut out, at, &word.to_ne_bytes());
     }
+    let flags: u32 = match rule.per {
+        Per::Rule => 0,
+        Per::Source => RULE_PER_SOURCE,
+        Per::Destination => RULE_PER_DESTINATION,
+    };
+    put(&mut out, 4, &flags.to_ne_bytes());
     out
 }
 

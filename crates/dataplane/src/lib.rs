@@ -6,11 +6,13 @@ mod abi;
 pub mod attachment;
 mod error;
 mod host;
+mod limits;
 mod lists;
 mod maps;
 mod object;
 mod plane;
 mod policy;
+mod proven;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;

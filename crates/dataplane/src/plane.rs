@@ -12,6 +12,7 @@ use crate::abi::{
 };
 use crate::error::Error;
 use crate::host::Host;
+use crate::limits;
 use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
 use crate::object::object;
@@ -103,9 +104,13 @@ impl Plane {
     pub fn load_with(clock: Clock) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
         let set = u32::from(clock == Clock::Set);
+        let key = limits::random_key()?;
         let mut loader = aya::EbpfLoader::new();
-        let mut object =
-            loader.override_global("test_clock", &set, true).load(object()?).map_err(|e| fixed(&e))?;
+        let mut object = loader
+            .override_global("test_clock", &set, true)
+            .override_global("hash_key", key.as_slice(), true)
+            .load(object()?)
+            .map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
         let mut load = |name: &str| -> Result<OwnedFd, Error> {
             let program =
@@ -144,6 +149,7 @@ impl Plane {
         self.maps.write("config", 0, &config)?;
         self.put_program(next, program.as_fd())?;
         self.write_rules(policy, next)?;
+        self.renew_destinations(policy, next)?;
         let head = self.write_lists(policy, next, &config)?;
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
