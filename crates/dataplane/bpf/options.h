@@ -61,9 +61,11 @@ static __noinline int read_options(struct xdp_md *ctx, struct packet *p)
 		return 0;
 	p->options[15] = NO_SHAPE;
 	length = (offset >> 4) * 4 - 20;
+	/* Opaque, for clang knows that it is not 0 and would keep that from the verifier. */
+	asm volatile("" : "+r"(length));
 	headers = p->l4 - p->l3;
 	left = p->length > headers ? p->length - headers : 0;
-	if (length > OPTIONS_LEN || left < 20 + length || p->l4 + 20 + length > end)
+	if (length == 0 || length > OPTIONS_LEN || left < 20 + length || p->l4 + 20 + length > end)
 		return 0;
 	if (bpf_xdp_load_bytes(ctx, p->l4 + 20, options, length))
 		return 0;
