@@ -31,12 +31,11 @@ struct packet {
 	__u32 rule; /* place in `rules` of the one that decides, or NO_RULE */
 	__u64 payload[8]; /* the first 64 octets, where the set asks for them */
 	__u8 options[16]; /* kinds of the TCP options, where the set asks for them; how many in the last one */
-	__u64 now; /* the clock, once it was read; else 0 */
 };
 
 #define NO_RULE 0xffffffff
 
-_Static_assert(sizeof(struct packet) == 160, "rules::compile::bpf::record::SIZE");
+_Static_assert(sizeof(struct packet) == 152, "rules::compile::bpf::record::SIZE");
 _Static_assert(__builtin_offsetof(struct packet, has) == 51, "rules::compile::bpf::record::HAS");
 _Static_assert(__builtin_offsetof(struct packet, payload_len) == 60, "rules::compile::bpf::record::PAYLOAD_LEN");
 _Static_assert(__builtin_offsetof(struct packet, options) == 136, "rules::compile::bpf::record::TCP_OPTIONS");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Rates of each source and of each destination by itself.
  *
- * Sources that nobody has vouched for share a sketch: each finds two of its cells by a keyed hash, a cell holds when its
- * bucket is empty again (GCRA, as in `bucket.h`), the less charged of the two speaks, and only what passes is charged. Alone
- * in its cells a source gets exactly its rate; a flood of new ones costs no memory, and fills cells only for as long as
- * a packet of the rate lasts: while fewer than CELLS / 2 packets arrive in the time of one, most cells are idle. Proven
- * sources are counted exactly, in a table that spoofed packets do not enter. */
+ * Sources that nobody vouches for share a sketch: each finds two cells of one cache line by a keyed hash, a cell holds when its bucket is empty
+ * again (GCRA, as in `bucket.h`), the less charged of the two speaks, and only what passes is charged. Alone in one of its
+ * cells a source gets exactly its rate; a flood of new ones costs no memory, and charges cells only for as long as a
+ * packet of the rate lasts: while fewer than CELLS / 2 packets arrive in the time of one, most are idle. Proven sources
+ * are counted exactly instead, in a table that spoofed packets do not enter. */
 #pragma once
 
 #include "bucket.h"
@@ -14,7 +14,9 @@
 #include "own.h"
 #include "proven.h"
 
-#define CELLS (1 << 18)
+/* Lines of eight cells: 64 octets, as a cache holds them. */
+#define LINES_BITS 14
+#define CELLS (8 << LINES_BITS)
 /* Buckets of proven sources, of all rules. */
 #define EXACT_MAX 65536
 /* Buckets of destinations, of all rules of a set. Those beyond share what follows. */
@@ -30,6 +32,8 @@ struct sketch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	/* Only so its lines are those of the cache. */
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct sketch);
@@ -87,62 +91,40 @@ static __always_inline __u64 burst_of(struct rule *rule, __u64 interval)
 	return interval < BURST_NS ? BURST_NS - interval : 0;
 }
 
+/* The later of two times, without a branch: which it is cannot be foreseen, and the cell is seldom in a near cache. */
+static __always_inline __u64 later(__u64 a, __u64 b)
+{
+	__s64 ahead = a - b;
+	__u64 mask = ahead >> 63;
+
+	asm volatile("" : "+r"(mask));
+	return a - (ahead & mask);
+}
+
 struct cells {
 	__u64 *first, *second;
 	__u64 from; /* when the emptier one is empty, not before now */
 };
 
-/* Whether a prefix may send now. */
-static __always_inline int has_tokens(struct sketch *s, struct cells *c, __u64 high, __u64 low, __u64 salt, __u64 now,
-				      __u64 burst)
+static __always_inline void find_cells(struct sketch *s, struct cells *c, __u64 high, __u64 low, __u64 salt, __u64 now)
 {
 	__u64 hash = keyed_hash(high, low, salt);
+	__u32 line = hash >> (64 - LINES_BITS) << 3, first = hash >> 40 & 7, step = 1 + ((hash >> 32 & 0xff) * 7 >> 8);
 	__u64 a, b;
 
-	c->first = &s->cells[hash >> 46];
-	c->second = &s->cells[hash >> 28 & (CELLS - 1)];
+	c->first = &s->cells[line | first];
+	c->second = &s->cells[line | ((first + step) & 7)];
 	a = *c->first;
 	b = *c->second;
-	c->from = a < b ? a : b;
-	if (c->from < now)
-		c->from = now;
-	return c->from - now <= burst;
+	c->from = later(now, a + b - later(a, b));
 }
 
-/* Processors may overwrite one another here; what is lost is a packet that two of them saw at once. */
-static __always_inline void charge(struct cells *c, __u64 cost)
+/* Neither cell is less charged than until then. Processors may overwrite one another here; what is lost is a packet that
+ * two of them saw at once. */
+static __always_inline void raise(struct cells *c, __u64 until)
 {
-	__u64 until = c->from + cost;
-
-	if (*c->first < until)
-		*c->first = until;
-	if (*c->second < until)
-		*c->second = until;
-}
-
-static __always_inline int sketched(struct packet *p, struct rule *rule, __u32 key, __u32 units, __u64 now)
-{
-	__u32 zero = 0;
-	struct sketch *s = bpf_map_lookup_elem(&sketch, &zero);
-	__u64 cost = rule->interval * units >> 16, salt = key;
-	struct cells host, home, site;
-
-	if (!s)
-		return 1;
-	if (p->family == 4) {
-		if (!has_tokens(s, &host, 0, p->src_low, salt, now, rule->burst))
-			return 0;
-		charge(&host, cost);
-		return 1;
-	}
-	if (!has_tokens(s, &host, p->src_high, 64, salt, now, rule->burst) ||
-	    !has_tokens(s, &home, p->src_high >> 8, 56, salt, now, burst_of(rule, rule->interval / HOME_TIMES)) ||
-	    !has_tokens(s, &site, p->src_high >> 16, 48, salt, now, burst_of(rule, rule->interval / SITE_TIMES)))
-		return 0;
-	charge(&host, cost);
-	charge(&home, cost / HOME_TIMES);
-	charge(&site, cost / SITE_TIMES);
-	return 1;
+	*c->first = later(*c->first, until);
+	*c->second = later(*c->second, until);
 }
 
 static __always_inline __u64 *exact_bucket(struct packet *p, __u32 rule, __u32 bits)
@@ -162,39 +144,65 @@ static __always_inline __u64 *exact_bucket(struct packet *p, __u32 rule, __u32 b
 	return bpf_map_lookup_elem(&exact, &key);
 }
 
-static __always_inline int counted(struct packet *p, struct rule *rule, __u32 key, __u32 units, __u64 now)
+static __noinline int admit_source4(struct packet *p, struct rule *rule, __u32 key, __u32 units)
 {
-	__u64 *host, *home, *site;
-	__u64 burst = rule->burst, interval = rule->interval;
+	__u32 zero = 0;
+	struct sketch *s = bpf_map_lookup_elem(&sketch, &zero);
+	__u64 now = bucket_ns(), cost, *bucket;
+	struct cells host;
 
-	if (p->family == 4) {
-		host = exact_bucket(p, key, 32);
-		return !host || take(host, interval, burst, units, now);
-	}
-	host = exact_bucket(p, key, 64);
-	home = exact_bucket(p, key, 56);
-	site = exact_bucket(p, key, 48);
-	if (!host || !home || !site)
-		return 1;
-	if (!may_take(site, burst_of(rule, interval / SITE_TIMES), now) ||
-	    !may_take(home, burst_of(rule, interval / HOME_TIMES), now) || !take(host, interval, burst, units, now))
+	if (!p || !rule || !s || !rule->interval)
 		return 0;
-	take(home, interval / HOME_TIMES, ~0ull, units, now);
-	take(site, interval / SITE_TIMES, ~0ull, units, now);
+	cost = rule->interval * units >> 16;
+	if (proof_of(p)) {
+		bucket = exact_bucket(p, key, 32);
+		return !bucket || take(bucket, rule->interval, rule->burst, units, now);
+	}
+	find_cells(s, &host, 0, p->src_low, key, now);
+	if (host.from - now > rule->burst)
+		return is_own(4, 0, p->src_low);
+	raise(&host, host.from + cost);
 	return 1;
 }
 
-/* Whether the rate of a rule lets so many packets or bits of this source pass now. */
-static __noinline int admit_source(struct packet *p, struct rule *rule, __u32 key, __u32 units)
+/* An IPv6 source is its /64, its /56 and its /48; all have to let it. */
+static __noinline int admit_source6(struct packet *p, struct rule *rule, __u32 key, __u32 units)
 {
-	__u64 now;
+	__u32 zero = 0;
+	struct sketch *s = bpf_map_lookup_elem(&sketch, &zero);
+	__u64 now = bucket_ns(), cost, interval, *exact_host, *exact_home, *exact_site;
+	struct cells host, home, site;
+	__u64 burst, home_burst, site_burst;
 
-	if (!p || !rule || !rule->interval)
+	if (!p || !rule || !s || !rule->interval)
 		return 0;
-	now = packet_now(p, COARSE);
-	if (proof_of(p))
-		return counted(p, rule, key, units, now);
-	return sketched(p, rule, key, units, now) || is_own(p->family, p->src_high, p->src_low);
+	interval = rule->interval;
+	cost = interval * units >> 16;
+	burst = rule->burst;
+	home_burst = burst_of(rule, interval / HOME_TIMES);
+	site_burst = burst_of(rule, interval / SITE_TIMES);
+	if (proof_of(p)) {
+		exact_host = exact_bucket(p, key, 64);
+		exact_home = exact_bucket(p, key, 56);
+		exact_site = exact_bucket(p, key, 48);
+		if (!exact_host || !exact_home || !exact_site)
+			return 1;
+		if (!may_take(exact_site, site_burst, now) || !may_take(exact_home, home_burst, now) ||
+		    !take(exact_host, interval, burst, units, now))
+			return 0;
+		take(exact_home, interval / HOME_TIMES, ~0ull, units, now);
+		take(exact_site, interval / SITE_TIMES, ~0ull, units, now);
+		return 1;
+	}
+	find_cells(s, &host, p->src_high, 64, key, now);
+	find_cells(s, &home, p->src_high >> 8, 56, key, now);
+	find_cells(s, &site, p->src_high >> 16, 48, key, now);
+	if (host.from - now > burst || home.from - now > home_burst || site.from - now > site_burst)
+		return is_own(6, p->src_high, p->src_low);
+	raise(&host, host.from + cost);
+	raise(&home, home.from + cost / HOME_TIMES);
+	raise(&site, site.from + cost / SITE_TIMES);
+	return 1;
 }
 
 /* Whether the rate of a rule lets so many packets or bits to this destination pass now. */
@@ -207,7 +215,7 @@ static __noinline int admit_destination(struct packet *p, struct rule *rule, __u
 
 	if (!p || !rule)
 		return 0;
-	now = packet_now(p, COARSE);
+	now = bucket_ns();
 	set = p->set;
 	place.high = p->dst_high;
 	place.low = p->dst_low;

@@ -31,7 +31,6 @@ int entry(struct xdp_md *ctx)
 	index = c->active & (SETS - 1);
 	set = &c->sets[index];
 	p->set = index;
-	p->now = 0;
 	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
 	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
@@ -64,10 +63,10 @@ static __always_inline int is_dry(__u32 index)
 static __always_inline int admitted(struct packet *p, struct rule *rule, __u32 key, __u32 units)
 {
 	if (rule->flags & RULE_PER_SOURCE)
-		return admit_source(p, rule, key, units);
+		return p->family == 4 ? admit_source4(p, rule, key, units) : admit_source6(p, rule, key, units);
 	if (rule->flags & RULE_PER_DESTINATION)
 		return admit_destination(p, rule, key, units);
-	return admit(p, rule, key, units);
+	return admit(rule, key, units);
 }
 
 SEC("xdp")
@@ -88,7 +87,7 @@ int verdict(struct xdp_md *ctx)
 	counter = bpf_map_lookup_elem(&counters, &key);
 	if (!rule || !counter)
 		return leave(LEAVE_UNMATCHED, p->length, XDP_PASS);
-	if (rule->until && packet_now(p, rule->flags & (RULE_PER_SOURCE | RULE_PER_DESTINATION)) >= rule->until)
+	if (rule->until && coarse_ns() >= rule->until)
 		return leave(LEAVE_LAPSED, p->length, XDP_PASS);
 	counter->packets++;
 	counter->bytes += p->length;

@@ -104,11 +104,12 @@ impl Plane {
     pub fn load_with(clock: Clock) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
         let set = u32::from(clock == Clock::Set);
-        let key = limits::random_key()?;
+        let (key, tick) = (limits::random_key()?, sys::clock::tick());
         let mut loader = aya::EbpfLoader::new();
         let mut object = loader
             .override_global("test_clock", &set, true)
             .override_global("hash_key", key.as_slice(), true)
+            .override_global("tick_ns", &tick, true)
             .load(object()?)
             .map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;

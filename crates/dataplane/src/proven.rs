@@ -27,7 +27,7 @@ pub(crate) fn key(of: IpAddr) -> Vec<u8> {
 
 /// `proven_place`.
 fn place(high: u64, low: u64) -> u64 {
-    (high.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ low.wrapping_mul(0xbf58_476d_1ce4_e5b9)) >> 43
+    (high.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ low.wrapping_mul(0xbf58_476d_1ce4_e5b9)) >> 46
 }
 
 impl Plane {

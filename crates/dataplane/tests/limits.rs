@@ -99,7 +99,8 @@ fn a_flood_of_a_million_spoofed_sources_takes_nothing_from_a_proven_one() {
     install(&plane, rule);
     let proven: IpAddr = "192.0.2.78".parse().unwrap();
     plane.prove(proven).unwrap();
-    assert_eq!(beside_a_flood(&plane, proven, 1_000_000), alone, "its full limit, and no more");
+    let proven = beside_a_flood(&plane, proven, 1_000_000);
+    assert_eq!(proven, alone, "its full limit, and no more");
     let dropped = plane.counts().unwrap()[0].dropped;
     println!("{dropped} packets dropped, most of them spoofed ones that fell together");
 }

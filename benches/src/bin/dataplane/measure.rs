@@ -116,6 +116,11 @@ pub(crate) fn all() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// These rows alone.
+pub(crate) fn limits_alone() -> anyhow::Result<()> {
+    limits(&Plane::load()?, &Driver::load()?, &mut |what, ours, _, _| println!("{what}: {ours}"))
+}
+
 /// What it costs to hold each source to its rate while every packet has a source of its own, as a spoofed flood has.
 fn limits(
     plane: &Plane,
