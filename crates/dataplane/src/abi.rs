@@ -72,25 +72,17 @@ pub(crate) const LEAVES: [&str; 12] = [
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
 pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
-    let (action, per_second, unit) = match rule.action {
-        Action::Pass => (0u32, 0.0, 0.0),
-        Action::Drop => (1, 0.0, 0.0),
-        Action::RatePackets(rate) => (2, rate, 1.0),
-        Action::RateBits(rate) => (3, rate, 0.0),
-        Action::Challenge => (4, 0.0, 0.0),
-        Action::Redirect(_) => (5, 0.0, 0.0),
+    let action = match rule.action {
+        Action::Pass => 0u32,
+        Action::Drop => 1,
+        Action::RatePackets(_) => 2,
+        Action::RateBits(_) => 3,
+        Action::Challenge => 4,
+        Action::Redirect(_) => 5,
         // Refused by `Policy::check`.
-        Action::Tunnel(..) => (0, 0.0, 0.0),
+        Action::Tunnel(..) => 0,
     };
-    // Of a bucket that holds `BURST_SECONDS`, a packet has to find one whole token.
-    let (interval, burst) = if per_second > 0.0 {
-        let depth = (per_second * BURST_SECONDS).max(unit);
-        (1e9 / per_second * 65536.0, (depth - unit) / per_second * 1e9)
-    } else {
-        (0.0, 0.0)
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never negative")]
-    let (interval, burst) = (interval as u64, burst as u64);
+    let (interval, burst) = bucket(rule.action);
     let until = rule.lease.map_or(0, |lease| now.saturating_add(lease.nanos()).max(1));
     let mut out = [0; 32];
     let words = [(0, u64::from(action)), (8, until), (16, interval), (24, burst)];
@@ -104,6 +96,25 @@ pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
     };
     put(&mut out, 4, &flags.to_ne_bytes());
     out
+}
+
+/// `interval` and `burst` of an action's rate; 0 for one without.
+pub(crate) fn bucket(action: Action) -> (u64, u64) {
+    let (per_second, unit) = match action {
+        Action::RatePackets(rate) => (rate, 1.0),
+        Action::RateBits(rate) => (rate, 0.0),
+        _ => (0.0, 0.0),
+    };
+    // Of a bucket that holds `BURST_SECONDS`, a packet has to find one whole token.
+    let (interval, burst) = if per_second > 0.0 {
+        let depth = (per_second * BURST_SECONDS).max(unit);
+        (1e9 / per_second * 65536.0, (depth - unit) / per_second * 1e9)
+    } else {
+        (0.0, 0.0)
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never negative")]
+    let (interval, burst) = (interval as u64, burst as u64);
+    (interval, burst)
 }
 
 /// Writes octets at a place.

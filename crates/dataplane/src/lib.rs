@@ -10,12 +10,15 @@ mod limits;
 mod lists;
 mod maps;
 mod object;
+mod own;
 mod plane;
 mod policy;
 mod proven;
+mod scope;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
 pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;
+pub use scope::{Allow, Block, Ceiling, Scope};

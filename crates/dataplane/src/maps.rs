@@ -10,7 +10,7 @@ use sys::bpf::{Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 23] = [
     "bits4",
     "bits6",
     "buckets",
@@ -22,11 +22,13 @@ const NAMES: [&str; 21] = [
     "exact",
     "leaves",
     "names",
+    "over_ceiling",
     "own",
     "programs",
     "proven",
     "proven_bits",
     "rules",
+    "scopes",
     "scratch",
     "shared",
     "sketch",
@@ -67,7 +69,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 21] {
+    pub(crate) const fn names() -> [&'static str; 23] {
         NAMES
     }
 

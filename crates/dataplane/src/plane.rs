@@ -239,11 +239,13 @@ impl Plane {
             tables4: self.maps.get("tables4")?,
             tables6: self.maps.get("tables6")?,
         };
+        let (scopes, valued) = self.valued(policy)?;
+        self.write_scopes(&scopes, set)?;
         let lists = [Some(&policy.allow), Some(&policy.block), policy.protect.as_ref()];
-        for ((kind, prefixes), flag) in (0u32..).zip(lists).zip(abi::SET_LISTS) {
-            let list = List::of(prefixes.map_or(&[], Vec::as_slice));
+        for (((kind, prefixes), valued), flag) in (0u32..).zip(lists).zip(valued).zip(abi::SET_LISTS) {
+            let list = List::of(prefixes.map_or(&[], Vec::as_slice), &valued);
             // No destination protected is something else than all of them.
-            if prefixes.is_some_and(|p| !p.is_empty() || kind == PROTECT) {
+            if prefixes.is_some_and(|p| !p.is_empty() || !valued.is_empty() || kind == PROTECT) {
                 flags |= flag;
             }
             let count = u32::try_from(LISTS).unwrap_or(0);

@@ -4,6 +4,7 @@ use base::Prefix;
 use rules::{Action, RuleSet};
 
 use crate::error::Error;
+use crate::scope::{Allow, Block};
 
 /// Rules and lists that are put in force together. Allowed beats blocked, blocked beats rules.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,10 @@ pub struct Policy {
     pub allow: Vec<Prefix>,
     /// Sources that are dropped.
     pub block: Vec<Prefix>,
+    /// Sources that pass to some destinations only, or up to a ceiling.
+    pub allow_within: Vec<Allow>,
+    /// Sources that are dropped on their way to some destinations only.
+    pub block_within: Vec<Block>,
     /// Destinations to which all this applies; `None`: all.
     pub protect: Option<Vec<Prefix>>,
     /// Everything is counted, and passes.

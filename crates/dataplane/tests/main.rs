@@ -8,4 +8,5 @@ mod lists;
 mod make;
 mod malformed;
 mod near;
+mod scopes;
 mod time;
