@@ -151,6 +151,8 @@ enum leave {
 	LEAVE_LAPSED, /* the rule's lease is over */
 	LEAVE_CHALLENGED,   /* answered with a cookie */
 	LEAVE_UNCHALLENGED, /* no SYN, or nobody here listens: passed */
+	LEAVE_NEIGHBOUR,     /* neighbour discovery is never dropped */
+	LEAVE_ADMINISTRATOR, /* nor is a session of the administrator */
 	LEAVES
 };
 

@@ -9,11 +9,12 @@
 #include "challenge.h"
 #include "options.h"
 #include "limit.h"
+#include "spared.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
 {
-	__u32 zero = 0, frame = frame_len(ctx), index;
+	__u32 zero = 0, frame = frame_len(ctx), index, where;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct set *set;
@@ -35,8 +36,12 @@ int entry(struct xdp_md *ctx)
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
 	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
 		return leave(LEAVE_ALLOWED, p->length, XDP_PASS);
-	if (set->flags & SET_BLOCK && listed(p, set, LIST_BLOCK, p->src_high, p->src_low))
+	if (set->flags & SET_BLOCK && listed(p, set, LIST_BLOCK, p->src_high, p->src_low)) {
+		where = set->flags & SET_DRY ? LEAVES : spared(p);
+		if (where != LEAVES)
+			return leave(where, p->length, XDP_PASS);
 		return leave(LEAVE_BLOCKED, p->length, set->flags & SET_DRY ? XDP_PASS : XDP_DROP);
+	}
 	if (!(set->flags & SET_RULES))
 		return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 	if (set->flags & SET_PAYLOAD && p->payload_len) {
@@ -72,7 +77,7 @@ static __always_inline int admitted(struct packet *p, struct rule *rule, __u32 k
 SEC("xdp")
 int verdict(struct xdp_md *ctx)
 {
-	__u32 zero = 0, key;
+	__u32 zero = 0, key, where;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 	struct counter *counter;
 	struct rule *rule;
@@ -109,9 +114,14 @@ int verdict(struct xdp_md *ctx)
 	}
 	if (!drop)
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
-	counter->dropped++;
-	if (rule->flags & RULE_DRY || is_dry(p->set))
+	if (rule->flags & RULE_DRY || is_dry(p->set)) {
+		counter->dropped++;
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
+	}
+	where = spared(p);
+	if (where != LEAVES)
+		return leave(where, p->length, XDP_PASS);
+	counter->dropped++;
 	return leave(LEAVE_DROPPED, p->length, XDP_DROP);
 }
 

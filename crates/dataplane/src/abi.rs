@@ -55,7 +55,7 @@ pub(crate) const LIMIT_KEY: u32 = 24;
 pub(crate) const DESTINATIONS_MAX: u32 = 65_536;
 
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 12] = [
+pub(crate) const LEAVES: [&str; 14] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -68,6 +68,8 @@ pub(crate) const LEAVES: [&str; 12] = [
     "lapsed",
     "challenged",
     "unchallenged",
+    "neighbour",
+    "administrator",
 ];
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.

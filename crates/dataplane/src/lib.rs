@@ -15,6 +15,7 @@ mod plane;
 mod policy;
 mod proven;
 mod scope;
+mod sessions;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
@@ -22,3 +23,4 @@ pub use host::Host;
 pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;
 pub use scope::{Allow, Block, Ceiling, Scope};
+pub use sessions::Session;

@@ -10,7 +10,7 @@ use sys::bpf::{Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 25] = [
     "bits4",
     "bits6",
     "buckets",
@@ -30,6 +30,8 @@ const NAMES: [&str; 23] = [
     "rules",
     "scopes",
     "scratch",
+    "session_ports",
+    "sessions",
     "shared",
     "sketch",
     "tables4",
@@ -69,7 +71,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 23] {
+    pub(crate) const fn names() -> [&'static str; 25] {
         NAMES
     }
 

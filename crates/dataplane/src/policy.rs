@@ -21,6 +21,9 @@ pub struct Policy {
     pub block_within: Vec<Block>,
     /// Destinations to which all this applies; `None`: all.
     pub protect: Option<Vec<Prefix>>,
+    /// Ports of this host at which it is administered: connections to them that are established when this is attached are not
+    /// cut. Nor is the one over which `attach` is called.
+    pub management: Vec<u16>,
     /// Everything is counted, and passes.
     pub dry: bool,
     /// Names this policy: the SHA-256 of what it was read from.

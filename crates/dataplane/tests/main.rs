@@ -9,4 +9,5 @@ mod make;
 mod malformed;
 mod near;
 mod scopes;
+mod spared;
 mod time;
