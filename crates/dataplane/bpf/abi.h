@@ -30,13 +30,15 @@ struct packet {
 	__u32 set;
 	__u32 rule; /* place in `rules` of the one that decides, or NO_RULE */
 	__u64 payload[8]; /* the first 64 octets, where the set asks for them */
+	__u8 options[16]; /* kinds of the TCP options, where the set asks for them; how many in the last one */
 };
 
 #define NO_RULE 0xffffffff
 
-_Static_assert(sizeof(struct packet) == 136, "rules::compile::bpf::record::SIZE");
+_Static_assert(sizeof(struct packet) == 152, "rules::compile::bpf::record::SIZE");
 _Static_assert(__builtin_offsetof(struct packet, has) == 51, "rules::compile::bpf::record::HAS");
 _Static_assert(__builtin_offsetof(struct packet, payload_len) == 60, "rules::compile::bpf::record::PAYLOAD_LEN");
+_Static_assert(__builtin_offsetof(struct packet, options) == 136, "rules::compile::bpf::record::TCP_OPTIONS");
 _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::bpf::record::RULE");
 
 /* Kinds of fragment. */
@@ -58,6 +60,7 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_BLOCK 8
 #define SET_PROTECT 16 /* only listed destinations are protected */
 #define SET_DRY 32     /* everything is counted and passes */
+#define SET_OPTIONS 128 /* rules ask for the shape of TCP options */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -121,6 +124,12 @@ struct rule {
 };
 
 #define RULE_DRY 1
+#define RULE_PER_SOURCE 2
+#define RULE_PER_DESTINATION 4
+
+/* How many times its rate the networks of an IPv6 source may send: `rules::limit::SOURCE_LEVELS`. */
+#define HOME_TIMES 4  /* /56 */
+#define SITE_TIMES 16 /* /48 */
 
 struct counter {
 	__u64 packets; /* decided by the rule */
@@ -142,6 +151,8 @@ enum leave {
 	LEAVE_LAPSED, /* the rule's lease is over */
 	LEAVE_CHALLENGED,   /* answered with a cookie */
 	LEAVE_UNCHALLENGED, /* no SYN, or nobody here listens: passed */
+	LEAVE_NEIGHBOUR,     /* neighbour discovery is never dropped */
+	LEAVE_ADMINISTRATOR, /* nor is a session of the administrator */
 	LEAVES
 };
 

@@ -4,19 +4,26 @@
 #pragma once
 
 #include "maps.h"
+#include "scope.h"
 
-static __noinline int probe4(__u32 index, __u32 addr, __u64 lengths)
+static __noinline int probe4(struct packet *p, __u32 index, __u32 addr, __u64 lengths)
 {
 	void *table = bpf_map_lookup_elem(&tables4, &index);
+	__u32 *value;
+	int said;
 
-	if (!table)
+	if (!table || !p)
 		return 0;
 	/* Most lists are of addresses. */
 	if (lengths >> 32 & 1) {
 		struct key4 key = { .addr = addr, .length = 32 };
 
-		if (bpf_map_lookup_elem(table, &key))
-			return 1;
+		value = bpf_map_lookup_elem(table, &key);
+		if (value) {
+			said = *value ? in_scope(p, *value) : IN_SCOPE;
+			if (said != OUT_OF_SCOPE)
+				return said == IN_SCOPE;
+		}
 	}
 	for (__u32 i = 1; i <= 32; i++) {
 		struct key4 key = { .length = 32 - i };
@@ -24,17 +31,23 @@ static __noinline int probe4(__u32 index, __u32 addr, __u64 lengths)
 		if (!(lengths >> key.length & 1))
 			continue;
 		key.addr = i == 32 ? 0 : addr >> i << i;
-		if (bpf_map_lookup_elem(table, &key))
-			return 1;
+		value = bpf_map_lookup_elem(table, &key);
+		if (!value)
+			continue;
+		said = *value ? in_scope(p, *value) : IN_SCOPE;
+		if (said != OUT_OF_SCOPE)
+			return said == IN_SCOPE;
 	}
 	return 0;
 }
 
-static __noinline int probe6(__u32 index, struct list *list, __u64 high, __u64 low)
+static __noinline int probe6(struct packet *p, __u32 index, struct list *list, __u64 high, __u64 low)
 {
 	void *table = bpf_map_lookup_elem(&tables6, &index);
+	__u32 *value;
+	int said;
 
-	if (!table || !list)
+	if (!table || !list || !p)
 		return 0;
 	for (__u32 i = 0; i <= 128; i++) {
 		__u32 length = 128 - i;
@@ -49,8 +62,12 @@ static __noinline int probe6(__u32 index, struct list *list, __u64 high, __u64 l
 			key.high = i == 128 ? 0 : high >> (i - 64) << (i - 64);
 			key.low = 0;
 		}
-		if (bpf_map_lookup_elem(table, &key))
-			return 1;
+		value = bpf_map_lookup_elem(table, &key);
+		if (!value)
+			continue;
+		said = *value ? in_scope(p, *value) : IN_SCOPE;
+		if (said != OUT_OF_SCOPE)
+			return said == IN_SCOPE;
 	}
 	return 0;
 }
@@ -79,7 +96,7 @@ static __always_inline int listed(struct packet *p, struct set *set, __u32 kind,
 		word = bpf_map_lookup_elem(&bits4, &key);
 		if (!word || !(*word >> (addr >> 8 & 63) & 1))
 			return 0;
-		return probe4(index, addr, list->lengths4);
+		return probe4(p, index, addr, list->lengths4);
 	}
 	if (!(list->lengths6[0] | list->lengths6[1] | list->lengths6[2]))
 		return 0;
@@ -91,5 +108,5 @@ static __always_inline int listed(struct packet *p, struct set *set, __u32 kind,
 		if (!word || !(*word >> (place & 63) & 1))
 			return 0;
 	}
-	return probe6(index, list, high, low);
+	return probe6(p, index, list, high, low);
 }

@@ -7,11 +7,14 @@
 #include "bucket.h"
 #include "lists.h"
 #include "challenge.h"
+#include "options.h"
+#include "limit.h"
+#include "spared.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
 {
-	__u32 zero = 0, frame = frame_len(ctx), index;
+	__u32 zero = 0, frame = frame_len(ctx), index, where;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct set *set;
@@ -33,8 +36,12 @@ int entry(struct xdp_md *ctx)
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
 	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
 		return leave(LEAVE_ALLOWED, p->length, XDP_PASS);
-	if (set->flags & SET_BLOCK && listed(p, set, LIST_BLOCK, p->src_high, p->src_low))
+	if (set->flags & SET_BLOCK && listed(p, set, LIST_BLOCK, p->src_high, p->src_low)) {
+		where = set->flags & SET_DRY ? LEAVES : spared(p);
+		if (where != LEAVES)
+			return leave(where, p->length, XDP_PASS);
 		return leave(LEAVE_BLOCKED, p->length, set->flags & SET_DRY ? XDP_PASS : XDP_DROP);
+	}
 	if (!(set->flags & SET_RULES))
 		return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 	if (set->flags & SET_PAYLOAD && p->payload_len) {
@@ -44,6 +51,8 @@ int entry(struct xdp_md *ctx)
 			len = sizeof(p->payload);
 		bpf_xdp_load_bytes(ctx, p->payload_at, p->payload, len);
 	}
+	if (set->flags & SET_OPTIONS && p->has & HAS_TCP)
+		read_options(ctx, p);
 	bpf_tail_call(ctx, &programs, index);
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 }
@@ -56,10 +65,19 @@ static __always_inline int is_dry(__u32 index)
 	return c && c->sets[index & (SETS - 1)].flags & SET_DRY;
 }
 
+static __always_inline int admitted(struct packet *p, struct rule *rule, __u32 key, __u32 units)
+{
+	if (rule->flags & RULE_PER_SOURCE)
+		return p->family == 4 ? admit_source4(p, rule, key, units) : admit_source6(p, rule, key, units);
+	if (rule->flags & RULE_PER_DESTINATION)
+		return admit_destination(p, rule, key, units);
+	return admit(rule, key, units);
+}
+
 SEC("xdp")
 int verdict(struct xdp_md *ctx)
 {
-	__u32 zero = 0, key;
+	__u32 zero = 0, key, where;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 	struct counter *counter;
 	struct rule *rule;
@@ -74,7 +92,7 @@ int verdict(struct xdp_md *ctx)
 	counter = bpf_map_lookup_elem(&counters, &key);
 	if (!rule || !counter)
 		return leave(LEAVE_UNMATCHED, p->length, XDP_PASS);
-	if (rule->until && now_ns() >= rule->until)
+	if (rule->until && coarse_ns() >= rule->until)
 		return leave(LEAVE_LAPSED, p->length, XDP_PASS);
 	counter->packets++;
 	counter->bytes += p->length;
@@ -88,17 +106,22 @@ int verdict(struct xdp_md *ctx)
 		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
 		break;
 	case ACTION_RATE_PACKETS:
-		drop = !admit(rule, key, 1);
+		drop = !admitted(p, rule, key, 1);
 		break;
 	case ACTION_RATE_BITS:
-		drop = !admit(rule, key, p->length * 8);
+		drop = !admitted(p, rule, key, p->length * 8);
 		break;
 	}
 	if (!drop)
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
-	counter->dropped++;
-	if (rule->flags & RULE_DRY || is_dry(p->set))
+	if (rule->flags & RULE_DRY || is_dry(p->set)) {
+		counter->dropped++;
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
+	}
+	where = spared(p);
+	if (where != LEAVES)
+		return leave(where, p->length, XDP_PASS);
+	counter->dropped++;
 	return leave(LEAVE_DROPPED, p->length, XDP_DROP);
 }
 

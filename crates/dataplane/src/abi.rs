@@ -1,7 +1,7 @@
 //! `bpf/abi.h`, mirrored: what the programs and user space share.
 
 use rules::limit::BURST_SECONDS;
-use rules::{Action, Rule};
+use rules::{Action, Per, Rule};
 
 /// Sets held side by side.
 pub(crate) const SETS: u32 = 2;
@@ -42,9 +42,20 @@ pub(crate) const SET_PAYLOAD: u32 = 2;
 pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 /// `SET_DRY`.
 pub(crate) const SET_DRY: u32 = 32;
+/// `SET_OPTIONS`.
+pub(crate) const SET_OPTIONS: u32 = 128;
+
+/// `RULE_PER_SOURCE`.
+const RULE_PER_SOURCE: u32 = 2;
+/// `RULE_PER_DESTINATION`.
+const RULE_PER_DESTINATION: u32 = 4;
+/// Octets of `struct limit_key`.
+pub(crate) const LIMIT_KEY: u32 = 24;
+/// `DESTINATIONS_MAX`.
+pub(crate) const DESTINATIONS_MAX: u32 = 65_536;
 
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 12] = [
+pub(crate) const LEAVES: [&str; 14] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -57,17 +68,44 @@ pub(crate) const LEAVES: [&str; 12] = [
     "lapsed",
     "challenged",
     "unchallenged",
+    "neighbour",
+    "administrator",
 ];
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
 pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
-    let (action, per_second, unit) = match rule.action {
-        Action::Pass => (0u32, 0.0, 0.0),
-        Action::Drop => (1, 0.0, 0.0),
-        Action::RatePackets(rate) => (2, rate, 1.0),
-        Action::RateBits(rate) => (3, rate, 0.0),
-        Action::Challenge => (4, 0.0, 0.0),
-        Action::Redirect(_) => (5, 0.0, 0.0),
+    let action = match rule.action {
+        Action::Pass => 0u32,
+        Action::Drop => 1,
+        Action::RatePackets(_) => 2,
+        Action::RateBits(_) => 3,
+        Action::Challenge => 4,
+        Action::Redirect(_) => 5,
+        // Refused by `Policy::check`.
+        Action::Tunnel(..) => 0,
+    };
+    let (interval, burst) = bucket(rule.action);
+    let until = rule.lease.map_or(0, |lease| now.saturating_add(lease.nanos()).max(1));
+    let mut out = [0; 32];
+    let words = [(0, u64::from(action)), (8, until), (16, interval), (24, burst)];
+    for (at, word) in words {
+        put(&mut out, at, &word.to_ne_bytes());
+    }
+    let flags: u32 = match rule.per {
+        Per::Rule => 0,
+        Per::Source => RULE_PER_SOURCE,
+        Per::Destination => RULE_PER_DESTINATION,
+    };
+    put(&mut out, 4, &flags.to_ne_bytes());
+    out
+}
+
+/// `interval` and `burst` of an action's rate; 0 for one without.
+pub(crate) fn bucket(action: Action) -> (u64, u64) {
+    let (per_second, unit) = match action {
+        Action::RatePackets(rate) => (rate, 1.0),
+        Action::RateBits(rate) => (rate, 0.0),
+        _ => (0.0, 0.0),
     };
     // Of a bucket that holds `BURST_SECONDS`, a packet has to find one whole token.
     let (interval, burst) = if per_second > 0.0 {
@@ -78,13 +116,7 @@ pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never negative")]
     let (interval, burst) = (interval as u64, burst as u64);
-    let until = rule.lease.map_or(0, |lease| now.saturating_add(lease.nanos()).max(1));
-    let mut out = [0; 32];
-    let words = [(0, u64::from(action)), (8, until), (16, interval), (24, burst)];
-    for (at, word) in words {
-        put(&mut out, at, &word.to_ne_bytes());
-    }
-    out
+    (interval, burst)
 }
 
 /// Writes octets at a place.

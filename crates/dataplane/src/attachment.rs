@@ -4,6 +4,7 @@
 //! leftover of somebody who was killed.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use crate::host::Host;
 use crate::maps::Maps;
 use crate::plane::{Clock, Installed, Plane};
 use crate::policy::Policy;
+use crate::sessions::Session;
 
 /// Where BPF's file system belongs.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -60,6 +62,29 @@ pub struct Attached {
     pub upgraded: bool,
     /// What answers to SYNs say of this host.
     pub host: Host,
+    /// Sessions of the administrator that are not cut.
+    pub sessions: usize,
+}
+
+/// What the programs have to know of this host.
+#[derive(Debug)]
+struct Local {
+    host: Host,
+    own: Vec<IpAddr>,
+    sessions: Vec<Session>,
+}
+
+impl Local {
+    fn look(host: Host, policy: &Policy) -> Result<Self, Error> {
+        let own = sys::net::addresses().map_err(Error::system("asking for the addresses of this host"))?;
+        Ok(Self { host, own, sessions: Session::look(&policy.management) })
+    }
+
+    fn tell(&self, plane: &Plane) -> Result<(), Error> {
+        plane.set_host(self.host)?;
+        plane.set_own(&self.own)?;
+        plane.set_sessions(&self.sessions)
+    }
 }
 
 /// A data plane on an interface.
@@ -132,10 +157,11 @@ impl Attachment {
             Host::check_cookies()?;
         }
         let plane = Plane::load()?;
-        plane.set_host(host)?;
+        let local = Local::look(host, policy)?;
+        local.tell(&plane)?;
         let folder = folder(interface);
         if let Some(old) = held(&folder)? {
-            return update(old, plane, host, policy, reload);
+            return update(old, plane, &local, policy, reload);
         }
         remove(&folder)?;
         let installed = plane.install(policy)?;
@@ -147,7 +173,14 @@ impl Attachment {
             match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
                 Ok(link) => {
                     pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
-                    return Ok(Attached { installed, mode: Some(*mode), no_native, upgraded: false, host });
+                    return Ok(Attached {
+                        installed,
+                        mode: Some(*mode),
+                        no_native,
+                        upgraded: false,
+                        host,
+                        sessions: local.sessions.len(),
+                    });
                 }
                 Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
                     no_native = Some(error.to_string());
@@ -189,7 +222,7 @@ impl Attachment {
 }
 
 /// Another policy for programs that are there, and other programs where this binary has them.
-fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> Result<Attached, Error> {
+fn update(old: Held, new: Plane, local: &Local, policy: &Policy, reload: bool) -> Result<Attached, Error> {
     let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
     let same = tag(&old.entry).and_then(|known| Ok(known == tag(&new.entry)?));
     let upgraded = reload || !same.map_err(Error::system("asking for a program"))?;
@@ -209,10 +242,17 @@ fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> R
         installed
     } else {
         let there = Attachment::of(old)?;
-        there.plane.set_host(host)?;
+        local.tell(&there.plane)?;
         there.plane.install(policy)?
     };
-    Ok(Attached { installed, mode: None, no_native: None, upgraded, host })
+    Ok(Attached {
+        installed,
+        mode: None,
+        no_native: None,
+        upgraded,
+        host: local.host,
+        sessions: local.sessions.len(),
+    })
 }
 
 /// Takes the programs and all pins away; whether there were any.

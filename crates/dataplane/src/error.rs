@@ -54,6 +54,22 @@ pub enum Error {
         "another XDP program is attached to this interface; see `ip link`, detach it first or take another interface"
     )]
     Taken,
+    /// Too many entries with a scope or ceiling.
+    #[error(
+        "{source_prefix}: a source may stand in a list with {} scopes at most, and all lists together with {}; merge some of them",
+        crate::scope::CHAIN_MAX,
+        crate::scope::SCOPES_MAX
+    )]
+    Scopes {
+        /// The source.
+        source_prefix: base::Prefix,
+    },
+    /// A source and a destination that no packet has.
+    #[error("{source_prefix}: the destination is of the other address family; no packet has both")]
+    Families {
+        /// The source.
+        source_prefix: base::Prefix,
+    },
     /// A system call failed.
     #[error("{what}: {cause}")]
     System {

@@ -22,6 +22,8 @@ pub(crate) struct List {
     bits6: Vec<u64>,
     keys4: Vec<u8>,
     keys6: Vec<u8>,
+    values4: Vec<u8>,
+    values6: Vec<u8>,
     lengths4: u64,
     lengths6: [u64; 3],
     front6: u8,
@@ -45,10 +47,13 @@ fn set_bit(bits: &mut [u64], place: u64) {
 }
 
 impl List {
-    pub(crate) fn of(prefixes: &[Prefix]) -> Self {
+    /// Of entries that hold for all packets of their source, and of entries with a value, which precede.
+    pub(crate) fn of(prefixes: &[Prefix], valued: &[(Prefix, u32)]) -> Self {
         let mut sorted = prefixes.to_vec();
+        sorted.extend(valued.iter().map(|(prefix, _)| *prefix));
         sorted.sort_unstable();
         sorted.dedup();
+        let by_prefix: std::collections::BTreeMap<Prefix, u32> = valued.iter().copied().collect();
         let shortest6 = sorted.iter().filter(|p| !p.is_ipv4()).map(Prefix::bits).min();
         let front6 = FRONTS.into_iter().find(|front| shortest6.is_some_and(|s| s >= *front)).unwrap_or(0);
         let words = usize::try_from(WORDS).unwrap_or(0);
@@ -59,23 +64,27 @@ impl List {
             bits6: room(of_family(false) && front6 > 0),
             keys4: Vec::new(),
             keys6: Vec::new(),
+            values4: Vec::new(),
+            values6: Vec::new(),
             lengths4: 0,
             lengths6: [0; 3],
             front6,
         };
         for prefix in &sorted {
-            list.add(prefix);
+            let value = by_prefix.get(prefix).copied().unwrap_or(0);
+            list.add(prefix, value);
         }
         list
     }
 
-    fn add(&mut self, prefix: &Prefix) {
+    fn add(&mut self, prefix: &Prefix, value: u32) {
         let bits = prefix.bits();
         if prefix.is_ipv4() {
             let addr = u32::try_from(wide(prefix.addr()) & u128::from(u32::MAX)).unwrap_or(0);
             self.lengths4 |= 1 << bits;
             self.keys4.extend(addr.to_ne_bytes());
             self.keys4.extend(u32::from(bits).to_ne_bytes());
+            self.values4.extend(value.to_ne_bytes());
             let first = u64::from(addr >> 8);
             for place in first..first + (1u64 << 24u8.saturating_sub(bits)) {
                 set_bit(&mut self.bits4, place);
@@ -89,6 +98,7 @@ impl List {
         self.keys6.extend(high.to_ne_bytes());
         self.keys6.extend(low.to_ne_bytes());
         self.keys6.extend(u64::from(bits).to_ne_bytes());
+        self.values6.extend(value.to_ne_bytes());
         if self.front6 > 0 {
             set_bit(&mut self.bits6, place6(high, self.front6));
         }
@@ -119,9 +129,10 @@ impl List {
                 map.set_all(&keys, &values).map_err(Error::system("writing a list's bits"))?;
             }
         }
-        for (keys, size, outer) in
-            [(&self.keys4, abi::KEY4, maps.tables4), (&self.keys6, abi::KEY6, maps.tables6)]
-        {
+        for (keys, values, size, outer) in [
+            (&self.keys4, &self.values4, abi::KEY4, maps.tables4),
+            (&self.keys6, &self.values6, abi::KEY6, maps.tables6),
+        ] {
             let entries = keys.len() / size;
             // To change an array of maps takes the kernel a dozen milliseconds; nobody looks for an empty list.
             if entries == 0 && number(was, ENTRIES_AT) == 0 {
@@ -130,7 +141,7 @@ impl List {
             let room = u32::try_from(entries.max(1)).unwrap_or(u32::MAX);
             let table = Map::hash(u32::try_from(size).unwrap_or(0), 4, room);
             let table = table.map_err(Error::system("making a table for a list"))?;
-            table.set_all(keys, &vec![0; entries * 4]).map_err(Error::system("filling a list"))?;
+            table.set_all(keys, values).map_err(Error::system("filling a list"))?;
             outer.set_map(index, &table).map_err(Error::system("placing a list"))?;
         }
         Ok(())

@@ -10,9 +10,32 @@ use sys::bpf::{Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 13] = [
-    "bits4", "bits6", "buckets", "clock", "config", "counters", "leaves", "names", "programs", "rules",
-    "scratch", "tables4", "tables6",
+const NAMES: [&str; 25] = [
+    "bits4",
+    "bits6",
+    "buckets",
+    "clock",
+    "config",
+    "counters",
+    "destinations",
+    "destinations_full",
+    "exact",
+    "leaves",
+    "names",
+    "over_ceiling",
+    "own",
+    "programs",
+    "proven",
+    "proven_bits",
+    "rules",
+    "scopes",
+    "scratch",
+    "session_ports",
+    "sessions",
+    "shared",
+    "sketch",
+    "tables4",
+    "tables6",
 ];
 
 /// The maps.
@@ -48,7 +71,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 13] {
+    pub(crate) const fn names() -> [&'static str; 25] {
         NAMES
     }
 
@@ -76,6 +99,7 @@ fn descriptor(map: &aya::maps::Map) -> Option<BorrowedFd<'_>> {
         | Kind::PerCpuArray(data)
         | Kind::ProgramArray(data)
         | Kind::ArrayOfMaps(data)
+        | Kind::LruHashMap(data)
         | Kind::HashMap(data) => Some(data.fd().as_fd()),
         _ => None,
     }

@@ -12,6 +12,7 @@ use crate::abi::{
 };
 use crate::error::Error;
 use crate::host::Host;
+use crate::limits;
 use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
 use crate::object::object;
@@ -103,9 +104,14 @@ impl Plane {
     pub fn load_with(clock: Clock) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
         let set = u32::from(clock == Clock::Set);
+        let (key, tick) = (limits::random_key()?, sys::clock::tick());
         let mut loader = aya::EbpfLoader::new();
-        let mut object =
-            loader.override_global("test_clock", &set, true).load(object()?).map_err(|e| fixed(&e))?;
+        let mut object = loader
+            .override_global("test_clock", &set, true)
+            .override_global("hash_key", key.as_slice(), true)
+            .override_global("tick_ns", &tick, true)
+            .load(object()?)
+            .map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
         let mut load = |name: &str| -> Result<OwnedFd, Error> {
             let program =
@@ -144,6 +150,7 @@ impl Plane {
         self.maps.write("config", 0, &config)?;
         self.put_program(next, program.as_fd())?;
         self.write_rules(policy, next)?;
+        self.renew_destinations(policy, next)?;
         let head = self.write_lists(policy, next, &config)?;
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
@@ -220,6 +227,9 @@ impl Plane {
         if policy.rules.rules().iter().any(|rule| rule.matches.payload.is_some()) {
             flags |= abi::SET_PAYLOAD;
         }
+        if policy.rules.rules().iter().any(|rule| rule.matches.tcp_options.is_some()) {
+            flags |= abi::SET_OPTIONS;
+        }
         if policy.dry {
             flags |= abi::SET_DRY;
         }
@@ -229,11 +239,13 @@ impl Plane {
             tables4: self.maps.get("tables4")?,
             tables6: self.maps.get("tables6")?,
         };
+        let (scopes, valued) = self.valued(policy)?;
+        self.write_scopes(&scopes, set)?;
         let lists = [Some(&policy.allow), Some(&policy.block), policy.protect.as_ref()];
-        for ((kind, prefixes), flag) in (0u32..).zip(lists).zip(abi::SET_LISTS) {
-            let list = List::of(prefixes.map_or(&[], Vec::as_slice));
+        for (((kind, prefixes), valued), flag) in (0u32..).zip(lists).zip(valued).zip(abi::SET_LISTS) {
+            let list = List::of(prefixes.map_or(&[], Vec::as_slice), &valued);
             // No destination protected is something else than all of them.
-            if prefixes.is_some_and(|p| !p.is_empty() || kind == PROTECT) {
+            if prefixes.is_some_and(|p| !p.is_empty() || !valued.is_empty() || kind == PROTECT) {
                 flags |= flag;
             }
             let count = u32::try_from(LISTS).unwrap_or(0);

@@ -4,6 +4,7 @@ use base::Prefix;
 use rules::{Action, RuleSet};
 
 use crate::error::Error;
+use crate::scope::{Allow, Block};
 
 /// Rules and lists that are put in force together. Allowed beats blocked, blocked beats rules.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +15,15 @@ pub struct Policy {
     pub allow: Vec<Prefix>,
     /// Sources that are dropped.
     pub block: Vec<Prefix>,
+    /// Sources that pass to some destinations only, or up to a ceiling.
+    pub allow_within: Vec<Allow>,
+    /// Sources that are dropped on their way to some destinations only.
+    pub block_within: Vec<Block>,
     /// Destinations to which all this applies; `None`: all.
     pub protect: Option<Vec<Prefix>>,
+    /// Ports of this host at which it is administered: connections to them that are established when this is attached are not
+    /// cut. Nor is the one over which `attach` is called.
+    pub management: Vec<u16>,
     /// Everything is counted, and passes.
     pub dry: bool,
     /// Names this policy: the SHA-256 of what it was read from.
@@ -26,8 +34,13 @@ impl Policy {
     /// Refuses what the programs cannot do, rather than doing something else.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let cannot = self.rules.rules().iter().find_map(|rule| {
-            let redirects = matches!(rule.action, Action::Redirect(_));
-            redirects.then(|| Error::Action { rule: rule.id.clone(), action: "redirect" })
+            let action = match (rule.action, rule.sample) {
+                (Action::Redirect(_), _) => "redirect",
+                (Action::Tunnel(..), _) => "tunnel",
+                (_, Some(_)) => "sample",
+                _ => return None,
+            };
+            Some(Error::Action { rule: rule.id.clone(), action })
         });
         cannot.map_or(Ok(()), Err)
     }

@@ -50,6 +50,7 @@ impl Coverage {
             Action::RatePackets(_) | Action::RateBits(_) => "rate",
             Action::Challenge => "challenge",
             Action::Redirect(_) => "redirect",
+            Action::Tunnel(..) => "tunnel",
         };
         for part in near::parts(&rule.matches) {
             *self.0.entry((part, v6, action)).or_default() += 1;
@@ -93,8 +94,8 @@ fn the_program_names_the_rule_that_the_evaluator_names() {
         let mut rules: Vec<Rule> = Vec::new();
         while rules.len() < size {
             let rule = make::rule().new_tree(&mut runner).unwrap().current();
-            if !matches!(rule.action, Action::Redirect(_)) {
-                rules.push(Rule { id: format!("r{}", rules.len()), lease: None, ..rule });
+            if !matches!(rule.action, Action::Redirect(_) | Action::Tunnel(..)) {
+                rules.push(Rule { id: format!("r{}", rules.len()), sample: None, lease: None, ..rule });
             }
         }
         let policy = Policy { rules: RuleSet::new(rules), ..Policy::default() };

@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod agreement;
+mod limits;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;
 mod malformed;
 mod near;
+mod scopes;
+mod spared;
 mod time;
 mod turns;

@@ -2,7 +2,7 @@
 
 use dataplane::{Plane, Policy};
 use proptest::strategy::{Strategy, ValueTree};
-use rules::{Action, Rule, RuleSet, parse};
+use rules::{Action, Per, Rule, RuleSet, parse};
 use wire::packet::{Link, parse as parse_frame};
 
 use crate::agreement::{frame, plane, runner};
@@ -39,7 +39,10 @@ fn a_cut_at_each_octet_is_read_as_far_as_it_goes() {
     let mut pairs = 0;
     for _ in 0..12 {
         let rules = make::rule_set(40).new_tree(&mut runner).unwrap().current();
-        let drops = rules.into_iter().map(|rule| Rule { action: Action::Drop, ..rule }).collect();
+        let drops = rules
+            .into_iter()
+            .map(|rule| Rule { action: Action::Drop, per: Per::Rule, sample: None, ..rule })
+            .collect();
         let policy = install(&plane, drops);
         for _ in 0..12 {
             let packet = make::a_packet().new_tree(&mut runner).unwrap().current();

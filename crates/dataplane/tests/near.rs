@@ -6,7 +6,7 @@ use base::Prefix;
 use rules::{Flags, Fragments, Match, Numbers, Range};
 use wire::packet::{ICMP, ICMP6, TCP, UDP};
 
-use crate::make::{Packet, udp};
+use crate::make::{Packet, option_octets, udp};
 
 /// Numbers that look random.
 pub(crate) struct Random(pub(crate) u64);
@@ -42,7 +42,7 @@ impl Random {
 }
 
 /// What rules ask, in the order in which it is missed.
-pub(crate) const PARTS: [&str; 15] = [
+pub(crate) const PARTS: [&str; 16] = [
     "dst",
     "src",
     "proto",
@@ -58,6 +58,7 @@ pub(crate) const PARTS: [&str; 15] = [
     "ttl",
     "window",
     "payload",
+    "tcp-options",
 ];
 
 /// The parts that a match has, by their places in [`PARTS`].
@@ -78,6 +79,7 @@ pub(crate) fn parts(m: &Match) -> Vec<usize> {
         m.ttl.is_some(),
         m.window.is_some(),
         m.payload.is_some(),
+        m.tcp_options.is_some(),
     ];
     (0..PARTS.len()).filter(|part| there[*part]).collect()
 }
@@ -120,6 +122,24 @@ fn flags(r: &mut Random, tests: &[Flags], miss: bool) -> u16 {
     (value | others) ^ wrong
 }
 
+/// Options of these kinds; to miss them one more, one less, another order, or one of a length that cannot be.
+fn options(r: &mut Random, kinds: &[u8], miss: bool) -> Vec<u8> {
+    let mut kinds = kinds.to_vec();
+    let way = if miss { r.below(4) } else { 4 };
+    match way {
+        0 => kinds.push(1),
+        1 => drop(kinds.pop()),
+        2 => kinds.reverse(),
+        _ => {}
+    }
+    let mut octets = option_octets(&kinds);
+    octets.truncate(40);
+    if way == 3 {
+        octets.iter_mut().skip(1).take(1).for_each(|size| *size = 0);
+    }
+    octets
+}
+
 /// A packet for `m` as far as one can be, or one that misses it in one part.
 pub(crate) fn packet(r: &mut Random, m: &Match, v6: bool, miss: Option<usize>) -> Packet {
     let missed = |part: &str| miss.is_some_and(|at| PARTS[at] == part);
@@ -139,7 +159,7 @@ pub(crate) fn packet(r: &mut Random, m: &Match, v6: bool, miss: Option<usize>) -
     p.protocol = match m.protocol {
         Some(protocol) => protocol ^ u8::from(missed("proto")),
         None if m.icmp_type.is_some() || m.icmp_code.is_some() => icmp,
-        None if m.tcp_flags.is_some() || m.window.is_some() || r.often() => TCP,
+        None if m.tcp_flags.is_some() || m.window.is_some() || m.tcp_options.is_some() || r.often() => TCP,
         None => UDP,
     };
     if let Some(n) = &m.port {
@@ -175,6 +195,9 @@ pub(crate) fn packet(r: &mut Random, m: &Match, v6: bool, miss: Option<usize>) -
         if missed("fragment") {
             (p.offset, p.more) = *r.one_of(&[(0, false), (0, true), (5, true), (1, false)]);
         }
+    }
+    if let Some(kinds) = &m.tcp_options {
+        p.shape = options(r, kinds, missed("tcp-options"));
     }
     p.payload.clear();
     let least = p.bytes().len();

@@ -5,7 +5,7 @@ use base::prefix::narrow;
 use detect::class::Class;
 use detect::sample::Sample;
 use detect::signature::{self, Kin, Request, senders};
-use rules::{Action, Rule};
+use rules::{Action, Per, Rule};
 use sha2::{Digest, Sha256};
 
 use crate::incident::{Incident, VectorState};
@@ -72,6 +72,8 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
                 precedence: PRECEDENCE.0 + PRECEDENCE.1 * place,
                 matches: found.matches.clone(),
                 action: found.action,
+                per: Per::Rule,
+                sample: None,
                 lease: Some(settings.lease),
             };
             let told = report(rule, found.collateral.as_ref().map(flat), now.plus(settings.lease));
@@ -181,6 +183,7 @@ fn report(mut rule: Rule, collateral: Option<Collateral>, expires_at: Timestamp)
         Action::RatePackets(_) | Action::RateBits(_) => "rate",
         Action::Challenge => "challenge",
         Action::Redirect(_) => "redirect",
+        Action::Tunnel(..) => "tunnel",
     };
     RuleReport {
         id: rule.id.clone(),

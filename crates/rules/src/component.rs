@@ -30,12 +30,14 @@ pub(crate) const LENGTH: u8 = 10;
 pub(crate) const DSCP: u8 = 11;
 /// Fragment.
 pub(crate) const FRAGMENT: u8 = 12;
-/// Time to live: ours, not in FlowSpec. So are the next two.
+/// Time to live: ours, not in FlowSpec. So are the next three.
 pub(crate) const TTL: u8 = 101;
 /// TCP window.
 pub(crate) const WINDOW: u8 = 102;
 /// Payload.
 pub(crate) const PAYLOAD: u8 = 103;
+/// Kinds of the TCP options.
+pub(crate) const TCP_OPTIONS: u8 = 104;
 
 /// Last operator of a list.
 const END: u8 = 0x80;
@@ -86,6 +88,7 @@ pub(crate) fn all(m: &Match) -> Vec<Component> {
         (TTL, list(&m.ttl, limits::OCTET)),
         (WINDOW, list(&m.window, limits::PORT)),
         (PAYLOAD, m.payload.as_ref().map(|p| Value::Octets(payload(p)))),
+        (TCP_OPTIONS, m.tcp_options.clone().map(Value::Octets)),
     ]
     .into_iter()
     .filter_map(|(kind, value)| value.map(|value| Component { kind, value }))

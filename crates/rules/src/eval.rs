@@ -4,7 +4,7 @@
 
 use wire::packet::{ICMP, ICMP6, Parsed, TCP, Tcp, UDP};
 
-use crate::rule::{Fragments, Match, Numbers, Payload};
+use crate::rule::{Fragments, Match, Numbers, Payload, limits};
 
 /// Whether `packet` has everything that `matches` asks.
 pub fn matches(matches: &Match, packet: &Parsed<'_>) -> bool {
@@ -23,6 +23,7 @@ pub fn matches(matches: &Match, packet: &Parsed<'_>) -> bool {
         && asks(matches.ttl.as_ref(), |n| n.contains(u32::from(h.ttl)))
         && asks(matches.window.as_ref(), |n| tcp(packet).is_some_and(|tcp| n.contains(u32::from(tcp.window))))
         && asks(matches.payload.as_ref(), |wanted| payload(wanted, packet))
+        && asks(matches.tcp_options.as_ref(), |kinds| options(kinds, packet).is_some())
 }
 
 /// What is not asked holds.
@@ -89,4 +90,22 @@ fn payload(wanted: &Payload, packet: &Parsed<'_>) -> bool {
     let there = packet.payload.get(usize::from(wanted.offset)..).and_then(|p| p.get(..wanted.value.len()));
     let under_mask = |((octet, value), mask): ((&u8, &u8), &u8)| octet & mask == value & mask;
     there.is_some_and(|octets| octets.iter().zip(&wanted.value).zip(&wanted.mask).all(under_mask))
+}
+
+/// The kinds of all options in their order (RFC 9293 §3.2). Options that are cut, or of a length that cannot be, are no
+/// list; what stands behind the end of the list is padding. Longer lists than rules may have hold for no packet.
+fn options(kinds: &[u8], packet: &Parsed<'_>) -> Option<()> {
+    let length = usize::from(tcp(packet)?.options_len);
+    let mut rest = if length == 0 { &[] } else { packet.transport.get(20..20 + length)? };
+    for (place, kind) in kinds.iter().enumerate() {
+        let (found, behind) = rest.split_first().filter(|(found, _)| *found == kind)?;
+        rest = match (found, behind.first()) {
+            (0, _) if place + 1 == kinds.len() => &[],
+            (0, _) => return None,
+            (1, _) => behind,
+            (_, Some(size)) if *size >= 2 => rest.get(usize::from(*size)..)?,
+            _ => return None,
+        };
+    }
+    (rest.is_empty() && kinds.len() <= limits::OPTIONS).then_some(())
 }

@@ -22,5 +22,5 @@ pub mod rule;
 pub mod set;
 
 pub use count::EvalCounts;
-pub use rule::{Action, Flags, Fragments, Match, Numbers, Payload, Range, Rule};
+pub use rule::{Action, Encapsulation, Flags, Fragments, Match, Numbers, Payload, Per, Range, Rule};
 pub use set::RuleSet;

@@ -21,12 +21,13 @@ pub(crate) fn may_share(a: &Match, b: &Match, family: Family) -> bool {
         && numbers(&a.window, &b.window, limits::PORT)
         && flags(a.tcp_flags.as_deref(), b.tcp_flags.as_deref())
         && payloads(a.payload.as_ref(), b.payload.as_ref())
+        && a.tcp_options.as_ref().is_none_or(|x| b.tcp_options.as_ref().is_none_or(|y| x == y))
 }
 
 /// Whether the protocol is one that this match can meet, by all its parts.
 pub(crate) fn allows(m: &Match, family: Family, protocol: u8) -> bool {
     let with_ports = m.port.is_some() || m.src_port.is_some() || m.dst_port.is_some() || m.payload.is_some();
-    let only_tcp = m.tcp_flags.is_some() || m.window.is_some();
+    let only_tcp = m.tcp_flags.is_some() || m.window.is_some() || m.tcp_options.is_some();
     let icmp = m.icmp_type.is_some() || m.icmp_code.is_some();
     m.protocol.is_none_or(|wanted| wanted == protocol)
         && (!with_ports || matches!(protocol, TCP | UDP))
@@ -42,6 +43,7 @@ pub(crate) const fn needs_transport(m: &Match) -> bool {
         || m.payload.is_some()
         || m.tcp_flags.is_some()
         || m.window.is_some()
+        || m.tcp_options.is_some()
         || m.icmp_type.is_some()
         || m.icmp_code.is_some()
 }

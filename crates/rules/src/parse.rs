@@ -2,6 +2,7 @@
 //!
 //! Every message names the place and the remedy. What the printer writes is read back as the same rule.
 
+mod action;
 mod value;
 
 use alloc::format;
@@ -12,7 +13,7 @@ use core::str::FromStr;
 
 use base::map::{Map, Seed};
 
-use crate::rule::{Action, Match, Rule, limits};
+use crate::rule::{Match, Rule, limits};
 
 /// Rules read from one text at most; the line behind them is an error.
 pub const RULES_MAX: usize = 65_536;
@@ -22,7 +23,7 @@ pub const ID_MAX: usize = 120;
 const ERRORS_MAX: usize = 20;
 
 /// The keys of a match, in the order they are printed.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "dst",
     "src",
     "proto",
@@ -38,8 +39,8 @@ const KEYS: [&str; 15] = [
     "ttl",
     "window",
     "payload",
+    "tcp-options",
 ];
-const ACTIONS: [&str; 5] = ["pass", "drop", "rate", "challenge", "redirect"];
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,12 +219,14 @@ fn read(line: &str, tokens: &[Token<'_>]) -> Result<Rule, Fault> {
         }
     }
     consistent(&matches, &cursor)?;
-    let action = action(&mut cursor)?;
-    let lease = lease(&mut cursor)?;
+    let action = action::action(&mut cursor)?;
+    let per = action::per(action, &mut cursor)?;
+    let sample = action::sample(&mut cursor)?;
+    let lease = action::lease(&mut cursor)?;
     if let Some(rest) = cursor.peek() {
         return Err(rest.fault(format!("`{}` stands behind the end of the rule; remove it", rest.text)));
     }
-    Ok(Rule { id, precedence: precedence.unwrap_or(0), matches, action, lease })
+    Ok(Rule { id, precedence: precedence.unwrap_or(0), matches, action, per, sample, lease })
 }
 
 fn id(token: Token<'_>, next: Option<Token<'_>>) -> Result<String, Fault> {
@@ -275,6 +278,7 @@ fn part(matches: &mut Match, key: Token<'_>, cursor: &mut Cursor<'_>) -> Result<
         "ttl" => set!(ttl, "a list of hops", list(limits::OCTET)),
         "window" => set!(window, "a list of windows", list(limits::PORT)),
         "payload" => set!(payload, "OFFSET:HEX", value::payload),
+        "tcp-options" => set!(tcp_options, "a list of kinds", value::options),
         _ => return Ok(false),
     }
     Ok(true)
@@ -290,40 +294,6 @@ fn consistent(matches: &Match, cursor: &Cursor<'_>) -> Result<(), Fault> {
         }
         _ => Ok(()),
     }
-}
-
-fn action(cursor: &mut Cursor<'_>) -> Result<Action, Fault> {
-    let token = cursor.next("an action (pass, drop, rate, challenge or redirect)")?;
-    Ok(match token.text {
-        "pass" => Action::Pass,
-        "drop" => Action::Drop,
-        "rate" => value::rate(cursor.next("a rate like 1000pps or 8Mbps")?)?,
-        "challenge" => Action::Challenge,
-        "redirect" => {
-            let token = cursor.next("the address of a next hop")?;
-            let address = token.text.parse().map_err(|_| {
-                token
-                    .fault(format!("`{}` is no address; write one like 192.0.2.1 or 2001:db8::1", token.text))
-            })?;
-            Action::Redirect(address)
-        }
-        _ => return Err(unknown(token, &ACTIONS, "an action")),
-    })
-}
-
-fn lease(cursor: &mut Cursor<'_>) -> Result<Option<base::Span>, Fault> {
-    let Some(token) = cursor.peek() else { return Ok(None) };
-    if token.text != "for" {
-        return Ok(None);
-    }
-    cursor.at += 1;
-    let token = cursor.next("a length of time like 15m")?;
-    let span: base::Span =
-        token.text.parse().map_err(|bad| token.fault(format!("`{}` is {bad}", token.text)))?;
-    if span == base::Span::ZERO {
-        return Err(token.fault("a lease of no time holds never; write one like 15m"));
-    }
-    Ok(Some(span))
 }
 
 /// A fault that names the nearest word known.

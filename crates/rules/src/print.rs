@@ -4,7 +4,7 @@ use core::fmt;
 
 use wire::packet::{self, flags};
 
-use crate::rule::{Action, Flags, Fragments, Match, Numbers, Payload, Rule, limits};
+use crate::rule::{Action, Encapsulation, Flags, Fragments, Match, Numbers, Payload, Per, Rule, limits};
 
 /// Protocols that have a name in rules.
 pub(crate) const PROTOCOL_NAMES: [(&str, u8); 5] = [
@@ -28,10 +28,14 @@ pub(crate) const FLAG_NAMES: [(&str, u16); 9] = [
     ("ae", 0x100),
 ];
 
+/// TCP options by name (IANA, TCP Option Kind Numbers).
+pub(crate) const OPTION_NAMES: [(&str, u8); 8] =
+    [("eol", 0), ("nop", 1), ("mss", 2), ("ws", 3), ("sackok", 4), ("sack", 5), ("ts", 8), ("tfo", 34)];
+
 /// Kinds of fragment by name.
 pub(crate) const FRAGMENT_NAMES: [&str; 5] = ["none", "is", "first", "last", "dont"];
 
-/// `ID @PRECEDENCE MATCH -> ACTION [for SPAN]`.
+/// `ID @PRECEDENCE MATCH -> ACTION [per WHAT] [sample 1/N] [for SPAN]`.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} @{} ", self.id, self.precedence)?;
@@ -39,6 +43,14 @@ impl fmt::Display for Rule {
             write!(f, "{} ", self.matches)?;
         }
         write!(f, "-> {}", self.action)?;
+        match self.per {
+            Per::Rule => {}
+            Per::Destination => f.write_str(" per destination")?,
+            Per::Source => f.write_str(" per source")?,
+        }
+        if let Some(one_in) = self.sample {
+            write!(f, " sample 1/{one_in}")?;
+        }
         match self.lease {
             Some(span) => write!(f, " for {span}"),
             None => Ok(()),
@@ -65,7 +77,8 @@ impl fmt::Display for Match {
         out.put("fragment", self.fragment)?;
         out.put("ttl", numbers(&self.ttl, limits::OCTET))?;
         out.put("window", numbers(&self.window, limits::PORT))?;
-        out.put("payload", self.payload.as_ref())
+        out.put("payload", self.payload.as_ref())?;
+        out.put("tcp-options", self.tcp_options.as_deref().map(Options))
     }
 }
 
@@ -122,6 +135,29 @@ impl fmt::Display for List {
             }
         }
         Ok(())
+    }
+}
+
+/// `mss,sackok,ts,nop,ws`, or `none`.
+struct Options<'a>(&'a [u8]);
+
+impl fmt::Display for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        commas(f, self.0.iter().map(|kind| OptionKind(*kind)))
+    }
+}
+
+struct OptionKind(u8);
+
+impl fmt::Display for OptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match OPTION_NAMES.iter().find(|(_, number)| *number == self.0) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 
@@ -196,6 +232,8 @@ impl fmt::Display for Action {
             }
             Self::Challenge => f.write_str("challenge"),
             Self::Redirect(address) => write!(f, "redirect {address}"),
+            Self::Tunnel(Encapsulation::Gre, address) => write!(f, "tunnel gre {address}"),
+            Self::Tunnel(Encapsulation::Ipip, address) => write!(f, "tunnel ipip {address}"),
         }
     }
 }

@@ -16,6 +16,10 @@ pub mod limits {
     pub const DSCP: u32 = 63;
     /// A jumbogram (RFC 2675) can be as long as 32 bits say.
     pub const LENGTH: u32 = u32::MAX;
+    /// Kinds in a list of TCP options: more than any SYN of a real stack has.
+    pub const OPTIONS: usize = 12;
+    /// One of so many packets is sampled, at the rarest.
+    pub const SAMPLE: u32 = 1_000_000_000;
 }
 
 /// An inclusive range of numbers.
@@ -150,6 +154,9 @@ pub struct Match {
     pub window: Option<Numbers>,
     /// Payload octets. Not expressible in FlowSpec.
     pub payload: Option<Payload>,
+    /// The kinds of the TCP header's options, all of them in their order (RFC 9293 §3.2); 0, the end of the list, at
+    /// most as the last. Empty: a header without options. Not expressible in FlowSpec.
+    pub tcp_options: Option<Vec<u8>>,
 }
 
 /// What happens to a packet that a rule decides.
@@ -167,6 +174,29 @@ pub enum Action {
     Challenge,
     /// It is led to this next hop.
     Redirect(IpAddr),
+    /// It is sent to this address inside another packet.
+    Tunnel(Encapsulation, IpAddr),
+}
+
+/// How a packet is put inside another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encapsulation {
+    /// Generic routing encapsulation without options (RFC 2784).
+    Gre,
+    /// IP in IP (RFC 2003, RFC 2473).
+    Ipip,
+}
+
+/// What a rate is counted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Per {
+    /// All packets that the rule decides, together.
+    #[default]
+    Rule,
+    /// Each destination address by itself.
+    Destination,
+    /// Each source by itself, see [`crate::limit::source_prefixes`].
+    Source,
 }
 
 /// A rule as written: an id, a place in the order, a question and an action.
@@ -180,6 +210,10 @@ pub struct Rule {
     pub matches: Match,
     /// The action.
     pub action: Action,
+    /// What the action's rate is counted for; of no meaning for other actions.
+    pub per: Per,
+    /// One of so many packets that the rule decides is kept as a sample, whatever becomes of it.
+    pub sample: Option<u32>,
     /// How long it holds from installation; a file may leave it open, the running system may not.
     pub lease: Option<Span>,
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rules::compile::flowspec::{FlowspecLine, lines};
-use rules::{Action, Match, Rule, compile::exabgp, eval, parse};
+use rules::{Action, Match, Per, Rule, compile::exabgp, eval, parse};
 use wire::packet::Parsed;
 
 use crate::make::{self, parsed};
@@ -285,6 +285,7 @@ fn sayable() -> impl Strategy<Value = Match> {
                 ttl: None,
                 window: None,
                 payload: None,
+                tcp_options: None,
                 ..m
             }
         })
@@ -293,7 +294,7 @@ fn sayable() -> impl Strategy<Value = Match> {
 proptest! {
     #[test]
     fn the_octets_mean_what_the_rule_means(m in sayable(), packets in proptest::collection::vec(make::a_packet(), 30)) {
-        let rule = Rule { id: "x".into(), precedence: 0, matches: m, action: Action::Drop, lease: None };
+        let rule = Rule { id: "x".into(), precedence: 0, matches: m, action: Action::Drop, per: Per::Rule, sample: None, lease: None };
         let line = lines(core::slice::from_ref(&rule)).remove(0);
         if line.error.is_some() {
             prop_assert!(line.afi == 2 && rule.matches.fragment.unwrap().dont, "{line:?}");
@@ -351,6 +352,8 @@ fn exabgp_agrees() {
                 precedence: 0,
                 matches,
                 action,
+                per: Per::Rule,
+                sample: None,
                 lease: None,
             })
             .new_tree(&mut runner)

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod flowspec;
 #[cfg(test)]
+mod limits;
 mod make;
 #[cfg(test)]
 mod meaning;

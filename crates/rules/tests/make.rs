@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use base::{Prefix, Span};
 use proptest::prelude::*;
 use proptest::sample::select;
-use rules::{Action, Flags, Fragments, Match, Numbers, Payload, Range, Rule};
+use rules::{Action, Encapsulation, Flags, Fragments, Match, Numbers, Payload, Per, Range, Rule};
 use wire::packet::{self, Parsed};
 
 /// A packet to be written out.
@@ -27,7 +27,10 @@ pub(crate) struct Packet {
     pub(crate) icmp: (u8, u8),
     pub(crate) flags: u16,
     pub(crate) window: u16,
+    /// Words of no-operation.
     pub(crate) tcp_options: u8,
+    /// Options in their place, filled up with zeroes to whole words.
+    pub(crate) shape: Vec<u8>,
     /// A data offset that lies.
     pub(crate) data_offset: Option<u8>,
     pub(crate) payload: Vec<u8>,
@@ -98,12 +101,15 @@ impl Packet {
                     b.extend(self.ports.0.to_be_bytes());
                     b.extend(self.ports.1.to_be_bytes());
                     b.extend([0; 8]);
-                    let words = self.data_offset.unwrap_or(5 + self.tcp_options);
+                    let own = u8::try_from(self.shape.len().div_ceil(4)).unwrap();
+                    let own = if own == 0 { self.tcp_options } else { own };
+                    let words = self.data_offset.unwrap_or(5 + own);
                     let word = (u16::from(words) << 12) | self.flags;
                     b.extend(word.to_be_bytes());
                     b.extend(self.window.to_be_bytes());
                     b.extend([0; 4]);
-                    b.resize(20 + 4 * usize::from(self.tcp_options), 1);
+                    b.extend(&self.shape);
+                    b.resize(20 + 4 * usize::from(own), u8::from(self.shape.is_empty()));
                 }
                 packet::UDP => {
                     b.extend(self.ports.0.to_be_bytes());
@@ -143,6 +149,7 @@ pub(crate) fn udp() -> Packet {
         flags: 0x02,
         window: 1024,
         tcp_options: 0,
+        shape: Vec::new(),
         data_offset: None,
         payload: (0..100).collect(),
     }
@@ -239,6 +246,47 @@ fn maybe<T: core::fmt::Debug + Clone>(
     proptest::option::weighted(1.0 / one_in, of)
 }
 
+/// The options of some stacks' SYNs, and what is like them.
+pub(crate) const SHAPES: &[&[u8]] = &[
+    &[],
+    &[2, 4, 8, 1, 3],
+    &[2, 1, 3, 1, 1, 4],
+    &[2, 1, 3, 1, 1, 8, 4, 0],
+    &[1, 1, 8],
+    &[2],
+    &[2, 0],
+    &[1, 1, 1, 1],
+    &[254, 34, 2],
+    &[1; 12],
+];
+
+/// Options of these kinds, of their usual lengths.
+pub(crate) fn option_octets(kinds: &[u8]) -> Vec<u8> {
+    let of = |kind: &u8| match kind {
+        0 | 1 => vec![*kind],
+        2 => vec![2, 4, 5, 0xb4],
+        3 => vec![3, 3, 7],
+        8 => [&[8, 10][..], &[9; 8]].concat(),
+        4 => vec![4, 2],
+        kind => vec![*kind, 4, 0xf9, 0x89],
+    };
+    kinds.iter().flat_map(of).collect()
+}
+
+/// Whole, cut in its last option, or with a length that cannot be.
+fn shape() -> impl Strategy<Value = Vec<u8>> {
+    (select(SHAPES), 0u8..8).prop_map(|(kinds, odd)| {
+        let mut octets = option_octets(kinds);
+        match (odd, octets.len()) {
+            (0, 2..) => octets[1] = 0,
+            (1, 2..) => octets[1] = 40,
+            (2, 5..) => octets.truncate(5),
+            _ => {}
+        }
+        octets
+    })
+}
+
 pub(crate) fn a_match() -> impl Strategy<Value = Match> {
     let where_ = (maybe(2.0, prefix()), maybe(5.0, prefix()), maybe(2.0, select(PROTOCOLS)));
     let ports =
@@ -247,9 +295,15 @@ pub(crate) fn a_match() -> impl Strategy<Value = Match> {
     let flags = maybe(5.0, proptest::collection::vec(flags(), 1..3));
     let header =
         (maybe(4.0, list(u32::MAX, LENGTHS)), maybe(8.0, list(63, CODE_POINTS)), maybe(4.0, fragments()));
-    let beyond = (maybe(6.0, list(255, OCTETS)), maybe(8.0, list(65535, WINDOWS)), maybe(8.0, payload()));
+    let beyond = (
+        maybe(6.0, list(255, OCTETS)),
+        maybe(8.0, list(65535, WINDOWS)),
+        maybe(8.0, payload()),
+        maybe(8.0, select(SHAPES)),
+    );
     (where_, ports, icmp, flags, header, beyond).prop_map(
-        |((dst, src, protocol), ports, icmp, tcp_flags, (length, dscp, fragment), (ttl, window, payload))| {
+        |((dst, src, protocol), ports, icmp, tcp_flags, (length, dscp, fragment), beyond)| {
+            let (ttl, window, payload, options) = beyond;
             Match {
                 dst,
                 src: src.filter(|src| dst.is_none_or(|dst| dst.is_ipv4() == src.is_ipv4())),
@@ -266,6 +320,7 @@ pub(crate) fn a_match() -> impl Strategy<Value = Match> {
                 ttl,
                 window,
                 payload,
+                tcp_options: options.map(<[u8]>::to_vec),
             }
         },
     )
@@ -281,18 +336,20 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => (0.0..1e6f64).prop_map(Action::RatePackets),
         1 => Just(Action::Challenge),
         1 => address().prop_map(Action::Redirect),
+        1 => (select(vec![Encapsulation::Gre, Encapsulation::Ipip]), address())
+            .prop_map(|(kind, to)| Action::Tunnel(kind, to)),
     ]
 }
 
 pub(crate) fn rule() -> impl Strategy<Value = Rule> {
     let lease = maybe(2.0, (1u64..=u64::MAX).prop_map(Span::from_nanos));
-    ("[a-z0-9_.:-]{1,12}", 0u32..4, a_match(), action(), lease).prop_map(
-        |(id, precedence, matches, action, lease)| Rule {
-            id: format!("r{id}"),
-            precedence,
-            matches,
-            action,
-            lease,
+    let per = prop_oneof![3 => Just(Per::Rule), 1 => Just(Per::Source), 1 => Just(Per::Destination)];
+    let more = (action(), per, maybe(8.0, 1u32..100_000), lease);
+    ("[a-z0-9_.:-]{1,12}", 0u32..4, a_match(), more).prop_map(
+        |(id, precedence, matches, (action, per, sample, lease))| {
+            let rate = matches!(action, Action::RatePackets(_) | Action::RateBits(_));
+            let per = if rate { per } else { Per::Rule };
+            Rule { id: format!("r{id}"), precedence, matches, action, per, sample, lease }
         },
     )
 }
@@ -321,7 +378,8 @@ pub(crate) fn a_packet() -> impl Strategy<Value = Packet> {
     let ends = (address(), address(), prop_oneof![3 => select(vec![6u8, 17]), 2 => select(PROTOCOLS)]);
     let header =
         (octet().prop_map(|ttl| ttl.max(1)), number(63, CODE_POINTS), fragment, any::<bool>(), 0u8..3);
-    let upper = (port(), port(), octet(), octet(), flags, number(65535, WINDOWS), 0u8..11);
+    let options = (0u8..11, prop_oneof![1 => Just(Vec::new()), 1 => shape()]);
+    let upper = (port(), port(), octet(), octet(), flags, number(65535, WINDOWS), options);
     (ends, header, any::<bool>(), upper, 0u8..120, maybe(8.0, 0u8..16)).prop_map(
         |((src, dst, protocol), (ttl, dscp, (offset, more), dont, options), atomic, upper, payload, lie)| {
             Packet {
@@ -339,7 +397,8 @@ pub(crate) fn a_packet() -> impl Strategy<Value = Packet> {
                 icmp: (upper.2, upper.3),
                 flags: upper.4,
                 window: u16::try_from(upper.5).unwrap(),
-                tcp_options: upper.6,
+                tcp_options: upper.6.0,
+                shape: upper.6.1,
                 data_offset: lie,
                 payload: (0..payload).collect(),
             }

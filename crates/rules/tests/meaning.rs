@@ -113,6 +113,34 @@ fn payload_begins_behind_the_transport_header() {
 }
 
 #[test]
+fn tcp_options_are_compared_kind_by_kind_in_their_order() {
+    let linux = Packet { shape: make::option_octets(&[2, 4, 8, 1, 3]), ..tcp() };
+    let apple = Packet { shape: make::option_octets(&[2, 1, 3, 1, 1, 8, 4, 0]), ..tcp() };
+    let shape = |shape: &[u8]| Packet { shape: shape.to_vec(), ..tcp() };
+    case("all of them", "tcp-options mss,sackok,ts,nop,ws", &linux, true);
+    case("IPv6", "tcp-options mss,sackok,ts,nop,ws", &v6(linux.clone()), true);
+    case("by number", "tcp-options 2,4,8,1,3", &linux, true);
+    case("another order", "tcp-options mss,ts,sackok,nop,ws", &linux, false);
+    case("one less", "tcp-options mss,sackok,ts,nop", &linux, false);
+    case("one more", "tcp-options mss,sackok,ts,nop,ws,nop", &linux, false);
+    case("padding behind the end", "tcp-options mss,nop,ws,nop,nop,ts,sackok,eol", &apple, true);
+    case("the end is a kind", "tcp-options mss,nop,ws,nop,nop,ts,sackok", &apple, false);
+    case("none", "tcp-options none", &tcp(), true);
+    case("none where there are some", "tcp-options none", &linux, false);
+    case(
+        "a data offset below five is none",
+        "tcp-options none",
+        &Packet { data_offset: Some(3), ..tcp() },
+        true,
+    );
+    case("a length of 0", "tcp-options mss", &shape(&[2, 0, 5, 180]), false);
+    case("a length that leaves the header", "tcp-options mss", &shape(&[2, 5, 5, 180]), false);
+    case("another length is the same kind", "tcp-options ws,nop", &shape(&[3, 3, 7, 1]), true);
+    case("UDP has none", "tcp-options none", &udp(), false);
+    case("later fragments have none", "tcp-options none", &Packet { offset: 9, ..tcp() }, false);
+}
+
+#[test]
 fn ttl_and_dscp_of_both_families() {
     let marked = Packet { ttl: 54, dscp: 46, ..udp() };
     case("IPv4", "ttl 54 dscp 46", &marked, true);

@@ -69,6 +69,12 @@ fn actions_read_as_they_are_written() {
         "challenge",
         "redirect 192.0.2.9",
         "redirect 2001:db8::9",
+        "rate 1000pps per source",
+        "rate 8Mbps per destination",
+        "tunnel gre 192.0.2.9",
+        "tunnel ipip 2001:db8::9",
+        "drop sample 1/100",
+        "rate 1000pps per source sample 1/1 for 15m",
     ] {
         let line = format!("x @1 -> {text}");
         assert_eq!(rule(&line).to_string(), line);
@@ -88,7 +94,7 @@ fn every_error_names_its_place_and_the_remedy() {
         ("x -> dorp", "line 1, column 6: `dorp` is not an action; did you mean `drop`?"),
         (
             "x -> explode",
-            "line 1, column 6: `explode` is not an action; known are: pass, drop, rate, challenge, redirect",
+            "line 1, column 6: `explode` is not an action; known are: pass, drop, rate, challenge, redirect, tunnel",
         ),
         (
             "\n\nx @1 dst 10.0.0.1/24 -> drop",
@@ -138,6 +144,31 @@ fn every_error_names_its_place_and_the_remedy() {
         (
             "x @1 payload 0:1234/ff -> drop",
             "line 1, column 14: the mask has 1 octets and the value 2; make them equally long",
+        ),
+        (
+            "x -> drop per source",
+            "line 1, column 11: only a rate is counted per source or destination; remove it",
+        ),
+        (
+            "x -> rate 5pps per host",
+            "line 1, column 20: `host` is not something that a rate is counted for; known are: source, destination",
+        ),
+        (
+            "x -> drop sample 100",
+            "line 1, column 18: `100` is no share of packets; write it like 1/100, at most 1/1000000000",
+        ),
+        (
+            "x -> tunnel gree 192.0.2.1",
+            "line 1, column 13: `gree` is not a kind of tunnel; did you mean `gre`?",
+        ),
+        (
+            "x tcp-options mss,wscale -> drop",
+            "line 1, column 19: `wscale` is no TCP option known by name; write none, eol, nop, mss, ws, sackok, sack, ts, tfo or its number",
+        ),
+        ("x tcp-options eol,nop -> drop", "line 1, column 15: `eol` ends the options; put nothing behind it"),
+        (
+            "x tcp-options 1,1,1,1,1,1,1,1,1,1,1,1,1 -> drop",
+            "line 1, column 15: more than 12 TCP options; no stack sends so many",
         ),
         (
             "x @1 fragment df -> drop",

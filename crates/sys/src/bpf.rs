@@ -11,6 +11,8 @@ use std::path::Path;
 const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
+const MAP_DELETE_ELEM: libc::c_int = 3;
+const MAP_GET_NEXT_KEY: libc::c_int = 4;
 const PROG_LOAD: libc::c_int = 5;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
@@ -293,6 +295,44 @@ impl Map {
             .pointer(16, value.as_ptr())
             .call(MAP_UPDATE_ELEM)
             .map(|_| ())
+    }
+
+    /// Takes a key out; whether it was there.
+    ///
+    /// # Errors
+    /// What the kernel says; a key of another size is refused.
+    pub fn remove(&self, key: &[u8]) -> io::Result<bool> {
+        if key.len() != self.key {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        let mut attributes = Attributes::new().descriptor(0, self.fd.as_fd()).pointer(8, key.as_ptr());
+        match attributes.call(MAP_DELETE_ELEM) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The keys of a hash table, so many at most. Keys that come or go meanwhile may be missed or told twice.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn keys(&self, most: usize) -> io::Result<Vec<Vec<u8>>> {
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        while keys.len() < most {
+            let mut next = vec![0; self.key];
+            let from = keys.last().map_or(core::ptr::null(), |key| key.as_ptr());
+            let mut attributes = Attributes::new()
+                .descriptor(0, self.fd.as_fd())
+                .pointer(8, from)
+                .pointer(16, next.as_mut_ptr());
+            match attributes.call(MAP_GET_NEXT_KEY) {
+                Ok(_) => keys.push(next),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(keys)
     }
 
     /// Puts a map into a place of an array of maps.

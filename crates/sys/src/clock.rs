@@ -8,3 +8,11 @@ pub fn monotonic() -> u64 {
     let part = |n: i64| u64::try_from(n).unwrap_or(0);
     part(now.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(now.tv_nsec))
 }
+
+/// Nanoseconds of a tick of the kernel: the resolution of `CLOCK_MONOTONIC_COARSE`.
+pub fn tick() -> u64 {
+    let mut resolution = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills the structure it is given; this clock is always there.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &mut resolution) };
+    u64::try_from(resolution.tv_nsec).unwrap_or(0).max(1)
+}

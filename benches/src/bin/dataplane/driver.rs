@@ -15,6 +15,7 @@ pub(crate) struct Driver {
     program: OwnedFd,
     headers: Map,
     slot: Map,
+    counting: Map,
 }
 
 impl Driver {
@@ -28,10 +29,10 @@ impl Driver {
             };
             Ok(Map::of(data.fd().as_fd().try_clone_to_owned()?)?)
         };
-        let (headers, slot) = (map("headers")?, map("slot")?);
+        let (headers, slot, counting) = (map("headers")?, map("slot")?, map("counting")?);
         let program: &mut Xdp = object.program_mut("driver").context("no driver")?.try_into()?;
         program.load()?;
-        Ok(Self { program: program.fd()?.as_fd().try_clone_to_owned()?, headers, slot })
+        Ok(Self { program: program.fd()?.as_fd().try_clone_to_owned()?, headers, slot, counting })
     }
 
     /// Runs `program` on these packets in turn; the least nanoseconds of nine runs.
@@ -44,6 +45,14 @@ impl Driver {
         }
         self.slot.set(&0u32.to_ne_bytes(), &program.as_raw_fd().to_ne_bytes())?;
         least(|| Ok(sys::bpf::test_run(self.program.as_fd(), &first, 400_000)?.nanoseconds))
+    }
+
+    /// Runs `program` on a packet whose source counts up, so that none comes twice; the least nanoseconds of nine runs.
+    pub(crate) fn fresh(&self, program: BorrowedFd<'_>, packet: &Packet) -> anyhow::Result<u32> {
+        self.counting.set(&0u32.to_ne_bytes(), &1u32.to_ne_bytes())?;
+        let taken = self.run(program, core::slice::from_ref(packet));
+        self.counting.set(&0u32.to_ne_bytes(), &0u32.to_ne_bytes())?;
+        taken
     }
 }
 

@@ -18,6 +18,7 @@ fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("nftables") => peer::nftables(),
         Some("cookie") => measure::cookies(),
+        Some("limits") => measure::limits_alone(),
         _ => measure::all(),
     }
 }

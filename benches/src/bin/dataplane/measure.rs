@@ -78,6 +78,7 @@ pub(crate) fn all() -> anyhow::Result<()> {
         "1 ms",
         String::new(),
     );
+    limits(&plane, &driver, &mut row)?;
     let mut r = Random::new(3);
     let block: Vec<Prefix> = (0..1_000_000)
         .map(|_| Prefix::host(IpAddr::V4(Ipv4Addr::from(Packet::random(&mut r).src))))
@@ -112,6 +113,42 @@ pub(crate) fn all() -> anyhow::Result<()> {
     for [what, ours, aim, peer] in rows {
         println!("| {what} | {ours} | {aim} | {peer} |");
     }
+    Ok(())
+}
+
+/// These rows alone.
+pub(crate) fn limits_alone() -> anyhow::Result<()> {
+    limits(&Plane::load()?, &Driver::load()?, &mut |what, ours, _, _| println!("{what}: {ours}"))
+}
+
+/// What it costs to hold each source to its rate while every packet has a source of its own, as a spoofed flood has.
+fn limits(
+    plane: &Plane,
+    driver: &Driver,
+    row: &mut impl FnMut(&str, String, &str, String),
+) -> anyhow::Result<()> {
+    let one = |src: [u8; 4]| Packet { src, ..Packet::FIXED };
+    let path = {
+        plane.install(&policy("a proto udp -> pass\n")?)?;
+        driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?
+    };
+    let shared = {
+        plane.install(&policy("a proto udp -> rate 1Gpps\n")?)?;
+        driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?
+    };
+    plane.install(&policy("a proto udp -> rate 100pps per source\n")?)?;
+    let sources = driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?;
+    let few: Vec<Packet> = (0..64).map(|n| one([192, 0, 2, n])).collect();
+    let over = driver.run(plane.entry(), &few)?;
+    plane.install(&policy("a proto udp -> rate 1000pps per destination\n")?)?;
+    let destination = driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?;
+    row(
+        "a rule decides every packet, all from new sources: pass / rate / rate per source / rate per destination",
+        format!("{path} / {shared} / {sources} / {destination}"),
+        "+30 over the path",
+        "a table of sources (LRU): 391".into(),
+    );
+    row("64 sources far above their rate", over.to_string(), "", String::new());
     Ok(())
 }
 

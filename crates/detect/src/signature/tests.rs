@@ -461,7 +461,8 @@ proptest! {
         prop_assert!(derived.rules.iter().all(|r| r.matches.dst == Some(target(false))));
         for (i, rule) in derived.rules.iter().enumerate() {
             let rule = Rule {
-                id: format!("r{i}"), precedence: 1, matches: rule.matches.clone(), action: rule.action, lease: None,
+                id: format!("r{i}"), precedence: 1, matches: rule.matches.clone(), action: rule.action,
+                per: rules::Per::Rule, sample: None, lease: None,
             };
             let text = format!("{rule}");
             let read = rules::parse::rules(&text);

@@ -11,7 +11,7 @@ use crate::component::{self, Component, Value};
 use crate::family::Family;
 use crate::order::{self, Key};
 use crate::overlap;
-use crate::rule::{Action, Match, Rule};
+use crate::rule::{Action, Match, Per, Rule};
 
 /// Octets of components in one NLRI at most (RFC 8955 §4.1).
 const NLRI_MAX: usize = 4095;
@@ -91,6 +91,15 @@ fn alone(rule: &Rule, family: Family) -> Result<Vec<Component>, String> {
     if rule.action == Action::Challenge {
         return Err("FlowSpec has no action that challenges a source".into());
     }
+    if matches!(rule.action, Action::Tunnel(..)) {
+        return Err("FlowSpec has no action that puts packets into a tunnel".into());
+    }
+    if rule.per != Per::Rule {
+        return Err("FlowSpec has no rates per source or destination".into());
+    }
+    if rule.sample.is_some() {
+        return Err("FlowSpec can ask for samples but not for one in so many (RFC 8955 §7.3)".into());
+    }
     let components = component::all(m);
     let length: usize = components.iter().map(|c| encode(c).len()).sum();
     if length > NLRI_MAX {
@@ -101,7 +110,12 @@ fn alone(rule: &Rule, family: Family) -> Result<Vec<Component>, String> {
 
 /// What a rule asks beyond FlowSpec.
 fn beyond(m: &Match) -> Vec<&'static str> {
-    let asked = [(m.ttl.is_some(), "ttl"), (m.window.is_some(), "window"), (m.payload.is_some(), "payload")];
+    let asked = [
+        (m.ttl.is_some(), "ttl"),
+        (m.window.is_some(), "window"),
+        (m.payload.is_some(), "payload"),
+        (m.tcp_options.is_some(), "tcp-options"),
+    ];
     asked.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| name).collect()
 }
 
@@ -197,7 +211,7 @@ pub(super) fn community(action: Action) -> Option<[u8; 8]> {
         [k, s, 0, 0, a, b, c, d]
     };
     match action {
-        Action::Pass | Action::Challenge => None,
+        Action::Pass | Action::Challenge | Action::Tunnel(..) => None,
         Action::Drop => Some(rate([0x80, 0x06], 0.0)),
         Action::RateBits(bits) => Some(rate([0x80, 0x06], single(bits / 8.0))),
         Action::RatePackets(packets) => Some(rate([0x80, 0x0c], single(packets))),

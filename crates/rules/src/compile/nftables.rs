@@ -16,7 +16,7 @@ use crate::family::Family;
 use crate::limit::BURST_SECONDS;
 use crate::order;
 use crate::overlap;
-use crate::rule::{Action, Rule};
+use crate::rule::{Action, Per, Rule};
 
 /// nftables takes whole numbers per second, minute, hour or day.
 const PERIODS: [(&str, f64); 4] = [("second", 1.0), ("minute", 60.0), ("hour", 3600.0), ("day", 86_400.0)];
@@ -85,6 +85,16 @@ impl Out {
 
     fn rule(&mut self, number: u32, rule: &Rule, ways: &[String]) {
         let id = &rule.id;
+        if rule.sample.is_some() {
+            return self.spare(rule, ways, "nftables takes no samples with what became of the packet");
+        }
+        if rule.per != Per::Rule {
+            return self.spare(
+                rule,
+                ways,
+                "rates per source or destination need a table in nftables, which spoofed packets fill",
+            );
+        }
         let verdict = match rule.action {
             Action::Pass => format!("counter accept comment \"{id}\""),
             Action::Drop => format!("counter drop comment \"{id}\""),
@@ -110,6 +120,7 @@ impl Out {
             Action::Redirect(_) => {
                 return self.spare(rule, ways, "nftables cannot lead packets to another next hop");
             }
+            Action::Tunnel(..) => return self.spare(rule, ways, "nftables cannot put packets into a tunnel"),
         };
         match ways {
             [way] if !verdict.contains('\n') && places(rule).count() == 1 => self.line(rule, way, &verdict),

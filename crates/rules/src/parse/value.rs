@@ -7,8 +7,8 @@ use base::Prefix;
 use base::units::{BitRate, PacketRate};
 
 use super::{Fault, Token};
-use crate::print::{FLAG_NAMES, FRAGMENT_NAMES, PROTOCOL_NAMES};
-use crate::rule::{Action, Flags, Fragments, Numbers, Payload, Range};
+use crate::print::{FLAG_NAMES, FRAGMENT_NAMES, OPTION_NAMES, PROTOCOL_NAMES};
+use crate::rule::{Action, Flags, Fragments, Numbers, Payload, Range, limits};
 
 /// Numbers and ranges in one list at most: 512 of them fit into the longest FlowSpec NLRI.
 const LIST_MAX: usize = 1024;
@@ -154,6 +154,33 @@ pub(super) fn fragments(token: Token<'_>) -> Result<Fragments, Fault> {
         }
     }
     Ok(out)
+}
+
+/// `mss,sackok,ts,nop,ws` or `none`.
+pub(super) fn options(token: Token<'_>) -> Result<Vec<u8>, Fault> {
+    if token.text == "none" {
+        return Ok(Vec::new());
+    }
+    let kind = |piece: Token<'_>| {
+        let named = OPTION_NAMES.iter().find(|(name, _)| *name == piece.text).map(|(_, kind)| *kind);
+        let number = || piece.text.parse().ok().filter(|_| digits(piece.text));
+        named.or_else(number).ok_or_else(|| {
+            let names: Vec<&str> = OPTION_NAMES.iter().map(|(name, _)| *name).collect();
+            piece.fault(format!(
+                "`{}` is no TCP option known by name; write none, {} or its number",
+                piece.text,
+                names.join(", ")
+            ))
+        })
+    };
+    let kinds: Vec<u8> = pieces(token)?.into_iter().map(kind).collect::<Result<_, _>>()?;
+    if kinds.len() > limits::OPTIONS {
+        return Err(token.fault(format!("more than {} TCP options; no stack sends so many", limits::OPTIONS)));
+    }
+    match kinds.iter().position(|kind| *kind == 0) {
+        Some(at) if at + 1 < kinds.len() => Err(token.fault("`eol` ends the options; put nothing behind it")),
+        _ => Ok(kinds),
+    }
 }
 
 /// `OFFSET:HEX` or `OFFSET:HEX/MASK`.

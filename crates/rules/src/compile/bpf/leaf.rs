@@ -75,6 +75,13 @@ pub(super) fn tests(a: &mut Assembler, q: &Question<'_>, known: &Known, family: 
         a.and(1, bits);
         a.branch(1, Test::Equal, Operand::Number(0), no);
     }
+    if let Some(asked) = q.options {
+        for (field, word) in [record::TCP_OPTIONS, record::TCP_OPTIONS_REST].into_iter().zip(asked) {
+            load(a, 1, field);
+            a.set_wide(2, word);
+            a.branch(1, Test::NotEqual, Operand::Register(2), no);
+        }
+    }
     if let Some(asked) = q.payload {
         payload(a, asked, no);
     }

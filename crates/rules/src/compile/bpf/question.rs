@@ -90,13 +90,15 @@ pub(super) struct Question<'r> {
     pub(super) fragment: Option<u32>,
     pub(super) flags: Option<&'r [Flags]>,
     pub(super) payload: Option<&'r Payload>,
+    /// [`record::options`].
+    pub(super) options: Option<[u64; 2]>,
 }
 
 impl<'r> Question<'r> {
     /// What `m` asks of packets of this family; `None` if none can match.
     pub(super) fn of(rule: u32, m: &'r Match, family: Family) -> Option<Self> {
         let icmp = m.icmp_type.is_some() || m.icmp_code.is_some();
-        let tcp = m.tcp_flags.is_some() || m.window.is_some();
+        let tcp = m.tcp_flags.is_some() || m.window.is_some() || m.tcp_options.is_some();
         let ports = m.port.is_some() || m.src_port.is_some() || m.dst_port.is_some();
         let protocols = [TCP, UDP, ICMP, ICMP6];
         let possible = |protocol: &u8| overlap::allows(m, family, *protocol);
@@ -132,11 +134,14 @@ impl<'r> Question<'r> {
             fragment: m.fragment.map(fragments),
             flags: m.tcp_flags.as_deref(),
             payload: m.payload.as_ref(),
+            options: m.tcp_options.as_deref().and_then(record::options),
         };
         // An empty list holds for no packet.
         let lists = question.spans.iter().chain([&question.port]);
         let no_flags = question.flags.is_some_and(<[Flags]>::is_empty);
-        let empty = lists.flatten().any(Vec::is_empty) || no_flags || question.fragment == Some(0);
+        let too_many = m.tcp_options.is_some() && question.options.is_none();
+        let empty =
+            lists.flatten().any(Vec::is_empty) || no_flags || question.fragment == Some(0) || too_many;
         (!empty).then_some(question)
     }
 

@@ -1,5 +1,7 @@
 //! Where the entry program puts what it has read of a packet: `struct packet` of the kernel programs' `abi.h`.
 
+use crate::rule::limits;
+
 /// A field of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -57,10 +59,24 @@ pub const RULE: Field = field(68, 4);
 pub const PAYLOAD: Field = field(72, 8);
 /// How many of them.
 pub const PAYLOAD_MAX: usize = 64;
+/// The kinds of the TCP options, see [`options`].
+pub const TCP_OPTIONS: Field = field(136, 8);
+/// Their second half.
+pub const TCP_OPTIONS_REST: Field = field(144, 8);
 /// Octets of the whole record.
-pub const SIZE: usize = 136;
+pub const SIZE: usize = 152;
 /// No rule.
 pub const NO_RULE: u32 = u32::MAX;
+
+/// [`TCP_OPTIONS`] and [`TCP_OPTIONS_REST`] of a header with options of these kinds: as many octets, zeroes, and how many in
+/// the last one. `None` for more than there is room for.
+pub fn options(kinds: &[u8]) -> Option<[u64; 2]> {
+    let mut octets = [0; 16];
+    octets.get_mut(..kinds.len()).filter(|_| kinds.len() <= limits::OPTIONS)?.copy_from_slice(kinds);
+    *octets.last_mut()? = u8::try_from(kinds.len()).ok()?;
+    let half = |at: usize| octets.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+    Some([half(0)?, half(8)?])
+}
 
 /// Bits of [`FRAGMENT`].
 pub mod fragment {

@@ -93,6 +93,12 @@ fn parts(m: &Match, family: Option<Family>) -> Result<Vec<Vec<String>>, String> 
     if let (Some(kinds), Some(family)) = (m.fragment, family) {
         out.push(fragments(kinds, family));
     }
+    match m.tcp_options.as_deref() {
+        None => {}
+        // A data offset of less than five words counts as five.
+        Some([]) => out.push(alloc::vec!["@th,96,8 < 0x60".into()]),
+        Some(_) => return Err("nftables cannot compare the order of TCP options".into()),
+    }
     if let Some(wanted) = &m.payload {
         out.push(payload(wanted, m, family.unwrap_or(Family::V4))?);
     }
