@@ -13,6 +13,7 @@ pub mod explain;
 pub mod guard;
 pub mod import;
 pub mod init;
+pub mod lab;
 pub mod man;
 pub mod replay;
 pub mod rules;
@@ -53,6 +54,7 @@ commands! {
     Import => import,
     Control => control,
     Demo => demo,
+    Lab => lab,
     Version => version,
     Completions => completions,
     Man => man,

@@ -1,16 +1,19 @@
 //! The demonstration: a world, the real daemon as a child process, and a teller who asks its API.
 
-mod daemon;
 mod http;
 mod script;
 mod sender;
 mod teller;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
+use crate::companion::Daemon;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, Paint};
-use daemon::Daemon;
 use script::Script;
 use sender::Sender;
 use teller::Teller;
@@ -38,7 +41,7 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
     let script = Script::new(options.seed, options.attacks);
     let mut teller = Teller::new(options, &script)?;
     teller.opening()?;
-    let mut daemon = Daemon::start(&script, interrupt)?;
+    let mut daemon = start(&script, interrupt)?;
     teller.serving(&daemon)?;
     let mut sender = Sender::start(&script, daemon.collector())?;
     let began = Instant::now();
@@ -66,4 +69,20 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
     }
     sender.stop();
     daemon.stop()
+}
+
+fn start(script: &Script, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
+    let program = std::env::current_exe().context("cannot find my own program")?;
+    Daemon::start("spillway-demo", Command::new(program), |folder| configuration(script, folder), interrupt)
+}
+
+fn configuration(script: &Script, folder: &Path) -> String {
+    let networks: Vec<String> = script.networks().iter().map(|network| format!("\"{network}\"")).collect();
+    // JSON's strings are TOML's basic strings.
+    let state = serde_json::Value::String(folder.join("state").display().to_string());
+    format!(
+        "networks = [{}]\nstate_dir = {state}\nmode = \"suggest\"\n\n\
+         [listen]\nsflow = \"127.0.0.1:0\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n",
+        networks.join(", ")
+    )
 }

@@ -11,9 +11,9 @@ use engine::report::{Attack, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::Options;
-use super::daemon::Daemon;
 use super::http::{get, metric};
 use super::script::{Act, Deed, Script};
+use crate::companion::Daemon;
 use crate::output::{Format, Paint};
 use crate::progress::grouped;
 

@@ -1,11 +1,10 @@
-//! The real daemon as a child process, in a folder of its own.
+//! The real daemon as a child process, in a folder of its own: for the demonstration and the lab.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -15,17 +14,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
 
-use super::script::Script;
+use crate::folder::Folder;
 use crate::interrupt::Interrupt;
 
 /// Until it has to serve, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Of its last words, so many octets are shown when it fails.
-const LAST_WORDS: usize = 2_000;
+
+/// What it complains of, in its folder.
+const LOG: &str = "log";
 
 /// A running daemon.
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     folder: Folder,
     ready: Ready,
@@ -39,43 +39,21 @@ struct Ready {
     listen: Vec<SocketAddr>,
 }
 
-/// A folder that goes when we go.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Nothing of value is in it; that it stays would be a pity, not an error.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-impl Folder {
-    /// A new one that others cannot read.
-    fn new() -> anyhow::Result<Self> {
-        let base = std::env::temp_dir();
-        for n in 0..100 {
-            let path = base.join(format!("spillway-demo-{}-{n}", std::process::id()));
-            match fs::DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error).with_context(|| format!("cannot create {}", path.display())),
-            }
-        }
-        bail!("{}: no free name for a folder; remove old spillway-demo-* folders", base.display())
-    }
-}
-
 impl Daemon {
-    /// Starts it and waits until it serves.
-    pub(super) fn start(script: &Script, interrupt: &Interrupt) -> anyhow::Result<Self> {
-        let folder = Folder::new()?;
-        let config = folder.0.join("spillway.toml");
-        fs::write(&config, configuration(script, &folder.0))
-            .context("cannot write the demo's configuration")?;
-        let program = std::env::current_exe().context("cannot find my own program")?;
-        let log = fs::File::create(folder.0.join("log")).context("cannot create the daemon's log")?;
-        let mut child = Command::new(&program)
+    /// Starts `command run -c FILE` and waits until it serves. The file, written for the folder that holds the daemon's
+    /// state, lets it choose its ports.
+    pub(crate) fn start(
+        purpose: &str,
+        mut command: Command,
+        configuration: impl FnOnce(&Path) -> String,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
+        let folder = Folder::new(purpose)?;
+        let config = folder.path().join("spillway.toml");
+        fs::write(&config, configuration(folder.path()))
+            .context("cannot write the daemon's configuration")?;
+        let log = fs::File::create(folder.path().join(LOG)).context("cannot create the daemon's log")?;
+        let mut child = command
             .arg("run")
             .arg("-c")
             .arg(&config)
@@ -85,7 +63,7 @@ impl Daemon {
             // Ctrl-C is for us; we end it in order.
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start {} run", program.display()))?;
+            .with_context(|| format!("cannot start {} run", command.get_program().display()))?;
         let lines = child.stdout.take().map(lines_of);
         let mut daemon =
             Self { child, folder, ready: Ready { ready: false, api: String::new(), listen: Vec::new() } };
@@ -95,22 +73,22 @@ impl Daemon {
     }
 
     /// Where its API listens.
-    pub(super) fn api(&self) -> &str {
+    pub(crate) fn api(&self) -> &str {
         &self.ready.api
     }
 
     /// Where it takes flow export.
-    pub(super) fn collector(&self) -> SocketAddr {
+    pub(crate) fn collector(&self) -> SocketAddr {
         self.ready.listen.first().copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 6343)))
     }
 
     /// The folder with its configuration, state and log.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder.0
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// An error when it has ended by itself.
-    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait().context("cannot ask for the daemon")? {
             Some(status) => Err(self.failed(status)),
             None => Ok(()),
@@ -118,7 +96,7 @@ impl Daemon {
     }
 
     /// Ends it in order, and waits until it has.
-    pub(super) fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         let status = self.end().context("cannot end the daemon")?;
         if status.success() { Ok(()) } else { Err(self.failed(status)) }
     }
@@ -144,7 +122,11 @@ impl Daemon {
                 bail!("interrupted before the daemon served");
             }
             if Instant::now() > deadline {
-                bail!("the daemon does not serve after {} s{}", PATIENCE.as_secs(), self.last_words());
+                bail!(
+                    "the daemon does not serve after {} s{}",
+                    PATIENCE.as_secs(),
+                    self.folder.last_words(LOG)
+                );
             }
         }
     }
@@ -170,16 +152,7 @@ impl Daemon {
     }
 
     fn failed(&self, status: ExitStatus) -> anyhow::Error {
-        anyhow!("the daemon ended with {status}{}", self.last_words())
-    }
-
-    fn last_words(&self) -> String {
-        let text = fs::read(self.folder.0.join("log")).unwrap_or_default();
-        let tail = text.get(text.len().saturating_sub(LAST_WORDS)..).unwrap_or(&text);
-        match String::from_utf8_lossy(tail).trim() {
-            "" => String::new(),
-            words => format!("; it said: {words}"),
-        }
+        anyhow!("the daemon ended with {status}{}", self.folder.last_words(LOG))
     }
 }
 
@@ -201,15 +174,4 @@ fn lines_of(stdout: impl Read + Send + 'static) -> mpsc::Receiver<String> {
         }
     });
     receive
-}
-
-fn configuration(script: &Script, folder: &Path) -> String {
-    let networks: Vec<String> = script.networks().iter().map(|network| format!("\"{network}\"")).collect();
-    // JSON's strings are TOML's basic strings.
-    let state = serde_json::Value::String(folder.join("state").display().to_string());
-    format!(
-        "networks = [{}]\nstate_dir = {state}\nmode = \"suggest\"\n\n\
-         [listen]\nsflow = \"127.0.0.1:0\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n",
-        networks.join(", ")
-    )
 }

@@ -1,0 +1,128 @@
+//! `spillway lab play NAME`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::Context;
+use crate::error::usage;
+use crate::lab::{By, News, Options, Phase, Played, SCENARIOS, Scenario, exclusive, play, running_as_root};
+use crate::output::{self, Format, Paint};
+use crate::progress::grouped;
+
+/// Play a scenario: ordinary traffic, an attack, a filter, the end of the attack; each measured
+///
+/// Honest clients ask the server for a page 100 times a second, over IPv4 and IPv6, and wait a second for each answer.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Which; see `spillway lab list`
+    name: String,
+    /// All phases together; each takes at least two seconds
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Who filters
+    #[arg(long, value_enum, default_value_t = By::Rules, value_name = "WHO")]
+    by: By,
+    /// Write what attackers, clients, reflectors and server send, the first 256 octets of each packet (pcapng)
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let Some(scenario) = Scenario::find(&args.name) else {
+        let names: Vec<&str> = SCENARIOS.iter().map(|one| one.name).collect();
+        return Err(usage(format!("no scenario `{}`; there are {}", args.name, names.join(", "))));
+    };
+    running_as_root()?;
+    context.interrupt.listen()?;
+    let _held = exclusive()?;
+    let options =
+        Options { by: args.by, length: Duration::from_secs(args.seconds), capture: args.capture.clone() };
+    let format = context.format(Format::Text);
+    let paint = Paint::stdout();
+    let mut tell = |news: News<'_>| -> anyhow::Result<()> {
+        if format == Format::Text {
+            let mut out = output::stdout();
+            story(&mut out, paint, &news)?;
+            out.flush()?;
+        }
+        Ok(())
+    };
+    let played = play(scenario, &options, &context.interrupt, &mut tell)?;
+    let mut out = output::stdout();
+    match format {
+        Format::Json => output::document(&mut out, &played)?,
+        Format::Jsonl => output::line(&mut out, &played)?,
+        Format::Text => summary(&mut out, paint, &played)?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn story(out: &mut impl Write, paint: Paint, news: &News<'_>) -> std::io::Result<()> {
+    let (lab, daemon) = (paint.dim("lab     "), paint.dim("daemon  "));
+    match news {
+        News::Ready(scenario) => {
+            writeln!(out, "{}", paint.bold(format!("Spillway's lab: {}", scenario.name)))?;
+            writeln!(
+                out,
+                "Five network namespaces of this machine, real programs in each; nothing leaves them."
+            )?;
+            if let Some(what) = scenario.synthetic {
+                writeln!(out, "{}", paint.yellow(format!("Synthetic: {what}.")))?;
+            }
+            writeln!(out, "\n{lab} nginx serves; honest clients ask it for a page 100 times a second")
+        }
+        News::Attack(scenario) => {
+            writeln!(out, "{lab} {}: {}", paint.red("the attack begins"), scenario.about)
+        }
+        News::Found(found) => {
+            let after =
+                found.after_ms.map_or_else(String::new, |ms| format!(" {} ms after it began", grouped(ms)));
+            writeln!(out, "{daemon} found{after}: {} on {}", found.vectors.join(", "), found.target)
+        }
+        News::Filter(rules) => {
+            writeln!(out, "{lab} {}", paint.green("a filter is in force in the kernel:"))?;
+            rules.lines().try_for_each(|line| writeln!(out, "{lab}   {}", paint.cyan(line)))
+        }
+        News::Over => writeln!(out, "{lab} the attack ends"),
+        News::Phase(phase) => writeln!(out, "{}", measured(paint, phase)),
+    }
+}
+
+fn measured(paint: Paint, phase: &Phase) -> String {
+    let share = format!("{:.1} %", 100.0 * phase.success());
+    let share = if phase.success() > 0.99 { paint.green(share) } else { paint.red(share) };
+    let median = phase.median_ms.map_or_else(|| "-".into(), |ms| format!("{ms:.1} ms"));
+    format!(
+        "{} {:8} {:5.1} s: {} of requests answered, {:.0} a second, half of them within {median}; {} attack packets a second, {} dropped",
+        paint.dim("measured"),
+        phase.name,
+        phase.seconds,
+        share,
+        phase.answered_per_second(),
+        grouped(phase.attack_pps),
+        grouped(phase.dropped),
+    )
+}
+
+fn summary(out: &mut impl Write, paint: Paint, played: &Played) -> std::io::Result<()> {
+    writeln!(out, "\n{}", paint.bold("In the end"))?;
+    played.phases.iter().try_for_each(|phase| writeln!(out, "{}", measured(paint, phase)))?;
+    for rule in &played.rules {
+        writeln!(
+            out,
+            "rule {}: decided {} packets, dropped {}",
+            rule.id,
+            grouped(rule.packets),
+            grouped(rule.dropped)
+        )?;
+    }
+    if played.challenged > 0 {
+        writeln!(out, "{} SYNs were answered by a cookie", grouped(played.challenged))?;
+    }
+    for found in &played.found {
+        writeln!(out, "the daemon called it {} on {}", found.vectors.join(", "), found.target)?;
+    }
+    Ok(())
+}

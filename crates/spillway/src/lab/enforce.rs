@@ -1,0 +1,128 @@
+//! Who filters: rules that were there before, rules that the daemon has found, or nobody.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use dataplane::Attachment;
+use engine::report::{Attack, Direction, Severity};
+use serde::Deserialize;
+
+use super::inside::inside;
+use super::network::{Network, Site};
+use super::report::{Found, RuleCount};
+use super::scenario::Place;
+use crate::client;
+use crate::companion::Daemon;
+use crate::folder::Folder;
+use crate::interrupt::Interrupt;
+
+/// `/api/v1/attacks`.
+#[derive(Debug, Deserialize)]
+struct Attacks {
+    items: Vec<Attack>,
+}
+
+/// Where and how rules are put in force.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Filter<'a> {
+    pub(super) network: &'a Network,
+    pub(super) folder: &'a Folder,
+    pub(super) place: Place,
+}
+
+impl Filter<'_> {
+    /// Site and interfaces on which packets arrive.
+    fn interfaces(&self) -> (Site, Vec<String>) {
+        match self.place {
+            Place::Server => (Site::Server, vec![self.network.interface(Site::Server)]),
+            Place::Router => {
+                let from = [Site::Attackers, Site::Clients, Site::Reflectors];
+                (Site::Router, from.map(|site| self.network.uplink(site)).into())
+            }
+        }
+    }
+
+    /// Puts these rules in force, as an operator would: by `spillway dataplane attach`.
+    pub(super) fn attach(&self, rules: &str) -> anyhow::Result<()> {
+        let file = self.folder.path().join("rules.txt");
+        fs::write(&file, rules).context("cannot write the rules")?;
+        let program = std::env::current_exe().context("cannot find my own program")?;
+        let (program, file) = (program.display().to_string(), file.display().to_string());
+        if self.place == Place::Server {
+            // A listener answers every SYN by a cookie from now on, so that the kernel takes ours for its own.
+            self.network.set(Site::Server, "net.ipv4.tcp_syncookies", "2")?;
+        }
+        let (site, interfaces) = self.interfaces();
+        for name in &interfaces {
+            self.network.run(site, &program, &["dataplane", "attach", name, "--rules", &file, "--yes"])?;
+        }
+        if self.place == Place::Server {
+            // What a driver sends back is taken by the other end of a virtual pair only where that has a program too.
+            let other = self.network.uplink(Site::Server);
+            self.network.run(Site::Router, &program, &["dataplane", "attach", &other, "--yes"])?;
+        }
+        Ok(())
+    }
+
+    /// What the rules in force have done so far, and what was challenged.
+    pub(super) fn counts(&self) -> anyhow::Result<(Vec<RuleCount>, u64)> {
+        let (mut rules, mut challenged) = (Vec::<RuleCount>::new(), 0);
+        for name in self.interfaces().1 {
+            let Some(attachment) = Attachment::open(&name)? else { continue };
+            for count in attachment.plane().counts()? {
+                match rules.iter_mut().find(|rule| rule.id == count.id) {
+                    Some(rule) => {
+                        rule.packets += count.packets;
+                        rule.dropped += count.dropped;
+                    }
+                    None => {
+                        let (id, packets, dropped) = (count.id, count.packets, count.dropped);
+                        rules.push(RuleCount { id, packets, dropped });
+                    }
+                }
+            }
+            let leaves = attachment.plane().leaves()?;
+            challenged +=
+                leaves.iter().filter(|left| left.place == "challenged").map(|left| left.packets).sum::<u64>();
+        }
+        Ok((rules, challenged))
+    }
+}
+
+/// Starts the real daemon where the protected server is, so that it may filter there itself one day.
+pub(super) fn daemon(network: &Network, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
+    let program = std::env::current_exe().context("cannot find my own program")?;
+    let command = network.command(Site::Server, &program.display().to_string());
+    Daemon::start("spillway-lab", command, configuration, interrupt)
+}
+
+fn configuration(folder: &Path) -> String {
+    let [v4, v6] = Site::Server.networks();
+    // JSON's strings are TOML's basic strings.
+    let state = serde_json::Value::String(folder.join("state").display().to_string());
+    format!(
+        "networks = [\"{v4}\", \"{v6}\"]\nstate_dir = {state}\nmode = \"suggest\"\n\n\
+         [listen]\nsflow = \"127.0.0.1:0\"\n\n[api]\nlisten = \"127.0.0.1:0\"\n\n[detection]\nfloor = \"low\"\n"
+    )
+}
+
+/// What the daemon calls an attack on us by now.
+pub(super) fn found(network: &Network, daemon: &Daemon) -> anyhow::Result<Vec<Found>> {
+    let api = daemon.api().to_owned();
+    let ask = move || client::get(&api, "/api/v1/attacks");
+    let (status, body) = inside(network, Site::Server, ask)?.join()??;
+    anyhow::ensure!(status == 200, "the daemon answers with status {status}");
+    let attacks: Attacks = serde_json::from_str(&body).context("the daemon's attacks cannot be read")?;
+    let ours = attacks.items.into_iter();
+    let ours = ours.filter(|one| one.direction == Direction::In && one.severity == Severity::Attack);
+    Ok(ours
+        .map(|attack| Found {
+            id: attack.id,
+            target: attack.target,
+            vectors: attack.vectors.into_iter().map(|vector| vector.name).collect(),
+            rules: attack.rules.into_iter().map(|rule| rule.text).collect(),
+            after_ms: None,
+        })
+        .collect())
+}

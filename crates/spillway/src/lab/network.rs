@@ -1,0 +1,331 @@
+//! The lab's network: five namespaces, a pair of virtual interfaces from the router to each of the others.
+
+use std::fmt;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use base::Prefix;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::inside::inside;
+
+/// Where `ip netns` keeps names.
+const NAMESPACES: &str = "/run/netns";
+/// Held by whoever plays.
+const LOCK: &str = "/run/spillway-lab.lock";
+/// Longest tag: names of interfaces have 15 octets.
+const TAG_MAX: usize = 8;
+/// Addresses of honest clients besides the first, per family.
+pub(super) const CLIENTS: u8 = 60;
+
+/// One of the places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Site {
+    /// Where attacks come from.
+    Attackers,
+    /// Honest clients.
+    Clients,
+    /// Servers that answer whoever asks, and whoever is said to ask.
+    Reflectors,
+    /// Between all of them.
+    Router,
+    /// What is protected.
+    Server,
+}
+
+impl Site {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Attackers, Self::Clients, Self::Reflectors, Self::Router, Self::Server];
+    /// All but the router: one pair of interfaces each.
+    pub const LEAVES: [Self; 4] = [Self::Attackers, Self::Clients, Self::Reflectors, Self::Server];
+
+    /// As in the name of the namespace.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attackers => "attackers",
+            Self::Clients => "clients",
+            Self::Reflectors => "reflectors",
+            Self::Router => "router",
+            Self::Server => "server",
+        }
+    }
+
+    /// As in the names of interfaces.
+    const fn short(self) -> &'static str {
+        match self {
+            Self::Attackers => "att",
+            Self::Clients => "cli",
+            Self::Reflectors => "ref",
+            Self::Router => "rtr",
+            Self::Server => "srv",
+        }
+    }
+
+    /// Its network: TEST-NET-3, -2 and -1 of RFC 5737, and a part of what RFC 2544 sets apart for benchmarks.
+    pub const fn network4(self) -> [u8; 3] {
+        match self {
+            Self::Attackers | Self::Router => [203, 0, 113],
+            Self::Clients => [198, 51, 100],
+            Self::Reflectors => [198, 18, 53],
+            Self::Server => [192, 0, 2],
+        }
+    }
+
+    /// Its IPv6 network, in what RFC 3849 sets apart for documentation.
+    pub const fn network6(self) -> u16 {
+        match self {
+            Self::Attackers | Self::Router => 0xa,
+            Self::Clients => 0xc,
+            Self::Reflectors => 0xf,
+            Self::Server => 0x5,
+        }
+    }
+
+    /// Its address with this last part.
+    pub const fn v4(self, last: u8) -> IpAddr {
+        let [a, b, c] = self.network4();
+        IpAddr::V4(Ipv4Addr::new(a, b, c, last))
+    }
+
+    /// Its IPv6 address with this last part.
+    pub const fn v6(self, last: u8) -> IpAddr {
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, self.network6(), 0, 0, 0, 0, last as u16))
+    }
+
+    /// Its networks.
+    pub fn networks(self) -> [Prefix; 2] {
+        [Prefix::of(self.v4(0), 24), Prefix::of(self.v6(0), 64)]
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The namespaces, as long as this lives.
+#[derive(Debug)]
+pub struct Network {
+    tag: String,
+    /// Whether they stay when this goes.
+    stays: bool,
+}
+
+/// Whether this process may make namespaces; if not, a line that says what to do.
+///
+/// # Errors
+/// Without root.
+pub fn running_as_root() -> anyhow::Result<()> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    bail!("the lab needs root, for its network namespaces: try `sudo spillway lab …`")
+}
+
+/// Held as long as one plays: the command's lab is there once.
+///
+/// # Errors
+/// When another process holds it.
+pub fn exclusive() -> anyhow::Result<Flock<fs::File>> {
+    let file = fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(LOCK)
+        .with_context(|| format!("cannot open {LOCK}"))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+        anyhow::anyhow!("a lab is being played already ({LOCK}: {error}); wait for its end")
+    })
+}
+
+impl Network {
+    /// Builds it, after what a killed one of this tag has left.
+    ///
+    /// # Errors
+    /// Without root or iproute2, or when the kernel lacks virtual interfaces; nothing is left then.
+    pub fn build(tag: &str) -> anyhow::Result<Self> {
+        running_as_root()?;
+        if tag.is_empty() || tag.len() > TAG_MAX {
+            bail!("`{tag}`: the tag of a lab has 1 to {TAG_MAX} letters");
+        }
+        remove(tag)?;
+        let network = Self { tag: tag.into(), stays: false };
+        for site in Site::ALL {
+            ip(&["netns", "add", &network.namespace(site)])?;
+            network.run(site, "ip", &["link", "set", "lo", "up"])?;
+        }
+        for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
+            network.set(Site::Router, key, "1")?;
+        }
+        for site in Site::LEAVES {
+            network.connect(site)?;
+        }
+        // Whatever has no place in the lab ends here, without a word.
+        network.run(Site::Router, "ip", &["route", "add", "blackhole", "default"])?;
+        network.run(Site::Router, "ip", &["-6", "route", "add", "blackhole", "default"])?;
+        for last in 3..3 + CLIENTS {
+            let name = network.interface(Site::Clients);
+            let address = format!("{}/24", Site::Clients.v4(last));
+            network.run(Site::Clients, "ip", &["address", "add", &address, "dev", &name])?;
+            let address = format!("{}/64", Site::Clients.v6(last));
+            network.run(Site::Clients, "ip", &["address", "add", &address, "dev", &name, "nodad"])?;
+        }
+        Ok(network)
+    }
+
+    /// Lets the namespaces stay when this value goes; `remove` ends them.
+    pub fn keep(mut self) {
+        self.stays = true;
+    }
+
+    fn connect(&self, site: Site) -> anyhow::Result<()> {
+        let (own, up) = (self.interface(site), self.uplink(site));
+        let namespace = self.namespace(site);
+        let pair = ["link", "add", &up, "type", "veth", "peer", "name", &own, "netns", &namespace];
+        self.run(Site::Router, "ip", &pair)?;
+        for (at, name, last) in [(Site::Router, &up, 1), (site, &own, 2)] {
+            let v4 = format!("{}/24", site.v4(last));
+            self.run(at, "ip", &["address", "add", &v4, "dev", name])?;
+            let v6 = format!("{}/64", site.v6(last));
+            self.run(at, "ip", &["address", "add", &v6, "dev", name, "nodad"])?;
+            self.run(at, "ip", &["link", "set", name, "up"])?;
+        }
+        self.run(site, "ip", &["route", "add", "default", "via", &site.v4(1).to_string()])?;
+        self.run(site, "ip", &["-6", "route", "add", "default", "via", &site.v6(1).to_string()])?;
+        Ok(())
+    }
+
+    /// The name of a site's namespace.
+    pub fn namespace(&self, site: Site) -> String {
+        format!("{}{site}", prefix(&self.tag))
+    }
+
+    /// Its file.
+    pub fn path(&self, site: Site) -> PathBuf {
+        Path::new(NAMESPACES).join(self.namespace(site))
+    }
+
+    /// The site's own end of its pair.
+    pub fn interface(&self, site: Site) -> String {
+        format!("{}-{}", self.tag, site.short())
+    }
+
+    /// The router's end.
+    pub fn uplink(&self, site: Site) -> String {
+        format!("{}-{}r", self.tag, site.short())
+    }
+
+    /// A program in a namespace. It is killed when the thread that starts it ends, and is out of reach of Ctrl-C.
+    pub fn command(&self, site: Site, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net={}", self.path(site).display()))
+            .args(["setpriv", "--pdeathsig", "KILL", program])
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .process_group(0);
+        command
+    }
+
+    /// Runs a program to its end; its standard output.
+    ///
+    /// # Errors
+    /// When it cannot be started or fails.
+    pub fn run(&self, site: Site, program: &str, args: &[&str]) -> anyhow::Result<String> {
+        finish(self.command(site, program).args(args), &format!("{program} {}", args.join(" ")))
+    }
+
+    /// Sets a kernel setting of a namespace, named as `sysctl` does.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the value does not fit.
+    pub fn set(&self, site: Site, key: &str, value: &str) -> anyhow::Result<()> {
+        let path = Path::new("/proc/sys").join(key.replace('.', "/"));
+        let text = value.to_owned();
+        let written = inside(self, site, move || {
+            fs::File::options().write(true).open(&path).and_then(|mut file| file.write_all(text.as_bytes()))
+        })?;
+        written.join()?.with_context(|| format!("cannot set {key} to {value} in {site}"))
+    }
+
+    /// The hardware address of the router's end of a pair.
+    ///
+    /// # Errors
+    /// When `ip` does not tell.
+    pub fn router_mac(&self, site: Site) -> anyhow::Result<[u8; 6]> {
+        let up = self.uplink(site);
+        let text = self.run(Site::Router, "ip", &["-o", "link", "show", "dev", &up])?;
+        let word = text.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
+        let octets = word.unwrap_or_default().split(':').map(|octet| u8::from_str_radix(octet, 16));
+        let octets: Vec<u8> = octets.collect::<Result<_, _>>().unwrap_or_default();
+        octets.try_into().map_err(|_| anyhow::anyhow!("{up}: no hardware address in `{text}`"))
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if !self.stays {
+            // What cannot be removed is removed by the next.
+            let _ = remove(&self.tag);
+        }
+    }
+}
+
+fn prefix(tag: &str) -> String {
+    format!("spillway-{tag}-")
+}
+
+/// Ends everything that runs in the namespaces of a lab, by process, and removes them; how many there were.
+///
+/// # Errors
+/// When one cannot be removed.
+pub fn remove(tag: &str) -> anyhow::Result<usize> {
+    let names = match fs::read_dir(NAMESPACES) {
+        Ok(entries) => entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error).context(NAMESPACES),
+    };
+    let prefix = prefix(tag);
+    let is_ours = |name: &String| Site::ALL.iter().any(|site| format!("{prefix}{site}") == *name);
+    let ours: Vec<String> = names.filter(is_ours).collect();
+    for name in &ours {
+        let processes = ip(&["netns", "pids", name])?;
+        for pid in processes.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            // It may have ended just now.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+    for site in Site::LEAVES {
+        for end in ["", "r"] {
+            dataplane::attachment::detach(&format!("{tag}-{}{end}", site.short()))?;
+        }
+    }
+    for name in &ours {
+        ip(&["netns", "del", name])?;
+    }
+    Ok(ours.len())
+}
+
+fn ip(args: &[&str]) -> anyhow::Result<String> {
+    finish(Command::new("ip").args(args), &format!("ip {}", args.join(" ")))
+}
+
+fn finish(command: &mut Command, what: &str) -> anyhow::Result<String> {
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => bail!("{what}: {error}; `spillway lab check` says what is missing"),
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{what}: {}; it said: {}", output.status, said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,50 @@
+//! The protected server: nginx, on IPv4 and IPv6.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use super::inside::inside;
+use super::network::{Network, Site};
+use super::process::Running;
+use crate::folder::Folder;
+
+/// Where it listens.
+pub(super) const PORT: u16 = 80;
+/// Connections that wait until they are accepted; also half-open ones, where there are no cookies.
+const BACKLOG: u32 = 511;
+/// Until it has to serve.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts it and waits until it answers. `/` is a page of a kilobyte, `/big` one of 100.
+pub(super) fn start(network: &Network, folder: &Folder) -> anyhow::Result<Running> {
+    let root = folder.path().display();
+    let (small, big) = ("s".repeat(1 << 10), "b".repeat(100 << 10));
+    let web = folder.path().join("web");
+    fs::create_dir(&web)?;
+    fs::write(web.join("index.html"), small)?;
+    fs::write(web.join("big"), big)?;
+    let text = format!(
+        "daemon off; master_process off; worker_processes 1; pid {root}/nginx.pid; error_log stderr;\n\
+         events {{ worker_connections 8192; }}\n\
+         http {{ access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;\n\
+         fastcgi_temp_path {root}/fastcgi; uwsgi_temp_path {root}/uwsgi; scgi_temp_path {root}/scgi;\n\
+         server {{ listen {PORT} backlog={BACKLOG}; listen [::]:{PORT} backlog={BACKLOG}; root {root}/web; }} }}\n"
+    );
+    let config = folder.path().join("nginx.conf");
+    fs::write(&config, text).context("cannot write nginx's configuration")?;
+    let mut running =
+        Running::start(network, Site::Server, folder, "nginx", &["-c", &config.display().to_string()])?;
+    let deadline = Instant::now() + PATIENCE;
+    let address = SocketAddr::new(Site::Server.v4(2), PORT);
+    while !inside(network, Site::Server, move || TcpStream::connect(address).is_ok())?.join()? {
+        running.check(folder)?;
+        if Instant::now() > deadline {
+            bail!("nginx does not serve after {} s", PATIENCE.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(running)
+}
