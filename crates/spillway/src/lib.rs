@@ -19,3 +19,4 @@ pub mod interrupt;
 pub mod output;
 pub mod progress;
 pub mod replay;
+pub mod routing;
