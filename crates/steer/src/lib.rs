@@ -2,3 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod bgp;
+pub mod book;
+pub mod rails;
