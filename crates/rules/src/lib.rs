@@ -15,7 +15,7 @@ mod family;
 pub mod lease;
 pub mod limit;
 pub mod order;
-mod overlap;
+pub mod overlap;
 pub mod parse;
 mod print;
 pub mod rule;

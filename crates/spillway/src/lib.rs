@@ -22,3 +22,4 @@ pub mod lab;
 pub mod output;
 pub mod progress;
 pub mod replay;
+pub mod routing;

@@ -13,5 +13,6 @@ mod import;
 #[cfg(test)]
 mod recorded;
 mod replay;
+mod routing;
 mod rules;
 mod support;

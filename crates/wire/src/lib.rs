@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod bgp;
 pub mod emit;
 pub mod ipfix;
 pub mod netflow5;

@@ -1,0 +1,372 @@
+//! A thread that speaks BGP with all neighbours. It waits in `poll`, for sockets, for orders and for the next deadline.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd as _;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use base::{Span, Timestamp};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use steer::bgp::out::{Full, Key, Suspicion};
+use steer::bgp::step::State;
+use steer::bgp::{Input, Output, Pacing, Peer, Route, Settings};
+
+use super::link::{Link, Seen, Way};
+
+/// A farewell has this long to leave.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A router to speak with.
+#[derive(Clone, Debug)]
+pub struct Neighbor {
+    /// What people call it.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Our address, where it matters.
+    pub local: Option<IpAddr>,
+    /// The session.
+    pub settings: Settings,
+    /// How fast and how many.
+    pub pacing: Pacing,
+    /// Key of RFC 2385.
+    pub md5: Option<Vec<u8>>,
+    /// Hops to it at most (RFC 5082); `None`: not checked.
+    pub hops: Option<u8>,
+    /// We were here before: it may hold routes of ours.
+    pub restarting: bool,
+}
+
+/// How a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Where it stands.
+    pub state: State,
+    /// Sessions that came up.
+    pub ups: u64,
+    /// Why the last one ended.
+    pub last_down: Option<String>,
+    /// Routes that it shall have.
+    pub wanted: usize,
+    /// Routes that it has, by our knowledge.
+    pub held: usize,
+    /// Of these, still to be proven.
+    pub unproven: usize,
+    /// Routes that it did not survive.
+    pub quarantine: Vec<(Key, Suspicion)>,
+}
+
+enum Order {
+    Announce(String, Box<Route>, Sender<Result<(), Refused>>),
+    Withdraw(String, Key, bool, Sender<Result<(), Refused>>),
+    Release(String, Key, Sender<Result<(), Refused>>),
+    Status(Sender<BTreeMap<String, PeerStatus>>),
+    Stop(String),
+}
+
+/// Why an order was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The peer takes no more.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// There is no such neighbour.
+    #[error("there is no BGP neighbour `{0}`")]
+    Unknown(String),
+    /// Nothing of that name is in quarantine.
+    #[error("that route is not in quarantine")]
+    NotThere,
+    /// The thread is gone.
+    #[error("the BGP speaker is not running")]
+    Gone,
+}
+
+/// The running speaker. Dropped, it says farewell as each neighbour's settings have it.
+#[derive(Debug)]
+pub struct Speaker {
+    orders: Sender<Order>,
+    wake: Arc<EventFd>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Speaker {
+    /// Starts to speak.
+    ///
+    /// # Errors
+    /// When the system gives no thread or descriptor.
+    pub fn start(neighbors: Vec<Neighbor>) -> io::Result<Self> {
+        let wake =
+            Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        let (orders, received) = channel();
+        let mut core = Core::new(neighbors, received, wake.clone());
+        let thread = std::thread::Builder::new().name("bgp".into()).spawn(move || core.run())?;
+        Ok(Self { orders, wake, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Wants a route at a neighbour. It is on its way when this returns, if the session is up and its pace allows.
+    ///
+    /// # Errors
+    /// When there is no such neighbour, or it takes no more.
+    pub fn announce(&self, neighbor: &str, route: Route) -> Result<(), Refused> {
+        self.ask(|reply| Order::Announce(neighbor.into(), Box::new(route), reply))?
+    }
+
+    /// Wants a route no longer; `forgotten`: the neighbour may hold it though this speaker never sent it.
+    ///
+    /// # Errors
+    /// When there is no such neighbour.
+    pub fn withdraw(&self, neighbor: &str, key: Key, forgotten: bool) -> Result<(), Refused> {
+        self.ask(|reply| Order::Withdraw(neighbor.into(), key, forgotten, reply))?
+    }
+
+    /// Lets a route out of quarantine.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn release(&self, neighbor: &str, key: Key) -> Result<(), Refused> {
+        self.ask(|reply| Order::Release(neighbor.into(), key, reply))?
+    }
+
+    /// How all sessions are, by name.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn status(&self) -> Result<BTreeMap<String, PeerStatus>, Refused> {
+        self.ask(Order::Status)
+    }
+
+    /// Ends all sessions; the text is for the people on the other side (RFC 9003).
+    pub fn stop(&self, text: &str) {
+        let _ = self.orders.send(Order::Stop(text.into()));
+        let _ = self.wake.write(1);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    fn ask<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Result<T, Refused> {
+        let (reply, answer) = channel();
+        self.orders.send(order(reply)).map_err(|_| Refused::Gone)?;
+        let _ = self.wake.write(1);
+        answer.recv().map_err(|_| Refused::Gone)
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        self.stop("spillway stops");
+    }
+}
+
+struct One {
+    name: String,
+    way: Way,
+    peer: Peer,
+    link: Option<Link>,
+}
+
+struct Core {
+    all: Vec<One>,
+    orders: Receiver<Order>,
+    wake: Arc<EventFd>,
+    /// When this began; the cores' time counts from an arbitrary moment, and never goes back.
+    began: Instant,
+}
+
+impl Core {
+    fn new(neighbors: Vec<Neighbor>, orders: Receiver<Order>, wake: Arc<EventFd>) -> Self {
+        let one = |n: Neighbor| One {
+            way: Way { to: n.address, from: n.local, md5: n.md5, hops: n.hops },
+            peer: Peer::new(n.settings, n.pacing, n.restarting),
+            name: n.name,
+            link: None,
+        };
+        Self { all: neighbors.into_iter().map(one).collect(), orders, wake, began: Instant::now() }
+    }
+
+    fn now(&self) -> Timestamp {
+        let passed = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Timestamp::from_secs(1_000_000).plus(Span::from_nanos(passed))
+    }
+
+    fn run(&mut self) {
+        let now = self.now();
+        for one in &mut self.all {
+            one.peer.handle(now, Input::Start);
+            one.drain(now);
+        }
+        let text = loop {
+            self.wait();
+            if let Some(text) = self.orders() {
+                break text;
+            }
+        };
+        let now = self.now();
+        for one in &mut self.all {
+            one.peer.handle(now, Input::Stop(&text));
+            one.drain(now);
+        }
+        // What the kernel did not take at once gets a moment.
+        let end = Instant::now() + FAREWELL;
+        while self.all.iter().any(|one| one.link.is_some()) && Instant::now() < end {
+            self.wait();
+        }
+    }
+
+    /// Waits for something, and deals with it.
+    fn wait(&mut self) {
+        let now = self.now();
+        let next = self.all.iter().filter_map(|one| one.peer.poll_timeout()).min();
+        let pause =
+            next.map_or(Duration::from_secs(60), |next| Duration::from_nanos(next.since(now).nanos()));
+        // Rounded up: a poll that ends too early would spin.
+        let millis = u16::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(u16::MAX);
+        let seen: Vec<(usize, PollFlags)> = {
+            let mut polled = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
+            let mut places = vec![];
+            for (place, one) in self.all.iter().enumerate() {
+                let Some(link) = &one.link else { continue };
+                let mut flags = PollFlags::POLLIN;
+                flags.set(PollFlags::POLLOUT, link.wants_to_write());
+                polled.push(PollFd::new(link.fd(), flags));
+                places.push(place);
+            }
+            let _ = poll(&mut polled, PollTimeout::from(millis));
+            let ready = polled.iter().skip(1).map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+            places.into_iter().zip(ready).filter(|(_, ready)| !ready.is_empty()).collect()
+        };
+        let now = self.now();
+        for (place, ready) in seen {
+            if let Some(one) = self.all.get_mut(place) {
+                one.ready(now, ready);
+            }
+        }
+        for one in &mut self.all {
+            one.peer.handle_timeout(now);
+            one.drain(now);
+        }
+    }
+
+    /// Carries out what was asked; the text of a stop.
+    fn orders(&mut self) -> Option<String> {
+        let mut before = [0; 8];
+        // Nothing to read is no fault: the next write wakes us.
+        let _ = nix::unistd::read(self.wake.as_fd(), &mut before);
+        let mut touched = false;
+        while let Ok(order) = self.orders.try_recv() {
+            touched = true;
+            let now = self.now();
+            match order {
+                Order::Stop(text) => return Some(text),
+                Order::Status(reply) => drop(reply.send(self.status())),
+                Order::Announce(name, route, reply) => {
+                    let done = self.with(&name, |one| Ok(one.peer.announce(now, *route)?));
+                    let _ = reply.send(done);
+                }
+                Order::Withdraw(name, key, forgotten, reply) => {
+                    let done = self.with(&name, |one| {
+                        one.peer.withdraw(now, &key, forgotten);
+                        Ok(())
+                    });
+                    let _ = reply.send(done);
+                }
+                Order::Release(name, key, reply) => {
+                    let done = self.with(&name, |one| match one.peer.release(now, &key) {
+                        true => Ok(()),
+                        false => Err(Refused::NotThere),
+                    });
+                    let _ = reply.send(done);
+                }
+            }
+        }
+        if touched {
+            let now = self.now();
+            self.all.iter_mut().for_each(|one| one.drain(now));
+        }
+        None
+    }
+
+    fn with(&mut self, name: &str, act: impl FnOnce(&mut One) -> Result<(), Refused>) -> Result<(), Refused> {
+        match self.all.iter_mut().find(|one| one.name == name) {
+            Some(one) => act(one),
+            None => Err(Refused::Unknown(name.into())),
+        }
+    }
+
+    fn status(&self) -> BTreeMap<String, PeerStatus> {
+        let status = |one: &One| {
+            let out = one.peer.out();
+            let held = out.held().count();
+            let status = PeerStatus {
+                state: one.peer.session().state(),
+                ups: one.peer.session().counts().ups,
+                last_down: one.peer.last_down().map(ToString::to_string),
+                wanted: out.wanted().count(),
+                held,
+                unproven: out.held().filter(|route| !out.is_proven(&route.key)).count(),
+                quarantine: out.quarantine().map(|(key, why)| (key.clone(), why)).collect(),
+            };
+            (one.name.clone(), status)
+        };
+        self.all.iter().map(status).collect()
+    }
+}
+
+impl One {
+    fn ready(&mut self, now: Timestamp, ready: PollFlags) {
+        let ended = PollFlags::POLLERR | PollFlags::POLLHUP;
+        if ready.intersects(PollFlags::POLLOUT | ended) {
+            let seen = self.link.as_mut().and_then(Link::writable);
+            self.take(now, seen);
+        }
+        if ready.intersects(PollFlags::POLLIN | ended) {
+            let seen = self.link.as_mut().and_then(Link::readable);
+            self.take(now, seen);
+        }
+        self.drain(now);
+    }
+
+    fn take(&mut self, now: Timestamp, seen: Option<Seen>) {
+        match seen {
+            None => {}
+            Some(Seen::Connected) => self.peer.handle(now, Input::Connected),
+            Some(Seen::Octets(octets)) => self.peer.handle(now, Input::Received(&octets)),
+            Some(Seen::Closed) => {
+                self.link = None;
+                self.peer.handle(now, Input::Closed);
+            }
+        }
+    }
+
+    fn drain(&mut self, now: Timestamp) {
+        while let Some(output) = self.peer.poll_output(now) {
+            match output {
+                Output::Dial => match Link::dial(&self.way) {
+                    Ok(link) => self.link = Some(link),
+                    Err(cause) => {
+                        tracing::warn!(neighbor = self.name, %cause, "cannot connect");
+                        self.peer.handle(now, Input::Closed);
+                    }
+                },
+                Output::Send(octets) => {
+                    if self.link.as_mut().is_some_and(|link| link.send(&octets).is_err()) {
+                        self.link = None;
+                        self.peer.handle(now, Input::Closed);
+                    }
+                }
+                Output::Close => self.link = None,
+                Output::Up(negotiated) => {
+                    tracing::info!(neighbor = self.name, id = %negotiated.peer_id, "the BGP session is up");
+                }
+                Output::Down(why) => tracing::warn!(neighbor = self.name, %why, "the BGP session is down"),
+                Output::Routes(_) | Output::Refresh(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The speaker beside real daemons, on loopback: what they say they hold is what was announced.
+
+mod daemons;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use base::Prefix;
+use rules::compile::flowspec;
+use rules::{Rule, parse};
+use spillway::routing::{Neighbor, PeerStatus, Speaker};
+use steer::bgp::out::Key;
+use steer::bgp::session::Farewell;
+use steer::bgp::step::State;
+use steer::bgp::{Pacing, Route, Settings};
+use wire::bgp::attribute::{Segment, community};
+use wire::bgp::{Attributes, Family, nlri};
+
+use daemons::{Daemon, KINDS, Kind};
+
+const OUR_AS: u32 = 65010;
+const PEER_AS: u32 = 65020;
+/// Where we speak from; the daemons listen at 127.0.0.1.
+const OURS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// What a test waits for at most; it ends as soon as the thing is there.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn neighbor(port: u16) -> Neighbor {
+    Neighbor {
+        name: "peer".into(),
+        address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
+        local: Some(OURS.into()),
+        settings: Settings {
+            local_as: OUR_AS,
+            peer_as: PEER_AS,
+            id: Ipv4Addr::new(192, 0, 2, 1),
+            families: Family::ALL.to_vec(),
+            hold_time: 90,
+            restart_time: None,
+            on_stop: Farewell::Withdraw,
+        },
+        pacing: Pacing { per_second: 0, burst: 1, peer_limit: 0, search: false },
+        md5: None,
+        hops: None,
+        restarting: false,
+    }
+}
+
+fn attributes() -> Attributes {
+    Attributes {
+        origin: Some(0),
+        as_path: Some(vec![Segment::sequence(vec![OUR_AS])]),
+        ..Attributes::default()
+    }
+}
+
+/// A host that is to be blackholed upstream (RFC 7999).
+fn blackhole(prefix: &str) -> Route {
+    let prefix: Prefix = prefix.parse().unwrap();
+    let (family, hop): (Family, IpAddr) = match prefix.is_ipv4() {
+        true => (Family::IPV4, "192.0.2.66".parse().unwrap()),
+        false => (Family::IPV6, "2001:db8::66".parse().unwrap()),
+    };
+    let mut octets = Vec::new();
+    nlri::write(&mut octets, &prefix);
+    let communities = vec![community::BLACKHOLE, community::NO_EXPORT, community::NO_LLGR];
+    Route {
+        key: Key { family, nlri: octets },
+        next_hop: Some(hop),
+        attributes: Attributes { communities, ..attributes() },
+        rank: 1,
+    }
+}
+
+fn octets(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// Rules as FlowSpec routes.
+fn flowspec(text: &str) -> Vec<Route> {
+    let rules: Vec<Rule> = parse::rules(text).unwrap();
+    let lines = flowspec::lines(&rules).into_iter().map(|line| {
+        assert_eq!(line.error, None, "{}", line.id);
+        let extended = line.ext_communities.iter().map(|hex| octets(hex).try_into().unwrap()).collect();
+        let family = if line.afi == 1 { Family::FLOWSPEC4 } else { Family::FLOWSPEC6 };
+        Route {
+            key: Key { family, nlri: octets(&line.nlri.unwrap()) },
+            next_hop: None,
+            attributes: Attributes { extended, ..attributes() },
+            rank: 10,
+        }
+    });
+    lines.collect()
+}
+
+const RULES: &str = "\
+a dst 198.51.100.7/32 proto udp src-port 123 length >=468 -> drop
+b dst 198.51.100.8/32 proto tcp tcp-flags syn/syn+ack -> rate 8Mbps
+c dst 2001:db8:1::7/128 proto udp dst-port 53 -> drop
+";
+
+fn wait(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn status(speaker: &Speaker) -> PeerStatus {
+    speaker.status().unwrap().remove("peer").unwrap()
+}
+
+fn started(neighbor: Neighbor, daemon: &Daemon) -> Speaker {
+    let speaker = Speaker::start(vec![neighbor]).unwrap();
+    wait(&format!("a session with {}", daemon.kind.name()), || status(&speaker).state == State::Established);
+    speaker
+}
+
+fn each(test: impl Fn(Daemon)) {
+    for kind in KINDS {
+        if let Some(daemon) = Daemon::start(kind, &[]) {
+            println!("{}", kind.name());
+            test(daemon);
+        }
+    }
+}
+
+#[test]
+fn every_daemon_holds_what_is_announced_and_lets_go_what_is_withdrawn() {
+    each(|daemon| {
+        let speaker = started(neighbor(daemon.port), &daemon);
+        let mut routes = vec![blackhole("198.51.100.7/32"), blackhole("2001:db8:1::7/128")];
+        routes.extend(flowspec(RULES));
+        for route in &routes {
+            speaker.announce("peer", route.clone()).unwrap();
+        }
+        let name = daemon.kind.name();
+        wait(&format!("{name} holds all"), || {
+            let view = daemon.view();
+            view.blackholes == ["198.51.100.7/32", "2001:db8:1::7/128"] && view.rules == 3
+        });
+        let view = daemon.view();
+        println!("{}", view.text);
+        daemon.expects(&view.text);
+        for route in &routes {
+            speaker.withdraw("peer", route.key.clone(), false).unwrap();
+        }
+        wait(&format!("{name} holds nothing"), || {
+            let view = daemon.view();
+            view.blackholes.is_empty() && view.rules == 0
+        });
+        assert_eq!(status(&speaker).ups, 1, "{name}: one session for all of it");
+    });
+}
+
+#[test]
+fn a_stop_ends_all_routes_at_every_daemon() {
+    each(|daemon| {
+        let speaker = started(neighbor(daemon.port), &daemon);
+        speaker.announce("peer", blackhole("198.51.100.9/32")).unwrap();
+        wait("the route", || daemon.view().blackholes == ["198.51.100.9/32"]);
+        speaker.stop("maintenance until 03:00");
+        wait(&format!("{} lets go", daemon.kind.name()), || daemon.view().blackholes.is_empty());
+    });
+}
+
+#[test]
+fn a_daemon_that_restarts_hears_everything_again() {
+    each(|mut daemon| {
+        let speaker = started(neighbor(daemon.port), &daemon);
+        speaker.announce("peer", blackhole("198.51.100.9/32")).unwrap();
+        flowspec(RULES).into_iter().for_each(|route| speaker.announce("peer", route).unwrap());
+        wait("the routes", || daemon.view().rules == 3);
+        wait("proof", || status(&speaker).unproven == 0);
+        daemon.restart();
+        wait(&format!("{} holds all again", daemon.kind.name()), || {
+            let view = daemon.view();
+            view.blackholes == ["198.51.100.9/32"] && view.rules == 3
+        });
+    });
+}
+
+#[test]
+fn a_rule_that_ends_the_session_is_quarantined_and_the_others_are_back() {
+    // FRR 8.4 refuses IPv6 prefixes with an offset as RFC 8956 encodes them; BIRD refuses the form before that RFC.
+    let offset = |pattern: &[u8]| {
+        let components = [&[1, 104, 64][..], pattern].concat();
+        let length = u8::try_from(components.len()).unwrap();
+        let mut route = flowspec("x dst 2001:db8::/32 -> drop\n").remove(0);
+        route.key.nlri = [&[length], components.as_slice()].concat();
+        route
+    };
+    let rfc = offset(&[0x12, 0x34, 0x56, 0x78, 0x9a]);
+    let legacy = offset(&[0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, 0x9a]);
+    for (kind, poison) in [(Kind::Frr, rfc), (Kind::Bird, legacy)] {
+        let Some(daemon) = Daemon::start(kind, &[]) else { continue };
+        let speaker = started(neighbor(daemon.port), &daemon);
+        let good = flowspec(RULES);
+        good.iter().for_each(|route| speaker.announce("peer", route.clone()).unwrap());
+        speaker.announce("peer", blackhole("198.51.100.9/32")).unwrap();
+        wait("the good ones are proven", || {
+            let status = status(&speaker);
+            status.held == 4 && status.unproven == 0
+        });
+        speaker.announce("peer", poison.clone()).unwrap();
+        wait("the poison is found", || !status(&speaker).quarantine.is_empty());
+        println!("{}: {:?}", kind.name(), status(&speaker).last_down);
+        // BIRD keeps its peer out for as long as its configuration says: the session is tried all the while.
+        wait("the others are back", || daemon.view().rules == 3 && !daemon.view().blackholes.is_empty());
+        let status = status(&speaker);
+        assert_eq!(status.quarantine.len(), 1);
+        assert_eq!(status.quarantine[0].0, poison.key);
+        assert_eq!(status.ups, 2);
+    }
+}
+
+#[test]
+fn signed_sessions_come_up_and_a_wrong_key_does_not() {
+    for kind in [Kind::Bird, Kind::Gobgp] {
+        let Some(daemon) = Daemon::start(kind, &[("md5", "right")]) else { continue };
+        let wrong =
+            Speaker::start(vec![Neighbor { md5: Some(b"wrong".to_vec()), ..neighbor(daemon.port) }]).unwrap();
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(status(&wrong).ups, 0, "{}", kind.name());
+        drop(wrong);
+        let right = started(Neighbor { md5: Some(b"right".to_vec()), ..neighbor(daemon.port) }, &daemon);
+        right.announce("peer", blackhole("198.51.100.9/32")).unwrap();
+        wait("the route", || daemon.view().blackholes == ["198.51.100.9/32"]);
+    }
+}

@@ -1,0 +1,330 @@
+//! The daemons: gobgpd, BIRD, FRR and ExaBGP, each with a configuration of its own, on a port of its own.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+use super::{OUR_AS, OURS, PEER_AS};
+
+pub const KINDS: [Kind; 4] = [Kind::Gobgp, Kind::Bird, Kind::Frr, Kind::Exabgp];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Gobgp,
+    Bird,
+    Frr,
+    Exabgp,
+}
+
+impl Kind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gobgp => "gobgpd",
+            Self::Bird => "BIRD",
+            Self::Frr => "FRR",
+            Self::Exabgp => "ExaBGP",
+        }
+    }
+
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Gobgp => "/usr/bin/gobgpd",
+            Self::Bird => "/usr/sbin/bird",
+            Self::Frr => "/usr/lib/frr/bgpd",
+            Self::Exabgp => "/usr/sbin/exabgp",
+        }
+    }
+}
+
+/// What a daemon says that it holds.
+#[derive(Debug, Default)]
+pub struct View {
+    /// Unicast routes with the community of RFC 7999, in order.
+    pub blackholes: Vec<String>,
+    /// FlowSpec rules.
+    pub rules: usize,
+    /// In its own words.
+    pub text: String,
+}
+
+/// A running daemon; it ends with the test.
+pub struct Daemon {
+    pub kind: Kind,
+    pub port: u16,
+    control: u16,
+    folder: PathBuf,
+    child: Child,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn run(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+impl Daemon {
+    /// Starts one, with options: `md5` and a key.
+    pub fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        if !Path::new(kind.program()).exists() {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{} is missing", kind.name());
+            eprintln!("skipped: {} is not installed; `scripts/setup` does it", kind.name());
+            return None;
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("spillway-bgp-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (port, control) = (free_port(), free_port());
+        let key = options.iter().find(|(name, _)| *name == "md5").map(|(_, key)| *key);
+        fs::write(folder.join("conf"), configuration(kind, port, key, &folder)).unwrap();
+        let child = spawn(kind, port, control, &folder);
+        Some(Self { kind, port, control, folder, child })
+    }
+
+    /// Ends it without a word, and starts it again.
+    pub fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let _ = fs::remove_file(self.folder.join("told"));
+        self.child = spawn(self.kind, self.port, self.control, &self.folder);
+    }
+
+    pub fn view(&self) -> View {
+        let mut view = match self.kind {
+            Kind::Gobgp => self.gobgp(),
+            Kind::Bird => self.bird(),
+            Kind::Frr => self.frr(),
+            Kind::Exabgp => self.exabgp(),
+        };
+        view.blackholes.sort_unstable();
+        view
+    }
+
+    /// What this daemon's own words have to say of `RULES`.
+    pub fn expects(&self, text: &str) {
+        let wanted: &[&str] = match self.kind {
+            Kind::Gobgp => &["198.51.100.7/32", "tcp-flags: =S&!A", "discard", "rate: 1000000"],
+            Kind::Bird => &[
+                "dst 198.51.100.7/32; proto 17; sport 123; length >= 468;",
+                "tcp flags 0x2/0x2 && 0x0/0x10;",
+                "2001:db8:1::7/128",
+            ],
+            Kind::Frr => &["FS:rate 0.000000", "198.51.100.7/32", "2001:db8:1::7/128"],
+            Kind::Exabgp => &["198.51.100.7/32", "rate-limit:1000000", "=syn&!ack"],
+        };
+        for wanted in wanted {
+            assert!(text.contains(wanted), "{} does not say `{wanted}`:\n{text}", self.kind.name());
+        }
+    }
+
+    fn gobgp(&self) -> View {
+        let mut view = View::default();
+        let port = self.control.to_string();
+        let rib = |family: &str| {
+            run("gobgp", &["-u", "127.0.0.1", "-p", &port, "global", "rib", "-a", family, "-j"])
+        };
+        for family in ["ipv4", "ipv6"] {
+            let json: Value = serde_json::from_str(&rib(family)).unwrap_or_default();
+            for (prefix, paths) in json.as_object().into_iter().flatten() {
+                if paths.to_string().contains("4294902426") {
+                    view.blackholes.push(prefix.clone());
+                }
+            }
+        }
+        for family in ["ipv4-flowspec", "ipv6-flowspec"] {
+            let text = run("gobgp", &["-u", "127.0.0.1", "-p", &port, "global", "rib", "-a", family]);
+            let json: Value = serde_json::from_str(&rib(family)).unwrap_or_default();
+            view.rules += json.as_object().map_or(0, serde_json::Map::len);
+            view.text += &(rib(family) + &text);
+        }
+        view
+    }
+
+    fn bird(&self) -> View {
+        let mut view = View::default();
+        let socket = self.folder.join("ctl");
+        let show = |table: &str| {
+            run("birdc", &["-s", socket.to_str().unwrap(), "show", "route", "table", table, "all"])
+        };
+        for table in ["master4", "master6"] {
+            let mut last = String::new();
+            for line in show(table).lines() {
+                if !line.starts_with([' ', '\t']) {
+                    last = line.split_whitespace().next().unwrap_or_default().to_owned();
+                } else if line.contains("BGP.community") && line.contains("(65535,666)") {
+                    view.blackholes.push(last.clone());
+                }
+            }
+        }
+        for table in ["f4", "f6"] {
+            let text = show(table);
+            view.rules += text.lines().filter(|line| line.starts_with("flow")).count();
+            view.text += &text;
+        }
+        view
+    }
+
+    fn frr(&self) -> View {
+        let mut view = View::default();
+        let folder = self.folder.to_str().unwrap().to_owned();
+        let show = |command: &str| run("vtysh", &["--vty_socket", &folder, "-c", command]);
+        for family in ["ipv4", "ipv6"] {
+            let json: Value =
+                serde_json::from_str(&show(&format!("show bgp {family} unicast json"))).unwrap_or_default();
+            for prefix in json["routes"].as_object().into_iter().flatten().map(|(prefix, _)| prefix) {
+                if show(&format!("show bgp {family} unicast {prefix}")).contains("blackhole") {
+                    view.blackholes.push(prefix.clone());
+                }
+            }
+            let text = show(&format!("show bgp {family} flowspec detail"));
+            view.rules += text.matches("BGP flowspec entry").count();
+            view.text += &text;
+        }
+        view
+    }
+
+    /// ExaBGP keeps no table for us: what it tells of each UPDATE is summed up here.
+    fn exabgp(&self) -> View {
+        let mut view = View::default();
+        let mut rules = std::collections::BTreeSet::new();
+        let told = fs::read_to_string(self.folder.join("told")).unwrap_or_default();
+        for line in told.lines() {
+            let json: Value = serde_json::from_str(line).unwrap_or_default();
+            if json["type"] == "state" && json["neighbor"]["state"] == "down" {
+                view.blackholes.clear();
+                rules.clear();
+            }
+            let update = &json["neighbor"]["message"]["update"];
+            let blackhole = update["attribute"]["community"].to_string().contains("[65535,666]");
+            for (family, hops) in update["announce"].as_object().into_iter().flatten() {
+                for nlri in
+                    hops.as_object().into_iter().flatten().flat_map(|(_, list)| list.as_array()).flatten()
+                {
+                    if family.ends_with("flow") {
+                        rules.insert(nlri["string"].to_string());
+                    } else if blackhole {
+                        view.blackholes.push(nlri["nlri"].as_str().unwrap_or_default().to_owned());
+                    }
+                }
+            }
+            for (family, list) in update["withdraw"].as_object().into_iter().flatten() {
+                for nlri in list.as_array().into_iter().flatten() {
+                    if family.ends_with("flow") {
+                        rules.remove(&nlri["string"].to_string());
+                    } else {
+                        view.blackholes.retain(|known| nlri["nlri"] != known.as_str());
+                    }
+                }
+            }
+        }
+        view.rules = rules.len();
+        view.text = told;
+        view
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn spawn(kind: Kind, port: u16, control: u16, folder: &Path) -> Child {
+    let conf = folder.join("conf");
+    let mut command = Command::new(kind.program());
+    match kind {
+        Kind::Gobgp => {
+            let api = format!("127.0.0.1:{control}");
+            command.arg("-f").arg(conf).args(["--api-hosts", &api, "--pprof-disable"]);
+        }
+        Kind::Bird => {
+            command
+                .arg("-f")
+                .arg("-c")
+                .arg(conf)
+                .arg("-s")
+                .arg(folder.join("ctl"))
+                .arg("-P")
+                .arg(folder.join("pid"));
+        }
+        Kind::Frr => {
+            command.arg("-f").arg(conf).args([
+                "-p",
+                &port.to_string(),
+                "-l",
+                "127.0.0.1",
+                "-n",
+                "-S",
+                "-P",
+                "0",
+            ]);
+            command.arg("-i").arg(folder.join("pid")).arg("--vty_socket").arg(folder);
+        }
+        Kind::Exabgp => {
+            command.arg(conf);
+            command.env("exabgp.tcp.bind", "127.0.0.1").env("exabgp.tcp.port", port.to_string());
+            command.env("exabgp.api.cli", "false").env("exabgp.daemon.user", "root");
+        }
+    }
+    let log = fs::File::create(folder.join("log")).unwrap();
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
+
+fn configuration(kind: Kind, port: u16, key: Option<&str>, folder: &Path) -> String {
+    match kind {
+        Kind::Gobgp => {
+            let families = ["ipv4-unicast", "ipv6-unicast", "ipv4-flowspec", "ipv6-flowspec"];
+            let families: String = families
+                .iter()
+                .map(|family| format!("[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}\"\n"))
+                .collect();
+            let key = key.map_or_else(String::new, |key| format!("auth-password = \"{key}\"\n"));
+            format!(
+                "[global.config]\nas = {PEER_AS}\nrouter-id = \"192.0.2.2\"\nport = {port}\n\
+                 local-address-list = [\"127.0.0.1\"]\n\
+                 [[neighbors]]\n[neighbors.config]\nneighbor-address = \"{OURS}\"\npeer-as = {OUR_AS}\n{key}\
+                 [neighbors.transport.config]\npassive-mode = true\n\
+                 [neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = 10\n{families}"
+            )
+        }
+        Kind::Bird => {
+            let key = key.map_or_else(String::new, |key| format!("  password \"{key}\";\n"));
+            format!(
+                "router id 192.0.2.2;\nlog \"{}\" all;\nflow4 table f4;\nflow6 table f6;\nprotocol device {{ }}\n\
+                 protocol bgp peer {{\n  local 127.0.0.1 port {port} as {PEER_AS};\n  neighbor {OURS} as {OUR_AS};\n  multihop;\n  \
+                 passive on;\n  strict bind on;\n  error wait time 1, 4;\n{key}  ipv4 {{ import all; export none; }};\n  \
+                 ipv6 {{ import all; export none; }};\n  \
+                 flow4 {{ table f4; import all; export none; }};\n  flow6 {{ table f6; import all; export none; }};\n}}\n",
+                folder.join("log").display()
+            )
+        }
+        Kind::Frr => {
+            let family = |name: &str| {
+                format!(" address-family {name}\n  neighbor {OURS} activate\n exit-address-family\n")
+            };
+            format!(
+                "router bgp {PEER_AS}\n bgp router-id 192.0.2.2\n no bgp ebgp-requires-policy\n neighbor {OURS} remote-as {OUR_AS}\n \
+                 neighbor {OURS} passive\n neighbor {OURS} disable-connected-check\n neighbor {OURS} ebgp-multihop 10\n{}{}{}",
+                family("ipv6 unicast"),
+                family("ipv4 flowspec"),
+                family("ipv6 flowspec")
+            )
+        }
+        Kind::Exabgp => format!(
+            "process told {{\n  run /bin/sh -c \"cat >> {}\";\n  encoder json;\n}}\n\
+             neighbor {OURS} {{\n  router-id 192.0.2.2;\n  local-address 127.0.0.1;\n  local-as {PEER_AS};\n  peer-as {OUR_AS};\n  \
+             passive;\n  listen {port};\n  family {{ ipv4 unicast; ipv6 unicast; ipv4 flow; ipv6 flow; }}\n  \
+             api {{ processes [ told ]; neighbor-changes; receive {{ parsed; update; }} }}\n}}\n",
+            folder.join("told").display()
+        ),
+    }
+}

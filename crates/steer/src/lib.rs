@@ -1,0 +1,6 @@
+//! Floor 1: where traffic goes. A BGP speaker that announces and withdraws; no socket, no clock, no file.
+#![forbid(unsafe_code)]
+
+pub mod bgp;
+pub mod book;
+pub mod rails;

@@ -1,0 +1,454 @@
+//! A speaker and a peer, joined by a wire that the test holds. Time jumps to the next deadline; nothing sleeps.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use base::{Prefix, Span, Timestamp};
+use proptest::prelude::*;
+use steer::bgp::out::{Key, Suspicion};
+use steer::bgp::session::{Farewell, Output};
+use steer::bgp::step::State;
+use steer::bgp::{Down, Input, Pacing, Peer, Route, Session, Settings};
+use wire::bgp::attribute::Segment;
+use wire::bgp::{Attributes, Family, Notification, nlri};
+
+fn settings(local_as: u32, peer_as: u32, id: u8) -> Settings {
+    Settings {
+        local_as,
+        peer_as,
+        id: Ipv4Addr::new(192, 0, 2, id),
+        families: Family::ALL.to_vec(),
+        hold_time: 90,
+        restart_time: Some(120),
+        on_stop: Farewell::Withdraw,
+    }
+}
+
+fn route(number: u32) -> Route {
+    let prefix = Prefix::host(Ipv4Addr::from(0xcb00_7100 + number).into());
+    let mut octets = Vec::new();
+    nlri::write(&mut octets, &prefix);
+    let attributes = Attributes {
+        origin: Some(0),
+        as_path: Some(vec![Segment::sequence(vec![65010])]),
+        communities: vec![0xffff_029a + number % 3],
+        ..Attributes::default()
+    };
+    let key = Key { family: Family::IPV4, nlri: octets };
+    Route { key, next_hop: Some(Ipv4Addr::new(192, 0, 2, 1).into()), attributes, rank: 1 + number % 5 }
+}
+
+/// The peer's side: a session, the routes it heard, and those it cannot bear.
+struct World {
+    now: Timestamp,
+    us: Peer,
+    them: Session,
+    rib: BTreeMap<Prefix, Vec<u32>>,
+    poison: BTreeSet<Prefix>,
+    /// What the peer says when it meets one; `None`: it closes.
+    complaint: Option<Notification>,
+    connected: bool,
+    /// Connections are refused.
+    away: bool,
+    heard: Vec<Output>,
+    ends_of_rib: Vec<Family>,
+}
+
+impl World {
+    fn new(pacing: Pacing) -> Self {
+        let mut them = Session::new(settings(65020, 65010, 2), false);
+        let now = Timestamp::from_secs(1_000_000);
+        them.handle(now, Input::Start);
+        Self {
+            now,
+            us: Peer::new(settings(65010, 65020, 1), pacing, false),
+            them,
+            rib: BTreeMap::new(),
+            poison: BTreeSet::new(),
+            complaint: None,
+            connected: false,
+            away: false,
+            heard: Vec::new(),
+            ends_of_rib: Vec::new(),
+        }
+    }
+
+    fn started(pacing: Pacing) -> Self {
+        let mut world = Self::new(pacing);
+        world.us.handle(world.now, Input::Start);
+        world.settle();
+        assert_eq!(world.us.session().state(), State::Established);
+        world
+    }
+
+    /// Until both have nothing to say.
+    fn settle(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some(output) = self.us.poll_output(self.now) {
+                quiet = false;
+                match &output {
+                    Output::Dial if self.away => self.us.handle(self.now, Input::Closed),
+                    Output::Dial => {
+                        self.connected = true;
+                        self.them.handle(self.now, Input::Start);
+                        self.them.handle(self.now, Input::Connected);
+                        self.us.handle(self.now, Input::Connected);
+                    }
+                    Output::Send(octets) if self.connected => {
+                        self.them.handle(self.now, Input::Received(octets))
+                    }
+                    Output::Close => self.cut(),
+                    _ => {}
+                }
+                self.heard.push(output);
+            }
+            while let Some(output) = self.them.poll_output() {
+                quiet = false;
+                match output {
+                    Output::Send(octets) if self.connected => {
+                        self.us.handle(self.now, Input::Received(&octets))
+                    }
+                    Output::Close => self.cut(),
+                    Output::Down(_) => self.rib.clear(),
+                    Output::Routes(update) => {
+                        let bad = update.announced.iter().any(|prefix| self.poison.contains(prefix));
+                        for prefix in update.withdrawn {
+                            self.rib.remove(&prefix);
+                        }
+                        for prefix in update.announced {
+                            self.rib.insert(prefix, update.attributes.communities.clone());
+                        }
+                        self.ends_of_rib.extend(update.end_of_rib);
+                        if bad {
+                            if let Some(complaint) = &self.complaint {
+                                self.us.handle(self.now, Input::Received(&complaint.write()));
+                            }
+                            self.cut();
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    /// The connection ends, for both.
+    fn cut(&mut self) {
+        if std::mem::take(&mut self.connected) {
+            self.us.handle(self.now, Input::Closed);
+            self.them.handle(self.now, Input::Closed);
+        }
+    }
+
+    /// Time passes, deadline by deadline.
+    fn pass(&mut self, span: Span) {
+        let end = self.now.plus(span);
+        loop {
+            let next = [self.us.poll_timeout(), self.them.poll_timeout()].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            self.us.handle_timeout(self.now);
+            self.them.handle_timeout(self.now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    fn announce(&mut self, number: u32) {
+        self.us.announce(self.now, route(number)).unwrap();
+        self.settle();
+    }
+
+    fn has(&self, number: u32) -> bool {
+        self.rib.contains_key(&prefix(number))
+    }
+
+    fn downs(&self) -> Vec<&Down> {
+        self.heard.iter().filter_map(|o| if let Output::Down(why) = o { Some(why) } else { None }).collect()
+    }
+}
+
+fn prefix(number: u32) -> Prefix {
+    Prefix::host(Ipv4Addr::from(0xcb00_7100 + number).into())
+}
+
+const FAST: Pacing = Pacing { per_second: 0, burst: 1, peer_limit: 0, search: false };
+
+#[test]
+fn a_session_comes_up_tells_its_routes_and_the_end_of_them() {
+    let mut world = World::new(FAST);
+    for number in 0..3 {
+        world.us.announce(world.now, route(number)).unwrap();
+    }
+    world.us.handle(world.now, Input::Start);
+    world.settle();
+    assert_eq!(world.rib.len(), 3);
+    assert_eq!(world.ends_of_rib, Family::ALL);
+    let negotiated = world.us.session().negotiated().unwrap();
+    assert_eq!((negotiated.four_octets, negotiated.hold_time), (true, 90));
+    assert!(negotiated.kept_over_notification && !negotiated.internal);
+}
+
+#[test]
+fn keepalives_hold_a_session_and_silence_ends_it() {
+    let mut world = World::started(FAST);
+    world.announce(1);
+    world.pass(Span::from_secs(1000));
+    assert_eq!((world.downs().len(), world.has(1)), (0, true));
+    // The other side says nothing any more: only ours is stepped.
+    let end = world.now.plus(Span::from_secs(100));
+    while let Some(next) = world.us.poll_timeout().filter(|next| *next <= end) {
+        world.now = next;
+        world.us.handle_timeout(next);
+        while let Some(output) = world.us.poll_output(next) {
+            world.heard.push(output);
+        }
+        if !world.downs().is_empty() {
+            break;
+        }
+    }
+    assert_eq!(world.downs(), [&Down::Silent]);
+    let said = Output::Send(Notification::HOLD_TIMER_EXPIRED.write());
+    assert!(world.heard.contains(&said));
+    assert_eq!(world.us.out().quarantine().count(), 0);
+}
+
+#[test]
+fn a_peer_that_goes_away_is_met_again_and_hears_everything_again() {
+    let mut world = World::started(FAST);
+    (0..20).for_each(|number| world.announce(number));
+    world.pass(Span::from_secs(30));
+    world.away = true;
+    world.cut();
+    world.settle();
+    world.pass(Span::from_secs(300));
+    assert_eq!(world.rib.len(), 0);
+    world.away = false;
+    world.pass(Span::from_secs(6));
+    assert_eq!(world.rib.len(), 20);
+    assert_eq!(world.us.out().quarantine().count(), 0);
+}
+
+#[test]
+fn a_stop_says_why_and_stays_stopped() {
+    let mut world = World::started(FAST);
+    world.announce(1);
+    world.us.handle(world.now, Input::Stop("maintenance until 03:00"));
+    world.settle();
+    world.pass(Span::from_secs(3600));
+    assert_eq!((world.rib.len(), world.us.session().state()), (0, State::Idle));
+    assert_eq!(world.downs(), [&Down::Stopped]);
+    // The peer agreed to keep routes over a NOTIFICATION, so the farewell is a hard reset (RFC 8538 §3.1).
+    let sent =
+        world.heard.iter().rev().find_map(|o| if let Output::Send(octets) = o { Some(octets) } else { None });
+    let sent = Notification::read(&sent.unwrap()[19..]).unwrap();
+    assert!(sent.is_hard_reset());
+    assert_eq!(Notification::read(&sent.data).unwrap().text().as_deref(), Some("maintenance until 03:00"));
+}
+
+#[test]
+fn a_farewell_that_keeps_routes_is_silent() {
+    let mut world = World::new(FAST);
+    world.us = Peer::new(Settings { on_stop: Farewell::Keep, ..settings(65010, 65020, 1) }, FAST, true);
+    world.us.handle(world.now, Input::Start);
+    world.settle();
+    let before = world.heard.len();
+    world.us.handle(world.now, Input::Stop("upgrade"));
+    world.settle();
+    let after: Vec<&Output> = world.heard[before..].iter().collect();
+    assert_eq!(after, [&Output::Close, &Output::Down(Down::Stopped)]);
+}
+
+#[test]
+fn a_peer_of_another_as_is_refused_with_the_reason() {
+    let mut world = World::new(FAST);
+    world.us = Peer::new(settings(65010, 65099, 1), FAST, false);
+    world.us.handle(world.now, Input::Start);
+    world.settle();
+    assert_eq!(world.downs(), [&Down::Refused(Notification::new(2, 2))]);
+    // It tries again, at most every five seconds.
+    let dials = |world: &World| world.heard.iter().filter(|o| **o == Output::Dial).count();
+    world.pass(Span::from_secs(60));
+    assert!((10..=20).contains(&dials(&world)), "{}", dials(&world));
+}
+
+#[test]
+fn what_was_sent_before_the_peer_fell_is_quarantined_and_the_rest_is_back_at_once() {
+    for complaint in [None, Some(Notification::new(3, 9)), Some(Notification::new(6, 8))] {
+        let mut world = World::started(FAST);
+        world.complaint = complaint;
+        (0..49).for_each(|number| world.announce(number));
+        world.pass(Span::from_secs(60));
+        world.poison.insert(prefix(100));
+        world.announce(100);
+        assert_eq!(world.rib.len(), 0);
+        world.pass(Span::from_secs(10));
+        assert_eq!(world.rib.len(), 49, "the others are back within ten seconds");
+        let quarantine: Vec<(Key, Suspicion)> =
+            world.us.out().quarantine().map(|(key, why)| (key.clone(), why)).collect();
+        assert_eq!(quarantine, [(route(100).key, Suspicion::Culprit)]);
+        world.pass(Span::from_secs(100_000));
+        assert_eq!((world.rib.len(), world.downs().len()), (49, 1), "nothing is tried again by itself");
+    }
+}
+
+#[test]
+fn the_culprit_is_found_where_sessions_may_be_lost_for_it_once_an_hour() {
+    let mut world = World::started(Pacing { search: true, ..FAST });
+    (0..10).for_each(|number| world.announce(number));
+    world.pass(Span::from_secs(60));
+    world.poison.insert(prefix(105));
+    // Eight at once, before the peer reads the first.
+    for number in 100..108 {
+        world.us.announce(world.now, route(number)).unwrap();
+    }
+    world.settle();
+    assert_eq!(world.us.out().quarantine().count(), 8);
+    world.pass(Span::from_secs(8 * 3600));
+    assert_eq!(world.rib.len(), 17);
+    let left: Vec<(Key, Suspicion)> =
+        world.us.out().quarantine().map(|(key, why)| (key.clone(), why)).collect();
+    assert_eq!(left, [(route(105).key, Suspicion::Culprit)]);
+    assert!(world.downs().len() <= 4, "{:?}", world.downs());
+    // Mended and released by a person, it goes out.
+    world.poison.clear();
+    assert!(world.us.release(world.now, &route(105).key));
+    world.settle();
+    assert_eq!(world.rib.len(), 18);
+}
+
+#[test]
+fn a_peer_that_is_shut_down_for_reasons_of_its_own_puts_nothing_into_quarantine() {
+    let mut world = World::started(FAST);
+    world.announce(1);
+    world.us.handle(world.now, Input::Received(&Notification::shutdown("reboot").write()));
+    world.settle();
+    assert_eq!(world.us.out().quarantine().count(), 0);
+    assert_eq!(
+        world.us.last_down().unwrap().to_string(),
+        "the peer ended it: cease: administrative shutdown (6/2): “reboot”"
+    );
+    world.pass(Span::from_secs(10));
+    assert!(world.has(1));
+}
+
+#[test]
+fn the_most_important_goes_first_at_the_pace_of_the_profile() {
+    let mut world = World::started(Pacing { per_second: 10, burst: 5, peer_limit: 0, search: false });
+    for number in 0..25 {
+        world.us.announce(world.now, route(number)).unwrap();
+    }
+    world.settle();
+    assert!(world.rib.len() <= 5);
+    let mut before = world.rib.len();
+    for _ in 0..20 {
+        world.pass(Span::from_millis(100));
+        assert!(world.rib.len() <= before + 2, "{} after {before}", world.rib.len());
+        before = world.rib.len();
+    }
+    assert_eq!(world.rib.len(), 25);
+    // After a fall, by rank.
+    world.pass(Span::from_secs(10));
+    world.cut();
+    world.settle();
+    world.pass(Span::from_secs(1));
+    let ranks: Vec<u32> =
+        (0..25).filter(|number| world.has(*number)).map(|number| route(number).rank).collect();
+    assert!(ranks.len() < 25 && ranks.iter().all(|rank| *rank <= 2), "{ranks:?}");
+}
+
+#[test]
+fn more_than_the_peer_takes_is_refused_and_nothing_tips_over() {
+    let mut world = World::started(Pacing { peer_limit: 10, ..FAST });
+    (0..9).for_each(|number| world.announce(number));
+    let full = world.us.announce(world.now, route(9)).unwrap_err();
+    assert_eq!((full.limit, full.most), (10, 9));
+    // One that is there may change, and one that goes makes room.
+    world.announce(3);
+    world.us.withdraw(world.now, &route(0).key, false);
+    world.announce(9);
+    assert_eq!(world.rib.len(), 9);
+}
+
+#[test]
+fn what_may_be_left_from_before_is_withdrawn_before_the_end_of_the_routes() {
+    let mut world = World::new(FAST);
+    world.us.announce(world.now, route(1)).unwrap();
+    world.us.withdraw(world.now, &route(2).key, true);
+    world.us.handle(world.now, Input::Start);
+    world.settle();
+    let sent: Vec<Vec<u8>> = world
+        .heard
+        .iter()
+        .filter_map(|o| if let Output::Send(octets) = o { Some(octets.clone()) } else { None })
+        .filter(|octets| octets[18] == 2)
+        .collect();
+    let read = |octets: &Vec<u8>| wire::bgp::Update::read(&octets[19..], true).unwrap();
+    let updates: Vec<_> = sent.iter().map(read).collect();
+    assert_eq!(updates[0].withdrawn, [prefix(2)]);
+    assert_eq!(updates[1].announced, [prefix(1)]);
+    assert_eq!(updates[2].end_of_rib, Some(Family::IPV4));
+}
+
+#[test]
+fn a_refresh_tells_a_family_again() {
+    let mut world = World::started(FAST);
+    (0..5).for_each(|number| world.announce(number));
+    world.rib.clear();
+    let ask = wire::bgp::message(wire::bgp::Kind::RouteRefresh, &[0, 1, 0, 1]).unwrap();
+    world.us.handle(world.now, Input::Received(&ask));
+    world.settle();
+    assert_eq!(world.rib.len(), 5);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 400 }))]
+
+    /// Any sequence of announcements, withdrawals, falls and pauses ends with the peer holding what is wanted.
+    #[test]
+    fn the_peer_ends_with_what_is_wanted(steps in proptest::collection::vec((0u8..10, 0u32..40), 1..1000)) {
+        let mut world = World::started(Pacing { per_second: 100, burst: 20, peer_limit: 0, search: false });
+        world.complaint = Some(Notification::shutdown("again"));
+        let mut model = BTreeMap::new();
+        for (step, number) in steps {
+            match step {
+                0..4 => {
+                    let mut one = route(number);
+                    one.attributes.communities.push(u32::from(step));
+                    model.insert(prefix(number), one.attributes.communities.clone());
+                    world.us.announce(world.now, one).unwrap();
+                }
+                4..7 => {
+                    model.remove(&prefix(number));
+                    world.us.withdraw(world.now, &route(number).key, false);
+                }
+                7 => world.pass(Span::from_millis(u64::from(number) * 20)),
+                8 => world.pass(Span::from_secs(6)),
+                _ => {
+                    // A fall that is nobody's fault.
+                    world.us.handle(world.now, Input::Received(&Notification::shutdown("again").write()));
+                }
+            }
+            world.settle();
+        }
+        world.pass(Span::from_secs(60));
+        prop_assert_eq!(&world.rib, &model);
+        prop_assert_eq!(world.us.out().held().count(), model.len());
+    }
+
+    #[test]
+    fn noise_never_hurts_a_session(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut world = World::started(FAST);
+        world.announce(1);
+        world.us.handle(world.now, Input::Received(&noise));
+        world.settle();
+        world.pass(Span::from_secs(200));
+        prop_assert!(world.us.session().state() == State::Established);
+        prop_assert!(world.has(1) || world.us.out().quarantine().count() == 1);
+    }
+}
