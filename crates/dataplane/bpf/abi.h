@@ -58,6 +58,7 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_BLOCK 8
 #define SET_PROTECT 16 /* only listed destinations are protected */
 #define SET_DRY 32     /* everything is counted and passes */
+#define SET_TELEMETRY 2048 /* some packets are told to user space */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -121,6 +122,7 @@ struct rule {
 };
 
 #define RULE_DRY 1
+#define RULE_AUTOMATIC 8 /* obeys the dead-man switch */
 
 struct counter {
 	__u64 packets; /* decided by the rule */

@@ -42,6 +42,14 @@ pub(crate) const SET_PAYLOAD: u32 = 2;
 pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 /// `SET_DRY`.
 pub(crate) const SET_DRY: u32 = 32;
+/// `SET_TELEMETRY`.
+pub(crate) const SET_TELEMETRY: u32 = 2048;
+/// `RULE_AUTOMATIC`.
+pub(crate) const RULE_AUTOMATIC: u32 = 8;
+/// Where `struct rule` has its flags, and its end.
+pub(crate) const RULE_FLAGS_AT: usize = 4;
+/// See [`RULE_FLAGS_AT`].
+pub(crate) const RULE_UNTIL_AT: usize = 8;
 
 /// Where a packet left: `enum leave`.
 pub(crate) const LEAVES: [&str; 12] = [

@@ -5,15 +5,18 @@
 mod abi;
 pub mod attachment;
 mod error;
+mod heartbeat;
 mod host;
 mod lists;
 mod maps;
 mod object;
 mod plane;
 mod policy;
+mod telemetry;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
 pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;
+pub use telemetry::{Listener, Told};

@@ -9,10 +9,25 @@ use sys::bpf::{Map, pin, pinned};
 
 use crate::error::Error;
 
-/// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 13] = [
-    "bits4", "bits6", "buckets", "clock", "config", "counters", "leaves", "names", "programs", "rules",
-    "scratch", "tables4", "tables6",
+/// All maps, as the files in `bpf` name them.
+const NAMES: [&str; 17] = [
+    "bits4",
+    "bits6",
+    "buckets",
+    "clock",
+    "config",
+    "counters",
+    "dial",
+    "heartbeat",
+    "leaves",
+    "names",
+    "programs",
+    "rules",
+    "scratch",
+    "tables4",
+    "tables6",
+    "telemetry",
+    "tellers",
 ];
 
 /// The maps.
@@ -48,7 +63,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 13] {
+    pub(crate) const fn names() -> [&'static str; NAMES.len()] {
         NAMES
     }
 
@@ -76,7 +91,8 @@ fn descriptor(map: &aya::maps::Map) -> Option<BorrowedFd<'_>> {
         | Kind::PerCpuArray(data)
         | Kind::ProgramArray(data)
         | Kind::ArrayOfMaps(data)
-        | Kind::HashMap(data) => Some(data.fd().as_fd()),
+        | Kind::HashMap(data)
+        | Kind::RingBuf(data) => Some(data.fd().as_fd()),
         _ => None,
     }
 }
