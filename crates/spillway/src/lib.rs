@@ -13,6 +13,7 @@ pub mod cmd;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+mod enforce;
 pub mod error;
 pub mod import;
 pub mod interrupt;

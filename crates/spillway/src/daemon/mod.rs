@@ -13,6 +13,7 @@ pub mod control;
 mod decide;
 mod drops;
 mod ears;
+mod enforcing;
 mod exec;
 pub mod guard;
 mod listener;
