@@ -55,7 +55,7 @@ pub enum Engine {
 /// What becomes of automatic rules when nobody is there to take them back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DeadMan {
+enum DeadMan {
     /// They count what they would drop, and drop nothing.
     #[default]
     DryRun,

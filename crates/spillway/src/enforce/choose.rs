@@ -8,11 +8,13 @@ use engine::report::{Attack, Direction, RuleReport, Severity, State};
 
 use super::Wanted;
 use crate::config::Config;
+use ::rules::Rule;
 
 /// What may act.
 #[derive(Clone, Debug)]
 pub(crate) struct Bounds {
     mode: Mode,
+    networks: Vec<Prefix>,
     never: Vec<Prefix>,
     lease: Span,
     rules_max: usize,
@@ -34,6 +36,7 @@ impl Bounds {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             mode: config.mode,
+            networks: config.networks.clone(),
             never: config.rules.never.clone(),
             lease: config.rules.lease,
             rules_max: config.dataplane.rules_max,
@@ -56,8 +59,9 @@ impl Bounds {
                     let full = choice.wanted.rules.len() >= self.rules_max;
                     match parsed {
                         None => Err("it cannot be read back"),
+                        Some(rule) if !self.is_ours(&rule) => Err("its destination is not inside `networks`"),
                         Some(_) if full => Err("as many rules as `dataplane.rules_max` allows are in force"),
-                        Some(rule) => Ok(::rules::Rule { lease: Some(self.lease), ..rule }),
+                        Some(rule) => Ok(Rule { lease: Some(self.lease), ..rule }),
                     }
                 });
                 match judged {
@@ -73,6 +77,11 @@ impl Bounds {
             }
         }
         choice
+    }
+
+    /// Whether it acts on packets to the operator's own networks alone.
+    fn is_ours(&self, rule: &Rule) -> bool {
+        rule.matches.dst.is_some_and(|dst| self.networks.iter().any(|own| own.covers(&dst)))
     }
 
     fn judge(&self, attack: &Attack, rule: &RuleReport) -> Result<(), &'static str> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::rules::RuleSet;
+use ::rules::{Action, Match, Rule, RuleSet};
 use anyhow::{Context as _, bail};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment, Mode};
@@ -15,10 +15,8 @@ use crate::config::Config;
 /// What stays the same whatever is attacked.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
-    /// Destinations that may be filtered.
-    pub(crate) protect: Vec<Prefix>,
-    /// Sources that always pass.
-    pub(crate) allow: Vec<Prefix>,
+    /// Sources that always pass, wherever there are rules.
+    pub(crate) never: Vec<Prefix>,
     /// Packets are told as telemetry.
     pub(crate) telemetry: bool,
     /// See `dataplane.dead_man`.
@@ -29,8 +27,7 @@ impl Frame {
     /// As the operator set it.
     pub(crate) fn of(config: &Config) -> Self {
         Self {
-            protect: config.networks.clone(),
-            allow: config.rules.never.clone(),
+            never: config.rules.never.clone(),
             telemetry: config.dataplane.telemetry,
             patience: config.dataplane.dead_man,
         }
@@ -38,23 +35,38 @@ impl Frame {
 
     fn policy(&self, wanted: &Wanted) -> Policy {
         let mut digest = Sha256::new();
-        let rules = RuleSet::new(wanted.rules.clone());
+        let automatic = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
+        let mut rules = wanted.rules.clone();
+        if !rules.is_empty() {
+            rules.extend(self.passes());
+        }
+        let rules = RuleSet::new(rules);
         for rule in rules.rules() {
             // The lease is no part of what a set is.
-            digest.update(format!("{}\n", ::rules::Rule { lease: None, ..rule.clone() }));
+            digest.update(format!("{}\n", Rule { lease: None, ..rule.clone() }));
         }
-        let fixed = format!("{:?}{:?}{}{}", self.protect, self.allow, self.telemetry, wanted.dry);
-        digest.update(fixed);
+        digest.update(format!("{}{}", self.telemetry, wanted.dry));
         Policy {
-            automatic: rules.rules().iter().map(|rule| rule.id.clone()).collect(),
+            automatic,
             rules,
-            allow: self.allow.clone(),
-            protect: Some(self.protect.clone()),
             dry: wanted.dry,
             telemetry: self.telemetry,
             digest: digest.finalize().into(),
             ..Policy::default()
         }
+    }
+}
+
+impl Frame {
+    /// The never-list as rules before all others: lists would be as good, and slower to put in force.
+    fn passes(&self) -> impl Iterator<Item = Rule> {
+        self.never.iter().enumerate().map(|(place, src)| Rule {
+            id: format!("never-{place}"),
+            precedence: 0,
+            matches: Match { src: Some(*src), ..Match::default() },
+            action: Action::Pass,
+            lease: None,
+        })
     }
 }
 
