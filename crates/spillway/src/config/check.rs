@@ -61,6 +61,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             groups,
             state_dir: file.state_dir,
             mode: file.mode,
+            user: file.user,
             compat,
             compat_prefixes,
             listen,

@@ -45,6 +45,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How far to go.
     pub mode: Mode,
+    /// As whom the daemon runs once it has started; `None`: as whoever started it.
+    pub user: Option<String>,
     /// Whose habits the notification follows.
     pub compat: Option<Compat>,
     /// Compat mode also tells of attacks on prefixes.

@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) state_dir: PathBuf,
     #[serde(default)]
     pub(super) mode: Mode,
+    pub(super) user: Option<String>,
     pub(super) compat: Option<Spanned<Compat>>,
     pub(super) compat_prefixes: Option<bool>,
     pub(super) listen: Spanned<ListenSection>,

@@ -21,6 +21,10 @@ networks = [@NETWORKS@]
 # enforce: also hand them to the enforcers that are configured.
 #mode = "observe"
 
+# As whom to run once sockets are open and a helper that writes filters into the kernel has been started, so that nothing
+# that reads packets has privileges. That user must be able to read this file.
+#   user = "spillway"
+
 # Where routers send flow export. Each address takes sFlow v5, NetFlow v5, v9 and IPFIX.
 [listen]
 sflow = "0.0.0.0:6343"

@@ -28,8 +28,8 @@ use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
 use super::{Event, next, persist, state};
 use crate::config::{Config, Engine};
 use crate::enforce::choose::Bounds;
-use crate::enforce::xdp::{Frame, Xdp};
-use crate::enforce::{Enforcer, teller};
+use crate::enforce::remote::{Helper, Remote};
+use crate::enforce::{self, teller};
 use crate::output;
 
 /// Workers when the file does not say: cores, up to this many.
@@ -95,6 +95,7 @@ pub(super) enum Ended {
 pub(super) fn run(
     config: &Config,
     kept: &mut Kept,
+    helper: Option<&Helper>,
     events: &Receiver<Event>,
     send: &Sender<Event>,
 ) -> anyhow::Result<Ended> {
@@ -123,7 +124,10 @@ pub(super) fn run(
         kept.sockets.workers.iter().flatten().map(|socket| (socket.inode, socket.listener)).collect();
     let boards = shared.iter().map(|shared| Arc::clone(&shared.board)).collect();
     let bounds = Bounds::of(config);
-    let enforcer = enforcer(config);
+    let enforcer = enforce::of(config).map(|local| match helper {
+        Some(helper) => Box::new(Remote::new(helper.clone(), local.name())),
+        None => local,
+    });
     let desk = enforcer.as_ref().map(|enforcer| {
         let attacks = engine.attacks();
         Arc::new(Desk::new(enforcer.name(), bounds.choose(attacks.iter())))
@@ -143,7 +147,11 @@ pub(super) fn run(
     let notifier = Notifier::start(config, &writer, Arc::clone(&source.told), &engine.attacks(), now)?;
     let office = desk.clone().map(|desk| Office { bounds, desk });
     let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier, office);
-    let (mut ear, mouth) = UnixDatagram::pair().map(|(ear, mouth)| (Some(ear), mouth))?;
+    let (ear, mouth) = match helper {
+        Some(helper) => (helper.ear()?, None),
+        None => UnixDatagram::pair().map(|(ear, mouth)| (ear, Some(mouth)))?,
+    };
+    let mut ear = Some(ear);
     let server = Server::start(kept.api.try_clone()?, Arc::clone(&source), history)?;
     let room = count * (usize::try_from(TICKS_WAITING_MAX).unwrap_or(4) + 2);
     let (reports, told) = sync_channel::<Report>(room);
@@ -182,8 +190,8 @@ pub(super) fn run(
         if let (Some(enforcer), Some(desk)) = (enforcer, &desk) {
             spawn(scope, "enforcer", send, move || enforcing::run(desk, enforcer))?;
         }
-        if tells {
-            let (stop, refused, mouth) = (&stop, &refused, &mouth);
+        if tells && let Some(mouth) = &mouth {
+            let (stop, refused) = (&stop, &refused);
             let interfaces = config.dataplane.interfaces.as_slice();
             spawn(scope, "teller", send, move || teller::run(interfaces, mouth, stop, refused))?;
         }
@@ -202,18 +210,6 @@ pub(super) fn run(
         kept.adapt(config, new)?;
     }
     Ok(ended)
-}
-
-/// Who puts rules in force on this machine.
-fn enforcer(config: &Config) -> Option<Box<dyn Enforcer>> {
-    let interfaces = &config.dataplane.interfaces;
-    if interfaces.is_empty() {
-        return None;
-    }
-    match config.dataplane.engine {
-        Engine::Xdp => Some(Box::new(Xdp::new(interfaces, Frame::of(config)))),
-        Engine::Nftables => None,
-    }
 }
 
 struct StopAtEnd(Arc<AtomicBool>);
@@ -343,15 +339,24 @@ fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock
     }
 }
 
+/// Whether filters are asked for at all.
+fn helper_wanted(config: &Config) -> bool {
+    !config.dataplane.interfaces.is_empty()
+}
+
 /// Reads the file again. What is wrong with it goes to the log; the old configuration stays in force.
 fn check(config: &Config, source: &Source, clock: Clock) -> Result<Config, String> {
     let checked = Config::load(&config.path)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
     let checked = checked.and_then(|new| {
-        if new.state_dir == config.state_dir {
-            Ok(new)
-        } else {
+        if new.state_dir != config.state_dir {
             Err("`state_dir` needs a restart".to_owned())
+        } else if new.user != config.user {
+            Err("`user` needs a restart".to_owned())
+        } else if new.user.is_some() && helper_wanted(&new) != helper_wanted(config) {
+            Err("the first of `dataplane.interfaces` needs a restart: its helper is started before `user` takes over".to_owned())
+        } else {
+            Ok(new)
         }
     });
     match &checked {

@@ -79,8 +79,13 @@ impl Bounds {
         choice
     }
 
+    /// Rules at one time.
+    pub(crate) const fn rules_max(&self) -> usize {
+        self.rules_max
+    }
+
     /// Whether it acts on packets to the operator's own networks alone.
-    fn is_ours(&self, rule: &Rule) -> bool {
+    pub(crate) fn is_ours(&self, rule: &Rule) -> bool {
         rule.matches.dst.is_some_and(|dst| self.networks.iter().any(|own| own.covers(&dst)))
     }
 

@@ -1,12 +1,42 @@
 //! From decisions to the kernel: which rules shall be in force, and who puts them there.
 
 pub(crate) mod choose;
+pub(crate) mod helper;
+pub(crate) mod nftables;
+mod protocol;
+pub(crate) mod remote;
 pub(crate) mod teller;
 pub(crate) mod xdp;
 
 use std::collections::BTreeMap;
 
-use ::rules::Rule;
+use ::rules::{Action, Match, Rule};
+use base::Prefix;
+
+use crate::config::{Config, Engine};
+
+/// The enforcer that the configuration asks for; `None` where there is nothing to filter on.
+pub(crate) fn of(config: &Config) -> Option<Box<dyn Enforcer>> {
+    let interfaces = &config.dataplane.interfaces;
+    if interfaces.is_empty() {
+        return None;
+    }
+    Some(match config.dataplane.engine {
+        Engine::Xdp => Box::new(xdp::Xdp::new(interfaces, xdp::Frame::of(config))),
+        Engine::Nftables => Box::new(nftables::Nftables::new(config)),
+    })
+}
+
+/// The never-list as rules before all others: what is on it passes, whatever else is in force.
+fn passes(never: &[Prefix]) -> impl Iterator<Item = Rule> {
+    never.iter().enumerate().map(|(place, src)| Rule {
+        id: format!("never-{place}"),
+        precedence: 0,
+        matches: Match { src: Some(*src), ..Match::default() },
+        action: Action::Pass,
+        lease: None,
+    })
+}
 
 /// Rules that shall be in force, each with what is left of its lease.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ::rules::{Action, Match, Rule, RuleSet};
+use ::rules::{Rule, RuleSet};
 use anyhow::{Context as _, bail};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment, Mode};
 use dataplane::{Installed, Policy};
 use sha2::{Digest as _, Sha256};
 
-use super::{Done, Enforcer, Wanted};
+use super::{Done, Enforcer, Wanted, passes};
 use crate::config::Config;
 
 /// What stays the same whatever is attacked.
@@ -38,7 +38,7 @@ impl Frame {
         let automatic = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
         let mut rules = wanted.rules.clone();
         if !rules.is_empty() {
-            rules.extend(self.passes());
+            rules.extend(passes(&self.never));
         }
         let rules = RuleSet::new(rules);
         for rule in rules.rules() {
@@ -54,19 +54,6 @@ impl Frame {
             digest: digest.finalize().into(),
             ..Policy::default()
         }
-    }
-}
-
-impl Frame {
-    /// The never-list as rules before all others: lists would be as good, and slower to put in force.
-    fn passes(&self) -> impl Iterator<Item = Rule> {
-        self.never.iter().enumerate().map(|(place, src)| Rule {
-            id: format!("never-{place}"),
-            precedence: 0,
-            matches: Match { src: Some(*src), ..Match::default() },
-            action: Action::Pass,
-            lease: None,
-        })
     }
 }
 
