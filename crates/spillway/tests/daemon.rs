@@ -40,6 +40,10 @@ impl Daemon {
         Self { child, ready: serde_json::from_str(&line).unwrap() }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn listen(&self, at: usize) -> SocketAddr {
         self.ready["listen"][at].as_str().unwrap().parse().unwrap()
     }

@@ -49,7 +49,17 @@ def flood(name,mac,address,seconds,rate):
         ahead=n/rate-(time.time()-begun)
         if ahead>0: time.sleep(ahead)
     print(n,flush=True)
-{'serve':serve,'ask':ask,'flood':flood}[sys.argv[1]](*sys.argv[2:])
+def export(port,target,seconds):
+    # NetFlow v5, one packet in a thousand: SYNs from ever other sources to one host.
+    s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); print('ready',flush=True); end=time.time()+float(seconds); n=0
+    while time.time()<end:
+        now=time.time(); up=3600000
+        d=struct.pack('!HHIIIIBBH',5,10,up,int(now),int(now%1*1e9),n,0,0,0x4000|1000)
+        for i in range(10):
+            d+=bytes([11]+[random.randrange(256) for _ in range(3)])+socket.inet_aton(target)+bytes(4)
+            d+=struct.pack('!HHIIIIHHBBBBHHBBH',1,2,1,60,up-20,up-20,random.randint(1024,65000),443,0,2,6,0,0,0,0,0,0)
+        s.sendto(d,('127.0.0.1',int(port))); n+=10; time.sleep(0.01)
+{'serve':serve,'ask':ask,'flood':flood,'export':export}[sys.argv[1]](*sys.argv[2:])
 ";
 
 /// Two namespaces with a wire between them: the daemon and a server here, clients and attackers there.
@@ -129,6 +139,22 @@ impl Lab {
         out.read_line(&mut line).unwrap();
         assert_eq!(line.trim(), "ready", "{args:?}");
         Talker { child: Server(child), out }
+    }
+
+    /// Packets that left the programs at a place.
+    fn left(&self, place: &str) -> u64 {
+        let status = self.status().unwrap();
+        let all = status["packets"].as_array().unwrap();
+        all.iter().find(|p| p["left"] == place).unwrap()["packets"].as_u64().unwrap()
+    }
+
+    /// A set of the table of nftables: its elements.
+    fn elements(&self, set: &str) -> Vec<Value> {
+        let args = ["-j", "list", "set", "inet", "spillway", set];
+        let output = Self::command(&self.here, "nft").args(args).output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let all = document["nftables"].as_array().cloned().unwrap_or_default();
+        all.iter().find_map(|item| item["set"]["elem"].as_array().cloned()).unwrap_or_default()
     }
 
     fn honest(&self) -> (Talker, Talker) {
@@ -304,13 +330,93 @@ fn suggested_rules_are_counted_in_the_kernel_and_drop_nothing() {
     wait("packets that it would drop", || (lab.dropped() > 1000).then_some(()));
     assert_eq!(rule["backend"], "xdp");
     flood.end();
-    let status = lab.status().unwrap();
-    let left = |place: &str| {
-        let all = status["packets"].as_array().unwrap();
-        all.iter().find(|p| p["left"] == place).unwrap()["packets"].as_u64().unwrap()
-    };
-    assert_eq!(left("dropped"), 0, "{status}");
-    assert!(left("passed") > 1000 && status["dry_run"] == true, "{status}");
+    assert_eq!(lab.left("dropped"), 0);
+    assert!(lab.left("passed") > 1000 && lab.status().unwrap()["dry_run"] == true);
     let (ok, _) = answered(&honest.end());
     assert!(ok > 300, "{ok}");
+}
+
+/// A field of a process's status.
+fn field(process: u32, name: &str) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim_start_matches(':').trim().to_owned())
+}
+
+fn helper_of(daemon: u32) -> Option<u32> {
+    let folder = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut processes = folder.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    processes.find(|process| field(*process, "PPid") == Some(daemon.to_string()))
+}
+
+#[test]
+fn the_daemon_has_no_privileges_and_when_it_is_killed_the_dead_man_switch_falls() {
+    let Some(lab) = Lab::new("h", 79) else { return };
+    let scratch = Scratch::new("enforce-h");
+    let text = std::fs::read_to_string(lab.config(&scratch, "enforce", "dead_man_after = \"3s\"")).unwrap();
+    let config = scratch.file("spillway.toml", format!("user = \"nobody\"\n{text}").as_bytes());
+    let (_server, _honest) = lab.honest();
+    let daemon = lab.daemon(&config);
+    assert!(field(daemon.id(), "Uid").is_some_and(|ids| !ids.split_ascii_whitespace().any(|id| id == "0")));
+    assert_eq!(field(daemon.id(), "CapEff").as_deref(), Some("0000000000000000"));
+    let helper = helper_of(daemon.id()).expect("the helper is there");
+    wait("local packets", || (lab.metric(&daemon, "spillway_ingest_flows_total") > 300.0).then_some(()));
+    let mut flood = lab.flood("30");
+    wait("drops", || (lab.left("dropped") > 1000).then_some(()));
+    // Longer than the switch waits: signs of life come through the helper.
+    std::thread::sleep(Duration::from_secs(4));
+    let (before, passed) = (lab.left("dropped"), lab.left("passed"));
+    wait("more drops", || (lab.left("dropped") > before + 1000).then_some(()));
+    assert!(lab.left("passed") < passed + 100, "nothing of the flood passes");
+
+    daemon.signal("-KILL");
+    daemon.ended();
+    wait("the helper to end with the daemon", || field(helper, "State").is_none().then_some(()));
+    wait("the flood to pass", || (lab.left("passed") > passed + 10_000).then_some(()));
+    let before = lab.left("dropped");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(lab.left("dropped"), before, "a dry run by now");
+    assert!(lab.status().unwrap()["rules"].as_array().is_some_and(|rules| !rules.is_empty()));
+
+    let daemon = lab.daemon(&config);
+    wait("drops again", || (lab.left("dropped") > before + 1000).then_some(()));
+    assert!(flood.goes_on());
+    assert_eq!(lab.metric(&daemon, "spillway_dataplane_as_wanted"), 1.0);
+    daemon.signal("-TERM");
+    let (code, errors) = daemon.ended();
+    assert_eq!(code, Some(0), "{errors}");
+}
+
+#[test]
+fn nftables_enforces_where_it_is_asked_for_and_its_rules_end_by_themselves() {
+    let Some(lab) = Lab::new("n", 80) else { return };
+    if !succeeds("nft", &["--version"]) {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "nftables is needed");
+        eprintln!("skipped: needs nftables");
+        return;
+    }
+    let scratch = Scratch::new("enforce-n");
+    let more = "engine = \"nftables\"\nblind = true\ndead_man_after = \"6s\"";
+    let config = lab.config(&scratch, "enforce", more);
+    let daemon = lab.daemon(&config);
+    assert_eq!(daemon.ready["enforcers"][0], "nftables");
+    let port = daemon.ready["listen"][0].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    let export = lab.talk(&lab.here, &["export", &port, &lab.server(), "60"]);
+    let rule = wait("a rule that acts", || {
+        lab.items(&daemon, "/api/v1/rules").into_iter().find(|rule| rule["state"] == "active")
+    });
+    assert_eq!(rule["backend"], "nftables", "{rule}");
+    wait("its lease", || (!lab.elements("leases").is_empty()).then_some(()));
+    assert_eq!(lab.elements("alive").len(), 1);
+    // Longer than the switch waits.
+    std::thread::sleep(Duration::from_secs(7));
+    assert_eq!(lab.elements("alive").len(), 1, "the daemon gives signs of life");
+    daemon.signal("-KILL");
+    daemon.ended();
+    wait("the switch to fall", || lab.elements("alive").is_empty().then_some(()));
+    assert!(!lab.elements("leases").is_empty(), "the leases are not over, and act no more");
+    let daemon = lab.daemon(&config);
+    wait("a sign of life", || (lab.elements("alive").len() == 1).then_some(()));
+    assert_eq!(lab.metric(&daemon, "spillway_dataplane_as_wanted"), 1.0);
+    drop(export);
 }
