@@ -50,6 +50,31 @@ pub struct Metrics {
     pub resident_bytes: u64,
     /// CPU time of the process, user and system.
     pub cpu_seconds: f64,
+    /// Filters on interfaces of this machine, where there are any.
+    pub dataplane: Option<Dataplane>,
+}
+
+/// What the enforcer on this machine did.
+#[derive(Clone, Debug, Default)]
+pub struct Dataplane {
+    /// `xdp` or `nftables`.
+    pub backend: String,
+    /// Rules that shall be in force.
+    pub wanted: u64,
+    /// Rules that the kernel had at the last look.
+    pub actual: u64,
+    /// Whether nothing went wrong since.
+    pub as_wanted: bool,
+    /// Sets put in force.
+    pub applied: u64,
+    /// Attempts that failed.
+    pub errors: u64,
+    /// From the decision to the kernel.
+    pub apply: Histogram,
+    /// Local packets told as telemetry.
+    pub told: u64,
+    /// Local packets that were to be told and found no room.
+    pub lost: u64,
 }
 
 /// What one listening address did.
@@ -287,6 +312,30 @@ impl Metrics {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    fn dataplane(&self, out: &mut Page<'_>) -> fmt::Result {
+        let Some(plane) = &self.dataplane else { return Ok(()) };
+        let labels = || vec![("backend", plane.backend.clone())];
+        let gauge = |value: u64| vec![(labels(), value as f64)];
+        out.gauges("spillway_dataplane_rules_wanted", "Rules that shall be in force", gauge(plane.wanted))?;
+        out.gauges("spillway_dataplane_rules_actual", "Rules that the kernel has", gauge(plane.actual))?;
+        out.gauges(
+            "spillway_dataplane_as_wanted",
+            "1 while the kernel has what it shall have",
+            gauge(u64::from(plane.as_wanted)),
+        )?;
+        let counter = |value: u64| vec![(labels(), value)];
+        out.counters("spillway_dataplane_applied", "Sets of rules put in force", counter(plane.applied))?;
+        out.counters("spillway_dataplane_errors", "Sets that could not be", counter(plane.errors))?;
+        out.histogram("spillway_dataplane_apply_seconds", "From the decision to the kernel", &plane.apply)?;
+        out.counters("spillway_dataplane_told", "Local packets told as telemetry", counter(plane.told))?;
+        out.counters(
+            "spillway_dataplane_told_lost",
+            "Local packets that were to be told and found no room",
+            counter(plane.lost),
+        )
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
     fn platform(&self, out: &mut Page<'_>) -> fmt::Result {
         out.gauges("spillway_build_info", "The build", vec![(vec![("version", self.version.clone())], 1.0)])?;
         out.gauge(
@@ -321,6 +370,7 @@ impl Collector for Metrics {
         self.ingest(&mut out)?;
         self.exporters(&mut out)?;
         self.detection(&mut out)?;
+        self.dataplane(&mut out)?;
         self.platform(&mut out)
     }
 }

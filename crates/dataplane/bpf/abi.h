@@ -61,6 +61,7 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_PROTECT 16 /* only listed destinations are protected */
 #define SET_DRY 32     /* everything is counted and passes */
 #define SET_OPTIONS 128 /* rules ask for the shape of TCP options */
+#define SET_TELEMETRY 2048 /* some packets are told to user space */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -130,6 +131,7 @@ struct rule {
 /* How many times its rate the networks of an IPv6 source may send: `rules::limit::SOURCE_LEVELS`. */
 #define HOME_TIMES 4  /* /56 */
 #define SITE_TIMES 16 /* /48 */
+#define RULE_AUTOMATIC 8 /* obeys the dead-man switch */
 
 struct counter {
 	__u64 packets; /* decided by the rule */

@@ -5,11 +5,13 @@
 #include "leave.h"
 #include "parse.h"
 #include "bucket.h"
+#include "heartbeat.h"
 #include "lists.h"
 #include "challenge.h"
 #include "options.h"
 #include "limit.h"
 #include "spared.h"
+#include "telemetry.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -32,6 +34,8 @@ int entry(struct xdp_md *ctx)
 	index = c->active & (SETS - 1);
 	set = &c->sets[index];
 	p->set = index;
+	if (set->flags & SET_TELEMETRY)
+		tell(ctx, frame);
 	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
 	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
@@ -57,11 +61,13 @@ int entry(struct xdp_md *ctx)
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 }
 
-static __always_inline int is_dry(__u32 index)
+static __always_inline int is_dry(struct rule *rule, __u32 index)
 {
 	__u32 zero = 0;
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 
+	if (rule->flags & RULE_DRY || is_orphaned(rule))
+		return 1;
 	return c && c->sets[index & (SETS - 1)].flags & SET_DRY;
 }
 
@@ -101,7 +107,7 @@ int verdict(struct xdp_md *ctx)
 		drop = 1;
 		break;
 	case ACTION_CHALLENGE:
-		if (rule->flags & RULE_DRY || is_dry(p->set))
+		if (is_dry(rule, p->set))
 			break;
 		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
 		break;
@@ -114,7 +120,7 @@ int verdict(struct xdp_md *ctx)
 	}
 	if (!drop)
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
-	if (rule->flags & RULE_DRY || is_dry(p->set)) {
+	if (is_dry(rule, p->set)) {
 		counter->dropped++;
 		return leave(LEAVE_PASSED, p->length, XDP_PASS);
 	}

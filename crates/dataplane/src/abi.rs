@@ -53,6 +53,14 @@ const RULE_PER_DESTINATION: u32 = 4;
 pub(crate) const LIMIT_KEY: u32 = 24;
 /// `DESTINATIONS_MAX`.
 pub(crate) const DESTINATIONS_MAX: u32 = 65_536;
+/// `SET_TELEMETRY`.
+pub(crate) const SET_TELEMETRY: u32 = 2048;
+/// `RULE_AUTOMATIC`.
+pub(crate) const RULE_AUTOMATIC: u32 = 8;
+/// Where `struct rule` has its flags, and its end.
+pub(crate) const RULE_FLAGS_AT: usize = 4;
+/// See [`RULE_FLAGS_AT`].
+pub(crate) const RULE_UNTIL_AT: usize = 8;
 
 /// Where a packet left: `enum leave`.
 pub(crate) const LEAVES: [&str; 14] = [

@@ -212,6 +212,15 @@ impl Attachment {
         info(self.plane.entry.as_fd()).map_err(Error::system("asking for a program"))
     }
 
+    /// Whether the programs are those that this binary would load.
+    ///
+    /// # Errors
+    /// When the kernel does not take them, or cannot be asked.
+    pub fn is_current(&self) -> Result<bool, Error> {
+        let ours = info(Plane::load()?.entry.as_fd()).map_err(Error::system("asking for a program"))?;
+        Ok(self.program()?.tag == ours.tag)
+    }
+
     /// The index of the interface that the link holds; 0 when the interface is gone.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod abi;
 pub mod attachment;
 mod error;
+mod heartbeat;
 mod host;
 mod limits;
 mod lists;
@@ -16,6 +17,7 @@ mod policy;
 mod proven;
 mod scope;
 mod sessions;
+mod telemetry;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
@@ -24,3 +26,4 @@ pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;
 pub use scope::{Allow, Block, Ceiling, Scope};
 pub use sessions::Session;
+pub use telemetry::{Listener, Told};

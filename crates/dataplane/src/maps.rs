@@ -9,8 +9,8 @@ use sys::bpf::{Map, pin, pinned};
 
 use crate::error::Error;
 
-/// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 25] = [
+/// All maps, as the files in `bpf` name them.
+const NAMES: [&str; 29] = [
     "bits4",
     "bits6",
     "buckets",
@@ -19,7 +19,9 @@ const NAMES: [&str; 25] = [
     "counters",
     "destinations",
     "destinations_full",
+    "dial",
     "exact",
+    "heartbeat",
     "leaves",
     "names",
     "over_ceiling",
@@ -36,6 +38,8 @@ const NAMES: [&str; 25] = [
     "sketch",
     "tables4",
     "tables6",
+    "telemetry",
+    "tellers",
 ];
 
 /// The maps.
@@ -71,7 +75,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 25] {
+    pub(crate) const fn names() -> [&'static str; NAMES.len()] {
         NAMES
     }
 
@@ -100,7 +104,8 @@ fn descriptor(map: &aya::maps::Map) -> Option<BorrowedFd<'_>> {
         | Kind::ProgramArray(data)
         | Kind::ArrayOfMaps(data)
         | Kind::LruHashMap(data)
-        | Kind::HashMap(data) => Some(data.fd().as_fd()),
+        | Kind::HashMap(data)
+        | Kind::RingBuf(data) => Some(data.fd().as_fd()),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::programs::Xdp;
+use rules::Rule;
 use rules::compile::bpf;
 use sys::bpf::Run;
 
@@ -203,12 +204,16 @@ impl Plane {
             name
         });
         let counters = self.maps.get("counters")?;
-        let now = match self.clock {
-            Clock::Kernel => sys::clock::monotonic(),
-            Clock::Set => word(&self.maps.read("clock", 0)?, 0),
+        let now = self.now()?;
+        let octets = |rule: &Rule| {
+            let mut octets = abi::rule(rule, now);
+            if policy.automatic.contains(&rule.id) {
+                put(&mut octets, abi::RULE_FLAGS_AT, &abi::RULE_AUTOMATIC.to_ne_bytes());
+            }
+            octets
         };
         let values = [
-            ("rules", all.iter().flat_map(|rule| abi::rule(rule, now)).collect::<Vec<u8>>()),
+            ("rules", all.iter().flat_map(octets).collect::<Vec<u8>>()),
             ("names", names.collect()),
             ("counters", vec![0; counters.value_size() * all.len()]),
             ("buckets", vec![0; 8 * all.len()]),
@@ -232,6 +237,9 @@ impl Plane {
         }
         if policy.dry {
             flags |= abi::SET_DRY;
+        }
+        if policy.telemetry {
+            flags |= abi::SET_TELEMETRY;
         }
         let tables = Tables {
             bits4: self.maps.get("bits4")?,

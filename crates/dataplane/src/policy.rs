@@ -1,5 +1,7 @@
 //! What an interface shall do with packets.
 
+use std::collections::BTreeSet;
+
 use base::Prefix;
 use rules::{Action, RuleSet};
 
@@ -26,6 +28,10 @@ pub struct Policy {
     pub management: Vec<u16>,
     /// Everything is counted, and passes.
     pub dry: bool,
+    /// Ids of rules that nobody made by hand: they act only while [`crate::Plane::beat`] is heard.
+    pub automatic: BTreeSet<String>,
+    /// Some packets are told to whoever opens a [`crate::Listener`].
+    pub telemetry: bool,
     /// Names this policy: the SHA-256 of what it was read from.
     pub digest: [u8; 32],
 }

@@ -9,7 +9,8 @@ use crate::rule::{Flags, Fragments, Match, Numbers, Payload, Range, limits};
 
 /// Whether a packet of either family may match both. Never `false` for two rules that share a packet.
 pub fn shares(a: &Match, b: &Match) -> bool {
-    let both = |family: &Family| Family::of(a).any(|of| of == *family) && Family::of(b).any(|of| of == *family);
+    let both =
+        |family: &Family| Family::of(a).any(|of| of == *family) && Family::of(b).any(|of| of == *family);
     Family::ALL.iter().filter(|family| both(family)).any(|family| may_share(a, b, *family))
 }
 

@@ -221,3 +221,75 @@ fn first_difference(trial: &Trial) -> String {
     }
     "together they differ, alone they do not".into()
 }
+
+/// Sends datagrams to ports of the loopback interface in a namespace of its own while leases end, and prints how many
+/// packets each rule had decided by each second. Nobody touches the table meanwhile, except where a file is named.
+const WAIT: &str = r"
+import json,socket,subprocess,sys,time
+def nft(*a): return subprocess.run(['nft',*a],check=True,capture_output=True,text=True).stdout
+subprocess.run(['ip','link','set','lo','up'],check=True)
+nft('-f',sys.argv[1]); s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); begun=time.time(); later=sys.argv[2:]
+for step in range(7):
+    while time.time()-begun<step: time.sleep(0.01)
+    if step==3 and later: nft('-f',later[0])
+    before=json.loads(nft('-j','list','table','inet','spillway'))
+    for port in (5,6,7):
+        for _ in range(10): s.sendto(b'x',('127.0.0.1',port))
+    after=json.loads(nft('-j','list','table','inet','spillway'))
+    def counts(t):
+        rules=[i['rule'] for i in t['nftables'] if 'comment' in i.get('rule',{})]
+        return {r['comment']:sum(e['counter']['packets'] for e in r['expr'] if 'counter' in e) for r in rules}
+    a,b=counts(before),counts(after)
+    print(json.dumps({k:b[k]-a[k] for k in b}),flush=True)
+";
+
+#[test]
+fn a_lease_ends_in_the_kernel_without_anybody() {
+    if !namespace() {
+        return;
+    }
+    let folder = tool::folder("nft-leases");
+    let rules = parse::rules(
+        "long dst 127.0.0.1/32 proto udp dst-port 5 -> drop for 1h\n\
+         short dst 127.0.0.1/32 proto udp dst-port 6 -> drop for 2s\n\
+         ever dst 127.0.0.1/32 proto udp dst-port 7 -> drop\n",
+    )
+    .unwrap();
+    let lo = ["lo".to_owned()];
+    let second = |seconds| Some(base::Span::from_secs(seconds));
+    let run = |patience, later: Option<String>, interfaces: &[String]| {
+        let (file, more) = (folder.join("a.nft"), folder.join("b.nft"));
+        let running = nftables::running(&rules, interfaces, patience);
+        assert_eq!(running.unsaid, []);
+        fs::write(&file, running.file).unwrap();
+        let mut command = Command::new("unshare");
+        command.args(["-n", "python3", "-c", WAIT]).arg(file);
+        if let Some(later) = later {
+            fs::write(&more, later).unwrap();
+            command.arg(more);
+        }
+        let out = command.output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let lines = String::from_utf8(out.stdout).unwrap();
+        let parse = |line: &str| serde_json::from_str::<BTreeMap<String, u64>>(line).unwrap();
+        lines.lines().map(parse).collect::<Vec<_>>()
+    };
+    let decided = |seconds: &[BTreeMap<String, u64>], id: &str| {
+        seconds.iter().map(|second| second[id]).collect::<Vec<_>>()
+    };
+    let seconds = run(None, None, &lo);
+    assert_eq!(decided(&seconds, "long"), [10; 7]);
+    assert_eq!(decided(&seconds, "ever"), [10; 7]);
+    let short = decided(&seconds, "short");
+    assert!(short[..2] == [10; 2] && short[3..] == [0; 4], "{short:?}");
+    // Renewed when it was over already, it acts again, and ends again.
+    let short = decided(&run(None, Some(nftables::leases(&rules)), &lo), "short");
+    assert!(short[..2] == [10; 2] && short[3..5] == [10; 2] && short[6] == 0, "{short:?}");
+    // The dead-man switch ends them all; a sign of life brings them back for a while.
+    let alive = nftables::alive(base::Span::from_secs(2));
+    let ever = decided(&run(second(2), Some(alive), &lo), "ever");
+    assert!(ever[..2] == [10; 2] && ever[3..5] == [10; 2] && ever[6] == 0, "{ever:?}");
+    let elsewhere = run(None, None, &["eth9".to_owned()]);
+    assert_eq!(decided(&elsewhere, "long"), [0; 7], "packets of other interfaces are left alone");
+    let _ = fs::remove_dir_all(&folder);
+}

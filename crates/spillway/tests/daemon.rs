@@ -23,13 +23,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it and waits until it serves.
     pub(crate) fn start(config: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_spillway"))
-            .args(["run", "-c", config])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::begin(Command::new(env!("CARGO_BIN_EXE_spillway")).args(["run", "-c", config]))
+    }
+
+    /// Starts it by this command, which may say where.
+    pub(crate) fn begin(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {
@@ -38,6 +38,10 @@ impl Daemon {
             panic!("the daemon did not start: {errors}");
         }
         Self { child, ready: serde_json::from_str(&line).unwrap() }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn listen(&self, at: usize) -> SocketAddr {
@@ -108,8 +112,13 @@ impl Drop for Daemon {
 }
 
 /// Asks until there is an answer.
-pub(crate) fn wait<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn wait<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    wait_for(what, PATIENCE, ask)
+}
+
+/// Likewise, with this much patience.
+pub(crate) fn wait_for<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask() {
             return answer;

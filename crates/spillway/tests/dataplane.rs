@@ -16,11 +16,11 @@ struct Lab {
     inside: String,
 }
 
-fn run(program: &str, args: &[&str]) -> Option<Output> {
+pub(crate) fn run(program: &str, args: &[&str]) -> Option<Output> {
     Command::new(program).args(args).env("NO_COLOR", "1").output().ok()
 }
 
-fn succeeds(program: &str, args: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
     run(program, args).is_some_and(|output| output.status.success())
 }
 
@@ -274,7 +274,7 @@ fn an_attach_that_is_killed_leaves_the_old_or_the_new_set_whole() {
 }
 
 /// A process that ends with the test.
-struct Server(std::process::Child);
+pub(crate) struct Server(pub(crate) std::process::Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -284,7 +284,7 @@ impl Drop for Server {
 }
 
 /// A namespace that ends with the test.
-struct Namespace(String);
+pub(crate) struct Namespace(pub(crate) String);
 
 impl Drop for Namespace {
     fn drop(&mut self) {

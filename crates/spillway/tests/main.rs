@@ -8,6 +8,7 @@ mod daemon;
 mod dataplane;
 mod decode;
 mod demo;
+mod enforce;
 mod help;
 mod import;
 #[cfg(test)]

@@ -6,10 +6,13 @@
 //! Fragments other than the first go to a chain of their own, without the rules that ask for the header behind IP:
 //! kernel 6.18 was seen to read `th` of such an IPv6 fragment from the IPv6 header.
 
+mod running;
 mod terms;
 
+pub use running::{Running, alive, leases, running};
+
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::family::Family;
@@ -25,11 +28,32 @@ const PACKETS_MAX: f64 = 1e9;
 
 /// The complete file. It replaces the table as a whole.
 pub fn file(rules: &[Rule]) -> String {
+    let Out { errors, chains, walk, later, .. } = compile(rules, false);
+    format!(
+        "# Spillway: load with `nft -f`; remove with `nft delete table inet spillway`.\n{errors}\
+         table inet spillway\ndelete table inet spillway\ntable inet spillway {{\n{chains}\
+         \tchain later_fragments {{\n{later}\t}}\n\
+         \tchain prerouting {{\n\t\ttype filter hook prerouting priority -450; policy accept;\n\
+         {FRAGMENTS}{walk}\t}}\n}}\n"
+    )
+}
+
+/// Where fragments other than the first go.
+const FRAGMENTS: &str = "\t\tip frag-off & 0x1fff != 0 goto later_fragments\n\
+                         \t\tmeta nfproto ipv6 frag frag-off != 0 goto later_fragments\n";
+
+/// Rules in the order in which they decide, each with its number.
+fn numbered(rules: &[Rule]) -> impl Iterator<Item = (u32, &Rule)> {
     let mut deciding: Vec<&Rule> = rules.iter().collect();
     deciding.sort_by(|a, b| order::rules(a, b));
-    let mut out = Out::default();
+    (1u32..).zip(deciding)
+}
+
+/// The lines of all rules; `leased`: each holds only while its number is in the set `leases`.
+fn compile(rules: &[Rule], leased: bool) -> Out {
+    let mut out = Out { leased, ..Out::default() };
     let mut unsaid: Vec<&Rule> = Vec::new();
-    for (number, rule) in (1u32..).zip(deciding) {
+    for (number, rule) in numbered(rules) {
         let ways = terms::ways(&rule.matches).and_then(|ways| {
             beside(rule, &unsaid)?;
             Ok(ways)
@@ -42,15 +66,7 @@ pub fn file(rules: &[Rule]) -> String {
             }
         }
     }
-    let Out { errors, chains, walk, later } = out;
-    format!(
-        "# Spillway: load with `nft -f`; remove with `nft delete table inet spillway`.\n{errors}\
-         table inet spillway\ndelete table inet spillway\ntable inet spillway {{\n{chains}\
-         \tchain later_fragments {{\n{later}\t}}\n\
-         \tchain prerouting {{\n\t\ttype filter hook prerouting priority -450; policy accept;\n\
-         \t\tip frag-off & 0x1fff != 0 goto later_fragments\n\
-         \t\tmeta nfproto ipv6 frag frag-off != 0 goto later_fragments\n{walk}\t}}\n}}\n"
-    )
+    out
 }
 
 /// Whether the rule would mean the same behind rules that are not in the file.
@@ -72,7 +88,12 @@ fn beside(rule: &Rule, unsaid: &[&Rule]) -> Result<(), String> {
 /// The file under construction.
 #[derive(Default)]
 struct Out {
+    leased: bool,
+    /// The number of the rule at hand, where it has a lease.
+    guard: Option<u32>,
     errors: String,
+    /// Ids of rules that are not as they were written.
+    unsaid: Vec<(String, String)>,
     chains: String,
     walk: String,
     later: String,
@@ -81,6 +102,7 @@ struct Out {
 impl Out {
     fn error(&mut self, rule: &Rule, reason: &str) {
         self.errors.push_str(&format!("# {}: error: {reason}\n", rule.id));
+        self.unsaid.push((rule.id.clone(), reason.to_string()));
     }
 
     fn rule(&mut self, number: u32, rule: &Rule, ways: &[String]) {
@@ -95,6 +117,7 @@ impl Out {
                 "rates per source or destination need a table in nftables, which spoofed packets fill",
             );
         }
+        self.guard = (self.leased && rule.lease.is_some()).then_some(number);
         let verdict = match rule.action {
             Action::Pass => format!("counter accept comment \"{id}\""),
             Action::Drop => format!("counter drop comment \"{id}\""),
@@ -143,7 +166,8 @@ impl Out {
 
     fn line(&mut self, rule: &Rule, way: &str, verdict: &str) {
         let blank = if way.is_empty() { "" } else { " " };
-        let line = format!("\t\t{way}{blank}{verdict}\n");
+        let guard = self.guard.map_or_else(String::new, running::guard);
+        let line = format!("\t\t{guard}{way}{blank}{verdict}\n");
         for place in places(rule) {
             match place {
                 Place::Walk => self.walk.push_str(&line),

@@ -11,6 +11,7 @@ pub mod decode;
 pub mod demo;
 pub mod explain;
 pub mod guard;
+pub mod helper;
 pub mod import;
 pub mod init;
 pub mod lab;
@@ -59,4 +60,5 @@ commands! {
     Completions => completions,
     Man => man,
     Guard => guard,
+    Helper => helper,
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use base::Prefix;
 use toml::Spanned;
 
-use super::groups;
 use super::place::Problem;
 use super::sections::{ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
+use super::{dataplane, groups};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -49,6 +49,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let listen = listen(&mut problems, &file.listen);
     let api = api(&mut problems, file.api.listen.as_ref());
     let exporters = exporters(&mut problems, &file);
+    let dataplane = dataplane::checked(&mut problems, &file.dataplane);
     let exec = file.notify.exec;
     let (compat, compat_prefixes) = compat(&mut problems, (file.compat, file.compat_prefixes), exec.as_ref());
     let notify = exec.map(|exec| notify(&mut problems, exec));
@@ -60,6 +61,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             groups,
             state_dir: file.state_dir,
             mode: file.mode,
+            user: file.user,
             compat,
             compat_prefixes,
             listen,
@@ -69,6 +71,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             notify,
             detection: file.detection,
             rules: file.rules,
+            dataplane,
             log: file.log,
         })
     } else {

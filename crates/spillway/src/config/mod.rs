@@ -5,6 +5,7 @@
 //! that shows the right form.
 
 mod check;
+mod dataplane;
 mod groups;
 mod place;
 mod sections;
@@ -14,6 +15,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 pub(crate) use check::runnable;
+pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
@@ -43,6 +45,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How far to go.
     pub mode: Mode,
+    /// As whom the daemon runs once it has started; `None`: as whoever started it.
+    pub user: Option<String>,
     /// Whose habits the notification follows.
     pub compat: Option<Compat>,
     /// Compat mode also tells of attacks on prefixes.
@@ -61,6 +65,8 @@ pub struct Config {
     pub detection: Detection,
     /// What rules may do.
     pub rules: RuleSettings,
+    /// Filters on interfaces of this machine.
+    pub dataplane: Dataplane,
     /// How the log looks.
     pub log: Log,
 }

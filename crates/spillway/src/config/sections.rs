@@ -9,8 +9,8 @@ use engine::Mode;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::groups;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
+use super::{dataplane, groups};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) state_dir: PathBuf,
     #[serde(default)]
     pub(super) mode: Mode,
+    pub(super) user: Option<String>,
     pub(super) compat: Option<Spanned<Compat>>,
     pub(super) compat_prefixes: Option<bool>,
     pub(super) listen: Spanned<ListenSection>,
@@ -40,6 +41,8 @@ pub(super) struct File {
     pub(super) detection: Detection,
     #[serde(default)]
     pub(super) rules: RuleSettings,
+    #[serde(default)]
+    pub(super) dataplane: dataplane::Section,
     #[serde(default)]
     pub(super) log: Log,
 }

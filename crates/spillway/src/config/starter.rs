@@ -21,6 +21,10 @@ networks = [@NETWORKS@]
 # enforce: also hand them to the enforcers that are configured.
 #mode = "observe"
 
+# As whom to run once sockets are open and a helper that writes filters into the kernel has been started, so that nothing
+# that reads packets has privileges. That user must be able to read this file.
+#   user = "spillway"
+
 # Where routers send flow export. Each address takes sFlow v5, NetFlow v5, v9 and IPFIX.
 [listen]
 sflow = "0.0.0.0:6343"
@@ -80,6 +84,23 @@ ipfix = "0.0.0.0:4739"
 #install_delay = "50ms"
 # Prefixes that nothing may ever cut: resolvers, monitors, your own way in.
 #never = []
+
+# Filters in the kernel, on interfaces of this machine where packets arrive: attached when the daemon starts, in mode
+# enforce with the rules of the attacks that go on, in mode suggest only counting what they would drop.
+[dataplane]
+#interfaces = []
+# "nftables" where XDP is not wanted.
+#engine = "xdp"
+# Packets that arrive are looked at as if a router told of them.
+#telemetry = true
+#rules_max = 1000
+# A rule that would hit a larger share of honest packets or peers (0.0 to 1.0) is only suggested…
+#collateral_max = 0.05
+# …and so is one whose price is not known.
+#blind = false
+# When the daemon gives no sign of life for so long: "dry-run" drops nothing more, "keep" goes on until the leases end.
+#dead_man = "dry-run"
+#dead_man_after = "60s"
 
 [log]
 # "json" for machines. Levels: error, warn, info, debug.

@@ -8,15 +8,17 @@ use std::time::Instant;
 
 use base::{Span, Timestamp};
 use detect::ShardTick;
-use engine::report::{Attack, Severity, State};
+use engine::report::{Attack, RuleReport, Severity, State};
 use engine::{Engine, Feed, Input, Mode, Output};
 use store::{AttackRow, RuleRow, Snapshot};
 
 use super::ears::{Drops, Ears};
+use super::enforcing::{self, Desk, Standing};
 use super::mailbox::{CloseAtEnd, Mailbox};
 use super::notify::Notifier;
 use super::source::Source;
 use super::worker::{Report, Shared};
+use crate::enforce::choose::Bounds;
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
@@ -28,6 +30,16 @@ const SNAPSHOT_SHARE: u64 = 20;
 const ENDED_KEPT: Span = Span::from_secs(60);
 /// A longer silence (suspended machine, clock set) is stepped over, not walked through tick by tick.
 const GAP_MAX: u64 = 240;
+/// Leases of rules that are in force are renewed this often.
+const RENEW_EVERY: Span = Span::from_secs(10);
+
+/// Who enforces, within which bounds.
+pub(super) struct Office {
+    /// What may act.
+    pub(super) bounds: Bounds,
+    /// Where the wanted set is laid.
+    pub(super) desk: Arc<Desk>,
+}
 
 /// Everything around the engine.
 pub(super) struct Core {
@@ -54,6 +66,10 @@ pub(super) struct Core {
     source: Arc<Source>,
     mailbox: Arc<Mailbox>,
     notifier: Notifier,
+    /// With the time of the last wanted set, and the revision that was shown last.
+    office: Option<(Office, Timestamp, u64)>,
+    /// The desk is closed with the core.
+    _desk: Option<enforcing::CloseAtEnd>,
     /// However the core ends, the store's thread hears of it.
     _close: CloseAtEnd,
 }
@@ -66,6 +82,7 @@ impl Core {
         source: Arc<Source>,
         mailbox: Arc<Mailbox>,
         notifier: Notifier,
+        office: Option<Office>,
     ) -> Self {
         let (tick, mode) = (engine.settings().tick, engine.settings().mode);
         let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
@@ -89,6 +106,8 @@ impl Core {
             _close: CloseAtEnd(Arc::clone(&mailbox)),
             mailbox,
             notifier,
+            _desk: office.as_ref().map(|office| enforcing::CloseAtEnd(Arc::clone(&office.desk))),
+            office: office.map(|office| (office, Timestamp::ZERO, 0)),
         };
         core.publish();
         core
@@ -155,6 +174,7 @@ impl Core {
         while let Some(Output::Attack { attack, .. }) = self.engine.poll_output() {
             turning |= self.hear(*attack, &mut rows);
         }
+        self.enforce(turning);
         if turning || !rows.is_empty() {
             self.publish();
         }
@@ -189,9 +209,24 @@ impl Core {
             tracing::warn!(attack = attack.id, target = %attack.target, "over");
         }
         self.notifier.tell(&attack, self.until);
-        rows.push(row(&attack, self.until, self.mode));
+        let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
+        rows.push(row(&attack, self.until, self.mode, standing.as_ref()));
         self.attacks.insert(attack.id.clone(), attack);
         turning
+    }
+
+    /// Lays the rules that shall act on the desk, where they changed or their leases want renewal; shows what came of
+    /// those that lay there before.
+    fn enforce(&mut self, turning: bool) {
+        let Some((office, at, shown)) = &mut self.office else { return };
+        if turning || self.until.since(*at) >= RENEW_EVERY {
+            *at = self.until;
+            office.desk.want(office.bounds.choose(self.attacks.values()));
+        }
+        let revision = office.desk.revision();
+        if std::mem::replace(shown, revision) != revision {
+            self.publish();
+        }
     }
 
     /// Hands the attacks to the API.
@@ -201,7 +236,8 @@ impl Core {
             attack.state == State::Active
                 || attack.ended_at.is_none_or(|end| now.since(end) < ENDED_KEPT.times(2))
         });
-        self.source.publish(&self.attacks, self.mode);
+        let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
+        self.source.publish(&self.attacks, self.mode, standing);
     }
 
     /// Puts the core's state and these rows into the mailbox, to be written together.
@@ -240,24 +276,41 @@ fn snapshot(name: String, taken_at: Timestamp, body: Vec<u8>) -> Snapshot {
     Snapshot { name, taken_at, build: env!("CARGO_PKG_VERSION").to_owned(), body }
 }
 
-/// What a rule is, while no enforcer is built in.
-pub(super) fn rule_state(attack: &Attack, mode: Mode) -> &'static str {
-    match (attack.state, mode) {
-        (State::Over, _) => "expired",
-        (_, Mode::Observe) => "observed",
-        (_, Mode::Suggest | Mode::Enforce) => "suggested",
+/// What a rule is: what the kernel says where an enforcer is there, else what the mode makes of it.
+pub(super) fn rule_state(
+    attack: &Attack,
+    rule: &RuleReport,
+    mode: Mode,
+    standing: Option<&Standing>,
+) -> (&'static str, Option<String>) {
+    match (attack.state, mode, standing) {
+        (State::Over, ..) => ("expired", None),
+        (_, Mode::Observe, _) => ("observed", None),
+        (_, _, None) => ("suggested", None),
+        (_, _, Some(standing)) => {
+            match (standing.actual.contains_key(&rule.id), standing.spared.get(&rule.id)) {
+                (true, _) => (if standing.dry { "dry-run" } else { "active" }, None),
+                (false, Some(reason)) => ("suggested", Some((*reason).to_owned())),
+                (false, None) => match &standing.error {
+                    Some(error) => ("failed", Some(error.clone())),
+                    None => ("installing", None),
+                },
+            }
+        }
     }
 }
 
 /// An attack as the store keeps it.
-pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode) -> AttackRow {
-    let state = rule_state(attack, mode);
-    let rules = attack.rules.iter().map(|rule| RuleRow {
-        id: rule.id.clone(),
-        state: state.to_owned(),
-        text: rule.text.clone(),
-        expires_at: Some(rule.expires_at),
-        document: rule_document(attack, rule, state),
+pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode, standing: Option<&Standing>) -> AttackRow {
+    let rules = attack.rules.iter().map(|rule| {
+        let state = rule_state(attack, rule, mode, standing);
+        RuleRow {
+            id: rule.id.clone(),
+            state: state.0.to_owned(),
+            text: rule.text.clone(),
+            expires_at: Some(rule.expires_at),
+            document: rule_document(attack, rule, &state, standing),
+        }
     });
     AttackRow {
         id: attack.id.clone(),
@@ -273,16 +326,36 @@ pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode) -> AttackRow {
     }
 }
 
-/// A rule with its attack and its state.
-pub(super) fn rule_document(attack: &Attack, rule: &engine::report::RuleReport, state: &str) -> String {
+/// A rule with its attack, its state and what it did.
+pub(super) fn rule_document(
+    attack: &Attack,
+    rule: &RuleReport,
+    (state, reason): &(&'static str, Option<String>),
+    standing: Option<&Standing>,
+) -> String {
     #[derive(serde::Serialize)]
     struct Document<'a> {
         attack: &'a str,
         state: &'a str,
+        /// Why it does not act.
+        reason: Option<&'a str>,
+        backend: Option<&'static str>,
+        /// Since it is in the kernel; `null` where it is not.
+        decided_packets: Option<u64>,
+        dropped_packets: Option<u64>,
         #[serde(flatten)]
-        rule: &'a engine::report::RuleReport,
+        rule: &'a RuleReport,
     }
-    text(&Document { attack: &attack.id, state, rule })
+    let done = standing.and_then(|standing| standing.actual.get(&rule.id));
+    text(&Document {
+        attack: &attack.id,
+        state,
+        reason: reason.as_deref(),
+        backend: standing.map(|standing| standing.backend),
+        decided_packets: done.map(|done| done.packets),
+        dropped_packets: done.map(|done| done.dropped),
+        rule,
+    })
 }
 
 /// Documents of plain structs with text keys always serialise.

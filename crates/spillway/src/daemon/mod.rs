@@ -13,6 +13,7 @@ pub mod control;
 mod decide;
 mod drops;
 mod ears;
+mod enforcing;
 mod exec;
 pub mod guard;
 mod listener;
@@ -20,6 +21,7 @@ mod log;
 mod mailbox;
 mod notify;
 mod persist;
+mod privileges;
 mod process;
 mod receive;
 mod rest;
@@ -41,6 +43,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cmd::check::complain;
 use crate::config::Config;
+use crate::enforce::remote::Helper;
 use control::{Order, Reply};
 use session::{Ended, Kept};
 
@@ -68,11 +71,19 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     let (send, events) = channel();
     signals(send.clone())?;
     let mut kept = Kept::open(&config)?;
+    // What needs privileges has them by now, or the helper does it.
+    let helper = match &config.user {
+        Some(_) if !config.dataplane.interfaces.is_empty() => Some(Helper::start(path)?),
+        _ => None,
+    };
+    if let Some(user) = &config.user {
+        privileges::drop_to(user, &config.state_dir)?;
+    }
     control::start(&config.state_dir, send.clone())?;
     // Ends when this process does: its standard input is a pipe that we hold.
     let mut guard = guard::start(&config)?;
     loop {
-        match session::run(&config, &mut kept, &events, &send)? {
+        match session::run(&config, &mut kept, helper.as_ref(), &events, &send)? {
             Ended::Stopped => {
                 retire(guard);
                 return Ok(());

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,8 @@ use store::Writer;
 
 use super::clock::Clock;
 use super::control::{Order, Reply};
-use super::decide::Core;
+use super::decide::{Core, Office};
+use super::enforcing::{self, Desk};
 use super::listener::Sockets;
 use super::mailbox::Mailbox;
 use super::notify::Notifier;
@@ -24,7 +26,10 @@ use super::serve::Server;
 use super::source::Source;
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
 use super::{Event, next, persist, state};
-use crate::config::Config;
+use crate::config::{Config, Engine};
+use crate::enforce::choose::Bounds;
+use crate::enforce::remote::{Helper, Remote};
+use crate::enforce::{self, teller};
 use crate::output;
 
 /// Workers when the file does not say: cores, up to this many.
@@ -90,6 +95,7 @@ pub(super) enum Ended {
 pub(super) fn run(
     config: &Config,
     kept: &mut Kept,
+    helper: Option<&Helper>,
     events: &Receiver<Event>,
     send: &Sender<Event>,
 ) -> anyhow::Result<Ended> {
@@ -107,17 +113,45 @@ pub(super) fn run(
     let shared: Vec<Shared> = (0..count)
         .map(|_| Shared { stop: Arc::clone(&stop), waiting: Arc::default(), board: Arc::default() })
         .collect();
-    let names = kept.sockets.listeners.iter().map(|(name, _)| *name).collect();
+    let listeners = kept.sockets.listeners.len();
+    let mut names: Vec<&'static str> = kept.sockets.listeners.iter().map(|(name, _)| *name).collect();
+    let place = &config.dataplane;
+    let tells = place.telemetry && !place.interfaces.is_empty();
+    if tells {
+        names.push("local");
+    }
     let inodes: Vec<(u64, usize)> =
         kept.sockets.workers.iter().flatten().map(|socket| (socket.inode, socket.listener)).collect();
     let boards = shared.iter().map(|shared| Arc::clone(&shared.board)).collect();
-    let source = Arc::new(Source::new(names, &inodes, boards));
+    let bounds = Bounds::of(config);
+    let enforcer = enforce::of(config).map(|local| match helper {
+        Some(helper) => Box::new(Remote::new(helper.clone(), local.name())),
+        None => local,
+    });
+    let desk = enforcer.as_ref().map(|enforcer| {
+        let attacks = engine.attacks();
+        Arc::new(Desk::new(enforcer.name(), bounds.choose(attacks.iter())))
+    });
+    let refused = teller::Refused::default();
+    let mut source = Source::new(names, &inodes, boards);
+    source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
+    if tells {
+        let locals = place.interfaces.iter().enumerate();
+        source.locals = locals.map(|(at, name)| (teller::address(at), name.clone())).collect();
+    }
+    let source = Arc::new(source);
     let mailbox = Arc::new(Mailbox::default());
     let now = clock.now();
     source.taken(true, now);
 
     let notifier = Notifier::start(config, &writer, Arc::clone(&source.told), &engine.attacks(), now)?;
-    let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier);
+    let office = desk.clone().map(|desk| Office { bounds, desk });
+    let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier, office);
+    let (ear, mouth) = match helper {
+        Some(helper) => (helper.ear()?, None),
+        None => UnixDatagram::pair().map(|(ear, mouth)| (ear, Some(mouth)))?,
+    };
+    let mut ear = Some(ear);
     let server = Server::start(kept.api.try_clone()?, Arc::clone(&source), history)?;
     let room = count * (usize::try_from(TICKS_WAITING_MAX).unwrap_or(4) + 2);
     let (reports, told) = sync_channel::<Report>(room);
@@ -128,7 +162,6 @@ pub(super) fn run(
         let mut workers = Vec::new();
         for (index, sockets) in kept.sockets.workers.iter().enumerate() {
             let Some(shared) = shared.get(index) else { continue };
-            let listeners = kept.sockets.listeners.len();
             let mut worker = Worker::new(
                 (index, count),
                 config,
@@ -142,6 +175,10 @@ pub(super) fn run(
             for saved in templates.iter().filter(|saved| belongs(&saved.name, index, count)) {
                 worker.remember(now, &saved.body);
             }
+            if tells && let Some(ear) = ear.take() {
+                ear.set_nonblocking(true)?;
+                worker.listen_here(ear, listeners);
+            }
             workers.push(worker);
         }
         drop(reports);
@@ -150,6 +187,14 @@ pub(super) fn run(
         }
         let (shared, effort) = (&shared, Arc::clone(&source.effort));
         spawn(scope, "core", send, move || core.run(told, shared))?;
+        if let (Some(enforcer), Some(desk)) = (enforcer, &desk) {
+            spawn(scope, "enforcer", send, move || enforcing::run(desk, enforcer))?;
+        }
+        if tells && let Some(mouth) = &mouth {
+            let (stop, refused) = (&stop, &refused);
+            let interfaces = config.dataplane.interfaces.as_slice();
+            spawn(scope, "teller", send, move || teller::run(interfaces, mouth, stop, refused))?;
+        }
         let writing = (Arc::clone(&mailbox), Arc::clone(&writer));
         spawn(scope, "store", send, move || persist::run(&writing.0, &writing.1, &effort))?;
 
@@ -216,7 +261,7 @@ struct Ready {
     listen: Vec<SocketAddr>,
     listeners: Vec<Named>,
     mode: Mode,
-    enforcers: &'static [&'static str],
+    enforcers: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -233,9 +278,20 @@ fn announce(
     said: &mut bool,
 ) -> anyhow::Result<()> {
     let acts = config.compat.is_some() && config.mode == Mode::Enforce;
-    if config.mode == Mode::Enforce && !acts {
+    let filters = !config.dataplane.interfaces.is_empty();
+    let mut enforcers = Vec::new();
+    if acts {
+        enforcers.push("notify.exec");
+    }
+    if config.mode == Mode::Enforce && filters {
+        enforcers.push(match config.dataplane.engine {
+            Engine::Xdp => "xdp",
+            Engine::Nftables => "nftables",
+        });
+    }
+    if config.mode == Mode::Enforce && enforcers.is_empty() {
         tracing::warn!(
-            "mode is enforce, but this build has no enforcer besides `compat`: rules are only suggested"
+            "mode is enforce, but there is no enforcer: name `dataplane.interfaces`, or use `compat`; rules are only suggested"
         );
     }
     // Not being under a service manager is no error.
@@ -249,7 +305,7 @@ fn announce(
         listen: listeners.iter().map(|(_, address)| *address).collect(),
         listeners: listeners.iter().map(|(name, address)| Named { name, address: *address }).collect(),
         mode: config.mode,
-        enforcers: if acts { &["notify.exec"] } else { &[] },
+        enforcers,
     };
     let mut out = output::stdout();
     output::line(&mut out, &line)?;
@@ -283,15 +339,24 @@ fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock
     }
 }
 
+/// Whether filters are asked for at all.
+fn helper_wanted(config: &Config) -> bool {
+    !config.dataplane.interfaces.is_empty()
+}
+
 /// Reads the file again. What is wrong with it goes to the log; the old configuration stays in force.
 fn check(config: &Config, source: &Source, clock: Clock) -> Result<Config, String> {
     let checked = Config::load(&config.path)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
     let checked = checked.and_then(|new| {
-        if new.state_dir == config.state_dir {
-            Ok(new)
-        } else {
+        if new.state_dir != config.state_dir {
             Err("`state_dir` needs a restart".to_owned())
+        } else if new.user != config.user {
+            Err("`user` needs a restart".to_owned())
+        } else if new.user.is_some() && helper_wanted(&new) != helper_wanted(config) {
+            Err("the first of `dataplane.interfaces` needs a restart: its helper is started before `user` takes over".to_owned())
+        } else {
+            Ok(new)
         }
     });
     match &checked {

@@ -14,9 +14,11 @@ use serde_json::value::RawValue;
 
 use super::decide::{rule_document, rule_state, text};
 use super::drops;
+use super::enforcing::{Desk, Standing};
 use super::notify::Told;
 use super::persist::Effort;
 use super::tally::{Board, Seen};
+use crate::enforce::teller::Refused;
 
 /// Numbers that the core's thread counts.
 #[derive(Clone, Debug)]
@@ -67,6 +69,10 @@ pub(super) struct Source {
     pub(super) effort: Arc<Mutex<Effort>>,
     /// What notifications did.
     pub(super) told: Arc<Told>,
+    /// What the enforcer did, and telemetry of local packets that found no room.
+    pub(super) desk: Option<(Arc<Desk>, Refused)>,
+    /// Exporters that are interfaces of this machine, by the address under which they are heard.
+    pub(super) locals: BTreeMap<IpAddr, String>,
     /// Set while traffic is watched.
     pub(super) ready: AtomicBool,
     /// When the configuration was taken and whether the last reload was, seconds since 1970.
@@ -98,6 +104,8 @@ impl Source {
             numbers: Mutex::default(),
             effort: Arc::default(),
             told: Arc::default(),
+            desk: None,
+            locals: BTreeMap::new(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
         }
@@ -114,7 +122,9 @@ impl Source {
     }
 
     /// Shows these attacks from now on.
-    pub(super) fn publish(&self, attacks: &BTreeMap<String, Attack>, mode: Mode) {
+    pub(super) fn publish(&self, attacks: &BTreeMap<String, Attack>, mode: Mode, standing: Option<Standing>) {
+        let standing = standing.as_ref();
+        let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
         for attack in attacks.values() {
             let Ok(document) = RawValue::from_string(text(attack)) else { continue };
@@ -130,10 +140,11 @@ impl Source {
             let class = attack.vectors.first().map_or("unknown", |vector| &vector.name);
             let severity = if attack.severity == Severity::Attack { "attack" } else { "suspicious" };
             *shown.active.entry((class.to_owned(), severity.to_owned())).or_insert(0) += 1;
-            let state = rule_state(attack, mode);
             for rule in &attack.rules {
-                shown.rules.extend(RawValue::from_string(rule_document(attack, rule, state)));
-                *shown.rule_counts.entry(("none".to_owned(), state.to_owned())).or_insert(0) += 1;
+                let state = rule_state(attack, rule, mode, standing);
+                let document = rule_document(attack, rule, &state, standing);
+                shown.rules.extend(RawValue::from_string(document));
+                *shown.rule_counts.entry((backend.to_owned(), state.0.to_owned())).or_insert(0) += 1;
             }
         }
         *self.attacks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shown);
@@ -163,6 +174,11 @@ impl Source {
         (0..self.listeners.len()).map(of).collect()
     }
 
+    /// An exporter's address, or the interface it stands for.
+    fn name(&self, address: &IpAddr) -> String {
+        self.locals.get(address).map_or_else(|| address.to_string(), |name| format!("local:{name}"))
+    }
+
     fn shown(&self) -> Arc<Shown> {
         Arc::clone(&self.attacks.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -176,6 +192,7 @@ impl Source {
         all.dedup_by_key(|seen| seen.address);
         let numbers = self.numbers();
         for seen in &mut all {
+            seen.document.address = self.name(&seen.address);
             let Some(heard) = numbers.heard.get(&seen.address) else { continue };
             heard.hearing.name().clone_into(&mut seen.document.heard);
             seen.document.heard_since = Some(heard.since.to_string());
@@ -230,7 +247,7 @@ impl Source {
             out.insert(document.address, exporter);
         }
         for (address, heard) in &self.numbers().heard {
-            let address = address.to_string();
+            let address = self.name(address);
             let mut exporter = of(&mut out, address.clone());
             exporter.hearing = Some(match heard.hearing {
                 Hearing::Whole => metrics::Hearing::Whole,
@@ -241,7 +258,7 @@ impl Source {
         }
         for board in &self.boards {
             for (key, count) in &board.look().counts {
-                let address = key.exporter.to_string();
+                let address = self.name(&key.exporter);
                 let mut exporter = of(&mut out, address.clone());
                 let listener = self.listeners.get(key.listener).map_or("", |name| name).to_owned();
                 let format = key.format.map_or("unknown", telemetry::Format::name).to_owned();
@@ -287,6 +304,20 @@ impl api::Source for Source {
             reload_at,
             resident_bytes,
             cpu_seconds,
+            dataplane: self.desk.as_ref().map(|(desk, refused)| {
+                let standing = desk.standing();
+                metrics::Dataplane {
+                    backend: standing.backend.to_owned(),
+                    wanted: standing.wanted as u64,
+                    actual: standing.actual.len() as u64,
+                    as_wanted: standing.error.is_none(),
+                    applied: standing.applied,
+                    errors: standing.errors,
+                    apply: standing.apply,
+                    told: standing.told.0,
+                    lost: standing.told.1 + refused.load(Ordering::Relaxed),
+                }
+            }),
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) fn engine(
         attack.explain.push(
             "closed at a start of the daemon: its state was not saved, so its end was not seen".to_owned(),
         );
-        orphans.push(row(&attack, now, Mode::Observe));
+        orphans.push(row(&attack, now, Mode::Observe, None));
     }
     let resumed = known.iter().filter(|attack| attack.state == State::Active).count();
     if resumed + orphans.len() > 0 {

@@ -1,9 +1,11 @@
 //! A worker: sockets in, counts out. All state of an exporter lives in one worker.
 
 use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use base::map::Seed;
 use base::prefix::PrefixTable;
@@ -23,6 +25,7 @@ use super::rest::Rest;
 use super::roles::RoleBook;
 use super::tally::{Board, Key, Published, Seen, Tally};
 use crate::config::Config;
+use crate::enforce::teller;
 
 /// Batches taken from one socket before the others get their turn.
 const TURN: usize = 16;
@@ -30,6 +33,8 @@ const TURN: usize = 16;
 pub(super) const TICKS_WAITING_MAX: u32 = 4;
 /// Templates are handed over for saving this often, in ticks.
 const TEMPLATES_EVERY: u64 = 40;
+/// The kernel lets ten local datagrams wait, one each 10 ms: a rest must not be longer than a few.
+const REST_MAX: Duration = Duration::from_millis(20);
 
 /// What a worker tells the core.
 #[derive(Debug)]
@@ -63,6 +68,10 @@ pub(super) struct Worker<'a> {
     tick: Span,
     allow: Option<PrefixTable<()>>,
     sockets: &'a [Socket],
+    /// Listeners of datagrams from elsewhere.
+    listeners: usize,
+    /// Where packets of this machine's interfaces are told, with the place of their listener.
+    local: Option<(UnixDatagram, usize)>,
     collector: Collector,
     shard: Shard,
     roles: RoleBook,
@@ -96,13 +105,15 @@ impl<'a> Worker<'a> {
             tick: settings.tick,
             allow: (!allow.is_empty()).then(|| PrefixTable::new(allow.iter().map(|prefix| (*prefix, ())))),
             sockets,
+            listeners,
+            local: None,
             collector: Collector::new(
                 telemetry::collector::Settings { member: member(index, workers), ..config.telemetry() },
                 seed.clone(),
             ),
             shard: Shard::new(settings.profile, &settings.networks, settings.tick, key).thinned(),
             roles: RoleBook::new(config),
-            tally: Tally::new(listeners, seed.clone()),
+            tally: Tally::new(listeners + 1, seed.clone()),
             feeds: Feeds::default(),
             shared,
             reports,
@@ -110,6 +121,11 @@ impl<'a> Worker<'a> {
             ticks: 0,
             changed: true,
         }
+    }
+
+    /// Also hears what is told of packets on this machine's interfaces; `listener` counts it.
+    pub(super) fn listen_here(&mut self, socket: UnixDatagram, listener: usize) {
+        self.local = Some((socket, listener));
     }
 
     /// Takes up templates that were saved.
@@ -140,7 +156,10 @@ impl<'a> Worker<'a> {
             }
             match busy {
                 Busy::Full => {}
-                Busy::Some => std::thread::sleep(rest.after(now, now.since(last), taken)),
+                Busy::Some => {
+                    let rest = rest.after(now, now.since(last), taken);
+                    std::thread::sleep(if self.local.is_some() { rest.min(REST_MAX) } else { rest });
+                }
                 Busy::No => self.wait(now),
             }
             last = now;
@@ -153,6 +172,8 @@ impl<'a> Worker<'a> {
         let left = next.saturating_sub(now.nanos()) / 1_000_000 + 1;
         let mut fds: Vec<PollFd<'_>> =
             self.sockets.iter().map(|socket| PollFd::new(socket.udp.as_fd(), PollFlags::POLLIN)).collect();
+        let local = self.local.iter().map(|(socket, _)| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+        fds.extend(local);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         // An interrupted or failed wait is a short one.
         let _ = poll(&mut fds, timeout);
@@ -188,12 +209,32 @@ impl<'a> Worker<'a> {
                 }
             }
         }
+        taken += self.drain_here(clock);
         (busy, taken)
+    }
+
+    /// Takes what is told of packets on this machine's interfaces. It is not a reason to rest: it comes by the clock.
+    fn drain_here(&mut self, clock: Clock) -> usize {
+        let Some((socket, listener)) = self.local.take() else { return 0 };
+        let mut buffer = vec![0; 1 << 16];
+        let mut taken = 0;
+        while taken < TURN
+            && let Ok(length) = socket.recv(&mut buffer)
+        {
+            taken += 1;
+            let datagram = buffer.get(..length).unwrap_or(&[]);
+            if let Some(from) = teller::sender(datagram) {
+                self.datagram(clock.now(), listener, from, datagram);
+            }
+        }
+        self.local = Some((socket, listener));
+        taken
     }
 
     fn datagram(&mut self, now: Timestamp, listener: usize, from: std::net::IpAddr, bytes: &[u8]) {
         self.changed = true;
-        if self.allow.as_ref().is_some_and(|allow| allow.longest(from).is_none()) {
+        let here = listener >= self.listeners;
+        if !here && self.allow.as_ref().is_some_and(|allow| allow.longest(from).is_none()) {
             if let Some(refused) = self.tally.refused.get_mut(listener) {
                 *refused += 1;
             }

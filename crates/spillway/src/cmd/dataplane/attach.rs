@@ -151,7 +151,8 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     let (allow, block) = (list(&args.allow, "allow")?, list(&args.block, "block")?);
     args.protect.iter().for_each(|prefix| digest.update(prefix.to_string()));
     let protect = (!args.protect.is_empty()).then(|| args.protect.clone());
-    Ok(Policy { rules, allow, block, protect, dry: args.dry_run, digest: digest.finalize().into() })
+    let digest = digest.finalize().into();
+    Ok(Policy { rules, allow, block, protect, dry: args.dry_run, digest, ..Policy::default() })
 }
 
 fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) -> anyhow::Result<()> {

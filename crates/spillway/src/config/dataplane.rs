@@ -1,0 +1,114 @@
+//! `[dataplane]`: filters on interfaces of this machine.
+
+use base::Span;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::check::Problems;
+use super::values::span;
+
+/// The longest name of an interface, in octets (`IFNAMSIZ` less the zero).
+const NAME_MAX: usize = 15;
+/// Rules at one time that the kernel's tables hold.
+const RULES_MAX: usize = 16_384;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Section {
+    interfaces: Vec<Spanned<String>>,
+    engine: Engine,
+    telemetry: bool,
+    rules_max: Spanned<usize>,
+    collateral_max: Spanned<f64>,
+    blind: bool,
+    dead_man: DeadMan,
+    #[serde(deserialize_with = "span")]
+    dead_man_after: Span,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            engine: Engine::Xdp,
+            telemetry: true,
+            rules_max: Spanned::new(0..0, 1000),
+            collateral_max: Spanned::new(0..0, 0.05),
+            blind: false,
+            dead_man: DeadMan::DryRun,
+            dead_man_after: Span::from_secs(60),
+        }
+    }
+}
+
+/// What filters in the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Programs in the driver, before the kernel spends anything on a packet.
+    #[default]
+    Xdp,
+    /// Rules of nftables, for machines where XDP is not wanted. No local packets as telemetry.
+    Nftables,
+}
+
+/// What becomes of automatic rules when nobody is there to take them back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum DeadMan {
+    /// They count what they would drop, and drop nothing.
+    #[default]
+    DryRun,
+    /// They act until their leases end.
+    Keep,
+}
+
+/// Filters on interfaces of this machine.
+#[derive(Clone, Debug)]
+pub struct Dataplane {
+    /// Where packets arrive. Empty: no filters.
+    pub interfaces: Vec<String>,
+    /// What filters there.
+    pub engine: Engine,
+    /// Packets that arrive are telemetry too.
+    pub telemetry: bool,
+    /// Rules in force at one time.
+    pub rules_max: usize,
+    /// A rule that would hit a larger share of honest packets or peers, 0…1, is only suggested.
+    pub collateral_max: f64,
+    /// Rules whose price is not known act too.
+    pub blind: bool,
+    /// Without a sign of life for so long automatic rules stop to drop; `None`: they go on to the end of their leases.
+    pub dead_man: Option<Span>,
+}
+
+/// The section, or what speaks against it.
+pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Dataplane {
+    for (place, spanned) in section.interfaces.iter().enumerate() {
+        let name = spanned.get_ref();
+        let odd = name.is_empty() || name.len() > NAME_MAX || name.contains('/') || name.starts_with('.');
+        if odd {
+            let message = format!("`{name}` is not the name of an interface; see `ip link`");
+            problems.at(spanned.span().start, message);
+        }
+        if section.interfaces.iter().take(place).any(|other| other.get_ref() == name) {
+            problems.at(spanned.span().start, format!("{name} stands here twice; remove one of them"));
+        }
+    }
+    if !(1..=RULES_MAX).contains(section.rules_max.get_ref()) {
+        problems.at(section.rules_max.span().start, format!("rules_max must be 1 to {RULES_MAX}"));
+    }
+    if !(0.0..=1.0).contains(section.collateral_max.get_ref()) {
+        let message = "collateral_max is a share of honest traffic; write 0.0 to 1.0, like 0.05";
+        problems.at(section.collateral_max.span().start, message.to_owned());
+    }
+    Dataplane {
+        interfaces: section.interfaces.iter().map(|name| name.get_ref().clone()).collect(),
+        engine: section.engine,
+        telemetry: section.telemetry && section.engine == Engine::Xdp,
+        rules_max: *section.rules_max.get_ref(),
+        collateral_max: *section.collateral_max.get_ref(),
+        blind: section.blind,
+        dead_man: (section.dead_man == DeadMan::DryRun).then_some(section.dead_man_after),
+    }
+}

@@ -1,0 +1,199 @@
+//! The helper itself: the one process with privileges. It does what the protocol can say, on the interfaces and within the
+//! bounds that its own reading of the configuration gives, and nothing else: whoever takes over the daemon cannot have it
+//! filter other destinations, for longer, or more.
+//!
+//! It gives signs of life to the kernel only when it is told to: with the daemon they end, and the dead-man switch falls.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use ::rules::Rule;
+use ::rules::lease::LEASE_MAX;
+use anyhow::{Context as _, bail, ensure};
+
+use super::choose::Bounds;
+use super::protocol::{PART, Reply, Request, VERSION, hear, say};
+use super::teller::{self, Refused};
+use super::{Done, Enforcer, Wanted};
+use crate::config::Config;
+
+/// Serves the daemon at the other end of standard input until that is gone.
+pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
+    let end = std::io::stdin().as_fd().try_clone_to_owned()?;
+    let mouth: OwnedFd = std::io::stdout().as_fd().try_clone_to_owned()?;
+    let mouth = Arc::new(UnixDatagram::from(mouth));
+    let mut desk = Desk { path, mouth, office: None, rules: Vec::new() };
+    let not_ours = "`spillway helper` is started by `spillway run`, not by people";
+    while let Some(request) = hear::<Request>(&end).context(not_ours)? {
+        let number = request.number;
+        match desk.answer(request.said) {
+            Ok(replies) => replies.into_iter().try_for_each(|reply| say(&end, number, reply))?,
+            Err(error) => say(&end, number, Reply::Refused { error: format!("{error:#}") })?,
+        }
+    }
+    Ok(())
+}
+
+struct Desk<'a> {
+    path: &'a Path,
+    mouth: Arc<UnixDatagram>,
+    office: Option<Office>,
+    /// Parts of the next set.
+    rules: Vec<Rule>,
+}
+
+/// What one configuration makes of it.
+struct Office {
+    bounds: Bounds,
+    enforcer: Box<dyn Enforcer>,
+    refused: Refused,
+    _teller: Option<Teller>,
+}
+
+/// Tells of local packets until it is dropped.
+struct Teller {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Desk<'_> {
+    fn answer(&mut self, request: Request) -> anyhow::Result<Vec<Reply>> {
+        match request {
+            Request::Hello { version } => {
+                ensure!(
+                    version == VERSION,
+                    "the daemon speaks version {version}, its helper {VERSION}; restart the daemon"
+                );
+                self.office = None;
+                self.office = Some(Office::open(self.path, &self.mouth)?);
+                Ok(vec![Reply::Done])
+            }
+            Request::Part { rules } => {
+                let office = self.office.as_ref().context("nobody said hello")?;
+                let read = office.read(&rules, self.rules.len());
+                match read {
+                    Ok(read) => self.rules.extend(read),
+                    // A set is whole or it is not.
+                    Err(error) => {
+                        self.rules.clear();
+                        return Err(error);
+                    }
+                }
+                Ok(vec![Reply::Done])
+            }
+            Request::Apply { dry } => {
+                let office = self.office.as_mut().context("nobody said hello")?;
+                let wanted = Wanted { rules: std::mem::take(&mut self.rules), dry };
+                office.enforcer.beat()?;
+                office.enforcer.apply(&wanted)?;
+                Ok(vec![Reply::Done])
+            }
+            Request::Actual => {
+                let office = self.office.as_mut().context("nobody said hello")?;
+                Ok(parts(&office.enforcer.actual()?))
+            }
+            Request::Beat => {
+                let office = self.office.as_mut().context("nobody said hello")?;
+                office.enforcer.beat()?;
+                let (told, lost) = office.enforcer.told();
+                Ok(vec![Reply::Told { told, lost: lost + office.refused.load(Ordering::Relaxed) }])
+            }
+        }
+    }
+}
+
+impl Office {
+    fn open(path: &Path, mouth: &Arc<UnixDatagram>) -> anyhow::Result<Self> {
+        let config = Config::load(path).map_err(|problems| {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the helper cannot take the configuration: {}", all.join("; "))
+        })?;
+        let enforcer = super::of(&config).context("`dataplane.interfaces` is empty")?;
+        let refused = Refused::default();
+        let teller = config.dataplane.telemetry.then(|| {
+            let stop = Arc::new(AtomicBool::new(false));
+            let (mouth, watched) = (Arc::clone(mouth), Arc::clone(&stop));
+            let (interfaces, refused) = (config.dataplane.interfaces.clone(), Arc::clone(&refused));
+            let work = move || teller::run(&interfaces, &mouth, &watched, &refused);
+            let thread = std::thread::Builder::new().name("teller".to_owned()).spawn(work);
+            Teller { stop, thread: thread.ok() }
+        });
+        Ok(Self { bounds: Bounds::of(&config), enforcer, refused, _teller: teller })
+    }
+
+    /// Rules from their texts, `before` of them taken already.
+    fn read(&self, texts: &[String], before: usize) -> anyhow::Result<Vec<Rule>> {
+        let most = self.bounds.rules_max();
+        ensure!(before + texts.len() <= most, "more rules than `dataplane.rules_max` ({most}) allows");
+        let read = |text: &String| {
+            let parsed = ::rules::parse::rules(text).ok().filter(|rules| rules.len() == 1);
+            let Some(rule) = parsed.and_then(|mut rules| rules.pop()) else { bail!("not a rule: {text}") };
+            ensure!(self.bounds.is_ours(&rule), "rule {}: its destination is not inside `networks`", rule.id);
+            ensure!(
+                rule.lease.is_some_and(|lease| lease <= LEASE_MAX),
+                "rule {}: a rule needs a lease of at most {LEASE_MAX}",
+                rule.id
+            );
+            Ok(rule)
+        };
+        texts.iter().map(read).collect()
+    }
+}
+
+/// What the kernel has, in packets that fit.
+fn parts(actual: &BTreeMap<String, Done>) -> Vec<Reply> {
+    let all: Vec<(String, u64, u64)> =
+        actual.iter().map(|(id, done)| (id.clone(), done.packets, done.dropped)).collect();
+    let mut parts: Vec<Reply> =
+        all.chunks(PART).map(|part| Reply::Actual { rules: part.to_vec(), more: true }).collect();
+    match parts.last_mut() {
+        Some(Reply::Actual { more, .. }) => *more = false,
+        _ => parts.push(Reply::Actual { rules: Vec::new(), more: false }),
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_configuration_allows_is_taken() {
+        let text = "networks = [\"198.18.0.0/16\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n[dataplane]\n\
+                    interfaces = [\"none0\"]\nrules_max = 3\n";
+        let folder = std::env::temp_dir().join(format!("spillway-helper-{}", std::process::id()));
+        std::fs::write(&folder, text).unwrap();
+        let (mouth, _ear) = UnixDatagram::pair().unwrap();
+        let office = Office::open(&folder, &Arc::new(mouth)).unwrap();
+        std::fs::remove_file(&folder).unwrap();
+        let refused = |text: &str, before| office.read(&[text.to_owned()], before).unwrap_err().to_string();
+        let good = "a dst 198.18.7.7/32 proto udp -> drop for 15m";
+        assert_eq!(office.read(&[good.to_owned()], 2).unwrap().len(), 1);
+        assert!(refused(good, 3).contains("rules_max"));
+        assert!(refused("a dst 192.0.2.1/32 proto udp -> drop for 15m", 0).contains("networks"));
+        assert!(refused("a dst 198.18.0.0/15 -> drop for 15m", 0).contains("networks"));
+        assert!(refused("a proto udp -> drop for 15m", 0).contains("networks"));
+        assert!(refused("a dst 198.18.7.7/32 -> drop", 0).contains("lease"));
+        assert!(refused("a dst 198.18.7.7/32 -> drop for 2d", 0).contains("lease"));
+        assert!(refused("rm -rf /", 0).contains("not a rule"));
+        assert!(refused(&format!("{good}\nb dst 198.18.7.8/32 -> drop for 15m"), 0).contains("not a rule"));
+        let many = BTreeMap::from_iter((0..PART * 2).map(|n| (format!("{n}"), Done::default())));
+        let more: Vec<bool> =
+            parts(&many).iter().map(|part| matches!(part, Reply::Actual { more: true, .. })).collect();
+        assert_eq!(more, [true, false]);
+    }
+}

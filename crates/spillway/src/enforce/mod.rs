@@ -1,0 +1,80 @@
+//! From decisions to the kernel: which rules shall be in force, and who puts them there.
+
+pub(crate) mod choose;
+pub(crate) mod helper;
+pub(crate) mod nftables;
+mod protocol;
+pub(crate) mod remote;
+pub(crate) mod teller;
+pub(crate) mod xdp;
+
+use std::collections::BTreeMap;
+
+use ::rules::{Action, Match, Rule};
+use base::Prefix;
+
+use crate::config::{Config, Engine};
+
+/// The enforcer that the configuration asks for; `None` where there is nothing to filter on.
+pub(crate) fn of(config: &Config) -> Option<Box<dyn Enforcer>> {
+    let interfaces = &config.dataplane.interfaces;
+    if interfaces.is_empty() {
+        return None;
+    }
+    Some(match config.dataplane.engine {
+        Engine::Xdp => Box::new(xdp::Xdp::new(interfaces, xdp::Frame::of(config))),
+        Engine::Nftables => Box::new(nftables::Nftables::new(config)),
+    })
+}
+
+/// The never-list as rules before all others: what is on it passes, whatever else is in force.
+fn passes(never: &[Prefix]) -> impl Iterator<Item = Rule> {
+    never.iter().enumerate().map(|(place, src)| Rule {
+        id: format!("never-{place}"),
+        precedence: 0,
+        matches: Match { src: Some(*src), ..Match::default() },
+        action: Action::Pass,
+        per: rules::Per::Rule,
+        sample: None,
+        lease: None,
+    })
+}
+
+/// Rules that shall be in force, each with what is left of its lease.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    /// The rules.
+    pub(crate) rules: Vec<Rule>,
+    /// They count what they would drop, and drop nothing.
+    pub(crate) dry: bool,
+}
+
+/// What a rule in the kernel has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Packets that it decided.
+    pub(crate) packets: u64,
+    /// Packets of these that were dropped, or would have been in a dry run.
+    pub(crate) dropped: u64,
+}
+
+/// Puts rules in force and takes them back. What it was told last holds until it is told otherwise, until the leases
+/// end, or until nobody gave a sign of life for too long: also when whoever told it is gone.
+pub(crate) trait Enforcer: Send {
+    /// As metrics and documents name it.
+    fn name(&self) -> &'static str;
+
+    /// Exactly these rules shall be in force. Called again with the same rules it renews their leases.
+    fn apply(&mut self, wanted: &Wanted) -> anyhow::Result<()>;
+
+    /// The rules that the kernel has now, by id, and what they have done since they came there.
+    fn actual(&mut self) -> anyhow::Result<BTreeMap<String, Done>>;
+
+    /// Whoever decides lives.
+    fn beat(&mut self) -> anyhow::Result<()>;
+
+    /// Packets told as telemetry, and packets lost on that way.
+    fn told(&mut self) -> (u64, u64) {
+        (0, 0)
+    }
+}

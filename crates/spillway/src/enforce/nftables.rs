@@ -1,0 +1,168 @@
+//! nftables as an enforcer, where XDP is not wanted: the table `inet spillway`, whose rules end by the kernel's own clock.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ::rules::compile::nftables;
+use ::rules::{Action, Rule};
+use anyhow::{Context as _, bail, ensure};
+use base::{Prefix, Span};
+use serde_json::Value;
+
+use super::{Done, Enforcer, Wanted, passes};
+use crate::config::Config;
+
+/// Signs of life go out this many times within the patience of the dead-man switch: each takes a process.
+const BEATS: u32 = 6;
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Nftables {
+    interfaces: Vec<String>,
+    never: Vec<Prefix>,
+    patience: Option<Span>,
+    /// What was put there last, with what each rule would do if it were not for a dry run.
+    there: Option<There>,
+    beaten: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct There {
+    rules: Vec<Rule>,
+    dry: bool,
+    drops: BTreeMap<String, bool>,
+}
+
+impl Nftables {
+    /// On these interfaces; nothing is done yet.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            interfaces: config.dataplane.interfaces.clone(),
+            never: config.rules.never.clone(),
+            patience: config.dataplane.dead_man,
+            there: None,
+            beaten: None,
+        }
+    }
+
+    /// The rules as they are said: in a dry run each counts and lets pass.
+    fn said(&self, wanted: &Wanted) -> Vec<Rule> {
+        let act = |rule: &Rule| match wanted.dry {
+            true => Rule { action: Action::Pass, ..rule.clone() },
+            false => rule.clone(),
+        };
+        let never = passes(&self.never).filter(|_| !wanted.rules.is_empty());
+        wanted.rules.iter().map(act).chain(never).collect()
+    }
+}
+
+impl Enforcer for Nftables {
+    fn name(&self) -> &'static str {
+        "nftables"
+    }
+
+    fn apply(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
+        let rules = self.said(wanted);
+        let same = |there: &There| {
+            let of = |rules: &[Rule]| rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
+            there.dry == wanted.dry && of(&there.rules) == of(&rules)
+        };
+        // What an earlier daemon left is taken over: an id names what a rule says, and a set of them the table.
+        let kept = match &self.there {
+            Some(there) => same(there),
+            None => !wanted.dry && self.is_there(&rules)?,
+        };
+        let mut unsaid = Vec::new();
+        if kept {
+            nft(&nftables::leases(&rules))?;
+        } else {
+            let running = nftables::running(&rules, &self.interfaces, self.patience);
+            nft(&running.file)?;
+            unsaid = running.unsaid;
+        }
+        let drops = wanted.rules.iter().map(|rule| (rule.id.clone(), rule.action == Action::Drop)).collect();
+        self.there = Some(There { rules, dry: wanted.dry, drops });
+        match unsaid.first() {
+            None => Ok(()),
+            Some((id, reason)) => bail!("rule {id}: {reason} ({} of such)", unsaid.len()),
+        }
+    }
+
+    fn actual(&mut self) -> anyhow::Result<BTreeMap<String, Done>> {
+        let Some(there) = &self.there else { return Ok(BTreeMap::new()) };
+        let counted = counters(&list()?);
+        let done = |(id, packets): (String, u64)| {
+            let dropped = if there.drops.get(&id).copied().unwrap_or(false) { packets } else { 0 };
+            (id, Done { packets, dropped })
+        };
+        Ok(counted.into_iter().map(done).collect())
+    }
+
+    fn beat(&mut self) -> anyhow::Result<()> {
+        let (Some(patience), Some(_)) = (self.patience, &self.there) else { return Ok(()) };
+        let every = Duration::from_nanos(patience.nanos()) / BEATS;
+        if self.beaten.is_none_or(|at| at.elapsed() >= every) {
+            nft(&nftables::alive(patience))?;
+            self.beaten = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
+
+impl Nftables {
+    /// Whether the table has exactly these rules.
+    fn is_there(&self, rules: &[Rule]) -> anyhow::Result<bool> {
+        let found: Vec<String> = counters(&list()?).into_keys().collect();
+        let mut wanted: Vec<String> = rules.iter().map(|rule| rule.id.clone()).collect();
+        wanted.sort_unstable();
+        Ok(!wanted.is_empty() && found == wanted)
+    }
+}
+
+/// Runs commands as one transaction.
+fn nft(commands: &str) -> anyhow::Result<()> {
+    let run = "cannot run `nft`; install nftables, or set `dataplane.engine` to \"xdp\"";
+    let mut child = Command::new("nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context(run)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that ends early says why on its standard error.
+        let _ = stdin.write_all(commands.as_bytes());
+    }
+    let output = child.wait_with_output().context(run)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let first = said.lines().next().unwrap_or_default();
+    ensure!(output.status.success(), "nft refused the rules, the old ones stay: {first}");
+    Ok(())
+}
+
+/// The table as `nft` tells it; nothing where there is none.
+fn list() -> anyhow::Result<Value> {
+    let output = Command::new("nft")
+        .args(["-j", "list", "table", "inet", "spillway"])
+        .output()
+        .context("cannot run `nft`; install nftables")?;
+    if !output.status.success() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&output.stdout).context("what `nft -j` tells cannot be read")
+}
+
+/// Packets that each rule decided, by id.
+fn counters(table: &Value) -> BTreeMap<String, u64> {
+    let all = table.get("nftables").and_then(Value::as_array).into_iter().flatten();
+    let mut out = BTreeMap::new();
+    for rule in all.filter_map(|item| item.get("rule")) {
+        let Some(id) = rule.get("comment").and_then(Value::as_str) else { continue };
+        let parts = rule.get("expr").and_then(Value::as_array).into_iter().flatten();
+        let packets: u64 = parts.filter_map(|part| part.get("counter")?.get("packets")?.as_u64()).sum();
+        *out.entry(id.to_owned()).or_insert(0) += packets;
+    }
+    out
+}

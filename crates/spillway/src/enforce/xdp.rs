@@ -1,0 +1,193 @@
+//! The kernel programs of interfaces as an enforcer.
+
+use std::collections::BTreeMap;
+
+use ::rules::{Rule, RuleSet};
+use anyhow::{Context as _, bail};
+use base::{Prefix, Span};
+use dataplane::attachment::{self, Attachment, Mode};
+use dataplane::{Installed, Policy};
+use sha2::{Digest as _, Sha256};
+
+use super::{Done, Enforcer, Wanted, passes};
+use crate::config::Config;
+
+/// What stays the same whatever is attacked.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    /// Sources that always pass, wherever there are rules.
+    pub(crate) never: Vec<Prefix>,
+    /// Packets are told as telemetry.
+    pub(crate) telemetry: bool,
+    /// See `dataplane.dead_man`.
+    pub(crate) patience: Option<Span>,
+}
+
+impl Frame {
+    /// As the operator set it.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            never: config.rules.never.clone(),
+            telemetry: config.dataplane.telemetry,
+            patience: config.dataplane.dead_man,
+        }
+    }
+
+    fn policy(&self, wanted: &Wanted) -> Policy {
+        let mut digest = Sha256::new();
+        let automatic = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
+        let mut rules = wanted.rules.clone();
+        if !rules.is_empty() {
+            rules.extend(passes(&self.never));
+        }
+        let rules = RuleSet::new(rules);
+        for rule in rules.rules() {
+            // The lease is no part of what a set is.
+            digest.update(format!("{}\n", Rule { lease: None, ..rule.clone() }));
+        }
+        digest.update(format!("{}{}", self.telemetry, wanted.dry));
+        Policy {
+            automatic,
+            rules,
+            dry: wanted.dry,
+            telemetry: self.telemetry,
+            digest: digest.finalize().into(),
+            ..Policy::default()
+        }
+    }
+}
+
+/// The programs on some interfaces.
+#[derive(Debug)]
+pub(crate) struct Xdp {
+    frame: Frame,
+    places: Vec<Place>,
+}
+
+/// One interface.
+#[derive(Debug)]
+struct Place {
+    name: String,
+    attachment: Option<Attachment>,
+}
+
+impl Xdp {
+    /// On these interfaces; nothing is done yet.
+    pub(crate) fn new(interfaces: &[String], frame: Frame) -> Self {
+        let place = |name: &String| Place { name: name.clone(), attachment: None };
+        Self { frame, places: interfaces.iter().map(place).collect() }
+    }
+}
+
+impl Enforcer for Xdp {
+    fn name(&self) -> &'static str {
+        "xdp"
+    }
+
+    fn apply(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
+        let policy = self.frame.policy(wanted);
+        let mut trouble = Vec::new();
+        for place in &mut self.places {
+            if let Err(error) = place.apply(&policy, wanted, self.frame.patience) {
+                trouble.push(format!("{}: {error:#}", place.name));
+            }
+        }
+        if trouble.is_empty() { Ok(()) } else { bail!("{}", trouble.join("; ")) }
+    }
+
+    fn actual(&mut self) -> anyhow::Result<BTreeMap<String, Done>> {
+        // A rule is in force where it is so on every interface.
+        let mut common: Option<BTreeMap<String, Done>> = None;
+        for place in &self.places {
+            let counts = match &place.attachment {
+                Some(attachment) => attachment.plane().counts()?,
+                None => Vec::new(),
+            };
+            let here: BTreeMap<String, Done> =
+                counts.into_iter().map(|c| (c.id, Done { packets: c.packets, dropped: c.dropped })).collect();
+            common = Some(match common {
+                None => here,
+                Some(mut all) => {
+                    all.retain(|id, _| here.contains_key(id));
+                    for (id, done) in &mut all {
+                        let more = here.get(id).copied().unwrap_or_default();
+                        done.packets += more.packets;
+                        done.dropped += more.dropped;
+                    }
+                    all
+                }
+            });
+        }
+        Ok(common.unwrap_or_default())
+    }
+
+    fn beat(&mut self) -> anyhow::Result<()> {
+        for place in &mut self.places {
+            let Some(attachment) = &place.attachment else { continue };
+            attachment.plane().beat(self.frame.patience).with_context(|| place.name.clone())?;
+            if attachment.interface()? == 0 {
+                // The next apply attaches anew where the interface is back.
+                place.attachment = None;
+                bail!("{}: the interface is gone; its filters wait until it is back", place.name);
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self) -> (u64, u64) {
+        let told = |place: &Place| place.attachment.as_ref().and_then(|a| a.plane().told().ok());
+        self.places.iter().filter_map(told).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+}
+
+impl Place {
+    fn apply(&mut self, policy: &Policy, wanted: &Wanted, patience: Option<Span>) -> anyhow::Result<()> {
+        let Some(attachment) = &self.attachment else { return self.begin(policy, wanted, patience) };
+        // The sign of life before the rules: they shall not begin as orphans.
+        attachment.plane().beat(patience)?;
+        put(attachment, policy, wanted).map(|_| ())
+    }
+
+    /// Takes over what is pinned, or attaches.
+    fn begin(&mut self, policy: &Policy, wanted: &Wanted, patience: Option<Span>) -> anyhow::Result<()> {
+        attachment::mount()?;
+        if let Some(there) = Attachment::open(&self.name)? {
+            if there.interface()? == 0 {
+                // The interface went, and its programs with it: what is left holds nothing.
+                attachment::detach(&self.name)?;
+            } else if there.is_current()? {
+                there.plane().beat(patience)?;
+                put(&there, policy, wanted)?;
+                tracing::info!(interface = self.name, "the programs that were there are taken over");
+                self.attachment = Some(there);
+                return Ok(());
+            }
+        }
+        let attached = Attachment::attach(&self.name, policy, &[Mode::Native, Mode::Generic], false)?;
+        let there = Attachment::open(&self.name)?.context("the pins are gone again")?;
+        there.plane().beat(patience)?;
+        let mode = attached.mode.map_or("as before", Mode::as_str);
+        tracing::info!(interface = self.name, mode, upgraded = attached.upgraded, "attached");
+        if let Some(reason) = attached.no_native {
+            tracing::warn!(
+                interface = self.name,
+                reason,
+                "the driver has no XDP: the slower common path is used"
+            );
+        }
+        self.attachment = Some(there);
+        Ok(())
+    }
+}
+
+/// Puts a policy in force; where it is so already, its leases are renewed. What was installed, if something was.
+fn put(attachment: &Attachment, policy: &Policy, wanted: &Wanted) -> anyhow::Result<Option<Installed>> {
+    let plane = attachment.plane();
+    if plane.in_force()?.digest == policy.digest {
+        let leases: Vec<(&str, Span)> =
+            wanted.rules.iter().filter_map(|rule| Some((rule.id.as_str(), rule.lease?))).collect();
+        plane.renew(&leases)?;
+        return Ok(None);
+    }
+    Ok(Some(plane.install(policy)?))
+}
