@@ -15,6 +15,8 @@ pub(crate) const HOST_AT: usize = 8;
 pub(crate) const SLOT_CHALLENGE: u32 = SETS + 1;
 /// The slot of the program that does what the rule says.
 pub(crate) const SLOT_VERDICT: u32 = SETS;
+/// The slot of the program that sees proofs of sources.
+pub(crate) const SLOT_TCP: u32 = SETS + 3;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.
@@ -42,9 +44,11 @@ pub(crate) const SET_PAYLOAD: u32 = 2;
 pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 /// `SET_DRY`.
 pub(crate) const SET_DRY: u32 = 32;
+/// `SET_PROOFS`.
+pub(crate) const SET_PROOFS: u32 = 512;
 
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 12] = [
+pub(crate) const LEAVES: [&str; 22] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -57,6 +61,16 @@ pub(crate) const LEAVES: [&str; 12] = [
     "lapsed",
     "challenged",
     "unchallenged",
+    "quiet",
+    "proven",
+    "echoed",
+    "first",
+    "repeated",
+    "capped",
+    "excessive",
+    "stray",
+    "stray-dropped",
+    "truncated",
 ];
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.

@@ -11,9 +11,13 @@ mod maps;
 mod object;
 mod plane;
 mod policy;
+mod protection;
+mod proven;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
 pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;
+pub use protection::{Challenge, Protection, Stray};
+pub use proven::{Proof, Proven};

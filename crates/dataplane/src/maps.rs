@@ -9,10 +9,29 @@ use sys::bpf::{Map, pin, pinned};
 
 use crate::error::Error;
 
-/// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 13] = [
-    "bits4", "bits6", "buckets", "clock", "config", "counters", "leaves", "names", "programs", "rules",
-    "scratch", "tables4", "tables6",
+/// All maps, as `bpf/maps.h` and the parts beside it name them.
+const NAMES: [&str; 21] = [
+    "bits4",
+    "bits6",
+    "buckets",
+    "cells",
+    "clock",
+    "config",
+    "counters",
+    "doors",
+    "drafts",
+    "firsts",
+    "leaves",
+    "names",
+    "programs",
+    "proofs",
+    "protections",
+    "proven",
+    "rules",
+    "scratch",
+    "secret",
+    "tables4",
+    "tables6",
 ];
 
 /// The maps.
@@ -48,7 +67,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 13] {
+    pub(crate) const fn names() -> [&'static str; 21] {
         NAMES
     }
 
@@ -76,7 +95,8 @@ fn descriptor(map: &aya::maps::Map) -> Option<BorrowedFd<'_>> {
         | Kind::PerCpuArray(data)
         | Kind::ProgramArray(data)
         | Kind::ArrayOfMaps(data)
-        | Kind::HashMap(data) => Some(data.fd().as_fd()),
+        | Kind::HashMap(data)
+        | Kind::LruHashMap(data) => Some(data.fd().as_fd()),
         _ => None,
     }
 }

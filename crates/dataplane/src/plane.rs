@@ -118,6 +118,9 @@ impl Plane {
         let plane = Self { entry: load("entry")?, maps, clock };
         plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
         plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
+        plane.put_program(abi::SLOT_TCP, load("proof")?.as_fd())?;
+        let secret = sys::random::octets::<16>().map_err(Error::system("asking for random numbers"))?;
+        plane.maps.write("secret", 0, &secret)?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
@@ -144,6 +147,9 @@ impl Plane {
         self.maps.write("config", 0, &config)?;
         self.put_program(next, program.as_fd())?;
         self.write_rules(policy, next)?;
+        let processors = self.maps.get("cells")?.value_size() / 8;
+        let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+        self.maps.write("protections", next, &policy.protection.octets(processors))?;
         let head = self.write_lists(policy, next, &config)?;
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
@@ -222,6 +228,9 @@ impl Plane {
         }
         if policy.dry {
             flags |= abi::SET_DRY;
+        }
+        if policy.challenges() {
+            flags |= abi::SET_PROOFS;
         }
         let tables = Tables {
             bits4: self.maps.get("bits4")?,

@@ -4,6 +4,7 @@ use base::Prefix;
 use rules::{Action, RuleSet};
 
 use crate::error::Error;
+use crate::protection::Protection;
 
 /// Rules and lists that are put in force together. Allowed beats blocked, blocked beats rules.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ pub struct Policy {
     pub protect: Option<Vec<Prefix>>,
     /// Everything is counted, and passes.
     pub dry: bool,
+    /// How sources are challenged, by rules that ask for it.
+    pub protection: Protection,
     /// Names this policy: the SHA-256 of what it was read from.
     pub digest: [u8; 32],
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
+const MAP_GET_NEXT_KEY: libc::c_int = 4;
 const PROG_LOAD: libc::c_int = 5;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
@@ -206,6 +207,8 @@ pub struct Map {
     fd: OwnedFd,
     key: usize,
     value: usize,
+    /// Entries at most.
+    most: u32,
 }
 
 /// Values written by one call.
@@ -234,7 +237,7 @@ impl Map {
         if PER_CPU.contains(&number(0)) {
             value = value.next_multiple_of(8) * processors()?;
         }
-        Ok(Self { fd, key, value })
+        Ok(Self { fd, key, value, most: number(16) })
     }
 
     /// Makes a hash table that takes memory as it fills.
@@ -301,6 +304,35 @@ impl Map {
     /// What the kernel says.
     pub fn set_map(&self, place: u32, inner: &Self) -> io::Result<()> {
         self.set(&place.to_ne_bytes(), &inner.fd.as_raw_fd().to_ne_bytes())
+    }
+
+    /// All keys and values, in no order. While others write, some may be missing; what was taken away meanwhile is left
+    /// out, and nothing is walked more than twice the map's size.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn entries(&self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut out = Vec::new();
+        let mut last: Option<Vec<u8>> = None;
+        for _ in 0..self.most.saturating_mul(2) {
+            let mut key = vec![0; self.key];
+            let attributes = Attributes::new().descriptor(0, self.fd.as_fd());
+            let mut attributes = match &last {
+                Some(last) => attributes.pointer(8, last.as_ptr()),
+                None => attributes,
+            }
+            .pointer(16, key.as_mut_ptr());
+            match attributes.call(MAP_GET_NEXT_KEY) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            }
+            if let Some(value) = self.get(&key)? {
+                out.push((key.clone(), value));
+            }
+            last = Some(key);
+        }
+        Ok(out)
     }
 
     /// Reads a value; `None` if there is none.

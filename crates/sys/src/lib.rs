@@ -5,3 +5,4 @@ pub mod bpf;
 pub mod clock;
 pub mod mount;
 pub mod net;
+pub mod random;
