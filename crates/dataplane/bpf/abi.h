@@ -187,7 +187,8 @@ struct protection {
 	__u32 strays; /* stray packets a second to one destination that pass */
 	__u16 mss4, mss6; /* of the gateway's answers */
 	__u8 scale;   /* likewise */
-	__u8 unused[3];
+	__u8 gateway; /* the kernel's SYN proxy stands behind it; for user space */
+	__u8 unused[2];
 };
 
 #define MODE_AUTO 0    /* host for this machine's own addresses, gateway for what it forwards */

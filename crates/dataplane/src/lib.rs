@@ -5,6 +5,7 @@
 mod abi;
 pub mod attachment;
 mod error;
+mod gateway;
 mod host;
 mod lists;
 mod maps;

@@ -11,11 +11,13 @@ use crate::abi::{
     self, COUNTER, LEAVES, LISTS, RULES_MAX, SET, SETS, SLOT_VERDICT, TALLY, number, put, word,
 };
 use crate::error::Error;
+use crate::gateway::Plan;
 use crate::host::Host;
 use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
 use crate::object::object;
 use crate::policy::Policy;
+use crate::protection;
 
 /// No program has been here.
 const UNREAD: u32 = bpf::record::NO_RULE - 1;
@@ -132,6 +134,21 @@ impl Plane {
     /// # Errors
     /// When the kernel does not take it; then the old set stays.
     pub fn install(&self, policy: &Policy) -> Result<Installed, Error> {
+        self.install_as(policy, Plan { protection: policy.protection, gateway: false })
+    }
+
+    /// The set that the next policy will be.
+    pub(crate) fn next(&self) -> Result<u32, Error> {
+        Ok((number(&self.maps.read("config", 0)?, 0) + 1) % SETS)
+    }
+
+    /// Whether a set needs the kernel's SYN proxy.
+    pub(crate) fn needs_gateway(&self, set: u32) -> Result<bool, Error> {
+        Ok(self.maps.read("protections", set)?.get(protection::GATEWAY_AT).is_some_and(|flag| *flag != 0))
+    }
+
+    /// Likewise, challenged as planned.
+    pub(crate) fn install_as(&self, policy: &Policy, plan: Plan) -> Result<Installed, Error> {
         policy.check()?;
         let all = policy.rules.rules();
         let most = usize::try_from(RULES_MAX).unwrap_or(usize::MAX);
@@ -149,7 +166,7 @@ impl Plane {
         self.write_rules(policy, next)?;
         let processors = self.maps.get("cells")?.value_size() / 8;
         let processors = u32::try_from(processors).unwrap_or(u32::MAX);
-        self.maps.write("protections", next, &policy.protection.octets(processors))?;
+        self.maps.write("protections", next, &plan.protection.octets(processors, plan.gateway))?;
         let head = self.write_lists(policy, next, &config)?;
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;

@@ -4,6 +4,8 @@ use crate::abi::put;
 
 /// Octets of `struct protection`.
 pub(crate) const SIZE: usize = 32;
+/// Where it says whether the kernel's SYN proxy is needed.
+pub(crate) const GATEWAY_AT: usize = 29;
 
 /// What a SYN that a `challenge` rule decides is met with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +73,7 @@ impl Default for Protection {
 
 impl Protection {
     /// What each of so many processors may do.
-    pub(crate) fn octets(&self, processors: u32) -> [u8; SIZE] {
+    pub(crate) fn octets(&self, processors: u32, gateway: bool) -> [u8; SIZE] {
         let share = |all: u32| if all == 0 { 0 } else { (all / processors.max(1)).max(1) };
         let mode = match self.challenge {
             Challenge::Auto => 0u32,
@@ -95,6 +97,7 @@ impl Protection {
         put(&mut out, 24, &m4.to_ne_bytes());
         put(&mut out, 26, &m6.to_ne_bytes());
         put(&mut out, 28, &[self.gateway_scale]);
+        put(&mut out, GATEWAY_AT, &[u8::from(gateway)]);
         out
     }
 }

@@ -8,6 +8,8 @@
 
 mod terms;
 
+pub use terms::ways;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -30,7 +32,7 @@ pub fn file(rules: &[Rule]) -> String {
     let mut out = Out::default();
     let mut unsaid: Vec<&Rule> = Vec::new();
     for (number, rule) in (1u32..).zip(deciding) {
-        let ways = terms::ways(&rule.matches).and_then(|ways| {
+        let ways = ways(&rule.matches).and_then(|ways| {
             beside(rule, &unsaid)?;
             Ok(ways)
         });
