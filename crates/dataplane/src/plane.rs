@@ -356,6 +356,14 @@ impl Plane {
         sys::bpf::test_run(self.entry.as_fd(), frame, repeat)
     }
 
+    /// Runs the programs on a frame; what they returned, and the frame as they left it: an answer, where they gave one.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn answer(&self, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+        sys::bpf::test_run_frame(self.entry.as_fd(), frame)
+    }
+
     /// Runs the programs on a frame and tells which rule of the set in force decided, by its place in deciding order.
     /// For tests and questions; packets that arrive meanwhile can disturb the answer.
     ///

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod agreement;
+mod challenge;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;
 mod malformed;
 mod near;
+mod segment;
 mod time;

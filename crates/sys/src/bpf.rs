@@ -151,6 +151,26 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> io::Resul
     Ok(Run { returned: attributes.read(4), nanoseconds: attributes.read(36) })
 }
 
+/// Runs a program once; what it returned, and the frame as it left it.
+///
+/// # Errors
+/// What the kernel says.
+pub fn test_run_frame(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+    let size = u32::try_from(frame.len()).map_err(io::Error::other)?;
+    // Programs may make a frame longer, by what the kernel reserves behind it.
+    let mut out = vec![0; frame.len() + 512];
+    let mut attributes = Attributes::new()
+        .descriptor(0, program)
+        .number(8, size)
+        .number(12, u32::try_from(out.len()).map_err(io::Error::other)?)
+        .pointer(16, frame.as_ptr())
+        .pointer(24, out.as_mut_ptr())
+        .number(32, 1);
+    attributes.call(PROG_TEST_RUN)?;
+    out.truncate(usize::try_from(attributes.read(12)).map_err(io::Error::other)?);
+    Ok((attributes.read(4), out))
+}
+
 /// Runs a program on so many copies of a frame and lets those that it passes into the network stack, as if they had come
 /// to the loopback interface (Linux 5.18).
 ///
