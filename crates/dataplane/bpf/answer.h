@@ -159,19 +159,34 @@ static __always_inline int find_syn(struct xdp_md *ctx, struct packet *p, struct
 	return syn->tcp_length >= 20 && syn->tcp_length <= TCP_HEADER_MAX;
 }
 
+/* Sends a frame back to where it came from. */
+static __always_inline int turn_ether(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u16 *ether = data;
+	__u32 low;
+	__u16 high;
+
+	if (data + 14 > end)
+		return 0;
+	low = *(__u32 *)ether;
+	high = ether[2];
+	*(__u32 *)ether = *(__u32 *)(ether + 3);
+	ether[2] = ether[5];
+	*(__u32 *)(ether + 3) = low;
+	ether[5] = high;
+	return 1;
+}
+
 /* Writes the answer over the SYN and cuts the frame; 0 where that failed. `room`: octets the SYN had for TCP. */
 static __always_inline int send_reply(struct xdp_md *ctx, struct packet *p, struct syn *syn, struct reply *reply,
 				      struct offer *offer, __u32 room, __u64 now)
 {
 	__u32 front = p->family == 4 ? 20 : 40, length = 20;
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 *tcp = syn->tcp, ports, low, high;
+	__u32 *tcp = syn->tcp, ports;
 	__u64 sum = bpf_htonl(IPPROTO_TCP);
-	__u16 *ether = data;
 	int delta, with = offer->has_timestamp && reply->timestamps;
 
-	if (data + 14 > end)
-		return 0;
 	/* Without timestamps of both sides the cookie has no room for anything else. */
 	if (reply->mss) {
 		__u32 sack = offer->sack ? 0x0402080a : 0x0101080a;
@@ -231,12 +246,8 @@ static __always_inline int send_reply(struct xdp_md *ctx, struct packet *p, stru
 	}
 	/* No urgent data. */
 	tcp[4] = fold(sum);
-	low = *(__u32 *)ether;
-	high = ether[2];
-	*(__u32 *)ether = *(__u32 *)(ether + 3);
-	ether[2] = ether[5];
-	*(__u32 *)(ether + 3) = low;
-	ether[5] = high;
 	delta = (int)((p->l3 & 0x1f) + front + length) - (int)frame_len(ctx);
+	if (!turn_ether(ctx))
+		return 0;
 	return !delta || !bpf_xdp_adjust_tail(ctx, delta);
 }

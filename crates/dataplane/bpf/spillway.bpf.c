@@ -9,6 +9,7 @@
 #include "challenge.h"
 #include "proof.h"
 #include "stray.h"
+#include "truncate.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -89,6 +90,8 @@ int verdict(struct xdp_md *ctx)
 	case ACTION_CHALLENGE:
 		if (rule->flags & RULE_DRY || is_dry(p->set))
 			break;
+		if (p->protocol == IPPROTO_UDP)
+			bpf_tail_call(ctx, &programs, SLOT_UDP);
 		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
 		break;
 	case ACTION_RATE_PACKETS:
@@ -124,6 +127,22 @@ int challenge(struct xdp_md *ctx)
 	if ((p->tcp_flags & 0x17) == 0x02)
 		return challenge_syn(ctx, p, &c->host, g);
 	return judge_stray(p, g);
+}
+
+SEC("xdp")
+int challenge_udp(struct xdp_md *ctx)
+{
+	__u32 zero = 0, set;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct protection *g;
+
+	if (!p)
+		return XDP_PASS;
+	set = p->set;
+	g = bpf_map_lookup_elem(&protections, &set);
+	if (!g)
+		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
+	return challenge_query(ctx, p, g);
 }
 
 /* Ahead of the rules, where the set challenges: what a packet of TCP proves. */

@@ -17,6 +17,8 @@ pub(crate) const SLOT_CHALLENGE: u32 = SETS + 1;
 pub(crate) const SLOT_VERDICT: u32 = SETS;
 /// The slot of the program that sees proofs of sources.
 pub(crate) const SLOT_TCP: u32 = SETS + 3;
+/// The slot of the program that challenges over UDP.
+pub(crate) const SLOT_UDP: u32 = SETS + 4;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.

@@ -10,7 +10,7 @@ use sys::bpf::{Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as `bpf/maps.h` and the parts beside it name them.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "bits4",
     "bits6",
     "buckets",
@@ -27,6 +27,7 @@ const NAMES: [&str; 21] = [
     "proofs",
     "protections",
     "proven",
+    "queries",
     "rules",
     "scratch",
     "secret",
@@ -67,7 +68,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 21] {
+    pub(crate) const fn names() -> [&'static str; 22] {
         NAMES
     }
 

@@ -121,6 +121,7 @@ impl Plane {
         plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
         plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
         plane.put_program(abi::SLOT_TCP, load("proof")?.as_fd())?;
+        plane.put_program(abi::SLOT_UDP, load("challenge_udp")?.as_fd())?;
         let secret = sys::random::octets::<16>().map_err(Error::system("asking for random numbers"))?;
         plane.maps.write("secret", 0, &secret)?;
         let mut config = plane.maps.read("config", 0)?;

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod challenge;
+mod dns;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;
