@@ -62,6 +62,7 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_DRY 32     /* everything is counted and passes */
 #define SET_OPTIONS 128 /* rules ask for the shape of TCP options */
 #define SET_TELEMETRY 2048 /* some packets are told to user space */
+#define SET_PROOFS 512 /* TCP packets may prove their source */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -107,7 +108,9 @@ struct config {
 /* Slots of the array of programs. The rules of set n stand in slot n. */
 #define SLOT_VERDICT SETS
 #define SLOT_CHALLENGE (SETS + 1)
-#define SLOTS (SETS + 2)
+#define SLOT_TCP (SETS + 3) /* proofs of sources, ahead of the rules */
+#define SLOT_UDP (SETS + 4) /* challenges over UDP */
+#define SLOTS (SETS + 6)
 
 #define ACTION_PASS 0
 #define ACTION_DROP 1
@@ -155,6 +158,16 @@ enum leave {
 	LEAVE_UNCHALLENGED, /* no SYN, or nobody here listens: passed */
 	LEAVE_NEIGHBOUR,     /* neighbour discovery is never dropped */
 	LEAVE_ADMINISTRATOR, /* nor is a session of the administrator */
+	LEAVE_QUIET,	    /* a SYN to a destination that gets no more than it may: passed */
+	LEAVE_PROVEN,	    /* a SYN of a source that has proven itself: passed */
+	LEAVE_ECHOED,	    /* the reset that proves its source: ends here */
+	LEAVE_FIRST,	    /* the first SYN of its kind: dropped */
+	LEAVE_REPEATED,	    /* the same SYN again, in time: passed */
+	LEAVE_CAPPED,	    /* the first SYN of its kind, where there are answers enough: dropped */
+	LEAVE_EXCESSIVE,    /* a SYN of a proven source that sends too many: dropped */
+	LEAVE_STRAY,	    /* TCP without a SYN, of a source that has proven nothing: passed */
+	LEAVE_STRAY_DROPPED, /* likewise, where there are too many of them */
+	LEAVE_TRUNCATED,    /* a DNS query answered with: ask over TCP */
 	LEAVES
 };
 
@@ -176,3 +189,44 @@ struct tally {
 	__u64 packets;
 	__u64 bytes;
 };
+
+/* How sources are asked to prove themselves: one for each set, beside it. */
+struct protection {
+	__u32 mode;   /* MODE_* */
+	__u32 above;  /* SYNs a second to one destination that pass unasked */
+	__u32 box;    /* answers a second at most */
+	__u32 net;    /* likewise, to one claimed /24 (IPv4) or /64 (IPv6) */
+	__u32 stray;  /* STRAY_* */
+	__u32 strays; /* stray packets a second to one destination that pass */
+	__u16 mss4, mss6; /* of the gateway's answers */
+	__u8 scale;   /* likewise */
+	__u8 gateway; /* the kernel's SYN proxy stands behind it; for user space */
+	__u8 unused[2];
+};
+
+#define MODE_AUTO 0    /* host for this machine's own addresses, gateway for what it forwards */
+#define MODE_HOST 1    /* cookies of the kernel's listeners */
+#define MODE_GATEWAY 2 /* cookies that the kernel's SYN proxy takes back */
+#define MODE_RESET 3   /* answers that a real client resets */
+#define MODE_FIRST 4   /* the first SYN is dropped, a real client repeats it */
+
+#define STRAY_PASS 0
+#define STRAY_COUNT 1
+#define STRAY_LIMIT 2
+
+_Static_assert(sizeof(struct protection) == 32, "protection::SIZE");
+
+/* How a source has proven that it is one. */
+struct proof {
+	__u64 when; /* ns of the coarse clock */
+	__u32 how;  /* PROOF_* */
+	__u32 unused;
+};
+
+#define PROOF_COOKIE 0 /* brought a SYN cookie back */
+#define PROOF_RESET 1  /* reset what was answered wrongly, and knew its number */
+#define PROOF_REPEAT 2 /* sent the same SYN again in time: the weakest */
+#define PROOF_TOLD 3   /* user space says so */
+#define PROOFS 4
+
+_Static_assert(sizeof(struct proof) == 16, "proven::VALUE");

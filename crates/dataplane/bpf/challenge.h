@@ -1,269 +1,226 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* A SYN is answered with the cookie of the kernel's own listener; who is real comes back with it, and the kernel opens the
- * connection. Nothing is kept meanwhile. What clients offered survives in the low bits of the timestamp, as the kernel
- * itself puts it there (net/ipv4/syncookies.c, `cookie_init_timestamp`). */
+/* How a SYN is challenged: by the cookie of the kernel's own listener, by one that the kernel's SYN proxy takes back, by an
+ * answer that a real client resets, or by waiting for it to come again. Nothing is kept meanwhile, and nothing is answered
+ * twice. */
 #pragma once
 
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-#include "bucket.h"
-#include "maps.h"
+#include "answer.h"
+#include "first.h"
+#include "protection.h"
 
 #define TCP_STATE_LISTEN 10
-#define TCP_HEADER_MAX 60
+#define AF_INET 2
+#define AF_INET6 10
 
-/* What a SYN offers. */
-struct offer {
-	__u32 timestamp; /* as it came, not turned */
-	__u8 has_timestamp;
-	__u8 sack;
-	__u8 scale; /* 15: none */
+/* The order of what `bpf_fib_lookup` returns. */
+#define ROUTE_NOT_FORWARDED 4
+#define ROUTE_NO_FORWARDING 5
+
+/* Whether a packet is for this machine, by its own routes. */
+static __noinline int is_for_us(struct xdp_md *ctx, struct packet *p)
+{
+	struct bpf_fib_lookup route = {};
+	long found;
+
+	if (!p)
+		return 1;
+	route.l4_protocol = IPPROTO_TCP;
+	route.sport = bpf_htons(p->src_port);
+	route.dport = bpf_htons(p->dst_port);
+	route.ifindex = ctx->ingress_ifindex;
+	if (p->family == 4) {
+		route.family = AF_INET;
+		route.ipv4_src = bpf_htonl(p->src_low);
+		route.ipv4_dst = bpf_htonl(p->dst_low);
+	} else {
+		route.family = AF_INET6;
+		route.ipv6_src[0] = bpf_htonl(p->src_high >> 32);
+		route.ipv6_src[1] = bpf_htonl(p->src_high);
+		route.ipv6_src[2] = bpf_htonl(p->src_low >> 32);
+		route.ipv6_src[3] = bpf_htonl(p->src_low);
+		route.ipv6_dst[0] = bpf_htonl(p->dst_high >> 32);
+		route.ipv6_dst[1] = bpf_htonl(p->dst_high);
+		route.ipv6_dst[2] = bpf_htonl(p->dst_low >> 32);
+		route.ipv6_dst[3] = bpf_htonl(p->dst_low);
+	}
+	found = bpf_fib_lookup(ctx, &route, sizeof(route), 0);
+	return found < 0 || found == ROUTE_NOT_FORWARDED || found == ROUTE_NO_FORWARDING;
+}
+
+/* A cookie without a listener. */
+static __always_inline __s64 raw_cookie(struct packet *p, struct syn *syn, void *tcp)
+{
+	if (p->family == 4)
+		return bpf_tcp_raw_gen_syncookie_ipv4(syn->ip, tcp, syn->tcp_length);
+	return bpf_tcp_raw_gen_syncookie_ipv6(syn->ip, tcp, syn->tcp_length);
+}
+
+/* An address and port of this machine. */
+struct door {
+	__u64 high, low;
+	__u64 port;
 };
 
-/* Walks the options: at most one in each octet, but no SYN has more than ten. */
-static __noinline int read_offer(__u8 *header, __u32 length, struct offer *offer)
+/* Doors behind which somebody listens, with the time when the kernel's listener was last told that cookies are out (it
+ * takes none back that it knows nothing of, for two minutes): asking for it costs more than the cookie. */
+#define DOORS_MAX 4096
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DOORS_MAX);
+	__uint(key_size, sizeof(struct door));
+	__uint(value_size, sizeof(__u64));
+} doors SEC(".maps");
+
+/* How long a listener is believed to be there. */
+#define DOOR_NS 1000000000ull
+
+/* The cookie of the listener that a SYN is for; negative where there is none or the kernel will not. */
+static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *p, struct syn *syn, void *tcp,
+					     __u64 now)
 {
-	__u32 at = 20;
-
-	if (!header || !offer)
-		return 0;
-	for (int i = 0; i < 12; i++) {
-		__u32 kind, size;
-
-		if (at + 1 >= length || at >= TCP_HEADER_MAX - 1)
-			break;
-		kind = header[at];
-		if (kind == 0)
-			break;
-		if (kind == 1) {
-			at++;
-			continue;
-		}
-		size = header[at + 1];
-		if (size < 2 || at + size > length)
-			break;
-		if (kind == 3 && size == 3 && at + 2 < TCP_HEADER_MAX) {
-			offer->scale = header[at + 2] > 14 ? 14 : header[at + 2];
-		} else if (kind == 4 && size == 2) {
-			offer->sack = 1;
-		} else if (kind == 8 && size == 10 && at + 5 < TCP_HEADER_MAX) {
-			__builtin_memcpy(&offer->timestamp, header + at + 2, 4);
-			offer->has_timestamp = 1;
-		}
-		at += size;
-	}
-	return 0;
-}
-
-static __always_inline __u16 fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
-
-/* Sum of so many words of 32 bits, to be folded (RFC 1071). */
-#define ADD_WORDS(sum, from, count)                                                                                    \
-	do {                                                                                                           \
-		_Pragma("unroll") for (int word = 0; word < (count); word++) (sum) += ((__u32 *)(from))[word];         \
-	} while (0)
-
-/* The listener of a SYN, and its cookie; negative where there is none or the kernel will not. */
-static __always_inline __s64 cookie_of(struct xdp_md *ctx, struct packet *p, void *ip, __u32 ip_length, __u8 *tcp,
-				       __u32 tcp_length)
-{
-	struct bpf_sock_tuple tuple = {};
-	struct tcphdr *header = (void *)tcp;
+	struct door door = { .high = p->dst_high, .low = p->dst_low, .port = p->dst_port };
+	__u64 *asked = bpf_map_lookup_elem(&doors, &door);
+	struct bpf_sock_tuple tuple;
 	struct bpf_sock *socket;
+	__u32 front;
 	__s64 cookie = -1;
 
+	if (asked && now - *asked < DOOR_NS)
+		return raw_cookie(p, syn, tcp);
 	if (p->family == 4) {
-		struct iphdr *v4 = ip;
-
-		tuple.ipv4.saddr = v4->saddr;
-		tuple.ipv4.daddr = v4->daddr;
-		tuple.ipv4.sport = header->source;
-		tuple.ipv4.dport = header->dest;
+		__builtin_memcpy(&tuple.ipv4, syn->ip + 12, 8);
+		*(__u32 *)&tuple.ipv4.sport = syn->tcp[0];
+		front = 20;
 		socket = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
 	} else {
-		struct ipv6hdr *v6 = ip;
-
-		__builtin_memcpy(tuple.ipv6.saddr, &v6->saddr, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, &v6->daddr, 16);
-		tuple.ipv6.sport = header->source;
-		tuple.ipv6.dport = header->dest;
+		__builtin_memcpy(&tuple.ipv6, syn->ip + 8, 32);
+		*(__u32 *)&tuple.ipv6.sport = syn->tcp[0];
+		front = 40;
 		socket = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
 	}
 	if (!socket)
 		return -1;
 	if (socket->state == TCP_STATE_LISTEN)
-		cookie = bpf_tcp_gen_syncookie(socket, ip, ip_length, (void *)tcp, tcp_length);
+		cookie = bpf_tcp_gen_syncookie(socket, syn->ip, front, tcp, syn->tcp_length);
 	bpf_sk_release(socket);
+	if (cookie >= 0)
+		bpf_map_update_elem(&doors, &door, &now, BPF_ANY);
 	return cookie;
 }
 
-/* Writes the answer to a SYN into `out`, of which all is 0; how long it is. */
-static __always_inline __u32 write_answer(__u8 *out, struct tcphdr *syn, struct offer *offer, __u32 cookie, __u16 mss,
-					  struct host *host)
+/* The number that a client's reset has to bring back. */
+static __always_inline __u32 reset_cookie(struct packet *p, __u64 epoch)
 {
-	struct tcphdr *answer = (void *)out;
-	__u32 length = 24;
-
-	answer->source = syn->dest;
-	answer->dest = syn->source;
-	answer->seq = bpf_htonl(cookie);
-	answer->ack_seq = bpf_htonl(bpf_ntohl(syn->seq) + 1);
-	answer->window = bpf_htons(64240);
-	out[20] = 2;
-	out[21] = 4;
-	out[22] = mss >> 8;
-	out[23] = mss & 0xff;
-	/* Without timestamps of both sides the cookie has no room for anything else. */
-	if (offer->has_timestamp && host->timestamps) {
-		__u32 now = coarse_ns() / 1000000;
-		__u32 sent = (now & ~0x3f) | offer->scale | (offer->sack ? 0x10 : 0);
-
-		/* Never ahead of the clock: what the kernel sends next would look old to the client. */
-		if (sent > now)
-			sent -= 0x40;
-		sent = bpf_htonl(sent);
-		out[24] = offer->sack ? 4 : 1;
-		out[25] = offer->sack ? 2 : 1;
-		out[26] = 8;
-		out[27] = 10;
-		__builtin_memcpy(out + 28, &sent, 4);
-		__builtin_memcpy(out + 32, &offer->timestamp, 4);
-		length = 36;
-		if (offer->scale != 15) {
-			out[36] = 1;
-			out[37] = 3;
-			out[38] = 3;
-			out[39] = host->scale;
-			length = 40;
-		}
-	}
-	out[12] = length << 2;
-	out[13] = 0x12; /* SYN and ACK */
-	return length;
-}
-
-/* Octets of TCP header that an answer has at most. */
-#define ANSWER_MAX 40
-
-/* The answer's IP header turns round what came; both are written where the TCP header follows. */
-static __always_inline void turn_v4(struct iphdr *ip, struct packet *p, __u32 length, __u64 *pseudo)
-{
-	__u64 sum = 0;
-
-	*(__u8 *)ip = 0x45;
-	ip->saddr = bpf_htonl(p->dst_low);
-	ip->daddr = bpf_htonl(p->src_low);
-	ip->tot_len = bpf_htons(20 + length);
-	ip->frag_off = bpf_htons(0x4000);
-	ip->ttl = 64;
-	ip->protocol = IPPROTO_TCP;
-	ADD_WORDS(sum, ip, 5);
-	ip->check = fold(sum);
-	*pseudo = (__u64)ip->saddr + ip->daddr;
-}
-
-static __always_inline void turn_v6(struct ipv6hdr *ip, struct packet *p, __u32 length, __u64 *pseudo)
-{
-	__u64 *words = (void *)&ip->saddr;
-
-	*(__u8 *)ip = 0x60;
-	ip->payload_len = bpf_htons(length);
-	ip->nexthdr = IPPROTO_TCP;
-	ip->hop_limit = 64;
-	words[0] = bpf_cpu_to_be64(p->dst_high);
-	words[1] = bpf_cpu_to_be64(p->dst_low);
-	words[2] = bpf_cpu_to_be64(p->src_high);
-	words[3] = bpf_cpu_to_be64(p->src_low);
-	ADD_WORDS(*pseudo, words, 8);
+	return hash_flow(p, epoch);
 }
 
 /* Answers a SYN; 0 where there is nothing to answer with. */
-static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, struct host *host)
+static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, __u32 mode, struct host *host,
+				      struct protection *g, __u64 now)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u8 tcp[TCP_HEADER_MAX] = {};
-	/* Both headers of the question, then of the answer; IPv4 begins at 20. */
-	__u8 out[40 + ANSWER_MAX] __attribute__((aligned(8))) = {};
+	__u32 zero = 0, room = frame_len(ctx);
+	struct draft *draft;
 	struct offer offer = { .scale = 15 };
-	__u32 l3 = p->l3, l4 = p->l4 & 0x3ff, front = p->family == 4 ? 20 : 40;
-	__u32 tcp_length, length;
-	__u8 *header = data + l4, *ether, source[6];
-	__u64 sum = 0;
+	struct reply reply = {};
+	struct syn syn;
 	__s64 cookie;
 
-	/* IP options and extension headers are left to the kernel. */
-	if (l4 - l3 != front || (void *)(header + 20) > end || data + 14 > end)
+	if (!find_syn(ctx, p, &syn))
 		return 0;
-	tcp_length = (header[12] >> 4) * 4;
-	if (tcp_length < 20 || tcp_length > TCP_HEADER_MAX)
-		return 0;
-	if (bpf_xdp_load_bytes(ctx, l4, tcp, tcp_length))
-		return 0;
-	if (p->family == 4) {
-		struct iphdr *ip = (void *)(out + 20);
+	room = (room > FRAME_MIN ? room : FRAME_MIN) - p->l4;
+	reply.ack = bpf_ntohl(syn.tcp[1]) + 1;
+	if (mode == MODE_RESET) {
+		__u32 wrong = reset_cookie(p, now >> EPOCH_BITS);
 
-		ip->version = 4;
-		ip->ihl = 5;
-		ip->saddr = bpf_htonl(p->src_low);
-		ip->daddr = bpf_htonl(p->dst_low);
-		cookie = cookie_of(ctx, p, ip, 20, tcp, tcp_length);
+		reply.sequence = reply.ack;
+		reply.ack = wrong == reply.ack ? wrong ^ 1 : wrong;
+		return send_reply(ctx, p, &syn, &reply, &offer, room, now);
+	}
+	if (syn.tcp_length == 20) {
+		cookie = mode == MODE_HOST ? listener_cookie(ctx, p, &syn, syn.tcp, now) : raw_cookie(p, &syn, syn.tcp);
+	} else if (syn.tcp_length == 40 && is_common(syn.tcp + 5)) {
+		offer.sack = offer.has_timestamp = 1;
+		offer.timestamp = syn.tcp[7];
+		offer.scale = ((__u8 *)syn.tcp)[39];
+		if (offer.scale > 14)
+			offer.scale = 14;
+		cookie = mode == MODE_HOST ? listener_cookie(ctx, p, &syn, syn.tcp, now) : raw_cookie(p, &syn, syn.tcp);
 	} else {
-		struct ipv6hdr *ip = (void *)out;
-		__u64 *words = (void *)&ip->saddr;
-
-		ip->version = 6;
-		words[0] = bpf_cpu_to_be64(p->src_high);
-		words[1] = bpf_cpu_to_be64(p->src_low);
-		words[2] = bpf_cpu_to_be64(p->dst_high);
-		words[3] = bpf_cpu_to_be64(p->dst_low);
-		cookie = cookie_of(ctx, p, ip, 40, tcp, tcp_length);
+		draft = bpf_map_lookup_elem(&drafts, &zero);
+		if (!draft || bpf_xdp_load_bytes(ctx, p->l4, draft->octets, syn.tcp_length))
+			return 0;
+		read_offer(draft->octets, syn.tcp_length, &offer);
+		cookie = mode == MODE_HOST ? listener_cookie(ctx, p, &syn, draft->octets, now) :
+					     raw_cookie(p, &syn, draft->octets);
 	}
 	if (cookie < 0)
 		return 0;
-	if (tcp_length > 20)
-		read_offer(tcp, tcp_length, &offer);
-	length = write_answer(out + 40, (void *)tcp, &offer, (__u32)cookie, p->family == 4 ? host->mss4 : host->mss6,
-			      host);
-	if (p->family == 4)
-		turn_v4((void *)(out + 20), p, length, &sum);
-	else
-		turn_v6((void *)out, p, length, &sum);
-	sum += bpf_htonl(IPPROTO_TCP) + (__u64)bpf_htonl(length);
-	/* Octets behind the answer are 0 and change nothing. */
-	ADD_WORDS(sum, out + 40, ANSWER_MAX / 4);
-	((struct tcphdr *)(out + 40))->check = fold(sum);
-
-	if (bpf_xdp_adjust_tail(ctx, (int)(l4 + length) - (int)frame_len(ctx)))
-		return 0;
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	ether = data;
-	if (data + 14 > end)
-		return 0;
-	__builtin_memcpy(source, ether + 6, 6);
-	__builtin_memcpy(ether + 6, ether, 6);
-	__builtin_memcpy(ether, source, 6);
-	length += front;
-	if (length > 40 + ANSWER_MAX || length < 40)
-		return 0;
-	if (p->family == 4) {
-		if (length > 20 + ANSWER_MAX)
-			return 0;
-		return !bpf_xdp_store_bytes(ctx, l3, out + 20, length);
+	reply.sequence = cookie;
+	if (mode == MODE_HOST) {
+		reply.mss = p->family == 4 ? host->mss4 : host->mss6;
+		reply.window = 64240;
+		reply.timestamps = host->timestamps;
+		reply.scale = host->scale;
+	} else {
+		/* No data before the server has opened its side: the proxy tells its window then. */
+		reply.mss = p->family == 4 ? g->mss4 : g->mss6;
+		reply.timestamps = 1;
+		reply.scale = g->scale;
 	}
-	return !bpf_xdp_store_bytes(ctx, l3, out, length);
+	return send_reply(ctx, p, &syn, &reply, &offer, room, now);
+}
+
+/* Whether an answer may go out: so many a second to the claimed network, so many from this box. */
+static __always_inline int may_answer(struct packet *p, struct protection *g, __u32 second)
+{
+	__u64 net = p->family == 4 ? p->src_low >> 8 : p->src_high;
+
+	return count_sketch(ROW_NET, spread(net, p->family), second) <= g->net &&
+	       count(ROW_BOX * COUNTS, second) <= g->box;
+}
+
+/* Whether a destination gets more SYNs than it may get unasked. */
+static __always_inline int is_attacked(struct packet *p, struct protection *g, __u32 second)
+{
+	return !g->above || count_sketch(ROW_HOST, spread(p->dst_high + OF_SYNS, p->dst_low), second) > g->above;
+}
+
+/* Waits for the same SYN again. */
+static __always_inline int wait_for_repeat(struct xdp_md *ctx, struct packet *p, enum leave first, __u64 now)
+{
+	__u32 sequence = 0;
+
+	if (bpf_xdp_load_bytes(ctx, p->l4 + 4, &sequence, 4) || !is_repeated(p, sequence, now))
+		return leave(first, p->length, XDP_DROP);
+	prove(p, PROOF_REPEAT, now);
+	return leave(LEAVE_REPEATED, p->length, XDP_PASS);
+}
+
+/* What becomes of a SYN. */
+static __always_inline int challenge_syn(struct xdp_md *ctx, struct packet *p, struct host *host, struct protection *g)
+{
+	__u64 now = coarse_ns();
+	__u32 second = second_of(now), mode = g->mode;
+
+	if (!is_attacked(p, g, second))
+		return leave(LEAVE_QUIET, p->length, XDP_PASS);
+	if (mode == MODE_RESET || mode == MODE_FIRST) {
+		/* A proof is no licence to flood. */
+		if (is_proven(p, now)) {
+			__u64 source = spread(p->src_high + OF_OWN, p->src_low);
+
+			if (count_sketch(ROW_HOST, source, second) > g->net)
+				return leave(LEAVE_EXCESSIVE, p->length, XDP_DROP);
+			return leave(LEAVE_PROVEN, p->length, XDP_PASS);
+		}
+	}
+	if (mode == MODE_FIRST)
+		return wait_for_repeat(ctx, p, LEAVE_FIRST, now);
+	if (!may_answer(p, g, second))
+		return wait_for_repeat(ctx, p, LEAVE_CAPPED, now);
+	if (mode == MODE_AUTO)
+		mode = is_for_us(ctx, p) ? MODE_HOST : MODE_GATEWAY;
+	if (!answer_syn(ctx, p, mode, host, g, now))
+		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
+	return leave(LEAVE_CHALLENGED, p->length, XDP_TX);
 }

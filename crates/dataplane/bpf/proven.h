@@ -17,14 +17,6 @@ struct address {
 	__u64 family;
 };
 
-struct proof {
-	__u64 when; /* CLOCK_MONOTONIC, ns, to some milliseconds */
-	__u64 how;  /* PROOF_* */
-};
-
-#define PROOF_TOLD 1	  /* by user space */
-#define PROOF_HANDSHAKE 2 /* it has sent back what was sent to it */
-
 struct proven_bits {
 	__u64 kernel, user;
 };
@@ -61,11 +53,11 @@ static __always_inline struct proof *proof_of(struct packet *p)
 }
 
 /* The packet's source is real. */
-static __always_inline void prove(struct packet *p, __u64 how)
+static __always_inline void note_proof(struct packet *p, __u32 how, __u64 now)
 {
 	__u32 place = proven_place(p->src_high, p->src_low), word = place >> 6;
 	struct address key = { .high = p->src_high, .low = p->src_low, .family = p->family };
-	struct proof proof = { .when = coarse_ns(), .how = how };
+	struct proof proof = { .when = now, .how = how };
 	struct proven_bits *bits = bpf_map_lookup_elem(&proven_bits, &word);
 
 	bpf_map_update_elem(&proven, &key, &proof, BPF_ANY);

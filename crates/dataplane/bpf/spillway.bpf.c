@@ -12,6 +12,9 @@
 #include "limit.h"
 #include "spared.h"
 #include "telemetry.h"
+#include "proof.h"
+#include "stray.h"
+#include "truncate.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -57,6 +60,8 @@ int entry(struct xdp_md *ctx)
 	}
 	if (set->flags & SET_OPTIONS && p->has & HAS_TCP)
 		read_options(ctx, p);
+	if (set->flags & SET_PROOFS && p->has & HAS_TCP)
+		bpf_tail_call(ctx, &programs, SLOT_TCP);
 	bpf_tail_call(ctx, &programs, index);
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 }
@@ -109,6 +114,8 @@ int verdict(struct xdp_md *ctx)
 	case ACTION_CHALLENGE:
 		if (is_dry(rule, p->set))
 			break;
+		if (p->protocol == IPPROTO_UDP)
+			bpf_tail_call(ctx, &programs, SLOT_UDP);
 		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
 		break;
 	case ACTION_RATE_PACKETS:
@@ -134,18 +141,67 @@ int verdict(struct xdp_md *ctx)
 SEC("xdp")
 int challenge(struct xdp_md *ctx)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, set;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
-	int is_syn;
+	struct protection *g;
 
 	if (!p || !c)
 		return XDP_PASS;
-	/* SYN and none of ACK, RST, FIN. */
-	is_syn = p->protocol == IPPROTO_TCP && p->has & HAS_TCP && (p->tcp_flags & 0x17) == 0x02;
-	if (!is_syn || !answer_syn(ctx, p, &c->host))
+	set = p->set;
+	g = bpf_map_lookup_elem(&protections, &set);
+	if (!g || p->protocol != IPPROTO_TCP || !(p->has & HAS_TCP))
 		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
-	return leave(LEAVE_CHALLENGED, p->length, XDP_TX);
+	/* SYN and none of ACK, RST, FIN. */
+	if ((p->tcp_flags & 0x17) == 0x02)
+		return challenge_syn(ctx, p, &c->host, g);
+	return judge_stray(p, g);
+}
+
+SEC("xdp")
+int challenge_udp(struct xdp_md *ctx)
+{
+	__u32 zero = 0, set;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct protection *g;
+
+	if (!p)
+		return XDP_PASS;
+	set = p->set;
+	g = bpf_map_lookup_elem(&protections, &set);
+	if (!g)
+		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
+	return challenge_query(ctx, p, g);
+}
+
+/* Ahead of the rules, where the set challenges: what a packet of TCP proves. */
+SEC("xdp")
+int proof(struct xdp_md *ctx)
+{
+	__u32 zero = 0, set, flags;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct protection *g;
+
+	if (!p)
+		return XDP_PASS;
+	set = p->set;
+	flags = p->tcp_flags & 0x17;
+	g = bpf_map_lookup_elem(&protections, &set);
+	if (g && g->mode == MODE_RESET) {
+		__u64 now = coarse_ns();
+
+		if (flags == 0x04 && brings_number(ctx, p, now)) {
+			prove(p, PROOF_RESET, now);
+			return leave(LEAVE_ECHOED, p->length, XDP_DROP);
+		}
+	} else if (g && g->mode != MODE_FIRST && flags == 0x10 && !p->payload_len) {
+		__u64 now = coarse_ns();
+
+		if (!is_proven(p, now) && brings_cookie(ctx, p))
+			prove(p, PROOF_COOKIE, now);
+	}
+	bpf_tail_call(ctx, &programs, set);
+	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

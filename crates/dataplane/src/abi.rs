@@ -15,6 +15,10 @@ pub(crate) const HOST_AT: usize = 8;
 pub(crate) const SLOT_CHALLENGE: u32 = SETS + 1;
 /// The slot of the program that does what the rule says.
 pub(crate) const SLOT_VERDICT: u32 = SETS;
+/// The slot of the program that sees proofs of sources.
+pub(crate) const SLOT_TCP: u32 = SETS + 3;
+/// The slot of the program that challenges over UDP.
+pub(crate) const SLOT_UDP: u32 = SETS + 4;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.
@@ -62,8 +66,11 @@ pub(crate) const RULE_FLAGS_AT: usize = 4;
 /// See [`RULE_FLAGS_AT`].
 pub(crate) const RULE_UNTIL_AT: usize = 8;
 
+/// `SET_PROOFS`.
+pub(crate) const SET_PROOFS: u32 = 512;
+
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 14] = [
+pub(crate) const LEAVES: [&str; 24] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -78,6 +85,16 @@ pub(crate) const LEAVES: [&str; 14] = [
     "unchallenged",
     "neighbour",
     "administrator",
+    "quiet",
+    "proven",
+    "echoed",
+    "first",
+    "repeated",
+    "capped",
+    "excessive",
+    "stray",
+    "stray-dropped",
+    "truncated",
 ];
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.

@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 
 use sys::bpf::{Info, attach_xdp, info, pin, pinned, replace};
 
+use crate::abi::SETS;
 use crate::error::Error;
+use crate::gateway::{self, Plan};
 use crate::host::Host;
 use crate::maps::Maps;
 use crate::plane::{Clock, Installed, Plane};
 use crate::policy::Policy;
+use crate::protection::{Challenge, GATEWAY_AT};
 use crate::sessions::Session;
 
 /// Where BPF's file system belongs.
@@ -64,6 +67,8 @@ pub struct Attached {
     pub host: Host,
     /// Sessions of the administrator that are not cut.
     pub sessions: usize,
+    /// The kernel's SYN proxy stands behind the challenges; whether it tracks connections only from now on.
+    pub proxy: Option<bool>,
 }
 
 /// What the programs have to know of this host.
@@ -153,7 +158,8 @@ impl Attachment {
     pub fn attach(interface: &str, policy: &Policy, modes: &[Mode], reload: bool) -> Result<Attached, Error> {
         let index = sys::net::index(interface).map_err(Error::system("finding the interface"))?;
         let host = Host::look(interface);
-        if policy.challenges() {
+        let plan = Plan::of(interface, policy)?;
+        if policy.challenges() && matches!(plan.protection.challenge, Challenge::Auto | Challenge::Host) {
             Host::check_cookies()?;
         }
         let plane = Plane::load()?;
@@ -161,10 +167,11 @@ impl Attachment {
         local.tell(&plane)?;
         let folder = folder(interface);
         if let Some(old) = held(&folder)? {
-            return update(old, plane, &local, policy, reload);
+            return update(interface, old, plane, &local, policy, plan, reload);
         }
         remove(&folder)?;
-        let installed = plane.install(policy)?;
+        let proxy = put_gateway(interface, &plane, policy, plan, true)?;
+        let installed = plane.install_as(policy, plan)?;
         std::fs::create_dir_all(&folder).map_err(Error::system("making the folder of the pins"))?;
         plane.maps.pin(|name| folder.join(name))?;
         pin(plane.entry.as_fd(), &folder.join(ENTRY)).map_err(Error::system("pinning the program"))?;
@@ -180,6 +187,7 @@ impl Attachment {
                         upgraded: false,
                         host,
                         sessions: local.sessions.len(),
+                        proxy,
                     });
                 }
                 Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
@@ -187,6 +195,9 @@ impl Attachment {
                 }
                 Err(cause) => {
                     remove(&folder)?;
+                    if plan.gateway {
+                        gateway::remove(interface, &[0, 1])?;
+                    }
                     return Err(if is_taken(&cause) {
                         Error::Taken
                     } else {
@@ -230,13 +241,49 @@ impl Attachment {
     }
 }
 
+/// Whether one of the sets that are pinned there needs the kernel's SYN proxy.
+fn needs_gateway(folder: &Path) -> Result<bool, Error> {
+    let maps = Maps::pinned(folder)?;
+    let all = (0..SETS).map(|set| maps.read("protections", set)).collect::<Result<Vec<_>, Error>>()?;
+    Ok(all.iter().any(|one| one.get(GATEWAY_AT).is_some_and(|flag| *flag != 0)))
+}
+
+/// Puts the kernel's SYN proxy behind the set that the policy will be, or takes it away from there.
+fn put_gateway(
+    interface: &str,
+    plane: &Plane,
+    policy: &Policy,
+    plan: Plan,
+    first: bool,
+) -> Result<Option<bool>, Error> {
+    let set = plane.next()?;
+    if plan.gateway {
+        let fresh = gateway::install(interface, set, policy.rules.rules(), &plan.protection)?;
+        return Ok(Some(fresh));
+    }
+    if !first && plane.needs_gateway(set)? {
+        gateway::remove(interface, &[set])?;
+    }
+    Ok(None)
+}
+
 /// Another policy for programs that are there, and other programs where this binary has them.
-fn update(old: Held, new: Plane, local: &Local, policy: &Policy, reload: bool) -> Result<Attached, Error> {
+fn update(
+    interface: &str,
+    old: Held,
+    new: Plane,
+    local: &Local,
+    policy: &Policy,
+    plan: Plan,
+    reload: bool,
+) -> Result<Attached, Error> {
     let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
     let same = tag(&old.entry).and_then(|known| Ok(known == tag(&new.entry)?));
     let upgraded = reload || !same.map_err(Error::system("asking for a program"))?;
-    let installed = if upgraded {
-        let installed = new.install(policy)?;
+    let (installed, proxy) = if upgraded {
+        let needed = needs_gateway(&old.folder).unwrap_or(true);
+        let proxy = put_gateway(interface, &new, policy, plan, false)?;
+        let installed = new.install_as(policy, plan)?;
         let fresh = |name: &str| old.folder.join(format!("new-{name}"));
         for name in Maps::names().into_iter().chain([ENTRY]) {
             unlink(&fresh(name))?;
@@ -248,11 +295,16 @@ fn update(old: Held, new: Plane, local: &Local, policy: &Policy, reload: bool) -
         for name in Maps::names().into_iter().chain([ENTRY]) {
             std::fs::rename(fresh(name), old.folder.join(name)).map_err(Error::system("renaming a pin"))?;
         }
-        installed
+        // The other set was one of the old programs.
+        if needed {
+            gateway::remove(interface, if plan.gateway { &[0] } else { &[0, 1] })?;
+        }
+        (installed, proxy)
     } else {
         let there = Attachment::of(old)?;
         local.tell(&there.plane)?;
-        there.plane.install(policy)?
+        let proxy = put_gateway(interface, &there.plane, policy, plan, false)?;
+        (there.plane.install_as(policy, plan)?, proxy)
     };
     Ok(Attached {
         installed,
@@ -261,6 +313,7 @@ fn update(old: Held, new: Plane, local: &Local, policy: &Policy, reload: bool) -
         upgraded,
         host: local.host,
         sessions: local.sessions.len(),
+        proxy,
     })
 }
 
@@ -269,7 +322,13 @@ fn update(old: Held, new: Plane, local: &Local, policy: &Policy, reload: bool) -
 /// # Errors
 /// When a pin cannot be removed.
 pub fn detach(interface: &str) -> Result<bool, Error> {
-    remove(&folder(interface))
+    let folder = folder(interface);
+    let needed = needs_gateway(&folder);
+    let there = remove(&folder)?;
+    if needed.unwrap_or(there) {
+        gateway::remove(interface, &[0, 1])?;
+    }
+    Ok(there)
 }
 
 /// The interfaces that have a folder.

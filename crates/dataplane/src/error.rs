@@ -49,6 +49,14 @@ pub enum Error {
         "net.ipv4.tcp_syncookies is {0}: `challenge` needs 2, else the kernel does not know the cookies when they come back; `sysctl -w net.ipv4.tcp_syncookies=2`"
     )]
     Cookies(String),
+    /// Nothing is forwarded here.
+    #[error(
+        "net.ipv4.ip_forward is 0, and so is net.ipv6.conf.all.forwarding: the gateway mode protects what this machine forwards; take `--challenge host` for its own listeners"
+    )]
+    Forwarding,
+    /// The kernel's SYN proxy does not come about.
+    #[error("the gateway mode cannot be set up: {0}")]
+    Gateway(String),
     /// Somebody else's program is on the interface.
     #[error(
         "another XDP program is attached to this interface; see `ip link`, detach it first or take another interface"

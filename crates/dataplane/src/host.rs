@@ -16,7 +16,7 @@ pub struct Host {
 }
 
 /// A setting of the network namespace.
-fn sysctl(name: &str) -> Option<Vec<u64>> {
+pub(crate) fn sysctl(name: &str) -> Option<Vec<u64>> {
     let path = Path::new("/proc/sys").join(name.replace('.', "/"));
     let text = std::fs::read_to_string(path).ok()?;
     text.split_whitespace().map(|number| number.parse().ok()).collect()

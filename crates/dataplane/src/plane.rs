@@ -12,12 +12,14 @@ use crate::abi::{
     self, COUNTER, LEAVES, LISTS, RULES_MAX, SET, SETS, SLOT_VERDICT, TALLY, number, put, word,
 };
 use crate::error::Error;
+use crate::gateway::Plan;
 use crate::host::Host;
 use crate::limits;
 use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
 use crate::object::object;
 use crate::policy::Policy;
+use crate::protection;
 
 /// No program has been here.
 const UNREAD: u32 = bpf::record::NO_RULE - 1;
@@ -125,6 +127,10 @@ impl Plane {
         let plane = Self { entry: load("entry")?, maps, clock };
         plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
         plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
+        plane.put_program(abi::SLOT_TCP, load("proof")?.as_fd())?;
+        plane.put_program(abi::SLOT_UDP, load("challenge_udp")?.as_fd())?;
+        let secret = sys::random::octets::<16>().map_err(Error::system("asking for random numbers"))?;
+        plane.maps.write("secret", 0, &secret)?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
@@ -136,6 +142,21 @@ impl Plane {
     /// # Errors
     /// When the kernel does not take it; then the old set stays.
     pub fn install(&self, policy: &Policy) -> Result<Installed, Error> {
+        self.install_as(policy, Plan { protection: policy.protection, gateway: false })
+    }
+
+    /// The set that the next policy will be.
+    pub(crate) fn next(&self) -> Result<u32, Error> {
+        Ok((number(&self.maps.read("config", 0)?, 0) + 1) % SETS)
+    }
+
+    /// Whether a set needs the kernel's SYN proxy.
+    pub(crate) fn needs_gateway(&self, set: u32) -> Result<bool, Error> {
+        Ok(self.maps.read("protections", set)?.get(protection::GATEWAY_AT).is_some_and(|flag| *flag != 0))
+    }
+
+    /// Likewise, challenged as planned.
+    pub(crate) fn install_as(&self, policy: &Policy, plan: Plan) -> Result<Installed, Error> {
         policy.check()?;
         let all = policy.rules.rules();
         let most = usize::try_from(RULES_MAX).unwrap_or(usize::MAX);
@@ -152,6 +173,9 @@ impl Plane {
         self.put_program(next, program.as_fd())?;
         self.write_rules(policy, next)?;
         self.renew_destinations(policy, next)?;
+        let processors = self.maps.get("cells")?.value_size() / 8;
+        let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+        self.maps.write("protections", next, &plan.protection.octets(processors, plan.gateway))?;
         let head = self.write_lists(policy, next, &config)?;
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
@@ -240,6 +264,9 @@ impl Plane {
         }
         if policy.telemetry {
             flags |= abi::SET_TELEMETRY;
+        }
+        if policy.challenges() {
+            flags |= abi::SET_PROOFS;
         }
         let tables = Tables {
             bits4: self.maps.get("bits4")?,
@@ -348,6 +375,14 @@ impl Plane {
     /// What the kernel says.
     pub fn test_run(&self, frame: &[u8], repeat: u32) -> io::Result<Run> {
         sys::bpf::test_run(self.entry.as_fd(), frame, repeat)
+    }
+
+    /// Runs the programs on a frame; what they returned, and the frame as they left it: an answer, where they gave one.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn answer(&self, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+        sys::bpf::test_run_frame(self.entry.as_fd(), frame)
     }
 
     /// Runs the programs on a frame and tells which rule of the set in force decided, by its place in deciding order.

@@ -6,6 +6,7 @@ use base::Prefix;
 use rules::{Action, RuleSet};
 
 use crate::error::Error;
+use crate::protection::Protection;
 use crate::scope::{Allow, Block};
 
 /// Rules and lists that are put in force together. Allowed beats blocked, blocked beats rules.
@@ -32,6 +33,8 @@ pub struct Policy {
     pub automatic: BTreeSet<String>,
     /// Some packets are told to whoever opens a [`crate::Listener`].
     pub telemetry: bool,
+    /// How sources are challenged, by rules that ask for it.
+    pub protection: Protection,
     /// Names this policy: the SHA-256 of what it was read from.
     pub digest: [u8; 32],
 }

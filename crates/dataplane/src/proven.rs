@@ -1,15 +1,56 @@
-//! Sources that are known to be real: `bpf/proven.h`.
+//! Sources that have proven to be where they say they are (`bpf/proven.h`): evidence, and who is let in.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::prefix::wide;
 
-use crate::abi::{put, word};
+use crate::abi::{number, put, word};
 use crate::error::Error;
 use crate::plane::Plane;
 
-/// `PROOF_TOLD`.
-const TOLD: u64 = 1;
+/// Octets of `struct address`.
+pub(crate) const KEY: usize = 24;
+/// Octets of `struct proof`.
+pub(crate) const VALUE: usize = 16;
+
+/// How a source has proven itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// It brought a SYN cookie back.
+    Cookie,
+    /// It reset an answer with a wrong number, and knew that number.
+    Reset,
+    /// It sent the same SYN again when TCP does: somebody who spoofs can do that too.
+    Repeat,
+    /// Somebody who knows it said so.
+    Told,
+}
+
+impl Proof {
+    /// All kinds, in the order of the kernel programs.
+    pub const ALL: [Self; 4] = [Self::Cookie, Self::Reset, Self::Repeat, Self::Told];
+
+    /// As people write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Reset => "reset",
+            Self::Repeat => "repeat",
+            Self::Told => "told",
+        }
+    }
+}
+
+/// A source that has proven itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Proven {
+    /// Its address.
+    pub source: IpAddr,
+    /// How.
+    pub how: Proof,
+    /// When, or when it was last seen (to a minute): nanoseconds of the programs' clock.
+    pub when: u64,
+}
 
 /// An address as the programs' tables have it: upper half, lower half, family.
 pub(crate) fn address(address: IpAddr) -> [u64; 3] {
@@ -38,9 +79,10 @@ impl Plane {
     /// When a map cannot be read or written.
     pub fn prove(&self, source: IpAddr) -> Result<(), Error> {
         let [high, low, _] = address(source);
-        let mut proof = [0; 16];
+        let how = Proof::ALL.iter().position(|proof| *proof == Proof::Told);
+        let mut proof = [0; VALUE];
         put(&mut proof, 0, &sys::clock::monotonic().to_ne_bytes());
-        put(&mut proof, 8, &TOLD.to_ne_bytes());
+        put(&mut proof, 8, &how.and_then(|how| u32::try_from(how).ok()).unwrap_or(0).to_ne_bytes());
         let proven = self.maps.get("proven")?;
         proven.set(&key(source), &proof).map_err(Error::system("noting a proven source"))?;
         // The second word is ours alone.
@@ -51,4 +93,40 @@ impl Plane {
         put(&mut bits, 8, &set.to_ne_bytes());
         self.maps.write("proven_bits", index, &bits)
     }
+
+    /// The sources that have proven themselves and are remembered, in the order of their addresses.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn proven(&self) -> Result<Vec<Proven>, Error> {
+        let entries = self.maps.get("proven")?.entries().map_err(Error::system("reading proven sources"))?;
+        let mut all: Vec<Proven> = entries.iter().filter_map(|(key, value)| read(key, value)).collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// How many proofs there were of each kind since the programs were loaded; a source may prove itself again.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn proofs(&self) -> Result<[(Proof, u64); 4], Error> {
+        let mut out = Proof::ALL.map(|proof| (proof, 0));
+        for (key, (_, total)) in (0u32..).zip(&mut out) {
+            *total = self.maps.read("proofs", key)?.chunks(8).map(|one| word(one, 0)).sum();
+        }
+        Ok(out)
+    }
+}
+
+fn read(key: &[u8], value: &[u8]) -> Option<Proven> {
+    if key.len() != KEY || value.len() != VALUE {
+        return None;
+    }
+    let source = match word(key, 16) {
+        4 => IpAddr::V4(Ipv4Addr::from(u32::try_from(word(key, 8)).ok()?)),
+        6 => IpAddr::V6(Ipv6Addr::from(u128::from(word(key, 0)) << 64 | u128::from(word(key, 8)))),
+        _ => return None,
+    };
+    let how = Proof::ALL.get(usize::try_from(number(value, 8)).ok()?).copied()?;
+    Some(Proven { source, how, when: word(value, 0) })
 }

@@ -3,6 +3,8 @@
 
 mod agreement;
 mod alive;
+mod challenge;
+mod dns;
 mod limits;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
@@ -10,6 +12,7 @@ mod make;
 mod malformed;
 mod near;
 mod scopes;
+mod segment;
 mod spared;
 mod time;
 mod turns;

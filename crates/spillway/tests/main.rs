@@ -4,6 +4,7 @@
 mod backtest;
 mod bad_input;
 mod captures;
+mod challenges;
 mod daemon;
 mod dataplane;
 mod decode;

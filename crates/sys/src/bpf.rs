@@ -152,6 +152,26 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> io::Resul
     Ok(Run { returned: attributes.read(4), nanoseconds: attributes.read(36) })
 }
 
+/// Runs a program once; what it returned, and the frame as it left it.
+///
+/// # Errors
+/// What the kernel says.
+pub fn test_run_frame(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+    let size = u32::try_from(frame.len()).map_err(io::Error::other)?;
+    // Programs may make a frame longer, by what the kernel reserves behind it.
+    let mut out = vec![0; frame.len() + 512];
+    let mut attributes = Attributes::new()
+        .descriptor(0, program)
+        .number(8, size)
+        .number(12, u32::try_from(out.len()).map_err(io::Error::other)?)
+        .pointer(16, frame.as_ptr())
+        .pointer(24, out.as_mut_ptr())
+        .number(32, 1);
+    attributes.call(PROG_TEST_RUN)?;
+    out.truncate(usize::try_from(attributes.read(12)).map_err(io::Error::other)?);
+    Ok((attributes.read(4), out))
+}
+
 /// Runs a program on so many copies of a frame and lets those that it passes into the network stack, as if they had come
 /// to the loopback interface (Linux 5.18).
 ///
@@ -208,6 +228,8 @@ pub struct Map {
     fd: OwnedFd,
     key: usize,
     value: usize,
+    /// Entries at most.
+    most: u32,
 }
 
 /// Values written by one call.
@@ -236,7 +258,7 @@ impl Map {
         if PER_CPU.contains(&number(0)) {
             value = value.next_multiple_of(8) * processors()?;
         }
-        Ok(Self { fd, key, value })
+        Ok(Self { fd, key, value, most: number(16) })
     }
 
     /// Makes a hash table that takes memory as it fills.
@@ -341,6 +363,35 @@ impl Map {
     /// What the kernel says.
     pub fn set_map(&self, place: u32, inner: &Self) -> io::Result<()> {
         self.set(&place.to_ne_bytes(), &inner.fd.as_raw_fd().to_ne_bytes())
+    }
+
+    /// All keys and values, in no order. While others write, some may be missing; what was taken away meanwhile is left
+    /// out, and nothing is walked more than twice the map's size.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn entries(&self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut out = Vec::new();
+        let mut last: Option<Vec<u8>> = None;
+        for _ in 0..self.most.saturating_mul(2) {
+            let mut key = vec![0; self.key];
+            let attributes = Attributes::new().descriptor(0, self.fd.as_fd());
+            let mut attributes = match &last {
+                Some(last) => attributes.pointer(8, last.as_ptr()),
+                None => attributes,
+            }
+            .pointer(16, key.as_mut_ptr());
+            match attributes.call(MAP_GET_NEXT_KEY) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            }
+            if let Some(value) = self.get(&key)? {
+                out.push((key.clone(), value));
+            }
+            last = Some(key);
+        }
+        Ok(out)
     }
 
     /// Reads a value; `None` if there is none.

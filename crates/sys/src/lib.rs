@@ -5,4 +5,5 @@ pub mod bpf;
 pub mod clock;
 pub mod mount;
 pub mod net;
+pub mod random;
 pub mod tcp;

@@ -12,12 +12,14 @@ mod measure;
 mod mix;
 #[cfg(not(without_kernel_programs))]
 mod peer;
+#[cfg(not(without_kernel_programs))]
+mod syn;
 
 #[cfg(not(without_kernel_programs))]
 fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("nftables") => peer::nftables(),
-        Some("cookie") => measure::cookies(),
+        Some("cookie") => syn::inside(),
         Some("limits") => measure::limits_alone(),
         _ => measure::all(),
     }

@@ -1,19 +1,17 @@
 //! Our side, and the table.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
-use std::process::Command;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use anyhow::Context;
 use base::Prefix;
-use dataplane::{Host, Plane, Policy};
+use dataplane::{Plane, Policy};
 use rules::{RuleSet, parse};
 
 use crate::driver::{Driver, least};
 use crate::mix::{Packet, Random, rules};
-use crate::peer;
+use crate::{peer, syn};
 
-fn policy(text: &str) -> anyhow::Result<Policy> {
+pub(crate) fn policy(text: &str) -> anyhow::Result<Policy> {
     let rules = parse::rules(text).map_err(|e| anyhow::anyhow!("{e:?}"))?;
     Ok(Policy { rules: RuleSet::new(rules), ..Policy::default() })
 }
@@ -100,15 +98,10 @@ pub(crate) fn all() -> anyhow::Result<()> {
         driver.run(plane.entry(), &listed)?
     );
     row("a million blocked sources", ours, "+20 over the path", String::new());
-    let cookies =
-        Command::new("unshare").args(["-n"]).arg(std::env::current_exe()?).arg("cookie").output()?;
-    anyhow::ensure!(cookies.status.success(), "{}", String::from_utf8_lossy(&cookies.stderr));
-    row(
-        "a SYN answered with a cookie, IPv4",
-        String::from_utf8(cookies.stdout)?.trim().into(),
-        "250",
-        String::new(),
-    );
+    for line in syn::rows()? {
+        let [what, ours, aim] = line;
+        row(&what, ours, &aim, String::new());
+    }
     println!("| | ours, ns | at most | peers, ns |\n|---|---|---|---|");
     for [what, ours, aim, peer] in rows {
         println!("| {what} | {ours} | {aim} | {peer} |");
@@ -149,23 +142,5 @@ fn limits(
         "a table of sources (LRU): 391".into(),
     );
     row("64 sources far above their rate", over.to_string(), "", String::new());
-    Ok(())
-}
-
-/// In a namespace of its own: a listener, and SYNs to it.
-pub(crate) fn cookies() -> anyhow::Result<()> {
-    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
-    anyhow::ensure!(up.success(), "ip link set lo up");
-    std::fs::write("/proc/sys/net/ipv4/tcp_syncookies", "2").context("net.ipv4.tcp_syncookies")?;
-    let _listener = TcpListener::bind(("0.0.0.0", 8080))?;
-    let plane = Plane::load()?;
-    plane.set_host(Host { mss: [1460, 1440], scale: 7, timestamps: true })?;
-    plane.install(&policy("c proto tcp dst-port 8080 tcp-flags syn/syn+ack -> challenge\n")?)?;
-    let syn = Packet { protocol: 6, flags: 0x02, ports: (40_000, 8080), length: 40, ..Packet::FIXED };
-    let ns = Driver::load()?.run(plane.entry(), &[syn])?;
-    let answered =
-        plane.leaves()?.into_iter().find(|tally| tally.place == "challenged").map_or(0, |t| t.packets);
-    anyhow::ensure!(answered > 3_000_000, "only {answered} SYNs were answered");
-    println!("{ns}");
     Ok(())
 }

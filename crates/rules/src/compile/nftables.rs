@@ -10,6 +10,7 @@ mod running;
 mod terms;
 
 pub use running::{Running, alive, leases, running};
+pub use terms::ways;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -54,7 +55,7 @@ fn compile(rules: &[Rule], leased: bool) -> Out {
     let mut out = Out { leased, ..Out::default() };
     let mut unsaid: Vec<&Rule> = Vec::new();
     for (number, rule) in numbered(rules) {
-        let ways = terms::ways(&rule.matches).and_then(|ways| {
+        let ways = ways(&rule.matches).and_then(|ways| {
             beside(rule, &unsaid)?;
             Ok(ways)
         });

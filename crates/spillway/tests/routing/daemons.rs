@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::{OUR_AS, OURS, PEER_AS};
 
-pub const KINDS: [Kind; 4] = [Kind::Gobgp, Kind::Bird, Kind::Frr, Kind::Exabgp];
+pub(super) const KINDS: [Kind; 4] = [Kind::Gobgp, Kind::Bird, Kind::Frr, Kind::Exabgp];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     Gobgp,
     Bird,
     Frr,
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Gobgp => "gobgpd",
             Self::Bird => "BIRD",
@@ -42,19 +42,19 @@ impl Kind {
 
 /// What a daemon says that it holds.
 #[derive(Debug, Default)]
-pub struct View {
+pub(super) struct View {
     /// Unicast routes with the community of RFC 7999, in order.
-    pub blackholes: Vec<String>,
+    pub(super) blackholes: Vec<String>,
     /// FlowSpec rules.
-    pub rules: usize,
+    pub(super) rules: usize,
     /// In its own words.
-    pub text: String,
+    pub(super) text: String,
 }
 
 /// A running daemon; it ends with the test.
-pub struct Daemon {
-    pub kind: Kind,
-    pub port: u16,
+pub(super) struct Daemon {
+    pub(super) kind: Kind,
+    pub(super) port: u16,
     control: u16,
     folder: PathBuf,
     child: Child,
@@ -71,7 +71,7 @@ fn run(program: &str, args: &[&str]) -> String {
 
 impl Daemon {
     /// Starts one, with options: `md5` and a key.
-    pub fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
+    pub(super) fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if !Path::new(kind.program()).exists() {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{} is missing", kind.name());
@@ -89,14 +89,14 @@ impl Daemon {
     }
 
     /// Ends it without a word, and starts it again.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let _ = fs::remove_file(self.folder.join("told"));
         self.child = spawn(self.kind, self.port, self.control, &self.folder);
     }
 
-    pub fn view(&self) -> View {
+    pub(super) fn view(&self) -> View {
         let mut view = match self.kind {
             Kind::Gobgp => self.gobgp(),
             Kind::Bird => self.bird(),
@@ -108,7 +108,7 @@ impl Daemon {
     }
 
     /// What this daemon's own words have to say of `RULES`.
-    pub fn expects(&self, text: &str) {
+    pub(super) fn expects(&self, text: &str) {
         let wanted: &[&str] = match self.kind {
             Kind::Gobgp => &["198.51.100.7/32", "tcp-flags: =S&!A", "discard", "rate: 1000000"],
             Kind::Bird => &[

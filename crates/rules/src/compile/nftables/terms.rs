@@ -21,7 +21,10 @@ const TCP_LEN: usize = 20;
 const EXTENSIONS_TO_US: [u8; 3] = [135, 139, 140];
 
 /// All ways to match, each a line; any of them will do. None for a match that no packet meets.
-pub(super) fn ways(m: &Match) -> Result<Vec<String>, String> {
+///
+/// # Errors
+/// What nftables cannot say, with the reason.
+pub fn ways(m: &Match) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
     for family in Family::of(m) {
         if !overlap::may_share(m, m, family) {

@@ -8,7 +8,7 @@ use ::rules::{Action, RuleSet};
 use anyhow::Context as _;
 use base::Prefix;
 use dataplane::attachment::{self, Attachment, Mode};
-use dataplane::{Attached, Policy};
+use dataplane::{Attached, Challenge, Policy, Protection, Stray};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -48,6 +48,13 @@ pub(super) struct Args {
     /// Count what would be dropped, and let everything pass
     #[arg(long)]
     dry_run: bool,
+    /// How rules that challenge do it [default: own addresses as `host`, forwarded ones as `gateway`]
+    #[arg(long, value_enum, value_name = "MODE")]
+    challenge: Option<Ask>,
+    /// TCP packets without SYN that a challenge rule decides and whose source has proven nothing: pass, count them, or
+    /// let so many a second to one destination pass, as in `1000pps`
+    #[arg(long, value_name = "pass|count|RATE", default_value = "pass", value_parser = stray)]
+    stray: Stray,
     /// Where the programs run: in the driver, or in the kernel's common path, which is slower [default: in the driver
     /// where it can]
     #[arg(long, value_enum, value_name = "MODE")]
@@ -66,6 +73,38 @@ enum Where {
     Native,
     /// In the kernel's common path
     Generic,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Ask {
+    /// SYN cookies of this machine's own listeners
+    Host,
+    /// SYN cookies, and the kernel's SYN proxy opens the connection; needs both directions here
+    Gateway,
+    /// A wrong answer, which real clients reset; needs only what arrives
+    Reset,
+    /// The first SYN is dropped, its repetition passes; needs only what arrives, and is the weakest
+    First,
+}
+
+impl Ask {
+    const fn challenge(self) -> Challenge {
+        match self {
+            Self::Host => Challenge::Host,
+            Self::Gateway => Challenge::Gateway,
+            Self::Reset => Challenge::Reset,
+            Self::First => Challenge::First,
+        }
+    }
+}
+
+fn stray(text: &str) -> Result<Stray, String> {
+    match (text, text.strip_suffix("pps").map(str::parse)) {
+        ("pass", _) => Ok(Stray::Pass),
+        ("count", _) => Ok(Stray::Count),
+        (_, Some(Ok(most))) => Ok(Stray::Limit(most)),
+        _ => Err("write pass, count, or a rate as in 1000pps".into()),
+    }
 }
 
 #[derive(Serialize)]
@@ -112,8 +151,17 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             args.interface
         );
     }
+    if attached.proxy == Some(true) {
+        eprintln!(
+            "spillway: the kernel's SYN proxy stands behind {}: table inet spillway_gateway, \
+             net.netfilter.nf_conntrack_tcp_loose=0; connections through this machine that nobody tracked until now \
+             are cut where rules challenge",
+            args.interface
+        );
+    }
     let challenges = policy.rules.rules().iter().any(|rule| rule.action == Action::Challenge);
-    if challenges && !attached.host.timestamps {
+    let by_host = matches!(policy.protection.challenge, Challenge::Auto | Challenge::Host);
+    if challenges && by_host && !attached.host.timestamps {
         eprintln!(
             "spillway: connections that are opened by a cookie go without window scaling and SACK: \
              net.ipv4.tcp_timestamps=2 keeps them for clients with timestamps"
@@ -151,8 +199,16 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     let (allow, block) = (list(&args.allow, "allow")?, list(&args.block, "block")?);
     args.protect.iter().for_each(|prefix| digest.update(prefix.to_string()));
     let protect = (!args.protect.is_empty()).then(|| args.protect.clone());
+    let protection = Protection {
+        challenge: args.challenge.map_or(Challenge::Auto, Ask::challenge),
+        stray: args.stray,
+        ..Protection::default()
+    };
+    if protection != Protection::default() {
+        digest.update(format!("{protection:?}"));
+    }
     let digest = digest.finalize().into();
-    Ok(Policy { rules, allow, block, protect, dry: args.dry_run, digest, ..Policy::default() })
+    Ok(Policy { rules, allow, block, protect, dry: args.dry_run, protection, digest, ..Policy::default() })
 }
 
 fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) -> anyhow::Result<()> {
