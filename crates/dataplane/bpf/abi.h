@@ -58,6 +58,7 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_BLOCK 8
 #define SET_PROTECT 16 /* only listed destinations are protected */
 #define SET_DRY 32     /* everything is counted and passes */
+#define SET_ENGINE 64  /* the rules are tables, not a program */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -103,7 +104,12 @@ struct config {
 /* Slots of the array of programs. The rules of set n stand in slot n. */
 #define SLOT_VERDICT SETS
 #define SLOT_CHALLENGE (SETS + 1)
-#define SLOTS (SETS + 2)
+/* The one that interprets rules from tables, the one that asks single rules behind them, and what comes behind the rules of
+ * set n: the verdict, or single rules first. */
+#define SLOT_ENGINE (SLOT_CHALLENGE + 2)
+#define SLOT_INCREMENT (SLOT_CHALLENGE + 6)
+#define SLOT_BEHIND (SLOT_CHALLENGE + 7)
+#define SLOTS (SLOT_BEHIND + SETS)
 
 #define ACTION_PASS 0
 #define ACTION_DROP 1

@@ -7,6 +7,7 @@
 #include "bucket.h"
 #include "lists.h"
 #include "challenge.h"
+#include "engine.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)

@@ -34,6 +34,15 @@ pub(crate) const COUNTER: usize = 24;
 /// Octets of `struct tally`.
 pub(crate) const TALLY: usize = 16;
 
+/// The slot of the program that interprets rules from tables.
+pub(crate) const SLOT_ENGINE: u32 = SLOT_CHALLENGE + 2;
+/// Of the one that asks single rules.
+pub(crate) const SLOT_INCREMENT: u32 = SLOT_CHALLENGE + 6;
+/// Of what comes behind the rules of the first set.
+pub(crate) const SLOT_BEHIND: u32 = SLOT_CHALLENGE + 7;
+/// Where `struct rule` has its end.
+pub(crate) const UNTIL_AT: usize = 8;
+
 /// `SET_RULES`.
 pub(crate) const SET_RULES: u32 = 1;
 /// `SET_PAYLOAD`.
@@ -42,6 +51,8 @@ pub(crate) const SET_PAYLOAD: u32 = 2;
 pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 /// `SET_DRY`.
 pub(crate) const SET_DRY: u32 = 32;
+/// `SET_ENGINE`.
+pub(crate) const SET_ENGINE: u32 = 64;
 
 /// Where a packet left: `enum leave`.
 pub(crate) const LEAVES: [&str; 12] = [
@@ -58,6 +69,12 @@ pub(crate) const LEAVES: [&str; 12] = [
     "challenged",
     "unchallenged",
 ];
+
+/// What rules ask of the programs before them: flags of their set.
+pub(crate) fn asks(rules: &[Rule]) -> u32 {
+    let payload = rules.iter().any(|rule| rule.matches.payload.is_some());
+    (SET_RULES * u32::from(!rules.is_empty())) | (SET_PAYLOAD * u32::from(payload))
+}
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
 pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {

@@ -12,8 +12,9 @@ use sys::bpf::{Info, attach_xdp, info, pin, pinned, replace};
 use crate::error::Error;
 use crate::host::Host;
 use crate::maps::Maps;
-use crate::plane::{Clock, Installed, Plane};
+use crate::plane::{Clock, FIXED, Plane};
 use crate::policy::Policy;
+use crate::way::Installed;
 
 /// Where BPF's file system belongs.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -116,7 +117,13 @@ impl Attachment {
     }
 
     fn of(held: Held) -> Result<Self, Error> {
-        let plane = Plane { entry: held.entry, maps: Maps::pinned(&held.folder)?, clock: Clock::Kernel };
+        let mut fixed = Vec::new();
+        for name in FIXED {
+            fixed.push(pinned(&held.folder.join(name)).map_err(Error::system("opening a pinned program"))?);
+        }
+        let missing = |_| Error::Fixed("not all programs are pinned".into());
+        let fixed = fixed.try_into().map_err(missing)?;
+        let plane = Plane::with(held.entry, fixed, Maps::pinned(&held.folder)?, Clock::Kernel);
         Ok(Self { plane, link: held.link })
     }
 
@@ -140,8 +147,7 @@ impl Attachment {
         remove(&folder)?;
         let installed = plane.install(policy)?;
         std::fs::create_dir_all(&folder).map_err(Error::system("making the folder of the pins"))?;
-        plane.maps.pin(|name| folder.join(name))?;
-        pin(plane.entry.as_fd(), &folder.join(ENTRY)).map_err(Error::system("pinning the program"))?;
+        pin_all(&plane, |name| folder.join(name))?;
         let mut no_native = None;
         for (tried, mode) in modes.iter().enumerate() {
             match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
@@ -188,22 +194,36 @@ impl Attachment {
     }
 }
 
+/// The names of all pins but the link's; the program's own goes last.
+fn pins() -> impl Iterator<Item = &'static str> {
+    Maps::names().into_iter().chain(FIXED).chain([ENTRY])
+}
+
+fn pin_all(plane: &Plane, place: impl Fn(&str) -> PathBuf) -> Result<(), Error> {
+    plane.maps.pin(&place)?;
+    for name in FIXED {
+        pin(plane.fixed(name)?, &place(name)).map_err(Error::system("pinning a program"))?;
+    }
+    pin(plane.entry.as_fd(), &place(ENTRY)).map_err(Error::system("pinning the program"))
+}
+
 /// Another policy for programs that are there, and other programs where this binary has them.
 fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> Result<Attached, Error> {
     let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
     let same = tag(&old.entry).and_then(|known| Ok(known == tag(&new.entry)?));
-    let upgraded = reload || !same.map_err(Error::system("asking for a program"))?;
+    // Older programs had fewer pins.
+    let whole = pins().all(|name| old.folder.join(name).exists());
+    let upgraded = reload || !whole || !same.map_err(Error::system("asking for a program"))?;
     let installed = if upgraded {
         let installed = new.install(policy)?;
         let fresh = |name: &str| old.folder.join(format!("new-{name}"));
-        for name in Maps::names().into_iter().chain([ENTRY]) {
+        for name in pins() {
             unlink(&fresh(name))?;
         }
-        new.maps.pin(fresh)?;
-        pin(new.entry.as_fd(), &fresh(ENTRY)).map_err(Error::system("pinning the program"))?;
+        pin_all(&new, fresh)?;
         replace(old.link.as_fd(), new.entry.as_fd()).map_err(Error::system("replacing the program"))?;
         // The program's own pin goes last: while it is the old one, the next attach does all this again.
-        for name in Maps::names().into_iter().chain([ENTRY]) {
+        for name in pins() {
             std::fs::rename(fresh(name), old.folder.join(name)).map_err(Error::system("renaming a pin"))?;
         }
         installed

@@ -4,16 +4,21 @@
 
 mod abi;
 pub mod attachment;
+mod engine;
 mod error;
 mod host;
+mod increments;
 mod lists;
 mod maps;
 mod object;
 mod plane;
 mod policy;
+mod way;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
-pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
-pub use policy::Policy;
+pub use increments::Removed;
+pub use plane::{Clock, Counts, InForce, Plane, Tally};
+pub use policy::{Engine, Policy};
+pub use way::Installed;

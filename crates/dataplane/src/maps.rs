@@ -9,10 +9,27 @@ use sys::bpf::{Map, pin, pinned};
 
 use crate::error::Error;
 
-/// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 13] = [
-    "bits4", "bits6", "buckets", "clock", "config", "counters", "leaves", "names", "programs", "rules",
-    "scratch", "tables4", "tables6",
+/// All maps, as `bpf/maps.h`, `bpf/bucket.h` and `bpf/engine.h` name them.
+const NAMES: [&str; 19] = [
+    "banks",
+    "bits4",
+    "bits6",
+    "blocks",
+    "bounds",
+    "buckets",
+    "checks",
+    "clock",
+    "config",
+    "counters",
+    "engine_states",
+    "leaves",
+    "names",
+    "programs",
+    "questions",
+    "rules",
+    "scratch",
+    "tables4",
+    "tables6",
 ];
 
 /// The maps.
@@ -48,7 +65,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 13] {
+    pub(crate) const fn names() -> [&'static str; 19] {
         NAMES
     }
 
