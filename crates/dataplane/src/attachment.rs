@@ -12,7 +12,7 @@ use sys::bpf::{Info, attach_xdp, info, pin, pinned, replace};
 use crate::error::Error;
 use crate::host::Host;
 use crate::maps::Maps;
-use crate::plane::{Clock, FIXED, Plane};
+use crate::plane::{Clock, FIXED, Plane, Program};
 use crate::policy::Policy;
 use crate::way::Installed;
 
@@ -61,6 +61,8 @@ pub struct Attached {
     pub upgraded: bool,
     /// What answers to SYNs say of this host.
     pub host: Host,
+    /// The fixed programs, as the kernel's verifier saw them.
+    pub programs: Vec<Program>,
 }
 
 /// A data plane on an interface.
@@ -140,6 +142,7 @@ impl Attachment {
         }
         let plane = Plane::load()?;
         plane.set_host(host)?;
+        let programs = plane.programs().to_vec();
         let folder = folder(interface);
         if let Some(old) = held(&folder)? {
             return update(old, plane, host, policy, reload);
@@ -153,7 +156,14 @@ impl Attachment {
             match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
                 Ok(link) => {
                     pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
-                    return Ok(Attached { installed, mode: Some(*mode), no_native, upgraded: false, host });
+                    return Ok(Attached {
+                        installed,
+                        mode: Some(*mode),
+                        no_native,
+                        upgraded: false,
+                        host,
+                        programs,
+                    });
                 }
                 Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
                     no_native = Some(error.to_string());
@@ -211,6 +221,7 @@ fn pin_all(plane: &Plane, place: impl Fn(&str) -> PathBuf) -> Result<(), Error> 
 fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> Result<Attached, Error> {
     let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
     let same = tag(&old.entry).and_then(|known| Ok(known == tag(&new.entry)?));
+    let programs = new.programs().to_vec();
     // Older programs had fewer pins.
     let whole = pins().all(|name| old.folder.join(name).exists());
     let upgraded = reload || !whole || !same.map_err(Error::system("asking for a program"))?;
@@ -232,7 +243,7 @@ fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> R
         there.plane.set_host(host)?;
         there.plane.install(policy)?
     };
-    Ok(Attached { installed, mode: None, no_native: None, upgraded, host })
+    Ok(Attached { installed, mode: None, no_native: None, upgraded, host, programs })
 }
 
 /// Takes the programs and all pins away; whether there were any.

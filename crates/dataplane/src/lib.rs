@@ -19,6 +19,6 @@ pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
 pub use increments::Removed;
-pub use plane::{Clock, Counts, InForce, Plane, Tally};
+pub use plane::{Clock, Counts, InForce, Plane, Program, Tally};
 pub use policy::{Engine, Policy};
 pub use way::Installed;

@@ -32,6 +32,7 @@ pub struct Plane {
     fixed: [OwnedFd; FIXED.len()],
     pub(crate) maps: Maps,
     pub(crate) clock: Clock,
+    programs: Vec<Program>,
     /// Whether the kernel knows `gotol` (Linux 6.6).
     pub(crate) long_jumps: bool,
     pub(crate) sets: Sets,
@@ -39,6 +40,17 @@ pub struct Plane {
 
 /// The fixed programs behind the entry that are put into slots later.
 pub(crate) const FIXED: [&str; 3] = ["verdict", "engine", "increment"];
+
+/// What the kernel's verifier saw of a fixed program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// As in the object file.
+    pub name: &'static str,
+    /// Instructions.
+    pub instructions: u32,
+    /// Instructions that the verifier walked: at most a million.
+    pub verified: u32,
+}
 
 /// Where the programs take the time from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,17 +126,21 @@ impl Plane {
         let mut object =
             loader.override_global("test_clock", &set, true).load(object()?).map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
-        let mut load = |name: &str| -> Result<OwnedFd, Error> {
+        let mut programs = Vec::new();
+        let mut load = |name: &'static str| -> Result<OwnedFd, Error> {
             let program =
                 object.program_mut(name).ok_or_else(|| Error::Fixed(format!("no program {name}")))?;
             let program: &mut Xdp = program.try_into().map_err(|e| fixed(&e))?;
             program.load().map_err(|e| fixed(&e))?;
             let fd = program.fd().map_err(|e| fixed(&e))?;
+            let info = sys::bpf::info(fd.as_fd()).map_err(Error::system("asking for a program"))?;
+            programs.push(Program { name, instructions: info.translated / 8, verified: info.verified });
             fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
         };
         let (entry, challenge) = (load("entry")?, load("challenge")?);
         let [verdict, engine, increment] = FIXED;
-        let plane = Self::with(entry, [load(verdict)?, load(engine)?, load(increment)?], maps, clock);
+        let fixed = [load(verdict)?, load(engine)?, load(increment)?];
+        let plane = Self { programs, ..Self::with(entry, fixed, maps, clock) };
         for slot in [SLOT_VERDICT].into_iter().chain((0..SETS).map(|set| SLOT_BEHIND + set)) {
             plane.put_program(slot, plane.fixed(verdict)?)?;
         }
@@ -139,7 +155,15 @@ impl Plane {
 
     /// A plane of programs and maps that are there.
     pub(crate) fn with(entry: OwnedFd, fixed: [OwnedFd; FIXED.len()], maps: Maps, clock: Clock) -> Self {
-        Self { entry, fixed, maps, clock, long_jumps: has_long_jumps(), sets: Sets::default() }
+        Self {
+            entry,
+            fixed,
+            maps,
+            clock,
+            programs: Vec::new(),
+            long_jumps: has_long_jumps(),
+            sets: Sets::default(),
+        }
     }
 
     /// One of [`FIXED`].
@@ -147,6 +171,11 @@ impl Plane {
         let mut named = FIXED.iter().zip(&self.fixed).filter(|(known, _)| **known == name);
         let missing = || Error::Fixed(format!("no program {name}"));
         named.next().map(|(_, fd)| fd.as_fd()).ok_or_else(missing)
+    }
+
+    /// The fixed programs, of a plane that loaded them.
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
     }
 
     /// As on kernels before 6.6, where no jump of a program goes farther than 32,767 instructions.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod agreement;
+mod increments;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;

@@ -7,6 +7,8 @@
 #[cfg(not(without_kernel_programs))]
 mod driver;
 #[cfg(not(without_kernel_programs))]
+mod engine;
+#[cfg(not(without_kernel_programs))]
 mod measure;
 #[cfg(not(without_kernel_programs))]
 mod mix;
@@ -18,6 +20,7 @@ fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("nftables") => peer::nftables(),
         Some("cookie") => measure::cookies(),
+        Some("engine") => engine::alone(),
         _ => measure::all(),
     }
 }

@@ -10,15 +10,16 @@ use dataplane::{Host, Plane, Policy};
 use rules::{RuleSet, parse};
 
 use crate::driver::{Driver, least};
+use crate::engine;
 use crate::mix::{Packet, Random, rules};
 use crate::peer;
 
-fn policy(text: &str) -> anyhow::Result<Policy> {
+pub(crate) fn policy(text: &str) -> anyhow::Result<Policy> {
     let rules = parse::rules(text).map_err(|e| anyhow::anyhow!("{e:?}"))?;
     Ok(Policy { rules: RuleSet::new(rules), ..Policy::default() })
 }
 
-fn fixed(plane: &Plane, packet: &Packet) -> anyhow::Result<u32> {
+pub(crate) fn fixed(plane: &Plane, packet: &Packet) -> anyhow::Result<u32> {
     let frame = packet.frame();
     least(|| Ok(plane.test_run(&frame, 400_000)?.nanoseconds))
 }
@@ -26,7 +27,9 @@ fn fixed(plane: &Plane, packet: &Packet) -> anyhow::Result<u32> {
 /// All rows.
 pub(crate) fn all() -> anyhow::Result<()> {
     let driver = Driver::load()?;
+    let begun = Instant::now();
     let plane = Plane::load()?;
+    let loaded = begun.elapsed().as_millis();
     let mut rows: Vec<[String; 4]> = Vec::new();
     let mut row = |what: &str, ours: String, aim: &str, peer: String| {
         rows.push([what.into(), ours, aim.into(), peer]);
@@ -67,6 +70,7 @@ pub(crate) fn all() -> anyhow::Result<()> {
             .map_or(String::new(), |(_, ns)| format!("nftables {ns} (fixed, none matches)"));
         row(&format!("{count} rules, fixed / random, whole path"), ours, aim, peer);
     }
+    engine::rows(&driver, &plane, &mut row)?;
     let one = policy("a dst 203.0.3.77/32 proto udp src-port 53 -> drop\n")?;
     let begun = Instant::now();
     for _ in 0..20 {
@@ -106,6 +110,15 @@ pub(crate) fn all() -> anyhow::Result<()> {
         "a SYN answered with a cookie, IPv4",
         String::from_utf8(cookies.stdout)?.trim().into(),
         "250",
+        String::new(),
+    );
+    let programs = plane.programs().iter();
+    let programs: Vec<String> =
+        programs.map(|p| format!("{}: {} ({})", p.name, p.verified, p.instructions)).collect();
+    row(
+        "instructions that the verifier walks, of a million (in brackets: written)",
+        format!("{}; all loaded in {loaded} ms", programs.join(", ")),
+        "",
         String::new(),
     );
     println!("| | ours, ns | at most | peers, ns |\n|---|---|---|---|");
