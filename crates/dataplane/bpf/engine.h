@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Rules interpreted from tables: the second way beside the emitted tree. `engine` takes the tree's place where a kernel
- * refuses that; `increment` comes behind either of them while single rules wait for the next whole set. Bounded loops and
- * nothing newer than Linux 5.15 knows. */
+ * refuses that; `increment` comes behind either of them while single rules wait for the next whole set. The walk over candidates is a
+ * `bpf_loop` (Linux 5.17; `parse.h` needs 5.18 already): as one bounded loop 512 steps cost the verifier 150,000
+ * instructions. */
 #pragma once
 
 #include "maps.h"
 #include "leave.h"
 
 /* Steps of one packet at most: entries that it is asked against, and blocks of them. User space refuses more. */
-#define STEPS_MAX 512
-/* Checks of one entry at most. */
+#define STEPS_MAX 4096
+/* Steps between two calls of `bpf_loop`, which costs more than some of them. */
+#define STRIDE 16
+/* Checks of one entry at most, and between two calls of `bpf_loop`. */
 #define CHECKS_MAX 256
+#define CHECK_STRIDE 8
 /* Rules that wait for the next whole set. */
 #define INCREMENTS_MAX 256
 /* Banks of a set's increments take turns: who still reads one is not overtaken. */
@@ -91,13 +95,14 @@ struct engine_state {
 	__u64 fallbacks;   /* sets that became no tree; for `status` */
 };
 
-/* Where a walk stands between blocks. Kept in memory: what comes from there the verifier does not know, and so one step of
- * the walk looks to it like any other. */
+/* Where a walk stands. Kept in memory: what comes from there the verifier does not know, and so one stride looks to it like
+ * any other. */
 struct walk {
-	__u32 heads[4]; /* the blocks of destination, of source and of the rest, then none */
-	__u32 turn;
-	__u32 best;
-	__u32 at, end;
+	__u32 heads[3]; /* the blocks of destination, of source and of the rest */
+	__u32 turn;	/* of the one that is next */
+	__u32 at, end;	/* entries of the present block that are left */
+	__u32 block;	/* the one after it */
+	__u32 best;	/* order of the rule found */
 };
 
 _Static_assert(sizeof(struct question) == 80, "engine::QUESTION");
@@ -129,42 +134,63 @@ struct {
 	__type(value, struct walk);
 } walks SEC(".maps");
 
-/* Whether what an entry has beyond itself holds. */
-__noinline int checks_hold(struct xdp_md *ctx, struct packet *p, __u32 at, __u32 count)
+/* What a stride of checks is given. */
+struct checker {
+	struct xdp_md *ctx;
+	struct packet *p;
+	__u32 at, left;
+	__u64 holds; /* one of the alternatives so far */
+	__u64 fails;
+};
+
+/* Some checks of an entry; 1 when it is over. */
+static long check_some(__u32 turn, struct checker *checker)
 {
-	int holds = 0;
-
-	if (!p)
-		return 0;
-	for (__u32 i = 0; i < CHECKS_MAX; i++) {
-		__u32 key = at + i, value = 0, word;
+	for (int i = 0; i < CHECK_STRIDE; i++) {
 		struct check *check;
+		__u32 value = 0, word;
 
-		if (i >= count)
+		if (!checker->left)
 			return 1;
-		check = bpf_map_lookup_elem(&checks, &key);
+		checker->left--;
+		check = bpf_map_lookup_elem(&checks, &checker->at);
+		checker->at++;
+		checker->fails = 1;
 		if (!check)
-			return 0;
+			return 1;
 		word = check->word;
 		if (check->far) {
 			__u32 octets = ((check->far - 1) & 3) + 1;
 
-			if (bpf_xdp_load_bytes(ctx, p->payload_at + word, &value, octets))
-				return 0;
+			if (bpf_xdp_load_bytes(checker->ctx, checker->p->payload_at + word, &value, octets))
+				return 1;
 		} else {
-			if (word >= sizeof(*p) / 4)
-				return 0;
-			value = ((__u32 *)p)[word] >> (check->shift & 31);
+			if (word >= sizeof(struct packet) / 4)
+				return 1;
+			value = ((__u32 *)checker->p)[word] >> (check->shift & 31);
 		}
 		value &= check->mask;
-		holds |= check->from <= value && value <= check->to;
-		if (check->last) {
-			if (!holds)
-				return 0;
-			holds = 0;
-		}
+		/* 1 if inside, without a branch: after each the verifier would walk on twice. */
+		checker->holds |= ~(((__u64)value - check->from) | ((__u64)check->to - value)) >> 63;
+		if (check->last & (checker->holds ^ 1))
+			return 1;
+		checker->holds &= check->last ^ 1;
+		checker->fails = 0;
 	}
-	return 1;
+	return 0;
+}
+
+/* Whether what an entry has beyond itself holds. */
+__noinline int checks_hold(struct xdp_md *ctx, struct packet *p, __u32 at, __u32 count)
+{
+	struct checker checker = { .ctx = ctx, .p = p, .at = at, .left = count };
+
+	if (!p)
+		return 0;
+	/* Few have more than some. */
+	if (!check_some(0, &checker) && checker.left)
+		bpf_loop(CHECKS_MAX / CHECK_STRIDE, check_some, &checker, 0);
+	return !checker.fails;
 }
 
 /* Whether a packet has what an entry asks. */
@@ -210,30 +236,21 @@ __noinline int block_of(__u32 at, __u32 count, __u64 high, __u64 low)
 	return bound && count ? bound->block : NO_BLOCK;
 }
 
-/* Writes down the first rule of a bank that a packet meets, if it goes before `best`. */
-static __always_inline void walk(struct xdp_md *ctx, struct packet *p, __u32 key, __u32 best)
-{
-	__u32 zero = 0;
-	struct bank *bank = bpf_map_lookup_elem(&banks, &key);
-	volatile struct walk *walk = bpf_map_lookup_elem(&walks, &zero);
-	__u32 at, end, block;
-	struct side *side;
+/* What a stride of a walk is given. */
+struct walker {
+	struct xdp_md *ctx;
+	struct packet *p;
+	struct walk *walk;
+};
 
-	if (!bank || !walk)
-		return;
-	side = p->family == 4 ? &bank->sides[0] : &bank->sides[1];
-	walk->heads[0] = block_of(side->dst_at, side->dst_count, p->dst_high, p->dst_low);
-	walk->heads[1] = block_of(side->src_at, side->src_count, p->src_high, p->src_low);
-	walk->heads[2] = side->rest;
-	walk->heads[3] = NO_BLOCK;
-	walk->turn = 1;
-	walk->best = best;
-	walk->at = walk->end = 0;
-	best = walk->best;
-	at = walk->at;
-	end = walk->end;
-	block = walk->heads[0];
-	for (int i = 0; i < STEPS_MAX + 4; i++) {
+/* Some steps of a walk; 1 when it is over. */
+static long stride(__u32 turn, struct walker *walker)
+{
+	struct packet *p = walker->p;
+	struct walk *walk = walker->walk;
+	__u32 at = walk->at, end = walk->end, block = walk->block, best = walk->best;
+
+	for (int i = 0; i < STRIDE; i++) {
 		struct question *q;
 
 		if (at >= end) {
@@ -242,15 +259,15 @@ static __always_inline void walk(struct xdp_md *ctx, struct packet *p, __u32 key
 			if (block == NO_BLOCK) {
 				__u32 turn = walk->turn;
 
-				if (turn > 3)
-					return;
+				if (turn > 2)
+					return 1;
 				block = walk->heads[turn];
 				walk->turn = turn + 1;
 				continue;
 			}
 			b = bpf_map_lookup_elem(&blocks, &block);
 			if (!b)
-				return;
+				return 1;
 			at = b->first;
 			end = at + b->count;
 			block = b->parent;
@@ -258,19 +275,46 @@ static __always_inline void walk(struct xdp_md *ctx, struct packet *p, __u32 key
 		}
 		q = bpf_map_lookup_elem(&questions, &at);
 		if (!q)
-			return;
+			return 1;
 		at++;
 		/* Those of a block stand in their order: behind this one none can be better. */
 		if (q->order >= best) {
 			at = end;
 			continue;
 		}
-		if (holds(ctx, p, q)) {
+		if (holds(walker->ctx, p, q)) {
 			best = q->order;
 			p->rule = q->slot;
 			at = end;
 		}
 	}
+	walk->at = at;
+	walk->end = end;
+	walk->block = block;
+	walk->best = best;
+	return 0;
+}
+
+/* Writes down the first rule of a bank that a packet meets, if it goes before `best`. */
+static __always_inline void find(struct xdp_md *ctx, struct packet *p, __u32 key, __u32 best)
+{
+	__u32 zero = 0;
+	struct bank *bank = bpf_map_lookup_elem(&banks, &key);
+	struct walk *walk = bpf_map_lookup_elem(&walks, &zero);
+	struct walker walker = { .ctx = ctx, .p = p, .walk = walk };
+	struct side *side;
+
+	if (!bank || !walk)
+		return;
+	side = p->family == 4 ? &bank->sides[0] : &bank->sides[1];
+	walk->heads[0] = block_of(side->dst_at, side->dst_count, p->dst_high, p->dst_low);
+	walk->heads[1] = block_of(side->src_at, side->src_count, p->src_high, p->src_low);
+	walk->heads[2] = side->rest;
+	walk->turn = 0;
+	walk->at = walk->end = 0;
+	walk->block = NO_BLOCK;
+	walk->best = best;
+	bpf_loop(STEPS_MAX / STRIDE, stride, &walker, 0);
 }
 
 SEC("xdp")
@@ -282,7 +326,7 @@ int engine(struct xdp_md *ctx)
 	if (!p)
 		return XDP_PASS;
 	p->rule = NO_RULE;
-	walk(ctx, p, p->set & (SETS - 1), 0xffffffff);
+	find(ctx, p, p->set & (SETS - 1), 0xffffffff);
 	bpf_tail_call(ctx, &programs, SLOT_BEHIND + (p->set & (SETS - 1)));
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 }
@@ -300,7 +344,7 @@ int increment(struct xdp_md *ctx)
 		best = (p->rule & (RULES_MAX - 1)) * ORDER_STEP + INCREMENTS_MAX;
 	bank = state->banks[p->set & (SETS - 1)];
 	if (bank >= SETS)
-		walk(ctx, p, bank, best);
+		find(ctx, p, bank, best);
 	bpf_tail_call(ctx, &programs, SLOT_VERDICT);
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
 }

@@ -8,8 +8,8 @@ use crate::abi::{RULES_MAX, SETS, number, put, word};
 use crate::error::Error;
 use crate::maps::Maps;
 
-/// `STEPS_MAX`: entries and blocks that one packet meets at most.
-const STEPS_MAX: usize = 512;
+/// Entries and blocks that one packet meets at most: `STEPS_MAX` less those from one group of blocks to the next.
+const STEPS_MAX: usize = 4096 - 4;
 /// `CHECKS_MAX`: of one entry.
 const CHECKS_MAX: usize = 256;
 /// `INCREMENTS_MAX`: rules that wait for the next whole set.

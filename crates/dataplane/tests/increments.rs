@@ -71,17 +71,17 @@ fn a_list_too_long_for_one_packet_is_refused_and_never_cut() {
         (0..count).map(|i| format!("r{i} proto udp dst-port {i} -> drop\n")).collect()
     };
     let with = |text: &str| Policy { engine: Engine::Maps, ..policy(text) };
-    let refused = plane.install(&with(&some(600))).unwrap_err();
-    assert!(refused.to_string().contains("would meet 601 rules"), "{refused}");
+    let refused = plane.install(&with(&some(4092))).unwrap_err();
+    assert!(refused.to_string().contains("would meet 4093 rules"), "{refused}");
     let ports: Vec<String> = (0..300).map(|i| (i * 2).to_string()).collect();
     let ports = format!("p proto udp dst-port {} -> drop\n", ports.join(","));
     let refused = plane.install(&with(&ports)).unwrap_err();
     assert!(refused.to_string().contains("rule number 1 asks 300 things"), "{refused}");
     assert_eq!(fate(&plane, &port(1)), (Some("a".into()), DROP), "what was in force stays");
     // As many as there may be: the last of them is found.
-    plane.install(&with(&some(511))).unwrap();
-    assert_eq!(fate(&plane, &port(510)), (Some("r510".into()), DROP));
-    assert_eq!(fate(&plane, &port(511)), (None, PASS));
+    plane.install(&with(&some(4091))).unwrap();
+    assert_eq!(fate(&plane, &port(4090)), (Some("r4090".into()), DROP));
+    assert_eq!(fate(&plane, &port(4091)), (None, PASS));
 }
 
 #[test]
