@@ -3,9 +3,14 @@
 
 mod agreement;
 mod increments;
+#[path = "../../rules/tests/kernel.rs"]
+mod kernel;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;
 mod malformed;
 mod near;
+mod nftables;
 mod time;
+#[path = "../../rules/tests/tool.rs"]
+mod tool;
