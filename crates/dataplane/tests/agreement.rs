@@ -170,18 +170,8 @@ fn the_program_names_the_rule_that_the_evaluator_names() {
         let some: Vec<_> =
             (0..500).map(|_| make::a_packet().new_tree(&mut runner).unwrap().current()).collect();
         for turn in 0..4000usize {
-            let packet = if turn % 8 == 0 {
-                some[turn / 8 % some.len()].clone()
-            } else {
-                let rule = &set.rules()[random.below(u32::try_from(size).unwrap()) as usize];
-                let prefix = rule.matches.dst.or(rule.matches.src);
-                let v6 = prefix.map_or_else(|| random.below(2) == 0, |prefix| !prefix.is_ipv4());
-                let parts = near::parts(&rule.matches);
-                let miss = (turn % 8 > 3 && !parts.is_empty())
-                    .then(|| parts[random.below(u32::try_from(parts.len()).unwrap()) as usize]);
-                near_misses += u64::from(miss.is_some());
-                near::packet(&mut random, &rule.matches, v6, miss)
-            };
+            let (packet, near_miss) = near::draw(&mut random, set.rules(), &some, turn);
+            near_misses += u64::from(near_miss);
             let bytes = packet.bytes();
             let expected = set.decide(&make::parsed(&bytes));
             for engine in engines.iter_mut().filter(|engine| turn % engine.one_of == 0) {
