@@ -180,3 +180,32 @@ fn payload_far_behind_the_first_octets_is_read_from_the_frame() {
         }
     }
 }
+
+#[test]
+fn no_packet_is_lost_while_single_rules_come_and_go() {
+    const PACKETS: u32 = 2_000_000;
+    let Some(plane) = plane() else { return };
+    for engine in [Engine::Tree, Engine::Maps] {
+        plane.install(&Policy { engine, ..policy("base @5 proto udp -> drop\n") }).unwrap();
+        let left =
+            |place: &str| plane.leaves().unwrap().into_iter().find(|t| t.place == place).unwrap().packets;
+        let before = left("dropped");
+        let mut turns = 0u32;
+        let last = std::thread::scope(|scope| {
+            let sender = scope.spawn(|| plane.test_run(&frame(&udp().bytes()), PACKETS).unwrap().returned);
+            while !sender.is_finished() || turns < 50 {
+                // Before the base, behind it, and beside it.
+                for (id, question) in [("a @1", "proto udp"), ("b @9", "proto udp"), ("c @1", "proto tcp")] {
+                    plane.add(&rule(&format!("{id} {question} -> drop\n"))).unwrap();
+                }
+                for id in ["b", "a", "c"] {
+                    assert_eq!(plane.remove(id).unwrap(), Removed::Gone);
+                }
+                turns += 1;
+            }
+            sender.join().unwrap()
+        });
+        println!("{engine:?}: {turns} times three rules");
+        assert_eq!((last, left("dropped") - before), (DROP, u64::from(PACKETS)));
+    }
+}
