@@ -24,7 +24,7 @@
 /* A rule without prefix stands in both families. */
 #define ENTRIES_WHOLE (2 * RULES_MAX)
 #define ENTRIES_INCREMENT (2 * INCREMENTS_MAX)
-#define CHECKS_WHOLE (8 * RULES_MAX)
+#define CHECKS_WHOLE (4 * RULES_MAX)
 #define CHECKS_INCREMENT (16 * INCREMENTS_MAX)
 /* Of destinations and sources, and one of each family for the rest. */
 #define BLOCKS_WHOLE (RULES_MAX + 8)
@@ -51,7 +51,6 @@ struct question {
 	__u32 checks;
 	__u64 src_high, src_low;
 	__u64 mask_high, mask_low;
-	__u64 unused;
 };
 
 /* Bits of a number lie in a range. Alternatives stand one behind the other; the last has `last` set. */
@@ -105,7 +104,7 @@ struct walk {
 	__u32 best;	/* order of the rule found */
 };
 
-_Static_assert(sizeof(struct question) == 80, "engine::QUESTION");
+_Static_assert(sizeof(struct question) == 72, "engine::QUESTION");
 _Static_assert(sizeof(struct check) == 20, "engine::CHECK");
 _Static_assert(sizeof(struct block) == 16, "engine::BLOCK");
 _Static_assert(sizeof(struct bound) == 24, "engine::BOUND");
@@ -213,27 +212,43 @@ __noinline int holds(struct xdp_md *ctx, struct packet *p, struct question *q)
 	return !q->checks || checks_hold(ctx, p, q->checks_at, q->checks);
 }
 
+/* The later of two bounds, if that is not above an address. */
+static __always_inline __u32 later(__u32 best, __u32 step, __u32 end, __u64 high, __u64 low)
+{
+	__u32 key = best + step;
+	struct bound *bound;
+
+	if (key >= end)
+		return best;
+	bound = bpf_map_lookup_elem(&bounds, &key);
+	if (!bound)
+		return best;
+	return bound->high < high || (bound->high == high && bound->low <= low) ? key : best;
+}
+
 /* The block of the last bound that is not above an address. The first bound is 0. */
 __noinline int block_of(__u32 at, __u32 count, __u64 high, __u64 low)
 {
+	__u32 best = at, end = at + count;
 	struct bound *bound;
-	__u32 best = at;
 
+	if (!count)
+		return NO_BLOCK;
+	if (count > 256) {
 #pragma unroll
-	for (int i = 0; i < 16; i++) {
-		__u32 step = 32768 >> i;
-		__u32 key = best + step;
-
-		if (key - at >= count)
-			continue;
-		bound = bpf_map_lookup_elem(&bounds, &key);
-		if (!bound)
-			continue;
-		if (bound->high < high || (bound->high == high && bound->low <= low))
-			best = key;
+		for (__u32 step = 32768; step >= 256; step >>= 1)
+			best = later(best, step, end, high, low);
 	}
+	if (count > 16) {
+#pragma unroll
+		for (__u32 step = 128; step >= 16; step >>= 1)
+			best = later(best, step, end, high, low);
+	}
+#pragma unroll
+	for (__u32 step = 8; step; step >>= 1)
+		best = later(best, step, end, high, low);
 	bound = bpf_map_lookup_elem(&bounds, &best);
-	return bound && count ? bound->block : NO_BLOCK;
+	return bound ? bound->block : NO_BLOCK;
 }
 
 /* What a stride of a walk is given. */
@@ -314,7 +329,9 @@ static __always_inline void find(struct xdp_md *ctx, struct packet *p, __u32 key
 	walk->at = walk->end = 0;
 	walk->block = NO_BLOCK;
 	walk->best = best;
-	bpf_loop(STEPS_MAX / STRIDE, stride, &walker, 0);
+	/* Most are over after one. */
+	if (!stride(0, &walker))
+		bpf_loop(STEPS_MAX / STRIDE, stride, &walker, 0);
 }
 
 SEC("xdp")

@@ -21,7 +21,7 @@ const ORDER_STEP: u32 = 2 * INCREMENTS_MAX;
 /// `NO_BLOCK`.
 const NO_BLOCK: u32 = u32::MAX;
 /// Octets of `struct question`, and of the others.
-const QUESTION: usize = 80;
+const QUESTION: usize = 72;
 const CHECK: usize = 20;
 const BLOCK: usize = 16;
 const BOUND: usize = 24;
@@ -41,7 +41,7 @@ struct Table {
 }
 
 const ENTRIES: Table = Table { map: "questions", whole: 2 * RULES_MAX, increment: 2 * INCREMENTS_MAX };
-const CHECKS: Table = Table { map: "checks", whole: 8 * RULES_MAX, increment: 16 * INCREMENTS_MAX };
+const CHECKS: Table = Table { map: "checks", whole: 4 * RULES_MAX, increment: 16 * INCREMENTS_MAX };
 const BLOCKS: Table = Table { map: "blocks", whole: RULES_MAX + 8, increment: INCREMENTS_MAX + 8 };
 const BOUNDS: Table = Table { map: "bounds", whole: 2 * RULES_MAX + 8, increment: 2 * INCREMENTS_MAX + 8 };
 

@@ -186,8 +186,8 @@ fn rules_act_are_replaced_rolled_back_and_detached() {
 fn rules_read_from_maps_act_alike_and_status_says_so() {
     let Some(lab) = Lab::new("f") else { return };
     let scratch = Scratch::new("dataplane-f");
-    let rules =
-        scratch.file("rules.txt", b"six proto udp src-port 6 -> pass\nall proto udp src-port 5-7 -> drop\n");
+    let rules = scratch
+        .file("rules.txt", b"six @1 proto udp src-port 6 -> pass\nall @2 proto udp src-port 5-7 -> drop\n");
     let mut before = 0;
     for engine in ["maps", "tree", "auto"] {
         let attach = ["attach", &lab.inside, "--rules", &rules, "--engine", engine, "-o", "json"];
