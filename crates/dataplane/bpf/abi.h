@@ -63,6 +63,7 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_OPTIONS 128 /* rules ask for the shape of TCP options */
 #define SET_TELEMETRY 2048 /* some packets are told to user space */
 #define SET_PROOFS 512 /* TCP packets may prove their source */
+#define SET_ENGINE 64  /* the rules are tables, not a program */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -108,9 +109,14 @@ struct config {
 /* Slots of the array of programs. The rules of set n stand in slot n. */
 #define SLOT_VERDICT SETS
 #define SLOT_CHALLENGE (SETS + 1)
-#define SLOT_TCP (SETS + 3) /* proofs of sources, ahead of the rules */
-#define SLOT_UDP (SETS + 4) /* challenges over UDP */
-#define SLOTS (SETS + 6)
+/* The one that interprets rules from tables, the one that asks single rules behind them, and what comes behind the rules of
+ * set n: the verdict, or single rules first. */
+#define SLOT_ENGINE (SLOT_CHALLENGE + 2)
+#define SLOT_TCP (SLOT_CHALLENGE + 3) /* proofs of sources, ahead of the rules */
+#define SLOT_UDP (SLOT_CHALLENGE + 4) /* challenges over UDP */
+#define SLOT_INCREMENT (SLOT_CHALLENGE + 6)
+#define SLOT_BEHIND (SLOT_CHALLENGE + 7)
+#define SLOTS (SLOT_BEHIND + SETS)
 
 #define ACTION_PASS 0
 #define ACTION_DROP 1

@@ -15,6 +15,7 @@
 #include "proof.h"
 #include "stray.h"
 #include "truncate.h"
+#include "engine.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)

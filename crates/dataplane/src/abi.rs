@@ -16,9 +16,9 @@ pub(crate) const SLOT_CHALLENGE: u32 = SETS + 1;
 /// The slot of the program that does what the rule says.
 pub(crate) const SLOT_VERDICT: u32 = SETS;
 /// The slot of the program that sees proofs of sources.
-pub(crate) const SLOT_TCP: u32 = SETS + 3;
+pub(crate) const SLOT_TCP: u32 = SLOT_CHALLENGE + 3;
 /// The slot of the program that challenges over UDP.
-pub(crate) const SLOT_UDP: u32 = SETS + 4;
+pub(crate) const SLOT_UDP: u32 = SLOT_CHALLENGE + 4;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.
@@ -37,6 +37,15 @@ pub(crate) const NO_SET: u32 = u32::MAX;
 pub(crate) const COUNTER: usize = 24;
 /// Octets of `struct tally`.
 pub(crate) const TALLY: usize = 16;
+
+/// The slot of the program that interprets rules from tables.
+pub(crate) const SLOT_ENGINE: u32 = SLOT_CHALLENGE + 2;
+/// Of the one that asks single rules.
+pub(crate) const SLOT_INCREMENT: u32 = SLOT_CHALLENGE + 6;
+/// Of what comes behind the rules of the first set.
+pub(crate) const SLOT_BEHIND: u32 = SLOT_CHALLENGE + 7;
+/// Where `struct rule` has its end.
+pub(crate) const UNTIL_AT: usize = 8;
 
 /// `SET_RULES`.
 pub(crate) const SET_RULES: u32 = 1;
@@ -68,6 +77,8 @@ pub(crate) const RULE_UNTIL_AT: usize = 8;
 
 /// `SET_PROOFS`.
 pub(crate) const SET_PROOFS: u32 = 512;
+/// `SET_ENGINE`.
+pub(crate) const SET_ENGINE: u32 = 64;
 
 /// Where a packet left: `enum leave`.
 pub(crate) const LEAVES: [&str; 24] = [
@@ -96,6 +107,15 @@ pub(crate) const LEAVES: [&str; 24] = [
     "stray-dropped",
     "truncated",
 ];
+
+/// What rules ask of the programs before them: flags of their set.
+pub(crate) fn asks(rules: &[Rule]) -> u32 {
+    let payload = rules.iter().any(|rule| rule.matches.payload.is_some());
+    let options = rules.iter().any(|rule| rule.matches.tcp_options.is_some());
+    (SET_RULES * u32::from(!rules.is_empty()))
+        | (SET_PAYLOAD * u32::from(payload))
+        | (SET_OPTIONS * u32::from(options))
+}
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
 pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {

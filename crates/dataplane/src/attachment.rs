@@ -15,10 +15,11 @@ use crate::error::Error;
 use crate::gateway::{self, Plan};
 use crate::host::Host;
 use crate::maps::Maps;
-use crate::plane::{Clock, Installed, Plane};
+use crate::plane::{Clock, FIXED, Plane, Program};
 use crate::policy::Policy;
 use crate::protection::{Challenge, GATEWAY_AT};
 use crate::sessions::Session;
+use crate::way::Installed;
 
 /// Where BPF's file system belongs.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -69,6 +70,8 @@ pub struct Attached {
     pub sessions: usize,
     /// The kernel's SYN proxy stands behind the challenges; whether it tracks connections only from now on.
     pub proxy: Option<bool>,
+    /// The fixed programs, as the kernel's verifier saw them.
+    pub programs: Vec<Program>,
 }
 
 /// What the programs have to know of this host.
@@ -146,7 +149,13 @@ impl Attachment {
     }
 
     fn of(held: Held) -> Result<Self, Error> {
-        let plane = Plane { entry: held.entry, maps: Maps::pinned(&held.folder)?, clock: Clock::Kernel };
+        let mut fixed = Vec::new();
+        for name in FIXED {
+            fixed.push(pinned(&held.folder.join(name)).map_err(Error::system("opening a pinned program"))?);
+        }
+        let missing = |_| Error::Fixed("not all programs are pinned".into());
+        let fixed = fixed.try_into().map_err(missing)?;
+        let plane = Plane::with(held.entry, fixed, Maps::pinned(&held.folder)?, Clock::Kernel);
         Ok(Self { plane, link: held.link })
     }
 
@@ -165,6 +174,7 @@ impl Attachment {
         let plane = Plane::load()?;
         let local = Local::look(host, policy)?;
         local.tell(&plane)?;
+        let programs = plane.programs().to_vec();
         let folder = folder(interface);
         if let Some(old) = held(&folder)? {
             return update(interface, old, plane, &local, policy, plan, reload);
@@ -173,8 +183,7 @@ impl Attachment {
         let proxy = put_gateway(interface, &plane, policy, plan, true)?;
         let installed = plane.install_as(policy, plan)?;
         std::fs::create_dir_all(&folder).map_err(Error::system("making the folder of the pins"))?;
-        plane.maps.pin(|name| folder.join(name))?;
-        pin(plane.entry.as_fd(), &folder.join(ENTRY)).map_err(Error::system("pinning the program"))?;
+        pin_all(&plane, |name| folder.join(name))?;
         let mut no_native = None;
         for (tried, mode) in modes.iter().enumerate() {
             match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
@@ -188,6 +197,7 @@ impl Attachment {
                         host,
                         sessions: local.sessions.len(),
                         proxy,
+                        programs,
                     });
                 }
                 Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
@@ -267,6 +277,19 @@ fn put_gateway(
     Ok(None)
 }
 
+/// The names of all pins but the link's; the program's own goes last.
+fn pins() -> impl Iterator<Item = &'static str> {
+    Maps::names().into_iter().chain(FIXED).chain([ENTRY])
+}
+
+fn pin_all(plane: &Plane, place: impl Fn(&str) -> PathBuf) -> Result<(), Error> {
+    plane.maps.pin(&place)?;
+    for name in FIXED {
+        pin(plane.fixed(name)?, &place(name)).map_err(Error::system("pinning a program"))?;
+    }
+    pin(plane.entry.as_fd(), &place(ENTRY)).map_err(Error::system("pinning the program"))
+}
+
 /// Another policy for programs that are there, and other programs where this binary has them.
 fn update(
     interface: &str,
@@ -279,20 +302,22 @@ fn update(
 ) -> Result<Attached, Error> {
     let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
     let same = tag(&old.entry).and_then(|known| Ok(known == tag(&new.entry)?));
-    let upgraded = reload || !same.map_err(Error::system("asking for a program"))?;
+    let programs = new.programs().to_vec();
+    // Older programs had fewer pins.
+    let whole = pins().all(|name| old.folder.join(name).exists());
+    let upgraded = reload || !whole || !same.map_err(Error::system("asking for a program"))?;
     let (installed, proxy) = if upgraded {
         let needed = needs_gateway(&old.folder).unwrap_or(true);
         let proxy = put_gateway(interface, &new, policy, plan, false)?;
         let installed = new.install_as(policy, plan)?;
         let fresh = |name: &str| old.folder.join(format!("new-{name}"));
-        for name in Maps::names().into_iter().chain([ENTRY]) {
+        for name in pins() {
             unlink(&fresh(name))?;
         }
-        new.maps.pin(fresh)?;
-        pin(new.entry.as_fd(), &fresh(ENTRY)).map_err(Error::system("pinning the program"))?;
+        pin_all(&new, fresh)?;
         replace(old.link.as_fd(), new.entry.as_fd()).map_err(Error::system("replacing the program"))?;
         // The program's own pin goes last: while it is the old one, the next attach does all this again.
-        for name in Maps::names().into_iter().chain([ENTRY]) {
+        for name in pins() {
             std::fs::rename(fresh(name), old.folder.join(name)).map_err(Error::system("renaming a pin"))?;
         }
         // The other set was one of the old programs.
@@ -314,6 +339,7 @@ fn update(
         host: local.host,
         sessions: local.sessions.len(),
         proxy,
+        programs,
     })
 }
 

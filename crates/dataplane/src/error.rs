@@ -32,6 +32,34 @@ pub enum Error {
     /// They did not become a program.
     #[error(transparent)]
     Compile(#[from] rules::compile::bpf::Error),
+    /// They do not fit into the tables of the engine that interprets them.
+    #[error(transparent)]
+    Tables(#[from] rules::compile::bpf::tables::Error),
+    /// Neither way.
+    #[error("{tree}; and as tables: {tables}")]
+    Neither {
+        /// Why they became no program.
+        tree: Box<Self>,
+        /// Why they do not fit into tables.
+        tables: rules::compile::bpf::tables::Error,
+    },
+    /// A single rule, and a set that another process has put in force.
+    #[error("this process does not know the rules in force; put a whole set in force first")]
+    NotOurs,
+    /// A single rule whose id is taken.
+    #[error("rule {0} is in force already; remove it first or choose another id")]
+    Twice(String),
+    /// No rule has this id.
+    #[error("no rule {0} is in force; see `spillway dataplane status`")]
+    Unknown(String),
+    /// Too many single rules.
+    #[error(
+        "{most} single rules are in force beside their set, or its table is full; put a whole set in force"
+    )]
+    Added {
+        /// So many at most.
+        most: usize,
+    },
     /// The program of the rules was refused.
     #[error(
         "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {log}"

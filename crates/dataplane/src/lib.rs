@@ -4,10 +4,12 @@
 
 mod abi;
 pub mod attachment;
+mod engine;
 mod error;
 mod gateway;
 mod heartbeat;
 mod host;
+mod increments;
 mod limits;
 mod lists;
 mod maps;
@@ -20,14 +22,17 @@ mod proven;
 mod scope;
 mod sessions;
 mod telemetry;
+mod way;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
-pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
-pub use policy::Policy;
+pub use increments::Removed;
+pub use plane::{Clock, Counts, InForce, Plane, Program, Tally};
+pub use policy::{Engine, Policy};
 pub use protection::{Challenge, Protection, Stray};
 pub use proven::{Proof, Proven};
 pub use scope::{Allow, Block, Ceiling, Scope};
 pub use sessions::Session;
 pub use telemetry::{Listener, Told};
+pub use way::Installed;

@@ -10,11 +10,15 @@ use sys::bpf::{Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as the files in `bpf` name them.
-const NAMES: [&str; 37] = [
+const NAMES: [&str; 43] = [
+    "banks",
     "bits4",
     "bits6",
+    "blocks",
+    "bounds",
     "buckets",
     "cells",
+    "checks",
     "clock",
     "config",
     "counters",
@@ -23,6 +27,7 @@ const NAMES: [&str; 37] = [
     "dial",
     "doors",
     "drafts",
+    "engine_states",
     "exact",
     "firsts",
     "heartbeat",
@@ -36,6 +41,7 @@ const NAMES: [&str; 37] = [
     "proven",
     "proven_bits",
     "queries",
+    "questions",
     "rules",
     "scopes",
     "scratch",

@@ -1,5 +1,6 @@
 //! One data plane: the fixed programs, the maps between them, and the sets of rules and lists that take turns.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -9,17 +10,20 @@ use rules::compile::bpf;
 use sys::bpf::Run;
 
 use crate::abi::{
-    self, COUNTER, LEAVES, LISTS, RULES_MAX, SET, SETS, SLOT_VERDICT, TALLY, number, put, word,
+    self, COUNTER, LEAVES, LISTS, RULES_MAX, SET, SETS, SLOT_BEHIND, SLOT_VERDICT, TALLY, number, put, word,
 };
+use crate::engine::{self, Bank};
 use crate::error::Error;
 use crate::gateway::Plan;
 use crate::host::Host;
+use crate::increments::Sets;
 use crate::limits;
 use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
 use crate::object::object;
-use crate::policy::Policy;
+use crate::policy::{Engine, Policy};
 use crate::protection;
+use crate::way::{Installed, Way, has_long_jumps};
 
 /// No program has been here.
 const UNREAD: u32 = bpf::record::NO_RULE - 1;
@@ -28,8 +32,28 @@ const UNREAD: u32 = bpf::record::NO_RULE - 1;
 #[derive(Debug)]
 pub struct Plane {
     pub(crate) entry: OwnedFd,
+    /// Those behind it, by [`FIXED`].
+    fixed: [OwnedFd; FIXED.len()],
     pub(crate) maps: Maps,
     pub(crate) clock: Clock,
+    programs: Vec<Program>,
+    /// Whether the kernel knows `gotol` (Linux 6.6).
+    pub(crate) long_jumps: bool,
+    pub(crate) sets: Sets,
+}
+
+/// The fixed programs behind the entry that are put into slots later.
+pub(crate) const FIXED: [&str; 3] = ["verdict", "engine", "increment"];
+
+/// What the kernel's verifier saw of a fixed program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// As in the object file.
+    pub name: &'static str,
+    /// Instructions.
+    pub instructions: u32,
+    /// Instructions that the verifier walked: at most a million.
+    pub verified: u32,
 }
 
 /// Where the programs take the time from.
@@ -39,17 +63,6 @@ pub enum Clock {
     Kernel,
     /// [`Plane::set_clock`]: rates and leases can be replayed.
     Set,
-}
-
-/// What came of installing a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Installed {
-    /// Instructions of the program.
-    pub instructions: usize,
-    /// Instructions that the kernel's verifier walked.
-    pub verified: u32,
-    /// Octets of machine code.
-    pub machine_code: u32,
 }
 
 /// What a rule has decided.
@@ -81,6 +94,12 @@ pub struct Tally {
 pub struct InForce {
     /// Rules.
     pub rules: u32,
+    /// What finds the one that decides.
+    pub engine: Engine,
+    /// Single rules beside them.
+    pub added: usize,
+    /// Sets that became no tree since the programs were loaded.
+    pub fallbacks: u64,
     /// Entries of the lists of allowed and blocked sources and of protected destinations; `None` for the last: all are.
     pub lists: [Option<u32>; LISTS],
     /// Everything passes.
@@ -116,25 +135,67 @@ impl Plane {
             .load(object()?)
             .map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
-        let mut load = |name: &str| -> Result<OwnedFd, Error> {
+        let mut programs = Vec::new();
+        let mut load = |name: &'static str| -> Result<OwnedFd, Error> {
             let program =
                 object.program_mut(name).ok_or_else(|| Error::Fixed(format!("no program {name}")))?;
             let program: &mut Xdp = program.try_into().map_err(|e| fixed(&e))?;
             program.load().map_err(|e| fixed(&e))?;
             let fd = program.fd().map_err(|e| fixed(&e))?;
+            let info = sys::bpf::info(fd.as_fd()).map_err(Error::system("asking for a program"))?;
+            programs.push(Program { name, instructions: info.translated / 8, verified: info.verified });
             fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
         };
-        let plane = Self { entry: load("entry")?, maps, clock };
-        plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
-        plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
-        plane.put_program(abi::SLOT_TCP, load("proof")?.as_fd())?;
-        plane.put_program(abi::SLOT_UDP, load("challenge_udp")?.as_fd())?;
+        let (entry, challenge) = (load("entry")?, load("challenge")?);
+        let (proof, over_udp) = (load("proof")?, load("challenge_udp")?);
+        let [verdict, engine, increment] = FIXED;
+        let fixed = [load(verdict)?, load(engine)?, load(increment)?];
+        let plane = Self { programs, ..Self::with(entry, fixed, maps, clock) };
+        for slot in [SLOT_VERDICT].into_iter().chain((0..SETS).map(|set| SLOT_BEHIND + set)) {
+            plane.put_program(slot, plane.fixed(verdict)?)?;
+        }
+        plane.put_program(abi::SLOT_ENGINE, plane.fixed(engine)?)?;
+        plane.put_program(abi::SLOT_INCREMENT, plane.fixed(increment)?)?;
+        plane.put_program(abi::SLOT_CHALLENGE, challenge.as_fd())?;
+        plane.put_program(abi::SLOT_TCP, proof.as_fd())?;
+        plane.put_program(abi::SLOT_UDP, over_udp.as_fd())?;
         let secret = sys::random::octets::<16>().map_err(Error::system("asking for random numbers"))?;
         plane.maps.write("secret", 0, &secret)?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
         Ok(plane)
+    }
+
+    /// A plane of programs and maps that are there.
+    pub(crate) fn with(entry: OwnedFd, fixed: [OwnedFd; FIXED.len()], maps: Maps, clock: Clock) -> Self {
+        Self {
+            entry,
+            fixed,
+            maps,
+            clock,
+            programs: Vec::new(),
+            long_jumps: has_long_jumps(),
+            sets: Sets::default(),
+        }
+    }
+
+    /// One of [`FIXED`].
+    pub(crate) fn fixed(&self, name: &str) -> Result<BorrowedFd<'_>, Error> {
+        let mut named = FIXED.iter().zip(&self.fixed).filter(|(known, _)| **known == name);
+        let missing = || Error::Fixed(format!("no program {name}"));
+        named.next().map(|(_, fd)| fd.as_fd()).ok_or_else(missing)
+    }
+
+    /// The fixed programs, of a plane that loaded them.
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+
+    /// As on kernels before 6.6, where no jump of a program goes farther than 32,767 instructions.
+    #[must_use]
+    pub fn without_long_jumps(self) -> Self {
+        Self { long_jumps: false, ..self }
     }
 
     /// Puts a policy in force: the new set is written beside the old one, then one word turns over.
@@ -166,23 +227,41 @@ impl Plane {
         let mut config = self.maps.read("config", 0)?;
         let active = number(&config, 0) % SETS;
         let next = (active + 1) % SETS;
-        let (program, installed) = self.program(policy, next)?;
+        let (way, installed) = self.way(policy, next)?;
         // From here on the set before this one is no longer whole.
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
         self.maps.write("config", 0, &config)?;
-        self.put_program(next, program.as_fd())?;
-        self.write_rules(policy, next)?;
+        if Bank::in_force(next, &self.maps)?.is_some() {
+            self.put_program(SLOT_BEHIND + next, self.fixed("verdict")?)?;
+            Bank::put_in_force(next, None, &self.maps)?;
+        }
+        match &way {
+            Way::Tree(program) => self.put_program(next, program.as_fd())?,
+            Way::Maps(tables) => {
+                Bank::Whole(next).write(tables, &self.maps)?;
+                self.put_program(next, self.fixed("engine")?)?;
+            }
+        }
+        if installed.no_tree.is_some() {
+            engine::count_fallback(&self.maps)?;
+        }
+        self.write_rules(policy.rules.rules(), &policy.automatic, next * RULES_MAX)?;
         self.renew_destinations(policy, next)?;
         let processors = self.maps.get("cells")?.value_size() / 8;
         let processors = u32::try_from(processors).unwrap_or(u32::MAX);
         self.maps.write("protections", next, &plan.protection.octets(processors, plan.gateway))?;
-        let head = self.write_lists(policy, next, &config)?;
+        let mut head = self.write_lists(policy, next, &config)?;
+        if installed.engine == Engine::Maps {
+            let flags = number(&head, 0) | abi::SET_ENGINE;
+            put(&mut head, 0, &flags.to_ne_bytes());
+        }
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
         let first = config_empty(&config, active);
         put(&mut config, 0, &next.to_ne_bytes());
         put(&mut config, 4, &if first { abi::NO_SET } else { active }.to_ne_bytes());
         self.maps.write("config", 0, &config)?;
+        self.sets.put(next, policy.rules.rules().to_vec());
         Ok(installed)
     }
 
@@ -196,31 +275,13 @@ impl Plane {
         self.maps.write("config", 0, &config)
     }
 
-    /// Loads the rules of a policy as a program for this set.
-    fn program(&self, policy: &Policy, set: u32) -> Result<(OwnedFd, Installed), Error> {
-        let setting = bpf::Setting {
-            record: self.maps.get("scratch")?.as_fd().as_raw_fd(),
-            programs: self.maps.get("programs")?.as_fd().as_raw_fd(),
-            next: i32::try_from(SLOT_VERDICT).unwrap_or(0),
-            base: set * RULES_MAX,
-            long_jumps: true,
-        };
-        let program = bpf::program(policy.rules.rules(), setting)?;
-        let octets: Vec<[u8; 8]> = program.iter().map(|instruction| instruction.octets()).collect();
-        let loaded = sys::bpf::load_xdp(&octets, "rules").map_err(|refused| Error::Refused {
-            instructions: program.len(),
-            cause: refused.cause,
-            log: refused.log,
-        })?;
-        let info = sys::bpf::info(loaded.as_fd()).map_err(Error::system("asking for a program"))?;
-        let installed =
-            Installed { instructions: program.len(), verified: info.verified, machine_code: info.jited };
-        Ok((loaded, installed))
-    }
-
-    fn write_rules(&self, policy: &Policy, set: u32) -> Result<(), Error> {
-        let base = set * RULES_MAX;
-        let all = policy.rules.rules();
+    /// Writes what rules do, from this place on. `automatic`: ids of those that obey the dead-man switch.
+    pub(crate) fn write_rules(
+        &self,
+        all: &[Rule],
+        automatic: &BTreeSet<String>,
+        base: u32,
+    ) -> Result<(), Error> {
         let keys: Vec<u8> = (base..).take(all.len()).flat_map(u32::to_ne_bytes).collect();
         let names = all.iter().flat_map(|rule| {
             let mut name = [0; abi::NAME];
@@ -231,8 +292,9 @@ impl Plane {
         let now = self.now()?;
         let octets = |rule: &Rule| {
             let mut octets = abi::rule(rule, now);
-            if policy.automatic.contains(&rule.id) {
-                put(&mut octets, abi::RULE_FLAGS_AT, &abi::RULE_AUTOMATIC.to_ne_bytes());
+            if automatic.contains(&rule.id) {
+                let flags = number(&octets, abi::RULE_FLAGS_AT) | abi::RULE_AUTOMATIC;
+                put(&mut octets, abi::RULE_FLAGS_AT, &flags.to_ne_bytes());
             }
             octets
         };
@@ -252,13 +314,7 @@ impl Plane {
     fn write_lists(&self, policy: &Policy, set: u32, config: &[u8]) -> Result<[u8; SET], Error> {
         let mut head = [0; SET];
         let was = abi::SETS_AT + usize::try_from(set).unwrap_or(0) * SET + 8;
-        let mut flags = abi::SET_RULES * u32::from(!policy.rules.rules().is_empty());
-        if policy.rules.rules().iter().any(|rule| rule.matches.payload.is_some()) {
-            flags |= abi::SET_PAYLOAD;
-        }
-        if policy.rules.rules().iter().any(|rule| rule.matches.tcp_options.is_some()) {
-            flags |= abi::SET_OPTIONS;
-        }
+        let mut flags = abi::asks(policy.rules.rules());
         if policy.dry {
             flags |= abi::SET_DRY;
         }
@@ -318,13 +374,18 @@ impl Plane {
     /// When a map cannot be read.
     pub fn in_force(&self) -> Result<InForce, Error> {
         let config = self.maps.read("config", 0)?;
-        let at = abi::SETS_AT + usize::try_from(number(&config, 0) % SETS).unwrap_or(0) * SET;
+        let active = number(&config, 0) % SETS;
+        let added = Bank::in_force(active, &self.maps)?.map(|bank| bank.slots(&self.maps)).transpose()?;
+        let at = abi::SETS_AT + usize::try_from(active).unwrap_or(0) * SET;
         let set = config.get(at..at + SET).unwrap_or(&[]);
         let flags = number(set, 0);
         let entries = |kind: usize| number(set, 8 + kind * abi::LIST + ENTRIES_AT);
         let protects = flags & abi::SET_LISTS[2] != 0;
         Ok(InForce {
             rules: number(set, 4),
+            engine: if flags & abi::SET_ENGINE == 0 { Engine::Tree } else { Engine::Maps },
+            added: added.map_or(0, |slots| slots.len()),
+            fallbacks: engine::fallbacks(&self.maps)?,
             lists: [Some(entries(0)), Some(entries(1)), protects.then(|| entries(2))],
             dry: flags & abi::SET_DRY != 0,
             digest: set.get(SET - 32..).and_then(|d| d.try_into().ok()).unwrap_or_default(),
@@ -332,14 +393,22 @@ impl Plane {
         })
     }
 
-    /// What the rules of the set in force have decided, in deciding order.
+    /// What the rules in force have decided, those added included, in deciding order.
     ///
     /// # Errors
     /// When a map cannot be read.
     pub fn counts(&self) -> Result<Vec<Counts>, Error> {
-        let active = number(&self.maps.read("config", 0)?, 0) % SETS;
-        let rules = usize::try_from(self.in_force()?.rules).unwrap_or(0);
-        (active * RULES_MAX..).take(rules).map(|place| self.count(place)).collect()
+        let active = self.active()?;
+        let added = Bank::in_force(active, &self.maps)?.map(|bank| bank.slots(&self.maps)).transpose()?;
+        let own = (0..self.in_force()?.rules).map(|place| (engine::order(place), active * RULES_MAX + place));
+        let mut slots: Vec<(u32, u32)> = own.chain(added.unwrap_or_default()).collect();
+        slots.sort_unstable();
+        slots.into_iter().map(|(_, slot)| self.count(slot)).collect()
+    }
+
+    /// The index of the set in force.
+    pub(crate) fn active(&self) -> Result<u32, Error> {
+        Ok(number(&self.maps.read("config", 0)?, 0) % SETS)
     }
 
     fn count(&self, place: u32) -> Result<Counts, Error> {
@@ -385,7 +454,17 @@ impl Plane {
         sys::bpf::test_run_frame(self.entry.as_fd(), frame)
     }
 
-    /// Runs the programs on a frame and tells which rule of the set in force decided, by its place in deciding order.
+    /// The id of the rule at a place that [`Self::trace`] has told.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn id_at(&self, place: usize) -> Result<String, Error> {
+        let place = u32::try_from(place).unwrap_or(0) % RULES_MAX;
+        Ok(self.count(self.active()? * RULES_MAX + place)?.id)
+    }
+
+    /// Runs the programs on a frame and tells which rule of the set in force decided, by its place in deciding order; a
+    /// rule added later has a place behind them all.
     /// For tests and questions; packets that arrive meanwhile can disturb the answer.
     ///
     /// # Errors
@@ -413,7 +492,7 @@ impl Plane {
         self.maps.write("clock", 0, &nanoseconds.to_ne_bytes())
     }
 
-    fn put_program(&self, slot: u32, program: BorrowedFd<'_>) -> Result<(), Error> {
+    pub(crate) fn put_program(&self, slot: u32, program: BorrowedFd<'_>) -> Result<(), Error> {
         self.maps.write("programs", slot, &program.as_raw_fd().to_ne_bytes())
     }
 }

@@ -3,11 +3,34 @@
 use std::collections::BTreeSet;
 
 use base::Prefix;
-use rules::{Action, RuleSet};
+use rules::{Action, Rule, RuleSet};
 
 use crate::error::Error;
 use crate::protection::Protection;
 use crate::scope::{Allow, Block};
+
+/// What finds the rule that decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The tree, and tables where the kernel does not take it.
+    #[default]
+    Auto,
+    /// A program emitted from the rules.
+    Tree,
+    /// A fixed program that reads the rules from maps: several times slower, and never refused for its size.
+    Maps,
+}
+
+impl Engine {
+    /// As people write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tree => "tree",
+            Self::Maps => "maps",
+        }
+    }
+}
 
 /// Rules and lists that are put in force together. Allowed beats blocked, blocked beats rules.
 #[derive(Clone, Debug, Default)]
@@ -37,25 +60,29 @@ pub struct Policy {
     pub protection: Protection,
     /// Names this policy: the SHA-256 of what it was read from.
     pub digest: [u8; 32],
+    /// What finds the rule that decides.
+    pub engine: Engine,
 }
 
 impl Policy {
     /// Refuses what the programs cannot do, rather than doing something else.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let cannot = self.rules.rules().iter().find_map(|rule| {
-            let action = match (rule.action, rule.sample) {
-                (Action::Redirect(_), _) => "redirect",
-                (Action::Tunnel(..), _) => "tunnel",
-                (_, Some(_)) => "sample",
-                _ => return None,
-            };
-            Some(Error::Action { rule: rule.id.clone(), action })
-        });
-        cannot.map_or(Ok(()), Err)
+        self.rules.rules().iter().try_for_each(check)
     }
 
     /// Whether SYNs are to be answered.
     pub(crate) fn challenges(&self) -> bool {
         self.rules.rules().iter().any(|rule| rule.action == Action::Challenge)
     }
+}
+
+/// Refuses a rule that the programs cannot do.
+pub(crate) fn check(rule: &Rule) -> Result<(), Error> {
+    let action = match (rule.action, rule.sample) {
+        (Action::Redirect(_), _) => "redirect",
+        (Action::Tunnel(..), _) => "tunnel",
+        (_, Some(_)) => "sample",
+        _ => return Ok(()),
+    };
+    Err(Error::Action { rule: rule.id.clone(), action })
 }

@@ -1,5 +1,7 @@
 //! The emitted program and the reference evaluator name the same rule for the same packet.
 
+use std::collections::BTreeMap;
+
 use dataplane::{Clock, Plane, Policy};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -40,7 +42,7 @@ const PAIRS: u64 = 1_000_000;
 
 /// What the pairs have met: for each part of a rule, hits by family and kind of action.
 #[derive(Default)]
-struct Coverage(std::collections::BTreeMap<(usize, bool, &'static str), u64>);
+struct Coverage(BTreeMap<(usize, bool, &'static str), u64>);
 
 impl Coverage {
     fn note(&mut self, rule: &Rule, v6: bool) {
@@ -78,14 +80,70 @@ impl Coverage {
     }
 }
 
+/// An engine under test, and what it has met.
+struct Engine {
+    name: &'static str,
+    plane: Plane,
+    /// One packet of so many goes through it.
+    one_of: usize,
+    pairs: u64,
+    hits: u64,
+    coverage: Coverage,
+    /// Ids of the set in force, by place.
+    ids: BTreeMap<usize, String>,
+}
+
+impl Engine {
+    fn new(name: &'static str, one_of: usize) -> Option<Self> {
+        let coverage = Coverage::default();
+        Some(Self { name, plane: plane()?, one_of, pairs: 0, hits: 0, coverage, ids: BTreeMap::new() })
+    }
+
+    /// The id that it names has to be the one expected.
+    fn ask(&mut self, frame: &[u8], expected: Option<&Rule>, v6: bool) -> Result<(), String> {
+        let (_, place) = self.plane.trace(frame).unwrap();
+        let plane = &self.plane;
+        let got = place.map(|p| self.ids.entry(p).or_insert_with(|| plane.id_at(p).unwrap()).as_str());
+        self.pairs += 1;
+        if let Some(rule) = expected {
+            self.hits += 1;
+            self.coverage.note(rule, v6);
+        }
+        if got == expected.map(|rule| rule.id.as_str()) {
+            Ok(())
+        } else {
+            Err(format!("{} says {got:?}", self.name))
+        }
+    }
+}
+
+/// Puts a set in force as a part of it, and the other rules one by one, in any order.
+fn install_in_parts(plane: &Plane, rules: &[Rule], random: &mut Random, engine: dataplane::Engine) -> usize {
+    const MOST: usize = 100;
+    let mut left: Vec<Rule> = rules.to_vec();
+    let count = random.below(u32::try_from(left.len().min(MOST)).unwrap() + 1);
+    let later: Vec<Rule> = (0..count)
+        .map(|_| left.swap_remove(random.below(u32::try_from(left.len()).unwrap()) as usize))
+        .collect();
+    plane.install(&Policy { rules: RuleSet::new(left), engine, ..Policy::default() }).unwrap();
+    for rule in &later {
+        plane.add(rule).unwrap_or_else(|e| panic!("{rule}: {e}"));
+    }
+    later.len()
+}
+
 #[test]
 fn the_program_names_the_rule_that_the_evaluator_names() {
-    let Some(plane) = plane() else { return };
+    let (Some(tree), Some(maps), Some(parts)) =
+        (Engine::new("tree", 1), Engine::new("maps", 3), Engine::new("parts", 3))
+    else {
+        return;
+    };
+    let mut engines = [tree, maps, parts];
     let wanted = std::env::var("DATAPLANE_PAIRS").ok().and_then(|text| text.parse().ok()).unwrap_or(PAIRS);
     let mut runner = runner(7);
     let mut random = Random(7);
-    let (mut pairs, mut hits, mut near_misses) = (0u64, 0u64, 0u64);
-    let mut coverage = Coverage::default();
+    let (mut pairs, mut hits, mut near_misses, mut added) = (0u64, 0u64, 0u64, 0);
     for round in 0usize.. {
         if pairs >= wanted {
             break;
@@ -98,50 +156,43 @@ fn the_program_names_the_rule_that_the_evaluator_names() {
                 rules.push(Rule { id: format!("r{}", rules.len()), sample: None, lease: None, ..rule });
             }
         }
-        let policy = Policy { rules: RuleSet::new(rules), ..Policy::default() };
-        let set = &policy.rules;
-        let installed = plane.install(&policy).unwrap_or_else(|e| panic!("round {round}, {size} rules: {e}"));
-        if round < 6 {
-            println!("{size} rules: {installed:?}");
+        let set = RuleSet::new(rules.clone());
+        for (engine, way) in engines.iter().zip([dataplane::Engine::Tree, dataplane::Engine::Maps]) {
+            let policy = Policy { rules: set.clone(), engine: way, ..Policy::default() };
+            let installed =
+                engine.plane.install(&policy).unwrap_or_else(|e| panic!("round {round}, {size} rules: {e}"));
+            if round < 6 {
+                println!("{size} rules: {installed:?}");
+            }
         }
+        let way = if round % 4 == 0 { dataplane::Engine::Maps } else { dataplane::Engine::Tree };
+        engines.iter_mut().for_each(|engine| engine.ids.clear());
+        added += install_in_parts(&engines[2].plane, &rules, &mut random, way);
         let some: Vec<_> =
             (0..500).map(|_| make::a_packet().new_tree(&mut runner).unwrap().current()).collect();
         for turn in 0..4000usize {
-            let packet = if turn % 8 == 0 {
-                some[turn / 8 % some.len()].clone()
-            } else {
-                let rule = &set.rules()[random.below(u32::try_from(size).unwrap()) as usize];
-                let prefix = rule.matches.dst.or(rule.matches.src);
-                let v6 = prefix.map_or_else(|| random.below(2) == 0, |prefix| !prefix.is_ipv4());
-                let parts = near::parts(&rule.matches);
-                let miss = (turn % 8 > 3 && !parts.is_empty())
-                    .then(|| parts[random.below(u32::try_from(parts.len()).unwrap()) as usize]);
-                near_misses += u64::from(miss.is_some());
-                near::packet(&mut random, &rule.matches, v6, miss)
-            };
+            let (packet, near_miss) = near::draw(&mut random, set.rules(), &some, turn);
+            near_misses += u64::from(near_miss);
             let bytes = packet.bytes();
-            let expected = set.decide_index(&make::parsed(&bytes));
-            let (_, got) = plane.trace(&frame(&bytes)).unwrap();
-            let rule = |index: Option<usize>| index.map(|i| set.rules()[i].to_string());
-            assert_eq!(
-                got,
-                expected,
-                "round {round}: {packet:?}\nexpected {:?}\ngot {:?}",
-                rule(expected),
-                rule(got)
-            );
-            pairs += 1;
-            if let Some(index) = expected {
-                hits += 1;
-                coverage.note(&set.rules()[index], packet.dst.is_ipv6());
+            let expected = set.decide(&make::parsed(&bytes));
+            for engine in engines.iter_mut().filter(|engine| turn % engine.one_of == 0) {
+                engine.ask(&frame(&bytes), expected, packet.dst.is_ipv6()).unwrap_or_else(|said| {
+                    let expected = expected.map(ToString::to_string);
+                    panic!("round {round}: {said}, expected {expected:?}: {packet:?}")
+                });
             }
+            pairs += 1;
+            hits += u64::from(expected.is_some());
         }
     }
-    println!("{pairs} pairs, {hits} hits, {near_misses} one step beside a rule");
-    let missing = coverage.tell();
+    println!("{pairs} pairs, {hits} hits, {near_misses} one step beside a rule; {added} rules added");
+    for engine in &engines {
+        println!("{}: {} pairs, {} hits", engine.name, engine.pairs, engine.hits);
+        let missing = engine.coverage.tell();
+        assert!(missing.is_empty() || wanted < PAIRS, "{}: never met: {missing:?}", engine.name);
+    }
     assert!(
         hits * 10 > pairs * 3 && near_misses * 2 >= pairs * 9 / 10,
         "{hits} hits, {near_misses} near misses"
     );
-    assert!(missing.is_empty() || wanted < PAIRS, "never met: {missing:?}");
 }

@@ -5,14 +5,20 @@ mod agreement;
 mod alive;
 mod challenge;
 mod dns;
+mod increments;
+#[path = "../../rules/tests/kernel.rs"]
+mod kernel;
 mod limits;
 mod lists;
 #[path = "../../rules/tests/make.rs"]
 mod make;
 mod malformed;
 mod near;
+mod nftables;
 mod scopes;
 mod segment;
 mod spared;
 mod time;
+#[path = "../../rules/tests/tool.rs"]
+mod tool;
 mod turns;

@@ -1,6 +1,6 @@
 //! Frames that are cut, tagged or that lie: never aborted, and what can be read is read as `wire` reads it.
 
-use dataplane::{Plane, Policy};
+use dataplane::{Engine, Plane, Policy};
 use proptest::strategy::{Strategy, ValueTree};
 use rules::{Action, Per, Rule, RuleSet, parse};
 use wire::packet::{Link, parse as parse_frame};
@@ -12,9 +12,16 @@ use crate::make;
 const DROP: u32 = 1;
 const PASS: u32 = 2;
 
-fn install(plane: &Plane, rules: Vec<Rule>) -> Policy {
+/// The tree, and the tables.
+fn both() -> Option<[Plane; 2]> {
+    Some([plane()?, plane()?])
+}
+
+fn install(both: &[Plane; 2], rules: Vec<Rule>) -> Policy {
     let policy = Policy { rules: RuleSet::new(rules), ..Policy::default() };
-    plane.install(&policy).unwrap();
+    for (plane, engine) in both.iter().zip([Engine::Tree, Engine::Maps]) {
+        plane.install(&Policy { engine, ..policy.clone() }).unwrap();
+    }
     policy
 }
 
@@ -24,17 +31,19 @@ fn expected(policy: &Policy, frame: &[u8]) -> Option<usize> {
     policy.rules.decide_index(&parsed)
 }
 
-fn check(plane: &Plane, policy: &Policy, frame: &[u8], what: &str) {
-    let (returned, rule) = plane.trace(frame).unwrap();
+fn check(both: &[Plane; 2], policy: &Policy, frame: &[u8], what: &str) {
     let wanted = expected(policy, frame);
-    assert_eq!(rule, wanted, "{what}: {frame:02x?}");
     let dropped = wanted.is_some_and(|i| policy.rules.rules()[i].action == Action::Drop);
-    assert_eq!(returned, if dropped { DROP } else { PASS }, "{what}: {frame:02x?}");
+    for plane in both {
+        let (returned, rule) = plane.trace(frame).unwrap();
+        assert_eq!(rule, wanted, "{what}: {frame:02x?}");
+        assert_eq!(returned, if dropped { DROP } else { PASS }, "{what}: {frame:02x?}");
+    }
 }
 
 #[test]
 fn a_cut_at_each_octet_is_read_as_far_as_it_goes() {
-    let Some(plane) = plane() else { return };
+    let Some(both) = both() else { return };
     let mut runner = runner(11);
     let mut pairs = 0;
     for _ in 0..12 {
@@ -43,12 +52,12 @@ fn a_cut_at_each_octet_is_read_as_far_as_it_goes() {
             .into_iter()
             .map(|rule| Rule { action: Action::Drop, per: Per::Rule, sample: None, ..rule })
             .collect();
-        let policy = install(&plane, drops);
+        let policy = install(&both, drops);
         for _ in 0..12 {
             let packet = make::a_packet().new_tree(&mut runner).unwrap().current();
             let whole = frame(&packet.bytes());
             for cut in 14..=whole.len().min(160) {
-                check(&plane, &policy, &whole[..cut], "cut");
+                check(&both, &policy, &whole[..cut], "cut");
                 pairs += 1;
             }
         }
@@ -58,12 +67,12 @@ fn a_cut_at_each_octet_is_read_as_far_as_it_goes() {
 
 #[test]
 fn tags_headers_and_lengths_that_lie_are_read_as_the_reference_reads_them() {
-    let Some(plane) = plane() else { return };
+    let Some(both) = both() else { return };
     let mut runner = runner(12);
     let rules = "a proto udp dst-port 53 -> drop\nb proto tcp tcp-flags syn/syn+ack -> drop\n\
                  c fragment is -> drop\nd proto icmp icmp-type 8 -> drop\ne length <=60 -> drop\n\
                  f proto 47 -> drop\ng payload 0:00 -> drop\nh payload 70:46 -> drop\n";
-    let policy = install(&plane, parse::rules(rules).unwrap());
+    let policy = install(&both, parse::rules(rules).unwrap());
     let random = |runner: &mut proptest::test_runner::TestRunner, max: u16| {
         (0..max).new_tree(runner).unwrap().current()
     };
@@ -78,16 +87,18 @@ fn tags_headers_and_lengths_that_lie_are_read_as_the_reference_reads_them() {
                 tagged.extend([0, 7]);
             }
             tagged.extend(&plain[12..]);
-            check(&plane, &policy, &tagged, "tagged");
+            check(&both, &policy, &tagged, "tagged");
             // One octet of the first headers is another.
             let at = 12 + usize::from(random(&mut runner, 64)) % (tagged.len() - 12);
             tagged[at] = u8::try_from(random(&mut runner, 256)).unwrap();
             // The kernel looks behind two tags and no other encapsulation: what it does not read passes.
             let kind = tagged.get(12 + 4 * tags..14 + 4 * tags).map(|k| u16::from_be_bytes([k[0], k[1]]));
             if at >= 14 + 4 * tags || matches!(kind, Some(0x0800 | 0x86dd)) {
-                check(&plane, &policy, &tagged, "changed");
+                check(&both, &policy, &tagged, "changed");
             } else {
-                assert_ne!(plane.trace(&tagged).unwrap().0, 0, "aborted: {tagged:02x?}");
+                for plane in &both {
+                    assert_ne!(plane.trace(&tagged).unwrap().0, 0, "aborted: {tagged:02x?}");
+                }
             }
         }
     }
@@ -95,17 +106,17 @@ fn tags_headers_and_lengths_that_lie_are_read_as_the_reference_reads_them() {
 
 #[test]
 fn what_stands_behind_more_tags_than_two_or_chains_without_end_passes() {
-    let Some(plane) = plane() else { return };
-    let policy = install(&plane, parse::rules("all -> drop\n").unwrap());
+    let Some(both) = both() else { return };
+    let policy = install(&both, parse::rules("all -> drop\n").unwrap());
     let ip = make::udp().bytes();
     let tagged = |tags: usize| {
         let tags = std::iter::repeat_n([0x81, 0x00, 0, 7], tags).flatten();
         [[0u8; 12].to_vec(), tags.collect(), vec![0x08, 0x00], ip.clone()].concat()
     };
     for tags in 0..=2 {
-        check(&plane, &policy, &tagged(tags), "tags");
+        check(&both, &policy, &tagged(tags), "tags");
     }
-    assert_eq!(plane.trace(&tagged(3)).unwrap(), (PASS, None));
+    assert_eq!(both[0].trace(&tagged(3)).unwrap(), (PASS, None));
     // Twelve headers are walked; where one is left over, it is the protocol.
     for headers in 0..=14usize {
         let mut b = vec![0x60, 0, 0, 0];
@@ -116,6 +127,6 @@ fn what_stands_behind_more_tags_than_two_or_chains_without_end_passes() {
             b.extend([if left == 0 { 17 } else { 60 }, 0, 1, 4, 0, 0, 0, 0]);
         }
         b.extend([0, 53, 0, 80, 0, 8, 0, 0]);
-        check(&plane, &policy, &frame(&b), "chain");
+        check(&both, &policy, &frame(&b), "chain");
     }
 }

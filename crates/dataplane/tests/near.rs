@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use base::Prefix;
-use rules::{Flags, Fragments, Match, Numbers, Range};
+use rules::{Flags, Fragments, Match, Numbers, Range, Rule};
 use wire::packet::{ICMP, ICMP6, TCP, UDP};
 
 use crate::make::{Packet, option_octets, udp};
@@ -220,4 +220,16 @@ pub(crate) fn packet(r: &mut Random, m: &Match, v6: bool, miss: Option<usize>) -
         }
     }
     p
+}
+
+/// Of eight packets one is any, three are made for a rule, and four miss one by a step, which is told.
+pub(crate) fn draw(r: &mut Random, rules: &[Rule], any: &[Packet], turn: usize) -> (Packet, bool) {
+    if turn.is_multiple_of(8) {
+        return (any[turn / 8 % any.len()].clone(), false);
+    }
+    let m = &r.one_of(rules).matches;
+    let v6 = m.dst.or(m.src).map_or_else(|| r.often(), |prefix| !prefix.is_ipv4());
+    let parts = parts(m);
+    let miss = (turn % 8 > 3 && !parts.is_empty()).then(|| *r.one_of(&parts));
+    (packet(r, m, v6, miss), miss.is_some())
 }

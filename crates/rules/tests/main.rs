@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod flowspec;
 #[cfg(test)]
+mod kernel;
+#[cfg(test)]
 mod limits;
 mod make;
 #[cfg(test)]

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
 use rules::compile::nftables;
-use rules::{EvalCounts, Per, Rule, RuleSet, parse};
+use rules::{Rule, parse};
 
-use crate::make::{self, Packet, parsed};
+use crate::kernel::{Trial, kernel, namespace, trials};
+use crate::make::parsed;
 use crate::tool;
 
 fn body(text: &str) -> Vec<String> {
@@ -99,92 +98,14 @@ fn a_rule_that_no_packet_meets_is_there_and_counts_nothing() {
     assert!(!lines.iter().any(|line| line.contains("goto r")));
 }
 
-/// A set of rules, packets near their edges, and what the evaluator counts.
-struct Trial {
-    rules: Vec<Rule>,
-    packets: Vec<Vec<u8>>,
-}
-
-impl Trial {
-    fn expected(&self, packets: &[Vec<u8>]) -> BTreeMap<String, u64> {
-        let set = RuleSet::new(self.rules.clone());
-        let mut counts = EvalCounts::new(&set);
-        for packet in packets {
-            counts.add(&set, &parsed(packet));
-        }
-        let file = nftables::file(&self.rules);
-        let said = |id: &str| !file.contains(&format!("# {id}: error: "));
-        counts.rules.into_iter().filter(|r| said(&r.id)).map(|r| (r.id, r.decided_packets)).collect()
-    }
-}
-
-fn trials(count: usize, packets: usize) -> Vec<Trial> {
-    let mut runner = TestRunner::deterministic();
-    let mut draw = |trial: usize| {
-        // Half the sets are single rules, where nothing hides behind precedence.
-        let most = if trial.is_multiple_of(2) { 1 } else { 12 };
-        let mut rules = make::rule_set(most).new_tree(&mut runner).unwrap().current();
-        // What cannot be said is left to the rules behind it; of what that is there shall not be too much.
-        for rule in &mut rules {
-            rule.matches.tcp_options = rule.matches.tcp_options.take().filter(Vec::is_empty);
-            rule.sample = None;
-            rule.per = Per::Rule;
-        }
-        let packets = (0..packets)
-            .map(|_| {
-                make::a_packet().prop_map(|p: Packet| p.bytes()).new_tree(&mut runner).unwrap().current()
-            })
-            .collect();
-        Trial { rules, packets }
-    };
-    (0..count).map(&mut draw).collect()
-}
-
-fn namespace() -> bool {
-    tool::there(&[
-        &["nft", "--version"],
-        &["python3", "--version"],
-        &["ip", "-V"],
-        &["unshare", "-n", "test", "-c", "/dev/net/tun"],
-    ])
-}
-
-/// Loads each file, sends its packets, and gives the counters. `None` stands for a file that does not load.
-fn kernel(trials: &[(&[Rule], &[Vec<u8>])], name: &str) -> Vec<(u64, BTreeMap<String, u64>)> {
-    let folder = tool::folder(name);
-    let mut command = Command::new("unshare");
-    command.args(["-n", "python3", &tool::script("tun_counters.py")]);
-    for (i, (rules, packets)) in trials.iter().enumerate() {
-        let (nft, raw) = (folder.join(format!("{i}.nft")), folder.join(format!("{i}.packets")));
-        fs::write(&nft, nftables::file(rules)).unwrap();
-        let framed = |p: &Vec<u8>| [&u16::try_from(p.len()).unwrap().to_be_bytes()[..], p].concat();
-        fs::write(&raw, packets.iter().flat_map(framed).collect::<Vec<u8>>()).unwrap();
-        command.args([nft, raw]);
-    }
-    let out = command.output().unwrap();
-    assert!(
-        out.status.success(),
-        "{}\nthe files are in {}",
-        String::from_utf8_lossy(&out.stderr),
-        folder.display()
-    );
-    let _ = fs::remove_dir_all(&folder);
-    let line = |line: &str| {
-        let json: serde_json::Value = serde_json::from_str(line).unwrap();
-        let counters = json["counters"].as_object().unwrap();
-        let counters = counters.iter().map(|(id, n)| (id.clone(), n.as_u64().unwrap())).collect();
-        (json["total"].as_u64().unwrap(), counters)
-    };
-    String::from_utf8(out.stdout).unwrap().lines().map(line).collect()
-}
-
 /// Generated rules on generated packets near their edges: fragments, extension headers, options, both families.
 #[test]
 fn the_kernel_counts_what_the_evaluator_decides() {
     if !namespace() {
         return;
     }
-    // More of them, for a long run: `RULES_TRIALS=2000 cargo test -p rules kernel_counts`.
+    // More of them, for a long run: `RULES_TRIALS=2000 cargo test -p rules kernel_counts`. Beside our own programs, a
+    // hundred thousand pairs are asked in `dataplane`.
     let count = std::env::var("RULES_TRIALS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let trials = trials(count, 250);
     let pairs: Vec<(&[Rule], &[Vec<u8>])> =
@@ -277,18 +198,22 @@ fn a_lease_ends_in_the_kernel_without_anybody() {
     let decided = |seconds: &[BTreeMap<String, u64>], id: &str| {
         seconds.iter().map(|second| second[id]).collect::<Vec<_>>()
     };
+    // A busy machine stretches the seconds; what follows what does not change.
+    let turns = |mut decided: Vec<u64>| {
+        decided.dedup();
+        decided
+    };
     let seconds = run(None, None, &lo);
     assert_eq!(decided(&seconds, "long"), [10; 7]);
     assert_eq!(decided(&seconds, "ever"), [10; 7]);
-    let short = decided(&seconds, "short");
-    assert!(short[..2] == [10; 2] && short[3..] == [0; 4], "{short:?}");
+    assert_eq!(turns(decided(&seconds, "short")), [10, 0]);
     // Renewed when it was over already, it acts again, and ends again.
     let short = decided(&run(None, Some(nftables::leases(&rules)), &lo), "short");
-    assert!(short[..2] == [10; 2] && short[3..5] == [10; 2] && short[6] == 0, "{short:?}");
+    assert_eq!(turns(short), [10, 0, 10, 0]);
     // The dead-man switch ends them all; a sign of life brings them back for a while.
     let alive = nftables::alive(base::Span::from_secs(2));
     let ever = decided(&run(second(2), Some(alive), &lo), "ever");
-    assert!(ever[..2] == [10; 2] && ever[3..5] == [10; 2] && ever[6] == 0, "{ever:?}");
+    assert_eq!(turns(ever), [10, 0, 10, 0]);
     let elsewhere = run(None, None, &["eth9".to_owned()]);
     assert_eq!(decided(&elsewhere, "long"), [0; 7], "packets of other interfaces are left alone");
     let _ = fs::remove_dir_all(&folder);

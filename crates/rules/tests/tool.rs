@@ -19,9 +19,9 @@ pub(crate) fn there(programs: &[&[&str]]) -> bool {
     true
 }
 
-/// A script beside the tests.
+/// A script beside these tests, wherever they are called from.
 pub(crate) fn script(name: &str) -> String {
-    format!("{}/tests/net/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/../rules/tests/net/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// An empty folder of this test's own.

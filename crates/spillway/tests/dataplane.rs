@@ -183,6 +183,39 @@ fn rules_act_are_replaced_rolled_back_and_detached() {
 }
 
 #[test]
+fn rules_read_from_maps_act_alike_and_status_says_so() {
+    let Some(lab) = Lab::new("f") else { return };
+    let scratch = Scratch::new("dataplane-f");
+    let rules = scratch
+        .file("rules.txt", b"six @1 proto udp src-port 6 -> pass\nall @2 proto udp src-port 5-7 -> drop\n");
+    let mut before = 0;
+    for engine in ["maps", "tree", "auto"] {
+        let attach = ["attach", &lab.inside, "--rules", &rules, "--engine", engine, "-o", "json"];
+        let output = lab.spillway(&attach);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let wanted = if engine == "maps" { "maps" } else { "tree" };
+        assert_eq!(report["engine"], wanted, "{report}");
+        assert!(
+            report["no_tree"].is_null() && report["verified_instructions"].as_u64() > Some(0),
+            "{report}"
+        );
+        let programs = report["programs"].as_array().unwrap();
+        assert!(
+            programs.iter().all(|program| program["verified_instructions"].as_u64() > Some(0)),
+            "{report}"
+        );
+        lab.send(10, "192.0.2.1", 5);
+        lab.send(20, "192.0.2.1", 6);
+        let status = lab.status();
+        assert_eq!((&status["engine"], &status["engine_fallbacks"]), (&wanted.into(), &0.into()), "{status}");
+        assert_eq!((decided(&status, "all"), decided(&status, "six")), ((10, 10), (20, 0)), "{status}");
+        assert_eq!(left(&status, "dropped") - before, 10);
+        before = left(&status, "dropped");
+    }
+}
+
+#[test]
 fn lists_and_dry_runs() {
     let Some(lab) = Lab::new("b") else { return };
     let scratch = Scratch::new("dataplane-b");

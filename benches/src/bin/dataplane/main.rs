@@ -7,6 +7,8 @@
 #[cfg(not(without_kernel_programs))]
 mod driver;
 #[cfg(not(without_kernel_programs))]
+mod engine;
+#[cfg(not(without_kernel_programs))]
 mod measure;
 #[cfg(not(without_kernel_programs))]
 mod mix;
@@ -21,6 +23,7 @@ fn main() -> anyhow::Result<()> {
         Some("nftables") => peer::nftables(),
         Some("cookie") => syn::inside(),
         Some("limits") => measure::limits_alone(),
+        Some("engine") => engine::alone(),
         _ => measure::all(),
     }
 }

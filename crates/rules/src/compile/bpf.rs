@@ -8,8 +8,10 @@
 
 mod assembler;
 mod leaf;
+mod nest;
 mod question;
 pub mod record;
+pub mod tables;
 mod tree;
 
 use alloc::vec::Vec;
@@ -19,7 +21,8 @@ use base::Prefix;
 pub use assembler::Instruction;
 use assembler::{Assembler, Label, Operand, Test, Width};
 use leaf::{CONTEXT, RECORD, load};
-use question::{Question, addresses};
+use nest::{Block, nest, ranges};
+use question::Question;
 use tree::{Known, Then, Writer, at_least_wide};
 
 use crate::family::Family;
@@ -100,19 +103,10 @@ pub fn program(rules: &[Rule], setting: Setting) -> Result<Vec<Instruction>, Err
     if program.len() > INSTRUCTIONS_MAX { Err(Error::TooLarge(program.len())) } else { Ok(program) }
 }
 
-/// Rules with one destination.
-struct Block<'r> {
-    /// `None`: any destination.
-    dst: Option<Prefix>,
-    rules: Vec<Question<'r>>,
-    /// The place among the blocks of the next wider destination.
-    parent: Option<usize>,
-    label: Label,
-}
-
 fn of_family(a: &mut Assembler, rules: &[Rule], family: Family, base: u32, done: Label) {
-    let mut blocks = blocks(a, rules, family);
-    search(a, &blocks, family, done);
+    let blocks = nest(asked(rules, family));
+    let labels: Vec<Label> = blocks.iter().map(|_| a.label()).collect();
+    search(a, &blocks, &labels, family, done);
     // The first rule that may still be found behind each block.
     let mut bests: Vec<u32> = Vec::new();
     for block in &blocks {
@@ -122,7 +116,6 @@ fn of_family(a: &mut Assembler, rules: &[Rule], family: Family, base: u32, done:
         });
         bests.push(behind.unwrap_or(u32::MAX));
     }
-    let labels: Vec<Label> = blocks.iter().map(|block| block.label).collect();
     let mut is_parent = alloc::vec![false; blocks.len()];
     for parent in blocks.iter().filter_map(|block| block.parent) {
         if let Some(is_parent) = is_parent.get_mut(parent) {
@@ -130,8 +123,8 @@ fn of_family(a: &mut Assembler, rules: &[Rule], family: Family, base: u32, done:
         }
     }
     let mut w = Writer { a, family, base, written: 0, written_max: 0 };
-    for ((block, best), is_parent) in blocks.iter_mut().zip(&bests).zip(is_parent) {
-        w.a.bind(block.label);
+    for (((block, label), best), is_parent) in blocks.iter().zip(&labels).zip(&bests).zip(is_parent) {
+        w.a.bind(*label);
         let next = block.parent.and_then(|parent| labels.get(parent)).copied();
         let then = Then { label: next.unwrap_or(done), best: *best, done };
         let rules: Vec<&Question<'_>> = block.rules.iter().collect();
@@ -140,66 +133,22 @@ fn of_family(a: &mut Assembler, rules: &[Rule], family: Family, base: u32, done:
     }
 }
 
-/// The blocks of a family, wider destinations before those inside them.
-fn blocks<'r>(a: &mut Assembler, rules: &'r [Rule], family: Family) -> Vec<Block<'r>> {
-    let mut asked: Vec<(Option<Prefix>, Question<'r>)> = Vec::new();
+/// What the rules ask of packets of a family, each with its destination.
+fn asked(rules: &[Rule], family: Family) -> Vec<(Option<Prefix>, Question<'_>)> {
+    let mut asked = Vec::new();
     for (place, rule) in rules.iter().enumerate() {
         let place = u32::try_from(place).unwrap_or(u32::MAX);
-        let dst = rule.matches.dst.filter(|prefix| prefix.bits() > 0);
-        asked.extend(Question::of(place, &rule.matches, family).map(|question| (dst, question)));
+        asked.extend(Question::of(place, &rule.matches, family).map(|question| (rule.matches.dst, question)));
     }
-    // By first address, then the wider first; within a destination the rules' order stays.
-    asked.sort_by_key(|(dst, _)| dst.map(|prefix| (addresses(&prefix).0, prefix.bits())));
-    let mut blocks: Vec<Block<'r>> = Vec::new();
-    let mut above: Vec<usize> = Vec::new();
-    for (dst, question) in asked {
-        if let Some(block) = blocks.last_mut()
-            && block.dst == dst
-        {
-            block.rules.push(question);
-            continue;
-        }
-        let covers = |wide: &Option<Prefix>| wide.is_none_or(|w| dst.is_some_and(|dst| w.covers(&dst)));
-        while above.last().and_then(|at| blocks.get(*at)).is_some_and(|block| !covers(&block.dst)) {
-            above.pop();
-        }
-        let parent = above.last().copied();
-        above.push(blocks.len());
-        blocks.push(Block { dst, rules: alloc::vec![question], parent, label: a.label() });
-    }
-    blocks
+    asked
 }
 
 /// Goes to the block with the longest destination that covers the packet's, or to `none`.
-fn search(a: &mut Assembler, blocks: &[Block<'_>], family: Family, none: Label) {
-    let anywhere = blocks.first().filter(|block| block.dst.is_none()).map_or(none, |block| block.label);
-    // From each address on, the block that holds for it and those that follow.
-    let mut from: Vec<(u128, Label)> = alloc::vec![(0, anywhere)];
-    let mut open: Vec<(u128, Label)> = Vec::new();
-    let close = |open: &mut Vec<(u128, Label)>, from: &mut Vec<(u128, Label)>, before: Option<u128>| {
-        while let Some((last, _)) = open.last().copied()
-            && before.is_none_or(|before| last < before)
-        {
-            open.pop();
-            let holds = open.last().map_or(anywhere, |(_, label)| *label);
-            from.extend(last.checked_add(1).map(|next| (next, holds)));
-        }
-    };
-    for block in blocks {
-        let Some(dst) = block.dst else { continue };
-        let (first, last) = addresses(&dst);
-        close(&mut open, &mut from, Some(first));
-        from.push((first, block.label));
-        open.push((last, block.label));
-    }
-    close(&mut open, &mut from, None);
-    // The last said of an address holds.
-    from.reverse();
-    from.sort_by_key(|(first, _)| *first);
-    from.dedup_by_key(|(first, _)| *first);
-    from.dedup_by_key(|(_, label)| *label);
+fn search(a: &mut Assembler, blocks: &[Block<'_>], labels: &[Label], family: Family, none: Label) {
+    let label = |block: Option<usize>| block.and_then(|block| labels.get(block)).copied().unwrap_or(none);
+    let from: Vec<(u128, Label)> =
+        ranges(blocks, family).into_iter().map(|(first, block)| (first, label(block))).collect();
     if family == Family::V4 {
-        from.retain(|(first, _)| u32::try_from(*first).is_ok());
         a.load(Width::Eight, 7, RECORD, record::DST_LOW.offset);
     } else {
         a.load(Width::Eight, 7, RECORD, record::DST_HIGH.offset);

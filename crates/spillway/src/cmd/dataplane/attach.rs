@@ -8,7 +8,7 @@ use ::rules::{Action, RuleSet};
 use anyhow::Context as _;
 use base::Prefix;
 use dataplane::attachment::{self, Attachment, Mode};
-use dataplane::{Attached, Challenge, Policy, Protection, Stray};
+use dataplane::{Attached, Challenge, Engine, Policy, Protection, Stray};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -62,6 +62,9 @@ pub(super) struct Args {
     /// Load the programs anew though those that are there are the same; counters begin at 0
     #[arg(long)]
     reload: bool,
+    /// What finds the rule that decides, for tests and questions
+    #[arg(long, value_enum, value_name = "ENGINE", default_value = "auto", hide = true)]
+    engine: Finds,
     /// Do not ask, and do not go back
     #[arg(short, long)]
     yes: bool,
@@ -107,6 +110,16 @@ fn stray(text: &str) -> Result<Stray, String> {
     }
 }
 
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Finds {
+    /// The tree; maps where the kernel does not take it
+    Auto,
+    /// A program made from the rules
+    Tree,
+    /// A fixed program that reads the rules from maps
+    Maps,
+}
+
 #[derive(Serialize)]
 struct Report<'a> {
     interface: &'a str,
@@ -119,6 +132,18 @@ struct Report<'a> {
     dry_run: bool,
     digest: String,
     instructions: usize,
+    verified_instructions: u32,
+    engine: &'static str,
+    /// Why the rules became no tree, where that was tried.
+    no_tree: Option<&'a str>,
+    /// What the kernel's verifier walked of each fixed program.
+    programs: Vec<Program>,
+}
+
+#[derive(Serialize)]
+struct Program {
+    name: &'static str,
+    instructions: u32,
     verified_instructions: u32,
 }
 
@@ -157,6 +182,12 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
              net.netfilter.nf_conntrack_tcp_loose=0; connections through this machine that nobody tracked until now \
              are cut where rules challenge",
             args.interface
+        );
+    }
+    if let Some(reason) = &attached.installed.no_tree {
+        eprintln!(
+            "spillway: the kernel does not take the rules as a program ({reason}): they are read from maps, which is \
+             several times slower; fewer rules or Linux 6.6 help"
         );
     }
     let challenges = policy.rules.rules().iter().any(|rule| rule.action == Action::Challenge);
@@ -207,11 +238,31 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     if protection != Protection::default() {
         digest.update(format!("{protection:?}"));
     }
+    let engine = match args.engine {
+        Finds::Auto => Engine::Auto,
+        Finds::Tree => Engine::Tree,
+        Finds::Maps => Engine::Maps,
+    };
     let digest = digest.finalize().into();
-    Ok(Policy { rules, allow, block, protect, dry: args.dry_run, protection, digest, ..Policy::default() })
+    Ok(Policy {
+        rules,
+        allow,
+        block,
+        protect,
+        dry: args.dry_run,
+        protection,
+        digest,
+        engine,
+        ..Policy::default()
+    })
 }
 
 fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) -> anyhow::Result<()> {
+    let programs = attached.programs.iter().map(|program| Program {
+        name: program.name,
+        instructions: program.instructions,
+        verified_instructions: program.verified,
+    });
     let report = Report {
         interface: &args.interface,
         mode: attached.mode.map(Mode::as_str),
@@ -224,6 +275,9 @@ fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) 
         digest: super::status::hex(&policy.digest),
         instructions: attached.installed.instructions,
         verified_instructions: attached.installed.verified,
+        engine: attached.installed.engine.as_str(),
+        no_tree: attached.installed.no_tree.as_deref(),
+        programs: programs.collect(),
     };
     let mut out = output::stdout();
     match context.format(Format::Text) {

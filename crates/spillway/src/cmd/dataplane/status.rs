@@ -34,6 +34,12 @@ struct Status {
     block: u32,
     /// `null`: all destinations are protected.
     protect: Option<u32>,
+    /// What finds the rule that decides: `tree`, or `maps` where the kernel did not take that.
+    engine: &'static str,
+    /// How often that happened since the programs were loaded.
+    engine_fallbacks: u64,
+    /// Single rules beside the set, among `rules`.
+    added_rules: usize,
     rules: Vec<Rule>,
     packets: Vec<Packets>,
 }
@@ -109,6 +115,9 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         allow: allow.unwrap_or(0),
         block: block.unwrap_or(0),
         protect,
+        engine: force.engine.as_str(),
+        engine_fallbacks: force.fallbacks,
+        added_rules: force.added,
         rules: rules.collect(),
         packets: packets.collect(),
     })
@@ -116,11 +125,12 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
 
 fn text(out: &mut impl Write, status: &Status) -> std::io::Result<()> {
     let dry = if status.dry_run { ", dry run: everything passes" } else { "" };
+    let maps = if status.engine == "maps" { ", read from maps, which is slow" } else { "" };
     let gone = if status.interface_gone { " (the interface is gone)" } else { "" };
     let protect = status.protect.map_or_else(|| "all destinations".into(), |n| format!("{n} destinations"));
     writeln!(
         out,
-        "{}{gone}: {} rules, {} allowed, {} blocked sources, {protect} protected{dry}",
+        "{}{gone}: {} rules{maps}, {} allowed, {} blocked sources, {protect} protected{dry}",
         status.interface,
         status.rules.len(),
         status.allow,
