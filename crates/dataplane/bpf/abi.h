@@ -30,11 +30,13 @@ struct packet {
 	__u32 set;
 	__u32 rule; /* place in `rules` of the one that decides, or NO_RULE */
 	__u64 payload[8]; /* the first 64 octets, where the set asks for them */
+	__u32 asks; /* SET_SAMPLE, where the set or the rule asks for samples */
+	__u32 unused;
 };
 
 #define NO_RULE 0xffffffff
 
-_Static_assert(sizeof(struct packet) == 136, "rules::compile::bpf::record::SIZE");
+_Static_assert(sizeof(struct packet) == 144, "rules::compile::bpf::record::SIZE");
 _Static_assert(__builtin_offsetof(struct packet, has) == 51, "rules::compile::bpf::record::HAS");
 _Static_assert(__builtin_offsetof(struct packet, payload_len) == 60, "rules::compile::bpf::record::PAYLOAD_LEN");
 _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::bpf::record::RULE");
@@ -58,6 +60,8 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_BLOCK 8
 #define SET_PROTECT 16 /* only listed destinations are protected */
 #define SET_DRY 32     /* everything is counted and passes */
+#define SET_SAMPLE 4096 /* packets are sampled as they leave */
+#define SET_DECAP 8192  /* tunnels of the set's peers end here */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -103,14 +107,16 @@ struct config {
 /* Slots of the array of programs. The rules of set n stand in slot n. */
 #define SLOT_VERDICT SETS
 #define SLOT_CHALLENGE (SETS + 1)
-#define SLOTS (SETS + 2)
+#define SLOT_TUNNEL (SETS + 5)
+#define SLOT_ENTRY (SETS + 6) /* what came out of a tunnel begins anew */
+#define SLOTS (SETS + 7)
 
 #define ACTION_PASS 0
 #define ACTION_DROP 1
 #define ACTION_RATE_PACKETS 2
 #define ACTION_RATE_BITS 3
 #define ACTION_CHALLENGE 4
-#define ACTION_REDIRECT 5
+#define ACTION_REDIRECT 5 /* led elsewhere as its `struct target` says, in a tunnel or not */
 
 struct rule {
 	__u32 action;
@@ -118,9 +124,12 @@ struct rule {
 	__u64 until; /* CLOCK_MONOTONIC, ns; 0: no end */
 	__u64 interval; /* of rates: 2^-16 ns a packet, or a bit */
 	__u64 burst;    /* of rates: ns that may be borrowed */
+	__u32 sample;   /* with RULE_SAMPLE: one in so many, before the budget */
+	__u32 unused;
 };
 
 #define RULE_DRY 1
+#define RULE_SAMPLE 16
 
 struct counter {
 	__u64 packets; /* decided by the rule */
@@ -142,12 +151,17 @@ enum leave {
 	LEAVE_LAPSED, /* the rule's lease is over */
 	LEAVE_CHALLENGED,   /* answered with a cookie */
 	LEAVE_UNCHALLENGED, /* no SYN, or nobody here listens: passed */
+	LEAVE_REDIRECTED,   /* led to another next hop */
+	LEAVE_TUNNELLED,    /* likewise, in a tunnel */
+	LEAVE_NO_ROUTE,     /* no way to there, or no neighbour is known: passed */
+	LEAVE_TOO_BIG,      /* for the way to there: passed */
+	LEAVE_NO_HEADROOM,  /* the driver leaves no room for an outer header: passed */
 	LEAVES
 };
 
 _Static_assert(sizeof(struct list) == 40, "abi::LIST");
 _Static_assert(sizeof(struct set) == 160, "abi::SET");
-_Static_assert(sizeof(struct rule) == 32, "abi::rule");
+_Static_assert(sizeof(struct rule) == 40, "abi::rule");
 
 struct key4 {
 	__u32 addr; /* the order of the processor, bits behind the prefix are 0 */
@@ -163,3 +177,68 @@ struct tally {
 	__u64 packets;
 	__u64 bytes;
 };
+
+/* Samples are of two classes, each with a budget of its own: of packets that end here, and of those that go on. */
+#define CLASS_DROPPED 0
+#define CLASS_PASSED 1
+#define CLASSES 2
+/* Octets of a frame in a sample at most. */
+#define SAMPLE_MAX 128
+
+/* What user space grants to a class, again and again: who samples and dies ends sampling. */
+struct grant {
+	__u32 rate; /* one in so many; 0: none */
+	__u32 unused;
+	__s64 credit; /* samples that may still be taken */
+};
+
+struct sample {
+	__u64 time;   /* CLOCK_MONOTONIC, ns */
+	__u64 digest; /* first octets of the digest of the set in force */
+	__u32 rule;   /* place in `rules`, or NO_RULE */
+	__u32 length; /* octets of the frame */
+	__u32 rate;   /* it stands for so many */
+	__u32 ifindex;
+	__u16 caplen;
+	__u8 where; /* enum leave */
+	__u8 class;
+	__u32 unused;
+	__u8 frame[SAMPLE_MAX];
+};
+_Static_assert(sizeof(struct sample) == 168, "sampling::SAMPLE");
+
+/* Words of `meters`: four for each class of samples, then what happens to tunnels. */
+#define METER_OFFERED 0 /* packets of which one in so many is chosen */
+#define METER_TAKEN 1
+#define METER_OVER 2 /* chosen, but the budget was spent */
+#define METER_LOST 3 /* chosen, but the ring was full */
+#define METERS_OF_CLASS 4
+#define METER_DECAPSULATED 8
+#define METER_FOREIGN 9 /* tunnelled, but not from a peer to us, or not a tunnel that can be ended: left as it is */
+#define METERS 10
+
+/* Where a rule leads to. */
+#define LEAD_PLAIN 0
+#define LEAD_GRE 1
+#define LEAD_IPIP 2
+struct target {
+	__u8 family; /* of the addresses: 4 or 6 */
+	__u8 kind;   /* LEAD_* */
+	__u16 unused;
+	__u8 to[16]; /* next hop, or the far end of the tunnel; IPv4 in the first four octets */
+	__u8 from[16]; /* our end */
+};
+_Static_assert(sizeof(struct target) == 36, "lead::TARGET");
+
+/* Whose tunnels end here, in IPv6's form (IPv4 as ::ffff:a.b.c.d), and the addresses they may be sent to. */
+#define PEERS_MAX 16
+#define LOCALS_MAX 32
+struct wide {
+	__u64 high, low;
+};
+struct peers {
+	__u32 peers, locals;
+	struct wide peer[PEERS_MAX], mask[PEERS_MAX];
+	struct wide local[LOCALS_MAX];
+};
+_Static_assert(sizeof(struct peers) == 1032, "decap::PEERS");

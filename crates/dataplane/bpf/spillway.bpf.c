@@ -7,6 +7,8 @@
 #include "bucket.h"
 #include "lists.h"
 #include "challenge.h"
+#include "decap.h"
+#include "lead.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -20,15 +22,22 @@ int entry(struct xdp_md *ctx)
 		return XDP_PASS;
 	switch (parse(ctx, p)) {
 	case NOT_IP:
-		return leave(LEAVE_NOT_IP, frame, XDP_PASS);
+		return leave_unseen(LEAVE_NOT_IP, frame, XDP_PASS);
 	case MALFORMED:
-		return leave(LEAVE_MALFORMED, frame, XDP_PASS);
+		return leave_unseen(LEAVE_MALFORMED, frame, XDP_PASS);
 	case PARSED:
 		break;
 	}
 	index = c->active & (SETS - 1);
 	set = &c->sets[index];
 	p->set = index;
+	p->asks = set->flags & SET_SAMPLE;
+	if (p->asks)
+		p->rule = NO_RULE;
+	if (set->flags & SET_DECAP && is_tunnel(p) && decapsulate(ctx, p)) {
+		bpf_tail_call(ctx, &programs, SLOT_ENTRY);
+		return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
+	}
 	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
 	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
@@ -78,6 +87,8 @@ int verdict(struct xdp_md *ctx)
 		return leave(LEAVE_LAPSED, p->length, XDP_PASS);
 	counter->packets++;
 	counter->bytes += p->length;
+	if (rule->flags & RULE_SAMPLE)
+		p->asks = SET_SAMPLE;
 	switch (rule->action) {
 	case ACTION_DROP:
 		drop = 1;
@@ -86,6 +97,11 @@ int verdict(struct xdp_md *ctx)
 		if (rule->flags & RULE_DRY || is_dry(p->set))
 			break;
 		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
+		break;
+	case ACTION_REDIRECT:
+		if (rule->flags & RULE_DRY || is_dry(p->set))
+			break;
+		bpf_tail_call(ctx, &programs, SLOT_TUNNEL);
 		break;
 	case ACTION_RATE_PACKETS:
 		drop = !admit(rule, key, 1);
@@ -117,6 +133,22 @@ int challenge(struct xdp_md *ctx)
 	if (!is_syn || !answer_syn(ctx, p, &c->host))
 		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
 	return leave(LEAVE_CHALLENGED, p->length, XDP_TX);
+}
+
+SEC("xdp")
+int lead(struct xdp_md *ctx)
+{
+	__u32 zero = 0, key;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct target *target;
+
+	if (!p)
+		return XDP_PASS;
+	key = p->rule;
+	target = bpf_map_lookup_elem(&targets, &key);
+	if (!target)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	return lead_away(ctx, p, target);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -3,6 +3,8 @@
 use rules::limit::BURST_SECONDS;
 use rules::{Action, Rule};
 
+use crate::sampling::Rate;
+
 /// Sets held side by side.
 pub(crate) const SETS: u32 = 2;
 /// Rules of one set at most.
@@ -15,6 +17,10 @@ pub(crate) const HOST_AT: usize = 8;
 pub(crate) const SLOT_CHALLENGE: u32 = SETS + 1;
 /// The slot of the program that does what the rule says.
 pub(crate) const SLOT_VERDICT: u32 = SETS;
+/// The slot of the program that leads packets elsewhere.
+pub(crate) const SLOT_TUNNEL: u32 = SETS + 5;
+/// The slot of the program that reads a packet, for what comes out of a tunnel.
+pub(crate) const SLOT_ENTRY: u32 = SETS + 6;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.
@@ -43,8 +49,15 @@ pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 /// `SET_DRY`.
 pub(crate) const SET_DRY: u32 = 32;
 
+/// `SET_SAMPLE`.
+pub(crate) const SET_SAMPLE: u32 = 4096;
+/// `SET_DECAP`.
+pub(crate) const SET_DECAP: u32 = 8192;
+/// `RULE_SAMPLE`.
+pub(crate) const RULE_SAMPLE: u32 = 16;
+
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 12] = [
+pub(crate) const LEAVES: [&str; 17] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -57,10 +70,23 @@ pub(crate) const LEAVES: [&str; 12] = [
     "lapsed",
     "challenged",
     "unchallenged",
+    "redirected",
+    "tunnelled",
+    "no-route",
+    "too-big",
+    "no-headroom",
 ];
 
-/// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
-pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
+/// Octets of `struct rule`.
+pub(crate) const RULE: usize = 40;
+/// Where its flags stand.
+pub(crate) const RULE_FLAGS_AT: usize = 4;
+/// Where its own rate of samples stands.
+pub(crate) const RULE_SAMPLE_AT: usize = 32;
+
+/// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock; `sample`: one packet in so many is
+/// sampled.
+pub(crate) fn rule(rule: &Rule, now: u64, sample: Option<Rate>) -> [u8; RULE] {
     let (action, per_second, unit) = match rule.action {
         Action::Pass => (0u32, 0.0, 0.0),
         Action::Drop => (1, 0.0, 0.0),
@@ -79,10 +105,14 @@ pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never negative")]
     let (interval, burst) = (interval as u64, burst as u64);
     let until = rule.lease.map_or(0, |lease| now.saturating_add(lease.nanos()).max(1));
-    let mut out = [0; 32];
+    let mut out = [0; RULE];
     let words = [(0, u64::from(action)), (8, until), (16, interval), (24, burst)];
     for (at, word) in words {
         put(&mut out, at, &word.to_ne_bytes());
+    }
+    if let Some(rate) = sample {
+        put(&mut out, RULE_FLAGS_AT, &RULE_SAMPLE.to_ne_bytes());
+        put(&mut out, RULE_SAMPLE_AT, &rate.get().to_ne_bytes());
     }
     out
 }

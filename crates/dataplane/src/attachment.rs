@@ -7,13 +7,17 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use sys::bpf::{Info, attach_xdp, info, pin, pinned, replace};
+use sys::bpf::{Info, Kind, attach_xdp, info, interface_of, pin, pinned, replace};
 
 use crate::error::Error;
 use crate::host::Host;
+use crate::lead;
+use crate::lock;
 use crate::maps::Maps;
 use crate::plane::{Clock, Installed, Plane};
 use crate::policy::Policy;
+use crate::privileges;
+use crate::sampling::Sampler;
 
 /// Where BPF's file system belongs.
 const BPFFS: &str = "/sys/fs/bpf";
@@ -67,12 +71,12 @@ pub struct Attached {
 pub struct Attachment {
     plane: Plane,
     link: OwnedFd,
+    folder: PathBuf,
 }
 
 /// What holds programs on an interface.
 struct Held {
     link: OwnedFd,
-    entry: OwnedFd,
     folder: PathBuf,
 }
 
@@ -82,8 +86,10 @@ fn held(folder: &Path) -> Result<Option<Held>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::system("opening the pinned link")(error)),
     };
-    let entry = pinned(&folder.join(ENTRY)).map_err(Error::system("opening the pinned program"))?;
-    Ok(Some(Held { link, entry, folder: folder.to_owned() }))
+    if sys::bpf::kind(link.as_fd()).is_some_and(|kind| kind != Kind::Link) {
+        return Err(Error::Foreign(folder.join(LINK)));
+    }
+    Ok(Some(Held { link, folder: folder.to_owned() }))
 }
 
 /// The folder of an interface's pins. That file system allows no dots in names, and interfaces no colons.
@@ -96,6 +102,7 @@ pub fn folder(interface: &str) -> PathBuf {
 /// # Errors
 /// What the kernel says.
 pub fn mount() -> Result<bool, Error> {
+    privileges::check()?;
     let there = sys::mount::is_bpf(Path::new(BPFFS)).unwrap_or(false);
     if there {
         return Ok(false);
@@ -112,12 +119,19 @@ impl Attachment {
     /// # Errors
     /// When its pins cannot be opened.
     pub fn open(interface: &str) -> Result<Option<Self>, Error> {
+        privileges::check()?;
         held(&folder(interface))?.map(Self::of).transpose()
     }
 
     fn of(held: Held) -> Result<Self, Error> {
-        let plane = Plane { entry: held.entry, maps: Maps::pinned(&held.folder)?, clock: Clock::Kernel };
-        Ok(Self { plane, link: held.link })
+        let path = held.folder.join(ENTRY);
+        let damaged = |cause| Error::Damaged { pin: path.clone(), cause };
+        let entry = pinned(&path).map_err(damaged)?;
+        if sys::bpf::kind(entry.as_fd()).is_some_and(|kind| kind != Kind::Program) {
+            return Err(Error::Foreign(path));
+        }
+        let plane = Plane { entry, maps: Maps::pinned(&held.folder)?, clock: Clock::Kernel };
+        Ok(Self { plane, link: held.link, folder: held.folder })
     }
 
     /// Puts a policy in force on an interface. Where programs are attached already, only the policy changes, and the
@@ -126,49 +140,57 @@ impl Attachment {
     /// # Errors
     /// When the kernel refuses anything; what was in force stays.
     pub fn attach(interface: &str, policy: &Policy, modes: &[Mode], reload: bool) -> Result<Attached, Error> {
-        let index = sys::net::index(interface).map_err(Error::system("finding the interface"))?;
+        privileges::check()?;
+        let index = sys::net::index(interface)
+            .map_err(|cause| Error::NoInterface { interface: interface.to_owned(), cause })?;
         let host = Host::look(interface);
         if policy.challenges() {
             Host::check_cookies()?;
         }
+        for (_, _, to) in policy.leads() {
+            Host::check_forwarding(interface, to)?;
+        }
+        policy.check()?;
         let plane = Plane::load()?;
         plane.set_host(host)?;
         let folder = folder(interface);
-        if let Some(old) = held(&folder)? {
-            return update(old, plane, host, policy, reload);
+        let _lock = lock::hold(&folder)?;
+        let attached = match held(&folder) {
+            Ok(Some(old)) => match interface_of(old.link.as_fd()) {
+                Ok(held) if held == index => update(old, plane, host, policy, reload),
+                // The interface went, and one of its name came.
+                Ok(0) => put(&folder, index, plane, host, policy, modes),
+                _ => Err(Error::Elsewhere(folder.clone())),
+            },
+            Ok(None) => put(&folder, index, plane, host, policy, modes),
+            Err(error) => Err(error),
+        };
+        if attached.is_ok() {
+            lead::wake(policy);
         }
-        remove(&folder)?;
-        let installed = plane.install(policy)?;
-        std::fs::create_dir_all(&folder).map_err(Error::system("making the folder of the pins"))?;
-        plane.maps.pin(|name| folder.join(name))?;
-        pin(plane.entry.as_fd(), &folder.join(ENTRY)).map_err(Error::system("pinning the program"))?;
-        let mut no_native = None;
-        for (tried, mode) in modes.iter().enumerate() {
-            match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
-                Ok(link) => {
-                    pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
-                    return Ok(Attached { installed, mode: Some(*mode), no_native, upgraded: false, host });
-                }
-                Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
-                    no_native = Some(error.to_string());
-                }
-                Err(cause) => {
-                    remove(&folder)?;
-                    return Err(if is_taken(&cause) {
-                        Error::Taken
-                    } else {
-                        Error::system("attaching")(cause)
-                    });
-                }
-            }
-        }
-        remove(&folder)?;
-        Err(Error::system("attaching")(io::ErrorKind::Unsupported.into()))
+        attached
     }
 
     /// The programs and maps.
     pub const fn plane(&self) -> &Plane {
         &self.plane
+    }
+
+    /// Puts the set before this one in force again; whether there was one.
+    ///
+    /// # Errors
+    /// When somebody else changes the interface for long, or a map cannot be written.
+    pub fn roll_back(&self) -> Result<bool, Error> {
+        let _lock = lock::hold(&self.folder)?;
+        self.plane.roll_back()
+    }
+
+    /// Begins to sample: so many packets a second of each class at most, of all or of one rule.
+    ///
+    /// # Errors
+    /// When somebody else does, there is no such rule, or a map cannot be opened.
+    pub fn sampler(&self, budget: [u32; 2], rule: Option<&str>) -> Result<Sampler<'_>, Error> {
+        Sampler::new(&self.plane, Some(self.folder.clone()), budget, rule)
     }
 
     /// What the kernel knows of the entry program.
@@ -188,12 +210,71 @@ impl Attachment {
     }
 }
 
+/// Programs where there are none yet.
+fn put(
+    folder: &Path,
+    index: u32,
+    plane: Plane,
+    host: Host,
+    policy: &Policy,
+    modes: &[Mode],
+) -> Result<Attached, Error> {
+    let attached = empty(folder).and_then(|()| begin(folder, index, plane, host, policy, modes));
+    if attached.is_err() {
+        // Nothing holds what is pinned there.
+        let _ = remove(folder);
+    }
+    attached
+}
+
+fn begin(
+    folder: &Path,
+    index: u32,
+    plane: Plane,
+    host: Host,
+    policy: &Policy,
+    modes: &[Mode],
+) -> Result<Attached, Error> {
+    let installed = plane.install(policy)?;
+    plane.maps.pin(|name| folder.join(name))?;
+    pin(plane.entry.as_fd(), &folder.join(ENTRY)).map_err(Error::system("pinning the program"))?;
+    let mut no_native = None;
+    for (tried, mode) in modes.iter().enumerate() {
+        match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
+            Ok(link) => {
+                pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
+                return Ok(Attached { installed, mode: Some(*mode), no_native, upgraded: false, host });
+            }
+            Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
+                no_native = Some(error.to_string());
+            }
+            Err(cause) if is_taken(&cause) => return Err(Error::Taken(taken_by(index))),
+            Err(cause) => return Err(Error::system("attaching")(cause)),
+        }
+    }
+    Err(Error::system("attaching")(io::ErrorKind::Unsupported.into()))
+}
+
+/// The program that sits on an interface, as `bpftool` would name it.
+fn taken_by(index: u32) -> String {
+    let Ok(Some(id)) = sys::net::xdp_program(index) else { return String::new() };
+    let name = sys::bpf::program(id).and_then(|fd| info(fd.as_fd())).map(|info| info.name);
+    name.map_or_else(|_| format!(" (id {id})"), |name| format!(" (id {id}, `{name}`)"))
+}
+
 /// Another policy for programs that are there, and other programs where this binary has them.
 fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> Result<Attached, Error> {
-    let tag = |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag);
-    let same = tag(&old.entry).and_then(|known| Ok(known == tag(&new.entry)?));
-    let upgraded = reload || !same.map_err(Error::system("asking for a program"))?;
-    let installed = if upgraded {
+    let tag =
+        |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag).map_err(Error::system("asking for a program"));
+    let ours = tag(&new.entry)?;
+    // Pins that are damaged are made anew, as if the programs were others.
+    let there = Attachment::of(Held { link: copy(&old.link)?, folder: old.folder.clone() }).ok();
+    let there = there.filter(|there| !reload && tag(&there.plane.entry).is_ok_and(|tag| tag == ours));
+    let upgraded = there.is_none();
+    let installed = if let Some(there) = there {
+        there.plane.set_host(host)?;
+        there.plane.install(policy)?
+    } else {
         let installed = new.install(policy)?;
         let fresh = |name: &str| old.folder.join(format!("new-{name}"));
         for name in Maps::names().into_iter().chain([ENTRY]) {
@@ -207,10 +288,6 @@ fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> R
             std::fs::rename(fresh(name), old.folder.join(name)).map_err(Error::system("renaming a pin"))?;
         }
         installed
-    } else {
-        let there = Attachment::of(old)?;
-        there.plane.set_host(host)?;
-        there.plane.install(policy)?
     };
     Ok(Attached { installed, mode: None, no_native: None, upgraded, host })
 }
@@ -220,7 +297,17 @@ fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> R
 /// # Errors
 /// When a pin cannot be removed.
 pub fn detach(interface: &str) -> Result<bool, Error> {
-    remove(&folder(interface))
+    privileges::check()?;
+    let folder = folder(interface);
+    if !folder.exists() {
+        return Ok(false);
+    }
+    let _lock = lock::hold(&folder)?;
+    remove(&folder)
+}
+
+fn copy(fd: &OwnedFd) -> Result<OwnedFd, Error> {
+    fd.try_clone().map_err(Error::system("copying a descriptor"))
 }
 
 /// The interfaces that have a folder.
@@ -253,16 +340,24 @@ fn unlink(path: &Path) -> Result<(), Error> {
 }
 
 fn remove(folder: &Path) -> Result<bool, Error> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(Error::system("listing the pins")(error)),
-    };
+    if !folder.exists() {
+        return Ok(false);
+    }
+    empty(folder)?;
+    std::fs::remove_dir(folder).map_err(Error::system("removing the folder of the pins"))?;
+    Ok(true)
+}
+
+fn empty(folder: &Path) -> Result<(), Error> {
+    let entries = std::fs::read_dir(folder).map_err(Error::system("listing the pins"))?;
     // The link first: what it held ends with it, and the rest is a leftover.
     unlink(&folder.join(LINK))?;
     for entry in entries.flatten() {
-        unlink(&entry.path())?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path())?;
+        } else {
+            unlink(&entry.path())?;
+        }
     }
-    std::fs::remove_dir(folder).map_err(Error::system("removing the folder of the pins"))?;
-    Ok(true)
+    Ok(())
 }

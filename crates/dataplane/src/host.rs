@@ -1,5 +1,6 @@
 //! What answers to SYNs have to know of this host: its listeners take the connection over.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::error::Error;
@@ -45,6 +46,19 @@ impl Host {
             Some([2]) => Ok(()),
             Some([other]) => Err(Error::Cookies(other.to_string())),
             _ => Err(Error::Cookies("missing".into())),
+        }
+    }
+
+    /// Refuses to lead packets elsewhere where the kernel would find no way for them.
+    pub(crate) fn check_forwarding(interface: &str, to: IpAddr) -> Result<(), Error> {
+        let version = if to.is_ipv4() { "ipv4" } else { "ipv6" };
+        // A dot within the name of an interface is a slash in the name of its setting.
+        let sysctl_name = format!("net.{version}.conf.{}.forwarding", interface.replace('.', "/"));
+        let path = format!("/proc/sys/net/{version}/conf/{interface}/forwarding");
+        let value = std::fs::read_to_string(path).unwrap_or_else(|_| "missing".into());
+        match value.trim() {
+            "0" => Err(Error::Forwarding { sysctl: sysctl_name, value: "0".into() }),
+            _ => Ok(()),
         }
     }
 

@@ -4,16 +4,22 @@
 
 mod abi;
 pub mod attachment;
+pub mod decap;
 mod error;
 mod host;
+pub mod lead;
 mod lists;
+mod lock;
 mod maps;
 mod object;
 mod plane;
 mod policy;
+mod privileges;
+pub mod sampling;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
 pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;
+pub use sampling::{Class, Sample, Sampler};

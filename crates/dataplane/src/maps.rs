@@ -5,14 +5,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use sys::bpf::{Map, pin, pinned};
+use sys::bpf::{Kind, Map, pin, pinned};
 
 use crate::error::Error;
 
-/// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 13] = [
+/// All maps, as the files of `bpf/` name them.
+const NAMES: [&str; 18] = [
     "bits4", "bits6", "buckets", "clock", "config", "counters", "leaves", "names", "programs", "rules",
-    "scratch", "tables4", "tables6",
+    "scratch", "tables4", "tables6", "samples", "grants", "meters", "targets", "peers",
 ];
 
 /// The maps.
@@ -34,7 +34,14 @@ impl Maps {
     /// Those pinned in a folder.
     pub(crate) fn pinned(folder: &Path) -> Result<Self, Error> {
         let maps = NAMES.into_iter().map(|name| {
-            let fd = pinned(&folder.join(name)).map_err(Error::system("opening a pinned map"))?;
+            let path = folder.join(name);
+            let fd = match pinned(&path) {
+                Ok(fd) => fd,
+                Err(cause) => return Err(Error::Damaged { pin: path, cause }),
+            };
+            if sys::bpf::kind(fd.as_fd()).is_some_and(|kind| kind != Kind::Map) {
+                return Err(Error::Foreign(path));
+            }
             Ok((name, Map::of(fd).map_err(Error::system("asking for a map's sizes"))?))
         });
         Ok(Self(maps.collect::<Result<_, Error>>()?))
@@ -48,7 +55,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 13] {
+    pub(crate) const fn names() -> [&'static str; 18] {
         NAMES
     }
 
@@ -76,7 +83,8 @@ fn descriptor(map: &aya::maps::Map) -> Option<BorrowedFd<'_>> {
         | Kind::PerCpuArray(data)
         | Kind::ProgramArray(data)
         | Kind::ArrayOfMaps(data)
-        | Kind::HashMap(data) => Some(data.fd().as_fd()),
+        | Kind::HashMap(data)
+        | Kind::RingBuf(data) => Some(data.fd().as_fd()),
         _ => None,
     }
 }

@@ -118,6 +118,8 @@ impl Plane {
         let plane = Self { entry: load("entry")?, maps, clock };
         plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
         plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
+        plane.put_program(abi::SLOT_TUNNEL, load("lead")?.as_fd())?;
+        plane.put_program(abi::SLOT_ENTRY, plane.entry.as_fd())?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
@@ -144,6 +146,8 @@ impl Plane {
         self.maps.write("config", 0, &config)?;
         self.put_program(next, program.as_fd())?;
         self.write_rules(policy, next)?;
+        self.write_targets(policy, next)?;
+        self.write_peers(policy, next)?;
         let head = self.write_lists(policy, next, &config)?;
         put(&mut config, abi::SETS_AT + usize::try_from(next).unwrap_or(0) * SET, &head);
         self.maps.write("config", 0, &config)?;
@@ -201,7 +205,12 @@ impl Plane {
             Clock::Set => word(&self.maps.read("clock", 0)?, 0),
         };
         let values = [
-            ("rules", all.iter().flat_map(|rule| abi::rule(rule, now)).collect::<Vec<u8>>()),
+            (
+                "rules",
+                all.iter()
+                    .flat_map(|rule| abi::rule(rule, now, policy.sample_of(&rule.id)))
+                    .collect::<Vec<u8>>(),
+            ),
             ("names", names.collect()),
             ("counters", vec![0; counters.value_size() * all.len()]),
             ("buckets", vec![0; 8 * all.len()]),
@@ -222,6 +231,9 @@ impl Plane {
         }
         if policy.dry {
             flags |= abi::SET_DRY;
+        }
+        if policy.decap.is_some() {
+            flags |= abi::SET_DECAP;
         }
         let tables = Tables {
             bits4: self.maps.get("bits4")?,

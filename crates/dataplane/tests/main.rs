@@ -7,4 +7,5 @@ mod lists;
 mod make;
 mod malformed;
 mod near;
+mod samples;
 mod time;

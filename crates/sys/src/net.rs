@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// The index of an interface.
 ///
@@ -13,5 +14,66 @@ pub fn index(interface: &str) -> io::Result<u32> {
     match unsafe { libc::if_nametoindex(name.as_ptr()) } {
         0 => Err(io::Error::last_os_error()),
         index => Ok(index),
+    }
+}
+
+/// Octets of an answer about one interface: its attributes take some kilobytes at most.
+const ANSWER: usize = 1 << 15;
+const IFLA_XDP: u16 = 43;
+/// Behind `struct nlmsghdr` and `struct ifinfomsg`.
+const ATTRIBUTES_AT: usize = 32;
+
+/// The id of the XDP program that is attached to an interface, by whomever (`RTM_GETLINK`).
+///
+/// # Errors
+/// What the kernel says.
+pub fn xdp_program(index: u32) -> io::Result<Option<u32>> {
+    // SAFETY: no pointers; the descriptor is checked before it is owned.
+    let fd =
+        unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut ask = [0u8; ATTRIBUTES_AT];
+    let number = |n: usize| u32::try_from(n).unwrap_or(0).to_ne_bytes();
+    for (at, octets) in [
+        (0, &number(ATTRIBUTES_AT)[..]),
+        (4, &libc::RTM_GETLINK.to_ne_bytes()),
+        (6, &1u16.to_ne_bytes()),
+        (20, &index.to_ne_bytes()),
+    ] {
+        if let Some(place) = ask.get_mut(at..at + octets.len()) {
+            place.copy_from_slice(octets);
+        }
+    }
+    // SAFETY: the octets live through the call.
+    if unsafe { libc::send(socket.as_raw_fd(), ask.as_ptr().cast(), ask.len(), 0) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut answer = vec![0u8; ANSWER];
+    // SAFETY: the kernel writes no more octets than it is told there are.
+    let length = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let attributes = answer.get(ATTRIBUTES_AT..length).unwrap_or(&[]);
+    let Some(xdp) = attribute(attributes, |kind| kind == IFLA_XDP) else { return Ok(None) };
+    // IFLA_XDP_PROG_ID, or one of those of a mode: driver, generic, hardware.
+    let id = attribute(xdp, |kind| (4..=7).contains(&kind));
+    Ok(id.and_then(|id| id.get(..4)?.try_into().ok()).map(u32::from_ne_bytes))
+}
+
+/// The value of the first attribute of a kind (`struct rtattr`).
+fn attribute(mut all: &[u8], wanted: impl Fn(u16) -> bool) -> Option<&[u8]> {
+    loop {
+        let half = |at: usize| all.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes);
+        let (length, kind) = (usize::from(half(0)?), half(2)? & 0x3fff);
+        if length < 4 {
+            return None;
+        }
+        if wanted(kind) {
+            return all.get(4..length);
+        }
+        all = all.get(length.next_multiple_of(4)..)?;
     }
 }

@@ -58,7 +58,7 @@ pub const PAYLOAD: Field = field(72, 8);
 /// How many of them.
 pub const PAYLOAD_MAX: usize = 64;
 /// Octets of the whole record.
-pub const SIZE: usize = 136;
+pub const SIZE: usize = 144;
 /// No rule.
 pub const NO_RULE: u32 = u32::MAX;
 
