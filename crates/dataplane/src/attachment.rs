@@ -206,7 +206,7 @@ impl Attachment {
     /// # Errors
     /// What the kernel says.
     pub fn interface(&self) -> Result<u32, Error> {
-        sys::bpf::interface_of(self.link.as_fd()).map_err(Error::system("asking for the link"))
+        interface_of(self.link.as_fd()).map_err(Error::system("asking for the link"))
     }
 }
 

@@ -72,6 +72,13 @@ pub struct Tally {
     pub bytes: u64,
 }
 
+impl Tally {
+    /// Whether packets that left here ended here.
+    pub fn is_drop(&self) -> bool {
+        matches!(self.place, "dropped" | "blocked")
+    }
+}
+
 /// The set in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InForce {

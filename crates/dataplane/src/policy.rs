@@ -12,7 +12,7 @@ use crate::lead::Tunnel;
 use crate::sampling::Rate;
 
 /// Entries of one list at most: a table takes up to 100 octets of the kernel's memory for each.
-pub const LIST_MAX: usize = 1 << 22;
+pub(crate) const LIST_MAX: usize = 1 << 22;
 
 /// Rules and lists that are put in force together. Allowed beats blocked, blocked beats rules.
 #[derive(Clone, Debug, Default)]

@@ -155,6 +155,13 @@ impl Plane {
     }
 }
 
+impl Sampler<'_> {
+    /// The time by the clock of the samples.
+    pub fn now() -> u64 {
+        sys::clock::monotonic()
+    }
+}
+
 impl<'p> Sampler<'p> {
     pub(crate) fn new(
         plane: &'p Plane,
@@ -267,8 +274,7 @@ impl<'p> Sampler<'p> {
     fn leaving(&self) -> Result<[u64; CLASSES], Error> {
         let mut out = [0; CLASSES];
         for tally in self.plane.leaves()? {
-            let ended = matches!(tally.place, "dropped" | "blocked");
-            let class = if ended { Class::Dropped } else { Class::Passed };
+            let class = if tally.is_drop() { Class::Dropped } else { Class::Passed };
             if let Some(sum) = out.get_mut(class.index()) {
                 *sum += tally.packets;
             }

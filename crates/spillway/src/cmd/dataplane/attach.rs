@@ -1,6 +1,7 @@
 //! `spillway dataplane attach INTERFACE`.
 
 use std::io::{IsTerminal, Write};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use ::rules::{Action, RuleSet};
 use anyhow::Context as _;
 use base::Prefix;
 use dataplane::attachment::{self, Attachment, Mode};
+use dataplane::decap::Decap;
 use dataplane::{Attached, Policy};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
@@ -45,6 +47,9 @@ pub(super) struct Args {
     /// Destinations to which all this applies [default: all]
     #[arg(long, value_name = "PREFIX")]
     protect: Vec<Prefix>,
+    /// Peers whose GRE and IP-in-IP tunnels to this box end here: what is inside meets the rules
+    #[arg(long, value_name = "PREFIX")]
+    decap: Vec<Prefix>,
     /// Count what would be dropped, and let everything pass
     #[arg(long)]
     dry_run: bool,
@@ -123,7 +128,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if asks && !confirmed()? {
         let back = match attached.mode {
             Some(_) => attachment::detach(&args.interface)?,
-            None => Attachment::open(&args.interface)?.map_or(Ok(false), |a| a.plane().roll_back())?,
+            None => Attachment::open(&args.interface)?.map_or(Ok(false), |a| a.roll_back())?,
         };
         anyhow::bail!(if back {
             "not confirmed: what was before is in force again; use --yes where nobody can answer"
@@ -150,8 +155,34 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     };
     let (allow, block) = (list(&args.allow, "allow")?, list(&args.block, "block")?);
     args.protect.iter().for_each(|prefix| digest.update(prefix.to_string()));
+    args.decap.iter().for_each(|peer| digest.update(format!("decap {peer}")));
+    let decap = (!args.decap.is_empty()).then(|| Decap { peers: args.decap.clone(), locals: locals() });
     let protect = (!args.protect.is_empty()).then(|| args.protect.clone());
-    Ok(Policy { rules, allow, block, protect, dry: args.dry_run, digest: digest.finalize().into() })
+    Ok(Policy {
+        rules,
+        allow,
+        block,
+        protect,
+        dry: args.dry_run,
+        digest: digest.finalize().into(),
+        decap,
+        ..Policy::default()
+    })
+}
+
+/// The addresses of this box to which tunnels can be sent.
+fn locals() -> Vec<IpAddr> {
+    let addresses = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|one| one.address);
+    let mut all: Vec<IpAddr> = addresses
+        .filter_map(|address| {
+            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|address| address.ip().into()))
+        })
+        .filter(|address| !address.is_loopback())
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) -> anyhow::Result<()> {

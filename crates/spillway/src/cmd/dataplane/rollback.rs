@@ -12,7 +12,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     super::check_name(&args.interface)?;
     let name = &args.interface;
-    let back = Attachment::open(name)?.map_or(Ok(false), |attachment| attachment.plane().roll_back())?;
+    let back = Attachment::open(name)?.map_or(Ok(false), |attachment| attachment.roll_back())?;
     anyhow::ensure!(back, "{name}: there is nothing to go back to; nothing has changed");
     println!("{name}: what was in force before is in force again");
     Ok(())
