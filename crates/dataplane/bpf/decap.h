@@ -48,7 +48,8 @@ static __always_inline int is_tunnel(struct packet *p)
 }
 
 /* Takes the outer headers off; whether it did: then the frame begins with Ethernet and the inner packet. */
-static __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
+/* Global, for the verifier to walk it once. */
+__noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 {
 	__u32 inner, kind = ETH_P_IP;
 	__u8 b[4], macs[12];

@@ -66,7 +66,8 @@ static __always_inline __u32 rate_of(struct packet *p, struct grant *grant)
 	return rate > 0xffffffff ? 0xffffffff : rate;
 }
 
-static __noinline int sample(struct xdp_md *ctx, struct packet *p, __u32 where, int action)
+/* Global, so that the verifier walks it once and not for each way out (Linux 5.13). */
+__noinline int sample(struct xdp_md *ctx, struct packet *p, __u32 where, int action)
 {
 	__u32 class = action == XDP_DROP ? CLASS_DROPPED : CLASS_PASSED, meters_at = class * METERS_OF_CLASS;
 	__u32 zero = 0, rate, length = frame_len(ctx), cut;

@@ -14,4 +14,5 @@ mod import;
 mod recorded;
 mod replay;
 mod rules;
+mod sampled;
 mod support;
