@@ -102,6 +102,8 @@ struct config {
 	__u32 previous; /* of the one before it, while that is whole; else NO_SET */
 	struct host host;
 	struct set sets[SETS];
+	__u32 buffers; /* 1: the programs take frames in several buffers, and so has each that joins them */
+	__u32 unused;
 };
 
 /* Slots of the array of programs. The rules of set n stand in slot n. */

@@ -13,7 +13,7 @@
 SEC("xdp")
 int entry(struct xdp_md *ctx)
 {
-	__u32 zero = 0, frame = frame_len(ctx), index;
+	__u32 zero = 0, index;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct set *set;
@@ -22,9 +22,9 @@ int entry(struct xdp_md *ctx)
 		return XDP_PASS;
 	switch (parse(ctx, p)) {
 	case NOT_IP:
-		return leave_unseen(LEAVE_NOT_IP, frame, XDP_PASS);
+		return leave_unseen(LEAVE_NOT_IP, frame_len(ctx), XDP_PASS);
 	case MALFORMED:
-		return leave_unseen(LEAVE_MALFORMED, frame, XDP_PASS);
+		return leave_unseen(LEAVE_MALFORMED, frame_len(ctx), XDP_PASS);
 	case PARSED:
 		break;
 	}

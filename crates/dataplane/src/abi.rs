@@ -11,6 +11,8 @@ pub(crate) const SETS: u32 = 2;
 pub(crate) const RULES_MAX: u32 = 16384;
 /// Octets of `struct config` before its sets.
 pub(crate) const SETS_AT: usize = 16;
+/// Where it says whether the programs take frames in several buffers.
+pub(crate) const BUFFERS_AT: usize = SETS_AT + 2 * SET;
 /// Where `struct host` stands in it.
 pub(crate) const HOST_AT: usize = 8;
 /// The slot of the program that answers SYNs.

@@ -14,6 +14,7 @@ use crate::host::Host;
 use crate::lead;
 use crate::lock;
 use crate::maps::Maps;
+use crate::object::Buffers;
 use crate::plane::{Clock, Installed, Plane};
 use crate::policy::Policy;
 use crate::privileges;
@@ -151,18 +152,18 @@ impl Attachment {
             Host::check_forwarding(interface, to)?;
         }
         policy.check()?;
-        let plane = Plane::load()?;
-        plane.set_host(host)?;
+        let wanted = buffers(interface);
+        let plane = load(host, wanted[0])?;
         let folder = folder(interface);
         let _lock = lock::hold(&folder)?;
         let attached = match held(&folder) {
             Ok(Some(old)) => match interface_of(old.link.as_fd()) {
                 Ok(held) if held == index => update(old, plane, host, policy, reload),
                 // The interface went, and one of its name came.
-                Ok(0) => put(&folder, index, plane, host, policy, modes),
+                Ok(0) => put(&folder, index, plane, (host, wanted), policy, modes),
                 _ => Err(Error::Elsewhere(folder.clone())),
             },
-            Ok(None) => put(&folder, index, plane, host, policy, modes),
+            Ok(None) => put(&folder, index, plane, (host, wanted), policy, modes),
             Err(error) => Err(error),
         };
         if attached.is_ok() {
@@ -210,54 +211,93 @@ impl Attachment {
     }
 }
 
+/// Octets of the longest packet that every driver gives in one buffer.
+const ONE_BUFFER: u32 = 1500;
+/// Octets of a packet that no driver with pages of 4 KiB does.
+const SEVERAL_BUFFERS: u32 = 3500;
+
+/// In how many buffers the driver may give a frame: what is tried first, then the other.
+fn buffers(interface: &str) -> [Buffers; 2] {
+    match Host::mtu(interface) {
+        mtu if mtu > SEVERAL_BUFFERS => [Buffers::Several, Buffers::One],
+        mtu if mtu > ONE_BUFFER => [Buffers::One, Buffers::Several],
+        _ => [Buffers::One; 2],
+    }
+}
+
+fn load(host: Host, buffers: Buffers) -> Result<Plane, Error> {
+    let plane = Plane::load_for(Clock::Kernel, buffers)?;
+    plane.set_host(host)?;
+    Ok(plane)
+}
+
 /// Programs where there are none yet.
 fn put(
     folder: &Path,
     index: u32,
     plane: Plane,
-    host: Host,
+    (host, buffers): (Host, [Buffers; 2]),
     policy: &Policy,
     modes: &[Mode],
 ) -> Result<Attached, Error> {
-    let attached = empty(folder).and_then(|()| begin(folder, index, plane, host, policy, modes));
-    if attached.is_err() {
-        // Nothing holds what is pinned there.
-        let _ = remove(folder);
+    let mut no_native = None;
+    let mut plane = Some(plane);
+    let mut last = Error::system("attaching")(io::ErrorKind::Unsupported.into());
+    // Both for one mode, then for the next.
+    let ways = modes.iter().flat_map(|mode| buffers.map(|buffers| (*mode, buffers)));
+    let mut tried = Vec::new();
+    for way in ways {
+        if tried.contains(&way) {
+            continue;
+        }
+        tried.push(way);
+        let (mode, buffers) = way;
+        let fits = plane.take_if(|plane| plane.buffers().is_ok_and(|has| has == buffers));
+        let attached = fits
+            .map_or_else(|| load(host, buffers), Ok)
+            .and_then(|plane| empty(folder).and_then(|()| begin(folder, index, &plane, policy, mode)));
+        match attached {
+            Ok(installed) => {
+                return Ok(Attached { installed, mode: Some(mode), no_native, upgraded: false, host });
+            }
+            Err(Error::System { what: ATTACHING, cause }) => {
+                if mode == Mode::Native {
+                    no_native = Some(cause.to_string());
+                }
+                last = Error::System { what: ATTACHING, cause };
+            }
+            // Old kernels know frames in one buffer only.
+            Err(Error::Fixed(_)) if buffers == Buffers::Several => {}
+            Err(error) => {
+                last = error;
+                break;
+            }
+        }
     }
-    attached
+    // Nothing holds what is pinned there.
+    let _ = remove(folder);
+    Err(last)
 }
 
-fn begin(
-    folder: &Path,
-    index: u32,
-    plane: Plane,
-    host: Host,
-    policy: &Policy,
-    modes: &[Mode],
-) -> Result<Attached, Error> {
+/// What is said when the driver or the kernel refuses a mode.
+const ATTACHING: &str = "attaching";
+
+fn begin(folder: &Path, index: u32, plane: &Plane, policy: &Policy, mode: Mode) -> Result<Installed, Error> {
     let installed = plane.install(policy)?;
     plane.maps.pin(|name| folder.join(name))?;
     pin(plane.entry.as_fd(), &folder.join(ENTRY)).map_err(Error::system("pinning the program"))?;
-    let mut no_native = None;
-    for (tried, mode) in modes.iter().enumerate() {
-        match attach_xdp(plane.entry.as_fd(), index, mode.flags()) {
-            Ok(link) => {
-                pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
-                return Ok(Attached { installed, mode: Some(*mode), no_native, upgraded: false, host });
-            }
-            Err(error) if tried + 1 < modes.len() && !is_taken(&error) => {
-                no_native = Some(error.to_string());
-            }
-            Err(cause) if is_taken(&cause) => return Err(Error::Taken(taken_by(index))),
-            Err(cause) => return Err(Error::system("attaching")(cause)),
-        }
-    }
-    Err(Error::system("attaching")(io::ErrorKind::Unsupported.into()))
+    let link = attach_xdp(plane.entry.as_fd(), index, mode.flags());
+    let link = link.map_err(|cause| match is_taken(&cause) {
+        true => Error::Taken(taken_by(index)),
+        false => Error::system(ATTACHING)(cause),
+    })?;
+    pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
+    Ok(installed)
 }
 
 /// The program that sits on an interface, as `bpftool` would name it.
 fn taken_by(index: u32) -> String {
-    let Ok(Some(id)) = sys::net::xdp_program(index) else { return String::new() };
+    let Some(id) = sys::net::link(index).ok().and_then(|link| link.program) else { return String::new() };
     let name = sys::bpf::program(id).and_then(|fd| info(fd.as_fd())).map(|info| info.name);
     name.map_or_else(|_| format!(" (id {id})"), |name| format!(" (id {id}, `{name}`)"))
 }
@@ -266,6 +306,10 @@ fn taken_by(index: u32) -> String {
 fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> Result<Attached, Error> {
     let tag =
         |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag).map_err(Error::system("asking for a program"));
+    let new = match Attachment::of(Held { link: copy(&old.link)?, folder: old.folder.clone() }) {
+        Ok(there) if there.plane.buffers()? != new.buffers()? => load(host, there.plane.buffers()?)?,
+        _ => new,
+    };
     let ours = tag(&new.entry)?;
     // Pins that are damaged are made anew, as if the programs were others.
     let there = Attachment::of(Held { link: copy(&old.link)?, folder: old.folder.clone() }).ok();

@@ -82,7 +82,8 @@ pub enum Error {
     Compile(#[from] rules::compile::bpf::Error),
     /// The program of the rules was refused.
     #[error(
-        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {log}"
+        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {}",
+        last(log)
     )]
     Refused {
         /// Its size.
@@ -149,6 +150,14 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+}
+
+/// The line of the verifier's log that says why: the last, but for its statistics.
+fn last(log: &str) -> &str {
+    let lines = log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let mut reasons =
+        lines.filter(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
+    reasons.next().unwrap_or("its verifier does not say why")
 }
 
 impl Error {

@@ -26,8 +26,7 @@ fn sysctl(name: &str) -> Option<Vec<u64>> {
 impl Host {
     /// Looks at the settings of the kernel and at the interface.
     pub(crate) fn look(interface: &str) -> Self {
-        let mtu = std::fs::read_to_string(Path::new("/sys/class/net").join(interface).join("mtu"));
-        let mtu = mtu.ok().and_then(|text| text.trim().parse::<u16>().ok()).unwrap_or(1500);
+        let mtu = u16::try_from(Self::mtu(interface)).unwrap_or(u16::MAX);
         let largest = |name: &str| sysctl(name).and_then(|numbers| numbers.last().copied()).unwrap_or(0);
         let space = largest("net.ipv4.tcp_rmem").max(largest("net.core.rmem_max"));
         let scaling = sysctl("net.ipv4.tcp_window_scaling") != Some(vec![0]);
@@ -38,6 +37,12 @@ impl Host {
             scale: if scaling { u8::try_from(scale).unwrap_or(14) } else { 0 },
             timestamps: sysctl("net.ipv4.tcp_timestamps") == Some(vec![2]) && scaling,
         }
+    }
+
+    /// Octets of the longest packet on an interface.
+    pub(crate) fn mtu(interface: &str) -> u32 {
+        let link = sys::net::index(interface).and_then(sys::net::link);
+        link.ok().and_then(|link| link.mtu).unwrap_or(1500)
     }
 
     /// Refuses cookies where the kernel would not take them back.

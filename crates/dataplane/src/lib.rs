@@ -20,6 +20,7 @@ pub mod sampling;
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
 pub use host::Host;
+pub use object::Buffers;
 pub use plane::{Clock, Counts, InForce, Installed, Plane, Tally};
 pub use policy::Policy;
 pub use sampling::{Class, Sample, Sampler};

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
-use crate::object::object;
+use crate::object::{Buffers, object};
 use crate::policy::Policy;
 
 /// No program has been here.
@@ -108,11 +108,19 @@ impl Plane {
     /// # Errors
     /// Likewise.
     pub fn load_with(clock: Clock) -> Result<Self, Error> {
+        Self::load_for(clock, Buffers::One)
+    }
+
+    /// Likewise, for frames in so many buffers.
+    ///
+    /// # Errors
+    /// Likewise; kernels before 5.18 know one buffer only.
+    pub fn load_for(clock: Clock, buffers: Buffers) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
         let set = u32::from(clock == Clock::Set);
         let mut loader = aya::EbpfLoader::new();
         let mut object =
-            loader.override_global("test_clock", &set, true).load(object()?).map_err(|e| fixed(&e))?;
+            loader.override_global("test_clock", &set, true).load(object(buffers)?).map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
         let mut load = |name: &str| -> Result<OwnedFd, Error> {
             let program =
@@ -129,6 +137,7 @@ impl Plane {
         plane.put_program(abi::SLOT_ENTRY, plane.entry.as_fd())?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        put(&mut config, abi::BUFFERS_AT, &u32::from(buffers == Buffers::Several).to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
         Ok(plane)
     }
@@ -175,6 +184,15 @@ impl Plane {
         self.maps.write("config", 0, &config)
     }
 
+    /// In how many buffers the programs take a frame.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn buffers(&self) -> Result<Buffers, Error> {
+        let several = number(&self.maps.read("config", 0)?, abi::BUFFERS_AT) != 0;
+        Ok(if several { Buffers::Several } else { Buffers::One })
+    }
+
     /// Loads the rules of a policy as a program for this set.
     fn program(&self, policy: &Policy, set: u32) -> Result<(OwnedFd, Installed), Error> {
         let setting = bpf::Setting {
@@ -186,7 +204,8 @@ impl Plane {
         };
         let program = bpf::program(policy.rules.rules(), setting)?;
         let octets: Vec<[u8; 8]> = program.iter().map(|instruction| instruction.octets()).collect();
-        let loaded = sys::bpf::load_xdp(&octets, "rules").map_err(|refused| Error::Refused {
+        let several = self.buffers()? == Buffers::Several;
+        let loaded = sys::bpf::load_xdp_for(&octets, "rules", several).map_err(|refused| Error::Refused {
             instructions: program.len(),
             cause: refused.cause,
             log: refused.log,

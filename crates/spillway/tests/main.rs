@@ -16,3 +16,4 @@ mod replay;
 mod rules;
 mod sampled;
 mod support;
+mod trouble;

@@ -88,6 +88,15 @@ pub struct Refused {
 /// # Errors
 /// What the kernel says, with the end of the verifier's log.
 pub fn load_xdp(instructions: &[[u8; 8]], name: &str) -> Result<OwnedFd, Refused> {
+    load_xdp_for(instructions, name, false)
+}
+
+/// Likewise; `several`: for frames in several buffers (Linux 5.18). Programs that call each other agree on that.
+///
+/// # Errors
+/// Likewise.
+pub fn load_xdp_for(instructions: &[[u8; 8]], name: &str, several: bool) -> Result<OwnedFd, Refused> {
+    const HAS_FRAGS: u32 = 1 << 5;
     let mut short = [0u8; 16];
     short.iter_mut().zip(name.bytes().take(15)).for_each(|(place, octet)| *place = octet);
     let licence = c"Dual MIT/GPL";
@@ -99,6 +108,7 @@ pub fn load_xdp(instructions: &[[u8; 8]], name: &str) -> Result<OwnedFd, Refused
             .number(4, count)
             .pointer(8, instructions.as_ptr().cast())
             .pointer(16, licence.as_ptr().cast())
+            .number(44, if several { HAS_FRAGS } else { 0 })
             .put(48, &short)
             .number(68, ATTACH_XDP);
         let attributes = if log.is_empty() {

@@ -19,15 +19,25 @@ pub fn index(interface: &str) -> io::Result<u32> {
 
 /// Octets of an answer about one interface: its attributes take some kilobytes at most.
 const ANSWER: usize = 1 << 15;
+const IFLA_MTU: u16 = 4;
 const IFLA_XDP: u16 = 43;
 /// Behind `struct nlmsghdr` and `struct ifinfomsg`.
 const ATTRIBUTES_AT: usize = 32;
 
-/// The id of the XDP program that is attached to an interface, by whomever (`RTM_GETLINK`).
+/// What the kernel knows of an interface. (/sys shows those of the namespace in which it was mounted.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Octets of the longest packet.
+    pub mtu: Option<u32>,
+    /// The id of the XDP program that is attached, by whomever.
+    pub program: Option<u32>,
+}
+
+/// Asks for an interface (`RTM_GETLINK`).
 ///
 /// # Errors
 /// What the kernel says.
-pub fn xdp_program(index: u32) -> io::Result<Option<u32>> {
+pub fn link(index: u32) -> io::Result<Link> {
     // SAFETY: no pointers; the descriptor is checked before it is owned.
     let fd =
         unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
@@ -57,10 +67,12 @@ pub fn xdp_program(index: u32) -> io::Result<Option<u32>> {
     let length = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
     let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     let attributes = answer.get(ATTRIBUTES_AT..length).unwrap_or(&[]);
-    let Some(xdp) = attribute(attributes, |kind| kind == IFLA_XDP) else { return Ok(None) };
+    let number = |octets: &[u8]| octets.get(..4)?.try_into().ok().map(u32::from_ne_bytes);
+    let xdp = attribute(attributes, |kind| kind == IFLA_XDP);
     // IFLA_XDP_PROG_ID, or one of those of a mode: driver, generic, hardware.
-    let id = attribute(xdp, |kind| (4..=7).contains(&kind));
-    Ok(id.and_then(|id| id.get(..4)?.try_into().ok()).map(u32::from_ne_bytes))
+    let program = xdp.and_then(|xdp| attribute(xdp, |kind| (4..=7).contains(&kind)));
+    let mtu = attribute(attributes, |kind| kind == IFLA_MTU);
+    Ok(Link { mtu: mtu.and_then(number), program: program.and_then(number) })
 }
 
 /// The value of the first attribute of a kind (`struct rtattr`).

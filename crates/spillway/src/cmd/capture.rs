@@ -59,11 +59,12 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let budget = |wanted: bool| if wanted || both { args.budget } else { 0 };
     let budget = [budget(args.dropped), budget(args.passed)];
     context.interrupt.listen()?;
+    // Before a file is made.
+    session::open(&interface)?;
     let mut sink = sink(&args, &interface, context)?;
     let mut session = Session::new(interface.clone(), budget, args.rule.clone());
     let mut left = args.count.unwrap_or(u64::MAX);
     let limit = args.seconds.map(Duration::from_secs);
-    eprintln!("spillway: sampling on {interface}; Ctrl-C ends it");
     while left > 0 {
         let more = session.round(&context.interrupt, limit, &mut |sample| {
             if left > 0 {

@@ -33,6 +33,14 @@ impl Clock {
     }
 }
 
+/// The data plane of an interface.
+pub(super) fn open(name: &str) -> anyhow::Result<Attachment> {
+    let there = Attachment::open(name)?;
+    there.ok_or_else(|| {
+        anyhow::anyhow!("{name}: nothing is attached; `spillway dataplane attach {name}` does it")
+    })
+}
+
 /// What has been asked, and what came of it.
 pub(super) struct Session {
     interface: String,
@@ -40,6 +48,7 @@ pub(super) struct Session {
     rule: Option<String>,
     started: Instant,
     sums: [Meter; 2],
+    said: bool,
 }
 
 /// Counts of now, less those of before.
@@ -54,7 +63,7 @@ const fn less(now: Meter, before: Meter) -> Meter {
 
 impl Session {
     pub(super) fn new(interface: String, budget: [u32; 2], rule: Option<String>) -> Self {
-        Self { interface, budget, rule, started: Instant::now(), sums: [Meter::default(); 2] }
+        Self { interface, budget, rule, started: Instant::now(), sums: [Meter::default(); 2], said: false }
     }
 
     /// Samples until the programs are others (then it says true), or until the end. `take` says whether it wants more.
@@ -65,12 +74,14 @@ impl Session {
         take: &mut impl FnMut(&Sample) -> anyhow::Result<bool>,
     ) -> anyhow::Result<bool> {
         let name = self.interface.clone();
-        let Some(attachment) = Attachment::open(&name)? else {
-            anyhow::bail!("{name}: nothing is attached; `spillway dataplane attach {name}` does it");
-        };
+        let attachment = open(&name)?;
         let program = attachment.program()?.id;
         let before = attachment.plane().meters()?;
         let mut sampler = attachment.sampler(self.budget, self.rule.as_deref())?;
+        if !self.said {
+            self.said = true;
+            eprintln!("spillway: sampling on {name}; Ctrl-C ends it");
+        }
         let (mut granted, mut renewed) = (Instant::now(), Instant::now());
         let mut more = true;
         let goes_on = loop {
