@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use sys::bpf::{Info, Kind, attach_xdp, info, interface_of, pin, pinned, replace};
 
 use crate::error::Error;
+use crate::history;
 use crate::host::Host;
 use crate::lead;
 use crate::lock;
@@ -65,6 +66,8 @@ pub struct Attached {
     pub upgraded: bool,
     /// What answers to SYNs say of this host.
     pub host: Host,
+    /// Why no copy of the set was kept to which one could go back later.
+    pub not_kept: Option<String>,
 }
 
 /// A data plane on an interface.
@@ -166,10 +169,10 @@ impl Attachment {
             Ok(None) => put(&folder, index, plane, (host, wanted), policy, modes),
             Err(error) => Err(error),
         };
-        if attached.is_ok() {
-            lead::wake(policy);
-        }
-        attached
+        let mut attached = attached?;
+        lead::wake(policy);
+        attached.not_kept = history::note(interface, policy).err().map(|error| error.to_string());
+        Ok(attached)
     }
 
     /// The programs and maps.
@@ -258,7 +261,14 @@ fn put(
             .and_then(|plane| empty(folder).and_then(|()| begin(folder, index, &plane, policy, mode)));
         match attached {
             Ok(installed) => {
-                return Ok(Attached { installed, mode: Some(mode), no_native, upgraded: false, host });
+                return Ok(Attached {
+                    installed,
+                    mode: Some(mode),
+                    no_native,
+                    upgraded: false,
+                    host,
+                    not_kept: None,
+                });
             }
             Err(Error::System { what: ATTACHING, cause }) => {
                 if mode == Mode::Native {
@@ -333,7 +343,7 @@ fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> R
         }
         installed
     };
-    Ok(Attached { installed, mode: None, no_native: None, upgraded, host })
+    Ok(Attached { installed, mode: None, no_native: None, upgraded, host, not_kept: None })
 }
 
 /// Takes the programs and all pins away; whether there were any.
@@ -343,6 +353,7 @@ fn update(old: Held, new: Plane, host: Host, policy: &Policy, reload: bool) -> R
 pub fn detach(interface: &str) -> Result<bool, Error> {
     privileges::check()?;
     let folder = folder(interface);
+    history::forget(interface)?;
     if !folder.exists() {
         return Ok(false);
     }

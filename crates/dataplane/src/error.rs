@@ -74,6 +74,14 @@ pub enum Error {
     /// Somebody samples already.
     #[error("another capture is running on this interface; end it first: a sample has one reader")]
     Captured,
+    /// A set of before cannot be put in force again.
+    #[error("{}: {why}; `spillway dataplane attach` with its files does it", path.display())]
+    Past {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// There is no rule of that id.
     #[error("no rule {0} is in force; see `spillway dataplane status`")]
     NoRule(String),
@@ -82,7 +90,7 @@ pub enum Error {
     Compile(#[from] rules::compile::bpf::Error),
     /// The program of the rules was refused.
     #[error(
-        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {}",
+        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {}; what was in force stays: give fewer or simpler rules",
         last(log)
     )]
     Refused {

@@ -6,6 +6,7 @@ mod abi;
 pub mod attachment;
 pub mod decap;
 mod error;
+pub mod history;
 mod host;
 pub mod lead;
 mod lists;

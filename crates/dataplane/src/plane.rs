@@ -92,6 +92,8 @@ pub struct InForce {
     pub digest: [u8; 32],
     /// Whether there is a whole set before it.
     pub can_roll_back: bool,
+    /// Names that.
+    pub previous: Option<[u8; 32]>,
 }
 
 impl Plane {
@@ -314,12 +316,16 @@ impl Plane {
         let flags = number(set, 0);
         let entries = |kind: usize| number(set, 8 + kind * abi::LIST + ENTRIES_AT);
         let protects = flags & abi::SET_LISTS[2] != 0;
+        let before = usize::try_from(number(&config, 4)).ok().filter(|_| number(&config, 4) < SETS);
+        let end = before.map(|set| abi::SETS_AT + (set + 1) * SET);
+        let previous = end.and_then(|end| config.get(end - 32..end));
         Ok(InForce {
             rules: number(set, 4),
             lists: [Some(entries(0)), Some(entries(1)), protects.then(|| entries(2))],
             dry: flags & abi::SET_DRY != 0,
             digest: set.get(SET - 32..).and_then(|d| d.try_into().ok()).unwrap_or_default(),
             can_roll_back: number(&config, 4) < SETS,
+            previous: previous.and_then(|set| set.try_into().ok()),
         })
     }
 

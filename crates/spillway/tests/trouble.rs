@@ -241,9 +241,54 @@ fn a_refusal_leaves_what_was_in_force() {
         .collect();
     let hard = scratch.file("hard.txt", hard.as_bytes());
     let output = lab.spillway(&["attach", &lab.inside, "--rules", &hard]);
-    refuses(&output, &["kernel"]);
+    refuses(&output, &["the kernel does not take the program of the rules", "what was in force stays"]);
     println!("{}", stderr(&output));
     lab.send(10, "192.0.2.1", 53);
     assert_eq!(decided(&lab.status(), "dns"), (10, 10));
     assert!(succeeds("test", &["-e", pins(&lab).join("link").to_str().unwrap()]));
+}
+
+#[test]
+fn one_goes_back_to_any_of_the_last_sets_by_its_digest() {
+    let Some(lab) = Lab::new("x") else { return };
+    let scratch = Scratch::new("trouble-x");
+    let block = scratch.file("block.txt", b"192.0.2.9\n2001:db8::/32\n");
+    let mut digests = Vec::new();
+    for turn in 0..10 {
+        let text =
+            format!("r{turn} proto udp src-port 53 -> drop\nlapses proto udp src-port 54 -> drop for 1s\n");
+        let rules = scratch.file(&format!("{turn}.txt"), text.as_bytes());
+        lab.attach(&["--rules", &rules, "--block", &block, "--protect", "198.51.100.0/24"]);
+        digests.push(lab.status()["digest"].as_str().unwrap().to_owned());
+    }
+    let status = lab.status();
+    let known: Vec<&str> =
+        status["sets"].as_array().unwrap().iter().map(|set| set["digest"].as_str().unwrap()).collect();
+    assert_eq!(known, digests.iter().rev().take(8).map(String::as_str).collect::<Vec<_>>(), "the last eight");
+    assert_eq!(status["sets"][0]["in_force"], true);
+    assert_eq!(status["sets"][1]["previous"], true);
+    let to = |digits: &str| lab.spillway(&["rollback", &lab.inside, "--to", digits]);
+    // The one before stands in the kernel; another is made from what was kept.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    for turn in [8, 3, 9] {
+        let back = to(&digests[turn][..12]);
+        assert!(back.status.success(), "{}", stderr(&back));
+        let status = lab.status();
+        assert_eq!(status["digest"].as_str().unwrap(), digests[turn]);
+        assert_eq!((status["block"].as_u64(), status["protect"].as_u64()), (Some(2), Some(1)), "{status}");
+        let before = (decided(&status, &format!("r{turn}")).0, left(&status, "blocked"));
+        lab.send(5, "192.0.2.1", 53);
+        lab.send(3, "192.0.2.9", 53);
+        lab.send(2, "192.0.2.1", 54);
+        let status = lab.status();
+        assert_eq!(decided(&status, &format!("r{turn}")).0, before.0 + 5);
+        assert_eq!(left(&status, "blocked"), before.1 + 3);
+        let lapsed = status["rules"].as_array().unwrap().iter().find(|rule| rule["id"] == "lapses");
+        assert!(lapsed.is_none_or(|rule| rule["packets"] == 0), "a lease does not begin anew: {status}");
+    }
+    refuses(&to("0000000000"), &["no set 0000000000 is known", &digests[9][..16]]);
+    refuses(&to(&digests[0][..16]), &["no set"]);
+    assert_eq!(lab.status()["digest"].as_str().unwrap(), digests[9], "nothing has changed");
+    assert!(lab.spillway(&["detach", &lab.inside]).status.success());
+    assert!(!PathBuf::from("/run/spillway/dataplane").join(&lab.inside).exists(), "nothing is left behind");
 }

@@ -117,6 +117,9 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             args.interface
         );
     }
+    if let Some(reason) = &attached.not_kept {
+        eprintln!("spillway: no copy of this set is kept for `rollback --to`: {reason}");
+    }
     let challenges = policy.rules.rules().iter().any(|rule| rule.action == Action::Challenge);
     if challenges && !attached.host.timestamps {
         eprintln!(
@@ -157,6 +160,9 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     args.protect.iter().for_each(|prefix| digest.update(prefix.to_string()));
     args.decap.iter().for_each(|peer| digest.update(format!("decap {peer}")));
     let decap = (!args.decap.is_empty()).then(|| Decap { peers: args.decap.clone(), locals: locals() });
+    if args.dry_run {
+        digest.update("dry");
+    }
     let protect = (!args.protect.is_empty()).then(|| args.protect.clone());
     Ok(Policy {
         rules,
