@@ -101,6 +101,14 @@ pub fn folder(interface: &str) -> PathBuf {
     Path::new(BPFFS).join("spillway").join(interface.replace('.', ":"))
 }
 
+/// Whether this process may filter in the kernel at all.
+///
+/// # Errors
+/// When it may not.
+pub fn may_filter() -> Result<(), Error> {
+    privileges::check()
+}
+
 /// Mounts BPF's file system where it is absent; whether it was.
 ///
 /// # Errors
@@ -134,7 +142,8 @@ impl Attachment {
         if sys::bpf::kind(entry.as_fd()).is_some_and(|kind| kind != Kind::Program) {
             return Err(Error::Foreign(path));
         }
-        let plane = Plane { entry, maps: Maps::pinned(&held.folder)?, clock: Clock::Kernel };
+        let plane =
+            Plane { entry, maps: Maps::pinned(&held.folder)?, clock: Clock::Kernel, walked: Vec::new() };
         Ok(Self { plane, link: held.link, folder: held.folder })
     }
 

@@ -161,7 +161,7 @@ pub enum Error {
 }
 
 /// The line of the verifier's log that says why: the last, but for its statistics.
-fn last(log: &str) -> &str {
+pub(crate) fn last(log: &str) -> &str {
     let lines = log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let mut reasons =
         lines.filter(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));

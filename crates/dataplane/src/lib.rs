@@ -16,6 +16,7 @@ mod object;
 mod plane;
 mod policy;
 mod privileges;
+pub mod probe;
 pub mod sampling;
 
 pub use attachment::{Attached, Attachment, Mode};

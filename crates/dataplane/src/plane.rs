@@ -26,6 +26,8 @@ pub struct Plane {
     pub(crate) entry: OwnedFd,
     pub(crate) maps: Maps,
     pub(crate) clock: Clock,
+    /// Instructions that the verifier walked, of each fixed program; nothing of those that were pinned.
+    pub(crate) walked: Vec<(&'static str, u32)>,
 }
 
 /// Where the programs take the time from.
@@ -124,18 +126,25 @@ impl Plane {
         let mut object =
             loader.override_global("test_clock", &set, true).load(object(buffers)?).map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
-        let mut load = |name: &str| -> Result<OwnedFd, Error> {
+        let mut walked = Vec::new();
+        let mut load = |name: &'static str| -> Result<OwnedFd, Error> {
             let program =
                 object.program_mut(name).ok_or_else(|| Error::Fixed(format!("no program {name}")))?;
             let program: &mut Xdp = program.try_into().map_err(|e| fixed(&e))?;
-            program.load().map_err(|e| fixed(&e))?;
+            program.load().map_err(|error| refused(name, &error))?;
             let fd = program.fd().map_err(|e| fixed(&e))?;
+            walked.extend(sys::bpf::info(fd.as_fd()).map(|info| (name, info.verified)));
             fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
         };
-        let plane = Self { entry: load("entry")?, maps, clock };
-        plane.put_program(SLOT_VERDICT, load("verdict")?.as_fd())?;
-        plane.put_program(abi::SLOT_CHALLENGE, load("challenge")?.as_fd())?;
-        plane.put_program(abi::SLOT_TUNNEL, load("lead")?.as_fd())?;
+        let entry = load("entry")?;
+        let others =
+            [(SLOT_VERDICT, "verdict"), (abi::SLOT_CHALLENGE, "challenge"), (abi::SLOT_TUNNEL, "lead")];
+        let others = others.map(|(slot, name)| load(name).map(|program| (slot, program)));
+        let plane = Self { entry, maps, clock, walked };
+        for other in others {
+            let (slot, program) = other?;
+            plane.put_program(slot, program.as_fd())?;
+        }
         plane.put_program(abi::SLOT_ENTRY, plane.entry.as_fd())?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
@@ -361,6 +370,11 @@ impl Plane {
         tallies.collect()
     }
 
+    /// Instructions that the kernel's verifier walked, of each fixed program that was loaded here.
+    pub fn walked(&self) -> &[(&'static str, u32)] {
+        &self.walked
+    }
+
     /// The entry program.
     pub fn entry(&self) -> BorrowedFd<'_> {
         self.entry.as_fd()
@@ -404,6 +418,17 @@ impl Plane {
 
     fn put_program(&self, slot: u32, program: BorrowedFd<'_>) -> Result<(), Error> {
         self.maps.write("programs", slot, &program.as_raw_fd().to_ne_bytes())
+    }
+}
+
+/// Why a fixed program was refused, without all that the verifier says before.
+fn refused(name: &str, error: &aya::programs::ProgramError) -> Error {
+    match error {
+        aya::programs::ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            Error::Fixed(format!("{name}: {io_error}; {}", crate::error::last(&log)))
+        }
+        other => Error::Fixed(format!("{name}: {other}")),
     }
 }
 

@@ -292,3 +292,25 @@ fn one_goes_back_to_any_of_the_last_sets_by_its_digest() {
     assert!(lab.spillway(&["detach", &lab.inside]).status.success());
     assert!(!PathBuf::from("/run/spillway/dataplane").join(&lab.inside).exists(), "nothing is left behind");
 }
+
+#[test]
+fn a_probe_says_what_this_kernel_has() {
+    let Some(lab) = Lab::new("y") else { return };
+    let output = lab.spillway(&["probe", "-o", "json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kernel = report["kernel"].as_str().unwrap();
+    let number =
+        |text: &str| -> Vec<u32> { text.split(['.', '-']).map_while(|n| n.parse().ok()).take(2).collect() };
+    for feature in report["features"].as_array().unwrap() {
+        // Distributions carry features back, nobody takes them out.
+        let due = number(kernel) >= number(feature["since"].as_str().unwrap());
+        assert!(feature["here"] == true || !due, "{feature}");
+    }
+    assert_eq!(report["refused"], serde_json::Value::Null);
+    let programs = report["programs"].as_array().unwrap();
+    assert!(
+        programs.len() >= 8 && programs.iter().all(|p| p["verified_instructions"].as_u64() > Some(100)),
+        "{report}"
+    );
+}

@@ -1,8 +1,9 @@
-//! `spillway dataplane attach|status|top|capture|rollback|detach`.
+//! `spillway dataplane attach|status|top|capture|rollback|detach|probe`.
 
 mod attach;
 mod detach;
 mod lists;
+mod probe;
 mod rollback;
 mod status;
 mod top;
@@ -33,6 +34,7 @@ enum Command {
     Capture(super::capture::Args),
     Rollback(rollback::Args),
     Detach(detach::Args),
+    Probe(probe::Args),
 }
 
 /// Does it.
@@ -44,6 +46,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::Capture(args) => super::capture::run(args, context),
         Command::Rollback(args) => rollback::run(&args),
         Command::Detach(args) => detach::run(&args),
+        Command::Probe(args) => probe::run(&args, context),
     }
 }
 
