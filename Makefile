@@ -2,7 +2,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help demo check test fuzz bench bench-dataplane install
+.PHONY: help demo check test test-kernels fuzz bench bench-dataplane install
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -18,6 +18,11 @@ check: ## quick: format, types, lints
 test: ## everything; installs what the tests need
 	@scripts/setup build kernel
 	@$(XTASK) test
+
+test-kernels: ## the kernel programs on other kernels, in an emulator: minutes
+	@scripts/setup build kernel vm
+	@cargo build --locked --profile ci --package spillway
+	@scripts/test-kernels target/ci/spillway
 
 fuzz: ## 60 seconds on each decoder
 	@scripts/setup build

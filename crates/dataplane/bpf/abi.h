@@ -31,11 +31,13 @@ struct packet {
 	__u32 rule; /* place in `rules` of the one that decides, or NO_RULE */
 	__u64 payload[8]; /* the first 64 octets, where the set asks for them */
 	__u8 options[16]; /* kinds of the TCP options, where the set asks for them; how many in the last one */
+	__u32 asks; /* SET_SAMPLE, where the set or the rule asks for samples */
+	__u32 unused;
 };
 
 #define NO_RULE 0xffffffff
 
-_Static_assert(sizeof(struct packet) == 152, "rules::compile::bpf::record::SIZE");
+_Static_assert(sizeof(struct packet) == 160, "rules::compile::bpf::record::SIZE");
 _Static_assert(__builtin_offsetof(struct packet, has) == 51, "rules::compile::bpf::record::HAS");
 _Static_assert(__builtin_offsetof(struct packet, payload_len) == 60, "rules::compile::bpf::record::PAYLOAD_LEN");
 _Static_assert(__builtin_offsetof(struct packet, options) == 136, "rules::compile::bpf::record::TCP_OPTIONS");
@@ -64,6 +66,8 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_TELEMETRY 2048 /* some packets are told to user space */
 #define SET_PROOFS 512 /* TCP packets may prove their source */
 #define SET_ENGINE 64  /* the rules are tables, not a program */
+#define SET_SAMPLE 4096 /* packets are sampled as they leave */
+#define SET_DECAP 8192  /* tunnels of the set's peers end here */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -104,6 +108,8 @@ struct config {
 	__u32 previous; /* of the one before it, while that is whole; else NO_SET */
 	struct host host;
 	struct set sets[SETS];
+	__u32 buffers; /* 1: the programs take frames in several buffers, and so has each that joins them */
+	__u32 unused;
 };
 
 /* Slots of the array of programs. The rules of set n stand in slot n. */
@@ -114,16 +120,18 @@ struct config {
 #define SLOT_ENGINE (SLOT_CHALLENGE + 2)
 #define SLOT_TCP (SLOT_CHALLENGE + 3) /* proofs of sources, ahead of the rules */
 #define SLOT_UDP (SLOT_CHALLENGE + 4) /* challenges over UDP */
+#define SLOT_TUNNEL (SLOT_CHALLENGE + 5)
 #define SLOT_INCREMENT (SLOT_CHALLENGE + 6)
 #define SLOT_BEHIND (SLOT_CHALLENGE + 7)
-#define SLOTS (SLOT_BEHIND + SETS)
+#define SLOT_ENTRY (SLOT_BEHIND + SETS) /* what came out of a tunnel begins anew */
+#define SLOTS (SLOT_ENTRY + 1)
 
 #define ACTION_PASS 0
 #define ACTION_DROP 1
 #define ACTION_RATE_PACKETS 2
 #define ACTION_RATE_BITS 3
 #define ACTION_CHALLENGE 4
-#define ACTION_REDIRECT 5
+#define ACTION_REDIRECT 5 /* led elsewhere as its `struct target` says, in a tunnel or not */
 
 struct rule {
 	__u32 action;
@@ -131,6 +139,8 @@ struct rule {
 	__u64 until; /* CLOCK_MONOTONIC, ns; 0: no end */
 	__u64 interval; /* of rates: 2^-16 ns a packet, or a bit */
 	__u64 burst;    /* of rates: ns that may be borrowed */
+	__u32 sample;   /* with RULE_SAMPLE: one in so many, before the budget */
+	__u32 unused;
 };
 
 #define RULE_DRY 1
@@ -141,6 +151,7 @@ struct rule {
 #define HOME_TIMES 4  /* /56 */
 #define SITE_TIMES 16 /* /48 */
 #define RULE_AUTOMATIC 8 /* obeys the dead-man switch */
+#define RULE_SAMPLE 16
 
 struct counter {
 	__u64 packets; /* decided by the rule */
@@ -174,12 +185,17 @@ enum leave {
 	LEAVE_STRAY,	    /* TCP without a SYN, of a source that has proven nothing: passed */
 	LEAVE_STRAY_DROPPED, /* likewise, where there are too many of them */
 	LEAVE_TRUNCATED,    /* a DNS query answered with: ask over TCP */
+	LEAVE_REDIRECTED,   /* led to another next hop */
+	LEAVE_TUNNELLED,    /* likewise, in a tunnel */
+	LEAVE_NO_ROUTE,     /* no way to there, or no neighbour is known: passed */
+	LEAVE_TOO_BIG,      /* for the way to there: passed */
+	LEAVE_NO_HEADROOM,  /* the driver leaves no room for an outer header: passed */
 	LEAVES
 };
 
 _Static_assert(sizeof(struct list) == 40, "abi::LIST");
 _Static_assert(sizeof(struct set) == 160, "abi::SET");
-_Static_assert(sizeof(struct rule) == 32, "abi::rule");
+_Static_assert(sizeof(struct rule) == 40, "abi::rule");
 
 struct key4 {
 	__u32 addr; /* the order of the processor, bits behind the prefix are 0 */
@@ -236,3 +252,67 @@ struct proof {
 #define PROOFS 4
 
 _Static_assert(sizeof(struct proof) == 16, "proven::VALUE");
+/* Samples are of two classes, each with a budget of its own: of packets that end here, and of those that go on. */
+#define CLASS_DROPPED 0
+#define CLASS_PASSED 1
+#define CLASSES 2
+/* Octets of a frame in a sample at most. */
+#define SAMPLE_MAX 128
+
+/* What user space grants to a class, again and again: who samples and dies ends sampling. */
+struct grant {
+	__u32 rate; /* one in so many; 0: none */
+	__u32 unused;
+	__s64 credit; /* samples that may still be taken */
+};
+
+struct sample {
+	__u64 time;   /* CLOCK_MONOTONIC, ns */
+	__u64 digest; /* first octets of the digest of the set in force */
+	__u32 rule;   /* place in `rules`, or NO_RULE */
+	__u32 length; /* octets of the frame */
+	__u32 rate;   /* it stands for so many */
+	__u32 ifindex;
+	__u16 caplen;
+	__u8 where; /* enum leave */
+	__u8 class;
+	__u32 unused;
+	__u8 frame[SAMPLE_MAX];
+};
+_Static_assert(sizeof(struct sample) == 168, "sampling::SAMPLE");
+
+/* Words of `meters`: four for each class of samples, then what happens to tunnels. */
+#define METER_OFFERED 0 /* packets of which one in so many is chosen */
+#define METER_TAKEN 1
+#define METER_OVER 2 /* chosen, but the budget was spent */
+#define METER_LOST 3 /* chosen, but the ring was full */
+#define METERS_OF_CLASS 4
+#define METER_DECAPSULATED 8
+#define METER_FOREIGN 9 /* tunnelled, but not from a peer to us, or not a tunnel that can be ended: left as it is */
+#define METERS 10
+
+/* Where a rule leads to. */
+#define LEAD_PLAIN 0
+#define LEAD_GRE 1
+#define LEAD_IPIP 2
+struct target {
+	__u8 family; /* of the addresses: 4 or 6 */
+	__u8 kind;   /* LEAD_* */
+	__u16 unused;
+	__u8 to[16]; /* next hop, or the far end of the tunnel; IPv4 in the first four octets */
+	__u8 from[16]; /* our end */
+};
+_Static_assert(sizeof(struct target) == 36, "lead::TARGET");
+
+/* Whose tunnels end here, in IPv6's form (IPv4 as ::ffff:a.b.c.d), and the addresses they may be sent to. */
+#define PEERS_MAX 16
+#define LOCALS_MAX 32
+struct wide {
+	__u64 high, low;
+};
+struct peers {
+	__u32 peers, locals;
+	struct wide peer[PEERS_MAX], mask[PEERS_MAX];
+	struct wide local[LOCALS_MAX];
+};
+_Static_assert(sizeof(struct peers) == 1032, "decap::PEERS");

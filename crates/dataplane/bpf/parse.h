@@ -25,7 +25,37 @@ static __always_inline __u32 octets(void *from, void *to)
 
 static __always_inline __u32 frame_len(struct xdp_md *ctx)
 {
+#ifdef FRAGS
+	return bpf_xdp_get_buff_len(ctx);
+#else
 	return octets((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+#endif
+}
+
+/* Octets of a frame from a place on, also of those that lie in other buffers than its headers. */
+static __always_inline __u32 octets_from(struct xdp_md *ctx, void *from, void *end)
+{
+	__u32 n = octets(from, end);
+
+#ifdef FRAGS
+	n += frame_len(ctx) - octets((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+#endif
+	return n;
+}
+
+/* No more than is there. */
+static __always_inline __u32 clipped(struct xdp_md *ctx, __u32 left, void *from, void *end)
+{
+	__u32 there = octets(from, end);
+
+	if (left <= there)
+		return left;
+#ifdef FRAGS
+	there = octets_from(ctx, from, end);
+	return left < there ? left : there;
+#else
+	return there;
+#endif
 }
 
 enum parsed { PARSED, NOT_IP, MALFORMED };
@@ -101,7 +131,6 @@ static __always_inline void transport(struct xdp_md *ctx, struct packet *p, __u3
 	void *end = (void *)(long)ctx->data_end;
 	__u32 l4 = p->l4 & 0x3ff;
 	__u8 *h = data + l4;
-	__u32 there;
 
 	if (p->fragment & FRAGMENT_IS || left == 0)
 		return;
@@ -123,9 +152,7 @@ static __always_inline void transport(struct xdp_md *ctx, struct packet *p, __u3
 		put_tcp_word(p, word);
 		p->window = h[14] << 8 | h[15];
 		p->has |= HAS_PORTS;
-		there = octets(h, end);
-		if (left > there)
-			left = there;
+		left = clipped(ctx, left, h, end);
 		if (left > header) {
 			p->payload_at = l4 + header;
 			p->payload_len = left - header;
@@ -137,9 +164,7 @@ udp:
 		p->src_port = h[0] << 8 | h[1];
 		p->dst_port = h[2] << 8 | h[3];
 		p->has |= HAS_PORTS;
-		there = octets(h, end);
-		if (left > there)
-			left = there;
+		left = clipped(ctx, left, h, end);
 		if (left > 8) {
 			p->payload_at = l4 + 8;
 			p->payload_len = left - 8;
@@ -177,7 +202,7 @@ static __always_inline enum parsed ipv4(struct xdp_md *ctx, struct packet *p, __
 		return MALFORMED;
 	length = bpf_ntohs(ip->tot_len);
 	if (length == 0)
-		length = octets(ip, end);
+		length = octets_from(ctx, ip, end);
 	frag = bpf_ntohs(ip->frag_off);
 	p->family = 4;
 	p->src_high = p->dst_high = 0;
@@ -259,7 +284,6 @@ static __always_inline enum parsed ipv6(struct xdp_md *ctx, struct packet *p, __
 
 	if ((void *)(ip + 1) > end)
 		return MALFORMED;
-	there = octets(ip, end);
 	p->family = 6;
 	words = (void *)&ip->saddr;
 	p->src_high = bpf_be64_to_cpu(words[0]);
@@ -270,8 +294,11 @@ static __always_inline enum parsed ipv6(struct xdp_md *ctx, struct packet *p, __
 	p->ttl = ip->hop_limit;
 	p->dscp = (bpf_ntohs(*(__be16 *)ip) >> 6) & 0x3f;
 	p->length = bpf_ntohs(ip->payload_len) + 40;
-	if (p->length == 40 && there > 40)
-		p->length = there;
+	if (p->length == 40) {
+		there = octets_from(ctx, ip, end);
+		if (there > 40)
+			p->length = there;
+	}
 	p->fragment = FRAGMENT_NONE;
 	p->l4 = l3 + 40;
 	left = p->length - 40;

@@ -16,6 +16,8 @@
 #include "stray.h"
 #include "truncate.h"
 #include "engine.h"
+#include "decap.h"
+#include "lead.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -29,9 +31,9 @@ int entry(struct xdp_md *ctx)
 		return XDP_PASS;
 	switch (parse(ctx, p)) {
 	case NOT_IP:
-		return leave(LEAVE_NOT_IP, frame, XDP_PASS);
+		return leave_unseen(LEAVE_NOT_IP, frame_len(ctx), XDP_PASS);
 	case MALFORMED:
-		return leave(LEAVE_MALFORMED, frame, XDP_PASS);
+		return leave_unseen(LEAVE_MALFORMED, frame_len(ctx), XDP_PASS);
 	case PARSED:
 		break;
 	}
@@ -40,6 +42,13 @@ int entry(struct xdp_md *ctx)
 	p->set = index;
 	if (set->flags & SET_TELEMETRY)
 		tell(ctx, frame);
+	p->asks = set->flags & SET_SAMPLE;
+	if (p->asks)
+		p->rule = NO_RULE;
+	if (set->flags & SET_DECAP && is_tunnel(p) && decapsulate(ctx, p)) {
+		bpf_tail_call(ctx, &programs, SLOT_ENTRY);
+		return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
+	}
 	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
 	if (set->flags & SET_ALLOW && listed(p, set, LIST_ALLOW, p->src_high, p->src_low))
@@ -108,6 +117,8 @@ int verdict(struct xdp_md *ctx)
 		return leave(LEAVE_LAPSED, p->length, XDP_PASS);
 	counter->packets++;
 	counter->bytes += p->length;
+	if (rule->flags & RULE_SAMPLE)
+		p->asks = SET_SAMPLE;
 	switch (rule->action) {
 	case ACTION_DROP:
 		drop = 1;
@@ -118,6 +129,11 @@ int verdict(struct xdp_md *ctx)
 		if (p->protocol == IPPROTO_UDP)
 			bpf_tail_call(ctx, &programs, SLOT_UDP);
 		bpf_tail_call(ctx, &programs, SLOT_CHALLENGE);
+		break;
+	case ACTION_REDIRECT:
+		if (is_dry(rule, p->set))
+			break;
+		bpf_tail_call(ctx, &programs, SLOT_TUNNEL);
 		break;
 	case ACTION_RATE_PACKETS:
 		drop = !admitted(p, rule, key, 1);
@@ -156,7 +172,7 @@ int challenge(struct xdp_md *ctx)
 	/* SYN and none of ACK, RST, FIN. */
 	if ((p->tcp_flags & 0x17) == 0x02)
 		return challenge_syn(ctx, p, &c->host, g);
-	return judge_stray(p, g);
+	return judge_stray(ctx, p, g);
 }
 
 SEC("xdp")
@@ -203,6 +219,22 @@ int proof(struct xdp_md *ctx)
 	}
 	bpf_tail_call(ctx, &programs, set);
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
+}
+
+SEC("xdp")
+int lead(struct xdp_md *ctx)
+{
+	__u32 zero = 0, key;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+	struct target *target;
+
+	if (!p)
+		return XDP_PASS;
+	key = p->rule;
+	target = bpf_map_lookup_elem(&targets, &key);
+	if (!target)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	return lead_away(ctx, p, target);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

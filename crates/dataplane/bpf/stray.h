@@ -5,7 +5,7 @@
 
 #include "protection.h"
 
-static __always_inline int judge_stray(struct packet *p, struct protection *g)
+static __always_inline int judge_stray(struct xdp_md *ctx, struct packet *p, struct protection *g)
 {
 	__u64 now;
 

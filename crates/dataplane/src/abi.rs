@@ -9,6 +9,8 @@ pub(crate) const SETS: u32 = 2;
 pub(crate) const RULES_MAX: u32 = 16384;
 /// Octets of `struct config` before its sets.
 pub(crate) const SETS_AT: usize = 16;
+/// Where it says whether the programs take frames in several buffers.
+pub(crate) const BUFFERS_AT: usize = SETS_AT + 2 * SET;
 /// Where `struct host` stands in it.
 pub(crate) const HOST_AT: usize = 8;
 /// The slot of the program that answers SYNs.
@@ -19,6 +21,10 @@ pub(crate) const SLOT_VERDICT: u32 = SETS;
 pub(crate) const SLOT_TCP: u32 = SLOT_CHALLENGE + 3;
 /// The slot of the program that challenges over UDP.
 pub(crate) const SLOT_UDP: u32 = SLOT_CHALLENGE + 4;
+/// The slot of the program that leads packets elsewhere.
+pub(crate) const SLOT_TUNNEL: u32 = SLOT_CHALLENGE + 5;
+/// The slot of the program that reads a packet, for what comes out of a tunnel.
+pub(crate) const SLOT_ENTRY: u32 = SLOT_BEHIND + SETS;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.
@@ -80,8 +86,15 @@ pub(crate) const SET_PROOFS: u32 = 512;
 /// `SET_ENGINE`.
 pub(crate) const SET_ENGINE: u32 = 64;
 
+/// `SET_SAMPLE`.
+pub(crate) const SET_SAMPLE: u32 = 4096;
+/// `SET_DECAP`.
+pub(crate) const SET_DECAP: u32 = 8192;
+/// `RULE_SAMPLE`.
+pub(crate) const RULE_SAMPLE: u32 = 16;
+
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 24] = [
+pub(crate) const LEAVES: [&str; 29] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -106,7 +119,17 @@ pub(crate) const LEAVES: [&str; 24] = [
     "stray",
     "stray-dropped",
     "truncated",
+    "redirected",
+    "tunnelled",
+    "no-route",
+    "too-big",
+    "no-headroom",
 ];
+
+/// Octets of `struct rule`.
+pub(crate) const RULE: usize = 40;
+/// Where its own rate of samples stands.
+pub(crate) const RULE_SAMPLE_AT: usize = 32;
 
 /// What rules ask of the programs before them: flags of their set.
 pub(crate) fn asks(rules: &[Rule]) -> u32 {
@@ -118,30 +141,32 @@ pub(crate) fn asks(rules: &[Rule]) -> u32 {
 }
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
-pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; 32] {
+pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; RULE] {
     let action = match rule.action {
         Action::Pass => 0u32,
         Action::Drop => 1,
         Action::RatePackets(_) => 2,
         Action::RateBits(_) => 3,
         Action::Challenge => 4,
-        Action::Redirect(_) => 5,
-        // Refused by `Policy::check`.
-        Action::Tunnel(..) => 0,
+        Action::Redirect(_) | Action::Tunnel(..) => 5,
     };
     let (interval, burst) = bucket(rule.action);
     let until = rule.lease.map_or(0, |lease| now.saturating_add(lease.nanos()).max(1));
-    let mut out = [0; 32];
+    let mut out = [0; RULE];
     let words = [(0, u64::from(action)), (8, until), (16, interval), (24, burst)];
     for (at, word) in words {
         put(&mut out, at, &word.to_ne_bytes());
     }
-    let flags: u32 = match rule.per {
+    let mut flags: u32 = match rule.per {
         Per::Rule => 0,
         Per::Source => RULE_PER_SOURCE,
         Per::Destination => RULE_PER_DESTINATION,
     };
-    put(&mut out, 4, &flags.to_ne_bytes());
+    if let Some(rate) = rule.sample {
+        flags |= RULE_SAMPLE;
+        put(&mut out, RULE_SAMPLE_AT, &rate.to_ne_bytes());
+    }
+    put(&mut out, RULE_FLAGS_AT, &flags.to_ne_bytes());
     out
 }
 

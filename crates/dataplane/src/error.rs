@@ -1,6 +1,8 @@
 //! What can go wrong between here and the kernel.
 
 use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// Why the kernel does not filter as it was told. The old rules stay.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,60 @@ pub enum Error {
         /// What it asks for.
         action: &'static str,
     },
+    /// A tunnel has no beginning.
+    #[error(
+        "rule {rule}: this box has no route to {to}, so its tunnel has no source address: {cause}; see `ip route get {to}`"
+    )]
+    NoWay {
+        /// The rule's id.
+        rule: String,
+        /// The far end.
+        to: IpAddr,
+        /// The kernel's error.
+        cause: io::Error,
+    },
+    /// More ends of tunnels than there is room for.
+    #[error("{given} {what}, {most} at most; name wider prefixes or fewer tunnels")]
+    Peers {
+        /// Which end.
+        what: &'static str,
+        /// How many were given.
+        given: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// The interface does not forward.
+    #[error(
+        "{sysctl} is {value}: `redirect` needs 1, else the kernel finds no way for its packets; `sysctl -w {sysctl}=1`"
+    )]
+    Forwarding {
+        /// The setting.
+        sysctl: String,
+        /// What it is.
+        value: String,
+    },
+    /// Another command changes the same interface.
+    #[error(
+        "another command has been changing this interface for {seconds} s; wait for it, or see `ps -C spillway`"
+    )]
+    Busy {
+        /// How long we waited.
+        seconds: u32,
+    },
+    /// Somebody samples already.
+    #[error("another capture is running on this interface; end it first: a sample has one reader")]
+    Captured,
+    /// A set of before cannot be put in force again.
+    #[error("{}: {why}; `spillway dataplane attach` with its files does it", path.display())]
+    Past {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is no rule of that id.
+    #[error("no rule {0} is in force; see `spillway dataplane status`")]
+    NoRule(String),
     /// They did not become a program.
     #[error(transparent)]
     Compile(#[from] rules::compile::bpf::Error),
@@ -62,7 +118,8 @@ pub enum Error {
     },
     /// The program of the rules was refused.
     #[error(
-        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {log}"
+        "the kernel does not take the program of the rules ({instructions} instructions): {cause}; {}; what was in force stays: give fewer or simpler rules",
+        last(log)
     )]
     Refused {
         /// Its size.
@@ -81,15 +138,15 @@ pub enum Error {
     #[error(
         "net.ipv4.ip_forward is 0, and so is net.ipv6.conf.all.forwarding: the gateway mode protects what this machine forwards; take `--challenge host` for its own listeners"
     )]
-    Forwarding,
+    Router,
     /// The kernel's SYN proxy does not come about.
     #[error("the gateway mode cannot be set up: {0}")]
     Gateway(String),
     /// Somebody else's program is on the interface.
     #[error(
-        "another XDP program is attached to this interface; see `ip link`, detach it first or take another interface"
+        "another XDP program{0} is attached to this interface; see `bpftool net`, detach it first or take another interface"
     )]
-    Taken,
+    Taken(String),
     /// Too many entries with a scope or ceiling.
     #[error(
         "{source_prefix}: a source may stand in a list with {} scopes at most, and all lists together with {}; merge some of them",
@@ -106,6 +163,44 @@ pub enum Error {
         /// The source.
         source_prefix: base::Prefix,
     },
+    /// No interface of that name.
+    #[error("there is no interface {interface} here ({cause}); see `ip link`")]
+    NoInterface {
+        /// Its name.
+        interface: String,
+        /// The kernel's error.
+        cause: io::Error,
+    },
+    /// Not allowed to.
+    #[error("{what} needs root, or CAP_BPF and CAP_NET_ADMIN; run it with `sudo`")]
+    Privileges {
+        /// What was tried.
+        what: &'static str,
+    },
+    /// A pin is something else.
+    #[error("{} is not what spillway pins there; look at it with `bpftool`, then `spillway dataplane detach` clears the folder", .0.display())]
+    Foreign(PathBuf),
+    /// A pin is missing or cannot be opened.
+    #[error("the pin {} cannot be opened: {cause}; `spillway dataplane attach` makes the pins anew without a gap", pin.display())]
+    Damaged {
+        /// Its path.
+        pin: PathBuf,
+        /// The kernel's error.
+        cause: io::Error,
+    },
+    /// The pins belong to another interface, which had this name before.
+    #[error("the programs pinned in {} are attached to another interface, which had this name before; `spillway dataplane detach` takes them off it", .0.display())]
+    Elsewhere(PathBuf),
+    /// A list is longer than the tables may become.
+    #[error("the list of {what} has {entries} entries, {most} at most; join neighbours into prefixes")]
+    List {
+        /// Which list.
+        what: &'static str,
+        /// Its entries.
+        entries: usize,
+        /// Those that fit.
+        most: usize,
+    },
     /// A system call failed.
     #[error("{what}: {cause}")]
     System {
@@ -117,8 +212,19 @@ pub enum Error {
     },
 }
 
+/// The line of the verifier's log that says why: the last, but for its statistics.
+pub(crate) fn last(log: &str) -> &str {
+    let lines = log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let mut reasons =
+        lines.filter(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
+    reasons.next().unwrap_or("its verifier does not say why")
+}
+
 impl Error {
     pub(crate) const fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |cause| Self::System { what, cause }
+        move |cause| match cause.kind() {
+            io::ErrorKind::PermissionDenied => Self::Privileges { what },
+            _ => Self::System { what, cause },
+        }
     }
 }

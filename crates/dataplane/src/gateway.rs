@@ -49,7 +49,7 @@ impl Plan {
         }
         let forwards = forwards(interface);
         match protection.challenge {
-            Challenge::Gateway if !forwards => return Err(Error::Forwarding),
+            Challenge::Gateway if !forwards => return Err(Error::Router),
             Challenge::Auto if !forwards => protection.challenge = Challenge::Host,
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! What answers to SYNs have to know of this host: its listeners take the connection over.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::error::Error;
@@ -25,8 +26,7 @@ pub(crate) fn sysctl(name: &str) -> Option<Vec<u64>> {
 impl Host {
     /// Looks at the settings of the kernel and at the interface.
     pub(crate) fn look(interface: &str) -> Self {
-        let mtu = std::fs::read_to_string(Path::new("/sys/class/net").join(interface).join("mtu"));
-        let mtu = mtu.ok().and_then(|text| text.trim().parse::<u16>().ok()).unwrap_or(1500);
+        let mtu = u16::try_from(Self::mtu(interface)).unwrap_or(u16::MAX);
         let largest = |name: &str| sysctl(name).and_then(|numbers| numbers.last().copied()).unwrap_or(0);
         let space = largest("net.ipv4.tcp_rmem").max(largest("net.core.rmem_max"));
         let scaling = sysctl("net.ipv4.tcp_window_scaling") != Some(vec![0]);
@@ -39,12 +39,31 @@ impl Host {
         }
     }
 
+    /// Octets of the longest packet on an interface.
+    pub(crate) fn mtu(interface: &str) -> u32 {
+        let link = sys::net::index(interface).and_then(sys::net::link);
+        link.ok().and_then(|link| link.mtu).unwrap_or(1500)
+    }
+
     /// Refuses cookies where the kernel would not take them back.
     pub(crate) fn check_cookies() -> Result<(), Error> {
         match sysctl("net.ipv4.tcp_syncookies").as_deref() {
             Some([2]) => Ok(()),
             Some([other]) => Err(Error::Cookies(other.to_string())),
             _ => Err(Error::Cookies("missing".into())),
+        }
+    }
+
+    /// Refuses to lead packets elsewhere where the kernel would find no way for them.
+    pub(crate) fn check_forwarding(interface: &str, to: IpAddr) -> Result<(), Error> {
+        let version = if to.is_ipv4() { "ipv4" } else { "ipv6" };
+        // A dot within the name of an interface is a slash in the name of its setting.
+        let sysctl_name = format!("net.{version}.conf.{}.forwarding", interface.replace('.', "/"));
+        let path = format!("/proc/sys/net/{version}/conf/{interface}/forwarding");
+        let value = std::fs::read_to_string(path).unwrap_or_else(|_| "missing".into());
+        match value.trim() {
+            "0" => Err(Error::Forwarding { sysctl: sysctl_name, value: "0".into() }),
+            _ => Ok(()),
         }
     }
 

@@ -10,7 +10,6 @@ use crate::abi::{self, RULES_MAX, SETS, SLOT_BEHIND, number, put};
 use crate::engine::{Bank, INCREMENTS_MAX, order_before};
 use crate::error::Error;
 use crate::plane::Plane;
-use crate::policy;
 
 /// A rule that came after its set.
 #[derive(Clone, Debug)]
@@ -95,7 +94,6 @@ impl Plane {
     /// When this process has not installed the set in force, the id is taken, there is no room, or the kernel refuses;
     /// then nothing changes.
     pub fn add(&self, rule: &Rule) -> Result<(), Error> {
-        policy::check(rule)?;
         let set = self.active()?;
         let mut sets = self.sets.lock();
         let known = known(sets.as_mut_slice(), set)?;
@@ -112,6 +110,7 @@ impl Plane {
         let was = std::mem::replace(&mut known.added, added);
         let done = self
             .write_rules(std::slice::from_ref(rule), &BTreeSet::new(), set * RULES_MAX + slot)
+            .and_then(|()| self.write_targets(std::slice::from_ref(rule), set * RULES_MAX + slot))
             .and_then(|()| self.ask_for(rule, set))
             .and_then(|()| self.write_increments(set, known));
         match done {

@@ -5,12 +5,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use sys::bpf::{Map, pin, pinned};
+use sys::bpf::{Kind, Map, pin, pinned};
 
 use crate::error::Error;
 
 /// All maps, as the files in `bpf` name them.
-const NAMES: [&str; 43] = [
+const NAMES: [&str; 48] = [
     "banks",
     "bits4",
     "bits6",
@@ -30,11 +30,14 @@ const NAMES: [&str; 43] = [
     "engine_states",
     "exact",
     "firsts",
+    "grants",
     "heartbeat",
     "leaves",
+    "meters",
     "names",
     "over_ceiling",
     "own",
+    "peers",
     "programs",
     "proofs",
     "protections",
@@ -43,6 +46,7 @@ const NAMES: [&str; 43] = [
     "queries",
     "questions",
     "rules",
+    "samples",
     "scopes",
     "scratch",
     "secret",
@@ -52,6 +56,7 @@ const NAMES: [&str; 43] = [
     "sketch",
     "tables4",
     "tables6",
+    "targets",
     "telemetry",
     "tellers",
 ];
@@ -75,7 +80,14 @@ impl Maps {
     /// Those pinned in a folder.
     pub(crate) fn pinned(folder: &Path) -> Result<Self, Error> {
         let maps = NAMES.into_iter().map(|name| {
-            let fd = pinned(&folder.join(name)).map_err(Error::system("opening a pinned map"))?;
+            let path = folder.join(name);
+            let fd = match pinned(&path) {
+                Ok(fd) => fd,
+                Err(cause) => return Err(Error::Damaged { pin: path, cause }),
+            };
+            if sys::bpf::kind(fd.as_fd()).is_some_and(|kind| kind != Kind::Map) {
+                return Err(Error::Foreign(path));
+            }
             Ok((name, Map::of(fd).map_err(Error::system("asking for a map's sizes"))?))
         });
         Ok(Self(maps.collect::<Result<_, Error>>()?))

@@ -20,7 +20,7 @@ use crate::increments::Sets;
 use crate::limits;
 use crate::lists::{ENTRIES_AT, List, Tables};
 use crate::maps::Maps;
-use crate::object::object;
+use crate::object::{Buffers, object};
 use crate::policy::{Engine, Policy};
 use crate::protection;
 use crate::way::{Installed, Way, has_long_jumps};
@@ -89,6 +89,13 @@ pub struct Tally {
     pub bytes: u64,
 }
 
+impl Tally {
+    /// Whether packets that left here ended here.
+    pub fn is_drop(&self) -> bool {
+        matches!(self.place, "dropped" | "blocked")
+    }
+}
+
 /// The set in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InForce {
@@ -108,6 +115,8 @@ pub struct InForce {
     pub digest: [u8; 32],
     /// Whether there is a whole set before it.
     pub can_roll_back: bool,
+    /// Names that.
+    pub previous: Option<[u8; 32]>,
 }
 
 impl Plane {
@@ -124,6 +133,14 @@ impl Plane {
     /// # Errors
     /// Likewise.
     pub fn load_with(clock: Clock) -> Result<Self, Error> {
+        Self::load_for(clock, Buffers::One)
+    }
+
+    /// Likewise, for frames in so many buffers.
+    ///
+    /// # Errors
+    /// Likewise; kernels before 5.18 know one buffer only.
+    pub fn load_for(clock: Clock, buffers: Buffers) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
         let set = u32::from(clock == Clock::Set);
         let (key, tick) = (limits::random_key()?, sys::clock::tick());
@@ -132,7 +149,7 @@ impl Plane {
             .override_global("test_clock", &set, true)
             .override_global("hash_key", key.as_slice(), true)
             .override_global("tick_ns", &tick, true)
-            .load(object()?)
+            .load(object(buffers)?)
             .map_err(|e| fixed(&e))?;
         let maps = Maps::of(&object)?;
         let mut programs = Vec::new();
@@ -140,14 +157,14 @@ impl Plane {
             let program =
                 object.program_mut(name).ok_or_else(|| Error::Fixed(format!("no program {name}")))?;
             let program: &mut Xdp = program.try_into().map_err(|e| fixed(&e))?;
-            program.load().map_err(|e| fixed(&e))?;
+            program.load().map_err(|error| refused(name, &error))?;
             let fd = program.fd().map_err(|e| fixed(&e))?;
             let info = sys::bpf::info(fd.as_fd()).map_err(Error::system("asking for a program"))?;
             programs.push(Program { name, instructions: info.translated / 8, verified: info.verified });
             fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
         };
         let (entry, challenge) = (load("entry")?, load("challenge")?);
-        let (proof, over_udp) = (load("proof")?, load("challenge_udp")?);
+        let (proof, over_udp, lead) = (load("proof")?, load("challenge_udp")?, load("lead")?);
         let [verdict, engine, increment] = FIXED;
         let fixed = [load(verdict)?, load(engine)?, load(increment)?];
         let plane = Self { programs, ..Self::with(entry, fixed, maps, clock) };
@@ -161,8 +178,11 @@ impl Plane {
         plane.put_program(abi::SLOT_UDP, over_udp.as_fd())?;
         let secret = sys::random::octets::<16>().map_err(Error::system("asking for random numbers"))?;
         plane.maps.write("secret", 0, &secret)?;
+        plane.put_program(abi::SLOT_TUNNEL, lead.as_fd())?;
+        plane.put_program(abi::SLOT_ENTRY, plane.entry.as_fd())?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
+        put(&mut config, abi::BUFFERS_AT, &u32::from(buffers == Buffers::Several).to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
         Ok(plane)
     }
@@ -250,6 +270,8 @@ impl Plane {
         let processors = self.maps.get("cells")?.value_size() / 8;
         let processors = u32::try_from(processors).unwrap_or(u32::MAX);
         self.maps.write("protections", next, &plan.protection.octets(processors, plan.gateway))?;
+        self.write_targets(policy.rules.rules(), next * RULES_MAX)?;
+        self.write_peers(policy, next)?;
         let mut head = self.write_lists(policy, next, &config)?;
         if installed.engine == Engine::Maps {
             let flags = number(&head, 0) | abi::SET_ENGINE;
@@ -273,6 +295,15 @@ impl Plane {
         let mut config = self.maps.read("config", 0)?;
         put(&mut config, abi::HOST_AT, &host.octets());
         self.maps.write("config", 0, &config)
+    }
+
+    /// In how many buffers the programs take a frame.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn buffers(&self) -> Result<Buffers, Error> {
+        let several = number(&self.maps.read("config", 0)?, abi::BUFFERS_AT) != 0;
+        Ok(if several { Buffers::Several } else { Buffers::One })
     }
 
     /// Writes what rules do, from this place on. `automatic`: ids of those that obey the dead-man switch.
@@ -323,6 +354,9 @@ impl Plane {
         }
         if policy.challenges() {
             flags |= abi::SET_PROOFS;
+        }
+        if policy.decap.is_some() {
+            flags |= abi::SET_DECAP;
         }
         let tables = Tables {
             bits4: self.maps.get("bits4")?,
@@ -381,6 +415,9 @@ impl Plane {
         let flags = number(set, 0);
         let entries = |kind: usize| number(set, 8 + kind * abi::LIST + ENTRIES_AT);
         let protects = flags & abi::SET_LISTS[2] != 0;
+        let before = usize::try_from(number(&config, 4)).ok().filter(|_| number(&config, 4) < SETS);
+        let end = before.map(|set| abi::SETS_AT + (set + 1) * SET);
+        let previous = end.and_then(|end| config.get(end - 32..end));
         Ok(InForce {
             rules: number(set, 4),
             engine: if flags & abi::SET_ENGINE == 0 { Engine::Tree } else { Engine::Maps },
@@ -390,6 +427,7 @@ impl Plane {
             dry: flags & abi::SET_DRY != 0,
             digest: set.get(SET - 32..).and_then(|d| d.try_into().ok()).unwrap_or_default(),
             can_roll_back: number(&config, 4) < SETS,
+            previous: previous.and_then(|set| set.try_into().ok()),
         })
     }
 
@@ -494,6 +532,17 @@ impl Plane {
 
     pub(crate) fn put_program(&self, slot: u32, program: BorrowedFd<'_>) -> Result<(), Error> {
         self.maps.write("programs", slot, &program.as_raw_fd().to_ne_bytes())
+    }
+}
+
+/// Why a fixed program was refused, without all that the verifier says before.
+fn refused(name: &str, error: &aya::programs::ProgramError) -> Error {
+    match error {
+        aya::programs::ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            Error::Fixed(format!("{name}: {io_error}; {}", crate::error::last(&log)))
+        }
+        other => Error::Fixed(format!("{name}: {other}")),
     }
 }
 

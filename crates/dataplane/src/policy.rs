@@ -1,16 +1,19 @@
 //! What an interface shall do with packets.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use base::Prefix;
 use rules::{Action, Rule, RuleSet};
 
+use crate::decap::Decap;
 use crate::error::Error;
 use crate::protection::Protection;
 use crate::scope::{Allow, Block};
 
 /// What finds the rule that decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Engine {
     /// The tree, and tables where the kernel does not take it.
     #[default]
@@ -31,6 +34,9 @@ impl Engine {
         }
     }
 }
+
+/// Entries of one list at most: a table takes up to 100 octets of the kernel's memory for each.
+pub(crate) const LIST_MAX: usize = 1 << 22;
 
 /// Rules and lists that are put in force together. Allowed beats blocked, blocked beats rules.
 #[derive(Clone, Debug, Default)]
@@ -62,27 +68,41 @@ pub struct Policy {
     pub digest: [u8; 32],
     /// What finds the rule that decides.
     pub engine: Engine,
+    /// Tunnels that end here.
+    pub decap: Option<Decap>,
 }
 
 impl Policy {
     /// Refuses what the programs cannot do, rather than doing something else.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.rules.rules().iter().try_for_each(check)
+        let protect = self.protect.as_deref().unwrap_or_default();
+        for (what, list) in [
+            ("allowed sources", &*self.allow),
+            ("blocked sources", &*self.block),
+            ("protected destinations", protect),
+        ] {
+            if list.len() > LIST_MAX {
+                return Err(Error::List { what, entries: list.len(), most: LIST_MAX });
+            }
+        }
+        self.decap.as_ref().map_or(Ok(()), Decap::check)
     }
 
     /// Whether SYNs are to be answered.
     pub(crate) fn challenges(&self) -> bool {
         self.rules.rules().iter().any(|rule| rule.action == Action::Challenge)
     }
+
+    /// The rules that lead packets elsewhere, and where.
+    pub(crate) fn leads(&self) -> impl Iterator<Item = (&Rule, IpAddr)> {
+        self.rules.rules().iter().filter_map(|rule| leads(rule).map(|to| (rule, to)))
+    }
 }
 
-/// Refuses a rule that the programs cannot do.
-pub(crate) fn check(rule: &Rule) -> Result<(), Error> {
-    let action = match (rule.action, rule.sample) {
-        (Action::Redirect(_), _) => "redirect",
-        (Action::Tunnel(..), _) => "tunnel",
-        (_, Some(_)) => "sample",
-        _ => return Ok(()),
-    };
-    Err(Error::Action { rule: rule.id.clone(), action })
+/// Where a rule leads packets, if it does: the next hop, or the far end of a tunnel.
+pub(crate) const fn leads(rule: &Rule) -> Option<IpAddr> {
+    match rule.action {
+        Action::Redirect(to) | Action::Tunnel(_, to) => Some(to),
+        _ => None,
+    }
 }

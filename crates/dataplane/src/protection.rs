@@ -1,6 +1,7 @@
 //! How sources are asked to prove themselves by `challenge` rules.
 
 use crate::abi::put;
+use serde::{Deserialize, Serialize};
 
 /// Octets of `struct protection`.
 pub(crate) const SIZE: usize = 32;
@@ -8,7 +9,7 @@ pub(crate) const SIZE: usize = 32;
 pub(crate) const GATEWAY_AT: usize = 29;
 
 /// What a SYN that a `challenge` rule decides is met with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Challenge {
     /// Host for this machine's own addresses, gateway for what it forwards.
     #[default]
@@ -25,7 +26,7 @@ pub enum Challenge {
 }
 
 /// What TCP packets without a SYN are met with, where a `challenge` rule decides them and their source has proven nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stray {
     /// They pass.
     #[default]
@@ -38,7 +39,7 @@ pub enum Stray {
 
 /// Settings of challenges. Each processor counts for itself, and gets its share of what is allowed: a flood is spread over
 /// them. A second is 2^30 ns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {
     /// What SYNs are met with.
     pub challenge: Challenge,

@@ -1,5 +1,6 @@
 //! Entries of lists that hold for some packets of their source only, or up to a ceiling: `bpf/scope.h`.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use base::Prefix;
@@ -19,7 +20,7 @@ pub(crate) const CHAIN_MAX: usize = 8;
 const SIZE: usize = 64;
 
 /// Packets of a source for which an entry holds. `None` asks nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// Their destination, of the source's family.
     pub destination: Option<Prefix>,
@@ -30,7 +31,7 @@ pub struct Scope {
 }
 
 /// How much passes of what is allowed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Ceiling {
     /// Packets a second.
     Packets(f64),
@@ -40,7 +41,7 @@ pub enum Ceiling {
 
 /// An allowed source. What is above the ceiling is treated as if it was not allowed: a flood that is spoofed from there gets no
 /// further than others.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Allow {
     /// The source.
     pub source: Prefix,
@@ -51,7 +52,7 @@ pub struct Allow {
 }
 
 /// A source that is blocked for some packets only, as those to one protected destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// The source.
     pub source: Prefix,

@@ -4,7 +4,9 @@
 mod agreement;
 mod alive;
 mod challenge;
+mod decap;
 mod dns;
+mod elsewhere;
 mod increments;
 #[path = "../../rules/tests/kernel.rs"]
 mod kernel;
@@ -15,6 +17,7 @@ mod make;
 mod malformed;
 mod near;
 mod nftables;
+mod samples;
 mod scopes;
 mod segment;
 mod spared;

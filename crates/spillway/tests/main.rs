@@ -17,4 +17,6 @@ mod recorded;
 mod replay;
 mod routing;
 mod rules;
+mod sampled;
 mod support;
+mod trouble;

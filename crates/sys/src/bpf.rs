@@ -17,6 +17,7 @@ const PROG_LOAD: libc::c_int = 5;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
 const PROG_TEST_RUN: libc::c_int = 10;
+const PROG_GET_FD_BY_ID: libc::c_int = 13;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const MAP_UPDATE_BATCH: libc::c_int = 26;
 const LINK_CREATE: libc::c_int = 28;
@@ -89,6 +90,15 @@ pub struct Refused {
 /// # Errors
 /// What the kernel says, with the end of the verifier's log.
 pub fn load_xdp(instructions: &[[u8; 8]], name: &str) -> Result<OwnedFd, Refused> {
+    load_xdp_for(instructions, name, false)
+}
+
+/// Likewise; `several`: for frames in several buffers (Linux 5.18). Programs that call each other agree on that.
+///
+/// # Errors
+/// Likewise.
+pub fn load_xdp_for(instructions: &[[u8; 8]], name: &str, several: bool) -> Result<OwnedFd, Refused> {
+    const HAS_FRAGS: u32 = 1 << 5;
     let mut short = [0u8; 16];
     short.iter_mut().zip(name.bytes().take(15)).for_each(|(place, octet)| *place = octet);
     let licence = c"Dual MIT/GPL";
@@ -100,6 +110,7 @@ pub fn load_xdp(instructions: &[[u8; 8]], name: &str) -> Result<OwnedFd, Refused
             .number(4, count)
             .pointer(8, instructions.as_ptr().cast())
             .pointer(16, licence.as_ptr().cast())
+            .number(44, if several { HAS_FRAGS } else { 0 })
             .put(48, &short)
             .number(68, ATTACH_XDP);
         let attributes = if log.is_empty() {
@@ -204,6 +215,52 @@ pub struct Info {
     pub translated: u32,
     /// Instructions that the verifier walked.
     pub verified: u32,
+    /// Its name, of 15 octets at most.
+    pub name: Name,
+}
+
+/// What the kernel calls a program.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Name([u8; 16]);
+
+impl core::fmt::Display for Name {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let name = self.0.split(|octet| *octet == 0).next().unwrap_or(&[]);
+        f.write_str(&String::from_utf8_lossy(name))
+    }
+}
+
+impl core::fmt::Debug for Name {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Opens a program by its id.
+///
+/// # Errors
+/// When there is none of that id.
+pub fn program(id: u32) -> io::Result<OwnedFd> {
+    Attributes::new().number(0, id).open(PROG_GET_FD_BY_ID)
+}
+
+/// What a descriptor of BPF is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A program.
+    Program,
+    /// A map.
+    Map,
+    /// What holds a program somewhere.
+    Link,
+}
+
+/// What a descriptor is of; `None` where nobody can tell.
+pub fn kind(fd: BorrowedFd<'_>) -> Option<Kind> {
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+    let name = path.to_string_lossy();
+    let kinds = [("bpf-prog", Kind::Program), ("bpf-map", Kind::Map), ("bpf_link", Kind::Link)];
+    kinds.into_iter().find_map(|(mark, kind)| name.contains(mark).then_some(kind))
 }
 
 /// Asks for a program's information.
@@ -219,7 +276,8 @@ pub fn info(program: BorrowedFd<'_>) -> io::Result<Info> {
     let number =
         |at: usize| out.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes);
     let tag = out.get(8..16).and_then(|b| b.try_into().ok()).unwrap_or_default();
-    Ok(Info { id: number(4), tag, jited: number(16), translated: number(20), verified: number(216) })
+    let name = Name(out.get(64..80).and_then(|b| b.try_into().ok()).unwrap_or_default());
+    Ok(Info { id: number(4), tag, jited: number(16), translated: number(20), verified: number(216), name })
 }
 
 /// A map, with the sizes that the kernel will read and write.

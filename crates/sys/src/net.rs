@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// The index of an interface.
 ///
@@ -50,4 +51,77 @@ pub fn addresses() -> io::Result<Vec<IpAddr>> {
     found.sort_unstable();
     found.dedup();
     Ok(found)
+}
+
+/// Octets of an answer about one interface: its attributes take some kilobytes at most.
+const ANSWER: usize = 1 << 15;
+const IFLA_MTU: u16 = 4;
+const IFLA_XDP: u16 = 43;
+/// Behind `struct nlmsghdr` and `struct ifinfomsg`.
+const ATTRIBUTES_AT: usize = 32;
+
+/// What the kernel knows of an interface. (/sys shows those of the namespace in which it was mounted.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Octets of the longest packet.
+    pub mtu: Option<u32>,
+    /// The id of the XDP program that is attached, by whomever.
+    pub program: Option<u32>,
+}
+
+/// Asks for an interface (`RTM_GETLINK`).
+///
+/// # Errors
+/// What the kernel says.
+pub fn link(index: u32) -> io::Result<Link> {
+    // SAFETY: no pointers; the descriptor is checked before it is owned.
+    let fd =
+        unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut ask = [0u8; ATTRIBUTES_AT];
+    let number = |n: usize| u32::try_from(n).unwrap_or(0).to_ne_bytes();
+    for (at, octets) in [
+        (0, &number(ATTRIBUTES_AT)[..]),
+        (4, &libc::RTM_GETLINK.to_ne_bytes()),
+        (6, &1u16.to_ne_bytes()),
+        (20, &index.to_ne_bytes()),
+    ] {
+        if let Some(place) = ask.get_mut(at..at + octets.len()) {
+            place.copy_from_slice(octets);
+        }
+    }
+    // SAFETY: the octets live through the call.
+    if unsafe { libc::send(socket.as_raw_fd(), ask.as_ptr().cast(), ask.len(), 0) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut answer = vec![0u8; ANSWER];
+    // SAFETY: the kernel writes no more octets than it is told there are.
+    let length = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
+    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let attributes = answer.get(ATTRIBUTES_AT..length).unwrap_or(&[]);
+    let number = |octets: &[u8]| octets.get(..4)?.try_into().ok().map(u32::from_ne_bytes);
+    let xdp = attribute(attributes, |kind| kind == IFLA_XDP);
+    // IFLA_XDP_PROG_ID, or one of those of a mode: driver, generic, hardware.
+    let program = xdp.and_then(|xdp| attribute(xdp, |kind| (4..=7).contains(&kind)));
+    let mtu = attribute(attributes, |kind| kind == IFLA_MTU);
+    Ok(Link { mtu: mtu.and_then(number), program: program.and_then(number) })
+}
+
+/// The value of the first attribute of a kind (`struct rtattr`).
+fn attribute(mut all: &[u8], wanted: impl Fn(u16) -> bool) -> Option<&[u8]> {
+    loop {
+        let half = |at: usize| all.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes);
+        let (length, kind) = (usize::from(half(0)?), half(2)? & 0x3fff);
+        if length < 4 {
+            return None;
+        }
+        if wanted(kind) {
+            return all.get(4..length);
+        }
+        all = all.get(length.next_multiple_of(4)..)?;
+    }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
@@ -22,6 +22,8 @@ pub struct Writer {
     file: PcapNgWriter<BufWriter<File>>,
     /// Link type of each interface, in order of first packet.
     links: Vec<u32>,
+    /// What is said of every interface.
+    options: Vec<InterfaceDescriptionOption<'static>>,
 }
 
 impl Writer {
@@ -33,11 +35,26 @@ impl Writer {
         let file = PcapNgWriter::with_endianness(buffered, Endianness::Little)
             .map_err(io_error)
             .with_context(|| name.clone())?;
-        Ok(Self { name, file, links: Vec::new() })
+        Ok(Self { name, file, links: Vec::new(), options: Vec::new() })
+    }
+
+    /// Likewise, for packets of one interface: says in the file what it is and how they were chosen.
+    pub fn described(path: &Path, interface: &str, description: &str) -> anyhow::Result<Self> {
+        let mut writer = Self::create(path)?;
+        writer.options = vec![
+            InterfaceDescriptionOption::IfName(Cow::Owned(interface.to_owned())),
+            InterfaceDescriptionOption::IfDescription(Cow::Owned(description.to_owned())),
+        ];
+        Ok(writer)
     }
 
     /// Appends a packet.
     pub fn write(&mut self, packet: &Packet<'_>) -> anyhow::Result<()> {
+        self.write_with(packet, None)
+    }
+
+    /// Appends a packet with a comment, which dissectors show.
+    pub fn write_with(&mut self, packet: &Packet<'_>, comment: Option<&str>) -> anyhow::Result<()> {
         let id = match self.links.iter().position(|link| *link == packet.link_number) {
             Some(id) => id,
             None => self.interface(packet.link_number)?,
@@ -47,7 +64,10 @@ impl Writer {
             timestamp: Duration::from_nanos(packet.at.nanos()),
             original_len: packet.original_len,
             data: Cow::Borrowed(packet.bytes),
-            options: Vec::new(),
+            options: comment
+                .map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text)))
+                .into_iter()
+                .collect(),
         };
         self.put(block)
     }
@@ -58,11 +78,9 @@ impl Writer {
     }
 
     fn interface(&mut self, link: u32) -> anyhow::Result<usize> {
-        self.put(InterfaceDescriptionBlock {
-            linktype: DataLink::from(link),
-            snaplen: 0,
-            options: vec![InterfaceDescriptionOption::IfTsResol(9)],
-        })?;
+        let mut options = self.options.clone();
+        options.push(InterfaceDescriptionOption::IfTsResol(9));
+        self.put(InterfaceDescriptionBlock { linktype: DataLink::from(link), snaplen: 0, options })?;
         self.links.push(link);
         Ok(self.links.len() - 1)
     }

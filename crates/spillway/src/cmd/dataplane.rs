@@ -1,10 +1,12 @@
-//! `spillway dataplane attach|status|rollback|detach`.
+//! `spillway dataplane attach|status|top|capture|rollback|detach|probe`.
 
 mod attach;
 mod detach;
 mod lists;
+mod probe;
 mod rollback;
 mod status;
+mod top;
 
 use crate::cli::Context;
 
@@ -16,6 +18,7 @@ Everything is pinned under /sys/fs/bpf/spillway/INTERFACE/; bpftool can look and
 Examples:
   spillway dataplane attach eth0 --rules rules.txt --block bad.txt
   spillway dataplane status eth0
+  spillway dataplane top eth0
   spillway dataplane rollback eth0
   spillway dataplane detach eth0")]
 pub struct Args {
@@ -27,8 +30,11 @@ pub struct Args {
 enum Command {
     Attach(attach::Args),
     Status(status::Args),
+    Top(top::Args),
+    Capture(super::capture::Args),
     Rollback(rollback::Args),
     Detach(detach::Args),
+    Probe(probe::Args),
 }
 
 /// Does it.
@@ -36,13 +42,16 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
         Command::Attach(args) => attach::run(&args, context),
         Command::Status(args) => status::run(&args, context),
+        Command::Top(args) => top::run(&args, context),
+        Command::Capture(args) => super::capture::run(args, context),
         Command::Rollback(args) => rollback::run(&args),
         Command::Detach(args) => detach::run(&args),
+        Command::Probe(args) => probe::run(&args, context),
     }
 }
 
 /// A name that can be an interface and a folder.
-fn check_name(interface: &str) -> anyhow::Result<()> {
+pub(super) fn check_name(interface: &str) -> anyhow::Result<()> {
     let odd =
         interface.is_empty() || interface.len() > 15 || interface.contains('/') || interface.starts_with('.');
     if odd {

@@ -3,6 +3,7 @@
 use crate::cli::Context;
 
 pub mod backtest;
+pub mod capture;
 pub mod check;
 pub mod completions;
 pub mod control;
@@ -49,6 +50,7 @@ commands! {
     Explain => explain,
     Rules => rules,
     Dataplane => dataplane,
+    Capture => capture,
     Run => run,
     Check => check,
     Init => init,

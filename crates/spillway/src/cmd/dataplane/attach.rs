@@ -8,6 +8,7 @@ use ::rules::{Action, RuleSet};
 use anyhow::Context as _;
 use base::Prefix;
 use dataplane::attachment::{self, Attachment, Mode};
+use dataplane::decap::Decap;
 use dataplane::{Attached, Challenge, Engine, Policy, Protection, Stray};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
@@ -45,6 +46,9 @@ pub(super) struct Args {
     /// Destinations to which all this applies [default: all]
     #[arg(long, value_name = "PREFIX")]
     protect: Vec<Prefix>,
+    /// Peers whose GRE and IP-in-IP tunnels to this box end here: what is inside meets the rules
+    #[arg(long, value_name = "PREFIX")]
+    decap: Vec<Prefix>,
     /// Count what would be dropped, and let everything pass
     #[arg(long)]
     dry_run: bool,
@@ -190,6 +194,9 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
              several times slower; fewer rules or Linux 6.6 help"
         );
     }
+    if let Some(reason) = &attached.not_kept {
+        eprintln!("spillway: no copy of this set is kept for `rollback --to`: {reason}");
+    }
     let challenges = policy.rules.rules().iter().any(|rule| rule.action == Action::Challenge);
     let by_host = matches!(policy.protection.challenge, Challenge::Auto | Challenge::Host);
     if challenges && by_host && !attached.host.timestamps {
@@ -202,7 +209,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if asks && !confirmed()? {
         let back = match attached.mode {
             Some(_) => attachment::detach(&args.interface)?,
-            None => Attachment::open(&args.interface)?.map_or(Ok(false), |a| a.plane().roll_back())?,
+            None => Attachment::open(&args.interface)?.map_or(Ok(false), |a| a.roll_back())?,
         };
         anyhow::bail!(if back {
             "not confirmed: what was before is in force again; use --yes where nobody can answer"
@@ -229,6 +236,13 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     };
     let (allow, block) = (list(&args.allow, "allow")?, list(&args.block, "block")?);
     args.protect.iter().for_each(|prefix| digest.update(prefix.to_string()));
+    args.decap.iter().for_each(|peer| digest.update(format!("decap {peer}")));
+    // Tunnels are sent to addresses of this machine.
+    let locals = sys::net::addresses()?.into_iter().filter(|address| !address.is_loopback()).collect();
+    let decap = (!args.decap.is_empty()).then(|| Decap { peers: args.decap.clone(), locals });
+    if args.dry_run {
+        digest.update("dry");
+    }
     let protect = (!args.protect.is_empty()).then(|| args.protect.clone());
     let protection = Protection {
         challenge: args.challenge.map_or(Challenge::Auto, Ask::challenge),
@@ -253,6 +267,7 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
         protection,
         digest,
         engine,
+        decap,
         ..Policy::default()
     })
 }

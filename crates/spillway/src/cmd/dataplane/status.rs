@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
+use base::Timestamp;
 use dataplane::attachment::{self, Attachment};
+use dataplane::history;
 use serde::Serialize;
 
 use crate::cli::Context;
@@ -40,8 +42,20 @@ struct Status {
     engine_fallbacks: u64,
     /// Single rules beside the set, among `rules`.
     added_rules: usize,
+    /// That have been in force, the latest first: `rollback --to` takes their digests.
+    sets: Vec<Set>,
     rules: Vec<Rule>,
     packets: Vec<Packets>,
+}
+
+#[derive(Serialize)]
+struct Set {
+    digest: String,
+    /// When it was put in force, last.
+    at: String,
+    in_force: bool,
+    /// It stands in the kernel: `rollback` is one word.
+    previous: bool,
 }
 
 #[derive(Serialize)]
@@ -59,10 +73,7 @@ struct Packets {
     bytes: u64,
 }
 
-/// Octets in hexadecimal.
-pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
+pub(super) use history::hex;
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let names = match &args.interface {
@@ -102,6 +113,15 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         rules.map(|c| Rule { id: c.id, packets: c.packets, bytes: c.bytes, dropped_packets: c.dropped });
     let packets = plane.leaves()?.into_iter();
     let packets = packets.map(|t| Packets { left: t.place, packets: t.packets, bytes: t.bytes });
+    let sets = history::list(&interface)?.into_iter().map(|past| {
+        let at = past.at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        Set {
+            digest: hex(&past.digest),
+            at: Timestamp::from_nanos(u64::try_from(at).unwrap_or(u64::MAX)).to_string(),
+            in_force: past.digest == force.digest,
+            previous: Some(past.digest) == force.previous,
+        }
+    });
     let [allow, block, protect] = force.lists;
     Ok(Status {
         interface,
@@ -118,6 +138,7 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         engine: force.engine.as_str(),
         engine_fallbacks: force.fallbacks,
         added_rules: force.added,
+        sets: sets.collect(),
         rules: rules.collect(),
         packets: packets.collect(),
     })
@@ -136,6 +157,15 @@ fn text(out: &mut impl Write, status: &Status) -> std::io::Result<()> {
         status.allow,
         status.block
     )?;
+    for set in &status.sets {
+        let digest = set.digest.get(..16).unwrap_or_default();
+        let which = match (set.in_force, set.previous) {
+            (true, _) => ", in force",
+            (_, true) => ", the one before",
+            _ => "",
+        };
+        writeln!(out, "  set {digest} of {}{which}", set.at)?;
+    }
     for left in status.packets.iter().filter(|left| left.packets > 0) {
         writeln!(out, "  {:12} {:>14} packets {:>16} bytes", left.left, left.packets, left.bytes)?;
     }

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Tunnels that end here: GRE and IP in IP from configured peers to this box (RFC 2003, RFC 2473, RFC 2784, RFC 2890). */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps.h"
+#include "parse.h"
+#include "sample.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SETS);
+	__type(key, __u32);
+	__type(value, struct peers);
+} peers SEC(".maps");
+
+#define MAPPED 0xffff00000000ull
+
+/* Whether the packet comes from one of the peers, and to one of the addresses. */
+static __always_inline int is_from_peer(struct packet *p)
+{
+	__u32 key = p->set & (SETS - 1);
+	struct peers *all = bpf_map_lookup_elem(&peers, &key);
+	__u64 mapped = p->family == 4 ? MAPPED : 0;
+	__u64 src_low = p->src_low | mapped, dst_low = p->dst_low | mapped;
+	int from = 0, to = 0;
+
+	if (!all)
+		return 0;
+	for (__u32 i = 0; i < PEERS_MAX && i < all->peers; i++)
+		from |= (p->src_high & all->mask[i].high) == all->peer[i].high &&
+			(src_low & all->mask[i].low) == all->peer[i].low;
+	if (!from)
+		return 0;
+	for (__u32 i = 0; i < LOCALS_MAX && i < all->locals; i++)
+		to |= p->dst_high == all->local[i].high && dst_low == all->local[i].low;
+	return to;
+}
+
+static __always_inline int is_tunnel(struct packet *p)
+{
+	return p->protocol == IPPROTO_GRE || p->protocol == IPPROTO_IPIP || p->protocol == IPPROTO_IPV6;
+}
+
+/* Takes the outer headers off; whether it did: then the frame begins with Ethernet and the inner packet. */
+/* Global, for the verifier to walk it once. */
+__noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
+{
+	__u32 inner, kind = ETH_P_IP;
+	__u8 b[4], macs[12];
+	struct ethhdr *eth;
+	__be16 proto;
+
+	if (!p)
+		return 0;
+	/* A tunnel's packet that was cut is put together by the kernel. */
+	if (p->fragment & (FRAGMENT_IS | FRAGMENT_FIRST) || !is_from_peer(p))
+		goto foreign;
+	inner = p->l4;
+	if (p->protocol == IPPROTO_IPV6)
+		kind = ETH_P_IPV6;
+	if (p->protocol == IPPROTO_GRE) {
+		if (bpf_xdp_load_bytes(ctx, inner, b, 4))
+			goto foreign;
+		/* Version 0, no routing; a sum, a key and a number of sequence may follow. */
+		if (b[1] & 7 || b[0] & 0x4f)
+			goto foreign;
+		kind = b[2] << 8 | b[3];
+		inner += 4 + (b[0] >> 7) * 4 + (b[0] >> 5 & 1) * 4 + (b[0] >> 4 & 1) * 4;
+	}
+	if (kind != ETH_P_IP && kind != ETH_P_IPV6)
+		goto foreign;
+	if (inner < sizeof(*eth) || inner + 20 > frame_len(ctx) || bpf_xdp_load_bytes(ctx, 0, macs, sizeof(macs)))
+		goto foreign;
+	if (bpf_xdp_adjust_head(ctx, inner - sizeof(*eth)))
+		goto foreign;
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	__builtin_memcpy(eth, macs, sizeof(macs));
+	proto = bpf_htons(kind);
+	__builtin_memcpy(&eth->h_proto, &proto, 2);
+	meter(METER_DECAPSULATED);
+	return 1;
+foreign:
+	meter(METER_FOREIGN);
+	return 0;
+}

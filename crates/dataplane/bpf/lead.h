@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Packets that a rule leads elsewhere: to another next hop, as they are, or through a tunnel (RFC 2003, RFC 2473, RFC 2784,
+ * RFC 4213). They are forwarded once more, so their time to live is one less. What has no way goes up to the kernel. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "challenge.h"
+#include "leave.h"
+#include "maps.h"
+
+/* By the place of the rule; empty where no rule leads anywhere. What a replaced set leaves behind is never asked for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SETS * RULES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct target);
+} targets SEC(".maps");
+
+#define AF_INET 2
+#define AF_INET6 10
+#define GRE_HEADER 4
+/* The longest that is put before a packet: IPv6 and GRE. */
+#define OUTER_MAX (40 + GRE_HEADER)
+
+/* One hop less, or 0 where none is left. */
+static __always_inline int pay_hop(struct xdp_md *ctx, struct packet *p)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 l3 = p->l3 & 0x3f;
+
+	if (p->ttl <= 1)
+		return 0;
+	if (p->family == 4) {
+		struct iphdr *ip = data + l3;
+		__u32 sum;
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		ip->ttl--;
+		/* RFC 1624: the sum grows by what the header lost. */
+		sum = ip->check + bpf_htons(0x0100);
+		ip->check = sum + (sum >= 0xffff);
+		return 1;
+	}
+	struct ipv6hdr *ip = data + l3;
+
+	if ((void *)(ip + 1) > end)
+		return 0;
+	ip->hop_limit--;
+	return 1;
+}
+
+/* Octets in front of the packet within the tunnel. */
+static __always_inline __u32 outer_length(struct target *t)
+{
+	__u32 length = t->family == 4 ? 20 : 40;
+
+	if (t->kind == LEAD_PLAIN)
+		return 0;
+	return t->kind == LEAD_GRE ? length + GRE_HEADER : length;
+}
+
+static __always_inline long find_way(struct xdp_md *ctx, struct target *t, struct bpf_fib_lookup *way, __u32 length)
+{
+	way->ifindex = ctx->ingress_ifindex;
+	way->tot_len = length;
+	if (t->family == 4) {
+		way->family = AF_INET;
+		__builtin_memcpy(&way->ipv4_src, t->from, 4);
+		__builtin_memcpy(&way->ipv4_dst, t->to, 4);
+	} else {
+		way->family = AF_INET6;
+		__builtin_memcpy(way->ipv6_src, t->from, 16);
+		__builtin_memcpy(way->ipv6_dst, t->to, 16);
+	}
+	return bpf_fib_lookup(ctx, way, sizeof(*way), 0);
+}
+
+/* Writes the outer headers where `at` is the place behind Ethernet; `tos` and DF are the inner packet's. */
+static __always_inline int put_outer(struct xdp_md *ctx, struct packet *p, struct target *t, __u8 tos)
+{
+	__u8 out[OUTER_MAX] __attribute__((aligned(8))) = {};
+	__u32 length = outer_length(t), inner = p->length;
+	__u8 carried = p->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	__u8 *gre = out + (t->family == 4 ? 20 : 40);
+
+	if (t->kind == LEAD_GRE) {
+		gre[2] = p->family == 4 ? 0x08 : 0x86;
+		gre[3] = p->family == 4 ? 0x00 : 0xdd;
+		carried = IPPROTO_GRE;
+	}
+	if (t->family == 4) {
+		struct iphdr *ip = (void *)out;
+		/* An IPv6 packet is not to be cut on its way (RFC 4213); one of IPv4 says so itself (RFC 2003). */
+		int whole = p->family == 6 || p->fragment & FRAGMENT_DONT;
+		__u64 sum = 0;
+
+		out[0] = 0x45;
+		ip->tos = tos;
+		ip->tot_len = bpf_htons(inner + length);
+		ip->id = whole ? 0 : bpf_get_prandom_u32();
+		ip->frag_off = whole ? bpf_htons(0x4000) : 0;
+		ip->ttl = 64;
+		ip->protocol = carried;
+		__builtin_memcpy(&ip->saddr, t->from, 4);
+		__builtin_memcpy(&ip->daddr, t->to, 4);
+#pragma unroll
+		for (int word = 0; word < 5; word++)
+			sum += ((__u32 *)ip)[word];
+		ip->check = fold(sum);
+	} else {
+		struct ipv6hdr *ip = (void *)out;
+
+		out[0] = 0x60 | tos >> 4;
+		out[1] = tos << 4;
+		ip->payload_len = bpf_htons(inner + length - 40);
+		ip->nexthdr = carried;
+		ip->hop_limit = 64;
+		__builtin_memcpy(&ip->saddr, t->from, 16);
+		__builtin_memcpy(&ip->daddr, t->to, 16);
+	}
+	if (length < 20 || length > OUTER_MAX)
+		return 0;
+	return !bpf_xdp_store_bytes(ctx, sizeof(struct ethhdr), out, length);
+}
+
+/* DSCP and ECN as the packet has them (RFC 2983, RFC 6040). */
+static __always_inline __u8 traffic_class(struct xdp_md *ctx, struct packet *p)
+{
+	__u8 b[2] = {};
+
+	if (bpf_xdp_load_bytes(ctx, p->l3, b, 2))
+		return 0;
+	return p->family == 4 ? b[1] : b[0] << 4 | b[1] >> 4;
+}
+
+/* Whether what IP says of the packet's length is there: an outer header has to repeat it. */
+static __always_inline int is_whole(struct xdp_md *ctx, struct packet *p)
+{
+	return p->length >= 20 && p->l3 + p->length <= frame_len(ctx);
+}
+
+static __always_inline int lead_away(struct xdp_md *ctx, struct packet *p, struct target *t)
+{
+	struct bpf_fib_lookup way = {};
+	__u32 front = outer_length(t), kind = p->family == 4 ? ETH_P_IP : ETH_P_IPV6;
+	__u8 tos = 0;
+	long found;
+	int growth;
+	struct ethhdr *eth;
+
+	if (!is_whole(ctx, p) || p->ttl <= 1)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	if (p->length + front > 0xffff)
+		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
+	found = find_way(ctx, t, &way, p->length + front);
+	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
+	if (found != BPF_FIB_LKUP_RET_SUCCESS)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	if (front)
+		tos = traffic_class(ctx, p);
+	/* The new Ethernet header has no tags. */
+	growth = (int)(sizeof(*eth) + front) - (int)p->l3;
+	if (growth && bpf_xdp_adjust_head(ctx, -growth))
+		return leave(LEAVE_NO_HEADROOM, p->length, XDP_PASS);
+	p->l3 += growth;
+	if (!pay_hop(ctx, p) || (front && !put_outer(ctx, p, t, tos)))
+		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
+	__builtin_memcpy(eth->h_dest, way.dmac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, way.smac, ETH_ALEN);
+	if (front)
+		kind = t->family == 4 ? ETH_P_IP : ETH_P_IPV6;
+	eth->h_proto = bpf_htons(kind);
+	p->l4 += growth;
+	p->payload_at += growth;
+	return leave(front ? LEAVE_TUNNELLED : LEAVE_REDIRECTED, p->length,
+		     way.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(way.ifindex, 0));
+}
