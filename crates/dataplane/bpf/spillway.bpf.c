@@ -66,6 +66,10 @@ int entry(struct xdp_md *ctx)
 
 		if (len > sizeof(p->payload))
 			len = sizeof(p->payload);
+		/* That it is not 0 the verifier of Linux 6.1 sees only so. */
+		len--;
+		asm volatile("" : "+r"(len));
+		len = (len & (sizeof(p->payload) - 1)) + 1;
 		bpf_xdp_load_bytes(ctx, p->payload_at, p->payload, len);
 	}
 	if (set->flags & SET_OPTIONS && p->has & HAS_TCP)

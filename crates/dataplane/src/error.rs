@@ -214,9 +214,9 @@ pub enum Error {
 
 /// The line of the verifier's log that says why: the last, but for its statistics.
 pub(crate) fn last(log: &str) -> &str {
+    const STATISTICS: [&str; 3] = ["processed ", "verification time", "stack depth"];
     let lines = log.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let mut reasons =
-        lines.filter(|line| !line.starts_with("processed ") && !line.starts_with("verification time"));
+    let mut reasons = lines.filter(|line| !STATISTICS.iter().any(|words| line.starts_with(words)));
     reasons.next().unwrap_or("its verifier does not say why")
 }
 

@@ -87,8 +87,10 @@ impl Ask {
     fn here(&self) -> bool {
         match self {
             Self::LongJump => {
-                let jump = [0x06, 0, 0, 0, 0, 0, 0, 0];
-                sys::bpf::load_xdp(&[jump, PASS, EXIT], "probe").is_ok()
+                // Over one instruction, which another way reaches.
+                let unless = [0x55, 0x01, 1, 0, 0, 0, 0, 0];
+                let jump = [0x06, 0, 0, 0, 1, 0, 0, 0];
+                sys::bpf::load_xdp(&[PASS, unless, jump, PASS, EXIT], "probe").is_ok()
             }
             Self::Frags => sys::bpf::load_xdp_for(&[PASS, EXIT], "probe", true).is_ok(),
             // Called without arguments it is refused anyway, but for another reason than that it is not known.

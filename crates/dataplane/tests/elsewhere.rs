@@ -81,8 +81,8 @@ impl Pairs {
             format!("neighbour add 10.9.1.2 lladdr 02:00:00:00:00:99 dev {far}"),
             format!("neighbour add fd00:a::2 lladdr 02:00:00:00:00:99 dev {far}"),
             format!("neighbour add 10.9.0.2 lladdr 02:00:00:00:00:55 dev {near}"),
-            format!("route add 203.0.113.0/24 via 10.9.1.2"),
-            format!("route add blackhole 192.0.2.0/24"),
+            "route add 203.0.113.0/24 via 10.9.1.2".to_owned(),
+            "route add blackhole 192.0.2.0/24".to_owned(),
         ] {
             assert!(succeeds("ip", &line.split(' ').collect::<Vec<_>>()), "ip {line}");
         }
