@@ -86,7 +86,9 @@ pub struct Dataplane {
 pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Dataplane {
     for (place, spanned) in section.interfaces.iter().enumerate() {
         let name = spanned.get_ref();
-        let odd = name.is_empty() || name.len() > NAME_MAX || name.contains('/') || name.starts_with('.');
+        let strange = |c: char| c == '/' || c == '"' || c.is_whitespace() || c.is_control();
+        let odd =
+            name.is_empty() || name.len() > NAME_MAX || name.starts_with('.') || name.contains(strange);
         if odd {
             let message = format!("`{name}` is not the name of an interface; see `ip link`");
             problems.at(spanned.span().start, message);

@@ -326,6 +326,20 @@ pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode, standing: Option<
     }
 }
 
+/// An attack as the API shows it while it is followed: each of its rules with its state.
+pub(super) fn live_document(attack: &Attack, mode: Mode, standing: Option<&Standing>) -> String {
+    let mut document = serde_json::to_value(attack).unwrap_or_default();
+    let shown = document.get_mut("rules").and_then(|rules| rules.as_array_mut());
+    for (shown, rule) in shown.into_iter().flatten().zip(&attack.rules) {
+        let (state, reason) = rule_state(attack, rule, mode, standing);
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("state".to_owned(), state.into());
+            shown.extend(reason.map(|reason| ("reason".to_owned(), reason.into())));
+        }
+    }
+    document.to_string()
+}
+
 /// A rule with its attack, its state and what it did.
 pub(super) fn rule_document(
     attack: &Attack,

@@ -12,7 +12,7 @@ use engine::report::{Attack, Severity, State};
 use engine::{Heard, Hearing, Mode};
 use serde_json::value::RawValue;
 
-use super::decide::{rule_document, rule_state, text};
+use super::decide::{live_document, rule_document, rule_state};
 use super::drops;
 use super::enforcing::{Desk, Standing};
 use super::notify::Told;
@@ -127,7 +127,7 @@ impl Source {
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
         for attack in attacks.values() {
-            let Ok(document) = RawValue::from_string(text(attack)) else { continue };
+            let Ok(document) = RawValue::from_string(live_document(attack, mode, standing)) else { continue };
             shown.attacks.push(LiveAttack {
                 id: attack.id.clone(),
                 started_at: attack.started_at,
