@@ -44,6 +44,8 @@ pub(crate) const SET_LISTS: [u32; LISTS] = [4, 8, 16];
 pub(crate) const SET_DRY: u32 = 32;
 /// `SET_TELEMETRY`.
 pub(crate) const SET_TELEMETRY: u32 = 2048;
+/// `RULE_DRY`.
+pub(crate) const RULE_DRY: u32 = 1;
 /// `RULE_AUTOMATIC`.
 pub(crate) const RULE_AUTOMATIC: u32 = 8;
 /// Where `struct rule` has its flags, and its end.

@@ -200,9 +200,9 @@ impl Plane {
         let now = self.now()?;
         let octets = |rule: &Rule| {
             let mut octets = abi::rule(rule, now);
-            if policy.automatic.contains(&rule.id) {
-                put(&mut octets, abi::RULE_FLAGS_AT, &abi::RULE_AUTOMATIC.to_ne_bytes());
-            }
+            let automatic = abi::RULE_AUTOMATIC * u32::from(policy.automatic.contains(&rule.id));
+            let dry = abi::RULE_DRY * u32::from(policy.rehearsed.contains(&rule.id));
+            put(&mut octets, abi::RULE_FLAGS_AT, &(automatic | dry).to_ne_bytes());
             octets
         };
         let values = [

@@ -22,6 +22,8 @@ pub struct Policy {
     pub dry: bool,
     /// Ids of rules that nobody made by hand: they act only while [`crate::Plane::beat`] is heard.
     pub automatic: BTreeSet<String>,
+    /// Ids of rules that count what they would drop, and drop nothing.
+    pub rehearsed: BTreeSet<String>,
     /// Some packets are told to whoever opens a [`crate::Listener`].
     pub telemetry: bool,
     /// Names this policy: the SHA-256 of what it was read from.

@@ -351,7 +351,7 @@ fn suggested_rules_are_counted_in_the_kernel_and_drop_nothing() {
     assert_eq!(rule["backend"], "xdp");
     flood.end();
     assert_eq!(lab.left("dropped"), 0);
-    assert!(lab.left("passed") > 1000 && lab.status().unwrap()["dry_run"] == true);
+    assert!(lab.left("passed") > 1000);
     let (ok, _) = answered(&honest.end());
     assert!(ok > 300, "{ok}");
 }
@@ -373,7 +373,9 @@ fn helper_of(daemon: u32) -> Option<u32> {
 fn the_daemon_has_no_privileges_and_when_it_is_killed_the_dead_man_switch_falls() {
     let Some(lab) = Lab::new("h", 79) else { return };
     let scratch = Scratch::new("enforce-h");
-    let text = std::fs::read_to_string(lab.config(&scratch, "enforce", "dead_man_after = \"3s\"")).unwrap();
+    let rules = scratch.file("rules.txt", b"hand dst 10.79.0.1/32 proto udp dst-port 9999 -> drop\n");
+    let more = format!("dead_man_after = \"3s\"\nrules = \"{rules}\"");
+    let text = std::fs::read_to_string(lab.config(&scratch, "enforce", &more)).unwrap();
     let config = scratch.file("spillway.toml", format!("user = \"nobody\"\n{text}").as_bytes());
     let (_server, _honest) = lab.honest();
     let daemon = lab.daemon(&config);
@@ -400,14 +402,23 @@ fn the_daemon_has_no_privileges_and_when_it_is_killed_the_dead_man_switch_falls(
     wait("drops after a reload", || (lab.left("dropped") > before + 1000).then_some(()));
     assert_eq!(helper_of(daemon.id()), Some(helper));
 
+    // On a busy machine the switch may have fallen for a moment while the daemon read its file anew.
+    let passed = lab.left("passed");
     daemon.signal("-KILL");
     daemon.ended();
     wait("the helper to end with the daemon", || field(helper, "State").is_none().then_some(()));
     wait("the flood to pass", || (lab.left("passed") > passed + 10_000).then_some(()));
     let before = lab.left("dropped");
     std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(lab.left("dropped"), before, "a dry run by now");
-    assert!(lab.status().unwrap()["rules"].as_array().is_some_and(|rules| !rules.is_empty()));
+    // A hair of the flood may go to the port of the rule that was made by hand.
+    let fallen = lab.left("dropped");
+    assert!(fallen < before + 100, "a dry run by now: {before}, {fallen}");
+    let script = "import socket,sys\nfor _ in range(500):\n\
+        \x20 socket.socket(socket.AF_INET,socket.SOCK_DGRAM).sendto(b'x',(sys.argv[1],9999))\n";
+    let sent = Lab::command(&lab.there, "python3").args(["-c", script, &lab.server()]).status();
+    assert!(sent.unwrap().success());
+    assert!(lab.left("dropped") >= fallen + 500, "what was made by hand goes on");
+    let before = lab.left("dropped");
 
     let daemon = lab.daemon(&config);
     wait("drops again", || (lab.left("dropped") > before + 1000).then_some(()));

@@ -208,6 +208,8 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
         "[dataplane]\ndead_man = \"drop\"\n",
         "f.toml:5:12: `drop` is not known here; known here: dry-run, keep",
     ),
+    ("[dataplane]\ndead_man_after = \"2s\"\n", "f.toml:5:18: dead_man_after must be at least 3s"),
+    ("[dataplane]\nrules = \"/nonexistent\"\n", "f.toml:5:9: /nonexistent cannot be read"),
     ("[notify.exec]\npath = \"/nonexistent/x\"\n", "f.toml:5:8: /nonexistent/x is not a program"),
     ("[notify.exec]\n", "f.toml:4:1: missing key `path`; add a line like path = "),
     (

@@ -122,8 +122,12 @@ impl Source {
     }
 
     /// Shows these attacks from now on.
-    pub(super) fn publish(&self, attacks: &BTreeMap<String, Attack>, mode: Mode, standing: Option<Standing>) {
-        let standing = standing.as_ref();
+    pub(super) fn publish(
+        &self,
+        attacks: &BTreeMap<String, Attack>,
+        mode: Mode,
+        standing: Option<&Standing>,
+    ) {
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
         for attack in attacks.values() {
@@ -313,7 +317,7 @@ impl api::Source for Source {
                     as_wanted: standing.error.is_none(),
                     applied: standing.applied,
                     errors: standing.errors,
-                    apply: standing.apply,
+                    apply: standing.apply.clone(),
                     told: standing.told.0,
                     lost: standing.told.1 + refused.load(Ordering::Relaxed),
                 }

@@ -79,6 +79,11 @@ impl Bounds {
         choice
     }
 
+    /// How often leases want renewal: three times in each.
+    pub(crate) const fn renew(&self) -> Span {
+        Span::from_nanos(self.lease.nanos() / 3)
+    }
+
     /// Rules at one time.
     pub(crate) const fn rules_max(&self) -> usize {
         self.rules_max
