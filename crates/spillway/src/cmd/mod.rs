@@ -11,10 +11,10 @@ pub mod decode;
 pub mod demo;
 pub mod explain;
 pub mod guard;
-pub mod helper;
 pub mod import;
 pub mod init;
 pub mod man;
+pub mod privileged;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -58,5 +58,5 @@ commands! {
     Completions => completions,
     Man => man,
     Guard => guard,
-    Helper => helper,
+    Helper => privileged,
 }
