@@ -401,6 +401,9 @@ fn the_daemon_has_no_privileges_and_when_it_is_killed_the_dead_man_switch_falls(
     });
     wait("drops after a reload", || (lab.left("dropped") > before + 1000).then_some(()));
     assert_eq!(helper_of(daemon.id()), Some(helper));
+    wait("the rule of the next run", || {
+        lab.items(&daemon, "/api/v1/rules").into_iter().find(|rule| rule["state"] == "active")
+    });
 
     // On a busy machine the switch may have fallen for a moment while the daemon read its file anew.
     let passed = lab.left("passed");
