@@ -139,9 +139,22 @@ pub struct Rule {
     /// Whose rule it is; in `/api/v1/rules` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<String>,
-    /// `suggested`, or `observed` in observe mode; in `/api/v1/rules` only.
+    /// `active` or `dry-run` while the kernel has it, `installing`, `failed` where it could not be put there, else
+    /// `suggested`, or `observed` in observe mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Why it does not act, where it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who enforces; in `/api/v1/rules` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// Packets that it decided since the kernel has it; in `/api/v1/rules` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_packets: Option<u64>,
+    /// Of these, packets that it dropped, or would have in a dry run; in `/api/v1/rules` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_packets: Option<u64>,
 }
 
 /// Shares of honest traffic that a rule would hit, each with its upper 95 % bound.

@@ -74,6 +74,8 @@ pub(crate) const LIMIT_KEY: u32 = 24;
 pub(crate) const DESTINATIONS_MAX: u32 = 65_536;
 /// `SET_TELEMETRY`.
 pub(crate) const SET_TELEMETRY: u32 = 2048;
+/// `RULE_DRY`.
+pub(crate) const RULE_DRY: u32 = 1;
 /// `RULE_AUTOMATIC`.
 pub(crate) const RULE_AUTOMATIC: u32 = 8;
 /// Where `struct rule` has its flags, and its end.

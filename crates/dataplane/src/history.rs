@@ -32,6 +32,7 @@ struct Settings {
     engine: Engine,
     management: Vec<u16>,
     automatic: BTreeSet<String>,
+    rehearsed: BTreeSet<String>,
     telemetry: bool,
     protection: Protection,
     allow_within: Vec<Allow>,
@@ -148,6 +149,7 @@ fn written(policy: &Policy, mut part: impl FnMut(&str) -> io::Result<String>) ->
         management,
         dry,
         automatic,
+        rehearsed,
         telemetry,
         protection,
         digest: _,
@@ -159,6 +161,7 @@ fn written(policy: &Policy, mut part: impl FnMut(&str) -> io::Result<String>) ->
         engine: *engine,
         management: management.clone(),
         automatic: automatic.clone(),
+        rehearsed: rehearsed.clone(),
         telemetry: *telemetry,
         protection: *protection,
         allow_within: allow_within.clone(),
@@ -247,18 +250,14 @@ fn aged(rule: Rule, passed: Span) -> Option<Rule> {
 }
 
 fn set(policy: &mut Policy, settings: Settings) {
-    let Settings {
-        dry,
-        engine,
-        management,
-        automatic,
-        telemetry,
-        protection,
-        allow_within,
-        block_within,
-        decap,
-    } = settings;
-    (policy.dry, policy.engine, policy.management) = (dry, engine, management);
-    (policy.automatic, policy.telemetry, policy.protection) = (automatic, telemetry, protection);
-    (policy.allow_within, policy.block_within, policy.decap) = (allow_within, block_within, decap);
+    policy.dry = settings.dry;
+    policy.engine = settings.engine;
+    policy.management = settings.management;
+    policy.automatic = settings.automatic;
+    policy.rehearsed = settings.rehearsed;
+    policy.telemetry = settings.telemetry;
+    policy.protection = settings.protection;
+    policy.allow_within = settings.allow_within;
+    policy.block_within = settings.block_within;
+    policy.decap = settings.decap;
 }

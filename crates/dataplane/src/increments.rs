@@ -1,6 +1,5 @@
 //! Single rules, in force at once beside a set that stays: decided as if all had been put in force together.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rules::compile::bpf::tables::Asked;
@@ -109,7 +108,7 @@ impl Plane {
         added.insert(among, Added { rule: rule.clone(), before, slot });
         let was = std::mem::replace(&mut known.added, added);
         let done = self
-            .write_rules(std::slice::from_ref(rule), &BTreeSet::new(), set * RULES_MAX + slot)
+            .write_rules(std::slice::from_ref(rule), |_| 0, set * RULES_MAX + slot)
             .and_then(|()| self.write_targets(std::slice::from_ref(rule), set * RULES_MAX + slot))
             .and_then(|()| self.ask_for(rule, set))
             .and_then(|()| self.write_increments(set, known));

@@ -1,6 +1,5 @@
 //! One data plane: the fixed programs, the maps between them, and the sets of rules and lists that take turns.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -265,7 +264,7 @@ impl Plane {
         if installed.no_tree.is_some() {
             engine::count_fallback(&self.maps)?;
         }
-        self.write_rules(policy.rules.rules(), &policy.automatic, next * RULES_MAX)?;
+        self.write_rules(policy.rules.rules(), |rule| policy.flags_of(rule), next * RULES_MAX)?;
         self.renew_destinations(policy, next)?;
         let processors = self.maps.get("cells")?.value_size() / 8;
         let processors = u32::try_from(processors).unwrap_or(u32::MAX);
@@ -306,11 +305,11 @@ impl Plane {
         Ok(if several { Buffers::Several } else { Buffers::One })
     }
 
-    /// Writes what rules do, from this place on. `automatic`: ids of those that obey the dead-man switch.
+    /// Writes what rules do, from this place on. `flags_of`: what the policy says of each.
     pub(crate) fn write_rules(
         &self,
         all: &[Rule],
-        automatic: &BTreeSet<String>,
+        flags_of: impl Fn(&Rule) -> u32,
         base: u32,
     ) -> Result<(), Error> {
         let keys: Vec<u8> = (base..).take(all.len()).flat_map(u32::to_ne_bytes).collect();
@@ -323,10 +322,8 @@ impl Plane {
         let now = self.now()?;
         let octets = |rule: &Rule| {
             let mut octets = abi::rule(rule, now);
-            if automatic.contains(&rule.id) {
-                let flags = number(&octets, abi::RULE_FLAGS_AT) | abi::RULE_AUTOMATIC;
-                put(&mut octets, abi::RULE_FLAGS_AT, &flags.to_ne_bytes());
-            }
+            let flags = number(&octets, abi::RULE_FLAGS_AT) | flags_of(rule);
+            put(&mut octets, abi::RULE_FLAGS_AT, &flags.to_ne_bytes());
             octets
         };
         let values = [

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use base::Prefix;
 use rules::{Action, Rule, RuleSet};
 
+use crate::abi;
 use crate::decap::Decap;
 use crate::error::Error;
 use crate::protection::Protection;
@@ -60,6 +61,8 @@ pub struct Policy {
     pub dry: bool,
     /// Ids of rules that nobody made by hand: they act only while [`crate::Plane::beat`] is heard.
     pub automatic: BTreeSet<String>,
+    /// Ids of rules that count what they would drop, and drop nothing.
+    pub rehearsed: BTreeSet<String>,
     /// Some packets are told to whoever opens a [`crate::Listener`].
     pub telemetry: bool,
     /// How sources are challenged, by rules that ask for it.
@@ -86,6 +89,12 @@ impl Policy {
             }
         }
         self.decap.as_ref().map_or(Ok(()), Decap::check)
+    }
+
+    /// What the policy says of one of its rules: flags of `struct rule`.
+    pub(crate) fn flags_of(&self, rule: &Rule) -> u32 {
+        abi::RULE_AUTOMATIC * u32::from(self.automatic.contains(&rule.id))
+            | abi::RULE_DRY * u32::from(self.rehearsed.contains(&rule.id))
     }
 
     /// Whether SYNs are to be answered.

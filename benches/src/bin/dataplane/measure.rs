@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use base::Prefix;
-use dataplane::{Plane, Policy};
+use base::{Prefix, Span};
+use dataplane::{Listener, Plane, Policy};
 use rules::{RuleSet, parse};
 
 use crate::driver::{Driver, least};
@@ -70,6 +70,25 @@ pub(crate) fn all() -> anyhow::Result<()> {
         row(&format!("{count} rules, fixed / random, whole path"), ours, aim, peer);
     }
     engine::rows(&driver, &plane, &mut row)?;
+    plane.install(&Policy::default())?;
+    let off = fixed(&plane, &Packet::FIXED)?;
+    plane.install(&Policy { telemetry: true, ..Policy::default() })?;
+    let mut listener = Listener::open(&plane)?;
+    let on = fixed(&plane, &Packet::FIXED)?;
+    listener.turn(&plane, |_| {})?;
+    row("no rules; and local packets told in a flood", format!("{off}; {on}"), "", String::new());
+    let drop = policy("a -> drop for 1h\n")?;
+    plane.install(&drop)?;
+    let by_hand = fixed(&plane, &Packet::FIXED)?;
+    plane.install(&Policy { automatic: ["a".to_owned()].into(), ..drop })?;
+    plane.beat(Some(Span::from_secs(3600)))?;
+    let automatic = fixed(&plane, &Packet::FIXED)?;
+    row(
+        "dropped by a leased rule; by one with the dead-man switch",
+        format!("{by_hand}; {automatic}"),
+        "",
+        String::new(),
+    );
     let one = policy("a dst 203.0.3.77/32 proto udp src-port 53 -> drop\n")?;
     let begun = Instant::now();
     for _ in 0..20 {

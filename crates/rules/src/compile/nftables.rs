@@ -9,6 +9,7 @@
 mod running;
 mod terms;
 
+use running::Leased;
 pub use running::{Running, alive, leases, running};
 pub use terms::ways;
 
@@ -29,7 +30,7 @@ const PACKETS_MAX: f64 = 1e9;
 
 /// The complete file. It replaces the table as a whole.
 pub fn file(rules: &[Rule]) -> String {
-    let Out { errors, chains, walk, later, .. } = compile(rules, false);
+    let Out { errors, chains, walk, later, .. } = compile(rules, None);
     format!(
         "# Spillway: load with `nft -f`; remove with `nft delete table inet spillway`.\n{errors}\
          table inet spillway\ndelete table inet spillway\ntable inet spillway {{\n{chains}\
@@ -50,8 +51,8 @@ fn numbered(rules: &[Rule]) -> impl Iterator<Item = (u32, &Rule)> {
     (1u32..).zip(deciding)
 }
 
-/// The lines of all rules; `leased`: each holds only while its number is in the set `leases`.
-fn compile(rules: &[Rule], leased: bool) -> Out {
+/// The lines of all rules; `leased`: each with a lease asks first whether that holds.
+fn compile(rules: &[Rule], leased: Option<Leased>) -> Out {
     let mut out = Out { leased, ..Out::default() };
     let mut unsaid: Vec<&Rule> = Vec::new();
     for (number, rule) in numbered(rules) {
@@ -89,9 +90,9 @@ fn beside(rule: &Rule, unsaid: &[&Rule]) -> Result<(), String> {
 /// The file under construction.
 #[derive(Default)]
 struct Out {
-    leased: bool,
-    /// The number of the rule at hand, where it has a lease.
-    guard: Option<u32>,
+    leased: Option<Leased>,
+    /// What the rule at hand asks first.
+    guard: String,
     errors: String,
     /// Ids of rules that are not as they were written.
     unsaid: Vec<(String, String)>,
@@ -118,7 +119,8 @@ impl Out {
                 "rates per source or destination need a table in nftables, which spoofed packets fill",
             );
         }
-        self.guard = (self.leased && rule.lease.is_some()).then_some(number);
+        let leased = self.leased.filter(|_| rule.lease.is_some());
+        self.guard = leased.map_or_else(String::new, |leased| leased.guard(number));
         let verdict = match rule.action {
             Action::Pass => format!("counter accept comment \"{id}\""),
             Action::Drop => format!("counter drop comment \"{id}\""),
@@ -167,8 +169,7 @@ impl Out {
 
     fn line(&mut self, rule: &Rule, way: &str, verdict: &str) {
         let blank = if way.is_empty() { "" } else { " " };
-        let guard = self.guard.map_or_else(String::new, running::guard);
-        let line = format!("\t\t{guard}{way}{blank}{verdict}\n");
+        let line = format!("\t\t{}{way}{blank}{verdict}\n", self.guard);
         for place in places(rule) {
             match place {
                 Place::Walk => self.walk.push_str(&line),

@@ -12,11 +12,11 @@ pub mod decode;
 pub mod demo;
 pub mod explain;
 pub mod guard;
-pub mod helper;
 pub mod import;
 pub mod init;
 pub mod lab;
 pub mod man;
+pub mod privileged;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -62,5 +62,5 @@ commands! {
     Completions => completions,
     Man => man,
     Guard => guard,
-    Helper => helper,
+    Helper => privileged,
 }

@@ -46,10 +46,11 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let customers = customers(&mut problems, &file);
     let groups = groups::checked(&mut problems, &file.networks, &file.groups);
     let networks: Vec<Prefix> = file.networks.iter().map(|p| *p.get_ref()).collect();
-    let listen = listen(&mut problems, &file.listen);
+    let dataplane = dataplane::checked(&mut problems, &file.dataplane);
+    let local = dataplane.telemetry && !dataplane.interfaces.is_empty();
+    let listen = listen(&mut problems, file.listen.as_ref(), local);
     let api = api(&mut problems, file.api.listen.as_ref());
     let exporters = exporters(&mut problems, &file);
-    let dataplane = dataplane::checked(&mut problems, &file.dataplane);
     let exec = file.notify.exec;
     let (compat, compat_prefixes) = compat(&mut problems, (file.compat, file.compat_prefixes), exec.as_ref());
     let notify = exec.map(|exec| notify(&mut problems, exec));
@@ -141,8 +142,10 @@ impl Owned {
     }
 }
 
-fn listen(problems: &mut Problems<'_>, section: &Spanned<ListenSection>) -> Listen {
-    let given = section.get_ref();
+/// `local`: packets of this machine's own interfaces are telemetry enough.
+fn listen(problems: &mut Problems<'_>, section: Option<&Spanned<ListenSection>>, local: bool) -> Listen {
+    let none = ListenSection::default();
+    let given = section.map_or(&none, Spanned::get_ref);
     let keys = [("sflow", &given.sflow), ("netflow", &given.netflow), ("ipfix", &given.ipfix)];
     let mut addresses: Vec<(&'static str, SocketAddr)> = Vec::new();
     for (key, address) in keys {
@@ -155,9 +158,14 @@ fn listen(problems: &mut Problems<'_>, section: &Spanned<ListenSection>) -> List
         }
         addresses.push((key, address));
     }
-    if addresses.is_empty() {
-        let message = "[listen] names no address; add a line like sflow = \"192.0.2.10:6343\"";
-        problems.at(section.span().start, message.to_owned());
+    let or = "or name `dataplane.interfaces` whose packets are looked at";
+    let line = "a line like sflow = \"192.0.2.10:6343\"";
+    match section {
+        _ if local || !addresses.is_empty() => {}
+        None => problems.at(0, format!("missing key `listen`; add a section [listen] with {line}, {or}")),
+        Some(section) => {
+            problems.at(section.span().start, format!("[listen] names no address; add {line}, {or}"));
+        }
     }
     if let Some(workers) = given.workers.as_ref().filter(|n| !(1..=WORKERS_MAX).contains(n.get_ref())) {
         problems.at(workers.span().start, format!("workers must be 1 to {WORKERS_MAX}"));

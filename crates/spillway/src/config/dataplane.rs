@@ -1,6 +1,9 @@
 //! `[dataplane]`: filters on interfaces of this machine.
 
+use std::path::PathBuf;
+
 use base::Span;
+use rules::Rule;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -9,6 +12,8 @@ use super::values::span;
 
 /// The longest name of an interface, in octets (`IFNAMSIZ` less the zero).
 const NAME_MAX: usize = 15;
+/// Signs of life come each second, and one may be late.
+const PATIENCE_MIN: Span = Span::from_secs(3);
 /// Rules at one time that the kernel's tables hold.
 const RULES_MAX: usize = 16_384;
 
@@ -22,9 +27,14 @@ pub(super) struct Section {
     collateral_max: Spanned<f64>,
     blind: bool,
     dead_man: DeadMan,
-    #[serde(deserialize_with = "span")]
-    dead_man_after: Span,
+    dead_man_after: Spanned<Wait>,
+    rules: Option<Spanned<PathBuf>>,
 }
+
+/// A length of time that may be wrong for where it stands.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(transparent)]
+struct Wait(#[serde(deserialize_with = "span")] Span);
 
 impl Default for Section {
     fn default() -> Self {
@@ -36,7 +46,8 @@ impl Default for Section {
             collateral_max: Spanned::new(0..0, 0.05),
             blind: false,
             dead_man: DeadMan::DryRun,
-            dead_man_after: Span::from_secs(60),
+            dead_man_after: Spanned::new(0..0, Wait(Span::from_secs(60))),
+            rules: None,
         }
     }
 }
@@ -80,13 +91,16 @@ pub struct Dataplane {
     pub blind: bool,
     /// Without a sign of life for so long automatic rules stop to drop; `None`: they go on to the end of their leases.
     pub dead_man: Option<Span>,
+    /// Rules made by hand: in force in every mode, without an end.
+    pub by_hand: Vec<Rule>,
 }
 
 /// The section, or what speaks against it.
 pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Dataplane {
     for (place, spanned) in section.interfaces.iter().enumerate() {
         let name = spanned.get_ref();
-        let odd = name.is_empty() || name.len() > NAME_MAX || name.contains('/') || name.starts_with('.');
+        let strange = |c: char| c == '/' || c == '"' || c.is_whitespace() || c.is_control();
+        let odd = name.is_empty() || name.len() > NAME_MAX || name.starts_with('.') || name.contains(strange);
         if odd {
             let message = format!("`{name}` is not the name of an interface; see `ip link`");
             problems.at(spanned.span().start, message);
@@ -102,6 +116,12 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Datapla
         let message = "collateral_max is a share of honest traffic; write 0.0 to 1.0, like 0.05";
         problems.at(section.collateral_max.span().start, message.to_owned());
     }
+    let patience = section.dead_man_after.get_ref().0;
+    if patience < PATIENCE_MIN {
+        let message =
+            format!("dead_man_after must be at least {PATIENCE_MIN}: signs of life come each second");
+        problems.at(section.dead_man_after.span().start, message);
+    }
     Dataplane {
         interfaces: section.interfaces.iter().map(|name| name.get_ref().clone()).collect(),
         engine: section.engine,
@@ -109,6 +129,26 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Datapla
         rules_max: *section.rules_max.get_ref(),
         collateral_max: *section.collateral_max.get_ref(),
         blind: section.blind,
-        dead_man: (section.dead_man == DeadMan::DryRun).then_some(section.dead_man_after),
+        dead_man: (section.dead_man == DeadMan::DryRun).then_some(patience),
+        by_hand: section.rules.as_ref().map_or_else(Vec::new, |path| by_hand(problems, path)),
     }
+}
+
+/// Reads the rules that somebody made by hand.
+fn by_hand(problems: &mut Problems<'_>, path: &Spanned<PathBuf>) -> Vec<Rule> {
+    let (at, name) = (path.span().start, path.get_ref().display());
+    let read = std::fs::read_to_string(path.get_ref());
+    let text = match read {
+        Ok(text) => text,
+        Err(cause) => {
+            problems.at(at, format!("{name} cannot be read: {cause}; check the path"));
+            return Vec::new();
+        }
+    };
+    let rules = rules::parse::rules(&text).unwrap_or_else(|wrong| {
+        let first = wrong.first().map(ToString::to_string).unwrap_or_default();
+        problems.at(at, format!("{name}: {first}"));
+        Vec::new()
+    });
+    rules.into_iter().map(|rule| Rule { lease: None, ..rule }).collect()
 }

@@ -50,9 +50,8 @@ impl fmt::Display for Problem {
 }
 
 /// Examples for keys that must be there.
-const EXAMPLES: [(&str, &str); 3] = [
+const EXAMPLES: [(&str, &str); 2] = [
     ("networks", "add a line like networks = [\"198.51.100.0/24\"] at the top"),
-    ("listen", "add a section [listen] with a line like sflow = \"192.0.2.10:6343\""),
     ("path", "add a line like path = \"/usr/local/bin/notify.sh\""),
 ];
 

@@ -24,7 +24,7 @@ pub(super) struct File {
     pub(super) user: Option<String>,
     pub(super) compat: Option<Spanned<Compat>>,
     pub(super) compat_prefixes: Option<bool>,
-    pub(super) listen: Spanned<ListenSection>,
+    pub(super) listen: Option<Spanned<ListenSection>>,
     #[serde(default)]
     pub(super) api: ApiSection,
     #[serde(default)]
@@ -59,7 +59,7 @@ pub enum Compat {
     Fastnetmon,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListenSection {
     pub(super) sflow: Option<Spanned<Address>>,

@@ -93,12 +93,15 @@ ipfix = "0.0.0.0:4739"
 #engine = "xdp"
 # Packets that arrive are looked at as if a router told of them.
 #telemetry = true
+# Rules of your own, one a line, as `spillway rules` takes them: in force in every mode while the daemon owns the interface,
+# and not subject to the switch below.
+#   rules = "/etc/spillway/rules.txt"
 #rules_max = 1000
 # A rule that would hit a larger share of honest packets or peers (0.0 to 1.0) is only suggested…
 #collateral_max = 0.05
 # …and so is one whose price is not known.
 #blind = false
-# When the daemon gives no sign of life for so long: "dry-run" drops nothing more, "keep" goes on until the leases end.
+# What is in force stays when the daemon ends, and the next one takes it over. Without a sign of life for so long: "dry-run" drops nothing more, "keep" goes on until the leases end.
 #dead_man = "dry-run"
 #dead_man_after = "60s"
 

@@ -189,6 +189,27 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
         "[groups.a]\nnetworks = [\"203.0.113.0/24\"]\n",
         "f.toml:5:13: 203.0.113.0/24 of group a is not inside `networks`; add it there too",
     ),
+    (
+        "[dataplane]\ninterfaces = [\"a/b\"]\n",
+        "f.toml:5:15: `a/b` is not the name of an interface; see `ip link`",
+    ),
+    ("[dataplane]\ninterfaces = [\"a\", \"a\"]\n", "f.toml:5:20: a stands here twice; remove one of them"),
+    ("[dataplane]\nengine = \"tc\"\n", "f.toml:5:10: `tc` is not known here; known here: xdp, nftables"),
+    ("[dataplane]\nrules_max = 0\n", "f.toml:5:13: rules_max must be 1 to 16384"),
+    (
+        "[dataplane]\ncollateral_max = 5.0\n",
+        "f.toml:5:18: collateral_max is a share of honest traffic; write 0.0 to 1.0",
+    ),
+    (
+        "[dataplane]\ndead_man_after = 60\n",
+        "f.toml:5:18: invalid type: integer `60`, expected a length of time with its unit",
+    ),
+    (
+        "[dataplane]\ndead_man = \"drop\"\n",
+        "f.toml:5:12: `drop` is not known here; known here: dry-run, keep",
+    ),
+    ("[dataplane]\ndead_man_after = \"2s\"\n", "f.toml:5:18: dead_man_after must be at least 3s"),
+    ("[dataplane]\nrules = \"/nonexistent\"\n", "f.toml:5:9: /nonexistent cannot be read"),
     ("[notify.exec]\npath = \"/nonexistent/x\"\n", "f.toml:5:8: /nonexistent/x is not a program"),
     ("[notify.exec]\n", "f.toml:4:1: missing key `path`; add a line like path = "),
     (
@@ -234,6 +255,9 @@ fn missing_keys_are_named_with_an_example() {
     assert!(parse("").unwrap_err().starts_with("f.toml:1:1: missing key `networks`; add a line like"));
     let no_listen = parse("networks = [\"198.18.0.0/16\"]\n").unwrap_err();
     assert!(no_listen.contains("missing key `listen`; add a section [listen]"), "{no_listen}");
+    let local = "networks = [\"198.18.0.0/16\"]\n[dataplane]\ninterfaces = [\"eth0\"]\n";
+    assert_eq!(parse(local).unwrap().listen.addresses, [], "local packets are telemetry enough");
+    assert!(parse(&format!("{local}engine = \"nftables\"\n")).unwrap_err().contains("missing key `listen`"));
     let empty = parse("networks = [\"198.18.0.0/16\"]\n[listen]\n").unwrap_err();
     assert!(empty.contains("[listen] names no address"), "{empty}");
 }

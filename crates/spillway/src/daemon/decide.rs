@@ -30,7 +30,7 @@ const SNAPSHOT_SHARE: u64 = 20;
 const ENDED_KEPT: Span = Span::from_secs(60);
 /// A longer silence (suspended machine, clock set) is stepped over, not walked through tick by tick.
 const GAP_MAX: u64 = 240;
-/// Leases of rules that are in force are renewed this often.
+/// Leases of rules that are in force are renewed at least this often.
 const RENEW_EVERY: Span = Span::from_secs(10);
 
 /// Who enforces, within which bounds.
@@ -210,7 +210,7 @@ impl Core {
         }
         self.notifier.tell(&attack, self.until);
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        rows.push(row(&attack, self.until, self.mode, standing.as_ref()));
+        rows.push(row(&attack, self.until, self.mode, standing.as_deref()));
         self.attacks.insert(attack.id.clone(), attack);
         turning
     }
@@ -219,7 +219,7 @@ impl Core {
     /// those that lay there before.
     fn enforce(&mut self, turning: bool) {
         let Some((office, at, shown)) = &mut self.office else { return };
-        if turning || self.until.since(*at) >= RENEW_EVERY {
+        if turning || self.until.since(*at) >= office.bounds.renew().min(RENEW_EVERY) {
             *at = self.until;
             office.desk.want(office.bounds.choose(self.attacks.values()));
         }
@@ -237,7 +237,7 @@ impl Core {
                 || attack.ended_at.is_none_or(|end| now.since(end) < ENDED_KEPT.times(2))
         });
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        self.source.publish(&self.attacks, self.mode, standing);
+        self.source.publish(&self.attacks, self.mode, standing.as_deref());
     }
 
     /// Puts the core's state and these rows into the mailbox, to be written together.
@@ -324,6 +324,20 @@ pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode, standing: Option<
         document: text(attack),
         rules: rules.collect(),
     }
+}
+
+/// An attack as the API shows it while it is followed: each of its rules with its state.
+pub(super) fn live_document(attack: &Attack, mode: Mode, standing: Option<&Standing>) -> String {
+    let mut document = serde_json::to_value(attack).unwrap_or_default();
+    let shown = document.get_mut("rules").and_then(|rules| rules.as_array_mut());
+    for (shown, rule) in shown.into_iter().flatten().zip(&attack.rules) {
+        let (state, reason) = rule_state(attack, rule, mode, standing);
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("state".to_owned(), state.into());
+            shown.extend(reason.map(|reason| ("reason".to_owned(), reason.into())));
+        }
+    }
+    document.to_string()
 }
 
 /// A rule with its attack, its state and what it did.

@@ -46,7 +46,7 @@ pub(super) struct Standing {
 struct Inner {
     /// Laid there at, and not taken yet.
     waiting: Option<(Instant, Wanted)>,
-    standing: Standing,
+    standing: Arc<Standing>,
     closed: bool,
 }
 
@@ -73,18 +73,20 @@ impl Desk {
             spared: choice.spared,
             revision: 0,
         };
-        let inner = Inner { waiting: Some((Instant::now(), choice.wanted)), standing, closed: false };
+        let waiting = Some((Instant::now(), choice.wanted));
+        let inner = Inner { waiting, standing: Arc::new(standing), closed: false };
         Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
     /// This shall be in force from now on; whatever lay there and was not taken yet is forgotten.
     pub(super) fn want(&self, choice: Choice) {
         let mut inner = self.lock();
-        inner.standing.wanted = choice.wanted.rules.len();
-        inner.standing.dry = choice.wanted.dry;
-        if inner.standing.spared != choice.spared {
-            inner.standing.spared = choice.spared;
-            inner.standing.revision += 1;
+        let standing = Arc::make_mut(&mut inner.standing);
+        standing.wanted = choice.wanted.rules.len();
+        standing.dry = choice.wanted.dry;
+        if standing.spared != choice.spared {
+            standing.spared = choice.spared;
+            standing.revision += 1;
         }
         inner.waiting = Some((Instant::now(), choice.wanted));
         self.changed.notify_all();
@@ -97,8 +99,8 @@ impl Desk {
     }
 
     /// How things stand.
-    pub(super) fn standing(&self) -> Standing {
-        self.lock().standing.clone()
+    pub(super) fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.lock().standing)
     }
 
     /// Whether documents would show something else than at this revision.
@@ -130,7 +132,7 @@ impl Desk {
     }
 
     fn note(&self, write: impl FnOnce(&mut Standing)) {
-        write(&mut self.lock().standing);
+        write(Arc::make_mut(&mut self.lock().standing));
     }
 }
 
@@ -267,7 +269,7 @@ mod tests {
                 std::thread::yield_now();
             }
             let standing = desk.standing();
-            assert_eq!((standing.error, standing.wanted), (None, 1));
+            assert_eq!((standing.error.as_ref(), standing.wanted), (None, 1));
             assert!(standing.applied < 100, "{} sets, though only the last counts", standing.applied);
             desk.close();
             thread.join().unwrap();

@@ -12,7 +12,7 @@ use engine::report::{Attack, Severity, State};
 use engine::{Heard, Hearing, Mode};
 use serde_json::value::RawValue;
 
-use super::decide::{rule_document, rule_state, text};
+use super::decide::{live_document, rule_document, rule_state};
 use super::drops;
 use super::enforcing::{Desk, Standing};
 use super::notify::Told;
@@ -122,12 +122,16 @@ impl Source {
     }
 
     /// Shows these attacks from now on.
-    pub(super) fn publish(&self, attacks: &BTreeMap<String, Attack>, mode: Mode, standing: Option<Standing>) {
-        let standing = standing.as_ref();
+    pub(super) fn publish(
+        &self,
+        attacks: &BTreeMap<String, Attack>,
+        mode: Mode,
+        standing: Option<&Standing>,
+    ) {
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
         for attack in attacks.values() {
-            let Ok(document) = RawValue::from_string(text(attack)) else { continue };
+            let Ok(document) = RawValue::from_string(live_document(attack, mode, standing)) else { continue };
             shown.attacks.push(LiveAttack {
                 id: attack.id.clone(),
                 started_at: attack.started_at,
@@ -313,7 +317,7 @@ impl api::Source for Source {
                     as_wanted: standing.error.is_none(),
                     applied: standing.applied,
                     errors: standing.errors,
-                    apply: standing.apply,
+                    apply: standing.apply.clone(),
                     told: standing.told.0,
                     lost: standing.told.1 + refused.load(Ordering::Relaxed),
                 }

@@ -1,8 +1,8 @@
 //! From decisions to the kernel: which rules shall be in force, and who puts them there.
 
 pub(crate) mod choose;
-pub(crate) mod helper;
 pub(crate) mod nftables;
+pub(crate) mod privileged;
 mod protocol;
 pub(crate) mod remote;
 pub(crate) mod teller;

@@ -22,6 +22,7 @@ const BEATS: u32 = 6;
 pub(crate) struct Nftables {
     interfaces: Vec<String>,
     never: Vec<Prefix>,
+    by_hand: Vec<Rule>,
     patience: Option<Span>,
     /// What was put there last, with what each rule would do if it were not for a dry run.
     there: Option<There>,
@@ -41,6 +42,7 @@ impl Nftables {
         Self {
             interfaces: config.dataplane.interfaces.clone(),
             never: config.rules.never.clone(),
+            by_hand: config.dataplane.by_hand.clone(),
             patience: config.dataplane.dead_man,
             there: None,
             beaten: None,
@@ -53,8 +55,9 @@ impl Nftables {
             true => Rule { action: Action::Pass, ..rule.clone() },
             false => rule.clone(),
         };
-        let never = passes(&self.never).filter(|_| !wanted.rules.is_empty());
-        wanted.rules.iter().map(act).chain(never).collect()
+        let own = |rule: &&Rule| wanted.rules.iter().all(|other| other.id != rule.id);
+        let by_hand = self.by_hand.iter().filter(own).cloned();
+        wanted.rules.iter().map(act).chain(by_hand).chain(passes(&self.never)).collect()
     }
 }
 
@@ -69,13 +72,9 @@ impl Enforcer for Nftables {
             let of = |rules: &[Rule]| rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
             there.dry == wanted.dry && of(&there.rules) == of(&rules)
         };
-        // What an earlier daemon left is taken over: an id names what a rule says, and a set of them the table.
-        let kept = match &self.there {
-            Some(there) => same(there),
-            None => !wanted.dry && self.is_there(&rules)?,
-        };
         let mut unsaid = Vec::new();
-        if kept {
+        // What an earlier daemon left is replaced, in one transaction: no packet meets a gap.
+        if self.there.as_ref().is_some_and(same) {
             nft(&nftables::leases(&rules))?;
         } else {
             let running = nftables::running(&rules, &self.interfaces, self.patience);
@@ -108,16 +107,6 @@ impl Enforcer for Nftables {
             self.beaten = Some(Instant::now());
         }
         Ok(())
-    }
-}
-
-impl Nftables {
-    /// Whether the table has exactly these rules.
-    fn is_there(&self, rules: &[Rule]) -> anyhow::Result<bool> {
-        let found: Vec<String> = counters(&list()?).into_keys().collect();
-        let mut wanted: Vec<String> = rules.iter().map(|rule| rule.id.clone()).collect();
-        wanted.sort_unstable();
-        Ok(!wanted.is_empty() && found == wanted)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The kernel programs of interfaces as an enforcer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::rules::{Rule, RuleSet};
 use anyhow::{Context as _, bail};
@@ -17,6 +17,8 @@ use crate::config::Config;
 pub(crate) struct Frame {
     /// Sources that always pass, wherever there are rules.
     pub(crate) never: Vec<Prefix>,
+    /// Rules made by hand.
+    pub(crate) by_hand: Vec<Rule>,
     /// Packets are told as telemetry.
     pub(crate) telemetry: bool,
     /// See `dataplane.dead_man`.
@@ -28,6 +30,7 @@ impl Frame {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             never: config.rules.never.clone(),
+            by_hand: config.dataplane.by_hand.clone(),
             telemetry: config.dataplane.telemetry,
             patience: config.dataplane.dead_man,
         }
@@ -35,8 +38,9 @@ impl Frame {
 
     fn policy(&self, wanted: &Wanted) -> Policy {
         let mut digest = Sha256::new();
-        let automatic = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
+        let automatic: BTreeSet<String> = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
         let mut rules = wanted.rules.clone();
+        rules.extend(self.by_hand.iter().filter(|rule| !automatic.contains(&rule.id)).cloned());
         if !rules.is_empty() {
             rules.extend(passes(&self.never));
         }
@@ -47,9 +51,9 @@ impl Frame {
         }
         digest.update(format!("{}{}", self.telemetry, wanted.dry));
         Policy {
+            rehearsed: if wanted.dry { automatic.clone() } else { BTreeSet::new() },
             automatic,
             rules,
-            dry: wanted.dry,
             telemetry: self.telemetry,
             digest: digest.finalize().into(),
             ..Policy::default()
@@ -157,7 +161,14 @@ impl Place {
                 attachment::detach(&self.name)?;
             } else if there.is_current()? {
                 there.plane().beat(patience)?;
-                put(&there, policy, wanted)?;
+                let rules = there.plane().in_force()?.rules;
+                if put(&there, policy, wanted)?.is_some() && rules > 0 {
+                    tracing::warn!(
+                        interface = self.name,
+                        rules,
+                        "the rules that were in force are replaced; name your own in `dataplane.rules`"
+                    );
+                }
                 tracing::info!(interface = self.name, "the programs that were there are taken over");
                 self.attachment = Some(there);
                 return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! nftables has no rules with an end, but sets whose elements have one. Each rule with a lease has a number, and asks
 //! first whether that is in the set `leases`. What is looked up has to be read from the packet: of its mark every bit is
-//! replaced by the number's. The dead-man switch is such an element too, in the set `alive`.
+//! replaced by the number's. The dead-man switch is such an element too, in the set `alive`: who has a lease asks for both.
 
 use alloc::format;
 use alloc::string::String;
@@ -22,19 +22,19 @@ pub struct Running {
     pub unsaid: Vec<(String, String)>,
 }
 
-/// The table for packets that come in by these interfaces. `patience`: without [`alive`] for so long everything passes.
+/// The table for packets that come in by these interfaces. `patience`: without [`alive`] for so long no rule with a lease
+/// acts; those without one were made by hand, and stay.
 pub fn running(rules: &[Rule], interfaces: &[String], patience: Option<Span>) -> Running {
-    let Out { chains, walk, later, unsaid, .. } = compile(rules, true);
+    let Out { chains, walk, later, unsaid, .. } = compile(rules, Some(Leased { switch: patience.is_some() }));
     let names: Vec<String> = interfaces.iter().map(|name| format!("\"{name}\"")).collect();
     let elsewhere = format!("\t\tiifname != {{ {} }} accept\n", names.join(", "));
-    let dead = patience.map_or("", |_| "\t\tmeta mark & 0x0 | 0x1 != @alive accept\n");
     let file = format!(
         "table inet spillway\ndelete table inet spillway\ntable inet spillway {{\n\
          \tset leases {{\n\t\ttype mark; flags timeout;{}\n\t}}\n\
          \tset alive {{\n\t\ttype mark; flags timeout;{}\n\t}}\n{chains}\
          \tchain later_fragments {{\n{later}\t}}\n\
          \tchain prerouting {{\n\t\ttype filter hook prerouting priority -450; policy accept;\n\
-         {elsewhere}{dead}{FRAGMENTS}{walk}\t}}\n}}\n",
+         {elsewhere}{FRAGMENTS}{walk}\t}}\n}}\n",
         elements(&held(rules)),
         elements(&patience.map(|patience| (1, patience)).into_iter().collect::<Vec<_>>()),
     );
@@ -78,7 +78,17 @@ fn list(held: &[(u32, Span)]) -> String {
     held.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Holds while the number is in the set.
-pub(super) fn guard(number: u32) -> String {
-    format!("meta mark & 0x0 | {number:#x} @leases ")
+/// How leases are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leased {
+    /// There is a dead-man switch.
+    switch: bool,
+}
+
+impl Leased {
+    /// Holds while the number is in the set, and somebody lives.
+    pub(super) fn guard(self, number: u32) -> String {
+        let alive = if self.switch { "meta mark & 0x0 | 0x1 @alive " } else { "" };
+        format!("{alive}meta mark & 0x0 | {number:#x} @leases ")
+    }
 }

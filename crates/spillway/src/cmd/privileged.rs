@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::Context;
-use crate::enforce::helper;
+use crate::enforce::privileged;
 
 /// Put filters into the kernel for a daemon that has no privileges; started by `run`
 #[derive(Debug, clap::Args)]
@@ -16,5 +16,5 @@ pub struct Args {
 
 /// Serves until the daemon is gone.
 pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
-    helper::run(&args.config)
+    privileged::run(&args.config)
 }
