@@ -8,25 +8,25 @@ use serde_json::Value;
 use crate::support::{Scratch, stderr};
 
 /// A namespace with the pair; goes with the test.
-struct Lab {
-    namespace: String,
+pub(crate) struct Lab {
+    pub(crate) namespace: String,
     /// Frames go in here.
-    outside: String,
+    pub(crate) outside: String,
     /// Programs are attached here.
-    inside: String,
+    pub(crate) inside: String,
 }
 
-fn run(program: &str, args: &[&str]) -> Option<Output> {
+pub(crate) fn run(program: &str, args: &[&str]) -> Option<Output> {
     Command::new(program).args(args).env("NO_COLOR", "1").output().ok()
 }
 
-fn succeeds(program: &str, args: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
     run(program, args).is_some_and(|output| output.status.success())
 }
 
 impl Lab {
     /// `None`, with the reason on standard error, where this machine cannot.
-    fn new(name: &str) -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         let id = std::process::id() % 10_000;
         let lab = Self {
             namespace: format!("spillway-{name}-{id}"),
@@ -51,23 +51,23 @@ impl Lab {
     }
 
     /// Runs a program in the namespace; its output if it succeeded.
-    fn inside_ns(&self, program: &str, args: &[&str]) -> Option<Output> {
+    pub(crate) fn inside_ns(&self, program: &str, args: &[&str]) -> Option<Output> {
         let path = format!("--net=/run/netns/{}", self.namespace);
         run("nsenter", &[&[&path, program][..], args].concat()).filter(|output| output.status.success())
     }
 
-    fn spillway(&self, args: &[&str]) -> Output {
+    pub(crate) fn spillway(&self, args: &[&str]) -> Output {
         let path = format!("--net=/run/netns/{}", self.namespace);
         let all = [&[&path, env!("CARGO_BIN_EXE_spillway"), "dataplane"][..], args].concat();
         run("nsenter", &all).unwrap()
     }
 
-    fn attach(&self, args: &[&str]) {
+    pub(crate) fn attach(&self, args: &[&str]) {
         let output = self.spillway(&[&["attach", &self.inside][..], args].concat());
         assert!(output.status.success(), "{}", stderr(&output));
     }
 
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let output = self.spillway(&["status", &self.inside, "-o", "json"]);
         assert!(output.status.success(), "{}", stderr(&output));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -97,7 +97,7 @@ impl Lab {
     }
 
     /// Sends so many UDP packets from this port, each in a frame.
-    fn send(&self, count: u32, src: &str, src_port: u16) {
+    pub(crate) fn send(&self, count: u32, src: &str, src_port: u16) {
         let script = "import socket,struct,sys\n\
             name,count,src,port=sys.argv[1],int(sys.argv[2]),sys.argv[3],int(sys.argv[4])\n\
             s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind((name,0))\n\
@@ -136,7 +136,7 @@ impl Watcher {
 }
 
 /// Packets that left at a place.
-fn left(status: &Value, place: &str) -> u64 {
+pub(crate) fn left(status: &Value, place: &str) -> u64 {
     let all = status["packets"].as_array().unwrap();
     all.iter().find(|p| p["left"] == place).unwrap()["packets"].as_u64().unwrap()
 }
@@ -284,7 +284,7 @@ impl Drop for Server {
 }
 
 /// A namespace that ends with the test.
-struct Namespace(String);
+pub(crate) struct Namespace(pub(crate) String);
 
 impl Drop for Namespace {
     fn drop(&mut self) {
