@@ -10,7 +10,7 @@ use sys::bpf::{Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as `bpf/maps.h` and `bpf/bucket.h` name them.
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 26] = [
     "bits4",
     "bits6",
     "buckets",
@@ -21,6 +21,7 @@ const NAMES: [&str; 25] = [
     "destinations_full",
     "exact",
     "leaves",
+    "lines4",
     "names",
     "over_ceiling",
     "own",
@@ -71,7 +72,7 @@ impl Maps {
     }
 
     /// Their names.
-    pub(crate) const fn names() -> [&'static str; 25] {
+    pub(crate) const fn names() -> [&'static str; 26] {
         NAMES
     }
 
