@@ -16,6 +16,7 @@ pub(crate) struct Driver {
     headers: Map,
     slot: Map,
     counting: Map,
+    lru: OwnedFd,
 }
 
 impl Driver {
@@ -30,9 +31,13 @@ impl Driver {
             Ok(Map::of(data.fd().as_fd().try_clone_to_owned()?)?)
         };
         let (headers, slot, counting) = (map("headers")?, map("slot")?, map("counting")?);
-        let program: &mut Xdp = object.program_mut("driver").context("no driver")?.try_into()?;
-        program.load()?;
-        Ok(Self { program: program.fd()?.as_fd().try_clone_to_owned()?, headers, slot, counting })
+        let mut program = |name: &str| -> anyhow::Result<OwnedFd> {
+            let program: &mut Xdp = object.program_mut(name).context("no such program")?.try_into()?;
+            program.load()?;
+            Ok(program.fd()?.as_fd().try_clone_to_owned()?)
+        };
+        let (lru, program) = (program("lru")?, program("driver")?);
+        Ok(Self { program, headers, slot, counting, lru })
     }
 
     /// Runs `program` on these packets in turn; the least nanoseconds of nine runs.
@@ -45,6 +50,11 @@ impl Driver {
         }
         self.slot.set(&0u32.to_ne_bytes(), &program.as_raw_fd().to_ne_bytes())?;
         least(|| Ok(sys::bpf::test_run(self.program.as_fd(), &first, 400_000)?.nanoseconds))
+    }
+
+    /// A bucket for each source in an LRU table, and nothing else.
+    pub(crate) fn lru(&self) -> BorrowedFd<'_> {
+        self.lru.as_fd()
     }
 
     /// Runs `program` on a packet whose source counts up, so that none comes twice; the least nanoseconds of nine runs.

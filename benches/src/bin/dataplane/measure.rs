@@ -79,6 +79,29 @@ pub(crate) fn all() -> anyhow::Result<()> {
         String::new(),
     );
     limits(&plane, &driver, &mut row)?;
+    blocked(&plane, &driver, &mut row)?;
+    let cookies =
+        Command::new("unshare").args(["-n"]).arg(std::env::current_exe()?).arg("cookie").output()?;
+    anyhow::ensure!(cookies.status.success(), "{}", String::from_utf8_lossy(&cookies.stderr));
+    row(
+        "a SYN answered with a cookie, IPv4",
+        String::from_utf8(cookies.stdout)?.trim().into(),
+        "250",
+        String::new(),
+    );
+    println!("| | ours, ns | at most | peers, ns |\n|---|---|---|---|");
+    for [what, ours, aim, peer] in rows {
+        println!("| {what} | {ours} | {aim} | {peer} |");
+    }
+    Ok(())
+}
+
+/// A million sources on the list.
+fn blocked(
+    plane: &Plane,
+    driver: &Driver,
+    row: &mut impl FnMut(&str, String, &str, String),
+) -> anyhow::Result<()> {
     let mut r = Random::new(3);
     let block: Vec<Prefix> = (0..1_000_000)
         .map(|_| Prefix::host(IpAddr::V4(Ipv4Addr::from(Packet::random(&mut r).src))))
@@ -100,25 +123,15 @@ pub(crate) fn all() -> anyhow::Result<()> {
         driver.run(plane.entry(), &listed)?
     );
     row("a million blocked sources", ours, "+20 over the path", String::new());
-    let cookies =
-        Command::new("unshare").args(["-n"]).arg(std::env::current_exe()?).arg("cookie").output()?;
-    anyhow::ensure!(cookies.status.success(), "{}", String::from_utf8_lossy(&cookies.stderr));
-    row(
-        "a SYN answered with a cookie, IPv4",
-        String::from_utf8(cookies.stdout)?.trim().into(),
-        "250",
-        String::new(),
-    );
-    println!("| | ours, ns | at most | peers, ns |\n|---|---|---|---|");
-    for [what, ours, aim, peer] in rows {
-        println!("| {what} | {ours} | {aim} | {peer} |");
-    }
     Ok(())
 }
 
 /// These rows alone.
 pub(crate) fn limits_alone() -> anyhow::Result<()> {
-    limits(&Plane::load()?, &Driver::load()?, &mut |what, ours, _, _| println!("{what}: {ours}"))
+    let mut print = |what: &str, ours: String, _: &str, peer: String| println!("{what}: {ours}; {peer}");
+    let (plane, driver) = (Plane::load()?, Driver::load()?);
+    blocked(&plane, &driver, &mut print)?;
+    limits(&plane, &driver, &mut print)
 }
 
 /// What it costs to hold each source to its rate while every packet has a source of its own, as a spoofed flood has.
@@ -138,6 +151,7 @@ fn limits(
     };
     plane.install(&policy("a proto udp -> rate 100pps per source\n")?)?;
     let sources = driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?;
+    let lru = driver.fresh(driver.lru(), &one([11, 0, 0, 0]))?;
     let few: Vec<Packet> = (0..64).map(|n| one([192, 0, 2, n])).collect();
     let over = driver.run(plane.entry(), &few)?;
     plane.install(&policy("a proto udp -> rate 1000pps per destination\n")?)?;
@@ -146,7 +160,7 @@ fn limits(
         "a rule decides every packet, all from new sources: pass / rate / rate per source / rate per destination",
         format!("{path} / {shared} / {sources} / {destination}"),
         "+30 over the path",
-        "a table of sources (LRU): 391".into(),
+        format!("a table of sources (LRU) alone, without any path: {lru}"),
     );
     row("64 sources far above their rate", over.to_string(), "", String::new());
     Ok(())
