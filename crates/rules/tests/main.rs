@@ -4,6 +4,7 @@
 mod flowspec;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod make;
 #[cfg(test)]
 mod meaning;

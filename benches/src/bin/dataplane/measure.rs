@@ -119,7 +119,7 @@ fn blocked(
         .collect();
     let ours = format!(
         "miss {}, hit {} (5,000 of them in turn); in force after {took:.1} s",
-        fixed(&plane, &Packet::FIXED)?,
+        fixed(plane, &Packet::FIXED)?,
         driver.run(plane.entry(), &listed)?
     );
     row("a million blocked sources", ours, "+20 over the path", String::new());
