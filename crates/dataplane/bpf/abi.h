@@ -84,6 +84,8 @@ struct list {
 	__u64 lengths6[3]; /* likewise */
 	__u32 front6;	   /* bits of an address whose hash finds its bit; 0: always look */
 	__u32 entries;
+	__u32 lines; /* bits that number the lines of IPv4 addresses; 0: there are none */
+	__u32 unused;
 };
 
 struct set {
@@ -193,8 +195,8 @@ enum leave {
 	LEAVES
 };
 
-_Static_assert(sizeof(struct list) == 40, "abi::LIST");
-_Static_assert(sizeof(struct set) == 160, "abi::SET");
+_Static_assert(sizeof(struct list) == 48, "abi::LIST");
+_Static_assert(sizeof(struct set) == 184, "abi::SET");
 _Static_assert(sizeof(struct rule) == 40, "abi::rule");
 
 struct key4 {

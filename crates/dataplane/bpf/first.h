@@ -13,7 +13,7 @@
 #define FIRST_AGE_MIN 5
 #define FIRST_AGE_MAX 15
 
-struct line {
+struct sieve_line {
 	__u32 slots[FIRST_SLOTS]; /* the number of its time, modulo 256, above 24 bits of filter */
 };
 
@@ -21,7 +21,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FIRST_LINES);
 	__type(key, __u32);
-	__type(value, struct line);
+	__type(value, struct sieve_line);
 } firsts SEC(".maps");
 
 /* Whether the same SYN (addresses, ports, sequence number) was here in time; it is remembered either way. */
@@ -32,7 +32,7 @@ static __always_inline int is_repeated(struct packet *p, __u32 sequence, __u64 n
 				      spread(spread(p->src_high, p->src_low) ^ spread(p->dst_low, p->dst_high), ports);
 	__u32 key = hash & (FIRST_LINES - 1);
 	__u32 bits = 1u << ((hash >> 32 & 0xff) * 24 >> 8) | 1u << ((hash >> 40 & 0xff) * 24 >> 8);
-	struct line *line = bpf_map_lookup_elem(&firsts, &key);
+	struct sieve_line *line = bpf_map_lookup_elem(&firsts, &key);
 	__u64 slot = now / FIRST_NS;
 	__u32 *place, label, found = 0;
 

@@ -3,6 +3,7 @@
  * for each length that is listed. (A trie of a million prefixes costs a microsecond.) */
 #pragma once
 
+#include "lines.h"
 #include "maps.h"
 #include "scope.h"
 
@@ -90,12 +91,14 @@ static __always_inline int listed(struct packet *p, struct set *set, __u32 kind,
 	if (p->family == 4) {
 		__u32 addr = low;
 
-		if (!list->lengths4)
+		if (!list->lengths4 && !list->lines)
 			return 0;
 		key = index * WORDS4 + (addr >> 14);
 		word = bpf_map_lookup_elem(&bits4, &key);
 		if (!word || !(*word >> (addr >> 8 & 63) & 1))
 			return 0;
+		if (list->lines && in_line(index, addr, list->lines))
+			return 1;
 		return probe4(p, index, addr, list->lengths4);
 	}
 	if (!(list->lengths6[0] | list->lengths6[1] | list->lengths6[2]))

@@ -30,7 +30,7 @@ pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.
 pub(crate) const LISTS: usize = 3;
 /// Octets of `struct list`.
-pub(crate) const LIST: usize = 40;
+pub(crate) const LIST: usize = 48;
 /// Octets of `struct key4`.
 pub(crate) const KEY4: usize = 8;
 /// Octets of `struct key6`.

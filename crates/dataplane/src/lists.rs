@@ -1,11 +1,15 @@
 //! Lists of prefixes, as `bpf/lists.h` reads them: a bitmap in front of a table.
 
+mod lines;
+
 use base::Prefix;
 use base::prefix::wide;
 use sys::bpf::Map;
 
 use crate::abi::{self, number, put};
 use crate::error::Error;
+
+use self::lines::Lines;
 
 /// Words of 64 bits of one list.
 pub(crate) const WORDS: u32 = 262_144;
@@ -14,6 +18,9 @@ const FRONTS: [u8; 2] = [48, 32];
 
 /// Where `struct list` has the number of its entries.
 pub(crate) const ENTRIES_AT: usize = 36;
+
+/// Where it has the bits that number its lines.
+const LINES_AT: usize = 40;
 
 /// One list, ready for the kernel.
 #[derive(Debug)]
@@ -27,6 +34,7 @@ pub(crate) struct List {
     lengths4: u64,
     lengths6: [u64; 3],
     front6: u8,
+    lines: Lines,
 }
 
 /// The place of an address among the bits of IPv6.
@@ -69,6 +77,7 @@ impl List {
             lengths4: 0,
             lengths6: [0; 3],
             front6,
+            lines: Lines::room(sorted.iter().filter(|p| p.is_ipv4() && p.is_host()).count()),
         };
         for prefix in &sorted {
             let value = by_prefix.get(prefix).copied().unwrap_or(0);
@@ -81,10 +90,12 @@ impl List {
         let bits = prefix.bits();
         if prefix.is_ipv4() {
             let addr = u32::try_from(wide(prefix.addr()) & u128::from(u32::MAX)).unwrap_or(0);
-            self.lengths4 |= 1 << bits;
-            self.keys4.extend(addr.to_ne_bytes());
-            self.keys4.extend(u32::from(bits).to_ne_bytes());
-            self.values4.extend(value.to_ne_bytes());
+            if bits < 32 || value != 0 || !self.lines.add(addr) {
+                self.lengths4 |= 1 << bits;
+                self.keys4.extend(addr.to_ne_bytes());
+                self.keys4.extend(u32::from(bits).to_ne_bytes());
+                self.values4.extend(value.to_ne_bytes());
+            }
             let first = u64::from(addr >> 8);
             for place in first..first + (1u64 << 24u8.saturating_sub(bits)) {
                 set_bit(&mut self.bits4, place);
@@ -112,12 +123,13 @@ impl List {
             put(&mut out, at, &word.to_ne_bytes());
         }
         put(&mut out, 32, &u32::from(self.front6).to_ne_bytes());
+        put(&mut out, LINES_AT, &self.lines.bits.to_ne_bytes());
         put(&mut out, ENTRIES_AT, &u32::try_from(self.entries()).unwrap_or(u32::MAX).to_ne_bytes());
         out
     }
 
     fn entries(&self) -> usize {
-        self.keys4.len() / abi::KEY4 + self.keys6.len() / abi::KEY6
+        self.lines.entries + self.keys4.len() / abi::KEY4 + self.keys6.len() / abi::KEY6
     }
 
     /// Writes it into its places of the maps; no program looks there meanwhile. `was`: the list that stood there.
@@ -129,6 +141,7 @@ impl List {
                 map.set_all(&keys, &values).map_err(Error::system("writing a list's bits"))?;
             }
         }
+        self.lines.write(index, number(was, LINES_AT), maps.lines4)?;
         for (keys, values, size, outer) in [
             (&self.keys4, &self.values4, abi::KEY4, maps.tables4),
             (&self.keys6, &self.values6, abi::KEY6, maps.tables6),
@@ -153,6 +166,7 @@ impl List {
 pub(crate) struct Tables<'p> {
     pub(crate) bits4: &'p Map,
     pub(crate) bits6: &'p Map,
+    pub(crate) lines4: &'p Map,
     pub(crate) tables4: &'p Map,
     pub(crate) tables6: &'p Map,
 }

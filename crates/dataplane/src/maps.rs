@@ -10,7 +10,7 @@ use sys::bpf::{Kind, Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as the files in `bpf` name them.
-const NAMES: [&str; 48] = [
+const NAMES: [&str; 49] = [
     "banks",
     "bits4",
     "bits6",
@@ -33,6 +33,7 @@ const NAMES: [&str; 48] = [
     "grants",
     "heartbeat",
     "leaves",
+    "lines4",
     "meters",
     "names",
     "over_ceiling",

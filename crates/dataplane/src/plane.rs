@@ -358,6 +358,7 @@ impl Plane {
         let tables = Tables {
             bits4: self.maps.get("bits4")?,
             bits6: self.maps.get("bits6")?,
+            lines4: self.maps.get("lines4")?,
             tables4: self.maps.get("tables4")?,
             tables6: self.maps.get("tables6")?,
         };

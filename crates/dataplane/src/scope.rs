@@ -60,6 +60,9 @@ pub struct Block {
     pub scope: Scope,
 }
 
+/// Entries of a list with the value that its table has for them.
+pub(crate) type Valued = Vec<(Prefix, u32)>;
+
 /// The scopes of a set, as the programs read them.
 #[derive(Debug, Default)]
 pub(crate) struct Scopes(Vec<[u8; SIZE]>);
@@ -82,7 +85,7 @@ impl Scopes {
     pub(crate) fn entries(
         &mut self,
         mut scoped: Vec<(Prefix, Scope, Option<Ceiling>)>,
-    ) -> Result<Vec<(Prefix, u32)>, Error> {
+    ) -> Result<Valued, Error> {
         scoped.sort_by_key(|(source, ..)| *source);
         scoped
             .chunk_by(|(a, ..), (b, ..)| a == b)
@@ -114,7 +117,7 @@ impl Scopes {
 
 impl Plane {
     /// The scopes of a policy, and the entries of its lists that have a value.
-    pub(crate) fn valued(&self, policy: &Policy) -> Result<(Scopes, [Vec<(Prefix, u32)>; LISTS]), Error> {
+    pub(crate) fn valued(&self, policy: &Policy) -> Result<(Scopes, [Valued; LISTS]), Error> {
         let mut scopes = Scopes::default();
         let allow = policy.allow_within.iter().map(|a| (a.source, a.scope, a.ceiling));
         let whole = |list: &[Prefix]| list.iter().copied().collect::<BTreeSet<_>>();

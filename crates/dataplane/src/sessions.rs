@@ -25,7 +25,7 @@ impl Session {
     /// The established connections to these ports of this network namespace, and the one over which this process is spoken to
     /// (`SSH_CONNECTION`). Those of the lowest addresses where there are more than 256.
     pub fn look(ports: &[u16]) -> Vec<Self> {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path));
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
         let tables = tables.iter().flatten();
         let established = tables.flat_map(|table| table.lines()).filter_map(established);
         let mut sessions: Vec<Self> = established.filter(|s| ports.contains(&s.local.port())).collect();

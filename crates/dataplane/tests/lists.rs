@@ -123,3 +123,28 @@ fn a_million_sources_of_each_family_are_blocked() {
         }
     }
 }
+
+#[test]
+fn addresses_that_crowd_into_one_line_are_blocked_all_the_same() {
+    let Some(plane) = plane() else { return };
+    // The inverse of the lines' multiplier: these addresses are all meant for the first line.
+    let inverse = (0..5).fold(1u32, |x, _| x.wrapping_mul(2u32.wrapping_sub(0x9e37_79b1u32.wrapping_mul(x))));
+    let crowd = |n: u32| Ipv4Addr::from_bits(n.wrapping_mul(inverse));
+    let mut block: Vec<Prefix> = (0..2000).map(|n| Prefix::host(crowd(n).into())).collect();
+    block.extend((0..2000u32).map(|n| Prefix::host(Ipv4Addr::from_bits(0x0a00_0000 + n).into())));
+    plane.install(&Policy { block, ..Policy::default() }).unwrap();
+    assert_eq!(plane.in_force().unwrap().lists[1], Some(4000));
+    for n in (0..2000).step_by(37) {
+        assert_eq!(fate(&plane, &crowd(n).to_string(), "198.51.100.1"), DROP, "{}", crowd(n));
+        assert_eq!(fate(&plane, &crowd(n + 2000).to_string(), "198.51.100.1"), PASS);
+    }
+    assert_eq!(fate(&plane, "0.0.0.0", "198.51.100.1"), DROP, "an address that looks like a free slot");
+    assert_eq!(fate(&plane, "0.0.0.1", "198.51.100.1"), PASS);
+    assert_eq!(fate(&plane, "10.0.7.207", "198.51.100.1"), DROP);
+    assert_eq!(fate(&plane, "10.0.7.208", "198.51.100.1"), PASS);
+    // A short list in its place.
+    plane.install(&Policy::default()).unwrap();
+    plane.install(&Policy { block: prefixes(&["192.0.2.1"]), ..Policy::default() }).unwrap();
+    assert_eq!(fate(&plane, "10.0.7.207", "198.51.100.1"), PASS);
+    assert_eq!(fate(&plane, "192.0.2.1", "198.51.100.1"), DROP);
+}

@@ -6,6 +6,7 @@ mod flowspec;
 mod kernel;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod make;
 #[cfg(test)]
 mod meaning;

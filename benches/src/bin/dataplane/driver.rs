@@ -18,6 +18,7 @@ pub(crate) struct Driver {
     wholes: Map,
     slot: Map,
     counting: Map,
+    lru: OwnedFd,
 }
 
 impl Driver {
@@ -38,7 +39,15 @@ impl Driver {
             program.load()?;
             Ok(program.fd()?.as_fd().try_clone_to_owned()?)
         };
-        Ok(Self { program: load("driver")?, answered: load("answered")?, headers, wholes, slot, counting })
+        Ok(Self {
+            program: load("driver")?,
+            answered: load("answered")?,
+            lru: load("lru")?,
+            headers,
+            wholes,
+            slot,
+            counting,
+        })
     }
 
     /// Runs `program`, which writes answers over its frames, on these in turn; the least nanoseconds of nine runs.
@@ -65,6 +74,11 @@ impl Driver {
         }
         self.slot.set(&0u32.to_ne_bytes(), &program.as_raw_fd().to_ne_bytes())?;
         least(|| Ok(sys::bpf::test_run(self.program.as_fd(), &first, 400_000)?.nanoseconds))
+    }
+
+    /// A bucket for each source in an LRU table, and nothing else.
+    pub(crate) fn lru(&self) -> BorrowedFd<'_> {
+        self.lru.as_fd()
     }
 
     /// Runs `program` on a packet whose source counts up, so that none comes twice; the least nanoseconds of nine runs.

@@ -1,16 +1,15 @@
 //! Our side, and the table.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
-use base::{Prefix, Span};
+use base::Span;
 use dataplane::{Listener, Plane, Policy};
 use rules::{RuleSet, parse};
 
 use crate::driver::{Driver, least};
 use crate::engine;
-use crate::mix::{Packet, Random, rules};
-use crate::{peer, syn};
+use crate::mix::{Packet, rules};
+use crate::{peer, sources, syn};
 
 pub(crate) fn policy(text: &str) -> anyhow::Result<Policy> {
     let rules = parse::rules(text).map_err(|e| anyhow::anyhow!("{e:?}"))?;
@@ -100,28 +99,8 @@ pub(crate) fn all() -> anyhow::Result<()> {
         "1 ms",
         String::new(),
     );
-    limits(&plane, &driver, &mut row)?;
-    let mut r = Random::new(3);
-    let block: Vec<Prefix> = (0..1_000_000)
-        .map(|_| Prefix::host(IpAddr::V4(Ipv4Addr::from(Packet::random(&mut r).src))))
-        .collect();
-    let begun = Instant::now();
-    plane.install(&Policy { block: block.clone(), ..Policy::default() })?;
-    let took = begun.elapsed().as_secs_f64();
-    let listed: Vec<Packet> = block
-        .iter()
-        .step_by(200)
-        .filter_map(|prefix| match prefix.addr() {
-            IpAddr::V4(addr) => Some(Packet { src: addr.octets(), ..Packet::FIXED }),
-            IpAddr::V6(_) => None,
-        })
-        .collect();
-    let ours = format!(
-        "miss {}, hit {} (5,000 of them in turn); in force after {took:.1} s",
-        fixed(&plane, &Packet::FIXED)?,
-        driver.run(plane.entry(), &listed)?
-    );
-    row("a million blocked sources", ours, "+20 over the path", String::new());
+    sources::limits(&plane, &driver, &mut row)?;
+    sources::blocked(&plane, &driver, &mut row)?;
     for line in syn::rows()? {
         let [what, ours, aim] = line;
         row(&what, ours, &aim, String::new());
@@ -136,41 +115,5 @@ pub(crate) fn all() -> anyhow::Result<()> {
     for (name, instructions, verified) in fixed.chain(trees) {
         println!("| {name} | {instructions} | {verified} |");
     }
-    Ok(())
-}
-
-/// These rows alone.
-pub(crate) fn limits_alone() -> anyhow::Result<()> {
-    limits(&Plane::load()?, &Driver::load()?, &mut |what, ours, _, _| println!("{what}: {ours}"))
-}
-
-/// What it costs to hold each source to its rate while every packet has a source of its own, as a spoofed flood has.
-fn limits(
-    plane: &Plane,
-    driver: &Driver,
-    row: &mut impl FnMut(&str, String, &str, String),
-) -> anyhow::Result<()> {
-    let one = |src: [u8; 4]| Packet { src, ..Packet::FIXED };
-    let path = {
-        plane.install(&policy("a proto udp -> pass\n")?)?;
-        driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?
-    };
-    let shared = {
-        plane.install(&policy("a proto udp -> rate 1Gpps\n")?)?;
-        driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?
-    };
-    plane.install(&policy("a proto udp -> rate 100pps per source\n")?)?;
-    let sources = driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?;
-    let few: Vec<Packet> = (0..64).map(|n| one([192, 0, 2, n])).collect();
-    let over = driver.run(plane.entry(), &few)?;
-    plane.install(&policy("a proto udp -> rate 1000pps per destination\n")?)?;
-    let destination = driver.fresh(plane.entry(), &one([11, 0, 0, 0]))?;
-    row(
-        "a rule decides every packet, all from new sources: pass / rate / rate per source / rate per destination",
-        format!("{path} / {shared} / {sources} / {destination}"),
-        "+30 over the path",
-        "a table of sources (LRU): 391".into(),
-    );
-    row("64 sources far above their rate", over.to_string(), "", String::new());
     Ok(())
 }

@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use base::Prefix;
 use dataplane::attachment::{self, Attachment, Mode};
 use dataplane::decap::Decap;
-use dataplane::{Attached, Challenge, Engine, Policy, Protection, Stray};
+use dataplane::{Allow, Attached, Block, Challenge, Engine, Policy, Protection, Stray};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::lists::{Entry, List};
 use crate::cli::Context;
 use crate::output::{self, Format};
 
@@ -23,7 +24,8 @@ const CONFIRM_SECONDS: u16 = 30;
 /// Put rules and lists in force on an interface; where programs are there already, replace what is in force at once
 ///
 /// Allowed sources beat blocked ones, blocked ones beat rules. Without any rule or list everything is counted and passes.
-/// Rules without an end hold until `detach`. On a terminal it asks whether all is well, and goes back after 30 seconds
+/// Rules without an end hold until `detach`. This host's own addresses are never blocked as sources, neighbour discovery and
+/// established connections to the management ports are never cut. On a terminal it asks whether all is well, and goes back after 30 seconds
 /// without an answer.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -37,10 +39,10 @@ pub(super) struct Args {
     /// Rules, one a line
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Sources that always pass, one prefix a line
+    /// Sources that always pass, one prefix a line: `PREFIX [to PREFIX] [proto P] [port N] [ceiling RATE]`
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
-    /// Sources that are dropped, one prefix a line
+    /// Sources that are dropped, one prefix a line: `PREFIX [to PREFIX] [proto P] [port N]`
     #[arg(long, value_name = "FILE")]
     block: Option<PathBuf>,
     /// Destinations to which all this applies [default: all]
@@ -49,6 +51,10 @@ pub(super) struct Args {
     /// Peers whose GRE and IP-in-IP tunnels to this box end here: what is inside meets the rules
     #[arg(long, value_name = "PREFIX")]
     decap: Vec<Prefix>,
+    /// Ports at which this host is administered: connections to them that are open now are never cut; nor is the one over
+    /// which this is called
+    #[arg(long, value_name = "PORT", default_values_t = [22])]
+    management: Vec<u16>,
     /// Count what would be dropped, and let everything pass
     #[arg(long)]
     dry_run: bool,
@@ -133,6 +139,7 @@ struct Report<'a> {
     rules: usize,
     allow: usize,
     block: usize,
+    sessions: usize,
     dry_run: bool,
     digest: String,
     instructions: usize,
@@ -227,14 +234,14 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
         rules = RuleSet::new(crate::cmd::rules::read(path)?);
         rules.rules().iter().for_each(|rule| digest.update(format!("{rule}\n")));
     }
-    let mut list = |path: &Option<PathBuf>, name: &str| -> anyhow::Result<Vec<Prefix>> {
-        let Some(path) = path else { return Ok(Vec::new()) };
-        let (prefixes, bytes) = super::lists::read(path)?;
+    let mut list = |path: &Option<PathBuf>, name: &str, ceilings: bool| -> anyhow::Result<List> {
+        let Some(path) = path else { return Ok(List::default()) };
+        let list = super::lists::read(path, ceilings)?;
         digest.update(name);
-        digest.update(bytes);
-        Ok(prefixes)
+        digest.update(&list.bytes);
+        Ok(list)
     };
-    let (allow, block) = (list(&args.allow, "allow")?, list(&args.block, "block")?);
+    let (allow, block) = (list(&args.allow, "allow", true)?, list(&args.block, "block", false)?);
     args.protect.iter().for_each(|prefix| digest.update(prefix.to_string()));
     args.decap.iter().for_each(|peer| digest.update(format!("decap {peer}")));
     // Tunnels are sent to addresses of this machine.
@@ -244,6 +251,8 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
         digest.update("dry");
     }
     let protect = (!args.protect.is_empty()).then(|| args.protect.clone());
+    let allowed = |entry: Entry| Allow { source: entry.source, scope: entry.scope, ceiling: entry.ceiling };
+    let blocked = |entry: Entry| Block { source: entry.source, scope: entry.scope };
     let protection = Protection {
         challenge: args.challenge.map_or(Challenge::Auto, Ask::challenge),
         stray: args.stray,
@@ -260,9 +269,12 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     let digest = digest.finalize().into();
     Ok(Policy {
         rules,
-        allow,
-        block,
+        allow: allow.whole,
+        block: block.whole,
+        allow_within: allow.within.into_iter().map(allowed).collect(),
+        block_within: block.within.into_iter().map(blocked).collect(),
         protect,
+        management: args.management.clone(),
         dry: args.dry_run,
         protection,
         digest,
@@ -284,8 +296,9 @@ fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) 
         already_attached: attached.mode.is_none(),
         programs_upgraded: attached.upgraded,
         rules: policy.rules.rules().len(),
-        allow: policy.allow.len(),
-        block: policy.block.len(),
+        allow: policy.allow.len() + policy.allow_within.len(),
+        block: policy.block.len() + policy.block_within.len(),
+        sessions: attached.sessions,
         dry_run: policy.dry,
         digest: super::status::hex(&policy.digest),
         instructions: attached.installed.instructions,
@@ -310,6 +323,13 @@ fn report(args: &Args, context: &Context, policy: &Policy, attached: &Attached) 
                 "{}: {how}; {} rules, {} allowed, {} blocked{dry}",
                 args.interface, report.rules, report.allow, report.block
             )?;
+            if report.sessions > 0 {
+                writeln!(
+                    out,
+                    "connections to the management ports that are open now, and are not cut: {}",
+                    report.sessions
+                )?;
+            }
         }
     }
     out.flush()?;

@@ -44,6 +44,10 @@ struct Status {
     added_rules: usize,
     /// That have been in force, the latest first: `rollback --to` takes their digests.
     sets: Vec<Set>,
+    /// Packets of allowed sources above their ceiling.
+    over_ceiling_packets: u64,
+    /// Packets under a rate per destination whose destination had to share a bucket.
+    destinations_full_packets: u64,
     rules: Vec<Rule>,
     packets: Vec<Packets>,
 }
@@ -139,6 +143,8 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         engine_fallbacks: force.fallbacks,
         added_rules: force.added,
         sets: sets.collect(),
+        over_ceiling_packets: plane.over_ceiling()?,
+        destinations_full_packets: plane.destinations_full()?,
         rules: rules.collect(),
         packets: packets.collect(),
     })
@@ -168,6 +174,16 @@ fn text(out: &mut impl Write, status: &Status) -> std::io::Result<()> {
     }
     for left in status.packets.iter().filter(|left| left.packets > 0) {
         writeln!(out, "  {:12} {:>14} packets {:>16} bytes", left.left, left.packets, left.bytes)?;
+    }
+    if status.over_ceiling_packets > 0 {
+        writeln!(out, "  above their ceiling: {} packets of allowed sources", status.over_ceiling_packets)?;
+    }
+    if status.destinations_full_packets > 0 {
+        writeln!(
+            out,
+            "  no room for buckets: {} packets to destinations that share one",
+            status.destinations_full_packets
+        )?;
     }
     let busy = status.rules.iter().filter(|rule| rule.packets > 0);
     for rule in busy {
