@@ -17,5 +17,6 @@ pub mod error;
 pub mod import;
 pub mod interrupt;
 pub mod output;
+mod profile;
 pub mod progress;
 pub mod replay;

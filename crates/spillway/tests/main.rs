@@ -11,6 +11,7 @@ mod decode;
 mod demo;
 mod help;
 mod import;
+mod profiles;
 #[cfg(test)]
 mod recorded;
 mod replay;
