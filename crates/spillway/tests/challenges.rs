@@ -201,6 +201,17 @@ fn what_a_gateway_forwards_is_opened_by_the_kernels_proxy() {
     let valid = |line: &str| u64::from_str_radix(line.split_whitespace().nth(3).unwrap(), 16).unwrap();
     let valid: u64 = proxied.lines().skip(1).map(valid).sum();
     assert!(valid >= 80, "half of them are the proxy's: {proxied}");
+    let status = lab.status();
+    assert_eq!(status["proven"], 2, "one client, two addresses: {status}");
+    let cookies = status["proofs"].as_array().unwrap().iter().find(|one| one["how"] == "cookie").unwrap();
+    assert!(cookies["count"].as_u64().unwrap() >= 2, "{status}");
+    // Other programs have other sets; the old ones' chain is gone.
+    assert!(lab.attach(&["--rules", &rules, "--reload"]).status.success());
+    assert_eq!(
+        lab.sh("gateway", "nft list table inet spillway_gateway").unwrap().matches("chain").count(),
+        1
+    );
+    assert_eq!(lab.ask("10.2.0.2", 5), 5, "{}", lab.status());
     // Going back goes back to a set with its proxy.
     let other = scratch.file("other.txt", b"d proto udp -> drop\n");
     assert!(lab.attach(&["--rules", &other]).status.success());

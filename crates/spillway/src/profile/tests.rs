@@ -2,7 +2,8 @@
 
 use rules::{Action, parse};
 
-use super::{FILES, Place, REFLECTORS, find, names, reflectors};
+use super::reflectors::{reflectors, table};
+use super::{FILES, Place, REFLECTORS, find, names};
 
 fn place(text: &str) -> Place {
     text.parse().unwrap()
@@ -58,7 +59,7 @@ fn lengths_are_of_payload_in_files_and_of_packets_in_rules() {
 
 #[test]
 fn every_reflecting_protocol_that_is_detected_has_a_preset_on_its_ports() {
-    let table = super::reflectors::table().unwrap();
+    let table = table().unwrap();
     assert_eq!(table.len(), detect::class::REFLECTORS.len());
     for known in detect::class::REFLECTORS {
         let preset =

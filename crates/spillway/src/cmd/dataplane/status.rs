@@ -36,6 +36,16 @@ struct Status {
     protect: Option<u32>,
     rules: Vec<Rule>,
     packets: Vec<Packets>,
+    /// Sources that are remembered as proven.
+    proven: usize,
+    /// How often sources have proven themselves, by how.
+    proofs: Vec<Proofs>,
+}
+
+#[derive(Serialize)]
+struct Proofs {
+    how: &'static str,
+    count: u64,
 }
 
 #[derive(Serialize)]
@@ -97,6 +107,7 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
     let packets = plane.leaves()?.into_iter();
     let packets = packets.map(|t| Packets { left: t.place, packets: t.packets, bytes: t.bytes });
     let [allow, block, protect] = force.lists;
+    let proofs = plane.proofs()?.map(|(proof, count)| Proofs { how: proof.as_str(), count });
     Ok(Status {
         interface,
         attached: true,
@@ -111,6 +122,8 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         protect,
         rules: rules.collect(),
         packets: packets.collect(),
+        proven: plane.proven()?.len(),
+        proofs: proofs.into(),
     })
 }
 
@@ -128,6 +141,9 @@ fn text(out: &mut impl Write, status: &Status) -> std::io::Result<()> {
     )?;
     for left in status.packets.iter().filter(|left| left.packets > 0) {
         writeln!(out, "  {:12} {:>14} packets {:>16} bytes", left.left, left.packets, left.bytes)?;
+    }
+    if status.proven > 0 {
+        writeln!(out, "  {} sources have proven themselves", status.proven)?;
     }
     let busy = status.rules.iter().filter(|rule| rule.packets > 0);
     for rule in busy {
