@@ -145,7 +145,10 @@ impl Attachment {
         }
         remove(&folder)?;
         let proxy = put_gateway(interface, &plane, policy, plan, true)?;
-        let installed = plane.install_as(policy, plan)?;
+        let installed = plane.install_as(policy, plan).inspect_err(|_| {
+            // The set's error is the one to tell; `detach` removes what stays.
+            let _ = gateway::remove(interface, &[0, 1]);
+        })?;
         std::fs::create_dir_all(&folder).map_err(Error::system("making the folder of the pins"))?;
         plane.maps.pin(|name| folder.join(name))?;
         pin(plane.entry.as_fd(), &folder.join(ENTRY)).map_err(Error::system("pinning the program"))?;
@@ -281,7 +284,8 @@ pub fn detach(interface: &str) -> Result<bool, Error> {
     let folder = folder(interface);
     let needed = needs_gateway(&folder);
     let there = remove(&folder)?;
-    if needed.unwrap_or(there) {
+    // Who was killed halfway has left a chain and no pins.
+    if needed.unwrap_or(true) {
         gateway::remove(interface, &[0, 1])?;
     }
     Ok(there)
