@@ -132,31 +132,33 @@ struct syn {
 static __always_inline int find_syn(struct xdp_md *ctx, struct packet *p, struct syn *syn)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 l3 = p->l3 & 0x1f, front = p->family == 4 ? 20 : 40;
-	__u32 need = l3 + front + ANSWER_MAX;
+	__u32 l3 = p->l3 & 0x1f, front = p->family == 4 ? 20 : 40, need;
 
-	if (p->l4 - p->l3 != front || p->fragment & (FRAGMENT_IS | FRAGMENT_FIRST))
+	if (p->l4 - p->l3 != front || p->fragment & (FRAGMENT_IS | FRAGMENT_FIRST) || data + l3 + front + 20 > end)
 		return 0;
+	syn->tcp_length = (((__u8 *)data + l3 + front)[12] >> 4) * 4;
+	if (syn->tcp_length < 20 || syn->tcp_length > TCP_HEADER_MAX)
+		return 0;
+	/* Who offers nothing is told the MSS and nothing else. */
+	need = l3 + front + (syn->tcp_length == 20 ? 24 : ANSWER_MAX);
 	/* A short frame grows for as long as its answer is written. */
 	if (frame_len(ctx) < need) {
-		if (frame_len(ctx) < l3 + front + 20 || bpf_xdp_adjust_tail(ctx, (int)need - (int)frame_len(ctx)))
+		if (bpf_xdp_adjust_tail(ctx, (int)need - (int)frame_len(ctx)))
 			return 0;
 		data = (void *)(long)ctx->data;
 		end = (void *)(long)ctx->data_end;
 	}
+	syn->ip = data + l3;
 	if (p->family == 4) {
-		syn->ip = data + l3;
-		if (syn->ip + 20 + ANSWER_MAX > end)
+		if (syn->ip + 20 + (syn->tcp_length == 20 ? 24 : ANSWER_MAX) > end)
 			return 0;
 		syn->tcp = syn->ip + 20;
 	} else {
-		syn->ip = data + l3;
-		if (syn->ip + 40 + ANSWER_MAX > end)
+		if (syn->ip + 40 + (syn->tcp_length == 20 ? 24 : ANSWER_MAX) > end)
 			return 0;
 		syn->tcp = syn->ip + 40;
 	}
-	syn->tcp_length = (((__u8 *)syn->tcp)[12] >> 4) * 4;
-	return syn->tcp_length >= 20 && syn->tcp_length <= TCP_HEADER_MAX;
+	return 1;
 }
 
 /* Sends a frame back to where it came from. */
@@ -178,14 +180,15 @@ static __always_inline int turn_ether(struct xdp_md *ctx)
 	return 1;
 }
 
-/* Writes the answer over the SYN and cuts the frame; 0 where that failed. `room`: octets the SYN had for TCP. */
+/* Writes the answer over the SYN and cuts the frame; 0 where that failed. `room`: octets the SYN had for TCP. `plain`, which
+ * the compiler has to know: nothing is offered, and the frame is only known to hold an MSS. */
 static __always_inline int send_reply(struct xdp_md *ctx, struct packet *p, struct syn *syn, struct reply *reply,
-				      struct offer *offer, __u32 room, __u64 now)
+				      struct offer *offer, int plain, __u32 room, __u64 now)
 {
 	__u32 front = p->family == 4 ? 20 : 40, length = 20;
 	__u32 *tcp = syn->tcp, ports;
 	__u64 sum = bpf_htonl(IPPROTO_TCP);
-	int delta, with = offer->has_timestamp && reply->timestamps;
+	int delta, with = !plain && offer->has_timestamp && reply->timestamps;
 
 	/* Without timestamps of both sides the cookie has no room for anything else. */
 	if (reply->mss) {

@@ -55,20 +55,21 @@ static __always_inline __s64 raw_cookie(struct packet *p, struct syn *syn, void 
 	return bpf_tcp_raw_gen_syncookie_ipv6(syn->ip, tcp, syn->tcp_length);
 }
 
-/* An address and port of this machine. */
+/* An address and port of this machine behind which somebody listens, and when the kernel's listener was last told that
+ * cookies are out (it takes none back that it knows nothing of, for two minutes): asking for it costs more than the cookie. */
 struct door {
 	__u64 high, low;
 	__u64 port;
+	__u64 asked;
 };
 
-/* Doors behind which somebody listens, with the time when the kernel's listener was last told that cookies are out (it
- * takes none back that it knows nothing of, for two minutes): asking for it costs more than the cookie. */
-#define DOORS_MAX 4096
+/* The last of each place, for each processor: who sends to other doors makes us ask, no more. */
+#define DOORS 256
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, DOORS_MAX);
-	__uint(key_size, sizeof(struct door));
-	__uint(value_size, sizeof(__u64));
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DOORS);
+	__type(key, __u32);
+	__type(value, struct door);
 } doors SEC(".maps");
 
 /* How long a listener is believed to be there. */
@@ -78,14 +79,17 @@ struct {
 static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *p, struct syn *syn, void *tcp,
 					     __u64 now)
 {
-	struct door door = { .high = p->dst_high, .low = p->dst_low, .port = p->dst_port };
-	__u64 *asked = bpf_map_lookup_elem(&doors, &door);
+	__u32 place = (p->dst_low ^ p->dst_low >> 8 ^ p->dst_port) & (DOORS - 1);
+	struct door *door = bpf_map_lookup_elem(&doors, &place);
 	struct bpf_sock_tuple tuple;
 	struct bpf_sock *socket;
 	__u32 front;
 	__s64 cookie = -1;
 
-	if (asked && now - *asked < DOOR_NS)
+	if (!door)
+		return -1;
+	if (door->low == p->dst_low && door->high == p->dst_high && door->port == p->dst_port &&
+	    now - door->asked < DOOR_NS)
 		return raw_cookie(p, syn, tcp);
 	if (p->family == 4) {
 		__builtin_memcpy(&tuple.ipv4, syn->ip + 12, 8);
@@ -103,8 +107,12 @@ static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *
 	if (socket->state == TCP_STATE_LISTEN)
 		cookie = bpf_tcp_gen_syncookie(socket, syn->ip, front, tcp, syn->tcp_length);
 	bpf_sk_release(socket);
-	if (cookie >= 0)
-		bpf_map_update_elem(&doors, &door, &now, BPF_ANY);
+	if (cookie >= 0) {
+		door->high = p->dst_high;
+		door->low = p->dst_low;
+		door->port = p->dst_port;
+		door->asked = now;
+	}
 	return cookie;
 }
 
@@ -134,7 +142,7 @@ static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, __u3
 
 		reply.sequence = reply.ack;
 		reply.ack = wrong == reply.ack ? wrong ^ 1 : wrong;
-		return send_reply(ctx, p, &syn, &reply, &offer, room, now);
+		return send_reply(ctx, p, &syn, &reply, &offer, 1, room, now);
 	}
 	if (syn.tcp_length == 20) {
 		cookie = mode == MODE_HOST ? listener_cookie(ctx, p, &syn, syn.tcp, now) : raw_cookie(p, &syn, syn.tcp);
@@ -167,7 +175,9 @@ static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, __u3
 		reply.timestamps = 1;
 		reply.scale = g->scale;
 	}
-	return send_reply(ctx, p, &syn, &reply, &offer, room, now);
+	if (syn.tcp_length == 20)
+		return send_reply(ctx, p, &syn, &reply, &offer, 1, room, now);
+	return send_reply(ctx, p, &syn, &reply, &offer, 0, room, now);
 }
 
 /* Whether an answer may go out: so many a second to the claimed network, so many from this box. */

@@ -159,6 +159,20 @@ int verdict(struct xdp_md *ctx)
 	return leave(LEAVE_DROPPED, p->length, XDP_DROP);
 }
 
+/* What a challenge drops, its rule has dropped. */
+static __always_inline int judged(struct packet *p, int action)
+{
+	__u32 key = p->rule;
+	struct counter *counter;
+
+	if (action != XDP_DROP)
+		return action;
+	counter = bpf_map_lookup_elem(&counters, &key);
+	if (counter)
+		counter->dropped++;
+	return action;
+}
+
 SEC("xdp")
 int challenge(struct xdp_md *ctx)
 {
@@ -175,8 +189,8 @@ int challenge(struct xdp_md *ctx)
 		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
 	/* SYN and none of ACK, RST, FIN. */
 	if ((p->tcp_flags & 0x17) == 0x02)
-		return challenge_syn(ctx, p, &c->host, g);
-	return judge_stray(ctx, p, g);
+		return judged(p, challenge_syn(ctx, p, &c->host, g));
+	return judged(p, judge_stray(ctx, p, g));
 }
 
 SEC("xdp")
@@ -192,7 +206,7 @@ int challenge_udp(struct xdp_md *ctx)
 	g = bpf_map_lookup_elem(&protections, &set);
 	if (!g)
 		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
-	return challenge_query(ctx, p, g);
+	return judged(p, challenge_query(ctx, p, g));
 }
 
 /* Ahead of the rules, where the set challenges: what a packet of TCP proves. */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "protection.h"
+#include "spared.h"
 
 static __always_inline int judge_stray(struct xdp_md *ctx, struct packet *p, struct protection *g)
 {
@@ -17,8 +18,13 @@ static __always_inline int judge_stray(struct xdp_md *ctx, struct packet *p, str
 	if (g->stray == STRAY_LIMIT) {
 		__u64 destination = spread(p->dst_high + OF_STRAY, p->dst_low);
 
-		if (count_sketch(ROW_HOST, destination, second_of(now)) > g->strays)
+		if (count_sketch(ROW_HOST, destination, second_of(now)) > g->strays) {
+			__u32 where = spared(p);
+
+			if (where != LEAVES)
+				return leave(where, p->length, XDP_PASS);
 			return leave(LEAVE_STRAY_DROPPED, p->length, XDP_DROP);
+		}
 	}
 	return leave(LEAVE_STRAY, p->length, XDP_PASS);
 }

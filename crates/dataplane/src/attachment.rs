@@ -492,7 +492,8 @@ pub fn detach(interface: &str) -> Result<bool, Error> {
     let _lock = lock::hold(&folder)?;
     let needed = needs_gateway(&folder);
     let there = remove(&folder)?;
-    if needed.unwrap_or(there) {
+    // Who was killed halfway has left a chain and no pins.
+    if needed.unwrap_or(true) {
         gateway::remove(interface, &[0, 1])?;
     }
     Ok(there)

@@ -21,6 +21,7 @@ pub mod import;
 pub mod interrupt;
 pub mod lab;
 pub mod output;
+mod profile;
 pub mod progress;
 pub mod replay;
 pub mod routing;

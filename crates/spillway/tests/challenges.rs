@@ -36,19 +36,19 @@ def ask(address,count):
 ";
 
 /// The three of them; they go with the test.
-struct Lab {
+pub(crate) struct Lab {
     id: String,
     servers: Vec<Child>,
 }
 
-fn run(program: &str, args: &[&str]) -> Option<Output> {
+pub(crate) fn run(program: &str, args: &[&str]) -> Option<Output> {
     let output = Command::new(program).args(args).env("NO_COLOR", "1").stdin(Stdio::null()).output().ok()?;
     output.status.success().then_some(output)
 }
 
 impl Lab {
     /// `None`, with the reason on standard error, where this machine cannot.
-    fn new(name: &str) -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         let id = format!("{name}{}", std::process::id() % 10_000);
         let mut lab = Self { id, servers: Vec::new() };
         if lab.make().is_none() {
@@ -100,44 +100,44 @@ impl Lab {
         attached.status.success().then_some(())
     }
 
-    fn name(&self, short: &str) -> String {
+    pub(crate) fn name(&self, short: &str) -> String {
         format!("{short}{}", self.id)
     }
 
-    fn place(&self, place: &str) -> String {
+    pub(crate) fn place(&self, place: &str) -> String {
         format!("spillway-{place}-{}", self.id)
     }
 
-    fn command(&self, place: &str, program: &str, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, place: &str, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.place(place))).arg(program).args(args);
         command.env("NO_COLOR", "1").stdin(Stdio::null());
         command
     }
 
-    fn sh(&self, place: &str, script: &str) -> Option<String> {
+    pub(crate) fn sh(&self, place: &str, script: &str) -> Option<String> {
         let output = self.command(place, "sh", &["-c", script]).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn spillway(&self, place: &str, args: &[&str]) -> Output {
+    pub(crate) fn spillway(&self, place: &str, args: &[&str]) -> Output {
         self.command(place, env!("CARGO_BIN_EXE_spillway"), &[&["dataplane"][..], args].concat())
             .output()
             .unwrap()
     }
 
-    fn attach(&self, args: &[&str]) -> Output {
+    pub(crate) fn attach(&self, args: &[&str]) -> Output {
         self.spillway("gateway", &[&["attach", &self.name("c")][..], args].concat())
     }
 
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let output = self.spillway("gateway", &["status", &self.name("c"), "-o", "json"]);
         assert!(output.status.success(), "{}", stderr(&output));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Packets that left at a place.
-    fn left(&self, place: &str) -> u64 {
+    pub(crate) fn left(&self, place: &str) -> u64 {
         let status = self.status();
         let all = status["packets"].as_array().unwrap();
         all.iter().find(|p| p["left"] == place).unwrap()["packets"].as_u64().unwrap()
@@ -201,6 +201,17 @@ fn what_a_gateway_forwards_is_opened_by_the_kernels_proxy() {
     let valid = |line: &str| u64::from_str_radix(line.split_whitespace().nth(3).unwrap(), 16).unwrap();
     let valid: u64 = proxied.lines().skip(1).map(valid).sum();
     assert!(valid >= 80, "half of them are the proxy's: {proxied}");
+    let status = lab.status();
+    assert_eq!(status["proven"], 2, "one client, two addresses: {status}");
+    let cookies = status["proofs"].as_array().unwrap().iter().find(|one| one["how"] == "cookie").unwrap();
+    assert!(cookies["count"].as_u64().unwrap() >= 2, "{status}");
+    // Other programs have other sets; the old ones' chain is gone.
+    assert!(lab.attach(&["--rules", &rules, "--reload"]).status.success());
+    assert_eq!(
+        lab.sh("gateway", "nft list table inet spillway_gateway").unwrap().matches("chain").count(),
+        1
+    );
+    assert_eq!(lab.ask("10.2.0.2", 5), 5, "{}", lab.status());
     // Going back goes back to a set with its proxy.
     let other = scratch.file("other.txt", b"d proto udp -> drop\n");
     assert!(lab.attach(&["--rules", &other]).status.success());

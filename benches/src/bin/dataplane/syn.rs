@@ -130,6 +130,15 @@ pub(crate) fn inside() -> anyhow::Result<()> {
             let aim = if challenge == Challenge::Host && above == 0 { aim } else { "" };
             println!("a SYN, {what}, answered with {name}|{ns}|{aim}");
         }
+        if challenge == Challenge::Gateway {
+            for (what, six) in [("IPv4", false), ("IPv6", true)] {
+                let mut acks = syns(six, &[]);
+                let flags = if six { 67 } else { 47 };
+                acks.iter_mut().filter_map(|ack| ack.get_mut(flags)).for_each(|flags| *flags = 0x10);
+                let ns = driver.run_answered(plane.entry(), &acks)?;
+                println!("an ACK of a source that has proven nothing, where a set challenges, {what}|{ns}|");
+            }
+        }
         if challenge == Challenge::Host && above == 0 {
             let challenged = plane.leaves()?.into_iter().find(|tally| tally.place == "challenged");
             let answered = challenged.map_or(0, |tally| tally.packets);

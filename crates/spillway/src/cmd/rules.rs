@@ -1,7 +1,8 @@
-//! `spillway rules compile|eval`.
+//! `spillway rules compile|eval|profile`.
 
 mod compile;
 mod eval;
+mod profile;
 
 use std::path::Path;
 
@@ -28,6 +29,7 @@ pub struct Args {
 enum Command {
     Compile(compile::Args),
     Eval(eval::Args),
+    Profile(profile::Args),
 }
 
 /// Does it.
@@ -35,6 +37,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
         Command::Compile(args) => compile::run(&args, context),
         Command::Eval(args) => eval::run(&args, context),
+        Command::Profile(args) => profile::run(&args, context),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use ::rules::{Action, RuleSet};
+use ::rules::{Action, RuleSet, parse};
 use anyhow::Context as _;
 use base::Prefix;
 use dataplane::attachment::{self, Attachment, Mode};
@@ -32,13 +32,17 @@ const CONFIRM_SECONDS: u16 = 30;
 Examples:
   spillway dataplane attach eth0
   spillway dataplane attach eth0 --rules rules.txt --allow friends.txt --block bad.txt
-  spillway dataplane attach eth0 --rules rules.txt --protect 192.0.2.0/24 --dry-run")]
+  spillway dataplane attach eth0 --rules rules.txt --protect 192.0.2.0/24 --dry-run
+  spillway dataplane attach eth0 --profile wireguard=192.0.2.7 --profile dns-tc=192.0.2.53")]
 pub(super) struct Args {
     /// The interface on which packets arrive
     interface: String,
     /// Rules, one a line
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
+    /// Rules of a profile, for a service at this place; see `spillway rules profile`
+    #[arg(long, value_name = "NAME=PREFIX[:PORT]")]
+    profile: Vec<String>,
     /// Sources that always pass, one prefix a line: `PREFIX [to PREFIX] [proto P] [port N] [ceiling RATE]`
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
@@ -227,13 +231,28 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The rules of a profile as it is asked for.
+fn profile(asked: &str, number: usize) -> anyhow::Result<String> {
+    let (name, place) = asked.split_once('=').ok_or_else(|| {
+        crate::error::usage(format!("--profile {asked}: write NAME=PREFIX or NAME=PREFIX:PORT"))
+    })?;
+    let place = place.parse().map_err(|e| crate::error::usage(format!("--profile {e}")))?;
+    // Several places may have the same profile, ids may not be the same.
+    crate::profile::rules(name, &format!("{name}.{number}"), &place)
+}
+
 fn policy(args: &Args) -> anyhow::Result<Policy> {
     let mut digest = Sha256::new();
-    let mut rules = RuleSet::default();
-    if let Some(path) = &args.rules {
-        rules = RuleSet::new(crate::cmd::rules::read(path)?);
-        rules.rules().iter().for_each(|rule| digest.update(format!("{rule}\n")));
+    let mut rules = match &args.rules {
+        Some(path) => crate::cmd::rules::read(path)?,
+        None => Vec::new(),
+    };
+    for (number, asked) in (1..).zip(&args.profile) {
+        let text = profile(asked, number)?;
+        rules.extend(parse::rules(&text).map_err(|e| anyhow::anyhow!("--profile {asked}: {e:?}"))?);
     }
+    let rules = RuleSet::new(rules);
+    rules.rules().iter().for_each(|rule| digest.update(format!("{rule}\n")));
     let mut list = |path: &Option<PathBuf>, name: &str, ceilings: bool| -> anyhow::Result<List> {
         let Some(path) = path else { return Ok(List::default()) };
         let list = super::lists::read(path, ceilings)?;

@@ -50,6 +50,16 @@ struct Status {
     destinations_full_packets: u64,
     rules: Vec<Rule>,
     packets: Vec<Packets>,
+    /// Sources that are remembered as proven.
+    proven: usize,
+    /// How often sources have proven themselves, by how.
+    proofs: Vec<Proofs>,
+}
+
+#[derive(Serialize)]
+struct Proofs {
+    how: &'static str,
+    count: u64,
 }
 
 #[derive(Serialize)]
@@ -127,6 +137,7 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         }
     });
     let [allow, block, protect] = force.lists;
+    let proofs = plane.proofs()?.map(|(proof, count)| Proofs { how: proof.as_str(), count });
     Ok(Status {
         interface,
         attached: true,
@@ -147,6 +158,8 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         destinations_full_packets: plane.destinations_full()?,
         rules: rules.collect(),
         packets: packets.collect(),
+        proven: plane.proven()?.len(),
+        proofs: proofs.into(),
     })
 }
 
@@ -184,6 +197,9 @@ fn text(out: &mut impl Write, status: &Status) -> std::io::Result<()> {
             "  no room for buckets: {} packets to destinations that share one",
             status.destinations_full_packets
         )?;
+    }
+    if status.proven > 0 {
+        writeln!(out, "  {} sources have proven themselves", status.proven)?;
     }
     let busy = status.rules.iter().filter(|rule| rule.packets > 0);
     for rule in busy {
