@@ -104,11 +104,8 @@ struct config {
 /* Slots of the array of programs. The rules of set n stand in slot n. */
 #define SLOT_VERDICT SETS
 #define SLOT_CHALLENGE (SETS + 1)
-/* The one that interprets rules from tables, the one that asks single rules behind them, and what comes behind the rules of
- * set n: the verdict, or single rules first. */
-#define SLOT_ENGINE (SLOT_CHALLENGE + 2)
-#define SLOT_INCREMENT (SLOT_CHALLENGE + 6)
-#define SLOT_BEHIND (SLOT_CHALLENGE + 7)
+/* What comes behind the rules of set n: the verdict, or single rules first. */
+#define SLOT_BEHIND (SLOT_CHALLENGE + 6)
 #define SLOTS (SLOT_BEHIND + SETS)
 
 #define ACTION_PASS 0

@@ -34,12 +34,8 @@ pub(crate) const COUNTER: usize = 24;
 /// Octets of `struct tally`.
 pub(crate) const TALLY: usize = 16;
 
-/// The slot of the program that interprets rules from tables.
-pub(crate) const SLOT_ENGINE: u32 = SLOT_CHALLENGE + 2;
-/// Of the one that asks single rules.
-pub(crate) const SLOT_INCREMENT: u32 = SLOT_CHALLENGE + 6;
-/// Of what comes behind the rules of the first set.
-pub(crate) const SLOT_BEHIND: u32 = SLOT_CHALLENGE + 7;
+/// The slot of what comes behind the rules of the first set.
+pub(crate) const SLOT_BEHIND: u32 = SLOT_CHALLENGE + 6;
 /// Where `struct rule` has its end.
 pub(crate) const UNTIL_AT: usize = 8;
 
@@ -74,6 +70,11 @@ pub(crate) const LEAVES: [&str; 12] = [
 pub(crate) fn asks(rules: &[Rule]) -> u32 {
     let payload = rules.iter().any(|rule| rule.matches.payload.is_some());
     (SET_RULES * u32::from(!rules.is_empty())) | (SET_PAYLOAD * u32::from(payload))
+}
+
+/// The octets of a rule's id that are kept.
+pub(crate) fn name(rule: &Rule) -> &[u8] {
+    rule.id.as_bytes().get(..NAME).unwrap_or(rule.id.as_bytes())
 }
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use sys::bpf::{Info, attach_xdp, info, pin, pinned, replace};
 
 use crate::error::Error;
+use crate::fixed::{FIXED, Program};
 use crate::host::Host;
 use crate::maps::Maps;
-use crate::plane::{Clock, FIXED, Plane, Program};
+use crate::plane::{Clock, Plane};
 use crate::policy::Policy;
 use crate::way::Installed;
 

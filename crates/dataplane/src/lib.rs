@@ -6,6 +6,7 @@ mod abi;
 pub mod attachment;
 mod engine;
 mod error;
+mod fixed;
 mod host;
 mod increments;
 mod lists;
@@ -17,8 +18,9 @@ mod way;
 
 pub use attachment::{Attached, Attachment, Mode};
 pub use error::Error;
+pub use fixed::Program;
 pub use host::Host;
 pub use increments::Removed;
-pub use plane::{Clock, Counts, InForce, Plane, Program, Tally};
+pub use plane::{Clock, Counts, InForce, Plane, Tally};
 pub use policy::{Engine, Policy};
 pub use way::Installed;

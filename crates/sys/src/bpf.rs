@@ -110,6 +110,10 @@ pub fn load_xdp(instructions: &[[u8; 8]], name: &str) -> Result<OwnedFd, Refused
     };
     match attempt(&mut log) {
         Ok(fd) => Ok(fd),
+        // The verifier has walked a million instructions and gave up: to write them all down takes it a minute.
+        Err(cause) if cause.raw_os_error() == Some(libc::E2BIG) => {
+            Err(Refused { cause, log: "it has too many ways through it for the kernel's verifier".into() })
+        }
         Err(cause) => {
             // Once more, to hear why.
             log.resize(1 << 24, 0);
