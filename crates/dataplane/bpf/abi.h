@@ -117,14 +117,11 @@ struct config {
 /* Slots of the array of programs. The rules of set n stand in slot n. */
 #define SLOT_VERDICT SETS
 #define SLOT_CHALLENGE (SETS + 1)
-/* The one that interprets rules from tables, the one that asks single rules behind them, and what comes behind the rules of
- * set n: the verdict, or single rules first. */
-#define SLOT_ENGINE (SLOT_CHALLENGE + 2)
-#define SLOT_TCP (SLOT_CHALLENGE + 3) /* proofs of sources, ahead of the rules */
-#define SLOT_UDP (SLOT_CHALLENGE + 4) /* challenges over UDP */
-#define SLOT_TUNNEL (SLOT_CHALLENGE + 5)
-#define SLOT_INCREMENT (SLOT_CHALLENGE + 6)
-#define SLOT_BEHIND (SLOT_CHALLENGE + 7)
+#define SLOT_TCP (SLOT_CHALLENGE + 1) /* proofs of sources, ahead of the rules */
+#define SLOT_UDP (SLOT_CHALLENGE + 2) /* challenges over UDP */
+#define SLOT_TUNNEL (SLOT_CHALLENGE + 3)
+/* What comes behind the rules of set n: the verdict, or single rules first. */
+#define SLOT_BEHIND (SLOT_CHALLENGE + 4)
 #define SLOT_ENTRY (SLOT_BEHIND + SETS) /* what came out of a tunnel begins anew */
 #define SLOTS (SLOT_ENTRY + 1)
 

@@ -18,11 +18,11 @@ pub(crate) const SLOT_CHALLENGE: u32 = SETS + 1;
 /// The slot of the program that does what the rule says.
 pub(crate) const SLOT_VERDICT: u32 = SETS;
 /// The slot of the program that sees proofs of sources.
-pub(crate) const SLOT_TCP: u32 = SLOT_CHALLENGE + 3;
+pub(crate) const SLOT_TCP: u32 = SLOT_CHALLENGE + 1;
 /// The slot of the program that challenges over UDP.
-pub(crate) const SLOT_UDP: u32 = SLOT_CHALLENGE + 4;
+pub(crate) const SLOT_UDP: u32 = SLOT_CHALLENGE + 2;
 /// The slot of the program that leads packets elsewhere.
-pub(crate) const SLOT_TUNNEL: u32 = SLOT_CHALLENGE + 5;
+pub(crate) const SLOT_TUNNEL: u32 = SLOT_CHALLENGE + 3;
 /// The slot of the program that reads a packet, for what comes out of a tunnel.
 pub(crate) const SLOT_ENTRY: u32 = SLOT_BEHIND + SETS;
 /// Octets of `struct set`.
@@ -44,12 +44,8 @@ pub(crate) const COUNTER: usize = 24;
 /// Octets of `struct tally`.
 pub(crate) const TALLY: usize = 16;
 
-/// The slot of the program that interprets rules from tables.
-pub(crate) const SLOT_ENGINE: u32 = SLOT_CHALLENGE + 2;
-/// Of the one that asks single rules.
-pub(crate) const SLOT_INCREMENT: u32 = SLOT_CHALLENGE + 6;
-/// Of what comes behind the rules of the first set.
-pub(crate) const SLOT_BEHIND: u32 = SLOT_CHALLENGE + 7;
+/// The slot of what comes behind the rules of the first set.
+pub(crate) const SLOT_BEHIND: u32 = SLOT_CHALLENGE + 4;
 /// Where `struct rule` has its end.
 pub(crate) const UNTIL_AT: usize = 8;
 
@@ -140,6 +136,11 @@ pub(crate) fn asks(rules: &[Rule]) -> u32 {
     (SET_RULES * u32::from(!rules.is_empty()))
         | (SET_PAYLOAD * u32::from(payload))
         | (SET_OPTIONS * u32::from(options))
+}
+
+/// The octets of a rule's id that are kept.
+pub(crate) fn name(rule: &Rule) -> &[u8] {
+    rule.id.as_bytes().get(..NAME).unwrap_or(rule.id.as_bytes())
 }
 
 /// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.

@@ -12,6 +12,7 @@ use sys::bpf::{Info, Kind, attach_xdp, info, interface_of, pin, pinned, replace}
 
 use crate::abi::SETS;
 use crate::error::Error;
+use crate::fixed::{FIXED, Program};
 use crate::gateway::{self, Plan};
 use crate::history;
 use crate::host::Host;
@@ -19,7 +20,7 @@ use crate::lead;
 use crate::lock;
 use crate::maps::Maps;
 use crate::object::Buffers;
-use crate::plane::{Clock, FIXED, Plane, Program};
+use crate::plane::{Clock, Plane};
 use crate::policy::Policy;
 use crate::privileges;
 use crate::protection::{Challenge, GATEWAY_AT};

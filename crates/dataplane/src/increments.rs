@@ -9,6 +9,7 @@ use crate::abi::{self, RULES_MAX, SETS, SLOT_BEHIND, number, put};
 use crate::engine::{Bank, INCREMENTS_MAX, order_before};
 use crate::error::Error;
 use crate::plane::Plane;
+use crate::policy::Policy;
 
 /// A rule that came after its set.
 #[derive(Clone, Debug)]
@@ -86,6 +87,25 @@ impl Known {
 }
 
 impl Plane {
+    /// Takes note that a policy is in force which another process has put there, so that single rules can come after it;
+    /// whether it is: by its digest and the ids of its rules, and without single rules beside it. If not, nothing happens:
+    /// install it.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn adopt(&self, policy: &Policy) -> Result<bool, Error> {
+        let force = self.in_force()?;
+        let rules = policy.rules.rules();
+        let same = force.digest == policy.digest && force.added == 0 && {
+            let ids = self.counts()?.into_iter().map(|count| count.id);
+            ids.eq(rules.iter().map(|rule| String::from_utf8_lossy(abi::name(rule)).into_owned()))
+        };
+        if same {
+            self.sets.put(self.active()?, rules.to_vec());
+        }
+        Ok(same)
+    }
+
     /// Puts one more rule in force. The set stays as it is; the rule goes before those of the set that it would go before
     /// if all were one set. A lease counts from now.
     ///

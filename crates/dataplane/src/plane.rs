@@ -13,6 +13,7 @@ use crate::abi::{
 };
 use crate::engine::{self, Bank};
 use crate::error::Error;
+use crate::fixed::{FIXED, Program};
 use crate::gateway::Plan;
 use crate::host::Host;
 use crate::increments::Sets;
@@ -22,7 +23,7 @@ use crate::maps::Maps;
 use crate::object::{Buffers, object};
 use crate::policy::{Engine, Policy};
 use crate::protection;
-use crate::way::{Installed, Way, has_long_jumps};
+use crate::way::{Installed, Way};
 
 /// No program has been here.
 const UNREAD: u32 = bpf::record::NO_RULE - 1;
@@ -32,27 +33,13 @@ const UNREAD: u32 = bpf::record::NO_RULE - 1;
 pub struct Plane {
     pub(crate) entry: OwnedFd,
     /// Those behind it, by [`FIXED`].
-    fixed: [OwnedFd; FIXED.len()],
+    pub(crate) fixed: [OwnedFd; FIXED.len()],
     pub(crate) maps: Maps,
     pub(crate) clock: Clock,
-    programs: Vec<Program>,
+    pub(crate) programs: Vec<Program>,
     /// Whether the kernel knows `gotol` (Linux 6.6).
     pub(crate) long_jumps: bool,
     pub(crate) sets: Sets,
-}
-
-/// The fixed programs behind the entry that are put into slots later.
-pub(crate) const FIXED: [&str; 3] = ["verdict", "engine", "increment"];
-
-/// What the kernel's verifier saw of a fixed program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Program {
-    /// As in the object file.
-    pub name: &'static str,
-    /// Instructions.
-    pub instructions: u32,
-    /// Instructions that the verifier walked: at most a million.
-    pub verified: u32,
 }
 
 /// Where the programs take the time from.
@@ -170,8 +157,6 @@ impl Plane {
         for slot in [SLOT_VERDICT].into_iter().chain((0..SETS).map(|set| SLOT_BEHIND + set)) {
             plane.put_program(slot, plane.fixed(verdict)?)?;
         }
-        plane.put_program(abi::SLOT_ENGINE, plane.fixed(engine)?)?;
-        plane.put_program(abi::SLOT_INCREMENT, plane.fixed(increment)?)?;
         plane.put_program(abi::SLOT_CHALLENGE, challenge.as_fd())?;
         plane.put_program(abi::SLOT_TCP, proof.as_fd())?;
         plane.put_program(abi::SLOT_UDP, over_udp.as_fd())?;
@@ -184,37 +169,6 @@ impl Plane {
         put(&mut config, abi::BUFFERS_AT, &u32::from(buffers == Buffers::Several).to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
         Ok(plane)
-    }
-
-    /// A plane of programs and maps that are there.
-    pub(crate) fn with(entry: OwnedFd, fixed: [OwnedFd; FIXED.len()], maps: Maps, clock: Clock) -> Self {
-        Self {
-            entry,
-            fixed,
-            maps,
-            clock,
-            programs: Vec::new(),
-            long_jumps: has_long_jumps(),
-            sets: Sets::default(),
-        }
-    }
-
-    /// One of [`FIXED`].
-    pub(crate) fn fixed(&self, name: &str) -> Result<BorrowedFd<'_>, Error> {
-        let mut named = FIXED.iter().zip(&self.fixed).filter(|(known, _)| **known == name);
-        let missing = || Error::Fixed(format!("no program {name}"));
-        named.next().map(|(_, fd)| fd.as_fd()).ok_or_else(missing)
-    }
-
-    /// The fixed programs, of a plane that loaded them.
-    pub fn programs(&self) -> &[Program] {
-        &self.programs
-    }
-
-    /// As on kernels before 6.6, where no jump of a program goes farther than 32,767 instructions.
-    #[must_use]
-    pub fn without_long_jumps(self) -> Self {
-        Self { long_jumps: false, ..self }
     }
 
     /// Puts a policy in force: the new set is written beside the old one, then one word turns over.
@@ -315,7 +269,7 @@ impl Plane {
         let keys: Vec<u8> = (base..).take(all.len()).flat_map(u32::to_ne_bytes).collect();
         let names = all.iter().flat_map(|rule| {
             let mut name = [0; abi::NAME];
-            put(&mut name, 0, rule.id.as_bytes().get(..abi::NAME).unwrap_or(rule.id.as_bytes()));
+            put(&mut name, 0, abi::name(rule));
             name
         });
         let counters = self.maps.get("counters")?;

@@ -9,6 +9,7 @@ use rules::compile::bpf::tables::{Asked, Tables};
 use crate::abi::{RULES_MAX, SLOT_BEHIND};
 use crate::engine::{self, Bank};
 use crate::error::Error;
+use crate::object::Buffers;
 use crate::plane::Plane;
 use crate::policy::{Engine, Policy};
 
@@ -84,7 +85,9 @@ impl Plane {
         };
         let program = bpf::program(policy.rules.rules(), setting)?;
         let octets: Vec<[u8; 8]> = program.iter().map(|instruction| instruction.octets()).collect();
-        let loaded = sys::bpf::load_xdp(&octets, "rules").map_err(|refused| Error::Refused {
+        // Programs call only such as take frames as they do.
+        let several = self.buffers()? == Buffers::Several;
+        let loaded = sys::bpf::load_xdp_for(&octets, "rules", several).map_err(|refused| Error::Refused {
             instructions: program.len(),
             cause: refused.cause,
             log: refused.log,

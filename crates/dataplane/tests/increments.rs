@@ -3,7 +3,7 @@
 use base::Span;
 use dataplane::{Clock, Engine, Error, Plane, Policy, Removed};
 use proptest::strategy::{Strategy, ValueTree};
-use rules::{Rule, RuleSet, parse};
+use rules::{Action, Rule, RuleSet, parse};
 
 use crate::agreement::{frame, plane, plane_with, runner};
 use crate::make::{self, Packet, udp};
@@ -64,6 +64,32 @@ fn where_the_tree_is_refused_the_same_rules_are_read_from_maps_and_said_so() {
 }
 
 #[test]
+fn what_the_verifier_gives_up_on_is_read_from_maps() {
+    let Some(plane) = plane() else { return };
+    let mut runner = runner(42);
+    let mut rules: Vec<Rule> = Vec::new();
+    while rules.len() < 6000 {
+        let rule = make::rule().new_tree(&mut runner).unwrap().current();
+        if !matches!(rule.action, Action::Redirect(_)) {
+            rules.push(Rule { id: format!("r{}", rules.len()), lease: None, ..rule });
+        }
+    }
+    let policy = Policy { rules: RuleSet::new(rules), ..Policy::default() };
+    let installed = plane.install(&policy).unwrap();
+    assert_eq!(installed.engine, Engine::Maps);
+    assert!(installed.no_tree.is_some_and(|why| why.contains("verifier")));
+    assert_eq!(plane.in_force().unwrap().fallbacks, 1);
+    let mut hits = 0;
+    for _ in 0..2000 {
+        let bytes = make::a_packet().new_tree(&mut runner).unwrap().current().bytes();
+        let wanted = policy.rules.decide_index(&make::parsed(&bytes));
+        assert_eq!(plane.trace(&frame(&bytes)).unwrap().1, wanted);
+        hits += u32::from(wanted.is_some());
+    }
+    assert!(hits > 600, "{hits} of 2000");
+}
+
+#[test]
 fn a_list_too_long_for_one_packet_is_refused_and_never_cut() {
     let Some(plane) = plane() else { return };
     plane.install(&policy("a proto udp -> drop\n")).unwrap();
@@ -114,6 +140,14 @@ fn a_single_rule_is_in_force_at_once_and_leaves_no_trace_when_removed() {
         assert_eq!(fate(&plane, &port(54)).1, PASS);
         assert_eq!(plane.in_force().unwrap().added, 0);
     }
+    // Who did not put a set in force can take note of it, if it is that one.
+    let other = policy("b proto tcp -> drop\n");
+    plane.install(&other).unwrap();
+    assert!(!plane.adopt(&policy("a proto tcp -> drop\n")).unwrap(), "another rule");
+    assert!(!plane.adopt(&Policy { digest: [1; 32], ..other.clone() }).unwrap(), "another digest");
+    assert!(plane.adopt(&other).unwrap());
+    plane.add(&rule("one proto udp dst-port 53 -> drop\n")).unwrap();
+    assert!(!plane.adopt(&other).unwrap(), "a single rule stands beside it");
     // The next whole set begins without any, and the one before it still has its own.
     plane.install(&policy("a proto tcp -> drop\n")).unwrap();
     plane.add(&rule("one proto udp dst-port 53 -> drop\n")).unwrap();

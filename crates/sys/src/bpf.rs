@@ -123,6 +123,10 @@ pub fn load_xdp_for(instructions: &[[u8; 8]], name: &str, several: bool) -> Resu
     };
     match attempt(&mut log) {
         Ok(fd) => Ok(fd),
+        // The verifier has walked a million instructions and gave up: to write them all down takes it a minute.
+        Err(cause) if cause.raw_os_error() == Some(libc::E2BIG) => {
+            Err(Refused { cause, log: "it has too many ways through it for the kernel's verifier".into() })
+        }
         Err(cause) => {
             // Once more, to hear why.
             log.resize(1 << 24, 0);
