@@ -8,7 +8,7 @@ use super::inside::inside;
 use super::network::{Network, Site};
 
 /// What the narrow link carries each way, for `tc`.
-const RATE: &str = "20mbit";
+const RATE: &str = "10mbit";
 
 /// Makes the link between router and server narrow, both ways.
 pub(super) fn narrow(network: &Network) -> anyhow::Result<()> {
@@ -16,7 +16,7 @@ pub(super) fn narrow(network: &Network) -> anyhow::Result<()> {
         [(Site::Router, network.uplink(Site::Server)), (Site::Server, network.interface(Site::Server))];
     for (site, name) in ends {
         let shape =
-            ["qdisc", "add", "dev", &name, "root", "tbf", "rate", RATE, "burst", "32kb", "limit", "100kb"];
+            ["qdisc", "add", "dev", &name, "root", "tbf", "rate", RATE, "burst", "32kb", "limit", "60kb"];
         network.run(site, "tc", &shape)?;
     }
     Ok(())

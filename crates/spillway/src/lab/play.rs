@@ -105,8 +105,7 @@ pub fn play(
 
     let before = stage.measure("before", quarter)?;
     let began = Instant::now();
-    let length =
-        quarter * 2 + SETTLE * 3 + if options.by == By::Found { FINDS_WITHIN } else { Duration::ZERO };
+    let length = quarter * 2 + FINDS_WITHIN + SLACK;
     let scene = Scene { network: &network, folder: &folder, length };
     let attackers: Vec<Attacker> = (scenario.start)(&scene)?;
     tell(News::Attack(scenario))?;
