@@ -112,7 +112,7 @@ fn ask_on(thread: u8, stop: &AtomicBool, seen: &Mutex<Vec<Outcome>>) {
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
         let at = Instant::now();
-        let answered = ask(turn).is_ok();
+        let answered = visit(turn, PATIENCE).is_ok();
         let outcome = Outcome { at, took: at.elapsed(), answered };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < OUTCOMES_MAX {
@@ -126,12 +126,7 @@ fn ask_on(thread: u8, stop: &AtomicBool, seen: &Mutex<Vec<Outcome>>) {
     }
 }
 
-/// One page load by a visitor, over IPv4 and IPv6 in turn.
-fn ask(turn: u32) -> io::Result<()> {
-    visit(turn, PATIENCE)
-}
-
-/// A visitor loads a page with what belongs to it, and goes.
+/// A visitor, by number over IPv4 or IPv6 in turn, loads a page with what belongs to it, and goes.
 pub(super) fn visit(number: u32, patience: Duration) -> io::Result<()> {
     let over_ipv6 = !number.is_multiple_of(2);
     let to = if over_ipv6 { Site::Server.v6(2) } else { Site::Server.v4(2) };
@@ -140,7 +135,8 @@ pub(super) fn visit(number: u32, patience: Duration) -> io::Result<()> {
     let mut stream = dial(&Request { from, to: SocketAddr::new(to, PORT), mss: None, patience })?;
     let picture = format!("/picture{}", number / 2 % PICTURES);
     for path in ["/", "/style.css", &picture] {
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n")?;
+        // In one piece, as browsers send it.
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n").as_bytes())?;
         answer(&mut stream, until)?;
     }
     Ok(())

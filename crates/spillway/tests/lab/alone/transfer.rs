@@ -10,10 +10,10 @@ use crate::delay::{Delay, RATE};
 use crate::flood::Flood;
 
 /// Octets that are moved.
-const LONG: u64 = 10_000_000;
+const LONG: u64 = 20_000_000;
 /// SYNs a second.
 const FLOOD: u32 = 20_000;
-/// The machine does other things too: of so many tries the best counts, with the attack and without.
+/// The machine does other things too: of so many tries the best counts.
 const TRIES: u32 = 3;
 
 const RULES: &str = "syn proto tcp dst-port 8080 tcp-flags syn/syn+ack -> challenge\n";
@@ -68,10 +68,7 @@ const CASES: [(bool, Way); 4] = [(false, Way::Down), (true, Way::Down), (false, 
 fn a_long_transfer_begun_under_cookies_is_as_fast_as_without_attack() {
     let Some(arena) = Arena::new("t") else { return };
     let _wire = Delay::insert(&arena.network);
-    let without = CASES.map(|(over_ipv6, way)| {
-        let tries = (0..TRIES - 1).map(|_| transfer(&arena, over_ipv6, way, LONG));
-        tries.fold(0.0, f64::max)
-    });
+    let without = CASES.map(|(over_ipv6, way)| transfer(&arena, over_ipv6, way, LONG));
     for rate in without {
         assert!(rate > 0.5 * RATE, "the wire of {RATE} bit/s carries only {rate:.0} without an attack");
     }
@@ -86,7 +83,11 @@ fn a_long_transfer_begun_under_cookies_is_as_fast_as_without_attack() {
     for (what, change) in
         [("as it is", nothing), ("while rules are swapped", swap), ("while programs are replaced", upgrade)]
     {
-        for ((over_ipv6, way), without) in CASES.into_iter().zip(without) {
+        let cases = CASES.into_iter().zip(without);
+        // While something changes, each family and each direction is moved once.
+        let cases =
+            cases.filter(|((over_ipv6, way), _)| what == "as it is" || *over_ipv6 == matches!(way, Way::Up));
+        for ((over_ipv6, way), without) in cases {
             let mut best = 0.0f64;
             for _ in 0..TRIES {
                 let rate = std::thread::scope(|scope| {
@@ -106,6 +107,6 @@ fn a_long_transfer_begun_under_cookies_is_as_fast_as_without_attack() {
     }
     // What cannot be kept without timestamps is told, not promised.
     arena.network.set(Site::Clients, "net.ipv4.tcp_timestamps", "0").unwrap();
-    let rate = transfer(&arena, false, Way::Down, LONG / 4);
+    let rate = transfer(&arena, false, Way::Down, LONG / 8);
     println!("Down, IPv4, a client without timestamps: {:.3} of it", rate / without[0]);
 }
