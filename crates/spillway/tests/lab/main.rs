@@ -1,5 +1,5 @@
 //! The lab, and what it is for: real stacks under attack.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod arena;
 mod delay;

@@ -70,6 +70,9 @@ fn honest_connections_succeed_under_a_forged_syn_flood_whatever_they_offer() {
     assert!(ratio >= 10.0, "the flood is only {ratio:.1} times what the host does not survive without");
 }
 
+/// Something that an operator does, by its number.
+type Change<'a> = &'a (dyn Fn(u32) + Sync);
+
 #[test]
 fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_attaches_killed() {
     let Some(arena) = Arena::new("k") else { return };
@@ -77,7 +80,7 @@ fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_atta
     let two = arena.rules("two.txt", &format!("{RULES}other proto udp dst-port 9 -> drop\n"));
     arena.protect(&one);
     let _flood = Flood::start(&arena, FLOOD);
-    let swap = |n: u32| arena.attach(&["--rules", if n % 2 == 0 { &two } else { &one }]);
+    let swap = |n: u32| arena.attach(&["--rules", if n.is_multiple_of(2) { &two } else { &one }]);
     let reload = |_| arena.attach(&["--rules", &one, "--reload"]);
     // Kills fall anywhere in the time that an attach takes here, and a little behind it.
     let began = Instant::now();
@@ -88,7 +91,7 @@ fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_atta
     let finished = AtomicU32::new(0);
     let kill = |n: u32| {
         let name = arena.network.interface(Site::Server);
-        let rules = if n % 2 == 0 { &two } else { &one };
+        let rules = if n.is_multiple_of(2) { &two } else { &one };
         let mut attach = arena.dataplane(Site::Server, &["attach", &name, "--rules", rules]).spawn().unwrap();
         std::thread::sleep(kills[usize::try_from(n).unwrap()]);
         if attach.try_wait().unwrap().is_some() {
@@ -97,8 +100,7 @@ fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_atta
         let _ = attach.kill();
         attach.wait().unwrap();
     };
-    let (swap, reload, kill): (&(dyn Fn(u32) + Sync), &(dyn Fn(u32) + Sync), &(dyn Fn(u32) + Sync)) =
-        (&swap, &reload, &kill);
+    let (swap, reload, kill): (Change<'_>, Change<'_>, Change<'_>) = (&swap, &reload, &kill);
     for (what, times, change) in [("swaps", 10, swap), ("upgrades", 6, reload), ("kills", 100, kill)] {
         let (mut asked, mut good) = (0, 0);
         std::thread::scope(|scope| {
