@@ -12,6 +12,8 @@ use crate::flood::Flood;
 const RULES: &str = "syn proto tcp dst-port 8080 tcp-flags syn/syn+ack -> challenge\n";
 /// SYNs a second.
 const FLOOD: u32 = 20_000;
+/// No kill comes later, so that a hundred of them end in time.
+const LONGEST: Duration = Duration::from_millis(1_200);
 /// As many honest connections for each way to connect.
 const CONNECTIONS: u32 = 1_000;
 /// Of these have to succeed.
@@ -82,10 +84,10 @@ fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_atta
     let _flood = Flood::start(&arena, FLOOD);
     let swap = |n: u32| arena.attach(&["--rules", if n.is_multiple_of(2) { &two } else { &one }]);
     let reload = |_| arena.attach(&["--rules", &one, "--reload"]);
-    // Kills fall anywhere in the time that an attach takes here, and a little behind it.
+    // Kills fall anywhere in the time that an attach takes here, and a little behind it; on a busy machine, in its first part.
     let began = Instant::now();
     swap(0);
-    let longest = u32::try_from(began.elapsed().as_micros() * 6 / 5).unwrap();
+    let longest = u32::try_from((began.elapsed() * 6 / 5).min(LONGEST).as_micros()).unwrap();
     let mut rng = Rng::new(9);
     let kills = [(); 100].map(|()| Duration::from_micros(u64::from(rng.range(0, longest))));
     let finished = AtomicU32::new(0);
@@ -108,9 +110,11 @@ fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_atta
             let changes = scope.spawn(|| (0..times).for_each(change));
             while !changes.is_finished() || asked < CONNECTIONS {
                 for over_ipv6 in [false, true] {
-                    good += arena.ask(100, Way { over_ipv6, ..PLAIN });
-                    asked += 100;
+                    good += arena.ask(50, Way { over_ipv6, ..PLAIN });
+                    asked += 50;
                 }
+                // Whoever changes something needs the processor too.
+                std::thread::sleep(Duration::from_millis(100));
             }
         });
         println!("{good} of {asked} connections during {times} {what}");
