@@ -144,7 +144,7 @@ pub fn running_as_root() -> anyhow::Result<()> {
     bail!("the lab needs root, for its network namespaces: try `sudo spillway lab …`")
 }
 
-/// Held as long as one plays: the command's lab is there once.
+/// Held as long as one plays: the command's lab is there once. Folders of killed ones go now.
 ///
 /// # Errors
 /// When another process holds it.
@@ -155,9 +155,11 @@ pub fn exclusive() -> anyhow::Result<Flock<fs::File>> {
         .write(true)
         .open(LOCK)
         .with_context(|| format!("cannot open {LOCK}"))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+    let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
         anyhow::anyhow!("a lab is being played already ({LOCK}: {error}); wait for its end")
-    })
+    })?;
+    crate::folder::sweep("spillway-lab");
+    Ok(held)
 }
 
 impl Network {

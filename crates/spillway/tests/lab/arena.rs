@@ -47,7 +47,7 @@ impl Arena {
                 return None;
             }
         };
-        let folder = std::env::temp_dir().join(format!("spillway-lab-test-{tag}"));
+        let folder = std::env::temp_dir().join(format!("spillway-arena-{tag}"));
         std::fs::create_dir_all(&folder).unwrap();
         // The kernel lets clients in that it knows from before, as long as it may; here all are strangers.
         network.set(Site::Server, "net.ipv4.tcp_no_metrics_save", "1").unwrap();

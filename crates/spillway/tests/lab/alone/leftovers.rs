@@ -22,6 +22,11 @@ fn processes() -> Vec<String> {
     lines.filter(|line| line.contains("/spillway-lab-") || line.contains(" lab-att ")).collect()
 }
 
+fn folders() -> usize {
+    let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("spillway-lab-")).count()
+}
+
 fn pins() -> bool {
     ["lab-srv", "lab-srvr"].iter().any(|name| Path::new("/sys/fs/bpf/spillway").join(name).exists())
 }
@@ -56,6 +61,7 @@ fn an_interrupted_or_killed_lab_leaves_nothing_that_down_does_not_remove() {
     assert!(namespaces() > 0, "a killed one cannot clean up");
     assert!(spillway(&["lab", "up"]).status.success(), "the next one cleans up");
     assert_eq!((namespaces(), processes(), pins()), (5, Vec::new(), false));
+    assert_eq!(folders(), 0);
     for _ in 0..2 {
         assert!(spillway(&["lab", "down"]).status.success());
         assert_eq!((namespaces(), processes(), pins()), (0, Vec::new(), false));

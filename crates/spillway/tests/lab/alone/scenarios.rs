@@ -62,7 +62,7 @@ struct Capture(PathBuf);
 
 impl Capture {
     fn new(name: &str) -> Self {
-        let file = format!("spillway-lab-{}-{name}.pcapng", std::process::id());
+        let file = format!("spillway-capture-{}-{name}.pcapng", std::process::id());
         Self(std::env::temp_dir().join(file))
     }
 }
