@@ -2,7 +2,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help demo check test test-kernels fuzz bench bench-dataplane install
+.PHONY: help demo demo-lab check test test-kernels fuzz bench bench-dataplane install
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -10,6 +10,10 @@ help: ## these lines
 demo: ## an attack on loopback, detected and filtered, told as it happens (DEMO_SEED=7, DEMO_ONCE=1)
 	@scripts/setup build
 	@cargo run --locked --profile ci --package spillway -- demo
+
+demo-lab: ## an attack by real tools in network namespaces, found and filtered, told as it happens (root; LAB=syn-flood)
+	@scripts/setup build kernel core lab
+	@cargo run --locked --profile ci --package spillway -- lab play $(or $(LAB),syn-flood) --by found --seconds 24
 
 check: ## quick: format, types, lints
 	@scripts/setup build

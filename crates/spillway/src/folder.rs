@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -38,6 +38,22 @@ impl Folder {
         match String::from_utf8_lossy(tail).trim() {
             "" => String::new(),
             words => format!("; it said: {words}"),
+        }
+    }
+}
+
+/// Removes our folders of this purpose whose process is gone without its farewell.
+pub(crate) fn sweep(purpose: &str) {
+    let me = nix::unistd::geteuid().as_raw();
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(purpose).and_then(|rest| rest.strip_prefix('-')?.split('-').next());
+        let is_gone =
+            owner.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists());
+        let is_ours = entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == me);
+        if is_gone && is_ours {
+            // What cannot be removed is tried again by the next.
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }

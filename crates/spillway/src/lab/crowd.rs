@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::honest::{Request, dial, fetch};
+use super::honest::{Request, dial, visit};
 use super::inside::{Thread, inside};
-use super::network::{CLIENTS, Network, Site};
+use super::network::{Network, Site};
 use super::server::PORT;
 
 /// Connections at the same time.
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What is done with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
-    /// A page is asked for, and read.
+    /// A page is loaded, each time by another visitor.
     Visit,
     /// It is closed as soon as it stands.
     Hang,
@@ -32,7 +32,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Begins with so many connections a second, from a site with the clients' number of addresses.
+    /// Begins with so many connections a second.
     pub(super) fn start(network: &Network, site: Site, deed: Deed, rate: u32) -> anyhow::Result<Self> {
         let mut crowd = Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
         let pace = Duration::from_secs(1) * THREADS / rate.max(1);
@@ -56,25 +56,25 @@ impl Drop for Crowd {
 
 fn go_on(site: Site, deed: Deed, thread: u32, pace: Duration, stop: &AtomicBool) {
     let mut next = Instant::now() + pace * thread / THREADS;
-    let mut turn = thread;
+    let mut turn = 2 * thread;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
-        let last = match site {
-            Site::Clients => 3 + u8::try_from(turn / 2 % u32::from(CLIENTS)).unwrap_or(0),
-            _ => 2,
-        };
-        let (from, to) = if turn.is_multiple_of(2) {
-            (site.v4(last), Site::Server.v4(2))
-        } else {
-            (site.v6(last), Site::Server.v6(2))
-        };
-        let request = Request { from, to: SocketAddr::new(to, PORT), mss: None, patience: PATIENCE };
         // Whether it comes through is seen by the honest clients.
         let _ = match deed {
-            Deed::Visit => fetch(&request, "/"),
-            Deed::Hang => dial(&request).map(drop),
+            // Others than those who come every day.
+            Deed::Visit => visit(turn ^ 1 << 31, PATIENCE),
+            Deed::Hang => hang(site, turn),
         };
-        turn = turn.wrapping_add(THREADS + 1);
+        turn = turn.wrapping_add(if turn.is_multiple_of(2) { 1 } else { 2 * THREADS - 1 });
         next = (next + pace).max(Instant::now());
     }
+}
+
+fn hang(site: Site, turn: u32) -> std::io::Result<()> {
+    let (from, to) = if turn.is_multiple_of(2) {
+        (site.v4(2), Site::Server.v4(2))
+    } else {
+        (site.v6(2), Site::Server.v6(2))
+    };
+    dial(&Request { from, to: SocketAddr::new(to, PORT), mss: None, patience: PATIENCE }).map(drop)
 }

@@ -122,7 +122,7 @@ pub(super) fn found(network: &Network, daemon: &Daemon) -> anyhow::Result<Vec<Fo
             target: attack.target,
             vectors: attack.vectors.into_iter().map(|vector| vector.name).collect(),
             rules: attack.rules.into_iter().map(|rule| rule.text).collect(),
-            after_ms: None,
+            after_ms: attack.detected_at.since(attack.started_at).nanos() / 1_000_000,
         })
         .collect())
 }

@@ -1,4 +1,4 @@
-//! Honest clients: requests at an even pace from many addresses of both families, each with its outcome.
+//! Honest visitors: page loads at an even pace from ever new addresses of both families, each with its outcome.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -13,8 +13,8 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 
 use super::inside::{Thread, inside};
-use super::network::{CLIENTS, Network, Site};
-use super::server::PORT;
+use super::network::{Network, Site, visitor};
+use super::server::{PICTURES, PORT};
 
 /// A connection that is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +67,14 @@ pub(super) struct Honest {
 
 /// Who ask at the same time.
 const THREADS: u8 = 8;
-/// Requests a second, of all together.
+/// Page loads a second, of all together.
 const RATE: u32 = 100;
 /// A client gives up after this.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1_000);
 /// Outcomes that are kept, of hours at this rate; later ones are not.
 const OUTCOMES_MAX: usize = 1 << 20;
+/// No answer that visitors ask for is longer.
+const ANSWER_MAX: usize = 1 << 16;
 
 impl Honest {
     /// Begins to ask.
@@ -106,50 +108,83 @@ impl Drop for Honest {
 fn ask_on(thread: u8, stop: &AtomicBool, seen: &Mutex<Vec<Outcome>>) {
     let pace = Duration::from_secs(1) * u32::from(THREADS) / RATE;
     let mut next = Instant::now() + pace * u32::from(thread) / u32::from(THREADS);
-    let mut turn = u32::from(thread);
+    let mut turn = 2 * u32::from(thread);
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
         let at = Instant::now();
-        let answered = ask(turn).is_ok();
+        let answered = visit(turn, PATIENCE).is_ok();
         let outcome = Outcome { at, took: at.elapsed(), answered };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < OUTCOMES_MAX {
             seen.push(outcome);
         }
         drop(seen);
-        turn = turn.wrapping_add(u32::from(THREADS) + 1);
+        // Families take turns, and no number comes twice.
+        turn = turn.wrapping_add(if turn.is_multiple_of(2) { 1 } else { 2 * u32::from(THREADS) - 1 });
         // Who waited in vain does not catch up.
         next = (next + pace).max(Instant::now());
     }
 }
 
-/// One request, from one of the clients' addresses, over IPv4 and IPv6 in turn.
-fn ask(turn: u32) -> io::Result<()> {
-    let last = 3 + u8::try_from(turn / 2 % u32::from(CLIENTS)).unwrap_or(0);
-    let (from, to) = if turn.is_multiple_of(2) {
-        (Site::Clients.v4(last), Site::Server.v4(2))
-    } else {
-        (Site::Clients.v6(last), Site::Server.v6(2))
-    };
-    let request = Request { from, to: SocketAddr::new(to, PORT), mss: None, patience: PATIENCE };
-    fetch(&request, "/")
+/// A visitor, by number over IPv4 or IPv6 in turn, loads a page with what belongs to it, and goes.
+pub(super) fn visit(number: u32, patience: Duration) -> io::Result<()> {
+    let over_ipv6 = !number.is_multiple_of(2);
+    let to = if over_ipv6 { Site::Server.v6(2) } else { Site::Server.v4(2) };
+    let from = visitor(number, over_ipv6);
+    let until = Instant::now() + patience;
+    let mut stream = dial(&Request { from, to: SocketAddr::new(to, PORT), mss: None, patience })?;
+    let picture = format!("/picture{}", number / 2 % PICTURES);
+    for path in ["/", "/style.css", &picture] {
+        // In one piece, as browsers send it.
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n").as_bytes())?;
+        answer(&mut stream, until)?;
+    }
+    Ok(())
 }
 
-/// Asks for a page and reads it to its end.
-pub(super) fn fetch(request: &Request, path: &str) -> io::Result<()> {
-    let until = Instant::now() + request.patience;
-    let mut stream = dial(request)?;
-    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
-    let (mut answer, mut octets) = ([0; 4096], 0);
+/// Reads an answer with its length in the header to its end.
+fn answer(stream: &mut TcpStream, until: Instant) -> io::Result<()> {
+    let (mut whole, mut part) = (Vec::new(), [0; 4096]);
     loop {
-        let got = stream.read(&mut answer)?;
-        if got == 0 {
-            break;
+        let got = stream.read(&mut part)?;
+        whole.extend(part.iter().take(got));
+        if got == 0 || whole.len() > ANSWER_MAX {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        octets += got;
         if Instant::now() > until {
             return Err(io::ErrorKind::TimedOut.into());
         }
+        if whole.len() >= length(&whole).unwrap_or(usize::MAX) {
+            return Ok(());
+        }
     }
-    if octets > 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Of an answer with its header, once that is there whole.
+fn length(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let text = std::str::from_utf8(answer.get(..head)?).ok()?;
+    let body = text.lines().find_map(|line| line.strip_prefix("Content-Length: "))?;
+    Some(head + 4 + body.trim().parse::<usize>().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_as_long_as_its_header_says() {
+        assert_eq!(length(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"), Some(43));
+        assert_eq!(length(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"), None);
+    }
+
+    #[test]
+    fn visitors_do_not_come_back_soon() {
+        for over_ipv6 in [false, true] {
+            let mut seen: Vec<IpAddr> = (0..10_000).map(|n| visitor(n, over_ipv6)).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            assert!(seen.len() > 9_900, "{}", seen.len());
+        }
+    }
 }

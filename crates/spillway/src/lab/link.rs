@@ -8,16 +8,24 @@ use super::inside::inside;
 use super::network::{Network, Site};
 
 /// What the narrow link carries each way, for `tc`.
-const RATE: &str = "20mbit";
+const RATE: &str = "10mbit";
+
+/// Packets that wait for it.
+const RING: &str = "64";
 
 /// Makes the link between router and server narrow, both ways.
 pub(super) fn narrow(network: &Network) -> anyhow::Result<()> {
     let ends =
         [(Site::Router, network.uplink(Site::Server)), (Site::Server, network.interface(Site::Server))];
     for (site, name) in ends {
-        let shape =
-            ["qdisc", "add", "dev", &name, "root", "tbf", "rate", RATE, "burst", "32kb", "limit", "100kb"];
+        let shape = [
+            "qdisc", "add", "dev", &name, "root", "handle", "1:", "tbf", "rate", RATE, "burst", "32kb",
+            "limit", "1mb",
+        ];
         network.run(site, "tc", &shape)?;
+        // A ring has room for so many packets, however long they are: small ones are lost as easily as large ones.
+        let ring = ["qdisc", "add", "dev", &name, "parent", "1:1", "handle", "10:", "pfifo", "limit", RING];
+        network.run(site, "tc", &ring)?;
     }
     Ok(())
 }

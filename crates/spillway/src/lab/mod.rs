@@ -22,9 +22,10 @@ mod tools;
 
 pub use honest::{Request, dial};
 pub use inside::{Thread, inside};
-pub use network::{Network, Site, exclusive, remove, running_as_root};
+pub use network::{Network, Site, exclusive, remove, running_as_root, visitor};
 pub use play::{By, News, Options, TAG, play};
 pub use reflector::Kind;
 pub use report::{Found, Phase, Played, RuleCount};
+pub use sampler::packet_socket;
 pub use scenario::{Place, SCENARIOS, Scenario};
 pub use tools::{Missing, apt_line, missing};

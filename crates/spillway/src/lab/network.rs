@@ -22,8 +22,9 @@ const NAMESPACES: &str = "/run/netns";
 const LOCK: &str = "/run/spillway-lab.lock";
 /// Longest tag: names of interfaces have 15 octets.
 const TAG_MAX: usize = 8;
-/// Addresses of honest clients besides the first, per family.
-pub(super) const CLIENTS: u8 = 60;
+/// Where honest visitors come from, routed to the clients' namespace: the second half of what RFC 2544 sets apart, and
+/// documentation addresses.
+const VISITORS: [&str; 2] = ["198.19.0.0/16", "2001:db8:cc::/48"];
 
 /// One of the places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +112,19 @@ impl fmt::Display for Site {
     }
 }
 
+/// An honest visitor: neighbours in number are none in address, and of so many none comes back soon.
+pub fn visitor(number: u32, over_ipv6: bool) -> IpAddr {
+    // An odd factor visits every residue.
+    let [_, _, c, d] = number.wrapping_mul(40_503).to_be_bytes();
+    if over_ipv6 {
+        let [a, b, ..] = number.wrapping_mul(2_654_435_761).to_be_bytes();
+        let network = u16::from_be_bytes([a, b]);
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xcc, network, 0, 0, 0, u16::from_be_bytes([c, d])))
+    } else {
+        IpAddr::V4(Ipv4Addr::new(198, 19, c, d.clamp(1, 254)))
+    }
+}
+
 /// The namespaces, as long as this lives.
 #[derive(Debug)]
 pub struct Network {
@@ -130,7 +144,7 @@ pub fn running_as_root() -> anyhow::Result<()> {
     bail!("the lab needs root, for its network namespaces: try `sudo spillway lab …`")
 }
 
-/// Held as long as one plays: the command's lab is there once.
+/// Held as long as one plays: the command's lab is there once. Folders of killed ones go now.
 ///
 /// # Errors
 /// When another process holds it.
@@ -141,9 +155,11 @@ pub fn exclusive() -> anyhow::Result<Flock<fs::File>> {
         .write(true)
         .open(LOCK)
         .with_context(|| format!("cannot open {LOCK}"))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+    let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
         anyhow::anyhow!("a lab is being played already ({LOCK}: {error}); wait for its end")
-    })
+    })?;
+    crate::folder::sweep("spillway-lab");
+    Ok(held)
 }
 
 impl Network {
@@ -168,15 +184,17 @@ impl Network {
         for site in Site::LEAVES {
             network.connect(site)?;
         }
+        // Visitors have addresses that no interface of theirs has.
+        network.set(Site::Clients, "net.ipv6.ip_nonlocal_bind", "1")?;
         // Whatever has no place in the lab ends here, without a word.
         network.run(Site::Router, "ip", &["route", "add", "blackhole", "default"])?;
         network.run(Site::Router, "ip", &["-6", "route", "add", "blackhole", "default"])?;
-        for last in 3..3 + CLIENTS {
-            let name = network.interface(Site::Clients);
-            let address = format!("{}/24", Site::Clients.v4(last));
-            network.run(Site::Clients, "ip", &["address", "add", &address, "dev", &name])?;
-            let address = format!("{}/64", Site::Clients.v6(last));
-            network.run(Site::Clients, "ip", &["address", "add", &address, "dev", &name, "nodad"])?;
+        for (family, prefix, via) in
+            [("-4", VISITORS[0], Site::Clients.v4(2)), ("-6", VISITORS[1], Site::Clients.v6(2))]
+        {
+            network.run(Site::Router, "ip", &[family, "route", "add", prefix, "via", &via.to_string()])?;
+            // The whole prefix is this host: whoever binds may be any of it.
+            network.run(Site::Clients, "ip", &[family, "route", "add", "local", prefix, "dev", "lo"])?;
         }
         Ok(network)
     }

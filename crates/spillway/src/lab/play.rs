@@ -76,6 +76,8 @@ const SETTLE: Duration = Duration::from_millis(1_200);
 const POLL: Duration = Duration::from_millis(100);
 /// Attackers end by themselves so long after they should have been ended.
 const SLACK: Duration = Duration::from_secs(10);
+/// A daemon has to see what is usual before it can tell what is not.
+const LEAD: Duration = Duration::from_secs(10);
 /// A daemon that has found nothing for so long finds nothing.
 const FINDS_WITHIN: Duration = Duration::from_secs(15);
 
@@ -103,10 +105,9 @@ pub fn play(
     let quarter = (options.length / 4).max(Duration::from_secs(2));
     let mut phases = Vec::new();
 
-    let before = stage.measure("before", quarter)?;
-    let began = Instant::now();
-    let length =
-        quarter * 2 + SETTLE * 3 + if options.by == By::Found { FINDS_WITHIN } else { Duration::ZERO };
+    let lead = if options.by == By::Found { quarter.max(LEAD) } else { quarter };
+    let before = stage.measure("before", lead)?;
+    let length = quarter * 2 + FINDS_WITHIN + SLACK;
     let scene = Scene { network: &network, folder: &folder, length };
     let attackers: Vec<Attacker> = (scenario.start)(&scene)?;
     tell(News::Attack(scenario))?;
@@ -116,7 +117,7 @@ pub fn play(
     let rules = match options.by {
         By::Nobody => String::new(),
         By::Rules => scenario.rules.to_owned(),
-        By::Found => stage.find(began, tell)?,
+        By::Found => stage.find(tell)?,
     };
     let filtered = !rules.is_empty();
     if filtered {
@@ -236,17 +237,12 @@ impl<'a> Stage<'a> {
     }
 
     /// Waits until the daemon has found the attack and what would stop it; its rules.
-    fn find(
-        &mut self,
-        began: Instant,
-        tell: &mut dyn FnMut(News<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<String> {
+    fn find(&mut self, tell: &mut dyn FnMut(News<'_>) -> anyhow::Result<()>) -> anyhow::Result<String> {
         let Some(daemon) = &self.daemon else { return Ok(String::new()) };
+        let began = Instant::now();
         while began.elapsed() < FINDS_WITHIN {
-            let mut all = found(self.network, daemon)?;
+            let all = found(self.network, daemon)?;
             if all.iter().any(|one| !one.rules.is_empty()) {
-                let after = u64::try_from(began.elapsed().as_millis()).ok();
-                all.iter_mut().for_each(|one| one.after_ms = after);
                 all.iter().try_for_each(|one| tell(News::Found(one)))?;
                 let mut lines: Vec<String> = all.iter().flat_map(|one| one.rules.clone()).collect();
                 lines.sort_unstable();

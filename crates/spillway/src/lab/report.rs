@@ -58,8 +58,8 @@ pub struct Found {
     pub vectors: Vec<String>,
     /// What would stop it.
     pub rules: Vec<String>,
-    /// From the start of the attack until the lab heard of it, which asks every 100 ms.
-    pub after_ms: Option<u64>,
+    /// From its first packet to the decision, in milliseconds, as the daemon tells it.
+    pub after_ms: u64,
 }
 
 /// What a rule did.

@@ -1,5 +1,6 @@
-//! An edge router of the lab: of what each place sends it samples every so many packets and tells the daemon by sFlow, and
-//! it can write what it sees into a capture. It listens before any filter, as a carrier's router would.
+//! The edge of the server's network: of what goes to and comes from the server it samples every so many packets and tells the
+//! daemon by sFlow, and it can write what it sees into a capture. It listens before any filter, as a carrier's router would,
+//! and does not see what attackers ask of reflectors.
 
 use std::io::IoSliceMut;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -68,6 +69,8 @@ struct Agent {
     capture: Option<Arc<Mutex<Recording>>>,
     /// The number of its interface, from 1.
     index: u32,
+    /// Whose packets.
+    site: Site,
     stop: Arc<AtomicBool>,
 }
 
@@ -83,7 +86,7 @@ impl Sampler {
         let mut sampler = Self { stop: Arc::new(AtomicBool::new(false)), threads: Vec::new(), capture };
         for (index, site) in (1..).zip(Site::LEAVES) {
             let name = network.interface(site);
-            let taps = inside(network, site, move || open(&name))?.join()??;
+            let taps = inside(network, site, move || packet_socket(&name))?.join()??;
             let to = match collector {
                 None => None,
                 Some(collector) => {
@@ -98,7 +101,7 @@ impl Sampler {
                 }
             };
             let (capture, stop) = (sampler.capture.clone(), Arc::clone(&sampler.stop));
-            let agent = Agent { taps, to, capture, index, stop };
+            let agent = Agent { taps, to, capture, index, site, stop };
             sampler.threads.push(inside(network, site, move || listen(&agent))?);
         }
         Ok(sampler)
@@ -130,8 +133,11 @@ impl Drop for Sampler {
     }
 }
 
-/// A packet socket on an interface of this namespace.
-fn open(interface: &str) -> anyhow::Result<OwnedFd> {
+/// A packet socket on an interface of this namespace; it hears everything, and may send whole frames.
+///
+/// # Errors
+/// When there is no such interface, or without root.
+pub fn packet_socket(interface: &str) -> anyhow::Result<OwnedFd> {
     let mut all = nix::ifaddrs::getifaddrs().context("cannot list interfaces")?;
     let address = all
         .find_map(|one| {
@@ -156,7 +162,7 @@ fn listen(agent: &Agent) -> anyhow::Result<()> {
     let mut buffer = [0; SNAP];
     while !agent.stop.load(Ordering::Relaxed) {
         let got = receive(&agent.taps, &mut buffer)?;
-        if let Some((frame, length)) = got {
+        if let Some((frame, length)) = got.filter(|(frame, length)| is_seen(agent.site, frame, *length)) {
             write(agent, frame, length)?;
             pool = pool.wrapping_add(1);
             if until > 0 {
@@ -208,6 +214,12 @@ fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8; SNAP]) -> anyhow::Result<O
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     let frame = buffer.get(..captured).unwrap_or(&[]);
     Ok((direction == Some(OUTGOING)).then_some((frame, length)))
+}
+
+/// Whether a packet passes the edge of the server's network.
+fn is_seen(from: Site, frame: &[u8], length: u32) -> bool {
+    let Ok(parsed) = wire::packet::parse(wire::packet::Link::Ethernet, frame, length) else { return false };
+    from == Site::Server || Site::Server.networks().iter().any(|network| network.contains(parsed.headers.dst))
 }
 
 fn write(agent: &Agent, frame: &[u8], length: u32) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use super::reflector::Kind;
 pub enum Place {
     /// On the protected server itself.
     Server,
-    /// On the router, in front of the server's narrow link of 20 Mbit/s.
+    /// On the router, in front of the server's narrow link of 10 Mbit/s.
     Router,
 }
 
@@ -72,7 +72,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "dns-amplification",
         about: "BIND 9 is asked long questions in the server's name",
-        vector: Some("dns-amplification"),
+        vector: Some("udp-amplification-dns"),
         tools: &["trafgen", "named"],
         rules: "dns proto udp src-port 53 length >=468 -> drop\ndns-rest proto udp fragment is -> drop\n",
         reflector: Some(Kind::Dns),
@@ -82,7 +82,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "ntp-mode6",
         about: "NTPsec is asked for its variables in the server's name",
-        vector: Some("ntp-amplification"),
+        vector: Some("udp-amplification-ntp"),
         tools: &["trafgen", "ntpd"],
         rules: "ntp proto udp src-port 123 length >=200 -> drop\n",
         reflector: Some(Kind::NtpControl),
@@ -92,31 +92,31 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "ntp-monlist",
         about: "old NTP servers are asked for their list of clients in the server's name",
-        vector: Some("ntp-amplification"),
+        vector: Some("udp-amplification-ntp"),
         synthetic: Some("the answers to monlist: no package of Debian gives them any more"),
         rules: "monlist proto udp src-port 123 length 468,488 -> drop\n",
         reflector: Some(Kind::Monlist),
-        start: |scene| Ok(vec![scene.ask_in_its_name(Kind::Monlist, 1_000)?]),
+        start: |scene| Ok(vec![scene.ask_in_its_name(Kind::Monlist, 2_000)?]),
         ..PLAIN
     },
     Scenario {
         name: "snmp-getbulk",
         about: "Net-SNMP is asked for many values in the server's name",
-        vector: Some("snmp-amplification"),
+        vector: Some("udp-amplification-snmp"),
         tools: &["trafgen", "snmpd"],
         rules: "snmp proto udp src-port 161 -> drop\nsnmp-rest proto udp fragment is -> drop\n",
         reflector: Some(Kind::Snmp),
-        start: |scene| Ok(vec![scene.ask_in_its_name(Kind::Snmp, 2_500)?]),
+        start: |scene| Ok(vec![scene.ask_in_its_name(Kind::Snmp, 4_000)?]),
         ..PLAIN
     },
     Scenario {
         name: "memcached-stats",
         about: "memcached is asked for its statistics in the server's name",
-        vector: Some("memcached-amplification"),
+        vector: Some("udp-amplification-memcached"),
         tools: &["trafgen", "memcached"],
         rules: "memcached proto udp src-port 11211 -> drop\n",
         reflector: Some(Kind::Memcached),
-        start: |scene| Ok(vec![scene.ask_in_its_name(Kind::Memcached, 2_500)?]),
+        start: |scene| Ok(vec![scene.ask_in_its_name(Kind::Memcached, 5_000)?]),
         ..PLAIN
     },
     Scenario {
@@ -206,10 +206,10 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "flash-crowd",
-        about: "six times as many visitors as ever, all welcome: nothing may be filtered",
+        about: "four times as many visitors as ever, all welcome: nothing may be filtered",
         synthetic: Some("the visitors: sockets of the lab itself"),
         tools: &[],
-        start: |scene| Ok(vec![scene.crowd(Site::Clients, Deed::Visit, 500)?]),
+        start: |scene| Ok(vec![scene.crowd(Site::Clients, Deed::Visit, 300)?]),
         ..PLAIN
     },
 ];

@@ -13,19 +13,24 @@ use crate::folder::Folder;
 
 /// Where it listens.
 pub(super) const PORT: u16 = 80;
+/// Pictures, of which each visitor sees one.
+pub(super) const PICTURES: u32 = 8;
 /// Connections that wait until they are accepted; also half-open ones, where there are no cookies.
 const BACKLOG: u32 = 511;
 /// Until it has to serve.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts it and waits until it answers. `/` is a page of a kilobyte, `/big` one of 100.
+/// Starts it and waits until it answers. A page is three small files; `/big` has 100 KiB.
 pub(super) fn start(network: &Network, folder: &Folder) -> anyhow::Result<Running> {
     let root = folder.path().display();
-    let (small, big) = ("s".repeat(1 << 10), "b".repeat(100 << 10));
     let web = folder.path().join("web");
     fs::create_dir(&web)?;
-    fs::write(web.join("index.html"), small)?;
-    fs::write(web.join("big"), big)?;
+    fs::write(web.join("index.html"), "p".repeat(1 << 10))?;
+    fs::write(web.join("style.css"), "s".repeat(600))?;
+    fs::write(web.join("big"), "b".repeat(100 << 10))?;
+    for n in 0..PICTURES {
+        fs::write(web.join(format!("picture{n}")), "i".repeat(700 + 100 * usize::try_from(n).unwrap_or(0)))?;
+    }
     let text = format!(
         "daemon off; master_process off; worker_processes 1; pid {root}/nginx.pid; error_log stderr;\n\
          events {{ worker_connections 8192; }}\n\

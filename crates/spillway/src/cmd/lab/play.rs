@@ -77,9 +77,8 @@ fn story(out: &mut impl Write, paint: Paint, news: &News<'_>) -> std::io::Result
             writeln!(out, "{lab} {}: {}", paint.red("the attack begins"), scenario.about)
         }
         News::Found(found) => {
-            let after =
-                found.after_ms.map_or_else(String::new, |ms| format!(" {} ms after it began", grouped(ms)));
-            writeln!(out, "{daemon} found{after}: {} on {}", found.vectors.join(", "), found.target)
+            let (what, after) = (found.vectors.join(", "), grouped(found.after_ms));
+            writeln!(out, "{daemon} found {after} ms after its first packet: {what} on {}", found.target)
         }
         News::Filter(rules) => {
             writeln!(out, "{lab} {}", paint.green("a filter is in force in the kernel:"))?;
