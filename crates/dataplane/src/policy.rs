@@ -93,8 +93,8 @@ impl Policy {
 
     /// What the policy says of one of its rules: flags of `struct rule`.
     pub(crate) fn flags_of(&self, rule: &Rule) -> u32 {
-        abi::RULE_AUTOMATIC * u32::from(self.automatic.contains(&rule.id))
-            | abi::RULE_DRY * u32::from(self.rehearsed.contains(&rule.id))
+        let flag = |set: &BTreeSet<String>, flag: u32| if set.contains(&rule.id) { flag } else { 0 };
+        flag(&self.automatic, abi::RULE_AUTOMATIC) | flag(&self.rehearsed, abi::RULE_DRY)
     }
 
     /// Whether SYNs are to be answered.

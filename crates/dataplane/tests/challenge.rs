@@ -268,7 +268,7 @@ fn a_destination_is_challenged_above_what_it_usually_gets() {
 #[test]
 fn strays_are_counted_first_and_limited_where_that_is_asked_for() {
     let Some(plane) = plane_with(Clock::Set) else { return };
-    let stray = |n: u32| Segment { flags: ACK, sequence: n, ack: n, ..Segment::syn(n % 2 == 0) };
+    let stray = |n: u32| Segment { flags: ACK, sequence: n, ack: n, ..Segment::syn(n.is_multiple_of(2)) };
     install(&plane, with(Challenge::Reset));
     assert!((0..50).all(|n| judge(&plane, &stray(n)) == PASS));
     assert_eq!((left(&plane, "stray"), left(&plane, "unchallenged")), (0, 50));

@@ -1,4 +1,5 @@
 //! `challenge` rules before real clients: three namespaces, a client, a gateway with the programs, a server behind it.
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::process::{Child, Command, Output, Stdio};
 

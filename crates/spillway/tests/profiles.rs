@@ -1,5 +1,6 @@
 //! Profiles before real servers and their clients, and before recordings of them: every packet of theirs passes, and of a flood
 //! of anything nothing does.
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};

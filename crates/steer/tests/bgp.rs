@@ -1,5 +1,5 @@
 //! A speaker and a peer, joined by a wire that the test holds. Time jumps to the next deadline; nothing sleeps.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

@@ -1,4 +1,5 @@
 //! The daemons: gobgpd, BIRD, FRR and ExaBGP, each with a configuration of its own, on a port of its own.
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};

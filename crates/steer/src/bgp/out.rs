@@ -384,10 +384,13 @@ fn again((key, held): (&Key, &Held)) -> (u32, Key) {
     (held.route.rank.max(1), key.clone())
 }
 
+/// What an announcement says of its routes: next hop and attributes.
+type Said = (Option<IpAddr>, Attributes);
+
 /// Routes that go in one message: withdrawals of a family, or announcements that say the same.
 #[derive(Default)]
 struct Batch {
-    said: Option<(Family, Option<(Option<IpAddr>, Attributes)>)>,
+    said: Option<(Family, Option<Said>)>,
     routes: Vec<Vec<u8>>,
 }
 

@@ -78,7 +78,7 @@ pub enum Output {
     /// They cannot any more.
     Down(Down),
     /// What the peer announced or withdrew.
-    Routes(Update),
+    Routes(Box<Update>),
     /// The peer wants to hear all of a family again.
     Refresh(Family),
 }
@@ -343,7 +343,7 @@ impl Session {
             !self.disabled.contains(&family)
         };
         update.announced.retain(believed);
-        self.outputs.push_back(Output::Routes(update));
+        self.outputs.push_back(Output::Routes(Box::new(update)));
         self.event(now, Event::Updated);
     }
 

@@ -75,7 +75,7 @@ impl Open {
             Capability::FourOctetAs(asn) => Some(*asn),
             _ => None,
         });
-        let asn = long.unwrap_or(u32::from(short));
+        let asn = long.unwrap_or_else(|| u32::from(short));
         if asn == 0 {
             return Err(Notification::new(2, 2));
         }
