@@ -3,14 +3,14 @@
 //! The folder is made whole before the link is: without a link nothing is filtered, and a folder without one is a
 //! leftover of somebody who was killed.
 
-use std::io;
-use std::net::IpAddr;
+mod pins;
+mod wanted;
+
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use sys::bpf::{Info, Kind, attach_xdp, info, interface_of, pin, pinned, replace};
+use sys::bpf::{Info, Kind, info, interface_of, pinned};
 
-use crate::abi::SETS;
 use crate::error::Error;
 use crate::fixed::{FIXED, Program};
 use crate::gateway::{self, Plan};
@@ -19,19 +19,16 @@ use crate::host::Host;
 use crate::lead;
 use crate::lock;
 use crate::maps::Maps;
-use crate::object::Buffers;
 use crate::plane::{Clock, Plane};
 use crate::policy::Policy;
 use crate::privileges;
-use crate::protection::{Challenge, GATEWAY_AT};
+use crate::protection::Challenge;
 use crate::sampling::Sampler;
-use crate::sessions::Session;
 use crate::way::Installed;
 
-/// Where BPF's file system belongs.
-const BPFFS: &str = "/sys/fs/bpf";
-const ENTRY: &str = "entry";
-const LINK: &str = "link";
+use pins::{ENTRY, Held, held, remove};
+pub use pins::{folder, interfaces, mount};
+use wanted::{Local, Wanted, buffers, needs_gateway, put, update};
 
 /// Where on the way of a packet the programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,81 +80,6 @@ pub struct Attached {
     pub not_kept: Option<String>,
 }
 
-/// What the programs have to know of this host.
-#[derive(Debug)]
-struct Local {
-    host: Host,
-    own: Vec<IpAddr>,
-    sessions: Vec<Session>,
-}
-
-impl Local {
-    fn look(interface: &str, policy: &Policy) -> Result<Self, Error> {
-        let host = Host::look(interface);
-        let own = sys::net::addresses().map_err(Error::system("asking for the addresses of this host"))?;
-        Ok(Self { host, own, sessions: Session::look(&policy.management) })
-    }
-
-    fn tell(&self, plane: &Plane) -> Result<(), Error> {
-        plane.set_host(self.host)?;
-        plane.set_own(&self.own)?;
-        plane.set_sessions(&self.sessions)
-    }
-
-    /// Programs that know it.
-    fn load(&self, buffers: Buffers) -> Result<Plane, Error> {
-        let plane = Plane::load_for(Clock::Kernel, buffers)?;
-        self.tell(&plane)?;
-        Ok(plane)
-    }
-}
-
-/// What shall be on an interface.
-struct Wanted<'a> {
-    interface: &'a str,
-    policy: &'a Policy,
-    plan: Plan,
-    local: Local,
-}
-
-impl Wanted<'_> {
-    /// The report, of programs that were there already unless a mode is given.
-    fn attached(
-        self,
-        plane: &Plane,
-        (installed, proxy): (Installed, Option<bool>),
-        mode: Option<Mode>,
-    ) -> Attached {
-        Attached {
-            installed,
-            mode,
-            no_native: None,
-            upgraded: false,
-            host: self.local.host,
-            sessions: self.local.sessions.len(),
-            proxy,
-            programs: plane.programs().to_vec(),
-            not_kept: None,
-        }
-    }
-
-    /// Puts the policy into the next set of these programs, and the kernel's SYN proxy behind it or away. `first`: nothing
-    /// was behind it before.
-    fn install(&self, plane: &Plane, first: bool) -> Result<(Installed, Option<bool>), Error> {
-        let (interface, set) = (self.interface, plane.next()?);
-        let proxy = if self.plan.gateway {
-            let rules = self.policy.rules.rules();
-            Some(gateway::install(interface, set, rules, &self.plan.protection)?)
-        } else {
-            if !first && plane.needs_gateway(set)? {
-                gateway::remove(interface, &[set])?;
-            }
-            None
-        };
-        Ok((plane.install_as(self.policy, self.plan)?, proxy))
-    }
-}
-
 /// A data plane on an interface.
 #[derive(Debug)]
 pub struct Attachment {
@@ -166,51 +88,12 @@ pub struct Attachment {
     folder: PathBuf,
 }
 
-/// What holds programs on an interface.
-struct Held {
-    link: OwnedFd,
-    folder: PathBuf,
-}
-
-fn held(folder: &Path) -> Result<Option<Held>, Error> {
-    let link = match pinned(&folder.join(LINK)) {
-        Ok(link) => link,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::system("opening the pinned link")(error)),
-    };
-    if sys::bpf::kind(link.as_fd()).is_some_and(|kind| kind != Kind::Link) {
-        return Err(Error::Foreign(folder.join(LINK)));
-    }
-    Ok(Some(Held { link, folder: folder.to_owned() }))
-}
-
-/// The folder of an interface's pins. That file system allows no dots in names, and interfaces no colons.
-pub fn folder(interface: &str) -> PathBuf {
-    Path::new(BPFFS).join("spillway").join(interface.replace('.', ":"))
-}
-
 /// Whether this process may filter in the kernel at all.
 ///
 /// # Errors
 /// When it may not.
 pub fn may_filter() -> Result<(), Error> {
     privileges::check()
-}
-
-/// Mounts BPF's file system where it is absent; whether it was.
-///
-/// # Errors
-/// What the kernel says.
-pub fn mount() -> Result<bool, Error> {
-    privileges::check()?;
-    let there = sys::mount::is_bpf(Path::new(BPFFS)).unwrap_or(false);
-    if there {
-        return Ok(false);
-    }
-    std::fs::create_dir_all(BPFFS).map_err(Error::system("making /sys/fs/bpf"))?;
-    sys::mount::bpf(Path::new(BPFFS))
-        .map_err(Error::system("mounting the BPF file system on /sys/fs/bpf"))?;
-    Ok(true)
 }
 
 impl Attachment {
@@ -328,157 +211,6 @@ impl Attachment {
     }
 }
 
-/// Octets of the longest packet that every driver gives in one buffer.
-const ONE_BUFFER: u32 = 1500;
-/// Octets of a packet that no driver with pages of 4 KiB does.
-const SEVERAL_BUFFERS: u32 = 3500;
-
-/// In how many buffers the driver may give a frame: what is tried first, then the other.
-fn buffers(interface: &str) -> [Buffers; 2] {
-    match Host::mtu(interface) {
-        mtu if mtu > SEVERAL_BUFFERS => [Buffers::Several, Buffers::One],
-        mtu if mtu > ONE_BUFFER => [Buffers::One, Buffers::Several],
-        _ => [Buffers::One; 2],
-    }
-}
-
-/// Programs where there are none yet.
-fn put(
-    folder: &Path,
-    index: u32,
-    (plane, buffers): (Plane, [Buffers; 2]),
-    wanted: Wanted<'_>,
-    modes: &[Mode],
-) -> Result<Attached, Error> {
-    let mut no_native = None;
-    let mut plane = Some(plane);
-    let mut last = Error::system("attaching")(io::ErrorKind::Unsupported.into());
-    // Both for one mode, then for the next.
-    let ways = modes.iter().flat_map(|mode| buffers.map(|buffers| (*mode, buffers)));
-    let mut tried = Vec::new();
-    for way in ways {
-        if tried.contains(&way) {
-            continue;
-        }
-        tried.push(way);
-        let (mode, buffers) = way;
-        let fits = plane.take_if(|plane| plane.buffers().is_ok_and(|has| has == buffers));
-        let attached = fits.map_or_else(|| wanted.local.load(buffers), Ok).and_then(|plane| {
-            empty(folder)?;
-            let installed = begin(folder, index, &plane, &wanted, mode)?;
-            Ok((plane, installed))
-        });
-        match attached {
-            Ok((plane, installed)) => {
-                return Ok(Attached { no_native, ..wanted.attached(&plane, installed, Some(mode)) });
-            }
-            Err(Error::System { what: ATTACHING, cause }) => {
-                if mode == Mode::Native {
-                    no_native = Some(cause.to_string());
-                }
-                last = Error::System { what: ATTACHING, cause };
-            }
-            // Old kernels know frames in one buffer only.
-            Err(Error::Fixed(_)) if buffers == Buffers::Several => {}
-            Err(error) => {
-                last = error;
-                break;
-            }
-        }
-    }
-    // Nothing holds what is pinned there.
-    let _ = remove(folder);
-    if wanted.plan.gateway {
-        gateway::remove(wanted.interface, &[0, 1])?;
-    }
-    Err(last)
-}
-
-/// What is said when the driver or the kernel refuses a mode.
-const ATTACHING: &str = "attaching";
-
-fn begin(
-    folder: &Path,
-    index: u32,
-    plane: &Plane,
-    wanted: &Wanted<'_>,
-    mode: Mode,
-) -> Result<(Installed, Option<bool>), Error> {
-    let installed = wanted.install(plane, true)?;
-    pin_all(plane, |name| folder.join(name))?;
-    let link = attach_xdp(plane.entry.as_fd(), index, mode.flags());
-    let link = link.map_err(|cause| match is_taken(&cause) {
-        true => Error::Taken(taken_by(index)),
-        false => Error::system(ATTACHING)(cause),
-    })?;
-    pin(link.as_fd(), &folder.join(LINK)).map_err(Error::system("pinning the link"))?;
-    Ok(installed)
-}
-
-/// The program that sits on an interface, as `bpftool` would name it.
-fn taken_by(index: u32) -> String {
-    let Some(id) = sys::net::link(index).ok().and_then(|link| link.program) else { return String::new() };
-    let name = sys::bpf::program(id).and_then(|fd| info(fd.as_fd())).map(|info| info.name);
-    name.map_or_else(|_| format!(" (id {id})"), |name| format!(" (id {id}, `{name}`)"))
-}
-
-/// Whether one of the sets that are pinned there needs the kernel's SYN proxy.
-fn needs_gateway(folder: &Path) -> Result<bool, Error> {
-    let maps = Maps::pinned(folder)?;
-    let all = (0..SETS).map(|set| maps.read("protections", set)).collect::<Result<Vec<_>, Error>>()?;
-    Ok(all.iter().any(|one| one.get(GATEWAY_AT).is_some_and(|flag| *flag != 0)))
-}
-
-/// The names of all pins but the link's; the program's own goes last.
-fn pins() -> impl Iterator<Item = &'static str> {
-    Maps::names().into_iter().chain(FIXED).chain([ENTRY])
-}
-
-fn pin_all(plane: &Plane, place: impl Fn(&str) -> PathBuf) -> Result<(), Error> {
-    plane.maps.pin(&place)?;
-    for name in FIXED {
-        pin(plane.fixed(name)?, &place(name)).map_err(Error::system("pinning a program"))?;
-    }
-    pin(plane.entry.as_fd(), &place(ENTRY)).map_err(Error::system("pinning the program"))
-}
-
-/// Another policy for programs that are there, and other programs where this binary has them.
-fn update(old: Held, new: Plane, wanted: Wanted<'_>, reload: bool) -> Result<Attached, Error> {
-    let tag =
-        |fd: &OwnedFd| info(fd.as_fd()).map(|info| info.tag).map_err(Error::system("asking for a program"));
-    let new = match Attachment::of(Held { link: copy(&old.link)?, folder: old.folder.clone() }) {
-        Ok(there) if there.plane.buffers()? != new.buffers()? => wanted.local.load(there.plane.buffers()?)?,
-        _ => new,
-    };
-    let ours = tag(&new.entry)?;
-    // Pins that are damaged are made anew, as if the programs were others.
-    let there = Attachment::of(Held { link: copy(&old.link)?, folder: old.folder.clone() }).ok();
-    let there = there.filter(|there| !reload && tag(&there.plane.entry).is_ok_and(|tag| tag == ours));
-    if let Some(there) = there {
-        wanted.local.tell(&there.plane)?;
-        let installed = wanted.install(&there.plane, false)?;
-        // What the verifier saw is known of those just loaded, which are the same.
-        return Ok(wanted.attached(&new, installed, None));
-    }
-    let needed = needs_gateway(&old.folder).unwrap_or(true);
-    let installed = wanted.install(&new, false)?;
-    let fresh = |name: &str| old.folder.join(format!("new-{name}"));
-    for name in pins() {
-        unlink(&fresh(name))?;
-    }
-    pin_all(&new, fresh)?;
-    replace(old.link.as_fd(), new.entry.as_fd()).map_err(Error::system("replacing the program"))?;
-    // The program's own pin goes last: while it is the old one, the next attach does all this again.
-    for name in pins() {
-        std::fs::rename(fresh(name), old.folder.join(name)).map_err(Error::system("renaming a pin"))?;
-    }
-    // The other set was one of the old programs.
-    if needed {
-        gateway::remove(wanted.interface, if wanted.plan.gateway { &[0] } else { &[0, 1] })?;
-    }
-    Ok(Attached { upgraded: true, ..wanted.attached(&new, installed, None) })
-}
-
 /// Takes the programs and all pins away; whether there were any.
 ///
 /// # Errors
@@ -498,60 +230,4 @@ pub fn detach(interface: &str) -> Result<bool, Error> {
         gateway::remove(interface, &[0, 1])?;
     }
     Ok(there)
-}
-
-fn copy(fd: &OwnedFd) -> Result<OwnedFd, Error> {
-    fd.try_clone().map_err(Error::system("copying a descriptor"))
-}
-
-/// The interfaces that have a folder.
-///
-/// # Errors
-/// When the folders cannot be listed.
-pub fn interfaces() -> Result<Vec<String>, Error> {
-    let root = Path::new(BPFFS).join("spillway");
-    let entries = match std::fs::read_dir(root) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::system("listing the pins")(error)),
-    };
-    let mut names: Vec<String> =
-        entries.flatten().map(|e| e.file_name().to_string_lossy().replace(':', ".")).collect();
-    names.sort_unstable();
-    Ok(names)
-}
-
-/// Another program sits there: `EBUSY`, or `EEXIST` in another mode.
-fn is_taken(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::AlreadyExists)
-}
-
-fn unlink(path: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::system("removing a pin")(error)),
-        _ => Ok(()),
-    }
-}
-
-fn remove(folder: &Path) -> Result<bool, Error> {
-    if !folder.exists() {
-        return Ok(false);
-    }
-    empty(folder)?;
-    std::fs::remove_dir(folder).map_err(Error::system("removing the folder of the pins"))?;
-    Ok(true)
-}
-
-fn empty(folder: &Path) -> Result<(), Error> {
-    let entries = std::fs::read_dir(folder).map_err(Error::system("listing the pins"))?;
-    // The link first: what it held ends with it, and the rest is a leftover.
-    unlink(&folder.join(LINK))?;
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove(&entry.path())?;
-        } else {
-            unlink(&entry.path())?;
-        }
-    }
-    Ok(())
 }

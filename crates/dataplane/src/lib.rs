@@ -4,6 +4,7 @@
 
 mod abi;
 pub mod attachment;
+mod counted;
 pub mod decap;
 mod engine;
 mod error;
@@ -33,12 +34,13 @@ mod telemetry;
 mod way;
 
 pub use attachment::{Attached, Attachment, Mode};
+pub use counted::{Counts, InForce, Tally};
 pub use error::Error;
 pub use fixed::Program;
 pub use host::Host;
 pub use increments::Removed;
 pub use object::Buffers;
-pub use plane::{Clock, Counts, InForce, Plane, Tally};
+pub use plane::{Clock, Plane};
 pub use policy::{Engine, Policy};
 pub use protection::{Challenge, Protection, Stray};
 pub use proven::{Proof, Proven};

@@ -82,6 +82,8 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
         .filter(|(told, matches)| !incident.outcomes.forbid(&told.id, matches))
         .map(|(told, _)| told)
         .collect();
+    let priced = derived.collateral.is_some();
+    let rules = if priced { rules } else { beside_priced(rules, &incident.rules, now.plus(settings.lease)) };
     let same = rules.len() == incident.rules.len()
         && rules.iter().zip(&incident.rules).all(|(new, old)| new.text == old.text);
     incident.rules_explain = vec![
@@ -121,6 +123,19 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     incident.stability = Some(derived.stability);
     incident.changed |= !same;
     incident.rules = rules;
+}
+
+/// Rules without a price beside those from before that have one: the honest traffic that they were weighed against is
+/// forgotten, as after a restart, and they are as good as they were.
+fn beside_priced(fresh: Vec<RuleReport>, before: &[RuleReport], expires_at: Timestamp) -> Vec<RuleReport> {
+    let priced = before.iter().filter(|rule| rule.collateral.is_some());
+    let mut all: Vec<RuleReport> = priced.map(|rule| RuleReport { expires_at, ..rule.clone() }).collect();
+    all.extend(
+        fresh
+            .into_iter()
+            .filter(|rule| !before.iter().any(|old| old.id == rule.id && old.collateral.is_some())),
+    );
+    all
 }
 
 /// Where the price comes from.

@@ -356,6 +356,40 @@ fn suggested_rules_are_counted_in_the_kernel_and_drop_nothing() {
     assert!(ok > 300, "{ok}");
 }
 
+#[test]
+fn a_reload_in_the_middle_of_a_flood_changes_nothing_that_acts() {
+    let Some(lab) = Lab::new("r", 81) else { return };
+    let scratch = Scratch::new("enforce-r");
+    let config = lab.config(&scratch, "enforce", "");
+    let (_server, honest) = lab.honest();
+    let daemon = lab.daemon(&config);
+    wait("local packets", || (lab.metric(&daemon, "spillway_ingest_flows_total") > 300.0).then_some(()));
+    let flood = lab.flood("30");
+    wait("drops", || (lab.left("dropped") > 1000).then_some(()));
+    // The honest packets that the rule was weighed against are forgotten by a reload; its price is not.
+    for _ in 0..2 {
+        let heard = lab.metric(&daemon, "spillway_ingest_flows_total");
+        daemon.signal("-HUP");
+        wait("the next run of the daemon", || {
+            let again = lab.metric(&daemon, "spillway_ingest_flows_total");
+            (again > 0.0 && again < heard || again > heard + 10_000.0).then_some(())
+        });
+        wait("the rule of the next run", || {
+            lab.items(&daemon, "/api/v1/rules").into_iter().find(|rule| rule["state"] == "active")
+        });
+        // Rules are derived again every second or so: longer than some of that.
+        std::thread::sleep(Duration::from_secs(4));
+        let (before, passed) = (lab.left("dropped"), lab.left("passed"));
+        wait("more drops", || (lab.left("dropped") > before + 1000).then_some(()));
+        assert!(lab.left("passed") < passed + 300, "nothing of the flood passes");
+        let rules = lab.items(&daemon, "/api/v1/rules");
+        assert!(rules.iter().any(|rule| rule["state"] == "active"), "{rules:?}");
+    }
+    flood.end();
+    let (ok, _) = answered(&honest.end());
+    assert!(ok > 300, "{ok}");
+}
+
 /// A field of a process's status.
 fn field(process: u32, name: &str) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
