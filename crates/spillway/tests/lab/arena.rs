@@ -231,3 +231,13 @@ pub(crate) fn talk(request: &Request) -> std::io::Result<()> {
     stream.read_exact(&mut heard)?;
     if heard == said { Ok(()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
 }
+
+/// Keeps this thread to one processor, where there are several: what floods to the first, what measures to the last. Else a
+/// scheduler that puts both on one for a while decides what is measured.
+pub(crate) fn keep_to(first: bool) {
+    let last = std::thread::available_parallelism().map_or(0, |count| count.get() - 1);
+    let mut only = nix::sched::CpuSet::new();
+    if last > 0 && only.set(if first { 0 } else { last }).is_ok() {
+        let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &only);
+    }
+}

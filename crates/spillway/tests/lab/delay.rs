@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{MsgFlags, recv, send};
 use spillway::lab::{Network, Site, Thread, inside, packet_socket};
 
+use crate::arena::keep_to;
+
 /// Bits a second, each way.
 pub(crate) const RATE: f64 = 40e6;
 /// From one end to the other.
@@ -58,8 +60,20 @@ impl Delay {
             let (late, due) = mpsc::channel();
             let (from, to) = (Arc::clone(from), Arc::clone(to));
             let asked = Arc::clone(&stop);
-            threads.push(inside(network, Site::Router, move || take(&from, &late, &asked)).unwrap());
-            threads.push(inside(network, Site::Router, move || give(&to, &due)).unwrap());
+            threads.push(
+                inside(network, Site::Router, move || {
+                    keep_to(false);
+                    take(&from, &late, &asked);
+                })
+                .unwrap(),
+            );
+            threads.push(
+                inside(network, Site::Router, move || {
+                    keep_to(false);
+                    give(&to, &due);
+                })
+                .unwrap(),
+            );
         }
         Self { stop, threads }
     }

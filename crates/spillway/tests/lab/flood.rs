@@ -13,7 +13,7 @@ use spillway::lab::{Site, Thread, inside, packet_socket};
 use wire::emit::packet::{Ethernet, Extra, ethernet};
 use wire::packet::{Headers, Tcp, flags};
 
-use crate::arena::{Arena, PORT, client};
+use crate::arena::{Arena, PORT, client, keep_to};
 
 /// Frames that take turns.
 const FRAMES: usize = 6 * 1_024;
@@ -96,6 +96,7 @@ fn frames(router: [u8; 6]) -> Vec<Vec<u8>> {
 }
 
 fn send(interface: &str, frames: &[Vec<u8>], rate: u32, stop: &AtomicBool, sent: &AtomicU64) {
+    keep_to(true);
     let socket = packet_socket(interface).unwrap();
     let slices: Vec<[IoSlice<'_>; 1]> = frames.iter().map(|frame| [IoSlice::new(frame)]).collect();
     let mut headers = MultiHeaders::<LinkAddr>::preallocate(BATCH, None);
