@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use dataplane::{Attachment, Mode, Policy};
 use rules::{RuleSet, parse};
@@ -34,7 +35,10 @@ fn inside(test: &str) -> bool {
     if std::env::var(INSIDE).is_ok() {
         return true;
     }
-    let name = format!("spillway-elsewhere-{}", std::process::id());
+    // Tests of one process may run side by side.
+    static TURN: AtomicU32 = AtomicU32::new(0);
+    let id = (std::process::id() * 4 + TURN.fetch_add(1, Ordering::Relaxed)) % 100_000;
+    let name = format!("spillway-elsewhere-{id}");
     let made = succeeds("ip", &["netns", "add", &name]) && succeeds("python3", &["-c", "import socket"]);
     let _namespace = Namespace(name.clone());
     if !made {
@@ -45,7 +49,6 @@ fn inside(test: &str) -> bool {
         println!("skipped: needs root, network namespaces, iproute2 and python3");
         return false;
     }
-    let id = std::process::id() % 100_000;
     let output = Command::new("nsenter")
         .arg(format!("--net=/run/netns/{name}"))
         .arg(std::env::current_exe().unwrap())
