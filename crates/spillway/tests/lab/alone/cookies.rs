@@ -40,6 +40,7 @@ fn what_a_host_does_not_survive(arena: &Arena) -> f64 {
 
 #[test]
 fn honest_connections_succeed_under_a_forged_syn_flood_whatever_they_offer() {
+    let _turn = super::turn();
     let Some(arena) = Arena::new("c") else { return };
     let lost = what_a_host_does_not_survive(&arena);
     arena.protect(&arena.rules("rules.txt", RULES));
@@ -77,6 +78,7 @@ type Change<'a> = &'a (dyn Fn(u32) + Sync);
 
 #[test]
 fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_attaches_killed() {
+    let _turn = super::turn();
     let Some(arena) = Arena::new("k") else { return };
     let one = arena.rules("one.txt", RULES);
     let two = arena.rules("two.txt", &format!("{RULES}other proto udp dst-port 9 -> drop\n"));

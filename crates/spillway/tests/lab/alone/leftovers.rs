@@ -49,6 +49,7 @@ fn in_the_middle() -> Child {
 
 #[test]
 fn an_interrupted_or_killed_lab_leaves_nothing_that_down_does_not_remove() {
+    let _turn = super::turn();
     let Some(()) = able() else { return };
     let mut interrupted = in_the_middle();
     kill(Pid::from_raw(i32::try_from(interrupted.id()).unwrap()), Signal::SIGINT).unwrap();
@@ -70,6 +71,7 @@ fn an_interrupted_or_killed_lab_leaves_nothing_that_down_does_not_remove() {
 
 #[test]
 fn without_root_the_lab_says_what_to_do() {
+    let _turn = super::turn();
     let Some(()) = able() else { return };
     let output = Command::new("setpriv")
         .args([

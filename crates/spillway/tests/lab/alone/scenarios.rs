@@ -75,6 +75,7 @@ impl Drop for Capture {
 
 #[test]
 fn a_server_that_a_syn_flood_took_down_answers_again_behind_the_filter() {
+    let _turn = super::turn();
     let Some(()) = able() else { return };
     let played = play(&["syn-flood", "--seconds", "8"]);
     assert!(success(&played, "before") > WELL, "{played:#}");
@@ -86,6 +87,7 @@ fn a_server_that_a_syn_flood_took_down_answers_again_behind_the_filter() {
 
 #[test]
 fn attacks_by_real_tools_have_their_names_and_are_dropped() {
+    let _turn = super::turn();
     let Some(()) = able() else { return };
     for (name, vector) in [
         ("dns-amplification", "udp-amplification-dns"),
@@ -109,6 +111,7 @@ fn attacks_by_real_tools_have_their_names_and_are_dropped() {
 
 #[test]
 fn the_daemon_finds_a_flood_by_sflow_of_the_lab_and_its_rules_stop_it() {
+    let _turn = super::turn();
     let Some(()) = able() else { return };
     let played = play(&["udp-flood", "--by", "found", "--seconds", "8"]);
     let found = played["found"].as_array().unwrap();
@@ -121,6 +124,7 @@ fn the_daemon_finds_a_flood_by_sflow_of_the_lab_and_its_rules_stop_it() {
 
 #[test]
 fn a_flash_crowd_of_the_lab_is_left_alone() {
+    let _turn = super::turn();
     let Some(()) = able() else { return };
     let played = play(&["flash-crowd", "--by", "found", "--seconds", "8"]);
     assert_eq!(played["found"], serde_json::json!([]), "{played:#}");

@@ -66,6 +66,7 @@ const CASES: [(bool, Way); 4] = [(false, Way::Down), (true, Way::Down), (false, 
 
 #[test]
 fn a_long_transfer_begun_under_cookies_is_as_fast_as_without_attack() {
+    let _turn = super::turn();
     let Some(arena) = Arena::new("t") else { return };
     let _wire = Delay::insert(&arena.network);
     // What one transfer lost shall not slow the next.
