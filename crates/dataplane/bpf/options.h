@@ -8,8 +8,17 @@
 #define KINDS_MAX 12
 /* Octets of options that a header can have. */
 #define OPTIONS_LEN 40
+/* Room for them: a power of two, for the verifier. */
+#define OPTIONS_ROOM 64
 /* In place of how many: they are cut, of a length that cannot be, or too many. */
 #define NO_SHAPE 0xff
+
+/* An option's octet; the place is opaque, for clang knows its bounds and would keep them from the verifier. */
+static __always_inline __u8 octet_of(__u8 *options, __u32 place)
+{
+	asm volatile("" : "+r"(place));
+	return options[place & (OPTIONS_ROOM - 1)];
+}
 
 static __noinline int walk_options(struct packet *p, __u8 *options, __u32 length)
 {
@@ -26,7 +35,7 @@ static __noinline int walk_options(struct packet *p, __u8 *options, __u32 length
 		}
 		if (i == KINDS_MAX)
 			return 0;
-		kind = options[at];
+		kind = octet_of(options, at);
 		p->options[i] = kind;
 		if (kind == 0) {
 			p->options[15] = i + 1;
@@ -35,7 +44,7 @@ static __noinline int walk_options(struct packet *p, __u8 *options, __u32 length
 		if (kind != 1) {
 			if (at + 1 >= length || at + 1 >= OPTIONS_LEN)
 				return 0;
-			size = options[at + 1];
+			size = octet_of(options, at + 1);
 			if (size < 2 || at + size > length)
 				return 0;
 		}
@@ -46,7 +55,7 @@ static __noinline int walk_options(struct packet *p, __u8 *options, __u32 length
 
 static __noinline int read_options(struct xdp_md *ctx, struct packet *p)
 {
-	__u8 options[OPTIONS_LEN] = {};
+	__u8 options[OPTIONS_ROOM] = {};
 	__u32 end = frame_len(ctx), headers, left, length;
 	__u64 *words;
 	__u8 offset;
@@ -67,6 +76,8 @@ static __noinline int read_options(struct xdp_md *ctx, struct packet *p)
 	left = p->length > headers ? p->length - headers : 0;
 	if (length == 0 || length > OPTIONS_LEN || left < 20 + length || p->l4 + 20 + length > end)
 		return 0;
+	/* Linux 6.1 does not learn from "not 0". */
+	length = ((length - 1) & (OPTIONS_ROOM - 1)) + 1;
 	if (bpf_xdp_load_bytes(ctx, p->l4 + 20, options, length))
 		return 0;
 	return walk_options(p, options, length);

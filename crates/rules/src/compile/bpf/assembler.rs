@@ -63,6 +63,8 @@ pub(super) enum Operand {
     Number(u32),
     /// All 64 bits of both are compared.
     Register(Register),
+    /// No pointer: 64 bits of 0, for the verifier knows a pointer only so.
+    Null,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -323,6 +325,7 @@ const fn branch(test: Test, register: Register, with: Operand, distance: i64) ->
             offset,
             immediate: number.cast_signed(),
         },
+        Operand::Null => Instruction { code: test.code() | 0x05, registers: register, offset, immediate: 0 },
         Operand::Register(other) => {
             Instruction { code: test.code() | 0x0d, registers: register | other << 4, offset, immediate: 0 }
         }
