@@ -4,15 +4,14 @@
 //! proxy here; it opens the connection to the server and translates numbers from then on. What passes unasked is tracked
 //! and forwarded as ever. Each of the two sets of an interface has a chain of its own, so that one can go back to the other.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use rules::compile::nftables;
 use rules::{Action, Match, Rule};
 
 use crate::error::Error;
 use crate::host::sysctl;
+use crate::nft::{self, Failed};
 use crate::policy::Policy;
 use crate::protection::{Challenge, Protection};
 
@@ -136,7 +135,7 @@ pub(crate) fn install(
     for line in lines {
         script.push_str(&format!("add rule {TABLE} {chain} {line}\n"));
     }
-    nft(&script)?;
+    run(&script)?;
     // The kernel shows the setting once it tracks connections.
     set_loose("0").map_err(|cause| Error::Gateway(format!("{LOOSE} cannot be set to 0: {cause}")))?;
     Ok(fresh)
@@ -155,9 +154,9 @@ pub(crate) fn remove(interface: &str, sets: &[u32]) -> Result<(), Error> {
         }
     }
     if left > 0 {
-        return if script.is_empty() { Ok(()) } else { nft(&script) };
+        return if script.is_empty() { Ok(()) } else { run(&script) };
     }
-    nft(&format!("delete table {TABLE}\n"))?;
+    run(&format!("delete table {TABLE}\n"))?;
     let was = table.split(&format!("{LOOSE} was ")).nth(1).and_then(|rest| rest.split('"').next());
     set_loose(was.unwrap_or("1")).map_err(|cause| Error::Gateway(format!("{LOOSE}: {cause}")))
 }
@@ -168,33 +167,18 @@ fn set_loose(value: &str) -> std::io::Result<()> {
 
 /// The table as it stands; `None` if there is none.
 fn table() -> Result<Option<String>, Error> {
-    let listed = Command::new("nft")
-        .args(["list", "table", "inet", "spillway_gateway"])
-        .output()
-        .map_err(|cause| Error::Gateway(format!("nft: {cause}; install nftables")))?;
-    Ok(listed.status.success().then(|| String::from_utf8_lossy(&listed.stdout).into_owned()))
+    let listed = nft::table("spillway_gateway", false).map_err(|cause| Error::Gateway(cause.to_string()))?;
+    Ok(listed.map(|text| String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// Runs a script: all of it holds, or nothing.
-fn nft(script: &str) -> Result<(), Error> {
-    let missing = |cause| Error::Gateway(format!("nft: {cause}; install nftables"));
-    let mut child = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(missing)?;
-    if let Some(mut input) = child.stdin.take() {
-        input.write_all(script.as_bytes()).map_err(missing)?;
-    }
-    let done = child.wait_with_output().map_err(missing)?;
-    if done.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&done.stderr);
-    let first = said.lines().next().unwrap_or("no reason given");
-    Err(Error::Gateway(format!(
-        "nft refuses the SYN proxy ({first}): the kernel needs CONFIG_NFT_SYNPROXY, or take `--challenge reset`"
-    )))
+fn run(script: &str) -> Result<(), Error> {
+    nft::run(script).map_err(|failed| {
+        Error::Gateway(match failed {
+            Failed::Missing(_) => failed.to_string(),
+            Failed::Refused(why) => format!(
+                "nft refuses the SYN proxy ({why}): the kernel needs CONFIG_NFT_SYNPROXY, or take `--challenge reset`"
+            ),
+        })
+    })
 }

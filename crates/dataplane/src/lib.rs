@@ -19,6 +19,7 @@ mod limits;
 mod lists;
 mod lock;
 mod maps;
+pub mod nft;
 mod object;
 mod own;
 mod plane;

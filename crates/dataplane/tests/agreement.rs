@@ -46,14 +46,7 @@ struct Coverage(BTreeMap<(usize, bool, &'static str), u64>);
 
 impl Coverage {
     fn note(&mut self, rule: &Rule, v6: bool) {
-        let action = match rule.action {
-            Action::Pass => "pass",
-            Action::Drop => "drop",
-            Action::RatePackets(_) | Action::RateBits(_) => "rate",
-            Action::Challenge => "challenge",
-            Action::Redirect(_) => "redirect",
-            Action::Tunnel(..) => "tunnel",
-        };
+        let action = rule.action.as_str();
         for part in near::parts(&rule.matches) {
             *self.0.entry((part, v6, action)).or_default() += 1;
         }

@@ -5,7 +5,7 @@ use base::prefix::narrow;
 use detect::class::Class;
 use detect::sample::Sample;
 use detect::signature::{self, Kin, Request, senders};
-use rules::{Action, Per, Rule};
+use rules::{Per, Rule};
 use sha2::{Digest, Sha256};
 
 use crate::incident::{Incident, VectorState};
@@ -192,18 +192,10 @@ fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
 fn report(mut rule: Rule, collateral: Option<Collateral>, expires_at: Timestamp) -> RuleReport {
     let digest = Sha256::digest(format!("{} {:?}", rule.matches, rule.action));
     rule.id = digest.iter().take(4).fold("r".to_string(), |id, byte| format!("{id}{byte:02x}"));
-    let action = match rule.action {
-        Action::Pass => "pass",
-        Action::Drop => "drop",
-        Action::RatePackets(_) | Action::RateBits(_) => "rate",
-        Action::Challenge => "challenge",
-        Action::Redirect(_) => "redirect",
-        Action::Tunnel(..) => "tunnel",
-    };
     RuleReport {
         id: rule.id.clone(),
         text: rule.to_string(),
-        action: action.to_string(),
+        action: rule.action.as_str().to_string(),
         collateral,
         expires_at,
     }

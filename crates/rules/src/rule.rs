@@ -178,6 +178,20 @@ pub enum Action {
     Tunnel(Encapsulation, IpAddr),
 }
 
+impl Action {
+    /// Its kind, as documents name it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Drop => "drop",
+            Self::RatePackets(_) | Self::RateBits(_) => "rate",
+            Self::Challenge => "challenge",
+            Self::Redirect(_) => "redirect",
+            Self::Tunnel(..) => "tunnel",
+        }
+    }
+}
+
 /// How a packet is put inside another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encapsulation {

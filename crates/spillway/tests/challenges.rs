@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Scratch, stderr};
 
 /// Serves what it is sent; asks so many times over fresh connections and says how many went well.
-const TALK: &str = r"
+pub(crate) const TALK: &str = r"
 import socket,sys,threading
 def serve():
     s=socket.create_server(('::',8080),family=socket.AF_INET6,dualstack_ipv6=True,backlog=512)
@@ -42,9 +42,8 @@ pub(crate) struct Lab {
     servers: Vec<Child>,
 }
 
-pub(crate) fn run(program: &str, args: &[&str]) -> Option<Output> {
-    let output = Command::new(program).args(args).env("NO_COLOR", "1").stdin(Stdio::null()).output().ok()?;
-    output.status.success().then_some(output)
+fn run(program: &str, args: &[&str]) -> Option<Output> {
+    crate::dataplane::run(program, args).filter(|output| output.status.success())
 }
 
 impl Lab {

@@ -1,10 +1,11 @@
 //! `spillway dataplane` on a real interface: a pair of virtual ones in a network namespace, frames sent into one end.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::challenges::TALK;
 use crate::support::{Scratch, stderr};
 
 /// A namespace with the pair; goes with the test.
@@ -328,36 +329,6 @@ impl Drop for Namespace {
     }
 }
 
-/// A server in the namespace behind `inside`, a client in one of its own behind `outside`.
-const TALK: &str = r"
-import socket,sys,threading
-def serve(address):
-    s=socket.create_server((address,8080),family=socket.AF_INET6 if ':' in address else socket.AF_INET,backlog=512)
-    while True:
-        c,_=s.accept()
-        def talk(c):
-            try:
-                while (b:=c.recv(65536)): c.sendall(b)
-            except OSError: pass
-            c.close()
-        threading.Thread(target=talk,args=(c,),daemon=True).start()
-def ask(address,count):
-    good=0
-    for i in range(count):
-        try:
-            with socket.create_connection((address,8080),timeout=3) as c:
-                c.sendall(b'x'*3000)
-                got=b''
-                while len(got)<3000:
-                    b=c.recv(65536)
-                    if not b: break
-                    got+=b
-                good+=got==b'x'*3000
-        except OSError: pass
-    print(good)
-{'serve':lambda: serve(sys.argv[2]),'ask':lambda: ask(sys.argv[2],int(sys.argv[3]))}[sys.argv[1]]()
-";
-
 #[test]
 fn a_challenge_is_met_by_real_clients() {
     let Some(lab) = Lab::new("d") else { return };
@@ -393,13 +364,12 @@ fn a_challenge_is_met_by_real_clients() {
     assert!(stderr(&refused).contains("net.ipv4.tcp_syncookies"), "{}", stderr(&refused));
     set("tcp_syncookies", "2");
     let path = format!("--net=/run/netns/{}", lab.namespace);
-    let serve = |address: &str| {
-        Server(
-            Command::new("nsenter").args([&path, "python3", "-c", TALK, "serve", address]).spawn().unwrap(),
-        )
-    };
-    let _servers = ["10.9.0.1", "fd00:9::1"].map(serve);
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    let mut server = Command::new("nsenter");
+    server.args([&path, "python3", "-c", TALK, "serve"]).stdout(Stdio::piped());
+    let mut server = Server(server.spawn().unwrap());
+    let mut ready = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert_eq!(ready, "ready\n");
     let mut challenged = 0;
     for timestamps in ["2", "1", "0"] {
         set("tcp_timestamps", timestamps);

@@ -1,14 +1,13 @@
 //! nftables as an enforcer, where XDP is not wanted: the table `inet spillway`, whose rules end by the kernel's own clock.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ::rules::compile::nftables;
 use ::rules::{Action, Rule};
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use base::{Prefix, Span};
+use dataplane::nft::{self, Failed};
 use serde_json::Value;
 
 use super::{Done, Enforcer, Wanted, passes};
@@ -75,10 +74,10 @@ impl Enforcer for Nftables {
         let mut unsaid = Vec::new();
         // What an earlier daemon left is replaced, in one transaction: no packet meets a gap.
         if self.there.as_ref().is_some_and(same) {
-            nft(&nftables::leases(&rules))?;
+            run(&nftables::leases(&rules))?;
         } else {
             let running = nftables::running(&rules, &self.interfaces, self.patience);
-            nft(&running.file)?;
+            run(&running.file)?;
             unsaid = running.unsaid;
         }
         let drops = wanted.rules.iter().map(|rule| (rule.id.clone(), rule.action == Action::Drop)).collect();
@@ -103,7 +102,7 @@ impl Enforcer for Nftables {
         let (Some(patience), Some(_)) = (self.patience, &self.there) else { return Ok(()) };
         let every = Duration::from_nanos(patience.nanos()) / BEATS;
         if self.beaten.is_none_or(|at| at.elapsed() >= every) {
-            nft(&nftables::alive(patience))?;
+            run(&nftables::alive(patience))?;
             self.beaten = Some(Instant::now());
         }
         Ok(())
@@ -111,36 +110,17 @@ impl Enforcer for Nftables {
 }
 
 /// Runs commands as one transaction.
-fn nft(commands: &str) -> anyhow::Result<()> {
-    let run = "cannot run `nft`; install nftables, or set `dataplane.engine` to \"xdp\"";
-    let mut child = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context(run)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that ends early says why on its standard error.
-        let _ = stdin.write_all(commands.as_bytes());
-    }
-    let output = child.wait_with_output().context(run)?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let first = said.lines().next().unwrap_or_default();
-    ensure!(output.status.success(), "nft refused the rules, the old ones stay: {first}");
-    Ok(())
+fn run(commands: &str) -> anyhow::Result<()> {
+    nft::run(commands).map_err(|failed| match failed {
+        Failed::Missing(_) => anyhow!("{failed}, or set `dataplane.engine` to \"xdp\""),
+        Failed::Refused(why) => anyhow!("nft refused the rules, the old ones stay: {why}"),
+    })
 }
 
 /// The table as `nft` tells it; nothing where there is none.
 fn list() -> anyhow::Result<Value> {
-    let output = Command::new("nft")
-        .args(["-j", "list", "table", "inet", "spillway"])
-        .output()
-        .context("cannot run `nft`; install nftables")?;
-    if !output.status.success() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&output.stdout).context("what `nft -j` tells cannot be read")
+    let Some(text) = nft::table("spillway", true)? else { return Ok(Value::Null) };
+    serde_json::from_slice(&text).context("what `nft -j` tells cannot be read")
 }
 
 /// Packets that each rule decided, by id.
