@@ -201,15 +201,12 @@ impl Router {
                 tracing::info!(router = %self.from, name = %printable(&name), description = %printable(&description),
                     "the monitored router has a name");
             }
-            Message::PeerUp { peer, .. } => {
-                // A session that begins has told nothing yet.
-                if let Some(feed) = self.feeds.get(&peer) {
-                    learned.with(|routes| routes.forget(*feed));
-                }
-            }
-            Message::PeerDown { peer, .. } => {
-                if let Some(feed) = self.feeds.remove(&peer) {
-                    learned.with(|routes| routes.forget(feed));
+            // A session that begins has told nothing yet. Before or after the policy is said of routes alone (RFC 7854 §4.2).
+            Message::PeerUp { peer, .. } | Message::PeerDown { peer, .. } => {
+                for post_policy in [false, true] {
+                    if let Some(feed) = self.feeds.remove(&Peer { post_policy, ..peer }) {
+                        learned.with(|routes| routes.forget(feed));
+                    }
                 }
             }
             Message::Routes { peer, update } => {

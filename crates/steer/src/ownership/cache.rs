@@ -12,6 +12,8 @@ use crate::rails::Refusal;
 const WAITING_MAX: usize = 2 * rtr::PDU_MAX;
 /// A cache that begins an answer finishes it within this time.
 const ANSWER: Span = Span::from_secs(60);
+/// A cache that told nothing yet is dialled again after so many seconds.
+const RETRY_FIRST: u32 = 2;
 /// Bounds and defaults of the intervals in seconds (RFC 8210 §6): refresh, retry, expire.
 const BOUNDS: [(u32, u32); 3] = [(1, 86_400), (1, 7200), (600, 172_800)];
 const DEFAULTS: [u32; 3] = [3600, 600, 7200];
@@ -295,7 +297,7 @@ impl Cache {
         let [_, retry, _] = self.timing;
         self.waiting.clear();
         // A history that broke off is asked for from the start, and soon.
-        let wait = if self.known.is_none() { retry.min(10) } else { retry };
+        let wait = if self.known.is_none() { retry.min(RETRY_FIRST) } else { retry };
         self.state = State::Away(now.plus(Span::from_secs(u64::from(wait))));
     }
 }
