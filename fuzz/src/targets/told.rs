@@ -26,44 +26,53 @@ fn cached() -> Vec<Vec<u8>> {
 }
 
 fn run_bmp(input: &[u8]) -> Outcome {
-    within(MEMORY_MAX, || {
-        let (mut rest, mut outcome) = (input, Outcome::of(0));
-        loop {
-            match bmp::frame(rest) {
-                Ok(Some((kind, body, length))) => {
-                    rest = rest.get(length..).unwrap_or_default();
-                    outcome = match bmp::read(kind, body) {
-                        Ok(Message::Routes { .. }) => outcome.with("routes"),
-                        Ok(Message::PeerUp { .. }) => outcome.with("up"),
-                        Ok(Message::PeerDown { .. }) => outcome.with("down"),
-                        Ok(_) => outcome.with("other"),
-                        Err(fault) => outcome.with(fault.name()),
-                    };
-                }
-                Ok(None) => break outcome,
-                Err(fault) => break outcome.with(fault.name()),
-            }
-        }
+    walked(input, |rest| {
+        let Some((kind, body, length)) = bmp::frame(rest)? else { return Ok(None) };
+        let name = match bmp::read(kind, body) {
+            Ok(Message::Routes { .. }) => "routes",
+            Ok(Message::PeerUp { .. }) => "up",
+            Ok(Message::PeerDown { .. }) => "down",
+            Ok(_) => "other",
+            Err(fault) => fault.name(),
+        };
+        Ok(Some((name, length)))
     })
 }
 
 fn run_rtr(input: &[u8]) -> Outcome {
+    walked(input, |rest| {
+        let Some((_, pdu, length)) = rtr::read(rest)? else { return Ok(None) };
+        let name = match pdu {
+            Pdu::Prefix { .. } => "prefix",
+            Pdu::EndOfData { .. } => "end",
+            Pdu::Error { .. } => "error",
+            _ => "other",
+        };
+        Ok(Some((name, length)))
+    })
+}
+
+/// From message to message, each with what it is and how long.
+fn walked(
+    input: &[u8],
+    next: impl Fn(&[u8]) -> Result<Option<(&'static str, usize)>, wire::Fault>,
+) -> Outcome {
     within(MEMORY_MAX, || {
-        let (mut rest, mut outcome) = (input, Outcome::of(0));
+        let (mut rest, mut names) = (input, Vec::new());
         loop {
-            match rtr::read(rest) {
-                Ok(Some((_, pdu, length))) => {
+            match next(rest) {
+                Ok(Some((name, length))) => {
                     rest = rest.get(length..).unwrap_or_default();
-                    outcome = outcome.with(match pdu {
-                        Pdu::Prefix { .. } => "prefix",
-                        Pdu::EndOfData { .. } => "end",
-                        Pdu::Error { .. } => "error",
-                        _ => "other",
-                    });
+                    names.push(name);
                 }
-                Ok(None) => break outcome,
-                Err(fault) => break outcome.with(fault.name()),
+                Ok(None) => break,
+                Err(fault) => {
+                    names.push(fault.name());
+                    break;
+                }
             }
         }
+        let decoded = input.len() - rest.len();
+        names.into_iter().fold(Outcome::of(decoded), Outcome::with)
     })
 }
