@@ -1,8 +1,10 @@
 //! The speaker beside real daemons, on loopback: what they say they hold is what was announced.
 
 mod daemons;
+mod told;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::Prefix;
@@ -44,6 +46,7 @@ fn neighbor(port: u16) -> Neighbor {
         md5: None,
         hops: None,
         restarting: false,
+        learn: false,
     }
 }
 
@@ -113,7 +116,7 @@ fn status(speaker: &Speaker) -> PeerStatus {
 }
 
 fn started(neighbor: Neighbor, daemon: &Daemon) -> Speaker {
-    let speaker = Speaker::start(vec![neighbor]).unwrap();
+    let speaker = Speaker::start(vec![neighbor], &Arc::default()).unwrap();
     wait(&format!("a session with {}", daemon.kind.name()), || status(&speaker).state == State::Established);
     speaker
 }
@@ -220,8 +223,11 @@ fn a_rule_that_ends_the_session_is_quarantined_and_the_others_are_back() {
 fn signed_sessions_come_up_and_a_wrong_key_does_not() {
     for kind in [Kind::Bird, Kind::Gobgp] {
         let Some(daemon) = Daemon::start(kind, &[("md5", "right")]) else { continue };
-        let wrong =
-            Speaker::start(vec![Neighbor { md5: Some(b"wrong".to_vec()), ..neighbor(daemon.port) }]).unwrap();
+        let wrong = Speaker::start(
+            vec![Neighbor { md5: Some(b"wrong".to_vec()), ..neighbor(daemon.port) }],
+            &Arc::default(),
+        )
+        .unwrap();
         std::thread::sleep(Duration::from_secs(3));
         assert_eq!(status(&wrong).ups, 0, "{}", kind.name());
         drop(wrong);

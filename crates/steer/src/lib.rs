@@ -3,4 +3,7 @@
 
 pub mod bgp;
 pub mod book;
+mod covering;
+pub mod learn;
+pub mod ownership;
 pub mod rails;

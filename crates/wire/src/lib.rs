@@ -8,12 +8,14 @@
 extern crate alloc;
 
 pub mod bgp;
+pub mod bmp;
 pub mod emit;
 pub mod ipfix;
 pub mod netflow5;
 pub mod netflow9;
 pub mod packet;
 pub mod reader;
+pub mod rtr;
 pub mod sflow;
 
 pub use packet::Headers;

@@ -4,6 +4,7 @@ mod capture;
 mod export;
 mod packet;
 mod rules;
+mod told;
 
 use crate::measure::Outcome;
 
@@ -28,4 +29,6 @@ pub const TARGETS: &[Target] = &[
     export::COLLECTOR,
     capture::TARGET,
     rules::TARGET,
+    told::BMP,
+    told::RTR,
 ];

@@ -15,7 +15,9 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use steer::bgp::out::{Full, Key, Suspicion};
 use steer::bgp::step::State;
 use steer::bgp::{Input, Output, Pacing, Peer, Route, Settings};
+use steer::learn::Feed;
 
+use super::learned::Learned;
 use super::link::{Link, Seen, Way};
 
 /// A farewell has this long to leave.
@@ -40,6 +42,8 @@ pub struct Neighbor {
     pub hops: Option<u8>,
     /// We were here before: it may hold routes of ours.
     pub restarting: bool,
+    /// What it announces is kept, to know whose addresses are whose.
+    pub learn: bool,
 }
 
 /// How a session is.
@@ -95,15 +99,15 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Starts to speak.
+    /// Starts to speak; `learned`: where that goes which neighbours with `learn` announce.
     ///
     /// # Errors
     /// When the system gives no thread or descriptor.
-    pub fn start(neighbors: Vec<Neighbor>) -> io::Result<Self> {
+    pub fn start(neighbors: Vec<Neighbor>, learned: &Arc<Learned>) -> io::Result<Self> {
         let wake =
             Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let (orders, received) = channel();
-        let mut core = Core::new(neighbors, received, wake.clone());
+        let mut core = Core::new(neighbors, learned, received, wake.clone());
         let thread = std::thread::Builder::new().name("bgp".into()).spawn(move || core.run())?;
         Ok(Self { orders, wake, thread: Mutex::new(Some(thread)) })
     }
@@ -169,6 +173,13 @@ struct One {
     way: Way,
     peer: Peer,
     link: Option<Link>,
+    learns: Option<Learns>,
+}
+
+/// A neighbour's place among those who tell routes.
+struct Learns {
+    to: Arc<Learned>,
+    feed: Feed,
 }
 
 struct Core {
@@ -180,8 +191,14 @@ struct Core {
 }
 
 impl Core {
-    fn new(neighbors: Vec<Neighbor>, orders: Receiver<Order>, wake: Arc<EventFd>) -> Self {
+    fn new(
+        neighbors: Vec<Neighbor>,
+        learned: &Arc<Learned>,
+        orders: Receiver<Order>,
+        wake: Arc<EventFd>,
+    ) -> Self {
         let one = |n: Neighbor| One {
+            learns: n.learn.then(|| Learns { to: learned.clone(), feed: learned.feed() }),
             way: Way { to: n.address, from: n.local, md5: n.md5, hops: n.hops },
             peer: Peer::new(n.settings, n.pacing, n.restarting),
             name: n.name,
@@ -364,8 +381,18 @@ impl One {
                 Output::Up(negotiated) => {
                     tracing::info!(neighbor = self.name, id = %negotiated.peer_id, "the BGP session is up");
                 }
-                Output::Down(why) => tracing::warn!(neighbor = self.name, %why, "the BGP session is down"),
-                Output::Routes(_) | Output::Refresh(_) => {}
+                Output::Down(why) => {
+                    tracing::warn!(neighbor = self.name, %why, "the BGP session is down");
+                    if let Some(Learns { to, feed }) = &self.learns {
+                        to.with(|routes| routes.forget(*feed));
+                    }
+                }
+                Output::Routes(update) => {
+                    if let Some(Learns { to, feed }) = &self.learns {
+                        to.with(|routes| routes.take(*feed, &update));
+                    }
+                }
+                Output::Refresh(_) => {}
             }
         }
     }

@@ -61,7 +61,7 @@ pub(super) struct Daemon {
     child: Child,
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
@@ -71,7 +71,7 @@ fn run(program: &str, args: &[&str]) -> String {
 }
 
 impl Daemon {
-    /// Starts one, with options: `md5` and a key.
+    /// Starts one, with options: `md5` and a key, `bmp` and the port of a listener on loopback.
     pub(super) fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if !Path::new(kind.program()).exists() {
@@ -83,8 +83,10 @@ impl Daemon {
         let folder = std::env::temp_dir().join(format!("spillway-bgp-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let (port, control) = (free_port(), free_port());
-        let key = options.iter().find(|(name, _)| *name == "md5").map(|(_, key)| *key);
-        fs::write(folder.join("conf"), configuration(kind, port, key, &folder)).unwrap();
+        let option = |wanted: &str| options.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+        let mut conf = configuration(kind, port, option("md5"), &folder);
+        conf += &option("bmp").map_or_else(String::new, |port| monitored(kind, port));
+        fs::write(folder.join("conf"), conf).unwrap();
         let child = spawn(kind, port, control, &folder);
         Some(Self { kind, port, control, folder, child })
     }
@@ -146,6 +148,13 @@ impl Daemon {
             view.text += &(rib(family) + &text);
         }
         view
+    }
+
+    /// A route of gobgpd's own, by the words of its command.
+    pub(super) fn gobgp_add(&self, words: &[&str]) {
+        let port = self.control.to_string();
+        let said = run("gobgp", &[&["-u", "127.0.0.1", "-p", &port, "global", "rib", "add"], words].concat());
+        assert_eq!(said, "", "{words:?}");
     }
 
     fn bird(&self) -> View {
@@ -268,7 +277,7 @@ fn spawn(kind: Kind, port: u16, control: u16, folder: &Path) -> Child {
                 "-P",
                 "0",
             ]);
-            command.arg("-i").arg(folder.join("pid")).arg("--vty_socket").arg(folder);
+            command.arg("-i").arg(folder.join("pid")).arg("--vty_socket").arg(folder).args(["-M", "bmp"]);
         }
         Kind::Exabgp => {
             command.arg(conf);
@@ -278,6 +287,21 @@ fn spawn(kind: Kind, port: u16, control: u16, folder: &Path) -> Child {
     }
     let log = fs::File::create(folder.join("log")).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
+
+/// Lines that make a daemon tell its peers' routes to a listener on loopback.
+fn monitored(kind: Kind, port: &str) -> String {
+    match kind {
+        Kind::Gobgp => format!(
+            "[[bmp-servers]]\n[bmp-servers.config]\naddress = \"127.0.0.1\"\nport = {port}\n\
+             route-monitoring-policy = \"pre-policy\"\n"
+        ),
+        Kind::Frr => format!(
+            " bmp targets spillway\n  bmp connect 127.0.0.1 port {port} min-retry 200 max-retry 400\n  \
+             bmp monitor ipv4 unicast post-policy\n  bmp monitor ipv6 unicast post-policy\n exit\n"
+        ),
+        Kind::Bird | Kind::Exabgp => panic!("{} does not speak BMP here", kind.name()),
+    }
 }
 
 fn configuration(kind: Kind, port: u16, key: Option<&str>, folder: &Path) -> String {

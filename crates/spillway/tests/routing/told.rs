@@ -1,0 +1,140 @@
+//! What real routers and caches tell us: over BGP, BMP and the RPKI to Router protocol.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use base::Prefix;
+use spillway::routing::{Learned, Monitor, Rpki, Speaker};
+use steer::bgp::step::State;
+use steer::ownership::Strictness;
+
+use super::daemons::{Daemon, Kind, free_port};
+use super::{OUR_AS, blackhole, neighbor, started, status, wait};
+
+fn a(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn p(text: &str) -> Prefix {
+    text.parse().unwrap()
+}
+
+/// A daemon tells over BMP what our own speaker announced to it.
+fn a_monitored_daemon_tells(kind: Kind) {
+    let learned = Arc::new(Learned::default());
+    let monitor = Monitor::start((Ipv4Addr::LOCALHOST, 0).into(), learned.clone()).unwrap();
+    let port = monitor.address().port().to_string();
+    let Some(daemon) = Daemon::start(kind, &[("bmp", &port)]) else { return };
+    let speaker = started(neighbor(daemon.port), &daemon);
+    speaker.announce("peer", blackhole("198.51.100.7/32")).unwrap();
+    speaker.announce("peer", blackhole("2001:db8:1::7/128")).unwrap();
+    for (addr, prefix) in [("198.51.100.7", "198.51.100.7/32"), ("2001:db8:1::7", "2001:db8:1::7/128")] {
+        wait("the route comes back over BMP", || learned.origin(a(addr)).prefix == Some(p(prefix)));
+        assert_eq!(learned.origin(a(addr)).origins, [OUR_AS], "{}", kind.name());
+    }
+    let heard = monitor.heard();
+    assert_eq!((heard.routers, heard.faults, heard.turned_away), (1, 0, 0), "{heard:?}");
+    // The session ends, and its routes with it.
+    drop(speaker);
+    wait("the routes are forgotten", || learned.knowledge().prefixes == 0);
+    drop(daemon);
+    wait("the router is gone", || monitor.heard().routers == 0);
+}
+
+#[test]
+fn gobgpd_tells_its_peers_routes_over_bmp() {
+    a_monitored_daemon_tells(Kind::Gobgp);
+}
+
+#[test]
+fn frr_tells_its_peers_routes_over_bmp() {
+    a_monitored_daemon_tells(Kind::Frr);
+}
+
+#[test]
+fn what_a_neighbour_announces_is_kept_where_it_shall_be() {
+    let Some(daemon) = Daemon::start(Kind::Gobgp, &[]) else { return };
+    let learned = Arc::new(Learned::default());
+    let one = super::Neighbor { learn: true, ..neighbor(daemon.port) };
+    let speaker = Speaker::start(vec![one], &learned).unwrap();
+    wait("a session", || status(&speaker).state == State::Established);
+    daemon.gobgp_add(&["203.0.113.0/24", "aspath", "64500,64501"]);
+    daemon.gobgp_add(&["203.0.113.128/25", "aspath", "64500,64502"]);
+    daemon.gobgp_add(&["2001:db8:77::/48", "-a", "ipv6", "nexthop", "2001:db8::1"]);
+    wait("the routes", || learned.knowledge().prefixes == 3);
+    let origin = learned.origin(a("203.0.113.200"));
+    assert_eq!((origin.prefix, origin.origins), (Some(p("203.0.113.128/25")), vec![64_502]));
+    assert_eq!(origin.routed, Some(true));
+    assert_eq!(learned.origin(a("203.0.113.1")).origins, [64_501]);
+    assert_eq!(learned.origin(a("192.0.2.1")).routed, None, "a few routes are not the Internet");
+    drop(daemon);
+    wait("the routes are forgotten", || learned.knowledge().prefixes == 0);
+}
+
+/// A cache with payloads of its own; it ends with the test.
+struct Stayrtr {
+    child: Child,
+    folder: std::path::PathBuf,
+    address: SocketAddr,
+}
+
+impl Stayrtr {
+    fn start(protocol: &str) -> Option<Self> {
+        if !Path::new("/usr/bin/stayrtr").exists() {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "stayrtr is missing");
+            eprintln!("skipped: stayrtr is not installed; `scripts/setup` does it");
+            return None;
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let folder = std::env::temp_dir().join(format!("spillway-rtr-{}-{protocol}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let payloads = folder.join("vrps.json");
+        let json = serde_json::json!({"roas": [
+            {"prefix": "198.51.100.0/24", "maxLength": 24, "asn": format!("AS{OUR_AS}"), "ta": "test"},
+            {"prefix": "192.0.2.0/24", "maxLength": 32, "asn": "AS64500", "ta": "test"},
+            {"prefix": "2001:db8:1::/48", "maxLength": 128, "asn": format!("AS{OUR_AS}"), "ta": "test"},
+        ]});
+        std::fs::write(&payloads, json.to_string()).unwrap();
+        let child = Command::new("/usr/bin/stayrtr")
+            .args(["-bind", &address.to_string(), "-checktime=false", "-metrics.addr", ""])
+            .args(["-protocol", protocol, "-cache"])
+            .arg(&payloads)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Some(Self { child, folder, address })
+    }
+}
+
+impl Drop for Stayrtr {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn a_real_cache_tells_whose_prefixes_are_whose_in_both_versions() {
+    for protocol in ["0", "1", "2"] {
+        let Some(cache) = Stayrtr::start(protocol) else { return };
+        let rpki = Rpki::start(&[cache.address]).unwrap();
+        let told = || rpki.status().first().and_then(|status| status.payloads);
+        wait("payloads", || told() == Some(3));
+        let lax = Strictness { not_found: false, length: true };
+        let judge = |prefix: &str, strictness| rpki.judge(p(prefix), OUR_AS, strictness);
+        assert_eq!(judge("198.51.100.0/24", lax), Ok(()), "version {protocol}");
+        assert_eq!(judge("2001:db8:1::7/128", lax), Ok(()));
+        assert!(judge("198.51.100.7/32", lax).unwrap_err().to_string().contains("maxLength"));
+        assert_eq!(judge("198.51.100.7/32", Strictness { length: false, ..lax }), Ok(()));
+        assert!(judge("192.0.2.7/32", lax).unwrap_err().to_string().contains("another AS"));
+        // A cache that dies takes nothing back; what it told holds for the time that it gave.
+        drop(cache);
+        wait("the end is seen", || rpki.status().iter().all(|status| status.payloads == Some(3)));
+        assert!(judge("192.0.2.7/32", lax).is_err());
+    }
+}
