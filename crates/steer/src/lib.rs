@@ -3,4 +3,5 @@
 
 pub mod bgp;
 pub mod book;
+pub mod hold;
 pub mod rails;
