@@ -3,5 +3,6 @@
 
 pub mod bgp;
 pub mod book;
+pub mod effect;
 pub mod hold;
 pub mod rails;
