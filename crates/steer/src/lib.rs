@@ -3,6 +3,7 @@
 
 pub mod bgp;
 pub mod book;
+pub mod drill;
 pub mod effect;
 pub mod hold;
 pub mod rails;
