@@ -102,6 +102,8 @@ pub struct Hold {
     last: Timestamp,
     /// How often the hold was doubled.
     doublings: u32,
+    /// How long it was looked at since the last release, if nothing came back since.
+    eased: Option<Span>,
     /// The changes within the last hour.
     changes: VecDeque<Timestamp>,
 }
@@ -118,6 +120,7 @@ impl Hold {
             looked: Span::ZERO,
             last: now,
             doublings: 0,
+            eased: None,
             changes: VecDeque::from([now]),
         }
     }
@@ -127,6 +130,9 @@ impl Hold {
         let stands = now.since(self.last).min(self.settings.look);
         self.last = self.last.max(now);
         self.looked = plus(self.looked, stands);
+        if self.state == State::Held || evidence == Evidence::Quiet {
+            self.eased = self.eased.map(|eased| plus(eased, stands));
+        }
         match (self.state, evidence) {
             (State::Held, Evidence::Attack) => {
                 self.quiet = Span::ZERO;
@@ -142,23 +148,26 @@ impl Hold {
                 let counts = evidence == Evidence::Quiet;
                 self.quiet = plus(self.quiet, if counts { stands } else { Span::ZERO });
                 if self.quiet >= self.settings.probe {
-                    return Some(self.turn(now, State::Released, Change::Release));
+                    return Some(self.release(now));
                 }
                 let waited = self.looked >= self.settings.probe.times(PROBE_PATIENCE);
                 waited.then(|| self.restore(now)).flatten()
             }
-            (State::Released, evidence) => {
-                let counts = evidence == Evidence::Quiet;
-                self.quiet = plus(self.quiet, if counts { stands } else { Span::ZERO });
-                None
-            }
+            (State::Released, _) => None,
         }
     }
 
-    /// Something stronger was put in force beside it: that is a change, and the time of quiet begins anew.
+    /// Something stronger was put in force: that is a change, and the time of quiet begins anew.
     pub fn raise(&mut self, now: Timestamp, view: View) {
         self.view = view;
+        self.double();
         self.turn(now, State::Held, Change::Restore);
+    }
+
+    /// Of what was released, something gentler stays in force and is held now.
+    pub fn stay(&mut self, view: View) {
+        self.view = view;
+        (self.state, self.quiet, self.looked) = (State::Held, Span::ZERO, Span::ZERO);
     }
 
     /// Quiet that the next release waits for.
@@ -169,12 +178,17 @@ impl Hold {
 
     /// Whether it is released and was quiet for so long that nothing of it needs to be remembered.
     pub fn is_forgotten(&self) -> bool {
-        self.state == State::Released && self.quiet >= self.settings.forget
+        self.state == State::Released && self.was_good()
     }
 
     /// Whether it is in force, in whole or in part.
     pub fn is_held(&self) -> bool {
         self.state != State::Released
+    }
+
+    /// Whether only a part is let through.
+    pub fn is_probing(&self) -> bool {
+        self.state == State::Probing
     }
 
     /// Says how it stands.
@@ -191,18 +205,42 @@ impl Hold {
     }
 
     fn open(&mut self, now: Timestamp) -> Option<Change> {
-        let (state, change, follow) = match self.view {
-            View::Open => (State::Released, Change::Release, 0),
-            View::Hidden => (State::Probing, Change::Probe, 1),
-        };
-        let may = self.recent(now) + 1 + follow + self.settings.back <= self.settings.per_hour;
-        may.then(|| self.turn(now, state, change))
+        let follow = usize::from(self.view == View::Hidden);
+        if self.recent(now) + 1 + follow + self.settings.back > self.settings.per_hour {
+            return None;
+        }
+        Some(match self.view {
+            View::Open => self.release(now),
+            View::Hidden => self.turn(now, State::Probing, Change::Probe),
+        })
+    }
+
+    fn release(&mut self, now: Timestamp) -> Change {
+        self.eased = Some(Span::ZERO);
+        self.turn(now, State::Released, Change::Release)
     }
 
     fn restore(&mut self, now: Timestamp) -> Option<Change> {
-        // Who was good for long enough begins anew.
-        self.doublings = if self.is_forgotten() { 0 } else { (self.doublings + 1).min(DOUBLINGS_MAX) };
+        if self.state == State::Probing {
+            self.doublings = (self.doublings + 1).min(DOUBLINGS_MAX);
+        } else {
+            self.double();
+        }
         Some(self.turn(now, State::Held, Change::Restore))
+    }
+
+    /// What was released is needed again: it is held for longer, unless it was good for long enough.
+    fn double(&mut self) {
+        if self.was_good() {
+            self.doublings = 0;
+        } else if self.eased.is_some() {
+            self.doublings = (self.doublings + 1).min(DOUBLINGS_MAX);
+        }
+        self.eased = None;
+    }
+
+    fn was_good(&self) -> bool {
+        self.eased.is_some_and(|eased| eased >= self.settings.forget)
     }
 
     fn turn(&mut self, now: Timestamp, state: State, change: Change) -> Change {
@@ -210,7 +248,7 @@ impl Hold {
         (self.quiet, self.looked) = (Span::ZERO, Span::ZERO);
         let _ = self.recent(now);
         self.changes.push_back(now);
-        // Raising is somebody else's decision: what it adds beyond the bound is not remembered.
+        // Raising is somebody else's decision; what it adds beyond the bound is not remembered.
         while self.changes.len() > self.settings.per_hour {
             self.changes.pop_front();
         }

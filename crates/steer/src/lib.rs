@@ -6,4 +6,5 @@ pub mod book;
 pub mod drill;
 pub mod effect;
 pub mod hold;
+pub mod ladder;
 pub mod rails;
