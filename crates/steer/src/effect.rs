@@ -16,6 +16,7 @@ use base::units::PacketRate;
 use base::{Span, Timestamp};
 
 pub use judge::judge;
+pub(crate) use judge::wilson;
 pub use watch::{Seen, Watch};
 
 /// Where somebody looked, as packets go.

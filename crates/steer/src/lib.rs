@@ -3,8 +3,10 @@
 
 pub mod bgp;
 pub mod book;
+pub mod confirm;
 pub mod drill;
 pub mod effect;
 pub mod hold;
 pub mod ladder;
+pub mod outcome;
 pub mod rails;
