@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod bgp;
+pub mod bmp;
 pub mod emit;
 pub mod ipfix;
 pub mod netflow5;
