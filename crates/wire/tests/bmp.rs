@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use wire::bgp::{Open, Update};
+use wire::bgp::{Handling, Open, Update};
 use wire::bmp::{Down, Frame, Message, Peer, Tlv, frame};
 use wire::emit::Writer;
 use wire::{Fault, bgp};
@@ -137,7 +137,8 @@ fn streams(pcap: &[u8]) -> Vec<Vec<u8>> {
             at(0),
             at(2),
         );
-        if tcp[13] & 2 != 0 {
+        // Made-up captures carry octets in their SYN.
+        if tcp[13] & 2 != 0 && payload.is_empty() {
             streams.insert(key, (sequence.wrapping_add(1), Vec::new()));
         } else if !payload.is_empty() {
             let (next, stream) = streams.entry(key).or_insert_with(|| (sequence, Vec::new()));
@@ -201,17 +202,22 @@ fn three_vendors_are_read_as_a_second_reader_reads_them() {
                 let (kind, peer) = told(&message);
                 *kinds.entry(kind).or_default() += 1;
                 compared += 1;
-                if let Message::RouteMonitoring(peer, body) = message {
-                    let update = Update::read(body, !peer.two_octet_as).unwrap();
-                    routes += update.announced.len() + update.withdrawn.len() + update.other;
-                }
+                let update = match message {
+                    Message::RouteMonitoring(peer, body) => {
+                        Some(Update::read(body, !peer.two_octet_as).unwrap())
+                    }
+                    _ => None,
+                };
+                routes += update.as_ref().map_or(0, |u| u.announced.len() + u.withdrawn.len() + u.other);
                 if !line.starts_with("{\"V3\"") {
-                    // The second reader refuses an OPEN without a BGP identifier, as ours does.
-                    let Message::PeerUp(_, up) = message else { panic!("{name}: {line}") };
-                    assert!(
-                        Open::read(up.sent).is_err() || Open::read(up.received).is_err(),
-                        "{name}: {line}"
-                    );
+                    // The second reader refuses a message for what is inside; ours refuses that when it is read.
+                    let refused = match message {
+                        Message::PeerUp(_, up) => {
+                            Open::read(up.sent).is_err() || Open::read(up.received).is_err()
+                        }
+                        _ => update.is_some_and(|update| update.handling != Handling::Fine),
+                    };
+                    assert!(refused, "{name}: {line}");
                     continue;
                 }
                 assert!(line.starts_with(&format!("{{\"V3\":{{\"{kind}\":")), "{name}: {kind}, {line}");
@@ -221,7 +227,8 @@ fn three_vendors_are_read_as_a_second_reader_reads_them() {
                 assert_eq!(text("bgp_id"), peer.id.to_string(), "{line}");
                 let local_rib = text("address") == "null";
                 assert!(local_rib || text("address") == peer.address.to_string(), "{line}");
-                let second = peer.at.to_string();
+                let second =
+                    if peer.at == base::Timestamp::ZERO { "null".to_owned() } else { peer.at.to_string() };
                 assert!(text("timestamp").get(..19) == second.get(..19), "{second} {line}");
             }
         }
