@@ -12,6 +12,7 @@ use base::{Prefix, Span, Timestamp};
 use rules::Rule;
 use serde::{Deserialize, Serialize};
 
+use crate::ownership::Ownership;
 use crate::rails::{Announceable, Class, Load, Rails, Refusal};
 
 pub use journal::Entry;
@@ -380,6 +381,11 @@ impl Book {
     /// All that is proposed or holds, by number.
     pub fn all(&self) -> impl Iterator<Item = &Mitigation> {
         self.all.values()
+    }
+
+    /// What begins from now on is asked of the RPKI too; `None`: it is not.
+    pub fn ask_rpki(&mut self, ownership: Option<Ownership>) {
+        self.rails.ask_rpki(ownership);
     }
 
     /// Whether the panic button was pressed.

@@ -8,5 +8,7 @@ pub mod drill;
 pub mod effect;
 pub mod hold;
 pub mod ladder;
+pub mod learn;
 pub mod outcome;
+pub mod ownership;
 pub mod rails;

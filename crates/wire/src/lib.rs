@@ -15,6 +15,7 @@ pub mod netflow5;
 pub mod netflow9;
 pub mod packet;
 pub mod reader;
+pub mod rtr;
 pub mod sflow;
 
 pub use packet::Headers;

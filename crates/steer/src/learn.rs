@@ -1,0 +1,212 @@
+//! What routes teach: to which AS an address belongs, and which space nobody announces.
+//!
+//! Routes come from a BGP session or from a BMP stream; each such source is a feed, which forgets its routes when it ends.
+//! That space is unrouted is said only by a feed that told a whole table: one that sends a customer's few routes, or a
+//! default route, knows nothing of the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use base::Prefix;
+use base::prefix::bits_of;
+use wire::bgp::{Family, Handling, Update};
+
+/// Prefixes remembered, where nothing else is configured: room for the whole Internet of either family. Further ones are left
+/// out and counted in [`Routes::left_out`].
+pub const ROUTES_MAX: usize = 2_000_000;
+/// Feeds at once; further ones are refused.
+pub const FEEDS_MAX: usize = 64;
+/// Routes without which a table is not taken for a whole one, for IPv4 and IPv6. In 2025 there were about 1,000,000 and
+/// 230,000 (RIPE RIS, CIDR report).
+pub const WHOLE_MIN: (usize, usize) = (500_000, 100_000);
+
+/// One source of routes: a number that the caller hands out.
+pub type Feed = u16;
+
+/// Where an address belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The longest prefix that holds it, and the ASes that announce it, by number. There are none where a set hides them.
+    Routed(Prefix, Vec<u32>),
+    /// Nobody announces it, by a feed that would know.
+    Unrouted,
+    /// Nothing is known.
+    Unknown,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Told {
+    /// Routes of a feed, for IPv4 and IPv6.
+    routes: [usize; 2],
+    /// Whether the feed told all that it has, for IPv4 and IPv6.
+    whole: [bool; 2],
+    /// Whether routes of it were left out.
+    cut: bool,
+}
+
+/// The routes of all feeds.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    most: usize,
+    whole_min: (usize, usize),
+    /// Which feed tells which origin.
+    routes: BTreeMap<Prefix, Vec<(Feed, Option<u32>)>>,
+    /// Prefixes of each length, by family.
+    lengths: [BTreeMap<u8, usize>; 2],
+    feeds: BTreeMap<Feed, Told>,
+    /// Routes that were left out for want of room.
+    pub left_out: u64,
+    /// Updates of which a part could not be believed.
+    pub damaged: u64,
+}
+
+impl Routes {
+    /// Room for so many prefixes. `whole_min`: routes without which a table of IPv4 or IPv6 is not taken for a whole one.
+    pub const fn new(most: usize, whole_min: (usize, usize)) -> Self {
+        Self {
+            most,
+            whole_min,
+            routes: BTreeMap::new(),
+            lengths: [BTreeMap::new(), BTreeMap::new()],
+            feeds: BTreeMap::new(),
+            left_out: 0,
+            damaged: 0,
+        }
+    }
+
+    /// A feed tells this. False: there is no room for the feed.
+    pub fn update(&mut self, feed: Feed, update: &Update) -> bool {
+        if self.feeds.len() >= FEEDS_MAX && !self.feeds.contains_key(&feed) {
+            return false;
+        }
+        self.feeds.entry(feed).or_default();
+        for prefix in &update.withdrawn {
+            self.withdraw(feed, *prefix);
+        }
+        let believed = matches!(update.handling, Handling::Fine | Handling::AttributeDiscard(_));
+        if !believed {
+            self.damaged += 1;
+        }
+        for prefix in &update.announced {
+            if matches!(update.handling, Handling::TreatAsWithdraw(_)) {
+                self.withdraw(feed, *prefix);
+            } else {
+                self.announce(feed, *prefix, update.attributes.origin_as());
+            }
+        }
+        let whole = match update.end_of_rib {
+            Some(Family::IPV4) => Some(0),
+            Some(Family::IPV6) => Some(1),
+            _ => None,
+        };
+        if let Some(slot) = whole
+            && let Some(flag) = self.feeds.get_mut(&feed).and_then(|told| told.whole.get_mut(slot))
+        {
+            *flag = true;
+        }
+        true
+    }
+
+    /// A feed ended: what it told is forgotten.
+    pub fn forget(&mut self, feed: Feed) {
+        if self.feeds.remove(&feed).is_none() {
+            return;
+        }
+        let lengths = &mut self.lengths;
+        self.routes.retain(|prefix, told| {
+            told.retain(|(from, _)| *from != feed);
+            if told.is_empty() {
+                shorten(lengths, *prefix);
+            }
+            !told.is_empty()
+        });
+    }
+
+    /// Where an address belongs.
+    pub fn origin(&self, addr: IpAddr) -> Origin {
+        let lengths = if addr.is_ipv4() { &self.lengths[0] } else { &self.lengths[1] };
+        // A default route says nothing of whose an address is.
+        for length in lengths.keys().rev().filter(|length| **length > 0 && **length <= bits_of(addr)) {
+            let prefix = Prefix::of(addr, *length);
+            if let Some(told) = self.routes.get(&prefix) {
+                let origins: BTreeSet<u32> = told.iter().filter_map(|(_, origin)| *origin).collect();
+                return Origin::Routed(prefix, origins.into_iter().collect());
+            }
+        }
+        if self.is_whole(addr.is_ipv4()) { Origin::Unrouted } else { Origin::Unknown }
+    }
+
+    /// Whether some feed told a whole table of a family.
+    pub fn is_whole(&self, ipv4: bool) -> bool {
+        let least = if ipv4 { self.whole_min.0 } else { self.whole_min.1 };
+        self.feeds.values().any(|told| {
+            let ([routes4, routes6], [whole4, whole6]) = (told.routes, told.whole);
+            let (routes, whole) = if ipv4 { (routes4, whole4) } else { (routes6, whole6) };
+            whole && !told.cut && routes >= least
+        })
+    }
+
+    /// Prefixes remembered.
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    fn announce(&mut self, feed: Feed, prefix: Prefix, origin: Option<u32>) {
+        if self.routes.len() >= self.most && !self.routes.contains_key(&prefix) {
+            self.left_out += 1;
+            if let Some(told) = self.feeds.get_mut(&feed) {
+                told.cut = true;
+            }
+            return;
+        }
+        let [v4, v6] = &mut self.lengths;
+        let lengths = if prefix.is_ipv4() { v4 } else { v6 };
+        let told = self.routes.entry(prefix).or_insert_with(|| {
+            *lengths.entry(prefix.bits()).or_default() += 1;
+            Vec::new()
+        });
+        match told.iter_mut().find(|(from, _)| *from == feed) {
+            Some((_, known)) => *known = origin,
+            None => {
+                told.push((feed, origin));
+                self.count(feed, prefix, |count| *count += 1);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, feed: Feed, prefix: Prefix) {
+        let Some(told) = self.routes.get_mut(&prefix) else { return };
+        let before = told.len();
+        told.retain(|(from, _)| *from != feed);
+        let (now, gone) = (told.len(), told.is_empty());
+        if gone {
+            self.routes.remove(&prefix);
+            shorten(&mut self.lengths, prefix);
+        }
+        if now < before {
+            self.count(feed, prefix, |count| *count = count.saturating_sub(1));
+        }
+    }
+
+    fn count(&mut self, feed: Feed, prefix: Prefix, change: impl Fn(&mut usize)) {
+        if let Some(Told { routes: [v4, v6], .. }) = self.feeds.get_mut(&feed) {
+            change(if prefix.is_ipv4() { v4 } else { v6 });
+        }
+    }
+}
+
+/// One prefix of its length less.
+fn shorten([v4, v6]: &mut [BTreeMap<u8, usize>; 2], prefix: Prefix) {
+    let lengths = if prefix.is_ipv4() { v4 } else { v6 };
+    if let Some(count) = lengths.get_mut(&prefix.bits()) {
+        *count -= 1;
+        if *count == 0 {
+            lengths.remove(&prefix.bits());
+        }
+    }
+}
