@@ -356,9 +356,12 @@ impl Book {
             debug_assert!(needs <= number, "the journal is in order");
             let Some(mitigation) = self.all.get_mut(&id) else { continue };
             mitigation.stage = Stage::Active;
-            // The rails were passed when the entry was made.
-            if let Ok(admitted) = mitigation.wish.what.check(&self.rails) {
-                self.announce(id, admitted);
+            // The rails were passed when the entry was made; what the RPKI says may have changed since.
+            match mitigation.wish.what.check(&self.rails) {
+                Ok(admitted) => self.announce(id, admitted),
+                Err(refusal) => {
+                    let _ = self.end(id, None, &refusal.to_string(), false);
+                }
             }
         }
     }
