@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use base::{Prefix, Span, Timestamp};
 use rules::{Action, Match, Per, Rule};
+use serde::{Deserialize, Serialize};
 
 const HOUR: Span = Span::from_secs(3600);
 /// Doublings at most; more would not fit a day.
@@ -19,7 +20,7 @@ const DOUBLINGS_MAX: u32 = 16;
 const PROBE_PATIENCE: u64 = 5;
 
 /// How long things are held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Quiet that the first release waits for.
     pub first: Span,
@@ -63,7 +64,8 @@ pub enum Evidence {
 }
 
 /// Whether an attack can be seen while it is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum View {
     /// What is dropped is counted or exported.
     Open,
@@ -82,15 +84,16 @@ pub enum Change {
     Restore,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum State {
     Held,
     Probing,
     Released,
 }
 
-/// One mitigation's hold.
-#[derive(Clone, Debug)]
+/// One mitigation's hold. It is written down and read again as it is, so that a restart forgets no doubling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     settings: Settings,
     view: View,

@@ -14,6 +14,7 @@ mod reach;
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Span, Timestamp};
 use rules::Rule;
+use serde::{Deserialize, Serialize};
 
 use crate::drill::Log;
 use crate::effect::Verdict;
@@ -23,7 +24,8 @@ pub use climb::{Climb, Look, Order};
 pub use judge::choose;
 
 /// What can be done, the gentlest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Rules in the kernel of the machine through which the traffic comes.
     Kernel,

@@ -4,12 +4,16 @@
 //! That space is unrouted is said only by a feed that told a whole table: one that sends a customer's few routes, or a
 //! default route, knows nothing of the rest.
 
+mod station;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::Prefix;
 use base::prefix::bits_of;
 use wire::bgp::{Family, Handling, Update};
+
+pub use station::Station;
 
 /// Prefixes remembered, where nothing else is configured: room for the whole Internet of either family. Further ones are left
 /// out and counted in [`Routes::left_out`].
@@ -20,7 +24,7 @@ pub const FEEDS_MAX: usize = 64;
 /// 230,000 (RIPE RIS, CIDR report).
 pub const WHOLE_MIN: (usize, usize) = (500_000, 100_000);
 
-/// One source of routes: a number that the caller hands out.
+/// One source of routes: a number that [`Routes::open`] hands out.
 pub type Feed = u16;
 
 /// Where an address belongs.
@@ -74,12 +78,21 @@ impl Routes {
         }
     }
 
-    /// A feed tells this. False: there is no room for the feed.
-    pub fn update(&mut self, feed: Feed, update: &Update) -> bool {
-        if self.feeds.len() >= FEEDS_MAX && !self.feeds.contains_key(&feed) {
-            return false;
+    /// A feed begins; `None`: there is no room for it.
+    pub fn open(&mut self) -> Option<Feed> {
+        let free = (0..Feed::MAX).find(|feed| !self.feeds.contains_key(feed))?;
+        if self.feeds.len() >= FEEDS_MAX {
+            return None;
         }
-        self.feeds.entry(feed).or_default();
+        self.feeds.insert(free, Told::default());
+        Some(free)
+    }
+
+    /// A feed that was opened tells this.
+    pub fn update(&mut self, feed: Feed, update: &Update) {
+        if !self.feeds.contains_key(&feed) {
+            return;
+        }
         for prefix in &update.withdrawn {
             self.withdraw(feed, *prefix);
         }
@@ -104,7 +117,6 @@ impl Routes {
         {
             *flag = true;
         }
-        true
     }
 
     /// A feed ended: what it told is forgotten.

@@ -69,8 +69,10 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The peer of the local RIB.
-    const LOCAL_RIB: u8 = 3;
+    /// The kind of a peer outside of any VRF.
+    pub const GLOBAL: u8 = 0;
+    /// The kind of the local RIB (RFC 9069).
+    pub const LOCAL_RIB: u8 = 3;
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Fault> {
         let kind = reader.u8("Peer Type")?;

@@ -2,6 +2,7 @@
 
 mod capture;
 mod export;
+mod monitoring;
 mod packet;
 mod rules;
 
@@ -28,4 +29,6 @@ pub const TARGETS: &[Target] = &[
     export::COLLECTOR,
     capture::TARGET,
     rules::TARGET,
+    monitoring::BMP,
+    monitoring::RTR,
 ];

@@ -1,6 +1,7 @@
 //! Where an attack stands on the ladder: up at once, down slowly, and never up and down all the time.
 
 use base::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{Choice, Mode, Step};
 use crate::hold::{Change, Evidence, Hold, Settings, View};
@@ -32,8 +33,8 @@ pub struct Look<'a> {
     pub seen: bool,
 }
 
-/// One attack on the ladder.
-#[derive(Clone, Debug)]
+/// One attack on the ladder. It is written down and read again as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Climb {
     settings: Settings,
     /// The highest step that is in force.

@@ -103,6 +103,20 @@ fn what_is_only_proposed_is_not_climbed_until_somebody_agrees() {
     assert_eq!(climb.handle(at(0), &Look { choice: &asks, agreed: false, attacked: true, seen: true }), None);
 }
 
+#[test]
+fn a_restart_forgets_no_doubling() {
+    let mut walk = Walk::new();
+    assert_eq!(walk.until(Step::Kernel, true, true).0, Order::Take(Step::Kernel));
+    assert_eq!(walk.until(Step::Kernel, false, true), (Order::Lower(None), 300));
+    assert_eq!(walk.until(Step::Kernel, true, true).0, Order::Take(Step::Kernel));
+    let written = serde_json::to_string(&walk.climb).unwrap();
+    let read: Climb = serde_json::from_str(&written).unwrap();
+    assert_eq!(read, walk.climb);
+    walk.climb = read;
+    // Twice 300 seconds from the look that took it.
+    assert_eq!(walk.until(Step::Kernel, false, true), (Order::Lower(None), 590));
+}
+
 proptest! {
     #[test]
     fn no_attacker_makes_the_ladder_flap(
