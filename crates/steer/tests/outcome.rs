@@ -1,5 +1,4 @@
 //! Whether the service lives.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use base::{Span, Timestamp};
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
 //! What routers tell over BMP: octets by hand, recorded streams of three vendors with a second opinion, and noise.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -108,6 +108,9 @@ fn what_is_no_bmp_ends_the_stream_and_what_is_damaged_only_its_message() {
     }
 }
 
+/// Addresses and ports.
+type Connection = (IpAddr, IpAddr, u16, u16);
+
 /// The TCP streams of a capture, by connection, as far as they are in order.
 fn streams(pcap: &[u8]) -> Vec<Vec<u8>> {
     let little = pcap.starts_with(&[0xd4, 0xc3, 0xb2, 0xa1]);
@@ -115,7 +118,7 @@ fn streams(pcap: &[u8]) -> Vec<Vec<u8>> {
         let octets: [u8; 4] = octets.try_into().unwrap();
         usize::try_from(if little { u32::from_le_bytes(octets) } else { u32::from_be_bytes(octets) }).unwrap()
     };
-    let mut streams: BTreeMap<(IpAddr, IpAddr, u16, u16), (u32, Vec<u8>)> = BTreeMap::new();
+    let mut streams: BTreeMap<Connection, (u32, Vec<u8>)> = BTreeMap::new();
     let mut rest = &pcap[24..];
     while rest.len() >= 16 {
         let length = number(&rest[8..12]);

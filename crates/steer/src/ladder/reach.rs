@@ -1,9 +1,10 @@
 //! What each step could do in a situation, or why it could do nothing.
 
-use base::Prefix;
 use base::prefix::{aggregate, cover};
 use base::units::BitRate;
+use base::{Prefix, Timestamp};
 use rules::compile::flowspec;
+use rules::{Action, Rule};
 
 use super::{Candidate, Link, Neighbor, Plan, Situation, Step};
 use crate::drill::Standing;
@@ -24,26 +25,13 @@ pub(super) struct Reach {
 ///
 /// # Errors
 /// Why it cannot be taken at all.
-pub(super) fn reach(now: base::Timestamp, situation: &Situation<'_>, step: Step) -> Result<Reach, String> {
-    let mut reach = match step {
+pub(super) fn reach(now: Timestamp, situation: &Situation<'_>, step: Step) -> Result<Reach, String> {
+    match step {
         Step::Kernel => kernel(situation),
-        Step::Flowspec => by_rules(situation),
-        Step::Diversion => diversion(situation),
-        Step::Blackhole => blackhole(situation),
-    }?;
-    if let Some(class) = step.class() {
-        let within = situation.policy.drilled_within;
-        let lowest = reach.plan.neighbors.iter().flat_map(|name| {
-            let families = families(&reach.plan.prefixes);
-            families.map(move |ipv4| situation.drills.standing(now, within, name, class, ipv4))
-        });
-        match lowest.min() {
-            Some(Standing::Failed) => return Err("the last drill of it failed".to_owned()),
-            Some(Standing::Passed) => reach.plan.drilled = true,
-            Some(Standing::Untried) | None => {}
-        }
+        Step::Flowspec => by_rules(now, situation),
+        Step::Diversion => diversion(now, situation),
+        Step::Blackhole => blackhole(now, situation),
     }
-    Ok(reach)
 }
 
 /// Whether IPv4, for each family among them.
@@ -79,21 +67,24 @@ fn kernel(situation: &Situation<'_>) -> Result<Reach, String> {
     Ok(Reach { plan, lacks, helps })
 }
 
-fn by_rules(situation: &Situation<'_>) -> Result<Reach, String> {
+fn by_rules(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> {
+    // All of them together: a rule whose exception cannot be said is not said either.
+    let rules: Vec<Rule> = situation.candidates.iter().map(|c| c.rule.clone()).collect();
+    let said = flowspec::lines(&rules);
     let sayable = |candidate: &Candidate| {
-        let said = flowspec::lines(std::slice::from_ref(&candidate.rule));
-        !said.is_empty()
-            && said.iter().all(|line| line.error.is_none())
+        let mut of = said.iter().filter(|line| line.id == candidate.rule.id).peekable();
+        of.peek().is_some()
+            && of.all(|line| line.error.is_none())
             && situation.rails.rule(&candidate.rule).is_ok()
     };
-    let (taken, stops, cuts) = affordable(situation, sayable)
+    let taken = affordable(situation, sayable)
         .map_err(|why| format!("{why}, of those that routers understand and the rails allow"))?;
+    let (taken, stops, cuts) = fitting(situation, taken);
     let prefixes = aggregate(taken.iter().filter_map(|c| c.rule.matches.dst).collect());
     let needed = taken.len();
-    let (neighbors, uncovered) = ways(situation, &prefixes, Class::Flowspec, |n| n.rules_left >= needed);
-    if neighbors.is_empty() {
-        return Err(format!("no neighbour that is up takes {needed} more FlowSpec rules"));
-    }
+    let what = format!("{needed} more FlowSpec rules");
+    let ways = ways(now, situation, (&prefixes, Class::Flowspec), &what, |n| n.rules_left >= needed)?;
+    let Ways { neighbors, uncovered, drilled } = ways;
     let stopped_at = |link: &Link| if uncovered.contains(&link.name) { 0.0 } else { stops };
     let carried: f64 = share_by_link(situation, |link| stopped_at(link));
     // Rules that routers do not understand act behind the link.
@@ -119,13 +110,13 @@ fn by_rules(situation: &Situation<'_>) -> Result<Reach, String> {
         neighbors,
         stops: carried,
         cuts,
-        drilled: false,
+        drilled,
     };
     let helps = plan.stops;
     Ok(Reach { plan, lacks, helps })
 }
 
-fn diversion(situation: &Situation<'_>) -> Result<Reach, String> {
+fn diversion(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> {
     let mut taken: Vec<&super::Absorber> = Vec::new();
     for target in &situation.attack.targets {
         let fits = situation.absorbers.iter().filter(|absorber| absorber.prefix.covers(target));
@@ -140,10 +131,9 @@ fn diversion(situation: &Situation<'_>) -> Result<Reach, String> {
         situation.rails.prefix(*prefix, Class::Diversion).map_err(|refusal| refusal.to_string())?;
     }
     let needed = prefixes.len();
-    let (neighbors, uncovered) = ways(situation, &prefixes, Class::Diversion, |n| n.routes_left >= needed);
-    if neighbors.is_empty() {
-        return Err("no neighbour that is up takes the diversion".to_owned());
-    }
+    let ways =
+        ways(now, situation, (&prefixes, Class::Diversion), "the diversion", |n| n.routes_left >= needed)?;
+    let Ways { neighbors, uncovered, drilled } = ways;
     let carried: BitRate = BitRate(taken.iter().map(|absorber| absorber.carried.0).sum());
     let volume = situation.attack.volume.bits.0 + carried.0;
     let free = taken.iter().map(|absorber| absorber.free.0).sum::<f64>() * situation.policy.fill_max;
@@ -163,13 +153,13 @@ fn diversion(situation: &Situation<'_>) -> Result<Reach, String> {
         neighbors,
         stops,
         cuts: Some(0.0),
-        drilled: false,
+        drilled,
     };
     let helps = plan.stops;
     Ok(Reach { plan, lacks, helps })
 }
 
-fn blackhole(situation: &Situation<'_>) -> Result<Reach, String> {
+fn blackhole(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> {
     let exact = aggregate(situation.attack.targets.clone());
     let allowed = |prefix: &Prefix| situation.rails.prefix(*prefix, Class::Blackhole);
     let wide = cover(&exact).filter(|wide| exact.len() > HOSTS_MAX && allowed(wide).is_ok());
@@ -178,10 +168,9 @@ fn blackhole(situation: &Situation<'_>) -> Result<Reach, String> {
         allowed(prefix).map_err(|refusal| refusal.to_string())?;
     }
     let needed = prefixes.len();
-    let (neighbors, uncovered) = ways(situation, &prefixes, Class::Blackhole, |n| n.routes_left >= needed);
-    if neighbors.is_empty() {
-        return Err(format!("no neighbour that is up takes {needed} more blackholes"));
-    }
+    let what = format!("{needed} more blackholes");
+    let ways = ways(now, situation, (&prefixes, Class::Blackhole), &what, |n| n.routes_left >= needed)?;
+    let Ways { neighbors, uncovered, drilled } = ways;
     let stopped_at = |link: &Link| if uncovered.contains(&link.name) { 0.0 } else { 1.0 };
     let lacks = full(situation, |link| BitRate(link.attack.0 * (1.0 - stopped_at(link))));
     let stops = share_by_link(situation, |link| stopped_at(link));
@@ -192,7 +181,7 @@ fn blackhole(situation: &Situation<'_>) -> Result<Reach, String> {
         neighbors,
         stops,
         cuts: Some(1.0),
-        drilled: false,
+        drilled,
     };
     let helps = plan.stops;
     Ok(Reach { plan, lacks, helps })
@@ -217,29 +206,70 @@ fn affordable<'a>(situation: &Situation<'a>, fits: impl Fn(&Candidate) -> bool) 
         }
         .to_owned());
     }
-    let stops = taken.iter().map(|c| c.stops.clamp(0.0, 1.0)).sum::<f64>().min(1.0);
-    let cuts: Option<f64> = taken.iter().map(|c| c.price).sum();
-    Ok((taken, stops, cuts.map(|cut| cut.min(1.0))))
+    Ok(summed(taken))
 }
 
-/// The neighbours that take it, and the links that the attack comes by before which none of them stands.
+fn summed(taken: Vec<&Candidate>) -> Taken<'_> {
+    let stops = taken.iter().map(|c| c.stops.clamp(0.0, 1.0)).sum::<f64>().min(1.0);
+    let cuts: Option<f64> = taken.iter().map(|c| c.price).sum();
+    (taken, stops, cuts.map(|cut| cut.min(1.0)))
+}
+
+/// Of these rules, those that stop most and for which the neighbours that take rules have room. Where exceptions are
+/// among them, all or none.
+fn fitting<'a>(situation: &Situation<'a>, (mut taken, stops, cuts): Taken<'a>) -> Taken<'a> {
+    let takes = |n: &&Neighbor| {
+        n.up && n.rules_left > 0 && n.carries.iter().any(|(class, _)| *class == Class::Flowspec)
+    };
+    let room = situation.neighbors.iter().filter(takes).map(|n| n.rules_left).min();
+    let Some(room) = room.filter(|room| *room < taken.len()) else { return (taken, stops, cuts) };
+    if taken.iter().any(|candidate| candidate.rule.action == Action::Pass) {
+        return (taken, stops, cuts);
+    }
+    taken.sort_by(|a, b| b.stops.total_cmp(&a.stops));
+    taken.truncate(room);
+    summed(taken)
+}
+
+/// Who takes an announcement.
+struct Ways {
+    neighbors: Vec<String>,
+    /// Links that the attack comes by, before which none of them stands.
+    uncovered: Vec<String>,
+    /// All of them passed a drill of it lately.
+    drilled: bool,
+}
+
+/// The neighbours that take it: those that are up, carry it, have room, and did not fail the last drill of it.
 fn ways(
+    now: Timestamp,
     situation: &Situation<'_>,
-    prefixes: &[Prefix],
-    class: Class,
+    (prefixes, class): (&[Prefix], Class),
+    what: &str,
     room: impl Fn(&Neighbor) -> bool,
-) -> (Vec<String>, Vec<String>) {
+) -> Result<Ways, String> {
     let takes =
         |n: &&Neighbor| n.up && room(n) && families(prefixes).all(|ipv4| n.carries.contains(&(class, ipv4)));
-    let takers: Vec<&Neighbor> = situation.neighbors.iter().filter(takes).collect();
+    let within = situation.policy.drilled_within;
+    let standing = |n: &Neighbor| {
+        let of = families(prefixes).map(|ipv4| situation.drills.standing(now, within, &n.name, class, ipv4));
+        of.min().unwrap_or(Standing::Untried)
+    };
+    let (failed, takers): (Vec<&Neighbor>, Vec<&Neighbor>) =
+        situation.neighbors.iter().filter(takes).partition(|n| standing(n) == Standing::Failed);
+    if takers.is_empty() {
+        return Err(match failed.first() {
+            Some(neighbor) => format!("the last drill of it failed at {}", neighbor.name),
+            None => format!("no neighbour that is up takes {what}"),
+        });
+    }
     let stands = |link: &Link| takers.iter().any(|n| n.links.contains(&link.name));
-    let uncovered: Vec<String> = situation
-        .links
-        .iter()
-        .filter(|link| link.attack.0 > 0.0 && !stands(link))
-        .map(|link| link.name.clone())
-        .collect();
-    (takers.into_iter().map(|n| n.name.clone()).collect(), uncovered)
+    let uncovered = situation.links.iter().filter(|link| link.attack.0 > 0.0 && !stands(link));
+    Ok(Ways {
+        uncovered: uncovered.map(|link| link.name.clone()).collect(),
+        drilled: takers.iter().all(|n| standing(n) == Standing::Passed),
+        neighbors: takers.into_iter().map(|n| n.name.clone()).collect(),
+    })
 }
 
 /// The first link that would be too full with so much of the attack on it.

@@ -161,7 +161,12 @@ fn of_steps_that_suffice_one_that_passed_a_drill_is_preferred_but_no_blackhole_f
     assert_eq!(town.step(), Some(Step::Diversion));
     town.drilled(Class::Diversion, 1, Some("probes still arrived"));
     assert_eq!(town.step(), Some(Step::Flowspec));
-    rejected(&town, Step::Diversion, "drill of it failed");
+    rejected(&town, Step::Diversion, "drill of it failed at transit");
+    // Another neighbour may still take it.
+    town.drilled(Class::Flowspec, 1, Some("probes still arrived"));
+    assert_eq!(town.step(), Some(Step::Blackhole));
+    town.neighbors.push(neighbor("second", &["uplink"]));
+    assert_eq!(town.choose().plan.unwrap().neighbors, ["second"]);
     let mut town = Town::under(3000.0);
     town.drilled(Class::Blackhole, 3, None);
     assert_eq!(town.step(), Some(Step::Flowspec));
@@ -214,6 +219,36 @@ fn each_link_needs_somebody_before_it() {
     town.neighbors[1].up = false;
     let reason = town.choose().reason;
     assert!(reason.contains("nothing suffices") && reason.contains("link peering"), "{reason}");
+}
+
+#[test]
+fn of_more_rules_than_there_is_room_for_those_that_stop_most_are_taken() {
+    let mut town = Town::under(3000.0);
+    town.candidates = vec![
+        candidate("a dst 198.51.100.7/32 proto udp src-port 53 -> drop for 10m", 0.03, Some(0.0)),
+        candidate("b dst 198.51.100.7/32 proto udp src-port 123 -> drop for 10m", 0.95, Some(0.0)),
+    ];
+    town.neighbors[0].rules_left = 1;
+    assert_eq!(town.choose().plan.unwrap().rules, ["b"]);
+    // An exception and its rule go together or not at all.
+    town.candidates = vec![
+        candidate(
+            "a @1 dst 198.51.100.7/32 src 203.0.113.5/32 proto udp src-port 123 -> pass for 10m",
+            0.0,
+            Some(0.0),
+        ),
+        candidate("b @2 dst 198.51.100.7/32 proto udp src-port 123 -> drop for 10m", 0.95, Some(0.0)),
+    ];
+    assert_eq!(town.step(), Some(Step::Diversion));
+    town.neighbors[0].rules_left = 2;
+    assert_eq!(town.choose().plan.unwrap().rules, ["a", "b"]);
+    town.candidates[0] = candidate(
+        "a @1 dst 198.51.100.7/32 proto udp src-port 123 ttl 60-64 -> pass for 10m",
+        0.0,
+        Some(0.0),
+    );
+    assert_eq!(town.step(), Some(Step::Diversion));
+    rejected(&town, Step::Flowspec, "routers understand");
 }
 
 #[test]
