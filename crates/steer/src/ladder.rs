@@ -3,7 +3,7 @@
 //! [`choose`] is pure: a [`Situation`] is in, a [`Choice`] is out, with the reason, what else was weighed, and what it would
 //! cut. [`Climb`] remembers where an attack stands: up at once, down slowly (see [`crate::hold`]).
 //!
-//! **Invariant:** no blackhole is chosen without a person while the effect of a lower step could not be measured. There is no
+//! **Invariant:** no blackhole is chosen without a person while the effect of what is in force could not be measured. There is no
 //! step that blackholes sources: an address in a packet is a claim, and whoever claims somebody else's would have him
 //! blackholed. Sources are dropped by rules, at the price that such rules have.
 

@@ -64,6 +64,8 @@ pub struct Watch {
     /// How long the time before the measure was looked at, of what is kept.
     before: Span,
     lookers: BTreeMap<(Place, String), Looker>,
+    /// What was said last, while something stronger is in force.
+    frozen: Option<Judgement>,
     /// Reports that were left out for want of room.
     pub left_out: u64,
 }
@@ -80,6 +82,7 @@ impl Watch {
             whole: false,
             before: Span::ZERO,
             lookers: BTreeMap::new(),
+            frozen: None,
             left_out: 0,
         }
     }
@@ -122,8 +125,26 @@ impl Watch {
         }
     }
 
+    /// Something stronger is in force from now on: what is missing is its doing, and what was said of this one stands.
+    pub fn covered(&mut self, now: Timestamp, expected: f64, patience: Span) {
+        self.frozen = self.judge(now, expected, patience);
+    }
+
+    /// It is not any more: what this one does is judged anew from now on, against the time before it was announced.
+    pub fn uncovered(&mut self, now: Timestamp) {
+        self.frozen = None;
+        if self.announced.is_some() {
+            self.announced = Some(now);
+            (self.began, self.whole) = (Some(now.plus(self.settle)), false);
+            self.lookers.values_mut().for_each(|looker| looker.after = [Window::default(); 2]);
+        }
+    }
+
     /// What can be said now.
     pub fn judge(&mut self, now: Timestamp, expected: f64, patience: Span) -> Option<Judgement> {
+        if self.frozen.is_some() {
+            return self.frozen.clone();
+        }
         let measure = Measure { announced: self.announced?, settle: self.settle, patience, expected };
         self.turn(now);
         let (before, after) = (self.before, self.span(now));

@@ -58,9 +58,7 @@ pub fn choose(now: Timestamp, situation: &Situation<'_>) -> Choice {
         "no step helps".clone_into(&mut choice.reason);
         return choice;
     };
-    let unmeasured = situation.in_force.iter().any(|held| {
-        held.step < plan.step && matches!(held.verdict, Verdict::NotMeasurable | Verdict::Pending)
-    });
+    let unmeasured = unmeasured(situation, plan.step).is_some();
     choice.person = plan.step == Step::Blackhole && unmeasured;
     let mode = situation.policy.mode(plan.step).unwrap_or(Mode::Observe);
     choice.mode = if choice.person { mode.min(Mode::Suggest) } else { mode };
@@ -108,17 +106,18 @@ fn reason(situation: &Situation<'_>, plan: &Plan, choice: &Choice, short: &[(Pla
             format!("nothing suffices; the {name} helps most ({})", lacks.unwrap_or_default())
         }
     };
-    if choice.person {
-        let unmeasured: Vec<&str> = situation
-            .in_force
-            .iter()
-            .filter(|held| matches!(held.verdict, Verdict::NotMeasurable | Verdict::Pending))
-            .map(|held| held.step.as_str())
-            .collect();
+    if let Some(step) = unmeasured(situation, plan.step).filter(|_| choice.person) {
         text.push_str(&format!(
             "; a person has to agree, because nobody could measure what the {} does",
-            unmeasured.join(" and the ")
+            step.as_str()
         ));
     }
     text
+}
+
+/// The strongest step in force below this one, where nobody could measure it: all that are in force act together, so it
+/// stands for them.
+fn unmeasured(situation: &Situation<'_>, below: Step) -> Option<Step> {
+    let held = situation.in_force.iter().filter(|held| held.step < below).max_by_key(|held| held.step)?;
+    matches!(held.verdict, Verdict::NotMeasurable | Verdict::Pending).then_some(held.step)
 }

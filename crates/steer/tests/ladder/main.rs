@@ -3,4 +3,5 @@
 
 mod choice;
 mod climb;
+mod story;
 mod town;
