@@ -12,6 +12,7 @@ use base::{Prefix, Span, Timestamp};
 use rules::Rule;
 use serde::{Deserialize, Serialize};
 
+use crate::ownership::Ownership;
 use crate::rails::{Announceable, Class, Load, Rails, Refusal};
 
 pub use journal::Entry;
@@ -355,9 +356,12 @@ impl Book {
             debug_assert!(needs <= number, "the journal is in order");
             let Some(mitigation) = self.all.get_mut(&id) else { continue };
             mitigation.stage = Stage::Active;
-            // The rails were passed when the entry was made.
-            if let Ok(admitted) = mitigation.wish.what.check(&self.rails) {
-                self.announce(id, admitted);
+            // The rails were passed when the entry was made; what the RPKI says may have changed since.
+            match mitigation.wish.what.check(&self.rails) {
+                Ok(admitted) => self.announce(id, admitted),
+                Err(refusal) => {
+                    let _ = self.end(id, None, &refusal.to_string(), false);
+                }
             }
         }
     }
@@ -380,6 +384,11 @@ impl Book {
     /// All that is proposed or holds, by number.
     pub fn all(&self) -> impl Iterator<Item = &Mitigation> {
         self.all.values()
+    }
+
+    /// What begins from now on is asked of the RPKI too; `None`: it is not.
+    pub fn ask_rpki(&mut self, ownership: Option<Ownership>) {
+        self.rails.ask_rpki(ownership);
     }
 
     /// Whether the panic button was pressed.

@@ -1,222 +1,224 @@
-//! What routers tell of the Internet: which prefix and origin AS an address belongs to, and which space nobody routes.
+//! What routes teach: to which AS an address belongs, and which space nobody announces.
 //!
-//! A source from unrouted space is spoofed, but only a feed that knows all of the Internet can say so: of a router that
-//! tells a default route and its customers nothing follows.
+//! Routes come from a BGP session or from a BMP stream; each such source is a feed, which forgets its routes when it ends.
+//! That space is unrouted is said only by a feed that told a whole table: one that sends a customer's few routes, or a
+//! default route, knows nothing of the rest.
 
-use std::collections::BTreeMap;
+mod station;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::Prefix;
+use base::prefix::bits_of;
 use wire::bgp::{Family, Handling, Update};
 
-use crate::covering::Covering;
+pub use station::Station;
 
-/// Routes of a family from which on a feed counts as the whole Internet's: well below what has been in the default-free zone
-/// for years (IPv4 1,000,000, IPv6 200,000), and well above what a router tells who does not.
-pub const WHOLE: (usize, usize) = (500_000, 100_000);
-/// Tellers of routes at once.
-const FEEDS_MAX: usize = 1024;
+/// Prefixes remembered, where nothing else is configured: room for the whole Internet of either family. Further ones are left
+/// out and counted in [`Routes::left_out`].
+pub const ROUTES_MAX: usize = 2_000_000;
+/// Feeds at once; further ones are refused.
+pub const FEEDS_MAX: usize = 64;
+/// Routes without which a table is not taken for a whole one, for IPv4 and IPv6. In 2025 there were about 1,000,000 and
+/// 230,000 (RIPE RIS, CIDR report).
+pub const WHOLE_MIN: (usize, usize) = (500_000, 100_000);
 
-/// Who tells routes: a BGP session, or a peer of a monitored router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Feed(pub u32);
+/// One source of routes: a number that [`Routes::open`] hands out.
+pub type Feed = u16;
 
-/// What one feed says of a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where an address belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The longest prefix that holds it, and the ASes that announce it, by number. There are none where a set hides them.
+    Routed(Prefix, Vec<u32>),
+    /// Nobody announces it, by a feed that would know.
+    Unrouted,
+    /// Nothing is known.
+    Unknown,
+}
+
+#[derive(Clone, Debug, Default)]
 struct Told {
-    feed: Feed,
-    /// `None`: a set hides it, or the path is empty.
-    origin: Option<u32>,
+    /// Routes of a feed, for IPv4 and IPv6.
+    routes: [usize; 2],
+    /// Whether the feed told all that it has, for IPv4 and IPv6.
+    whole: [bool; 2],
+    /// Whether routes of it were left out.
+    cut: bool,
 }
-
-/// What is said of a prefix. Most have one teller.
-#[derive(Clone, Debug)]
-struct Entry {
-    first: Told,
-    others: Vec<Told>,
-}
-
-/// Routes of one feed by family: IPv4, IPv6.
-type Count = (usize, usize);
 
 /// The routes of all feeds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Routes {
-    table: Covering<Entry>,
-    feeds: BTreeMap<Feed, Count>,
     most: usize,
-    whole: Count,
-    left_out: u64,
-    defaults: u64,
+    whole_min: (usize, usize),
+    /// Which feed tells which origin.
+    routes: BTreeMap<Prefix, Vec<(Feed, Option<u32>)>>,
+    /// Prefixes of each length, by family.
+    lengths: [BTreeMap<u8, usize>; 2],
+    feeds: BTreeMap<Feed, Told>,
+    /// Routes that were left out for want of room.
+    pub left_out: u64,
+    /// Updates of which a part could not be believed.
+    pub damaged: u64,
 }
 
 impl Routes {
-    /// For so many prefixes at most; from `whole` routes on ([`WHOLE`]) a feed knows all of a family.
-    pub fn new(most: usize, whole: (usize, usize)) -> Self {
-        Self { table: Covering::default(), feeds: BTreeMap::new(), most, whole, left_out: 0, defaults: 0 }
+    /// Room for so many prefixes. `whole_min`: routes without which a table of IPv4 or IPv6 is not taken for a whole one.
+    pub const fn new(most: usize, whole_min: (usize, usize)) -> Self {
+        Self {
+            most,
+            whole_min,
+            routes: BTreeMap::new(),
+            lengths: [BTreeMap::new(), BTreeMap::new()],
+            feeds: BTreeMap::new(),
+            left_out: 0,
+            damaged: 0,
+        }
     }
 
-    /// Takes in an UPDATE (RFC 4271 §3.2): what it withdraws, then what it announces.
-    pub fn take(&mut self, feed: Feed, update: &Update) {
-        for prefix in &update.withdrawn {
-            self.withdraw(feed, prefix);
+    /// A feed begins; `None`: there is no room for it.
+    pub fn open(&mut self) -> Option<Feed> {
+        let free = (0..Feed::MAX).find(|feed| !self.feeds.contains_key(feed))?;
+        if self.feeds.len() >= FEEDS_MAX {
+            return None;
         }
-        let ended = matches!(update.handling, Handling::TreatAsWithdraw(_));
-        let disabled = match update.handling {
-            Handling::DisableFamily(family, _) => Some(family),
+        self.feeds.insert(free, Told::default());
+        Some(free)
+    }
+
+    /// A feed that was opened tells this.
+    pub fn update(&mut self, feed: Feed, update: &Update) {
+        if !self.feeds.contains_key(&feed) {
+            return;
+        }
+        for prefix in &update.withdrawn {
+            self.withdraw(feed, *prefix);
+        }
+        let believed = matches!(update.handling, Handling::Fine | Handling::AttributeDiscard(_));
+        if !believed {
+            self.damaged += 1;
+        }
+        for prefix in &update.announced {
+            if matches!(update.handling, Handling::TreatAsWithdraw(_)) {
+                self.withdraw(feed, *prefix);
+            } else {
+                self.announce(feed, *prefix, update.attributes.origin_as());
+            }
+        }
+        let whole = match update.end_of_rib {
+            Some(Family::IPV4) => Some(0),
+            Some(Family::IPV6) => Some(1),
             _ => None,
         };
-        let origin = update.attributes.origin_as();
-        for prefix in &update.announced {
-            let family = if prefix.is_ipv4() { Family::IPV4 } else { Family::IPV6 };
-            match ended || disabled == Some(family) {
-                true => self.withdraw(feed, prefix),
-                false => self.announce(feed, *prefix, origin),
-            }
-        }
-    }
-
-    /// A route began or changed.
-    pub fn announce(&mut self, feed: Feed, prefix: Prefix, origin: Option<u32>) {
-        // It says where to send what nobody knows, not who owns it.
-        if prefix.bits() == 0 {
-            self.defaults = self.defaults.saturating_add(1);
-            return;
-        }
-        let told = Told { feed, origin };
-        if let Some(entry) = self.table.get_mut(&prefix) {
-            if let Some(before) = entry.of(feed) {
-                *before = told;
-                return;
-            }
-            if entry.others.len() + 1 < FEEDS_MAX {
-                entry.others.push(told);
-                self.grow(feed, &prefix);
-            } else {
-                self.left_out = self.left_out.saturating_add(1);
-            }
-            return;
-        }
-        if self.table.len() >= self.most || (self.feeds.len() >= FEEDS_MAX && !self.feeds.contains_key(&feed))
+        if let Some(slot) = whole
+            && let Some(flag) = self.feeds.get_mut(&feed).and_then(|told| told.whole.get_mut(slot))
         {
-            self.left_out = self.left_out.saturating_add(1);
+            *flag = true;
+        }
+    }
+
+    /// A feed ended: what it told is forgotten.
+    pub fn forget(&mut self, feed: Feed) {
+        if self.feeds.remove(&feed).is_none() {
             return;
         }
-        self.table.insert(prefix, Entry { first: told, others: Vec::new() });
-        self.grow(feed, &prefix);
+        let lengths = &mut self.lengths;
+        self.routes.retain(|prefix, told| {
+            told.retain(|(from, _)| *from != feed);
+            if told.is_empty() {
+                shorten(lengths, *prefix);
+            }
+            !told.is_empty()
+        });
     }
 
-    /// A route ended.
-    pub fn withdraw(&mut self, feed: Feed, prefix: &Prefix) {
-        let Some(entry) = self.table.get_mut(prefix) else { return };
-        match entry.without(feed) {
-            Without::Unknown => return,
-            Without::Others => {}
-            Without::Nobody => self.table.remove(prefix),
+    /// Where an address belongs.
+    pub fn origin(&self, addr: IpAddr) -> Origin {
+        let lengths = if addr.is_ipv4() { &self.lengths[0] } else { &self.lengths[1] };
+        // A default route says nothing of whose an address is.
+        for length in lengths.keys().rev().filter(|length| **length > 0 && **length <= bits_of(addr)) {
+            let prefix = Prefix::of(addr, *length);
+            if let Some(told) = self.routes.get(&prefix) {
+                let origins: BTreeSet<u32> = told.iter().filter_map(|(_, origin)| *origin).collect();
+                return Origin::Routed(prefix, origins.into_iter().collect());
+            }
         }
-        if let Some(count) = self.feeds.get_mut(&feed) {
-            let of_family = if prefix.is_ipv4() { &mut count.0 } else { &mut count.1 };
-            *of_family = of_family.saturating_sub(1);
-        }
+        if self.is_whole(addr.is_ipv4()) { Origin::Unrouted } else { Origin::Unknown }
     }
 
-    /// A feed is gone, and with it all that it told.
-    pub fn forget(&mut self, feed: Feed) {
-        if self.feeds.remove(&feed).is_some() {
-            self.table.retain(|_, entry| !matches!(entry.without(feed), Without::Nobody));
-        }
-    }
-
-    /// The longest prefix that holds this address and the ASes that originate it; more than one is a multiple origin.
-    pub fn origin(&self, addr: IpAddr) -> Option<(Prefix, Vec<u32>)> {
-        let (prefix, entry) = self.table.covering(Prefix::host(addr)).next()?;
-        let mut origins: Vec<u32> = entry.all().filter_map(|told| told.origin).collect();
-        origins.sort_unstable();
-        origins.dedup();
-        Some((prefix, origins))
-    }
-
-    /// Whether anybody routes this address; `None`: no feed knows all of its family.
-    pub fn is_routed(&self, addr: IpAddr) -> Option<bool> {
-        match self.table.covering(Prefix::host(addr)).next() {
-            Some(_) => Some(true),
-            None => self.is_whole(addr.is_ipv4()).then_some(false),
-        }
-    }
-
-    /// Whether a feed tells all routes of a family.
+    /// Whether some feed told a whole table of a family.
     pub fn is_whole(&self, ipv4: bool) -> bool {
-        // What was left out could be what is asked for.
-        self.left_out == 0
-            && self.feeds.values().any(|count| match ipv4 {
-                true => count.0 >= self.whole.0,
-                false => count.1 >= self.whole.1,
-            })
+        let least = if ipv4 { self.whole_min.0 } else { self.whole_min.1 };
+        self.feeds.values().any(|told| {
+            let ([routes4, routes6], [whole4, whole6]) = (told.routes, told.whole);
+            let (routes, whole) = if ipv4 { (routes4, whole4) } else { (routes6, whole6) };
+            whole && !told.cut && routes >= least
+        })
     }
 
-    /// Prefixes that are known.
+    /// Prefixes remembered.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.routes.len()
     }
 
-    /// Whether none is.
+    /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.routes.is_empty()
     }
 
-    /// Feeds that told something.
-    pub fn feeds(&self) -> usize {
-        self.feeds.len()
-    }
-
-    /// Routes that found no room.
-    pub const fn left_out(&self) -> u64 {
-        self.left_out
-    }
-
-    /// Default routes, which tell nothing here.
-    pub const fn defaults(&self) -> u64 {
-        self.defaults
-    }
-
-    fn grow(&mut self, feed: Feed, prefix: &Prefix) {
-        let count = self.feeds.entry(feed).or_default();
-        let of_family = if prefix.is_ipv4() { &mut count.0 } else { &mut count.1 };
-        *of_family += 1;
-    }
-}
-
-/// What is left of an entry when a feed takes its word back.
-enum Without {
-    /// It had said nothing.
-    Unknown,
-    /// What others say.
-    Others,
-    /// Nothing.
-    Nobody,
-}
-
-impl Entry {
-    fn all(&self) -> impl Iterator<Item = &Told> {
-        std::iter::once(&self.first).chain(&self.others)
-    }
-
-    fn of(&mut self, feed: Feed) -> Option<&mut Told> {
-        std::iter::once(&mut self.first).chain(&mut self.others).find(|told| told.feed == feed)
-    }
-
-    fn without(&mut self, feed: Feed) -> Without {
-        if self.first.feed == feed {
-            return match self.others.pop() {
-                Some(other) => {
-                    self.first = other;
-                    Without::Others
-                }
-                None => Without::Nobody,
-            };
+    fn announce(&mut self, feed: Feed, prefix: Prefix, origin: Option<u32>) {
+        if self.routes.len() >= self.most && !self.routes.contains_key(&prefix) {
+            self.left_out += 1;
+            if let Some(told) = self.feeds.get_mut(&feed) {
+                told.cut = true;
+            }
+            return;
         }
-        let before = self.others.len();
-        self.others.retain(|told| told.feed != feed);
-        if self.others.len() == before { Without::Unknown } else { Without::Others }
+        let [v4, v6] = &mut self.lengths;
+        let lengths = if prefix.is_ipv4() { v4 } else { v6 };
+        let told = self.routes.entry(prefix).or_insert_with(|| {
+            *lengths.entry(prefix.bits()).or_default() += 1;
+            Vec::new()
+        });
+        match told.iter_mut().find(|(from, _)| *from == feed) {
+            Some((_, known)) => *known = origin,
+            None => {
+                told.push((feed, origin));
+                self.count(feed, prefix, |count| *count += 1);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, feed: Feed, prefix: Prefix) {
+        let Some(told) = self.routes.get_mut(&prefix) else { return };
+        let before = told.len();
+        told.retain(|(from, _)| *from != feed);
+        let (now, gone) = (told.len(), told.is_empty());
+        if gone {
+            self.routes.remove(&prefix);
+            shorten(&mut self.lengths, prefix);
+        }
+        if now < before {
+            self.count(feed, prefix, |count| *count = count.saturating_sub(1));
+        }
+    }
+
+    fn count(&mut self, feed: Feed, prefix: Prefix, change: impl Fn(&mut usize)) {
+        if let Some(Told { routes: [v4, v6], .. }) = self.feeds.get_mut(&feed) {
+            change(if prefix.is_ipv4() { v4 } else { v6 });
+        }
+    }
+}
+
+/// One prefix of its length less.
+fn shorten([v4, v6]: &mut [BTreeMap<u8, usize>; 2], prefix: Prefix) {
+    let lengths = if prefix.is_ipv4() { v4 } else { v6 };
+    if let Some(count) = lengths.get_mut(&prefix.bits()) {
+        *count -= 1;
+        if *count == 0 {
+            lengths.remove(&prefix.bits());
+        }
     }
 }

@@ -3,7 +3,12 @@
 
 pub mod bgp;
 pub mod book;
-mod covering;
+pub mod confirm;
+pub mod drill;
+pub mod effect;
+pub mod hold;
+pub mod ladder;
 pub mod learn;
+pub mod outcome;
 pub mod ownership;
 pub mod rails;

@@ -9,6 +9,8 @@ use base::{Prefix, Span, Timestamp};
 use rules::overlap::shares;
 use rules::{Match, Rule};
 
+use crate::ownership::Ownership;
+
 /// Nothing shorter is announced, whatever is configured.
 const SHORTEST: (u8, u8) = (19, 32);
 /// The shortest blackhole that can be configured.
@@ -152,7 +154,7 @@ pub enum Refusal {
     Rpki {
         /// What was asked.
         prefix: Prefix,
-        /// `invalid` or `not found`.
+        /// `invalid`, `not found`, or `not known` while no cache tells.
         state: &'static str,
         /// What to do.
         hint: &'static str,
@@ -172,6 +174,7 @@ pub struct Rails {
     limits: Limits,
     /// When announcements were made, within the last minute.
     recent: VecDeque<Timestamp>,
+    ownership: Option<Ownership>,
 }
 
 /// What is announced at present, for the caps.
@@ -198,7 +201,12 @@ impl Rails {
     ) -> Self {
         limits.blackhole.0 = limits.blackhole.0.clamp(BLACKHOLE_SHORTEST.0, 32);
         limits.blackhole.1 = limits.blackhole.1.clamp(BLACKHOLE_SHORTEST.1, 128);
-        Self { own, diversion, never, lifelines, limits, recent: VecDeque::new() }
+        Self { own, diversion, never, lifelines, limits, recent: VecDeque::new(), ownership: None }
+    }
+
+    /// With what the RPKI says from now on; `None`: it is not asked.
+    pub fn ask_rpki(&mut self, ownership: Option<Ownership>) {
+        self.ownership = ownership;
     }
 
     /// Whether a prefix may be announced; it does not count as an announcement yet.
@@ -226,6 +234,9 @@ impl Rails {
             && let Some((_, what)) = self.never.iter().find(|(never, _)| touches(never))
         {
             return Err(Refusal::Never { prefix, what: what.clone() });
+        }
+        if let Some(ownership) = &self.ownership {
+            ownership.check(prefix, class)?;
         }
         Ok(Announceable { prefix, class })
     }

@@ -1,133 +1,223 @@
-//! What is learned from routers.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! What routes teach of addresses.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use base::Prefix;
 use proptest::prelude::*;
-use steer::learn::{Feed, Routes};
+use steer::learn::{FEEDS_MAX, Origin, Routes, Station};
+use wire::Fault;
 use wire::bgp::attribute::Segment;
-use wire::bgp::{Attributes, Family, Handling, Update};
-use wire::reader::Fault;
 
-fn p(text: &str) -> Prefix {
+use wire::bgp::{Attributes, Family, Handling, Update, update};
+use wire::emit::Writer;
+
+fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
 }
 
-fn a(text: &str) -> IpAddr {
+fn addr(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-const FAULT: Fault = Fault::Version { found: 0 };
-
-fn update(announced: &[&str], path: Vec<Segment>, handling: Handling) -> Update {
+fn announced(prefixes: &[&str], asns: &[u32]) -> Update {
+    let as_path = Some(vec![Segment::sequence(asns.to_vec())]);
     Update {
-        announced: announced.iter().map(|text| p(text)).collect(),
-        attributes: Attributes { as_path: Some(path), ..Attributes::default() },
-        handling,
+        announced: prefixes.iter().map(|text| prefix(text)).collect(),
+        attributes: Attributes { as_path, ..Attributes::default() },
         ..Update::default()
     }
 }
 
-#[test]
-fn the_longest_prefix_says_who_originates_an_address() {
-    let mut routes = Routes::new(100, (2, 2));
-    let path = |asn| vec![Segment::sequence(vec![64_500, asn])];
-    routes.take(Feed(1), &update(&["198.51.0.0/16", "2001:db8::/32"], path(64_501), Handling::Fine));
-    routes.take(Feed(1), &update(&["198.51.100.0/24"], path(64_502), Handling::Fine));
-    routes.take(Feed(2), &update(&["198.51.100.0/24"], path(64_503), Handling::Fine));
-    assert_eq!(routes.origin(a("198.51.100.7")), Some((p("198.51.100.0/24"), vec![64_502, 64_503])));
-    assert_eq!(routes.origin(a("198.51.7.7")), Some((p("198.51.0.0/16"), vec![64_501])));
-    assert_eq!(routes.origin(a("2001:db8::7")), Some((p("2001:db8::/32"), vec![64_501])));
-    assert_eq!(routes.origin(a("203.0.113.7")), None);
-    // A set hides who did; the prefix is known all the same.
-    let set = vec![Segment { kind: 1, asns: vec![1, 2] }];
-    routes.take(Feed(1), &update(&["203.0.113.0/24"], set, Handling::Fine));
-    assert_eq!(routes.origin(a("203.0.113.7")), Some((p("203.0.113.0/24"), vec![])));
-    // The session ends: what the other told stays.
-    routes.forget(Feed(1));
-    assert_eq!(routes.origin(a("198.51.100.7")), Some((p("198.51.100.0/24"), vec![64_503])));
-    assert_eq!((routes.len(), routes.feeds()), (1, 1));
+fn withdrawn(prefixes: &[&str]) -> Update {
+    Update { withdrawn: prefixes.iter().map(|text| prefix(text)).collect(), ..Update::default() }
+}
+
+fn end_of_rib(family: Family) -> Update {
+    Update { end_of_rib: Some(family), ..Update::default() }
+}
+
+/// Routes with feeds 0 to 3 open.
+fn opened(most: usize, whole_min: (usize, usize)) -> Routes {
+    let mut routes = Routes::new(most, whole_min);
+    assert_eq!([0, 1, 2, 3].map(|_| routes.open()), [0, 1, 2, 3].map(Some));
+    routes
 }
 
 #[test]
-fn only_who_knows_all_can_say_that_space_is_unrouted() {
-    let mut routes = Routes::new(100, (2, 2));
-    routes.announce(Feed(1), p("0.0.0.0/0"), Some(1));
-    routes.announce(Feed(1), p("198.51.100.0/24"), Some(1));
-    assert_eq!(routes.is_routed(a("203.0.113.7")), None, "two routes, one of which is the default");
-    assert_eq!(routes.is_routed(a("198.51.100.7")), Some(true));
-    routes.announce(Feed(1), p("198.51.0.0/16"), Some(1));
-    assert_eq!(routes.is_routed(a("203.0.113.7")), Some(false));
-    assert_eq!(routes.is_routed(a("2001:db8::1")), None, "it told no IPv6");
-    assert_eq!(routes.defaults(), 1);
-    routes.withdraw(Feed(1), &p("198.51.0.0/16"));
-    assert_eq!(routes.is_routed(a("203.0.113.7")), None);
-}
-
-#[test]
-fn what_finds_no_room_is_counted_and_nothing_is_called_unrouted_any_more() {
-    let mut routes = Routes::new(2, (2, 2));
-    for text in ["198.51.100.0/24", "198.51.101.0/24", "198.51.102.0/24"] {
-        routes.announce(Feed(1), p(text), Some(1));
+fn the_longest_prefix_says_whose_an_address_is_in_both_families() {
+    let mut routes = opened(100, (1, 1));
+    for (whole, part, other, host) in [
+        ("198.51.0.0/16", "198.51.100.0/24", "203.0.113.0/24", "198.51.100.7"),
+        ("2001:db8::/32", "2001:db8:1::/48", "2001:db9::/32", "2001:db8:1::7"),
+    ] {
+        routes.update(1, &announced(&[whole, other], &[65_001, 65_010]));
+        assert_eq!(routes.origin(addr(host)), Origin::Routed(prefix(whole), vec![65_010]));
+        routes.update(1, &announced(&[part], &[65_001, 65_020]));
+        // Another feed hears of a second origin.
+        routes.update(2, &announced(&[part], &[65_002, 65_030]));
+        assert_eq!(routes.origin(addr(host)), Origin::Routed(prefix(part), vec![65_020, 65_030]));
+        routes.update(1, &withdrawn(&[part]));
+        assert_eq!(routes.origin(addr(host)), Origin::Routed(prefix(part), vec![65_030]));
+        routes.update(2, &withdrawn(&[part]));
+        assert_eq!(routes.origin(addr(host)), Origin::Routed(prefix(whole), vec![65_010]));
+        // A route whose attributes are damaged is none.
+        let handling = Handling::TreatAsWithdraw(Fault::Value { what: "ORIGIN", found: 9 });
+        routes.update(1, &Update { handling, ..announced(&[whole], &[65_001]) });
+        assert_ne!(routes.origin(addr(host)), Origin::Routed(prefix(whole), vec![65_010]));
     }
-    assert_eq!((routes.len(), routes.left_out()), (2, 1));
-    assert_eq!(routes.is_routed(a("198.51.102.7")), None);
+    assert_eq!((routes.damaged, routes.len()), (2, 2));
 }
 
 #[test]
-fn broken_updates_withdraw_as_rfc_7606_says() {
-    let mut routes = Routes::new(9, (2, 2));
-    let path = || vec![Segment::sequence(vec![64_500])];
-    routes.take(Feed(1), &update(&["198.51.100.0/24", "2001:db8::/32"], path(), Handling::Fine));
-    let broken = Handling::TreatAsWithdraw(FAULT);
-    routes.take(Feed(1), &update(&["198.51.100.0/24"], path(), broken));
-    assert_eq!(routes.len(), 1);
-    let family = Handling::DisableFamily(Family::IPV6, FAULT);
-    routes.take(Feed(1), &update(&["2001:db8::/32", "198.51.100.0/24"], path(), family));
-    assert_eq!(routes.origin(a("198.51.100.7")).unwrap().1, [64_500], "the other family is not touched");
-    assert_eq!(routes.len(), 1);
+fn only_who_told_a_whole_table_knows_what_is_unrouted() {
+    for (family, some, nowhere, default) in [
+        (Family::IPV4, ["198.51.100.0/24", "203.0.113.0/24"], "240.1.2.3", "0.0.0.0/0"),
+        (Family::IPV6, ["2001:db8::/32", "2001:db9::/32"], "fd00::1", "::/0"),
+    ] {
+        let mut routes = opened(4, (2, 2));
+        assert_eq!(routes.origin(addr(nowhere)), Origin::Unknown);
+        // A few routes are no table, nor is one that is not at its end.
+        routes.update(1, &announced(&[some[0], default], &[65_001]));
+        assert_eq!(routes.origin(addr(nowhere)), Origin::Unknown);
+        routes.update(2, &announced(&some, &[65_001]));
+        assert_eq!(routes.origin(addr(nowhere)), Origin::Unknown);
+        routes.update(2, &end_of_rib(family));
+        assert_eq!(routes.origin(addr(nowhere)), Origin::Unrouted);
+        // What one family told says nothing of the other.
+        let elsewhere = if family == Family::IPV4 { "fd00::1" } else { "240.1.2.3" };
+        assert_eq!(routes.origin(addr(elsewhere)), Origin::Unknown);
+        routes.forget(2);
+        assert_eq!(routes.origin(addr(nowhere)), Origin::Unknown);
+    }
+}
+
+#[test]
+fn a_feed_that_floods_is_cut_and_no_longer_knows_the_whole() {
+    let mut routes = opened(100, (10, 10));
+    for number in 0..=255 {
+        let flood = format!("10.{number}.0.0/16");
+        routes.update(1, &announced(&[&flood], &[65_001]));
+    }
+    routes.update(1, &end_of_rib(Family::IPV4));
+    assert_eq!((routes.len(), routes.left_out), (100, 156));
+    assert_eq!(routes.origin(addr("240.1.2.3")), Origin::Unknown);
+    assert_eq!((0..100).filter(|_| routes.open().is_some()).count(), FEEDS_MAX - 4);
+    // One that nobody opened is not heard.
+    routes.update(1000, &end_of_rib(Family::IPV4));
+    routes.forget(1);
+    assert!(routes.is_empty());
+}
+
+/// A message of a router about a peer of this kind and these flags.
+fn monitored(kind: u8, flags: u8, address: [u8; 4], update: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut writer = Writer::new(&mut body);
+    writer.u8(kind).u8(flags).zeros(8).zeros(12).bytes(&address).u32(65_001).zeros(12).bytes(update);
+    let mut out = Vec::new();
+    Writer::new(&mut out).u8(3).u32(u32::try_from(6 + body.len()).unwrap()).u8(0).bytes(&body);
+    out
+}
+
+/// An UPDATE of this IPv4 prefix.
+fn update_of(text: &str, origin: u32) -> Vec<u8> {
+    let mut nlri = Vec::new();
+    wire::bgp::nlri::write(&mut nlri, &prefix(text));
+    let attributes = Attributes {
+        origin: Some(0),
+        as_path: Some(vec![Segment::sequence(vec![65_001, origin])]),
+        ..Attributes::default()
+    };
+    let next_hop = Some([192, 0, 2, 1].into());
+    let (mut messages, left_out) = update::announce(Family::IPV4, next_hop, &attributes, &[nlri], true);
+    assert!(left_out.is_empty());
+    messages.remove(0)
+}
+
+#[test]
+fn a_monitored_router_teaches_what_its_peers_announce_until_they_go() {
+    let (mut station, mut routes) = (Station::default(), Routes::new(100, (1, 1)));
+    let mut stream = Vec::new();
+    Writer::new(&mut stream).u8(3).u32(6 + 4 + 6).u8(4).u16(2).u16(6).bytes(b"ed\nge1");
+    let (first, second) = ([198, 51, 100, 1], [198, 51, 100, 2]);
+    stream.extend(monitored(0, 0, first, &update_of("203.0.113.0/24", 65_010)));
+    stream.extend(monitored(0, 0, second, &update_of("203.0.113.0/24", 65_020)));
+    // A VRF's peer, and what is sent to a peer, say nothing of the Internet.
+    stream.extend(monitored(1, 0, first, &update_of("10.0.0.0/8", 65_030)));
+    stream.extend(monitored(0, 0x10, first, &update_of("100.64.0.0/10", 65_030)));
+    // A damaged message costs itself.
+    stream.extend(monitored(0, 0, first, &[0xff; 16]));
+    stream.extend(monitored(0, 0, first, &update::end_of_rib(Family::IPV4)));
+    for octet in &stream {
+        station.receive(&[*octet], &mut routes).unwrap();
+    }
+    let both = Origin::Routed(prefix("203.0.113.0/24"), vec![65_010, 65_020]);
+    assert_eq!(routes.origin(addr("203.0.113.7")), both);
+    assert_eq!(routes.origin(addr("10.1.1.1")), Origin::Unrouted);
+    assert_eq!((station.name(), station.peers()), (Some("edge1"), 2));
+    assert_eq!((station.faults, station.passed_over), (1, 2));
+    // One goes down, then the stream ends.
+    let mut down = monitored(0, 0, first, &[4]);
+    down[5] = 2;
+    station.receive(&down, &mut routes).unwrap();
+    assert_eq!(routes.origin(addr("203.0.113.7")), Origin::Routed(prefix("203.0.113.0/24"), vec![65_020]));
+    assert!(station.receive(b"GET / HTTP/1.1", &mut routes).is_err());
+    station.closed(&mut routes);
+    assert!(routes.is_empty() && routes.origin(addr("10.1.1.1")) == Origin::Unknown);
+    // A router with more peers than there is room for.
+    let mut crowd = Station::default();
+    for number in 0..100 {
+        let message = monitored(0, 0, [198, 51, 100, number], &update_of("203.0.113.0/24", 65_010));
+        crowd.receive(&message, &mut routes).unwrap();
+    }
+    assert_eq!((crowd.peers(), crowd.left_out), (32, 68));
 }
 
 proptest! {
-    /// Whatever feeds say in whatever order, the table is what a plain map of their words is.
     #[test]
-    fn the_table_is_what_a_plain_map_is(
-        words in proptest::collection::vec((0u32..3, 0u8..5, 0u32..8, any::<bool>()), 0..200),
+    fn any_sequence_of_updates_ends_as_a_plain_list_would(
+        steps in prop::collection::vec((0_u16..3, 0_u8..4, 0_u8..4, any::<bool>(), 1_u32..9), 0..60),
     ) {
-        let mut routes = Routes::new(1000, (1, 1));
-        let mut plain: BTreeMap<(u32, Prefix), u32> = BTreeMap::new();
-        for (feed, kind, place, v6) in words {
-            let bits = u8::try_from(8 + place).unwrap();
-            let prefix = if v6 { Prefix::of(a("2001:db8::"), bits) } else { Prefix::of(a("10.0.0.0"), bits) };
-            match kind {
-                0 => {
-                    routes.forget(Feed(feed));
-                    plain.retain(|(teller, _), _| *teller != feed);
-                }
+        let mut routes = opened(1000, (0, 0));
+        let mut model: BTreeMap<(Prefix, u16), u32> = BTreeMap::new();
+        for (feed, part, length, v6, asn) in steps {
+            let text = match v6 {
+                false => format!("10.{part}.0.0"),
+                true => format!("2001:db8:{part}::"),
+            };
+            let one = Prefix::of(addr(&text), length * 8 + if v6 { 16 } else { 0 });
+            match asn {
                 1 => {
-                    routes.withdraw(Feed(feed), &prefix);
-                    plain.remove(&(feed, prefix));
+                    routes.forget(feed);
+                    assert_eq!(routes.open(), Some(feed));
+                    model.retain(|(_, from), _| *from != feed);
                 }
-                _ => {
-                    routes.announce(Feed(feed), prefix, Some(place));
-                    plain.insert((feed, prefix), place);
+                2 | 3 => {
+                    routes.update(feed, &withdrawn(&[&one.to_string()]));
+                    model.remove(&(one, feed));
+                }
+                asn => {
+                    routes.update(feed, &announced(&[&one.to_string()], &[asn]));
+                    model.insert((one, feed), asn);
                 }
             }
         }
-        for addr in [a("10.0.0.1"), a("10.255.0.1"), a("2001:db8::1")] {
-            let longest = plain.keys().filter(|(_, p)| p.contains(addr)).map(|(_, p)| *p).max_by_key(Prefix::bits);
-            let wanted = longest.map(|prefix| {
-                let mut origins: Vec<u32> =
-                    plain.iter().filter(|((_, p), _)| *p == prefix).map(|(_, origin)| *origin).collect();
-                origins.sort_unstable();
-                origins.dedup();
-                (prefix, origins)
-            });
-            prop_assert_eq!(routes.origin(addr), wanted);
-        }
-        let prefixes: std::collections::BTreeSet<Prefix> = plain.keys().map(|(_, p)| *p).collect();
+        let prefixes: std::collections::BTreeSet<Prefix> = model.keys().map(|(prefix, _)| *prefix).collect();
         prop_assert_eq!(routes.len(), prefixes.len());
+        for host in ["10.0.0.1", "10.1.2.3", "10.9.0.1", "2001:db8::1", "2001:db8:3::1", "2002::1"] {
+            let host = addr(host);
+            let longest = prefixes.iter().filter(|p| p.contains(host) && p.bits() > 0).max_by_key(|p| p.bits());
+            match (routes.origin(host), longest) {
+                (Origin::Routed(found, origins), Some(longest)) => {
+                    let mut wanted: Vec<u32> =
+                        model.iter().filter(|((p, _), _)| p == longest).map(|(_, asn)| *asn).collect();
+                    wanted.sort_unstable();
+                    wanted.dedup();
+                    prop_assert_eq!((found, origins), (*longest, wanted));
+                }
+                (other, longest) => prop_assert!(longest.is_none() && !matches!(other, Origin::Routed(..))),
+            }
+        }
     }
 }

@@ -1,274 +1,289 @@
-//! The BGP Monitoring Protocol (RFC 7854): what a router tells of the routes that its peers send it.
+//! BGP monitoring protocol, version 3 (RFC 7854, with the peers of RFC 8671 and RFC 9069): what a router tells of its sessions.
+//!
+//! Nothing is allocated: texts, OPENs and UPDATEs are slices of the message, counters and information are read as one
+//! walks over them.
 
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::bgp::{self, Kind, Open, Update};
+use base::{Span, Timestamp};
+
+use crate::bgp;
 use crate::reader::{Fault, Reader};
 
-/// Octets of the header: version, length, type (RFC 7854 §4.1).
+/// Octets of the common header: version, length, type (RFC 7854 §4.1).
 pub const HEADER: usize = 6;
-/// Octets of the header of messages about a peer (§4.2).
-const PEER_HEADER: usize = 42;
-/// No message that is read here is longer: two OPEN or one UPDATE with what stands around them; mirrors are skipped.
-pub const MESSAGE_MAX: usize = 65_536;
+/// Octets of a message at most. The RFC has no limit; the longest message that makes sense is a `PEER UP` with two OPENs of
+/// 64 KiB each (RFC 8654 leaves OPENs at 4 KiB) and its information.
+pub const MESSAGE_MAX: usize = 256 << 10;
 
-/// Of whom a message speaks (§4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Peer {
-    /// 0 global, 1 with a route distinguisher, 2 local, 3 the router's own table (RFC 9069).
+/// A message in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Its type.
     pub kind: u8,
-    /// Route distinguisher, else 0.
-    pub distinguisher: u64,
-    /// Its address; unspecified for the router's own table.
-    pub address: IpAddr,
-    /// After the router's policy (`L`), or before it.
-    pub post_policy: bool,
+    /// What follows the common header.
+    pub body: &'a [u8],
+    /// Octets of the whole.
+    pub length: usize,
 }
 
-/// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// Who speaks (§4.3): the names that it gives.
-    Initiation {
-        /// `sysName`.
-        name: String,
-        /// `sysDescr`.
-        description: String,
-    },
-    /// It will not speak any more (§4.5).
-    Termination,
-    /// A session stands (§4.10).
-    PeerUp {
-        /// With whom.
-        peer: Peer,
-        /// The peer's AS.
-        asn: u32,
-    },
-    /// A session is gone (§4.9), with all its routes.
-    PeerDown {
-        /// With whom.
-        peer: Peer,
-        /// 1 and 2 the router closed it, 3 and 4 the peer, 5 it is monitored no longer.
-        reason: u8,
-    },
-    /// What a peer announced or withdrew (§4.6).
-    Routes {
-        /// Who did.
-        peer: Peer,
-        /// What.
-        update: Update,
-    },
-    /// Of no use here: statistics, mirrors, and what came later.
-    Other(u8),
-}
-
-/// The first message of a stream with its octets; `None` while it has not come whole.
+/// The first message of a stream; `None` while it has not come whole.
 ///
 /// # Errors
-/// The stream is of no use from here on.
-pub fn frame(stream: &[u8]) -> Result<Option<(u8, &[u8], usize)>, Fault> {
-    let Some((header, _)) = stream.split_first_chunk::<HEADER>() else { return Ok(None) };
-    let [version, length @ .., kind] = *header;
-    if version != 3 {
-        return Err(Fault::Version { found: u32::from(version) });
+/// When this is not BMP, or lost its place: nothing that follows can be believed.
+pub fn frame(stream: &[u8]) -> Result<Option<Frame<'_>>, Fault> {
+    let Some(version) = stream.first() else { return Ok(None) };
+    if *version != 3 {
+        return Err(Fault::Version { found: u32::from(*version) });
     }
-    let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    let Some(([_, length @ .., kind], _)) = stream.split_first_chunk::<HEADER>() else { return Ok(None) };
+    let said = u32::from_be_bytes(*length);
+    let length = usize::try_from(said).unwrap_or(usize::MAX);
     if !(HEADER..=MESSAGE_MAX).contains(&length) {
         return Err(Fault::Length { what: "Message Length", found: length });
     }
-    Ok(stream.get(HEADER..length).map(|body| (kind, body, length)))
+    Ok(stream.get(HEADER..length).map(|body| Frame { kind: *kind, body, length }))
 }
 
-/// A message's body.
-///
-/// # Errors
-/// It is of no use; the next one may be.
-pub fn read(kind: u8, body: &[u8]) -> Result<Message, Fault> {
-    let mut reader = Reader::new(body);
-    Ok(match kind {
-        0 => {
-            let (peer, legacy, _) = peer(&mut reader)?;
-            let update = inside(&mut reader, Kind::Update)?;
-            let update = Update::read(update, !legacy)
-                .map_err(|why| Fault::Value { what: "BGP Update", found: u64::from(why.subcode) })?;
-            Message::Routes { peer, update }
+/// Whose routes (RFC 7854 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// 0 a global instance, 1 one in a VRF, 2 a local one, 3 the local RIB (RFC 9069).
+    pub kind: u8,
+    /// Tells equal addresses in different VRFs apart.
+    pub distinguisher: [u8; 8],
+    /// Its address; unspecified for the local RIB.
+    pub address: IpAddr,
+    /// Its AS.
+    pub asn: u32,
+    /// Its BGP identifier.
+    pub id: Ipv4Addr,
+    /// When the router received what it tells; zero where it does not say.
+    pub at: Timestamp,
+    /// The routes are those left by the import policy.
+    pub post_policy: bool,
+    /// `AS_PATH` has numbers of two octets.
+    pub two_octet_as: bool,
+    /// The routes are those that are sent to the peer (RFC 8671).
+    pub outgoing: bool,
+}
+
+impl Peer {
+    /// The kind of a peer outside of any VRF.
+    pub const GLOBAL: u8 = 0;
+    /// The kind of the local RIB (RFC 9069).
+    pub const LOCAL_RIB: u8 = 3;
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        let kind = reader.u8("Peer Type")?;
+        let mut flags = reader.u8("Peer Flags")?;
+        if kind == Self::LOCAL_RIB {
+            // There the first flag says that the RIB is filtered, and the others are unused (RFC 9069 §4.2).
+            flags = 0;
         }
-        2 => {
-            let (peer, ..) = peer(&mut reader)?;
-            Message::PeerDown { peer, reason: reader.u8("Reason")? }
-        }
-        3 => {
-            let (peer, _, asn) = peer(&mut reader)?;
-            reader.skip("Local Address and Ports", 20)?;
-            inside(&mut reader, Kind::Open)?;
-            let received = inside(&mut reader, Kind::Open)?;
-            Open::read(received)
-                .map_err(|why| Fault::Value { what: "Received OPEN", found: u64::from(why.subcode) })?;
-            Message::PeerUp { peer, asn }
-        }
-        4 => {
-            let (mut name, mut description) = (String::new(), String::new());
-            while !reader.is_empty() {
-                let kind = reader.u16("Information Type")?;
-                let length = usize::from(reader.u16("Information Length")?);
-                let text = reader.bytes("Information", length)?;
-                let text = || String::from_utf8_lossy(text.get(..256).unwrap_or(text)).into_owned();
-                match kind {
-                    1 => description = text(),
-                    2 => name = text(),
-                    _ => {}
-                }
+        let distinguisher = reader.array("Peer Distinguisher")?;
+        let address = address(reader.array("Peer Address")?, flags & 0x80 != 0);
+        let asn = reader.u32("Peer AS")?;
+        let id = Ipv4Addr::from(reader.array::<4>("Peer BGP ID")?);
+        let secs = reader.u32("Timestamp (seconds)")?;
+        let micros = reader.u32("Timestamp (microseconds)")?;
+        Ok(Self {
+            kind,
+            distinguisher,
+            address,
+            asn,
+            id,
+            at: Timestamp::from_secs(u64::from(secs)).plus(Span::from_nanos(u64::from(micros) * 1000)),
+            post_policy: flags & 0x40 != 0,
+            two_octet_as: flags & 0x20 != 0,
+            outgoing: flags & 0x10 != 0,
+        })
+    }
+}
+
+fn address(octets: [u8; 16], v6: bool) -> IpAddr {
+    if v6 {
+        return IpAddr::V6(Ipv6Addr::from(octets));
+    }
+    let [.., a, b, c, d] = octets;
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+/// Why a peer went down (RFC 7854 §4.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down<'a> {
+    /// The router ended it, with this NOTIFICATION's body.
+    LocalNotification(&'a [u8]),
+    /// The router ended it by this event of its state machine.
+    LocalEvent(u16),
+    /// The peer ended it, with this NOTIFICATION's body.
+    RemoteNotification(&'a [u8]),
+    /// The peer ended it without a word.
+    RemoteSilence,
+    /// It is no longer monitored.
+    Deconfigured,
+    /// A reason that came later than this.
+    Other(u8),
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// An UPDATE's body.
+    RouteMonitoring(Peer, &'a [u8]),
+    /// Counters of a peer.
+    Statistics(Peer, Tlvs<'a>),
+    /// A session ended.
+    PeerDown(Peer, Down<'a>),
+    /// A session began.
+    PeerUp(Peer, Up<'a>),
+    /// Who the router is.
+    Initiation(Tlvs<'a>),
+    /// Why it stops to tell.
+    Termination(Tlvs<'a>),
+    /// A message as it was received; not looked at.
+    Mirroring(Peer),
+    /// A type that came later than this.
+    Other(u8),
+}
+
+/// A session that began (RFC 7854 §4.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Up<'a> {
+    /// The router's own address.
+    pub local: IpAddr,
+    /// Its port, and the peer's.
+    pub ports: (u16, u16),
+    /// The body of the OPEN that it sent.
+    pub sent: &'a [u8],
+    /// The body of the OPEN that it received.
+    pub received: &'a [u8],
+    /// What else it says.
+    pub information: Tlvs<'a>,
+}
+
+impl<'a> Message<'a> {
+    /// Of a frame.
+    ///
+    /// # Errors
+    /// What is wrong with it. Those that follow in the stream are not touched by that.
+    pub fn read(frame: &Frame<'a>) -> Result<Self, Fault> {
+        let mut reader = Reader::new(frame.body);
+        Ok(match frame.kind {
+            0 => {
+                let peer = Peer::read(&mut reader)?;
+                Self::RouteMonitoring(peer, pdu(&mut reader, bgp::Kind::Update)?)
             }
-            Message::Initiation { name, description }
-        }
-        5 => Message::Termination,
-        other => Message::Other(other),
+            1 => {
+                let peer = Peer::read(&mut reader)?;
+                let _count = reader.u32("Stats Count")?;
+                Self::Statistics(peer, Tlvs(reader))
+            }
+            2 => {
+                let peer = Peer::read(&mut reader)?;
+                Self::PeerDown(peer, down(&mut reader)?)
+            }
+            3 => {
+                let peer = Peer::read(&mut reader)?;
+                let octets: [u8; 16] = reader.array("Local Address")?;
+                let v6 = peer.address.is_ipv6() || octets.iter().take(12).any(|octet| *octet != 0);
+                let ports = (reader.u16("Local Port")?, reader.u16("Remote Port")?);
+                let sent = pdu(&mut reader, bgp::Kind::Open)?;
+                let received = pdu(&mut reader, bgp::Kind::Open)?;
+                let local = address(octets, v6);
+                Self::PeerUp(peer, Up { local, ports, sent, received, information: Tlvs(reader) })
+            }
+            4 => Self::Initiation(Tlvs(reader)),
+            5 => Self::Termination(Tlvs(reader)),
+            6 => Self::Mirroring(Peer::read(&mut reader)?),
+            other => Self::Other(other),
+        })
+    }
+}
+
+fn down<'a>(reader: &mut Reader<'a>) -> Result<Down<'a>, Fault> {
+    Ok(match reader.u8("Reason")? {
+        1 => Down::LocalNotification(pdu(reader, bgp::Kind::Notification)?),
+        2 => Down::LocalEvent(reader.u16("FSM Event Code")?),
+        3 => Down::RemoteNotification(pdu(reader, bgp::Kind::Notification)?),
+        4 => Down::RemoteSilence,
+        5 => Down::Deconfigured,
+        other => Down::Other(other),
     })
 }
 
-/// The header of a message about a peer, whether its AS numbers have two octets, and the AS.
-fn peer(reader: &mut Reader<'_>) -> Result<(Peer, bool, u32), Fault> {
-    let mut header = reader.sub("Per-Peer Header", PEER_HEADER)?;
-    let kind = header.u8("Peer Type")?;
-    let flags = header.u8("Peer Flags")?;
-    let distinguisher = header.u64("Peer Distinguisher")?;
-    let address: [u8; 16] = header.array("Peer Address")?;
-    let asn = header.u32("Peer AS")?;
-    let [.., a, b, c, d] = address;
-    // Bits of RFC 7854 §4.2; the table of RFC 9069 has others, and no address.
-    let (v6, post_policy, legacy) = match kind {
-        3 => (false, false, false),
-        _ => (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0),
-    };
-    let address =
-        if v6 { IpAddr::V6(Ipv6Addr::from(address)) } else { IpAddr::V4(Ipv4Addr::new(a, b, c, d)) };
-    Ok((Peer { kind, distinguisher, address, post_policy }, legacy, asn))
-}
-
-/// The body of a BGP message that stands inside.
-fn inside<'a>(reader: &mut Reader<'a>, kind: Kind) -> Result<&'a [u8], Fault> {
-    let stream = reader.rest();
-    let found = bgp::frame(stream)
-        .map_err(|why| Fault::Value { what: "BGP message", found: u64::from(why.subcode) })?
-        .filter(|frame| frame.kind == kind)
-        .ok_or(Fault::Length { what: "BGP message", found: stream.len() })?;
-    reader.skip("BGP message", found.length)?;
-    Ok(found.body)
-}
-
-/// A message, for worlds and tests.
-pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER + body.len());
-    let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
-    crate::emit::Writer::new(&mut out).u8(3).u32(length).u8(kind).bytes(body);
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::vec;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::bgp::attribute::Segment;
-    use crate::bgp::{Attributes, Family, nlri, update};
-
-    fn about(flags: u8, address: [u8; 16]) -> Vec<u8> {
-        let mut out = vec![0, flags];
-        out.extend([0; 8]);
-        out.extend(address);
-        out.extend(64_500u32.to_be_bytes());
-        out.extend([192, 0, 2, 1]);
-        out.extend([0; 8]);
-        out
+/// The body of the BGP message that stands here. In BMP it may be longer than a session of ours takes (RFC 8654).
+fn pdu<'a>(reader: &mut Reader<'a>, kind: bgp::Kind) -> Result<&'a [u8], Fault> {
+    let marker: [u8; 16] = reader.array("Marker")?;
+    if marker != [0xff; 16] {
+        return Err(Fault::Value { what: "Marker", found: u64::from(marker.first().copied().unwrap_or(0)) });
     }
+    let length = usize::from(reader.u16("Length")?);
+    let found = reader.u8("Type")?;
+    if found != kind as u8 {
+        return Err(Fault::Value { what: "Type", found: u64::from(found) });
+    }
+    let body = length.checked_sub(bgp::HEADER).ok_or(Fault::Length { what: "Length", found: length })?;
+    reader.bytes("BGP Message", body)
+}
 
-    const PEER4: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 192, 0, 2, 7];
+/// A type, and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tlv<'a> {
+    /// Its type; which, depends on the message.
+    pub kind: u16,
+    /// Its value.
+    pub value: &'a [u8],
+}
 
-    fn an_update() -> Vec<u8> {
-        let attributes = Attributes {
-            origin: Some(0),
-            as_path: Some(vec![Segment::sequence(vec![64_500, 64_501])]),
-            ..Attributes::default()
+impl Tlv<'_> {
+    /// `sysDescr` in an initiation.
+    pub const SYS_DESCR: u16 = 1;
+    /// `sysName` in an initiation.
+    pub const SYS_NAME: u16 = 2;
+    /// Routes in the Adj-RIB-In, in statistics.
+    pub const ADJ_RIB_IN: u16 = 7;
+    /// Routes in the local RIB, in statistics.
+    pub const LOC_RIB: u16 = 8;
+
+    /// A counter or gauge of four or eight octets; `None` for those that have more to say.
+    pub fn number(&self) -> Option<u64> {
+        match *self.value {
+            [a, b, c, d] => Some(u64::from(u32::from_be_bytes([a, b, c, d]))),
+            [a, b, c, d, e, f, g, h] => Some(u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            _ => None,
+        }
+    }
+}
+
+/// Types and values, one after the other. After a fault there is nothing more.
+#[derive(Clone, Copy, Debug)]
+pub struct Tlvs<'a>(Reader<'a>);
+
+impl PartialEq for Tlvs<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.rest() == other.0.rest()
+    }
+}
+
+impl Eq for Tlvs<'_> {}
+
+impl<'a> Iterator for Tlvs<'a> {
+    type Item = Result<Tlv<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut take = || {
+            let kind = self.0.u16("Information Type")?;
+            let length = usize::from(self.0.u16("Information Length")?);
+            Ok(Tlv { kind, value: self.0.bytes("Information", length)? })
         };
-        let mut route = Vec::new();
-        nlri::write(&mut route, &"198.51.100.0/24".parse().unwrap());
-        let hop = Some("192.0.2.7".parse().unwrap());
-        update::announce(Family::IPV4, hop, &attributes, &[route], true).0.concat()
-    }
-
-    fn whole(octets: &[u8]) -> Message {
-        let (kind, body, length) = frame(octets).unwrap().unwrap();
-        assert_eq!(length, octets.len());
-        read(kind, body).unwrap()
-    }
-
-    #[test]
-    fn routes_of_a_peer_are_read() {
-        let body = [about(0, PEER4), an_update()].concat();
-        let Message::Routes { peer, update } = whole(&message(0, &body)) else { panic!() };
-        assert_eq!((peer.address, peer.post_policy), ("192.0.2.7".parse().unwrap(), false));
-        assert_eq!(update.announced, ["198.51.100.0/24".parse().unwrap()]);
-        assert_eq!(update.attributes.origin_as(), Some(64_501));
-        // The same octets read with AS numbers of two octets are another path.
-        let body = [about(0x20, PEER4), an_update()].concat();
-        let Message::Routes { update, .. } = whole(&message(0, &body)) else { panic!() };
-        assert_ne!(update.attributes.origin_as(), Some(64_501));
-        let six: core::net::Ipv6Addr = "2001:db8::7".parse().unwrap();
-        let down = [about(0xc0, six.octets()), vec![4]].concat();
-        let Message::PeerDown { peer, reason } = whole(&message(2, &down)) else { panic!() };
-        assert_eq!((peer.address, peer.post_policy, reason), (six.into(), true, 4));
-    }
-
-    #[test]
-    fn sessions_begin_and_speakers_have_names() {
-        let open =
-            Open { asn: 64_500, hold_time: 90, id: "192.0.2.7".parse().unwrap(), capabilities: Vec::new() }
-                .write();
-        let up = [about(0, PEER4), vec![0; 20], open.clone(), open].concat();
-        let Message::PeerUp { peer, asn } = whole(&message(3, &up)) else { panic!() };
-        assert_eq!((peer.address, asn), ("192.0.2.7".parse().unwrap(), 64_500));
-        let mut names = vec![0, 2, 0, 2];
-        names.extend(b"r1");
-        names.extend([0, 1, 0, 3]);
-        names.extend(b"FRR");
-        let said = Message::Initiation { name: "r1".into(), description: "FRR".into() };
-        assert_eq!(whole(&message(4, &names)), said);
-        assert_eq!(whole(&message(5, &[])), Message::Termination);
-        assert_eq!(whole(&message(1, &[0; 50])), Message::Other(1));
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_and_the_next_message_is_found() {
-        assert_eq!(frame(&[2, 0, 0, 0, 6, 5]), Err(Fault::Version { found: 2 }));
-        assert!(frame(&[3, 0, 0, 0, 5, 5]).is_err(), "shorter than its header");
-        assert!(frame(&[3, 1, 0, 0, 0, 5]).is_err(), "16 MiB");
-        assert_eq!(frame(&[3, 0, 0, 0, 7, 5]), Ok(None));
-        let update = an_update();
-        for cut in 0..update.len() {
-            let body = [about(0, PEER4), update.get(..cut).unwrap().to_vec()].concat();
-            let stream = [message(0, &body), message(5, &[])].concat();
-            let (kind, inside, length) = frame(&stream).unwrap().unwrap();
-            assert!(read(kind, inside).is_err(), "{cut}");
-            assert_eq!(whole(stream.get(length..).unwrap()), Message::Termination);
+        let taken = take();
+        if taken.is_err() {
+            self.0 = Reader::new(&[]);
         }
-        for cut in 0..PEER_HEADER {
-            assert!(read(2, about(0, PEER4).get(..cut).unwrap()).is_err(), "{cut}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_octets_give_a_value_or_a_fault(
-            kind in 0u8..8, head in any::<bool>(), body in proptest::collection::vec(any::<u8>(), 0..200),
-        ) {
-            let body = if head { [about(0, PEER4), body].concat() } else { body };
-            let octets = message(kind, &body);
-            let (kind, inside, _) = frame(&octets).unwrap().unwrap();
-            let _ = read(kind, inside);
-        }
+        Some(taken)
     }
 }

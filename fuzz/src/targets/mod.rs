@@ -2,9 +2,9 @@
 
 mod capture;
 mod export;
+mod monitoring;
 mod packet;
 mod rules;
-mod told;
 
 use crate::measure::Outcome;
 
@@ -29,6 +29,6 @@ pub const TARGETS: &[Target] = &[
     export::COLLECTOR,
     capture::TARGET,
     rules::TARGET,
-    told::BMP,
-    told::RTR,
+    monitoring::BMP,
+    monitoring::RTR,
 ];

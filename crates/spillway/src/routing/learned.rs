@@ -4,20 +4,11 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base::Prefix;
-use steer::learn::{Feed, Routes, WHOLE};
-
-/// Prefixes that are kept at most: the Internet's of today, twice.
-const PREFIXES_MAX: usize = 2_500_000;
+use steer::learn::{self, Feed, ROUTES_MAX, Routes, WHOLE_MIN};
 
 /// The table, shared.
 #[derive(Debug)]
-pub struct Learned(Mutex<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    routes: Routes,
-    next: u32,
-}
+pub struct Learned(Mutex<Routes>);
 
 /// What is known of an address.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -35,58 +26,59 @@ pub struct Origin {
 pub struct Knowledge {
     /// Prefixes.
     pub prefixes: usize,
-    /// Tellers.
-    pub feeds: usize,
     /// Routes that found no room.
     pub left_out: u64,
+    /// Updates of which a part could not be believed.
+    pub damaged: u64,
     /// Whether one feed tells all of IPv4, and of IPv6.
     pub whole: (bool, bool),
 }
 
 impl Default for Learned {
     fn default() -> Self {
-        Self::new(PREFIXES_MAX, WHOLE)
+        Self::new(ROUTES_MAX, WHOLE_MIN)
     }
 }
 
 impl Learned {
     /// For so many prefixes; a feed with `whole` routes of IPv4 and IPv6 tells all.
     pub fn new(most: usize, whole: (usize, usize)) -> Self {
-        Self(Mutex::new(Inner { routes: Routes::new(most, whole), next: 0 }))
+        Self(Mutex::new(Routes::new(most, whole)))
     }
 
     /// What is known of an address.
     pub fn origin(&self, addr: IpAddr) -> Origin {
-        let routes = &self.lock().routes;
-        let (prefix, origins) =
-            routes.origin(addr).map_or((None, Vec::new()), |(prefix, origins)| (Some(prefix), origins));
-        Origin { prefix, origins, routed: routes.is_routed(addr) }
+        match self.lock().origin(addr) {
+            learn::Origin::Routed(prefix, origins) => {
+                Origin { prefix: Some(prefix), origins, routed: Some(true) }
+            }
+            learn::Origin::Unrouted => Origin { prefix: None, origins: Vec::new(), routed: Some(false) },
+            learn::Origin::Unknown => Origin { prefix: None, origins: Vec::new(), routed: None },
+        }
     }
 
     /// How much is known.
     pub fn knowledge(&self) -> Knowledge {
-        let routes = &self.lock().routes;
+        let routes = self.lock();
         Knowledge {
             prefixes: routes.len(),
-            feeds: routes.feeds(),
-            left_out: routes.left_out(),
+            left_out: routes.left_out,
+            damaged: routes.damaged,
             whole: (routes.is_whole(true), routes.is_whole(false)),
         }
     }
 
-    /// A teller that was not there before.
-    pub(super) fn feed(&self) -> Feed {
-        let mut inner = self.lock();
-        inner.next = inner.next.wrapping_add(1);
-        Feed(inner.next)
+    /// A teller that was not there before; `None`: there is no room for it.
+    pub(super) fn open(&self) -> Option<Feed> {
+        self.lock().open()
     }
 
     /// Changes the table.
-    pub(super) fn with(&self, change: impl FnOnce(&mut Routes)) {
-        change(&mut self.lock().routes);
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut Routes) -> T) -> T {
+        change(&mut self.lock())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Routes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

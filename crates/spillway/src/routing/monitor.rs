@@ -1,6 +1,5 @@
 //! Routers that tell what their peers tell them (BMP, RFC 7854): they connect to us, and no BGP session is needed.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
@@ -10,15 +9,12 @@ use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use steer::learn::Feed;
-use wire::bmp::{self, Message, Peer};
+use steer::learn::Station;
 
 use super::learned::Learned;
 
 /// Routers at once.
 const ROUTERS_MAX: usize = 64;
-/// Peers of one router.
-const PEERS_MAX: usize = 1024;
 
 /// The listener. Dropped, it forgets what it was told.
 #[derive(Debug)]
@@ -33,7 +29,6 @@ struct Shared {
     wake: EventFd,
     stop: AtomicBool,
     routers: AtomicUsize,
-    messages: AtomicU64,
     faults: AtomicU64,
     turned_away: AtomicU64,
 }
@@ -43,8 +38,6 @@ struct Shared {
 pub struct Heard {
     /// Routers that are connected.
     pub routers: usize,
-    /// Messages.
-    pub messages: u64,
     /// Messages that could not be read, and streams that had to be closed.
     pub faults: u64,
     /// Routers and peers beyond what is taken at once.
@@ -64,7 +57,6 @@ impl Monitor {
             wake: EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
             stop: AtomicBool::new(false),
             routers: AtomicUsize::new(0),
-            messages: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
         });
@@ -85,7 +77,6 @@ impl Monitor {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Heard {
             routers: self.shared.routers.load(Ordering::Relaxed),
-            messages: of(&self.shared.messages),
             faults: of(&self.shared.faults),
             turned_away: of(&self.shared.turned_away),
         }
@@ -105,8 +96,9 @@ impl Drop for Monitor {
 struct Router {
     stream: TcpStream,
     from: SocketAddr,
-    waiting: Vec<u8>,
-    feeds: BTreeMap<Peer, Feed>,
+    station: Station,
+    /// Of these, what is counted already: faults, and what had no room.
+    counted: (u64, u64),
 }
 
 fn run(listener: &TcpListener, shared: &Shared, learned: &Learned) {
@@ -130,7 +122,7 @@ fn run(listener: &TcpListener, shared: &Shared, learned: &Learned) {
             let stays = router.readable(shared, learned);
             if !stays {
                 tracing::warn!(router = %router.from, "the monitored router is gone, and its routes with it");
-                router.forget(learned);
+                learned.with(|routes| router.station.closed(routes));
             }
             stays
         });
@@ -139,7 +131,7 @@ fn run(listener: &TcpListener, shared: &Shared, learned: &Learned) {
         }
         shared.routers.store(routers.len(), Ordering::Relaxed);
     }
-    routers.iter_mut().for_each(|router| router.forget(learned));
+    routers.iter_mut().for_each(|router| learned.with(|routes| router.station.closed(routes)));
 }
 
 fn accept(listener: &TcpListener, shared: &Shared, routers: &mut Vec<Router>) {
@@ -149,7 +141,7 @@ fn accept(listener: &TcpListener, shared: &Shared, routers: &mut Vec<Router>) {
         }
         Ok((stream, from)) if stream.set_nonblocking(true).is_ok() => {
             tracing::info!(router = %from, "a router tells its peers' routes");
-            routers.push(Router { stream, from, waiting: Vec::new(), feeds: BTreeMap::new() });
+            routers.push(Router { stream, from, station: Station::default(), counted: (0, 0) });
         }
         Ok(_) | Err(_) => {}
     }
@@ -159,79 +151,26 @@ impl Router {
     /// Reads what is there; `false`: it is over.
     fn readable(&mut self, shared: &Shared, learned: &Learned) -> bool {
         let mut buffer = vec![0; 65_536];
-        match self.stream.read(&mut buffer) {
+        let count = match self.stream.read(&mut buffer) {
             Ok(0) => return false,
-            Ok(count) => self.waiting.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Ok(count) => count,
             Err(cause) => {
                 return matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
             }
-        }
-        let waiting = std::mem::take(&mut self.waiting);
-        let mut taken = 0;
-        let stays = loop {
-            match bmp::frame(waiting.get(taken..).unwrap_or_default()) {
-                Ok(None) => break true,
-                Ok(Some((kind, body, length))) => {
-                    taken += length;
-                    shared.messages.fetch_add(1, Ordering::Relaxed);
-                    match bmp::read(kind, body) {
-                        Ok(Message::Termination) => break false,
-                        Ok(message) => self.take(message, shared, learned),
-                        Err(fault) => {
-                            shared.faults.fetch_add(1, Ordering::Relaxed);
-                            tracing::debug!(router = %self.from, %fault, "a BMP message cannot be read");
-                        }
-                    }
-                }
-                Err(fault) => {
-                    shared.faults.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(router = %self.from, %fault, "this is not BMP; the connection is closed");
-                    break false;
-                }
-            }
         };
-        // A message that is not whole is at most as long as one may be.
-        self.waiting = waiting.get(taken..).unwrap_or_default().to_vec();
-        stays
-    }
-
-    fn take(&mut self, message: Message, shared: &Shared, learned: &Learned) {
-        match message {
-            Message::Initiation { name, description } => {
-                tracing::info!(router = %self.from, name = %printable(&name), description = %printable(&description),
-                    "the monitored router has a name");
-            }
-            // A session that begins has told nothing yet. Before or after the policy is said of routes alone (RFC 7854 §4.2).
-            Message::PeerUp { peer, .. } | Message::PeerDown { peer, .. } => {
-                for post_policy in [false, true] {
-                    if let Some(feed) = self.feeds.remove(&Peer { post_policy, ..peer }) {
-                        learned.with(|routes| routes.forget(feed));
-                    }
-                }
-            }
-            Message::Routes { peer, update } => {
-                let feed = match self.feeds.get(&peer) {
-                    Some(feed) => *feed,
-                    None if self.feeds.len() >= PEERS_MAX => {
-                        shared.turned_away.fetch_add(1, Ordering::Relaxed);
-                        return;
-                    }
-                    None => *self.feeds.entry(peer).or_insert_with(|| learned.feed()),
-                };
-                learned.with(|routes| routes.take(feed, &update));
-            }
-            Message::Termination | Message::Other(_) => {}
+        let octets = buffer.get(..count).unwrap_or_default();
+        let named = self.station.name().is_some();
+        let followed = learned.with(|routes| self.station.receive(octets, routes));
+        if let (false, Some(name)) = (named, self.station.name()) {
+            tracing::info!(router = %self.from, name, "the monitored router has a name");
         }
-    }
-
-    fn forget(&mut self, learned: &Learned) {
-        for feed in std::mem::take(&mut self.feeds).into_values() {
-            learned.with(|routes| routes.forget(feed));
+        let now = (self.station.faults, self.station.left_out);
+        shared.faults.fetch_add(now.0 - self.counted.0 + u64::from(followed.is_err()), Ordering::Relaxed);
+        shared.turned_away.fetch_add(now.1 - self.counted.1, Ordering::Relaxed);
+        self.counted = now;
+        if let Err(fault) = &followed {
+            tracing::warn!(router = %self.from, %fault, "this is not BMP; the connection is closed");
         }
+        followed.is_ok()
     }
-}
-
-/// Without what would change a terminal.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
 }

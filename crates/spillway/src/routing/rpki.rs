@@ -1,4 +1,4 @@
-//! Conversations with RPKI caches (RFC 8210), all in one thread. The rails ask what the caches know.
+//! Conversations with RPKI caches (RFC 8210), all in one thread. The rail asks what they tell.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,16 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use base::{Prefix, Span, Timestamp};
+use base::{Span, Timestamp};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use steer::ownership::{Cache, Input, Output, Strictness};
-use steer::rails::Refusal;
+use steer::ownership::{Client, Output, Settings, Vrps};
 
 use super::link::{Link, Seen, Way};
-
-/// Payloads of a cache that are kept at most; there are about 700,000 in the world.
-const PAYLOADS_MAX: usize = 4_000_000;
 
 /// How a cache is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +22,8 @@ pub struct CacheStatus {
     pub address: SocketAddr,
     /// What it told; `None`: nothing that holds now.
     pub payloads: Option<usize>,
-    /// Why the conversation ended last, if it did not begin again.
-    pub trouble: Option<String>,
+    /// Conversations that ended because of what the cache sent.
+    pub faults: u64,
 }
 
 /// The caches, the most trusted first.
@@ -39,7 +35,7 @@ pub struct Rpki {
 
 #[derive(Debug)]
 struct Shared {
-    caches: Mutex<Vec<(SocketAddr, Cache)>>,
+    caches: Mutex<Vec<(SocketAddr, Client)>>,
     wake: EventFd,
     stop: AtomicBool,
     /// The cores' time counts from an arbitrary moment, and never goes back.
@@ -56,31 +52,25 @@ impl Rpki {
         let shared =
             Shared { caches: Mutex::default(), wake, stop: AtomicBool::new(false), began: Instant::now() };
         let now = shared.now();
-        let caches = addresses.iter().map(|address| (*address, Cache::new(now, PAYLOADS_MAX))).collect();
+        let caches =
+            addresses.iter().map(|address| (*address, Client::new(now, Settings::default()))).collect();
         let shared = Arc::new(Shared { caches: Mutex::new(caches), ..shared });
         let theirs = shared.clone();
         let thread = std::thread::Builder::new().name("rpki".into()).spawn(move || theirs.run())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Whether this origin may announce that prefix, by the first cache that knows anything.
-    ///
-    /// # Errors
-    /// What the RPKI says, and what to do.
-    pub fn judge(&self, prefix: Prefix, origin: u32, strictness: Strictness) -> Result<(), Refusal> {
-        let now = self.shared.now();
-        let caches = self.shared.lock();
-        let known = caches.iter().find_map(|(_, cache)| cache.payloads(now));
-        known.map_or(Ok(()), |payloads| payloads.judge(prefix, origin, strictness))
+    /// What the first cache that knows anything tells; `None`: none does, or not any more.
+    pub fn vrps(&self) -> Option<Arc<Vrps>> {
+        self.shared.lock().iter().find_map(|(_, cache)| cache.vrps().cloned())
     }
 
     /// How they are.
     pub fn status(&self) -> Vec<CacheStatus> {
-        let now = self.shared.now();
-        let status = |(address, cache): &(SocketAddr, Cache)| CacheStatus {
+        let status = |(address, cache): &(SocketAddr, Client)| CacheStatus {
             address: *address,
-            payloads: cache.payloads(now).map(steer::ownership::Payloads::len),
-            trouble: cache.trouble().map(ToOwned::to_owned),
+            payloads: cache.vrps().map(|vrps| vrps.len()),
+            faults: cache.faults,
         };
         self.shared.lock().iter().map(status).collect()
     }
@@ -101,7 +91,7 @@ impl Shared {
         Timestamp::from_secs(1_000_000).plus(Span::from_nanos(passed))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(SocketAddr, Cache)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(SocketAddr, Client)>> {
         self.caches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,11 +113,11 @@ impl Shared {
             for (((address, cache), link), seen) in caches.iter_mut().zip(&mut links).zip(seen) {
                 for seen in seen {
                     match seen {
-                        Seen::Connected => cache.handle(now, Input::Connected),
-                        Seen::Octets(octets) => cache.handle(now, Input::Received(&octets)),
+                        Seen::Connected => cache.connected(now),
+                        Seen::Octets(octets) => cache.receive(now, &octets),
                         Seen::Closed => {
                             *link = None;
-                            cache.handle(now, Input::Closed);
+                            cache.disconnected(now);
                         }
                     }
                 }
@@ -173,23 +163,25 @@ fn look(link: &mut Link, ready: Option<PollFlags>) -> Vec<Seen> {
     seen
 }
 
-fn carry_out(now: Timestamp, address: SocketAddr, cache: &mut Cache, link: &mut Option<Link>) {
+fn carry_out(now: Timestamp, address: SocketAddr, cache: &mut Client, link: &mut Option<Link>) {
     while let Some(output) = cache.poll_output() {
         let done = match output {
-            Output::Dial => {
+            Output::Connect => {
                 let way = Way { to: address, from: None, md5: None, hops: None };
                 Link::dial(&way).map(|dialled| *link = Some(dialled))
             }
             Output::Send(octets) => link.as_mut().map_or(Ok(()), |link| link.send(&octets)),
-            Output::Close => {
+            Output::Close(why) => {
+                tracing::warn!(%address, why, "the conversation with the RPKI cache ended");
                 *link = None;
                 Ok(())
             }
+            Output::Changed => Ok(()),
         };
         if let Err(cause) = done {
             tracing::warn!(%address, %cause, "cannot speak with the RPKI cache");
             *link = None;
-            cache.handle(now, Input::Closed);
+            cache.disconnected(now);
         }
     }
 }

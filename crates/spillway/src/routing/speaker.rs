@@ -179,7 +179,8 @@ struct One {
 /// A neighbour's place among those who tell routes.
 struct Learns {
     to: Arc<Learned>,
-    feed: Feed,
+    /// While the session is up; `None` also where there is no room for one more.
+    feed: Option<Feed>,
 }
 
 struct Core {
@@ -198,7 +199,7 @@ impl Core {
         wake: Arc<EventFd>,
     ) -> Self {
         let one = |n: Neighbor| One {
-            learns: n.learn.then(|| Learns { to: learned.clone(), feed: learned.feed() }),
+            learns: n.learn.then(|| Learns { to: learned.clone(), feed: None }),
             way: Way { to: n.address, from: n.local, md5: n.md5, hops: n.hops },
             peer: Peer::new(n.settings, n.pacing, n.restarting),
             name: n.name,
@@ -380,16 +381,21 @@ impl One {
                 Output::Close => self.link = None,
                 Output::Up(negotiated) => {
                     tracing::info!(neighbor = self.name, id = %negotiated.peer_id, "the BGP session is up");
+                    if let Some(Learns { to, feed }) = &mut self.learns {
+                        *feed = feed.take().or_else(|| to.open());
+                    }
                 }
                 Output::Down(why) => {
                     tracing::warn!(neighbor = self.name, %why, "the BGP session is down");
-                    if let Some(Learns { to, feed }) = &self.learns {
-                        to.with(|routes| routes.forget(*feed));
+                    if let Some(Learns { to, feed }) = &mut self.learns
+                        && let Some(feed) = feed.take()
+                    {
+                        to.with(|routes| routes.forget(feed));
                     }
                 }
                 Output::Routes(update) => {
-                    if let Some(Learns { to, feed }) = &self.learns {
-                        to.with(|routes| routes.take(*feed, &update));
+                    if let Some(Learns { to, feed: Some(feed) }) = &self.learns {
+                        to.with(|routes| routes.update(*feed, &update));
                     }
                 }
                 Output::Refresh(_) => {}
