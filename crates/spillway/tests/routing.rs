@@ -12,7 +12,7 @@ use spillway::routing::{Neighbor, PeerStatus, Speaker};
 use steer::bgp::out::Key;
 use steer::bgp::session::Farewell;
 use steer::bgp::step::State;
-use steer::bgp::{Pacing, Route, Settings};
+use steer::bgp::{Dialect, Pacing, Route, Settings};
 use wire::bgp::attribute::{Segment, community};
 use wire::bgp::{Attributes, Family, nlri};
 
@@ -39,6 +39,7 @@ fn neighbor(port: u16) -> Neighbor {
             hold_time: 90,
             restart_time: None,
             on_stop: Farewell::Withdraw,
+            dialect: Dialect::default(),
         },
         pacing: Pacing { per_second: 0, burst: 1, peer_limit: 0, search: false },
         md5: None,

@@ -1,7 +1,7 @@
 //! One TCP connection to a router, without blocking.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -43,6 +43,15 @@ pub(super) enum Seen {
     Octets(Vec<u8>),
 }
 
+/// Whether the peer has closed its side too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finished {
+    /// Nothing more will come.
+    Yes,
+    /// Not yet.
+    NotYet,
+}
+
 impl Link {
     /// Begins to connect.
     pub(super) fn dial(way: &Way) -> io::Result<Self> {
@@ -54,6 +63,9 @@ impl Link {
             if ipv6 { socket.set_tclass_v6(CLASS_SELECTOR_6) } else { socket.set_tos_v4(CLASS_SELECTOR_6) };
         if let Err(cause) = marked {
             tracing::warn!(peer = %way.to, %cause, "the session goes unmarked: a full uplink may drop it");
+        }
+        if let Err(cause) = sys::tcp::stay_persistent(socket.as_fd()) {
+            tracing::debug!(peer = %way.to, %cause, "what a full uplink drops is sent again ever more seldom");
         }
         if let Some(hops) = way.hops {
             if ipv6 {
@@ -115,6 +127,22 @@ impl Link {
         }
         self.unsent.extend_from_slice(octets);
         self.flush()
+    }
+
+    /// Says nothing more; what is unsent goes first. A NOTIFICATION that is followed by a reset would be lost, so the
+    /// connection is read until the peer has closed it too.
+    pub(super) fn finish(&mut self) -> Finished {
+        if self.flush().is_err() {
+            return Finished::Yes;
+        }
+        if self.unsent.is_empty() && self.connected {
+            let _ = self.socket.shutdown(Shutdown::Write);
+        }
+        match self.readable() {
+            _ if !self.connected => Finished::Yes,
+            Some(Seen::Closed) => Finished::Yes,
+            _ => Finished::NotYet,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use base::Timestamp;
 use wire::bgp::{Family, Notification};
 
-use super::out::{Full, Key, Out, Pacing, Route};
+use super::out::{Key, NotTaken, Out, Pacing, Route};
 use super::session::{Down, Input, Output, Session, Settings};
 
 /// One peer.
@@ -20,8 +20,8 @@ impl Peer {
     /// A peer that is not dialled yet. `restarting`: this speaker was here before.
     pub fn new(settings: Settings, pacing: Pacing, restarting: bool) -> Self {
         Self {
+            out: Out::new(pacing, settings.dialect),
             session: Session::new(settings, restarting),
-            out: Out::new(pacing),
             last_down: None,
             quarantined: 0,
         }
@@ -65,11 +65,24 @@ impl Peer {
     /// Wants a route.
     ///
     /// # Errors
-    /// When the peer would not take so many.
-    pub fn announce(&mut self, now: Timestamp, route: Route) -> Result<(), Full> {
+    /// When the peer would not take so many, or has no words for it.
+    pub fn announce(&mut self, now: Timestamp, route: Route) -> Result<(), NotTaken> {
         self.out.announce(route)?;
         self.flush(now);
         Ok(())
+    }
+
+    /// Wants many routes; gives those that are not taken. They go out by rank, and share messages.
+    pub fn announce_all(&mut self, now: Timestamp, routes: Vec<Route>) -> Vec<(Key, NotTaken)> {
+        let mut refused = Vec::new();
+        for route in routes {
+            let key = route.key.clone();
+            if let Err(why) = self.out.announce(route) {
+                refused.push((key, why));
+            }
+        }
+        self.flush(now);
+        refused
     }
 
     /// Wants a route no longer; `forgotten`: the peer may hold it though nothing here says so.
