@@ -194,6 +194,19 @@ fn the_culprit_is_found_where_sessions_may_be_lost_for_it_once_an_hour() {
 }
 
 #[test]
+fn what_had_not_reached_a_peer_is_not_blamed_for_its_end() {
+    let mut world = World::started(FAST);
+    world.announce(1);
+    world.us.handle(world.now, Input::Lost);
+    world.connected = false;
+    world.them.handle(world.now, Input::Closed);
+    world.settle();
+    assert_eq!((world.downs(), world.us.out().quarantine().count()), (vec![&Down::Lost], 0));
+    world.pass(Span::from_secs(10));
+    assert!(world.has(1));
+}
+
+#[test]
 fn a_peer_that_is_shut_down_for_reasons_of_its_own_puts_nothing_into_quarantine() {
     let mut world = World::started(FAST);
     world.announce(1);

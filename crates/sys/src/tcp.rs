@@ -84,3 +84,18 @@ pub fn stay_persistent(socket: BorrowedFd<'_>) -> io::Result<()> {
     let linear = set(socket, libc::IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &1i32.to_ne_bytes());
     set(socket, libc::IPPROTO_TCP, TCP_RTO_MAX_MS, &RTO_MAX.to_ne_bytes()).or(linear)
 }
+
+/// Octets that were sent and not acknowledged: what the other side cannot have read.
+///
+/// # Errors
+/// What the kernel says.
+pub fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut octets: libc::c_int = 0;
+    // SAFETY: the kernel writes one integer, and it is alive.
+    let told = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
+    if told == 0 {
+        usize::try_from(octets).map_err(io::Error::other)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

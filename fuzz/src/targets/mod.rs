@@ -1,5 +1,6 @@
 //! One file per decoder, one line in the list.
 
+mod bgp;
 mod capture;
 mod export;
 mod packet;
@@ -28,4 +29,5 @@ pub const TARGETS: &[Target] = &[
     export::COLLECTOR,
     capture::TARGET,
     rules::TARGET,
+    bgp::TARGET,
 ];

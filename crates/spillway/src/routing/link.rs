@@ -129,6 +129,12 @@ impl Link {
         self.flush()
     }
 
+    /// Whether the peer cannot have read all that was said.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unsent.is_empty()
+            || sys::tcp::unacknowledged(self.socket.as_fd()).is_ok_and(|octets| octets > 0)
+    }
+
     /// Says nothing more; what is unsent goes first. A NOTIFICATION that is followed by a reset would be lost, so the
     /// connection is read until the peer has closed it too.
     pub(super) fn finish(&mut self) -> Finished {

@@ -51,6 +51,8 @@ pub struct PeerStatus {
     pub ups: u64,
     /// Why the last one ended.
     pub last_down: Option<String>,
+    /// How many ended, or did not come up after the handshake began.
+    pub falls: u64,
     /// Routes that it shall have.
     pub wanted: usize,
     /// Routes that it has, by our knowledge.
@@ -352,6 +354,7 @@ impl Core {
                 state: one.peer.session().state(),
                 ups: counts.ups,
                 last_down: one.peer.last_down().map(ToString::to_string),
+                falls: one.peer.falls(),
                 wanted: out.wanted().count(),
                 held,
                 unproven: out.held().filter(|route| !out.is_proven(&route.key)).count(),
@@ -389,8 +392,8 @@ impl One {
             Some(Seen::Connected) => self.peer.handle(now, Input::Connected),
             Some(Seen::Octets(octets)) => self.peer.handle(now, Input::Received(&octets)),
             Some(Seen::Closed) => {
-                self.link = None;
-                self.peer.handle(now, Input::Closed);
+                let behind = self.link.take().is_some_and(|link| link.is_behind());
+                self.peer.handle(now, if behind { Input::Lost } else { Input::Closed });
             }
         }
     }

@@ -14,6 +14,7 @@ pub struct Peer {
     /// Why the session ended last.
     last_down: Option<Down>,
     quarantined: u64,
+    falls: u64,
 }
 
 impl Peer {
@@ -24,6 +25,7 @@ impl Peer {
             session: Session::new(settings, restarting),
             last_down: None,
             quarantined: 0,
+            falls: 0,
         }
     }
 
@@ -55,6 +57,7 @@ impl Peer {
                 let count = self.out.down(now, blames(why));
                 self.quarantined += u64::try_from(count).unwrap_or(u64::MAX);
                 self.last_down = Some(why.clone());
+                self.falls += 1;
             }
             Output::Refresh(family) => self.refresh(now, *family),
             _ => {}
@@ -118,6 +121,11 @@ impl Peer {
         self.quarantined
     }
 
+    /// Sessions that ended, or did not come up after the handshake began.
+    pub const fn falls(&self) -> u64 {
+        self.falls
+    }
+
     fn refresh(&mut self, now: Timestamp, family: Family) {
         self.out.refresh(family);
         self.flush(now);
@@ -138,6 +146,7 @@ const fn blames(why: &Down) -> bool {
         Down::Notified(Notification { code, subcode, .. }) => {
             !matches!((*code, *subcode), (6, 2 | 3 | 4 | 6 | 7 | 10) | (4 | 2, _))
         }
-        Down::Stopped | Down::Silent | Down::Refused(_) => false,
+        // What did not reach the peer has not ended it; a kernel acknowledges before its router reads.
+        Down::Stopped | Down::Silent | Down::Lost | Down::Refused(_) => false,
     }
 }

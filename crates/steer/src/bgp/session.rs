@@ -65,6 +65,8 @@ pub enum Input<'a> {
     Closed,
     /// Octets came.
     Received(&'a [u8]),
+    /// The connection ended while some of what was said last had not reached the peer.
+    Lost,
 }
 
 /// What is to be done or known.
@@ -118,6 +120,8 @@ pub enum Down {
     Closed,
     /// Nothing was heard for the hold time.
     Silent,
+    /// The connection ended before all that was said had reached the peer.
+    Lost,
 }
 
 impl std::fmt::Display for Down {
@@ -128,6 +132,7 @@ impl std::fmt::Display for Down {
             Self::Refused(why) => write!(f, "ended here: {why}"),
             Self::Closed => f.write_str("the connection ended without a word"),
             Self::Silent => f.write_str("nothing was heard for the hold time"),
+            Self::Lost => f.write_str("the connection ended before all that was said had reached the peer"),
         }
     }
 }
@@ -229,6 +234,10 @@ impl Session {
                 self.event(now, Event::ClosedTcp);
             }
             Input::Received(octets) => self.received(now, octets),
+            Input::Lost => {
+                self.why = Down::Lost;
+                self.event(now, Event::ClosedTcp);
+            }
         }
     }
 
