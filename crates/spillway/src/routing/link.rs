@@ -30,6 +30,9 @@ pub(super) struct Link {
     socket: Socket,
     connected: bool,
     unsent: Vec<u8>,
+    /// For IPv6 or not: what comes with less is not heard. From the handshake's end on, for many routers answer a SYN before
+    /// they know whose it is, and with their usual TTL.
+    least_ttl: Option<(bool, u8)>,
 }
 
 /// What a look at the socket came to.
@@ -73,7 +76,6 @@ impl Link {
             } else {
                 socket.set_ttl_v4(255)?;
             }
-            sys::tcp::least_ttl(socket.as_fd(), ipv6, 255 - hops.saturating_sub(1))?;
         }
         if let Some(key) = &way.md5 {
             sys::tcp::sign_md5(socket.as_fd(), way.to, key)?;
@@ -85,7 +87,8 @@ impl Link {
             Err(cause) if cause.raw_os_error() != Some(nix::libc::EINPROGRESS) => return Err(cause),
             _ => {}
         }
-        Ok(Self { socket, connected: false, unsent: Vec::new() })
+        let least_ttl = way.hops.map(|hops| (ipv6, 255 - hops.saturating_sub(1)));
+        Ok(Self { socket, connected: false, unsent: Vec::new(), least_ttl })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -101,6 +104,12 @@ impl Link {
     pub(super) fn writable(&mut self) -> Option<Seen> {
         if !self.connected {
             if !matches!(self.socket.take_error(), Ok(None)) {
+                return Some(Seen::Closed);
+            }
+            if let Some((ipv6, ttl)) = self.least_ttl
+                && let Err(cause) = sys::tcp::least_ttl(self.socket.as_fd(), ipv6, ttl)
+            {
+                tracing::warn!(%cause, "the session cannot be held to its TTL");
                 return Some(Seen::Closed);
             }
             self.connected = true;

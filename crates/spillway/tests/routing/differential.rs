@@ -51,8 +51,8 @@ fn action(told: &Told) -> Action {
 }
 
 /// The rule, its route, and what is done besides.
-fn made(rng: &mut Rng, number: u32) -> Option<(Rule, Route, Vec<Traffic>)> {
-    let rule = random::rule(rng, number, number % 2 == 1);
+fn made(rng: &mut Rng, number: u32, longest: u32) -> Option<(Rule, Route, Vec<Traffic>)> {
+    let rule = random::rule(rng, number, number % 2 == 1, longest);
     let [line] = flowspec::lines(core::slice::from_ref(&rule)).try_into().ok()?;
     let mut route = route_of(line);
     if route.key.nlri.len() > LONGEST {
@@ -94,7 +94,7 @@ fn ten_thousand_random_rules_are_read_by_exabgp_as_they_were_meant() {
         if sent.len() == usize::try_from(RULES).unwrap() {
             break;
         }
-        let Some((rule, route, extras)) = made(&mut rng, number) else {
+        let Some((rule, route, extras)) = made(&mut rng, number, random::SHORT) else {
             too_long += 1;
             continue;
         };
@@ -147,7 +147,7 @@ fn rustbgpd_wire_writes_the_same_octets() {
     let mut rng = Rng::new(6);
     let mut actions = 0;
     for number in 0..RULES {
-        let Some((rule, mut route, _)) = made(&mut rng, number) else { continue };
+        let Some((rule, mut route, _)) = made(&mut rng, number, u32::MAX) else { continue };
         Traffic::RedirectAs4(rng.u32(), rng.u16()).put(&mut route.attributes);
         let afi = if route.key.family.afi == 1 { Afi::Ipv4 } else { Afi::Ipv6 };
         let read = second::decode_flowspec_nlri(&route.key.nlri, afi).unwrap();

@@ -9,11 +9,15 @@ use sim::rng::Rng;
 /// Flags that ExaBGP knows by name: FIN to NS.
 const FLAGS: u64 = 0x200;
 
-/// A rule of this family. Its number is in its destination, so that no two rules have the same NLRI.
-pub(super) fn rule(rng: &mut Rng, number: u32, v6: bool) -> Rule {
+/// Packet lengths that ExaBGP reads: it ends the session over longer ones.
+pub(super) const SHORT: u32 = 65_535;
+
+/// A rule of this family, with packet lengths up to `longest`. Its number is in its destination, so that no two rules have the same NLRI.
+pub(super) fn rule(rng: &mut Rng, number: u32, v6: bool, longest: u32) -> Rule {
     let mut rule: Rule = parse::rules("x dst 192.0.2.1/32 -> drop\n").unwrap().remove(0);
     rule.id = format!("r{number}");
     rule.matches = matches(rng, number, v6);
+    rule.matches.length = maybe(rng, 4, |rng| lengths(rng, longest));
     rule.action = action(rng, v6);
     rule
 }
@@ -48,7 +52,6 @@ fn matches(rng: &mut Rng, number: u32, v6: bool) -> Match {
         icmp_type: maybe(rng, 6, |rng| numbers(rng, 255)),
         icmp_code: maybe(rng, 6, |rng| numbers(rng, 255)),
         tcp_flags: maybe(rng, 4, flags),
-        length: maybe(rng, 4, |rng| numbers(rng, u32::MAX)),
         dscp: maybe(rng, 6, |rng| numbers(rng, 63)),
         fragment: maybe(rng, 5, |rng| kinds(rng.range(1, fragments))),
         ..Match::default()
@@ -84,6 +87,17 @@ fn numbers(rng: &mut Rng, max: u32) -> Numbers {
         list.extend([range(), range()]);
     }
     Numbers(list)
+}
+
+/// Values up to `longest`; a range without an end goes on to where the field ends.
+fn lengths(rng: &mut Rng, longest: u32) -> Numbers {
+    let mut list = numbers(rng, longest);
+    for range in &mut list.0 {
+        if range.to == longest && range.from < longest {
+            range.to = u32::MAX;
+        }
+    }
+    list
 }
 
 fn flags(rng: &mut Rng) -> Vec<Flags> {
