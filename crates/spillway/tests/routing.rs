@@ -1,24 +1,32 @@
 //! The speaker beside real daemons, on loopback: what they say they hold is what was announced.
 
 mod daemons;
+mod differential;
+mod exabgp;
+mod falls;
+mod lifeline;
+mod limits;
+mod operations;
+mod random;
+mod refusals;
 mod told;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::Prefix;
 use rules::compile::flowspec;
 use rules::{Rule, parse};
 use spillway::routing::{Neighbor, PeerStatus, Speaker};
+use steer::bgp::dialect::Offsets;
 use steer::bgp::out::Key;
 use steer::bgp::session::Farewell;
 use steer::bgp::step::State;
-use steer::bgp::{Pacing, Route, Settings};
+use steer::bgp::{Dialect, Pacing, Route, Settings};
 use wire::bgp::attribute::{Segment, community};
 use wire::bgp::{Attributes, Family, nlri};
 
-use daemons::{Daemon, KINDS, Kind};
+use daemons::{Daemon, KINDS, Kind, Options};
 
 const OUR_AS: u32 = 65010;
 const PEER_AS: u32 = 65020;
@@ -41,12 +49,13 @@ fn neighbor(port: u16) -> Neighbor {
             hold_time: 90,
             restart_time: None,
             on_stop: Farewell::Withdraw,
+            dialect: Dialect::default(),
         },
         pacing: Pacing { per_second: 0, burst: 1, peer_limit: 0, search: false },
         md5: None,
         hops: None,
         restarting: false,
-        learn: false,
+        learned: None,
     }
 }
 
@@ -83,18 +92,20 @@ fn octets(hex: &str) -> Vec<u8> {
 /// Rules as FlowSpec routes.
 fn flowspec(text: &str) -> Vec<Route> {
     let rules: Vec<Rule> = parse::rules(text).unwrap();
-    let lines = flowspec::lines(&rules).into_iter().map(|line| {
-        assert_eq!(line.error, None, "{}", line.id);
-        let extended = line.ext_communities.iter().map(|hex| octets(hex).try_into().unwrap()).collect();
-        let family = if line.afi == 1 { Family::FLOWSPEC4 } else { Family::FLOWSPEC6 };
-        Route {
-            key: Key { family, nlri: octets(&line.nlri.unwrap()) },
-            next_hop: None,
-            attributes: Attributes { extended, ..attributes() },
-            rank: 10,
-        }
-    });
-    lines.collect()
+    flowspec::lines(&rules).into_iter().map(route_of).collect()
+}
+
+fn route_of(line: flowspec::FlowspecLine) -> Route {
+    assert_eq!(line.error, None, "{}", line.id);
+    let extended = line.ext_communities.iter().map(|hex| octets(hex).try_into().unwrap()).collect();
+    let extended6 = line.ipv6_ext_communities.iter().map(|hex| octets(hex).try_into().unwrap()).collect();
+    let family = if line.afi == 1 { Family::FLOWSPEC4 } else { Family::FLOWSPEC6 };
+    Route {
+        key: Key { family, nlri: octets(&line.nlri.unwrap()) },
+        next_hop: None,
+        attributes: Attributes { extended, extended6, ..attributes() },
+        rank: 10,
+    }
 }
 
 const RULES: &str = "\
@@ -116,14 +127,14 @@ fn status(speaker: &Speaker) -> PeerStatus {
 }
 
 fn started(neighbor: Neighbor, daemon: &Daemon) -> Speaker {
-    let speaker = Speaker::start(vec![neighbor], &Arc::default()).unwrap();
+    let speaker = Speaker::start(vec![neighbor]).unwrap();
     wait(&format!("a session with {}", daemon.kind.name()), || status(&speaker).state == State::Established);
     speaker
 }
 
 fn each(test: impl Fn(Daemon)) {
     for kind in KINDS {
-        if let Some(daemon) = Daemon::start(kind, &[]) {
+        if let Some(daemon) = Daemon::start(kind, Options::default()) {
             println!("{}", kind.name());
             test(daemon);
         }
@@ -195,11 +206,17 @@ fn a_rule_that_ends_the_session_is_quarantined_and_the_others_are_back() {
         route.key.nlri = [&[length], components.as_slice()].concat();
         route
     };
+    // A profile that is wrong about its router.
+    let wrong = |port| {
+        let mut neighbor = neighbor(port);
+        neighbor.settings.dialect.offsets = Offsets::Rfc8956;
+        neighbor
+    };
     let rfc = offset(&[0x12, 0x34, 0x56, 0x78, 0x9a]);
     let legacy = offset(&[0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, 0x9a]);
     for (kind, poison) in [(Kind::Frr, rfc), (Kind::Bird, legacy)] {
-        let Some(daemon) = Daemon::start(kind, &[]) else { continue };
-        let speaker = started(neighbor(daemon.port), &daemon);
+        let Some(daemon) = Daemon::start(kind, Options::default()) else { continue };
+        let speaker = started(wrong(daemon.port), &daemon);
         let good = flowspec(RULES);
         good.iter().for_each(|route| speaker.announce("peer", route.clone()).unwrap());
         speaker.announce("peer", blackhole("198.51.100.9/32")).unwrap();
@@ -222,12 +239,11 @@ fn a_rule_that_ends_the_session_is_quarantined_and_the_others_are_back() {
 #[test]
 fn signed_sessions_come_up_and_a_wrong_key_does_not() {
     for kind in [Kind::Bird, Kind::Gobgp] {
-        let Some(daemon) = Daemon::start(kind, &[("md5", "right")]) else { continue };
-        let wrong = Speaker::start(
-            vec![Neighbor { md5: Some(b"wrong".to_vec()), ..neighbor(daemon.port) }],
-            &Arc::default(),
-        )
-        .unwrap();
+        let Some(daemon) = Daemon::start(kind, Options { md5: Some("right"), ..Options::default() }) else {
+            continue;
+        };
+        let wrong =
+            Speaker::start(vec![Neighbor { md5: Some(b"wrong".to_vec()), ..neighbor(daemon.port) }]).unwrap();
         std::thread::sleep(Duration::from_secs(3));
         assert_eq!(status(&wrong).ups, 0, "{}", kind.name());
         drop(wrong);

@@ -1,181 +1,19 @@
-//! A speaker and a peer, joined by a wire that the test holds. Time jumps to the next deadline; nothing sleeps.
+//! The speaker's session and its routes: what goes over the wire, and what a fall costs.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+mod world;
 
-use base::{Prefix, Span, Timestamp};
+use std::collections::BTreeMap;
+
+use base::Span;
 use proptest::prelude::*;
-use steer::bgp::out::{Key, Suspicion};
+use steer::bgp::out::{Full, Key, NotTaken, Suspicion};
 use steer::bgp::session::{Farewell, Output};
 use steer::bgp::step::State;
-use steer::bgp::{Down, Input, Pacing, Peer, Route, Session, Settings};
-use wire::bgp::attribute::Segment;
-use wire::bgp::{Attributes, Family, Notification, nlri};
-
-fn settings(local_as: u32, peer_as: u32, id: u8) -> Settings {
-    Settings {
-        local_as,
-        peer_as,
-        id: Ipv4Addr::new(192, 0, 2, id),
-        families: Family::ALL.to_vec(),
-        hold_time: 90,
-        restart_time: Some(120),
-        on_stop: Farewell::Withdraw,
-    }
-}
-
-fn route(number: u32) -> Route {
-    let prefix = Prefix::host(Ipv4Addr::from(0xcb00_7100 + number).into());
-    let mut octets = Vec::new();
-    nlri::write(&mut octets, &prefix);
-    let attributes = Attributes {
-        origin: Some(0),
-        as_path: Some(vec![Segment::sequence(vec![65010])]),
-        communities: vec![0xffff_029a + number % 3],
-        ..Attributes::default()
-    };
-    let key = Key { family: Family::IPV4, nlri: octets };
-    Route { key, next_hop: Some(Ipv4Addr::new(192, 0, 2, 1).into()), attributes, rank: 1 + number % 5 }
-}
-
-/// The peer's side: a session, the routes it heard, and those it cannot bear.
-struct World {
-    now: Timestamp,
-    us: Peer,
-    them: Session,
-    rib: BTreeMap<Prefix, Vec<u32>>,
-    poison: BTreeSet<Prefix>,
-    /// What the peer says when it meets one; `None`: it closes.
-    complaint: Option<Notification>,
-    connected: bool,
-    /// Connections are refused.
-    away: bool,
-    heard: Vec<Output>,
-    ends_of_rib: Vec<Family>,
-}
-
-impl World {
-    fn new(pacing: Pacing) -> Self {
-        let mut them = Session::new(settings(65020, 65010, 2), false);
-        let now = Timestamp::from_secs(1_000_000);
-        them.handle(now, Input::Start);
-        Self {
-            now,
-            us: Peer::new(settings(65010, 65020, 1), pacing, false),
-            them,
-            rib: BTreeMap::new(),
-            poison: BTreeSet::new(),
-            complaint: None,
-            connected: false,
-            away: false,
-            heard: Vec::new(),
-            ends_of_rib: Vec::new(),
-        }
-    }
-
-    fn started(pacing: Pacing) -> Self {
-        let mut world = Self::new(pacing);
-        world.us.handle(world.now, Input::Start);
-        world.settle();
-        assert_eq!(world.us.session().state(), State::Established);
-        world
-    }
-
-    /// Until both have nothing to say.
-    fn settle(&mut self) {
-        loop {
-            let mut quiet = true;
-            while let Some(output) = self.us.poll_output(self.now) {
-                quiet = false;
-                match &output {
-                    Output::Dial if self.away => self.us.handle(self.now, Input::Closed),
-                    Output::Dial => {
-                        self.connected = true;
-                        self.them.handle(self.now, Input::Start);
-                        self.them.handle(self.now, Input::Connected);
-                        self.us.handle(self.now, Input::Connected);
-                    }
-                    Output::Send(octets) if self.connected => {
-                        self.them.handle(self.now, Input::Received(octets))
-                    }
-                    Output::Close => self.cut(),
-                    _ => {}
-                }
-                self.heard.push(output);
-            }
-            while let Some(output) = self.them.poll_output() {
-                quiet = false;
-                match output {
-                    Output::Send(octets) if self.connected => {
-                        self.us.handle(self.now, Input::Received(&octets))
-                    }
-                    Output::Close => self.cut(),
-                    Output::Down(_) => self.rib.clear(),
-                    Output::Routes(update) => {
-                        let bad = update.announced.iter().any(|prefix| self.poison.contains(prefix));
-                        for prefix in update.withdrawn {
-                            self.rib.remove(&prefix);
-                        }
-                        for prefix in update.announced {
-                            self.rib.insert(prefix, update.attributes.communities.clone());
-                        }
-                        self.ends_of_rib.extend(update.end_of_rib);
-                        if bad {
-                            if let Some(complaint) = &self.complaint {
-                                self.us.handle(self.now, Input::Received(&complaint.write()));
-                            }
-                            self.cut();
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            if quiet {
-                return;
-            }
-        }
-    }
-
-    /// The connection ends, for both.
-    fn cut(&mut self) {
-        if std::mem::take(&mut self.connected) {
-            self.us.handle(self.now, Input::Closed);
-            self.them.handle(self.now, Input::Closed);
-        }
-    }
-
-    /// Time passes, deadline by deadline.
-    fn pass(&mut self, span: Span) {
-        let end = self.now.plus(span);
-        loop {
-            let next = [self.us.poll_timeout(), self.them.poll_timeout()].into_iter().flatten().min();
-            let Some(next) = next.filter(|next| *next <= end) else { break };
-            self.now = self.now.max(next);
-            self.us.handle_timeout(self.now);
-            self.them.handle_timeout(self.now);
-            self.settle();
-        }
-        self.now = end;
-    }
-
-    fn announce(&mut self, number: u32) {
-        self.us.announce(self.now, route(number)).unwrap();
-        self.settle();
-    }
-
-    fn has(&self, number: u32) -> bool {
-        self.rib.contains_key(&prefix(number))
-    }
-
-    fn downs(&self) -> Vec<&Down> {
-        self.heard.iter().filter_map(|o| if let Output::Down(why) = o { Some(why) } else { None }).collect()
-    }
-}
-
-fn prefix(number: u32) -> Prefix {
-    Prefix::host(Ipv4Addr::from(0xcb00_7100 + number).into())
-}
+use steer::bgp::{Down, Input, Pacing, Peer, Settings};
+use wire::bgp::attribute::community;
+use wire::bgp::{Family, Notification};
+use world::{World, prefix, route, settings};
 
 const FAST: Pacing = Pacing { per_second: 0, burst: 1, peer_limit: 0, search: false };
 
@@ -216,6 +54,39 @@ fn keepalives_hold_a_session_and_silence_ends_it() {
     let said = Output::Send(Notification::HOLD_TIMER_EXPIRED.write());
     assert!(world.heard.contains(&said));
     assert_eq!(world.us.out().quarantine().count(), 0);
+}
+
+#[test]
+fn a_silent_peer_keeps_our_routes_where_it_helps_restarts() {
+    // Whether it says N (RFC 8538) decides how we leave: with a NOTIFICATION or without a word.
+    for notification in [true, false] {
+        let mut world = World::started(FAST);
+        let mut open = world.opened();
+        for capability in &mut open.capabilities {
+            if let wire::bgp::Capability::GracefulRestart(restart) = capability {
+                restart.notification = notification;
+            }
+        }
+        world.us = Peer::new(settings(65010, 65020, 1), FAST, false);
+        let now = world.now;
+        world.us.handle(now, Input::Start);
+        world.us.handle(now, Input::Connected);
+        world.us.handle(now, Input::Received(&open.write()));
+        world.us.handle(now, Input::Received(&wire::bgp::keepalive()));
+        while world.us.poll_output(now).is_some() {}
+        assert_eq!(world.us.session().negotiated().unwrap().kept_over_notification, notification);
+        let mut said = Vec::new();
+        while world.us.session().state() == State::Established {
+            let next = world.us.poll_timeout().unwrap();
+            world.us.handle_timeout(next);
+            while let Some(output) = world.us.poll_output(next) {
+                said.push(output);
+            }
+        }
+        assert!(said.contains(&Output::Down(Down::Silent)) && said.contains(&Output::Close));
+        let farewell = Output::Send(Notification::HOLD_TIMER_EXPIRED.write());
+        assert_eq!(said.contains(&farewell), notification);
+    }
 }
 
 #[test]
@@ -323,6 +194,19 @@ fn the_culprit_is_found_where_sessions_may_be_lost_for_it_once_an_hour() {
 }
 
 #[test]
+fn what_had_not_reached_a_peer_is_not_blamed_for_its_end() {
+    let mut world = World::started(FAST);
+    world.announce(1);
+    world.us.handle(world.now, Input::Lost);
+    world.connected = false;
+    world.them.handle(world.now, Input::Closed);
+    world.settle();
+    assert_eq!((world.downs(), world.us.out().quarantine().count()), (vec![&Down::Lost], 0));
+    world.pass(Span::from_secs(10));
+    assert!(world.has(1));
+}
+
+#[test]
 fn a_peer_that_is_shut_down_for_reasons_of_its_own_puts_nothing_into_quarantine() {
     let mut world = World::started(FAST);
     world.announce(1);
@@ -367,7 +251,7 @@ fn more_than_the_peer_takes_is_refused_and_nothing_tips_over() {
     let mut world = World::started(Pacing { peer_limit: 10, ..FAST });
     (0..9).for_each(|number| world.announce(number));
     let full = world.us.announce(world.now, route(9)).unwrap_err();
-    assert_eq!((full.limit, full.most), (10, 9));
+    assert_eq!(full, NotTaken::Full(Full { limit: 10, most: 9 }));
     // One that is there may change, and one that goes makes room.
     world.announce(3);
     world.us.withdraw(world.now, &route(0).key, false);
@@ -420,7 +304,8 @@ proptest! {
                 0..4 => {
                     let mut one = route(number);
                     one.attributes.communities.push(u32::from(step));
-                    model.insert(prefix(number), one.attributes.communities.clone());
+                    let said = [one.attributes.communities.as_slice(), &[community::NO_LLGR]].concat();
+                    model.insert(prefix(number), said);
                     world.us.announce(world.now, one).unwrap();
                 }
                 4..7 => {

@@ -1,4 +1,4 @@
-//! Options of TCP sockets that routers ask for: signatures (RFC 2385) and a least TTL (RFC 5082).
+//! Options of TCP sockets that routers ask for: signatures (RFC 2385), a least TTL (RFC 5082), and patience on a full link.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +9,11 @@ const KEY_MAX: usize = 80;
 const TCP_MD5SIG: libc::c_int = 14;
 const IP_MINTTL: libc::c_int = 21;
 const IPV6_MINHOPCOUNT: libc::c_int = 73;
+/// Since Linux 6.15.
+const TCP_RTO_MAX_MS: libc::c_int = 44;
+const TCP_THIN_LINEAR_TIMEOUTS: libc::c_int = 16;
+/// The least that the kernel takes.
+const RTO_MAX: libc::c_int = 1_000;
 
 /// `struct tcp_md5sig` of `linux/tcp.h`, octet by octet: an address as `sockaddr_storage`, flags and prefix length, the
 /// length of the key, an interface, the key.
@@ -67,5 +72,30 @@ pub fn least_ttl(socket: BorrowedFd<'_>, ipv6: bool, ttl: u8) -> io::Result<()> 
     match ipv6 {
         false => set(socket, libc::IPPROTO_IP, IP_MINTTL, &value),
         true => set(socket, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, &value),
+    }
+}
+
+/// Sends what was lost again each second at the latest, where the kernel can (6.15), else six times before the pauses
+/// double. A link that drops most of what it carries shall not cost a session for two minutes' silence.
+///
+/// # Errors
+/// What the kernel says to both.
+pub fn stay_persistent(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let linear = set(socket, libc::IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &1i32.to_ne_bytes());
+    set(socket, libc::IPPROTO_TCP, TCP_RTO_MAX_MS, &RTO_MAX.to_ne_bytes()).or(linear)
+}
+
+/// Octets that were sent and not acknowledged: what the other side cannot have read.
+///
+/// # Errors
+/// What the kernel says.
+pub fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut octets: libc::c_int = 0;
+    // SAFETY: the kernel writes one integer, and it is alive.
+    let told = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
+    if told == 0 {
+        usize::try_from(octets).map_err(io::Error::other)
+    } else {
+        Err(io::Error::last_os_error())
     }
 }

@@ -7,6 +7,7 @@ pub mod attribute;
 pub mod nlri;
 pub mod notification;
 pub mod open;
+pub mod traffic;
 pub mod update;
 
 use alloc::vec::Vec;

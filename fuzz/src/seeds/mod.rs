@@ -1,9 +1,11 @@
 //! Inputs to begin with: made by our own emitters, plus the recorded datagrams where the test data is.
 
+mod bgp;
 mod export;
 mod packets;
 pub mod recorded;
 
+pub use bgp::{bgp, open};
 pub use export::{ipfix, netflow5, netflow9, sflow, sflow_datagrams};
 pub use packets::{LINKS, captures, packets};
 

@@ -1,5 +1,6 @@
 //! One file per decoder, one line in the list.
 
+mod bgp;
 mod capture;
 mod export;
 mod monitoring;
@@ -29,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     export::COLLECTOR,
     capture::TARGET,
     rules::TARGET,
+    bgp::TARGET,
     monitoring::BMP,
     monitoring::RTR,
 ];

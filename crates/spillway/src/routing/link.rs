@@ -1,7 +1,7 @@
 //! One TCP connection to a router, without blocking.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -30,6 +30,9 @@ pub(super) struct Link {
     socket: Socket,
     connected: bool,
     unsent: Vec<u8>,
+    /// For IPv6 or not: what comes with less is not heard. From the handshake's end on, for many routers answer a SYN before
+    /// they know whose it is, and with their usual TTL.
+    least_ttl: Option<(bool, u8)>,
 }
 
 /// What a look at the socket came to.
@@ -41,6 +44,15 @@ pub(super) enum Seen {
     Closed,
     /// Octets came.
     Octets(Vec<u8>),
+}
+
+/// Whether the peer has closed its side too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finished {
+    /// Nothing more will come.
+    Yes,
+    /// Not yet.
+    NotYet,
 }
 
 impl Link {
@@ -55,13 +67,15 @@ impl Link {
         if let Err(cause) = marked {
             tracing::warn!(peer = %way.to, %cause, "the session goes unmarked: a full uplink may drop it");
         }
+        if let Err(cause) = sys::tcp::stay_persistent(socket.as_fd()) {
+            tracing::debug!(peer = %way.to, %cause, "what a full uplink drops is sent again ever more seldom");
+        }
         if let Some(hops) = way.hops {
             if ipv6 {
                 socket.set_unicast_hops_v6(255)?;
             } else {
                 socket.set_ttl_v4(255)?;
             }
-            sys::tcp::least_ttl(socket.as_fd(), ipv6, 255 - hops.saturating_sub(1))?;
         }
         if let Some(key) = &way.md5 {
             sys::tcp::sign_md5(socket.as_fd(), way.to, key)?;
@@ -73,7 +87,8 @@ impl Link {
             Err(cause) if cause.raw_os_error() != Some(nix::libc::EINPROGRESS) => return Err(cause),
             _ => {}
         }
-        Ok(Self { socket, connected: false, unsent: Vec::new() })
+        let least_ttl = way.hops.map(|hops| (ipv6, 255 - hops.saturating_sub(1)));
+        Ok(Self { socket, connected: false, unsent: Vec::new(), least_ttl })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -89,6 +104,12 @@ impl Link {
     pub(super) fn writable(&mut self) -> Option<Seen> {
         if !self.connected {
             if !matches!(self.socket.take_error(), Ok(None)) {
+                return Some(Seen::Closed);
+            }
+            if let Some((ipv6, ttl)) = self.least_ttl
+                && let Err(cause) = sys::tcp::least_ttl(self.socket.as_fd(), ipv6, ttl)
+            {
+                tracing::warn!(%cause, "the session cannot be held to its TTL");
                 return Some(Seen::Closed);
             }
             self.connected = true;
@@ -115,6 +136,28 @@ impl Link {
         }
         self.unsent.extend_from_slice(octets);
         self.flush()
+    }
+
+    /// Whether the peer cannot have read all that was said.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unsent.is_empty()
+            || sys::tcp::unacknowledged(self.socket.as_fd()).is_ok_and(|octets| octets > 0)
+    }
+
+    /// Says nothing more; what is unsent goes first. A NOTIFICATION that is followed by a reset would be lost, so the
+    /// connection is read until the peer has closed it too.
+    pub(super) fn finish(&mut self) -> Finished {
+        if self.flush().is_err() {
+            return Finished::Yes;
+        }
+        if self.unsent.is_empty() && self.connected {
+            let _ = self.socket.shutdown(Shutdown::Write);
+        }
+        match self.readable() {
+            _ if !self.connected => Finished::Yes,
+            Some(Seen::Closed) => Finished::Yes,
+            _ => Finished::NotYet,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use base::{Span, Timestamp};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use steer::bgp::out::{Full, Key, Suspicion};
+use steer::bgp::out::{Key, NotTaken, Suspicion};
 use steer::bgp::step::State;
 use steer::bgp::{Input, Output, Pacing, Peer, Route, Settings};
 use steer::learn::Feed;
 
 use super::learned::Learned;
-use super::link::{Link, Seen, Way};
+use super::link::{Finished, Link, Seen, Way};
 
 /// A farewell has this long to leave.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -42,8 +42,8 @@ pub struct Neighbor {
     pub hops: Option<u8>,
     /// We were here before: it may hold routes of ours.
     pub restarting: bool,
-    /// What it announces is kept, to know whose addresses are whose.
-    pub learn: bool,
+    /// Where that is kept which it announces, to know whose addresses are whose.
+    pub learned: Option<Arc<Learned>>,
 }
 
 /// How a session is.
@@ -55,6 +55,8 @@ pub struct PeerStatus {
     pub ups: u64,
     /// Why the last one ended.
     pub last_down: Option<String>,
+    /// How many ended, or did not come up after the handshake began.
+    pub falls: u64,
     /// Routes that it shall have.
     pub wanted: usize,
     /// Routes that it has, by our knowledge.
@@ -63,6 +65,10 @@ pub struct PeerStatus {
     pub unproven: usize,
     /// Routes that it did not survive.
     pub quarantine: Vec<(Key, Suspicion)>,
+    /// Routes that it announced or ended; they are not kept.
+    pub heard: u64,
+    /// Of its messages, those with something wrong that the session survived (RFC 7606).
+    pub faults: u64,
 }
 
 enum Order {
@@ -71,14 +77,20 @@ enum Order {
     Release(String, Key, Sender<Result<(), Refused>>),
     Status(Sender<BTreeMap<String, PeerStatus>>),
     Stop(String),
+    AnnounceAll(String, Vec<Route>, Sender<Result<NotTakenRoutes, Refused>>),
+    /// As after a kill: no word to anybody.
+    Fall,
 }
+
+/// Routes that a neighbour does not take, and why.
+pub type NotTakenRoutes = Vec<(Key, NotTaken)>;
 
 /// Why an order was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The peer takes no more.
+    /// The peer takes no more, or has no words for it.
     #[error(transparent)]
-    Full(#[from] Full),
+    NotTaken(#[from] NotTaken),
     /// There is no such neighbour.
     #[error("there is no BGP neighbour `{0}`")]
     Unknown(String),
@@ -90,7 +102,8 @@ pub enum Refused {
     Gone,
 }
 
-/// The running speaker. Dropped, it says farewell as each neighbour's settings have it.
+/// The running speaker. Dropped, it says farewell as each neighbour's settings have it; dropped by a panic it says nothing,
+/// for that is a crash, and what shall become of routes after a crash is negotiated.
 #[derive(Debug)]
 pub struct Speaker {
     orders: Sender<Order>,
@@ -99,15 +112,15 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Starts to speak; `learned`: where that goes which neighbours with `learn` announce.
+    /// Starts to speak.
     ///
     /// # Errors
     /// When the system gives no thread or descriptor.
-    pub fn start(neighbors: Vec<Neighbor>, learned: &Arc<Learned>) -> io::Result<Self> {
+    pub fn start(neighbors: Vec<Neighbor>) -> io::Result<Self> {
         let wake =
             Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let (orders, received) = channel();
-        let mut core = Core::new(neighbors, learned, received, wake.clone());
+        let mut core = Core::new(neighbors, received, wake.clone());
         let thread = std::thread::Builder::new().name("bgp".into()).spawn(move || core.run())?;
         Ok(Self { orders, wake, thread: Mutex::new(Some(thread)) })
     }
@@ -118,6 +131,14 @@ impl Speaker {
     /// When there is no such neighbour, or it takes no more.
     pub fn announce(&self, neighbor: &str, route: Route) -> Result<(), Refused> {
         self.ask(|reply| Order::Announce(neighbor.into(), Box::new(route), reply))?
+    }
+
+    /// Wants many routes at a neighbour, and gives those that it does not take. They go out by rank and share messages.
+    ///
+    /// # Errors
+    /// When there is no such neighbour.
+    pub fn announce_all(&self, neighbor: &str, routes: Vec<Route>) -> Result<NotTakenRoutes, Refused> {
+        self.ask(|reply| Order::AnnounceAll(neighbor.into(), routes, reply))?
     }
 
     /// Wants a route no longer; `forgotten`: the neighbour may hold it though this speaker never sent it.
@@ -146,7 +167,11 @@ impl Speaker {
 
     /// Ends all sessions; the text is for the people on the other side (RFC 9003).
     pub fn stop(&self, text: &str) {
-        let _ = self.orders.send(Order::Stop(text.into()));
+        self.end(Order::Stop(text.into()));
+    }
+
+    fn end(&self, order: Order) {
+        let _ = self.orders.send(order);
         let _ = self.wake.write(1);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
@@ -164,7 +189,10 @@ impl Speaker {
 
 impl Drop for Speaker {
     fn drop(&mut self) {
-        self.stop("spillway stops");
+        match std::thread::panicking() {
+            true => self.end(Order::Fall),
+            false => self.stop("spillway stops"),
+        }
     }
 }
 
@@ -173,6 +201,8 @@ struct One {
     way: Way,
     peer: Peer,
     link: Option<Link>,
+    /// A connection on which all is said, and until when its end is waited for.
+    closing: Option<(Link, Instant)>,
     learns: Option<Learns>,
 }
 
@@ -192,18 +222,14 @@ struct Core {
 }
 
 impl Core {
-    fn new(
-        neighbors: Vec<Neighbor>,
-        learned: &Arc<Learned>,
-        orders: Receiver<Order>,
-        wake: Arc<EventFd>,
-    ) -> Self {
+    fn new(neighbors: Vec<Neighbor>, orders: Receiver<Order>, wake: Arc<EventFd>) -> Self {
         let one = |n: Neighbor| One {
-            learns: n.learn.then(|| Learns { to: learned.clone(), feed: None }),
+            learns: n.learned.map(|to| Learns { to, feed: None }),
             way: Way { to: n.address, from: n.local, md5: n.md5, hops: n.hops },
             peer: Peer::new(n.settings, n.pacing, n.restarting),
             name: n.name,
             link: None,
+            closing: None,
         };
         Self { all: neighbors.into_iter().map(one).collect(), orders, wake, began: Instant::now() }
     }
@@ -221,8 +247,10 @@ impl Core {
         }
         let text = loop {
             self.wait();
-            if let Some(text) = self.orders() {
-                break text;
+            match self.orders() {
+                None => {}
+                Some(Order::Stop(text)) => break text,
+                Some(_) => return,
             }
         };
         let now = self.now();
@@ -230,9 +258,7 @@ impl Core {
             one.peer.handle(now, Input::Stop(&text));
             one.drain(now);
         }
-        // What the kernel did not take at once gets a moment.
-        let end = Instant::now() + FAREWELL;
-        while self.all.iter().any(|one| one.link.is_some()) && Instant::now() < end {
+        while self.all.iter().any(|one| one.closing.is_some()) {
             self.wait();
         }
     }
@@ -243,36 +269,43 @@ impl Core {
         let next = self.all.iter().filter_map(|one| one.peer.poll_timeout()).min();
         let pause =
             next.map_or(Duration::from_secs(60), |next| Duration::from_nanos(next.since(now).nanos()));
+        let closing = self.all.iter().filter_map(|one| one.closing.as_ref()).map(|(_, end)| *end).min();
+        let pause = closing.map_or(pause, |end| pause.min(end.saturating_duration_since(Instant::now())));
         // Rounded up: a poll that ends too early would spin.
         let millis = u16::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(u16::MAX);
-        let seen: Vec<(usize, PollFlags)> = {
+        let seen: Vec<((usize, bool), PollFlags)> = {
             let mut polled = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
             let mut places = vec![];
             for (place, one) in self.all.iter().enumerate() {
-                let Some(link) = &one.link else { continue };
-                let mut flags = PollFlags::POLLIN;
-                flags.set(PollFlags::POLLOUT, link.wants_to_write());
-                polled.push(PollFd::new(link.fd(), flags));
-                places.push(place);
+                let closing = one.closing.as_ref().map(|(link, _)| (link, true));
+                for (link, closes) in one.link.iter().map(|link| (link, false)).chain(closing) {
+                    let mut flags = PollFlags::POLLIN;
+                    flags.set(PollFlags::POLLOUT, link.wants_to_write());
+                    polled.push(PollFd::new(link.fd(), flags));
+                    places.push((place, closes));
+                }
             }
             let _ = poll(&mut polled, PollTimeout::from(millis));
             let ready = polled.iter().skip(1).map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
             places.into_iter().zip(ready).filter(|(_, ready)| !ready.is_empty()).collect()
         };
         let now = self.now();
-        for (place, ready) in seen {
-            if let Some(one) = self.all.get_mut(place) {
-                one.ready(now, ready);
+        for ((place, closes), ready) in seen {
+            match self.all.get_mut(place) {
+                Some(one) if closes => one.finish(),
+                Some(one) => one.ready(now, ready),
+                None => {}
             }
         }
         for one in &mut self.all {
+            one.closing.take_if(|(_, end)| *end <= Instant::now());
             one.peer.handle_timeout(now);
             one.drain(now);
         }
     }
 
-    /// Carries out what was asked; the text of a stop.
-    fn orders(&mut self) -> Option<String> {
+    /// Carries out what was asked, up to an order that ends all.
+    fn orders(&mut self) -> Option<Order> {
         let mut before = [0; 8];
         // Nothing to read is no fault: the next write wakes us.
         let _ = nix::unistd::read(self.wake.as_fd(), &mut before);
@@ -281,11 +314,19 @@ impl Core {
             touched = true;
             let now = self.now();
             match order {
-                Order::Stop(text) => return Some(text),
+                Order::Stop(_) | Order::Fall => return Some(order),
                 Order::Status(reply) => drop(reply.send(self.status())),
                 Order::Announce(name, route, reply) => {
                     let done = self.with(&name, |one| Ok(one.peer.announce(now, *route)?));
                     let _ = reply.send(done);
+                }
+                Order::AnnounceAll(name, routes, reply) => {
+                    let mut refused = Vec::new();
+                    let done = self.with(&name, |one| {
+                        refused = one.peer.announce_all(now, routes);
+                        Ok(())
+                    });
+                    let _ = reply.send(done.map(|()| refused));
                 }
                 Order::Withdraw(name, key, forgotten, reply) => {
                     let done = self.with(&name, |one| {
@@ -321,14 +362,18 @@ impl Core {
         let status = |one: &One| {
             let out = one.peer.out();
             let held = out.held().count();
+            let counts = one.peer.session().counts();
             let status = PeerStatus {
                 state: one.peer.session().state(),
-                ups: one.peer.session().counts().ups,
+                ups: counts.ups,
                 last_down: one.peer.last_down().map(ToString::to_string),
+                falls: one.peer.falls(),
                 wanted: out.wanted().count(),
                 held,
                 unproven: out.held().filter(|route| !out.is_proven(&route.key)).count(),
                 quarantine: out.quarantine().map(|(key, why)| (key.clone(), why)).collect(),
+                heard: counts.routes_heard,
+                faults: counts.treated_as_withdraw + counts.attributes_discarded + counts.families_disabled,
             };
             (one.name.clone(), status)
         };
@@ -350,14 +395,18 @@ impl One {
         self.drain(now);
     }
 
+    fn finish(&mut self) {
+        self.closing.take_if(|(link, _)| link.finish() == Finished::Yes);
+    }
+
     fn take(&mut self, now: Timestamp, seen: Option<Seen>) {
         match seen {
             None => {}
             Some(Seen::Connected) => self.peer.handle(now, Input::Connected),
             Some(Seen::Octets(octets)) => self.peer.handle(now, Input::Received(&octets)),
             Some(Seen::Closed) => {
-                self.link = None;
-                self.peer.handle(now, Input::Closed);
+                let behind = self.link.take().is_some_and(|link| link.is_behind());
+                self.peer.handle(now, if behind { Input::Lost } else { Input::Closed });
             }
         }
     }
@@ -378,7 +427,10 @@ impl One {
                         self.peer.handle(now, Input::Closed);
                     }
                 }
-                Output::Close => self.link = None,
+                Output::Close => {
+                    self.closing = self.link.take().map(|link| (link, Instant::now() + FAREWELL));
+                    self.finish();
+                }
                 Output::Up(negotiated) => {
                     tracing::info!(neighbor = self.name, id = %negotiated.peer_id, "the BGP session is up");
                     if let Some(Learns { to, feed }) = &mut self.learns {

@@ -59,20 +59,57 @@ pub(super) struct Daemon {
     control: u16,
     folder: PathBuf,
     child: Child,
+    place: Place,
+}
+
+/// Where it lives.
+struct Place {
+    namespace: Option<String>,
+    address: String,
+}
+
+impl Place {
+    fn program(&self, program: &str) -> Command {
+        let Some(namespace) = &self.namespace else { return Command::new(program) };
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{namespace}")).arg(program);
+        command
+    }
+}
+
+/// What a daemon is to do besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Options<'a> {
+    /// Key of RFC 2385; not with ExaBGP and FRR.
+    pub(super) md5: Option<&'a str>,
+    /// Prefixes of each family that it takes at most; not with ExaBGP.
+    pub(super) limit: Option<u32>,
+    /// It keeps routes of a speaker that restarts (RFC 4724); gobgpd has to be told so, over a NOTIFICATION too.
+    pub(super) restarts: bool,
+    /// It takes packets from beside it only (RFC 5082); BIRD only.
+    pub(super) beside: bool,
+    /// It takes no routes; BIRD only.
+    pub(super) deaf: bool,
+    /// Where it listens and where we are, if not on loopback.
+    pub(super) between: Option<(&'a str, &'a str)>,
+    /// Port of a listener on loopback to which it tells its peers' routes over BMP; gobgpd and FRR.
+    pub(super) bmp: Option<u16>,
+    /// The namespace it lives in.
+    pub(super) namespace: Option<&'a str>,
 }
 
 pub(super) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn run(program: &str, args: &[&str]) -> String {
+pub(super) fn run(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 impl Daemon {
-    /// Starts one, with options: `md5` and a key, `bmp` and the port of a listener on loopback.
-    pub(super) fn start(kind: Kind, options: &[(&str, &str)]) -> Option<Self> {
+    /// Starts one, with options: see `Options`.
+    pub(super) fn start(kind: Kind, options: Options<'_>) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if !Path::new(kind.program()).exists() {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{} is missing", kind.name());
@@ -83,12 +120,15 @@ impl Daemon {
         let folder = std::env::temp_dir().join(format!("spillway-bgp-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let (port, control) = (free_port(), free_port());
-        let option = |wanted: &str| options.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
-        let mut conf = configuration(kind, port, option("md5"), &folder);
-        conf += &option("bmp").map_or_else(String::new, |port| monitored(kind, port));
+        let mut conf = configuration(kind, port, options, &folder);
+        conf += &options.bmp.map_or_else(String::new, |port| monitored(kind, port));
         fs::write(folder.join("conf"), conf).unwrap();
-        let child = spawn(kind, port, control, &folder);
-        Some(Self { kind, port, control, folder, child })
+        let place = Place {
+            namespace: options.namespace.map(str::to_owned),
+            address: options.between.map_or("127.0.0.1", |(theirs, _)| theirs).to_owned(),
+        };
+        let child = spawn(kind, port, control, &folder, &place);
+        Some(Self { kind, port, control, folder, child, place })
     }
 
     /// Ends it without a word, and starts it again.
@@ -96,7 +136,38 @@ impl Daemon {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let _ = fs::remove_file(self.folder.join("told"));
-        self.child = spawn(self.kind, self.port, self.control, &self.folder);
+        self.child = spawn(self.kind, self.port, self.control, &self.folder, &self.place);
+    }
+
+    /// Reads another configuration, without a restart; BIRD only.
+    pub(super) fn reconfigure(&self, options: Options<'_>) {
+        fs::write(self.folder.join("conf"), configuration(self.kind, self.port, options, &self.folder))
+            .unwrap();
+        self.command(&["configure"]);
+    }
+
+    /// Tells a daemon something by its own tool: birdc, gobgp, vtysh.
+    pub(super) fn command(&self, words: &[&str]) -> String {
+        let (socket, folder) = (self.folder.join("ctl"), self.folder.to_str().unwrap());
+        let port = self.control.to_string();
+        match self.kind {
+            Kind::Bird => run("birdc", &[&["-s", socket.to_str().unwrap()][..], words].concat()),
+            Kind::Gobgp => {
+                let mut command = self.place.program("gobgp");
+                let output = command.args(["-u", "127.0.0.1", "-p", &port]).args(words).output().unwrap();
+                String::from_utf8_lossy(&output.stdout).into_owned()
+            }
+            Kind::Frr => {
+                let lines = words.iter().flat_map(|line| ["-c", line]);
+                run("vtysh", &["--vty_socket", folder].into_iter().chain(lines).collect::<Vec<_>>())
+            }
+            Kind::Exabgp => String::new(),
+        }
+    }
+
+    /// What ExaBGP told so far, a line of JSON each.
+    pub(super) fn told(&self) -> String {
+        fs::read_to_string(self.folder.join("told")).unwrap_or_default()
     }
 
     pub(super) fn view(&self) -> View {
@@ -129,10 +200,7 @@ impl Daemon {
 
     fn gobgp(&self) -> View {
         let mut view = View::default();
-        let port = self.control.to_string();
-        let rib = |family: &str| {
-            run("gobgp", &["-u", "127.0.0.1", "-p", &port, "global", "rib", "-a", family, "-j"])
-        };
+        let rib = |family: &str| self.command(&["global", "rib", "-a", family, "-j"]);
         for family in ["ipv4", "ipv6"] {
             let json: Value = serde_json::from_str(&rib(family)).unwrap_or_default();
             for (prefix, paths) in json.as_object().into_iter().flatten() {
@@ -142,10 +210,10 @@ impl Daemon {
             }
         }
         for family in ["ipv4-flowspec", "ipv6-flowspec"] {
-            let text = run("gobgp", &["-u", "127.0.0.1", "-p", &port, "global", "rib", "-a", family]);
-            let json: Value = serde_json::from_str(&rib(family)).unwrap_or_default();
-            view.rules += json.as_object().map_or(0, serde_json::Map::len);
-            view.text += &(rib(family) + &text);
+            let json = rib(family);
+            let rules: Value = serde_json::from_str(&json).unwrap_or_default();
+            view.rules += rules.as_object().map_or(0, serde_json::Map::len);
+            view.text += &(json + &self.command(&["global", "rib", "-a", family]));
         }
         view
     }
@@ -159,10 +227,7 @@ impl Daemon {
 
     fn bird(&self) -> View {
         let mut view = View::default();
-        let socket = self.folder.join("ctl");
-        let show = |table: &str| {
-            run("birdc", &["-s", socket.to_str().unwrap(), "show", "route", "table", table, "all"])
-        };
+        let show = |table: &str| self.command(&["show", "route", "table", table, "all"]);
         for table in ["master4", "master6"] {
             let mut last = String::new();
             for line in show(table).lines() {
@@ -183,8 +248,7 @@ impl Daemon {
 
     fn frr(&self) -> View {
         let mut view = View::default();
-        let folder = self.folder.to_str().unwrap().to_owned();
-        let show = |command: &str| run("vtysh", &["--vty_socket", &folder, "-c", command]);
+        let show = |command: &str| self.command(&[command]);
         for family in ["ipv4", "ipv6"] {
             let json: Value =
                 serde_json::from_str(&show(&format!("show bgp {family} unicast json"))).unwrap_or_default();
@@ -204,7 +268,7 @@ impl Daemon {
     fn exabgp(&self) -> View {
         let mut view = View::default();
         let mut rules = std::collections::BTreeSet::new();
-        let told = fs::read_to_string(self.folder.join("told")).unwrap_or_default();
+        let told = self.told();
         for line in told.lines() {
             let json: Value = serde_json::from_str(line).unwrap_or_default();
             if json["type"] == "state" && json["neighbor"]["state"] == "down" {
@@ -248,9 +312,9 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(kind: Kind, port: u16, control: u16, folder: &Path) -> Child {
+fn spawn(kind: Kind, port: u16, control: u16, folder: &Path, place: &Place) -> Child {
     let conf = folder.join("conf");
-    let mut command = Command::new(kind.program());
+    let mut command = place.program(kind.program());
     match kind {
         Kind::Gobgp => {
             let api = format!("127.0.0.1:{control}");
@@ -271,7 +335,7 @@ fn spawn(kind: Kind, port: u16, control: u16, folder: &Path) -> Child {
                 "-p",
                 &port.to_string(),
                 "-l",
-                "127.0.0.1",
+                &place.address,
                 "-n",
                 "-S",
                 "-P",
@@ -281,7 +345,7 @@ fn spawn(kind: Kind, port: u16, control: u16, folder: &Path) -> Child {
         }
         Kind::Exabgp => {
             command.arg(conf);
-            command.env("exabgp.tcp.bind", "127.0.0.1").env("exabgp.tcp.port", port.to_string());
+            command.env("exabgp.tcp.bind", &place.address).env("exabgp.tcp.port", port.to_string());
             command.env("exabgp.api.cli", "false").env("exabgp.daemon.user", "root");
         }
     }
@@ -290,7 +354,7 @@ fn spawn(kind: Kind, port: u16, control: u16, folder: &Path) -> Child {
 }
 
 /// Lines that make a daemon tell its peers' routes to a listener on loopback.
-fn monitored(kind: Kind, port: &str) -> String {
+fn monitored(kind: Kind, port: u16) -> String {
     match kind {
         Kind::Gobgp => format!(
             "[[bmp-servers]]\n[bmp-servers.config]\naddress = \"127.0.0.1\"\nport = {port}\n\
@@ -304,52 +368,77 @@ fn monitored(kind: Kind, port: &str) -> String {
     }
 }
 
-fn configuration(kind: Kind, port: u16, key: Option<&str>, folder: &Path) -> String {
+fn configuration(kind: Kind, port: u16, options: Options<'_>, folder: &Path) -> String {
+    let ours = OURS.to_string();
+    let (theirs, ours) = options.between.unwrap_or(("127.0.0.1", &ours));
     match kind {
-        Kind::Gobgp => {
-            let families = ["ipv4-unicast", "ipv6-unicast", "ipv4-flowspec", "ipv6-flowspec"];
-            let families: String = families
-                .iter()
-                .map(|family| format!("[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}\"\n"))
-                .collect();
-            let key = key.map_or_else(String::new, |key| format!("auth-password = \"{key}\"\n"));
-            format!(
-                "[global.config]\nas = {PEER_AS}\nrouter-id = \"192.0.2.2\"\nport = {port}\n\
-                 local-address-list = [\"127.0.0.1\"]\n\
-                 [[neighbors]]\n[neighbors.config]\nneighbor-address = \"{OURS}\"\npeer-as = {OUR_AS}\n{key}\
-                 [neighbors.transport.config]\npassive-mode = true\n\
-                 [neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = 10\n{families}"
-            )
-        }
-        Kind::Bird => {
-            let key = key.map_or_else(String::new, |key| format!("  password \"{key}\";\n"));
-            format!(
-                "router id 192.0.2.2;\nlog \"{}\" all;\nflow4 table f4;\nflow6 table f6;\nprotocol device {{ }}\n\
-                 protocol bgp peer {{\n  local 127.0.0.1 port {port} as {PEER_AS};\n  neighbor {OURS} as {OUR_AS};\n  multihop;\n  \
-                 passive on;\n  strict bind on;\n  error wait time 1, 4;\n{key}  ipv4 {{ import all; export none; }};\n  \
-                 ipv6 {{ import all; export none; }};\n  \
-                 flow4 {{ table f4; import all; export none; }};\n  flow6 {{ table f6; import all; export none; }};\n}}\n",
-                folder.join("log").display()
-            )
-        }
-        Kind::Frr => {
-            let family = |name: &str| {
-                format!(" address-family {name}\n  neighbor {OURS} activate\n exit-address-family\n")
-            };
-            format!(
-                "router bgp {PEER_AS}\n bgp router-id 192.0.2.2\n no bgp ebgp-requires-policy\n neighbor {OURS} remote-as {OUR_AS}\n \
-                 neighbor {OURS} passive\n neighbor {OURS} disable-connected-check\n neighbor {OURS} ebgp-multihop 10\n{}{}{}",
-                family("ipv6 unicast"),
-                family("ipv4 flowspec"),
-                family("ipv6 flowspec")
-            )
-        }
+        Kind::Gobgp => gobgpd(port, options, theirs, ours),
+        Kind::Bird => bird(port, options, folder, theirs, ours),
+        Kind::Frr => frr(options, ours),
         Kind::Exabgp => format!(
             "process told {{\n  run /bin/sh -c \"cat >> {}\";\n  encoder json;\n}}\n\
-             neighbor {OURS} {{\n  router-id 192.0.2.2;\n  local-address 127.0.0.1;\n  local-as {PEER_AS};\n  peer-as {OUR_AS};\n  \
+             neighbor {ours} {{\n  router-id 192.0.2.2;\n  local-address {theirs};\n  local-as {PEER_AS};\n  peer-as {OUR_AS};\n  \
              passive;\n  listen {port};\n  family {{ ipv4 unicast; ipv6 unicast; ipv4 flow; ipv6 flow; }}\n  \
              api {{ processes [ told ]; neighbor-changes; receive {{ parsed; update; }} }}\n}}\n",
             folder.join("told").display()
         ),
     }
+}
+
+fn gobgpd(port: u16, options: Options<'_>, theirs: &str, ours: &str) -> String {
+    let families = ["ipv4-unicast", "ipv6-unicast", "ipv4-flowspec", "ipv6-flowspec"];
+    let limit = options.limit.map_or_else(String::new, |limit| {
+        format!("[neighbors.afi-safis.prefix-limit.config]\nmax-prefixes = {limit}\n")
+    });
+    let (restarts, each) = match options.restarts {
+        true => (
+            "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 120\nnotification-enabled = true\n",
+            "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n",
+        ),
+        false => ("", ""),
+    };
+    let family = |family| {
+        format!(
+            "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}\"\n{limit}{each}"
+        )
+    };
+    let families: String = families.into_iter().map(family).collect();
+    let key = options.md5.map_or_else(String::new, |key| format!("auth-password = \"{key}\"\n"));
+    format!(
+        "[global.config]\nas = {PEER_AS}\nrouter-id = \"192.0.2.2\"\nport = {port}\n\
+         local-address-list = [\"{theirs}\"]\n\
+         [[neighbors]]\n[neighbors.config]\nneighbor-address = \"{ours}\"\npeer-as = {OUR_AS}\n{key}\
+         [neighbors.transport.config]\npassive-mode = true\n{restarts}\
+         [neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = 10\n{families}"
+    )
+}
+
+fn bird(port: u16, options: Options<'_>, folder: &Path, theirs: &str, ours: &str) -> String {
+    let key = options.md5.map_or_else(String::new, |key| format!("  password \"{key}\";\n"));
+    let limit =
+        options.limit.map_or_else(String::new, |limit| format!("import limit {limit} action disable;"));
+    let import = if options.deaf { "none" } else { "all" };
+    let hops = if options.beside { "multihop 1;\n  ttl security on" } else { "multihop" };
+    let channels: String = [("ipv4", ""), ("ipv6", ""), ("flow4", "table f4;"), ("flow6", "table f6;")]
+        .map(|(name, table)| format!("  {name} {{ {table} import {import}; export none; {limit} }};\n"))
+        .concat();
+    format!(
+        "router id 192.0.2.2;\nlog \"{}\" all;\nflow4 table f4;\nflow6 table f6;\nprotocol device {{ }}\n\
+         protocol bgp peer {{\n  local {theirs} port {port} as {PEER_AS};\n  neighbor {ours} as {OUR_AS};\n  {hops};\n  \
+         passive on;\n  strict bind on;\n  error wait time 1, 4;\n{key}{channels}}}\n",
+        folder.join("log").display()
+    )
+}
+
+fn frr(options: Options<'_>, ours: &str) -> String {
+    let limit =
+        options.limit.map_or_else(String::new, |limit| format!("  neighbor {ours} maximum-prefix {limit}\n"));
+    let family = |name: &str| {
+        format!(" address-family {name}\n  neighbor {ours} activate\n{limit} exit-address-family\n")
+    };
+    let families = ["ipv4 unicast", "ipv6 unicast", "ipv4 flowspec", "ipv6 flowspec"].map(family).concat();
+    format!(
+        "router bgp {PEER_AS}\n bgp router-id 192.0.2.2\n no bgp ebgp-requires-policy\n neighbor {ours} remote-as {OUR_AS}\n \
+         neighbor {ours} passive\n neighbor {ours} disable-connected-check\n neighbor {ours} ebgp-multihop 10\n{families}"
+    )
 }

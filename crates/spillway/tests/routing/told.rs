@@ -11,7 +11,7 @@ use steer::bgp::step::State;
 use steer::ownership::Ownership;
 use steer::rails::Class;
 
-use super::daemons::{Daemon, Kind, free_port};
+use super::daemons::{Daemon, Kind, Options, free_port};
 use super::{OUR_AS, blackhole, neighbor, started, status, wait};
 
 fn a(text: &str) -> IpAddr {
@@ -26,8 +26,8 @@ fn p(text: &str) -> Prefix {
 fn a_monitored_daemon_tells(kind: Kind) {
     let learned = Arc::new(Learned::default());
     let monitor = Monitor::start((Ipv4Addr::LOCALHOST, 0).into(), learned.clone()).unwrap();
-    let port = monitor.address().port().to_string();
-    let Some(daemon) = Daemon::start(kind, &[("bmp", &port)]) else { return };
+    let options = Options { bmp: Some(monitor.address().port()), ..Options::default() };
+    let Some(daemon) = Daemon::start(kind, options) else { return };
     let speaker = started(neighbor(daemon.port), &daemon);
     speaker.announce("peer", blackhole("198.51.100.7/32")).unwrap();
     speaker.announce("peer", blackhole("2001:db8:1::7/128")).unwrap();
@@ -56,10 +56,10 @@ fn frr_tells_its_peers_routes_over_bmp() {
 
 #[test]
 fn what_a_neighbour_announces_is_kept_where_it_shall_be() {
-    let Some(daemon) = Daemon::start(Kind::Gobgp, &[]) else { return };
+    let Some(daemon) = Daemon::start(Kind::Gobgp, Options::default()) else { return };
     let learned = Arc::new(Learned::default());
-    let one = super::Neighbor { learn: true, ..neighbor(daemon.port) };
-    let speaker = Speaker::start(vec![one], &learned).unwrap();
+    let one = super::Neighbor { learned: Some(learned.clone()), ..neighbor(daemon.port) };
+    let speaker = Speaker::start(vec![one]).unwrap();
     wait("a session", || status(&speaker).state == State::Established);
     daemon.gobgp_add(&["203.0.113.0/24", "aspath", "64500,64501"]);
     daemon.gobgp_add(&["203.0.113.128/25", "aspath", "64500,64502"]);

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use base::{Span, Timestamp};
+use wire::bgp::attribute::community;
 use wire::bgp::{Attributes, Family, update};
+
+use super::dialect::{Dialect, Unspoken};
 
 /// A route is good when the session has lived so long after it was sent.
 const PROOF: Span = Span::from_secs(5);
@@ -71,6 +74,17 @@ pub struct Full {
     pub most: usize,
 }
 
+/// Why a route is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// The peer would not take so many.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The peer's form has no words for it.
+    #[error(transparent)]
+    Unspoken(#[from] Unspoken),
+}
+
 /// What the peer has of a route.
 #[derive(Clone, Debug)]
 struct Held {
@@ -91,6 +105,7 @@ pub enum Suspicion {
 #[derive(Debug, Default)]
 pub struct Out {
     pacing: Pacing,
+    dialect: Dialect,
     wanted: BTreeMap<Key, Route>,
     held: BTreeMap<Key, Held>,
     /// What is to be said, most urgent first: withdrawals make room.
@@ -100,6 +115,8 @@ pub struct Out {
     quarantine: BTreeMap<Key, Suspicion>,
     /// Sent since the last moment that was proven good.
     unproven: BTreeSet<Key>,
+    /// Their times, oldest first; one that was sent again since stands here twice.
+    proving: VecDeque<(Timestamp, Key)>,
     up: Option<Up>,
     /// Suspects are out again, on trial.
     searching: bool,
@@ -124,19 +141,24 @@ const FIRST: u32 = 0;
 
 impl Out {
     /// Nothing wanted yet.
-    pub fn new(pacing: Pacing) -> Self {
-        Self { pacing, ..Self::default() }
+    pub fn new(pacing: Pacing, dialect: Dialect) -> Self {
+        Self { pacing, dialect, ..Self::default() }
     }
 
-    /// Wants a route; one with the same key is replaced.
+    /// Wants a route; one with the same key is replaced. It goes with [`community::NO_LLGR`]: no mitigation shall
+    /// outlive its session for days (RFC 9494 §4.2).
     ///
     /// # Errors
-    /// When the peer would not take so many. Nothing has changed then.
-    pub fn announce(&mut self, route: Route) -> Result<(), Full> {
+    /// When the peer would not take so many, or has no words for it. Nothing has changed then.
+    pub fn announce(&mut self, mut route: Route) -> Result<(), NotTaken> {
+        self.dialect.say(&route)?;
         let limit = self.pacing.peer_limit;
         let most = limit * SHARE_OF_LIMIT.0 / SHARE_OF_LIMIT.1;
         if limit > 0 && !self.wanted.contains_key(&route.key) && self.wanted.len() >= most {
-            return Err(Full { limit, most });
+            return Err(Full { limit, most }.into());
+        }
+        if !route.attributes.communities.contains(&community::NO_LLGR) {
+            route.attributes.communities.push(community::NO_LLGR);
         }
         let key = route.key.clone();
         let before = self.wanted.insert(key.clone(), route.clone());
@@ -177,6 +199,7 @@ impl Out {
         self.up = Some(Up { families: spoken.clone(), four, end_of_rib: spoken.into() });
         self.held.clear();
         self.unproven.clear();
+        self.proving.clear();
         self.tokens = u64::from(self.pacing.burst) * 1000;
         self.tokens_at = now;
         let announced: Vec<(u32, Key)> = self
@@ -196,6 +219,7 @@ impl Out {
         self.up = None;
         self.held.clear();
         let suspects = std::mem::take(&mut self.unproven);
+        self.proving.clear();
         if !blamed {
             return 0;
         }
@@ -212,7 +236,7 @@ impl Out {
         suspects.len()
     }
 
-    /// The peer wants to hear a family again (RFC 2918).
+    /// The peer wants to hear a family again (RFC 2918). It may still hold what it had: what ends meanwhile is withdrawn.
     pub fn refresh(&mut self, family: Family) {
         let again: Vec<(u32, Key)> = self
             .held
@@ -220,9 +244,6 @@ impl Out {
             .take_while(|(key, _)| key.family == family)
             .map(again)
             .collect();
-        for (_, key) in &again {
-            self.held.remove(key);
-        }
         self.queue.extend(again);
     }
 
@@ -242,10 +263,13 @@ impl Out {
             }
             self.tokens = self.tokens.saturating_sub(1000);
             let route = self.wanted.get(&key).filter(|_| !self.quarantine.contains_key(&key)).cloned();
-            if !batch.takes(&key, route.as_ref()) {
+            // What has no words was refused before; of what is only to end, nothing was said then either.
+            let Ok(said) = route.as_ref().map(|route| self.dialect.say(route)).transpose() else { continue };
+            let Ok(nlri) = self.dialect.nlri(&key) else { continue };
+            if !batch.takes(key.family, said.as_deref()) {
                 out.append(&mut batch.close(four));
             }
-            batch.push(&key, route.as_ref());
+            batch.push(key.family, nlri.into_owned(), said.as_deref());
             self.said(now, key, route);
         }
         out.append(&mut batch.close(four));
@@ -266,8 +290,7 @@ impl Out {
             let nanos = missing.saturating_mul(1_000_000).checked_div(u64::from(self.pacing.per_second));
             self.tokens_at.plus(Span::from_nanos(nanos.unwrap_or(0)))
         });
-        let proof =
-            self.unproven.iter().filter_map(|key| self.held.get(key)).map(|h| h.sent.plus(PROOF)).max();
+        let proof = self.proving.front().map(|(sent, _)| sent.plus(PROOF));
         [next, proof].into_iter().flatten().min()
     }
 
@@ -296,6 +319,7 @@ impl Out {
             Some(route) => {
                 if self.good.get(&key) != Some(&route) {
                     self.unproven.insert(key.clone());
+                    self.proving.push_back((now, key.clone()));
                 }
                 self.held.insert(key, Held { route, sent: now });
             }
@@ -309,12 +333,11 @@ impl Out {
     /// Takes for good what the session has outlived. All together: the newest is the measure, for messages are read in
     /// turn.
     fn prove(&mut self, now: Timestamp) {
-        let outlived = |key: &Key| self.held.get(key).is_none_or(|held| held.sent.plus(PROOF) <= now);
-        let (proven, left): (BTreeSet<Key>, BTreeSet<Key>) =
-            std::mem::take(&mut self.unproven).into_iter().partition(outlived);
-        self.unproven = left;
-        for key in proven {
-            if let Some(held) = self.held.get(&key) {
+        while let Some((sent, key)) = self.proving.pop_front_if(|(sent, _)| sent.plus(PROOF) <= now) {
+            let held = self.held.get(&key).filter(|held| held.sent == sent);
+            if let Some(held) = held
+                && self.unproven.remove(&key)
+            {
                 self.good.insert(key, held.route.clone());
             }
         }
@@ -395,7 +418,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn takes(&self, key: &Key, route: Option<&Route>) -> bool {
+    fn takes(&self, of: Family, route: Option<&Route>) -> bool {
         let Some((family, said)) = &self.said else { return true };
         let same = match (said, route) {
             (None, None) => true,
@@ -404,14 +427,14 @@ impl Batch {
             }
             _ => false,
         };
-        *family == key.family && same
+        *family == of && same
     }
 
-    fn push(&mut self, key: &Key, route: Option<&Route>) {
+    fn push(&mut self, family: Family, nlri: Vec<u8>, route: Option<&Route>) {
         if self.said.is_none() {
-            self.said = Some((key.family, route.map(|route| (route.next_hop, route.attributes.clone()))));
+            self.said = Some((family, route.map(|route| (route.next_hop, route.attributes.clone()))));
         }
-        self.routes.push(key.nlri.clone());
+        self.routes.push(nlri);
     }
 
     fn close(&mut self, four: bool) -> Vec<Vec<u8>> {

@@ -3,7 +3,7 @@
 use base::Timestamp;
 use wire::bgp::{Family, Notification};
 
-use super::out::{Full, Key, Out, Pacing, Route};
+use super::out::{Key, NotTaken, Out, Pacing, Route};
 use super::session::{Down, Input, Output, Session, Settings};
 
 /// One peer.
@@ -14,16 +14,18 @@ pub struct Peer {
     /// Why the session ended last.
     last_down: Option<Down>,
     quarantined: u64,
+    falls: u64,
 }
 
 impl Peer {
     /// A peer that is not dialled yet. `restarting`: this speaker was here before.
     pub fn new(settings: Settings, pacing: Pacing, restarting: bool) -> Self {
         Self {
+            out: Out::new(pacing, settings.dialect),
             session: Session::new(settings, restarting),
-            out: Out::new(pacing),
             last_down: None,
             quarantined: 0,
+            falls: 0,
         }
     }
 
@@ -55,6 +57,7 @@ impl Peer {
                 let count = self.out.down(now, blames(why));
                 self.quarantined += u64::try_from(count).unwrap_or(u64::MAX);
                 self.last_down = Some(why.clone());
+                self.falls += 1;
             }
             Output::Refresh(family) => self.refresh(now, *family),
             _ => {}
@@ -65,11 +68,24 @@ impl Peer {
     /// Wants a route.
     ///
     /// # Errors
-    /// When the peer would not take so many.
-    pub fn announce(&mut self, now: Timestamp, route: Route) -> Result<(), Full> {
+    /// When the peer would not take so many, or has no words for it.
+    pub fn announce(&mut self, now: Timestamp, route: Route) -> Result<(), NotTaken> {
         self.out.announce(route)?;
         self.flush(now);
         Ok(())
+    }
+
+    /// Wants many routes; gives those that are not taken. They go out by rank, and share messages.
+    pub fn announce_all(&mut self, now: Timestamp, routes: Vec<Route>) -> Vec<(Key, NotTaken)> {
+        let mut refused = Vec::new();
+        for route in routes {
+            let key = route.key.clone();
+            if let Err(why) = self.out.announce(route) {
+                refused.push((key, why));
+            }
+        }
+        self.flush(now);
+        refused
     }
 
     /// Wants a route no longer; `forgotten`: the peer may hold it though nothing here says so.
@@ -105,6 +121,11 @@ impl Peer {
         self.quarantined
     }
 
+    /// Sessions that ended, or did not come up after the handshake began.
+    pub const fn falls(&self) -> u64 {
+        self.falls
+    }
+
     fn refresh(&mut self, now: Timestamp, family: Family) {
         self.out.refresh(family);
         self.flush(now);
@@ -125,6 +146,7 @@ const fn blames(why: &Down) -> bool {
         Down::Notified(Notification { code, subcode, .. }) => {
             !matches!((*code, *subcode), (6, 2 | 3 | 4 | 6 | 7 | 10) | (4 | 2, _))
         }
-        Down::Stopped | Down::Silent | Down::Refused(_) => false,
+        // What did not reach the peer has not ended it; a kernel acknowledges before its router reads.
+        Down::Stopped | Down::Silent | Down::Lost | Down::Refused(_) => false,
     }
 }

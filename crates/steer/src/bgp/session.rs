@@ -9,6 +9,7 @@ use wire::bgp::{
     frame, keepalive, route_refresh,
 };
 
+use super::dialect::Dialect;
 use super::step::{Action, Event, State, misplaced, step};
 
 /// How long OPEN is waited for (RFC 4271 §8.2.2 suggests four minutes; a peer that is there answers sooner).
@@ -38,6 +39,8 @@ pub struct Settings {
     pub restart_time: Option<u16>,
     /// What the peer does when we stop.
     pub on_stop: Farewell,
+    /// How it reads FlowSpec.
+    pub dialect: Dialect,
 }
 
 /// What becomes of our routes when we stop.
@@ -62,6 +65,8 @@ pub enum Input<'a> {
     Closed,
     /// Octets came.
     Received(&'a [u8]),
+    /// The connection ended while some of what was said last had not reached the peer.
+    Lost,
 }
 
 /// What is to be done or known.
@@ -115,6 +120,8 @@ pub enum Down {
     Closed,
     /// Nothing was heard for the hold time.
     Silent,
+    /// The connection ended before all that was said had reached the peer.
+    Lost,
 }
 
 impl std::fmt::Display for Down {
@@ -125,6 +132,7 @@ impl std::fmt::Display for Down {
             Self::Refused(why) => write!(f, "ended here: {why}"),
             Self::Closed => f.write_str("the connection ended without a word"),
             Self::Silent => f.write_str("nothing was heard for the hold time"),
+            Self::Lost => f.write_str("the connection ended before all that was said had reached the peer"),
         }
     }
 }
@@ -140,6 +148,8 @@ pub struct Counts {
     pub families_disabled: u64,
     /// Sessions that came up.
     pub ups: u64,
+    /// Routes that the peer announced or ended.
+    pub routes_heard: u64,
 }
 
 /// A session.
@@ -183,7 +193,13 @@ impl Session {
             why: Down::Closed,
             text: String::new(),
             outputs: VecDeque::new(),
-            counts: Counts { treated_as_withdraw: 0, attributes_discarded: 0, families_disabled: 0, ups: 0 },
+            counts: Counts {
+                treated_as_withdraw: 0,
+                attributes_discarded: 0,
+                families_disabled: 0,
+                ups: 0,
+                routes_heard: 0,
+            },
         }
     }
 
@@ -218,6 +234,10 @@ impl Session {
                 self.event(now, Event::ClosedTcp);
             }
             Input::Received(octets) => self.received(now, octets),
+            Input::Lost => {
+                self.why = Down::Lost;
+                self.event(now, Event::ClosedTcp);
+            }
         }
     }
 
@@ -342,6 +362,8 @@ impl Session {
             let family = if prefix.is_ipv4() { Family::IPV4 } else { Family::IPV6 };
             !self.disabled.contains(&family)
         };
+        let heard = u64::try_from(update.announced.len() + update.withdrawn.len()).unwrap_or(u64::MAX);
+        self.counts.routes_heard = self.counts.routes_heard.saturating_add(heard);
         update.announced.retain(believed);
         self.outputs.push_back(Output::Routes(Box::new(update)));
         self.event(now, Event::Updated);
@@ -377,7 +399,9 @@ impl Session {
                     Down::Silent => Notification::HOLD_TIMER_EXPIRED,
                     _ => Notification::new(5, misplaced(before)),
                 };
-                self.outputs.push_back(Output::Send(why.write()));
+                if !self.goes_silently() {
+                    self.outputs.push_back(Output::Send(why.write()));
+                }
             }
             Action::SendFarewell => {
                 let keeps = self.settings.on_stop == Farewell::Keep && self.negotiated.is_some();
@@ -427,6 +451,13 @@ impl Session {
         }
         let data = [&[shutdown.code, shutdown.subcode], shutdown.data.as_slice()].concat();
         Notification::with(6, 9, &data)
+    }
+
+    /// When nothing is heard through a full uplink, the peer shall keep our routes: one that helps restarts does for a
+    /// connection that ends without a word, and over a NOTIFICATION only with RFC 8538.
+    fn goes_silently(&self) -> bool {
+        let keeps = |n: &Negotiated| !n.kept.is_empty() && !n.kept_over_notification;
+        self.why == Down::Silent && self.negotiated.as_ref().is_some_and(keeps)
     }
 
     /// A part of the hold time from now; `None` where there is no hold timer.

@@ -9,7 +9,7 @@ use ::peers::{machine, sheet};
 
 use crate::run::{Outcome, command, finish, output, root};
 
-/// `bench [decode|replay|peers|dataplane]… [--write]`; all of them without a name.
+/// `bench [decode|replay|peers|dataplane|routing]… [--write]`; all of them without a name.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let write = args.iter().any(|arg| arg == "--write");
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
@@ -27,15 +27,22 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         }
     }
     match names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != *name)) {
-        Some(unknown) => Err(format!("no bench '{unknown}'; there are decode, replay, peers and dataplane")),
+        Some(unknown) => {
+            Err(format!("no bench '{unknown}'; there are decode, replay, peers, dataplane and routing"))
+        }
         None => Ok(()),
     }
 }
 
 type Bench = fn() -> Outcome<String>;
 
-const BENCHES: &[(&str, Bench)] =
-    &[("decode", decode), ("replay", replay::run), ("peers", peers::run), ("dataplane", dataplane)];
+const BENCHES: &[(&str, Bench)] = &[
+    ("decode", decode),
+    ("replay", replay::run),
+    ("peers", peers::run),
+    ("dataplane", dataplane),
+    ("routing", routing),
+];
 
 /// The divan benches: nanoseconds per record, with the allocations counted beside them.
 fn decode() -> Outcome<String> {
@@ -51,6 +58,14 @@ fn dataplane() -> Outcome<String> {
     output(&mut command(
         "cargo",
         &["run", "--quiet", "--release", "--locked", "--package", "benches", "--bin", "dataplane"],
+    ))
+}
+
+/// The BGP speaker beside gobgpd, BIRD and ExaBGP; without link-time optimisation, which it does not need.
+fn routing() -> Outcome<String> {
+    output(&mut command(
+        "cargo",
+        &["run", "--quiet", "--profile", "quick", "--locked", "--package", "benches", "--bin", "routing"],
     ))
 }
 
