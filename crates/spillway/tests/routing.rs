@@ -1,6 +1,7 @@
 //! The speaker beside real daemons, on loopback: what they say they hold is what was announced.
 
 mod daemons;
+mod desk;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};

@@ -145,6 +145,13 @@ pub struct Mitigation {
     vouched: Option<Timestamp>,
 }
 
+impl Mitigation {
+    /// Whether the engine wanted it and no person has said since that it shall be.
+    pub fn is_automatic(&self) -> bool {
+        self.wish.actor == Actor::Engine && self.vouched.is_none()
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -235,6 +242,9 @@ impl Book {
             book.replay(entry, now);
         }
         book.written = u64::try_from(journal.len()).unwrap_or(u64::MAX);
+        // A clock that was set back meanwhile must not hold anything for years.
+        let most = now.plus(LONGEST_ALONE);
+        book.all.values_mut().for_each(|mitigation| mitigation.until = mitigation.until.min(most));
         book.expire(now, true);
         let ids: Vec<u64> = book.all.values().filter(|m| m.stage == Stage::Active).map(|m| m.id).collect();
         for id in ids {
@@ -249,15 +259,20 @@ impl Book {
         book
     }
 
+    /// Whether a wish would be taken as far as the rails go; nothing is counted or written.
+    ///
+    /// # Errors
+    /// When a rail is in the way.
+    pub fn check(&self, what: &What) -> Result<Announceable, Refusal> {
+        if self.frozen { Err(Refusal::Frozen) } else { what.check(&self.rails) }
+    }
+
     /// Somebody wants something: its number. It begins when enough persons agreed, which may be at once.
     ///
     /// # Errors
     /// When a rail is in the way.
     pub fn propose(&mut self, now: Timestamp, wish: Wish) -> Result<u64, Wrong> {
-        if self.frozen {
-            return Err(Refusal::Frozen.into());
-        }
-        wish.what.check(&self.rails)?;
+        self.check(&wish.what)?;
         let waiting = self.all.values().filter(|m| matches!(m.stage, Stage::Proposed(_))).count();
         if waiting >= PROPOSALS_MAX {
             return Err(Wrong::Crowded(waiting));
@@ -380,6 +395,16 @@ impl Book {
     /// All that is proposed or holds, by number.
     pub fn all(&self) -> impl Iterator<Item = &Mitigation> {
         self.all.values()
+    }
+
+    /// One of them.
+    pub fn get(&self, id: u64) -> Option<&Mitigation> {
+        self.all.get(&id)
+    }
+
+    /// How many persons have to agree to a class.
+    pub const fn needed(&self, class: Class) -> u8 {
+        self.approvals.of(class)
     }
 
     /// Whether the panic button was pressed.

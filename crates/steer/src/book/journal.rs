@@ -111,7 +111,10 @@ impl Book {
             Entry::Approved { .. } => {}
             Entry::Started { id, at, until } => {
                 if let Some(mitigation) = self.all.get_mut(id) {
-                    mitigation.stage = Stage::Active;
+                    let stage = std::mem::replace(&mut mitigation.stage, Stage::Active);
+                    if matches!(stage, Stage::Proposed(agreed) if !agreed.is_empty()) {
+                        mitigation.vouched = Some(Timestamp::from_nanos(*at));
+                    }
                     mitigation.started = Some(Timestamp::from_nanos(*at));
                     mitigation.until = Timestamp::from_nanos(*until);
                 }

@@ -1,0 +1,37 @@
+//! What is known of kinds of routers. What differs is data here; the neighbour's own keys beat it.
+
+/// A kind of router.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// As the configuration names it.
+    pub name: &'static str,
+    /// It understands rates in packets (extended community 0x800c). FRR 8.4 and gobgpd 3.10 show an unknown number: such a
+    /// rule would do nothing there, silently.
+    pub rate_packets: bool,
+    /// It understands redirects to an address in the form of draft-ietf-idr-flowspec-redirect-ip.
+    pub redirect: bool,
+    /// A session that its prefix limit ended comes back by itself. gobgpd 3.10 and FRR 8.4 wait for a person; BIRD 2.0 tries
+    /// again after a minute.
+    pub reopens: bool,
+}
+
+impl Profile {
+    /// Nothing is taken for granted.
+    pub const GENERIC: &'static Self =
+        &Self { name: "generic", rate_packets: false, redirect: false, reopens: false };
+
+    /// All.
+    pub const ALL: &'static [Self] = &[
+        Self { name: "bird", rate_packets: false, redirect: false, reopens: true },
+        Self { name: "frr", rate_packets: false, redirect: false, reopens: false },
+        Self { name: "gobgp", rate_packets: false, redirect: false, reopens: false },
+        Self { name: "exabgp", rate_packets: false, redirect: true, reopens: true },
+        Self { name: "junos", rate_packets: false, redirect: false, reopens: false },
+        Self { name: "generic", rate_packets: false, redirect: false, reopens: false },
+    ];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|one| one.name == name)
+    }
+}
