@@ -2,6 +2,7 @@
 
 mod daemons;
 mod desk;
+mod exits;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};

@@ -270,3 +270,6 @@ fn lease_fits(problems: &mut Problems<'_>, section: &Section) {
         problems.at(patience.span().start, message);
     }
 }
+
+#[cfg(test)]
+mod tests;

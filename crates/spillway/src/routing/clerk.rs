@@ -284,8 +284,8 @@ impl Clerk {
     }
 
     fn propose(&mut self, request: &Request, mut wish: Wish) -> Result<Answer, String> {
-        wish.neighbors = self.places(&wish.what, &request.peers)?;
         self.book.check(&wish.what).map_err(|refusal| refusal.to_string())?;
+        wish.neighbors = self.places(&wish.what, &request.peers)?;
         self.is_new(&wish.what)?;
         if request.dry_run {
             return Ok(Answer::One(Box::new(self.preview(&wish))));
@@ -539,3 +539,6 @@ fn reason_of(order: &Order) -> Option<&str> {
 fn text(why: impl std::fmt::Display) -> String {
     why.to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::support::{Scratch, spillway, stderr};
 const KINDS: [Kind; 2] = [Kind::Gobgp, Kind::Bird];
 
 /// A peer's section.
-fn peer(name: &str, port: u16, more: &str) -> String {
+pub(super) fn peer(name: &str, port: u16, more: &str) -> String {
     format!(
         "[routing.peers.{name}]\naddress = \"127.0.0.1:{port}\"\nasn = {PEER_AS}\nlocal = \"{OURS}\"\n\
          carries = [\"blackhole\", \"flowspec\", \"diversion\"]\nblackhole_next_hop = \"192.0.2.66\"\n\
@@ -22,13 +22,13 @@ fn peer(name: &str, port: u16, more: &str) -> String {
 }
 
 /// A daemon's folder and configuration.
-struct House {
+pub(super) struct House {
     scratch: Scratch,
     config: String,
 }
 
 impl House {
-    fn new(name: &str, routing: &str, peers: &str) -> Self {
+    pub(super) fn new(name: &str, routing: &str, peers: &str) -> Self {
         let scratch = Scratch::new(&format!("route-{name}"));
         let text = format!(
             "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nstate_dir = \"{}\"\n\
@@ -40,12 +40,16 @@ impl House {
         Self { scratch, config }
     }
 
-    fn start(&self) -> Spillway {
+    pub(super) fn start(&self) -> Spillway {
         Spillway::start(&self.config)
     }
 
+    pub(super) fn socket(&self) -> std::path::PathBuf {
+        self.scratch.path("state/control.sock")
+    }
+
     /// Runs `spillway route …`; the document it prints, or the line it complains with.
-    fn route(&self, args: &[&str]) -> Result<Value, String> {
+    pub(super) fn route(&self, args: &[&str]) -> Result<Value, String> {
         let all: Vec<&str> = [&["route"], args, &["-c", &self.config, "-o", "json"]].concat();
         let output = spillway(all);
         match output.status.code() {
@@ -55,14 +59,14 @@ impl House {
         }
     }
 
-    fn up(&self) {
+    pub(super) fn up(&self) {
         wait("the sessions", || {
             let peers = self.route(&["peers"]).unwrap()["peers"].clone();
             peers.as_array().unwrap().iter().all(|peer| peer["state"] == "established")
         });
     }
 
-    fn mitigations(&self) -> Vec<Value> {
+    pub(super) fn mitigations(&self) -> Vec<Value> {
         self.route(&["list"]).unwrap()["mitigations"].as_array().unwrap().clone()
     }
 
@@ -81,9 +85,9 @@ fn each(test: impl Fn(Daemon)) {
     }
 }
 
-const WHY: &[&str] = &["--reason", "a test"];
+pub(super) const WHY: &[&str] = &["--reason", "a test"];
 
-fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     [args, more].concat()
 }
 
@@ -128,5 +132,147 @@ fn what_is_ordered_stands_at_the_router_outlives_a_kill_and_ends_by_itself() {
         assert_eq!(daemon.sum("spillway_bgp_peer_up"), 1.0);
         drop(daemon);
         drop(house.scratch);
+    });
+}
+
+#[test]
+fn each_rail_refuses_with_its_remedy_and_the_refusal_is_in_the_history() {
+    let Some(router) = Daemon::start(Kind::Gobgp, &[]) else { return };
+    let routing =
+        "never = [\"198.51.100.53/32\"]\ndiversion = [\"198.51.101.0/24\"]\nroutes_max = 2\nper_minute = 3\n";
+    let peers = [
+        peer("upstream", router.port, "profile = \"gobgp\""),
+        peer("quiet", 1, "")
+            .replace("127.0.0.1:1", "198.51.100.99:1790")
+            .replace("carries = [\"blackhole\", \"flowspec\", \"diversion\"]", "carries = [\"flowspec\"]"),
+    ];
+    let house = House::new("rails", routing, &peers.concat());
+    let _daemon = house.start();
+    wait("the session", || house.route(&["peers"]).unwrap()["peers"][1]["state"] == "established");
+    let refused: &[(&[&str], &str)] = &[
+        (&["blackhole", "203.0.113.7"], "203.0.113.7/32 does not lie within `networks`"),
+        (&["blackhole", "0.0.0.0/0"], "0.0.0.0/0: a blackhole announcement is /32 to /32"),
+        (&["blackhole", "198.51.100.0/24"], "a blackhole announcement is /32 to /32"),
+        (&["blackhole", "2001:db8::/64"], "a blackhole announcement is /128 to /128"),
+        (&["blackhole", "198.51.100.53"], "198.51.100.53/32 touches 198.51.100.53/32 (`routing.never`)"),
+        (&["blackhole", "198.51.100.99"], "touches 198.51.100.99 (the peer quiet), which is never announced"),
+        (&["divert", "198.51.102.0/24"], "is not provisioned for diversion: name it in `routing.diversion`"),
+        (&["announce", "r proto udp -> drop"], "rule `r` has no destination"),
+        (
+            &["announce", "r dst 198.51.100.0/24 proto udp -> drop"],
+            "rule `r` may cut packets to 198.51.100.53/32",
+        ),
+        (&["announce", "r dst 198.51.100.7/32 -> rate 1000pps"], "not known to act on rates in packets"),
+        (&["announce", "r dst 198.51.100.7/32 ttl 5 -> drop"], "FlowSpec cannot match ttl"),
+        (&["announce", "dst"], "the rule, "),
+        (
+            &["blackhole", "198.51.100.7", "--peer", "nobody"],
+            "there is no peer `nobody`; known here: quiet, upstream",
+        ),
+        (&["blackhole", "198.51.100.7", "--peer", "quiet"], "peer `quiet` does not carry blackholes"),
+        (&["blackhole", "198.51.100.7", "--for", "25h"], "at most 86400s (`routing.lease_max`)"),
+        (&["blackhole", "hello"], "`hello` is not an address or a prefix"),
+        (&["withdraw", "77"], "there is no mitigation 77"),
+    ];
+    for (args, expected) in refused {
+        let line = house.route(&with(args, WHY)).unwrap_err();
+        assert!(line.contains(expected), "{args:?}\n  said     {line}\n  expected {expected}");
+    }
+    assert!(
+        house.route(&["blackhole", "198.51.100.7", "--reason", " "]).unwrap_err().contains("needs a reason")
+    );
+    assert_eq!(house.mitigations(), Vec::<Value>::new());
+    let events = house.history();
+    assert!(events.len() >= refused.len() && events.iter().all(|event| event == "refused"), "{events:?}");
+    // What is asked for with --dry-run is only shown.
+    let shown = house.route(&with(&["blackhole", "198.51.100.7", "--dry-run"], WHY)).unwrap();
+    assert_eq!((shown["id"].as_u64(), shown["peers"].as_array().unwrap().len()), (None, 1), "{shown}");
+    assert!(
+        shown["effect"].as_str().unwrap().contains("all traffic to 198.51.100.7/32 is discarded"),
+        "{shown}"
+    );
+    // Caps.
+    house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
+    let twice = house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap_err();
+    assert!(twice.contains("mitigation 1 (blackhole) is about the same prefix"), "{twice}");
+    house.route(&with(&["divert", "198.51.101.0/24"], WHY)).unwrap();
+    let full = house.route(&with(&["blackhole", "198.51.100.8"], WHY)).unwrap_err();
+    assert!(full.contains("2 prefixes are announced already, which is the limit"), "{full}");
+    house.route(&with(&["withdraw", "1"], WHY)).unwrap();
+    house.route(&with(&["blackhole", "198.51.100.8"], WHY)).unwrap();
+    house.route(&with(&["withdraw", "2"], WHY)).unwrap();
+    let fast = house.route(&with(&["blackhole", "198.51.100.9"], WHY)).unwrap_err();
+    assert!(fast.contains("announcements were made within a minute"), "{fast}");
+    wait("only the last", || router.view().blackholes == ["198.51.100.8/32"]);
+}
+
+#[test]
+fn two_different_persons_agree_before_anything_is_sent() {
+    let Some(router) = Daemon::start(Kind::Bird, &[]) else { return };
+    let peers = peer("upstream", router.port, "") + "[routing.approvals]\nblackhole = 2\n";
+    let house = House::new("approval", "", &peers);
+    let daemon = house.start();
+    house.up();
+    let alice = &["--reason", "a test", "--as", "alice"];
+    let bob = &["--reason", "looks right", "--as", "bob"];
+    let asked = house.route(&with(&["blackhole", "198.51.100.7"], alice)).unwrap();
+    assert_eq!(asked["state"], "proposed", "{asked}");
+    assert_eq!(asked["approvals_needed"], 2);
+    let again = house.route(&with(&["approve", "1"], alice)).unwrap_err();
+    assert!(again.contains("agreed already: another person has to"), "{again}");
+    // It outlives a kill as what it is: a proposal.
+    daemon.signal("-KILL");
+    let _ = daemon.ended();
+    let _daemon = house.start();
+    house.up();
+    assert_eq!(house.mitigations()[0]["state"], "proposed");
+    assert!(router.view().blackholes.is_empty());
+    let done = house.route(&with(&["approve", "1"], bob)).unwrap();
+    assert_eq!(done["state"], "active", "{done}");
+    wait("the route", || router.view().blackholes == ["198.51.100.7/32"]);
+    house.route(&with(&["blackhole", "198.51.100.8"], alice)).unwrap();
+    house.route(&with(&["reject", "2"], bob)).unwrap();
+    assert!(house.route(&with(&["reject", "1"], bob)).unwrap_err().contains("holds already"));
+    assert_eq!(house.mitigations().len(), 1);
+    let history = house.route(&["history", "1"]).unwrap()["history"].clone();
+    let approved = history.as_array().unwrap().iter().find(|line| line["event"] == "approved").unwrap();
+    assert!(approved["actor"].as_str().unwrap().starts_with("bob ("), "{approved}");
+}
+
+#[test]
+fn panic_withdraws_everything_and_freezes_by_command_and_by_signal() {
+    each(|router| {
+        let house =
+            House::new(&format!("panic-{}", router.kind.name()), "", &peer("upstream", router.port, ""));
+        let mut daemon = house.start();
+        house.up();
+        let fill = || {
+            house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
+            house.route(&with(&["blackhole", "2001:db8:1::7"], WHY)).unwrap();
+            house.route(&with(&["announce", "a dst 198.51.100.8/32 -> drop"], WHY)).unwrap();
+            wait("the routes", || router.view().blackholes.len() == 2 && router.view().rules == 1);
+        };
+        let empty = || {
+            wait("nothing", || router.view().blackholes.is_empty() && router.view().rules == 0);
+            let list = house.route(&["list"]).unwrap();
+            assert_eq!((&list["frozen"], list["mitigations"].as_array().unwrap().len()), (&true.into(), 0));
+            let line = house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap_err();
+            assert!(line.contains("`spillway route resume` ends that"), "{line}");
+        };
+        fill();
+        assert_eq!(house.route(&with(&["panic"], WHY)).unwrap()["mitigations"], 3);
+        empty();
+        // Frozen is frozen over a kill.
+        daemon.signal("-KILL");
+        let _ = daemon.ended();
+        daemon = house.start();
+        house.up();
+        empty();
+        house.route(&with(&["resume"], WHY)).unwrap();
+        fill();
+        daemon.signal("-USR2");
+        empty();
+        house.route(&with(&["resume"], WHY)).unwrap();
+        drop(daemon);
     });
 }
