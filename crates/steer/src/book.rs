@@ -311,7 +311,9 @@ impl Book {
         let mitigation = self.all.get_mut(&id).ok_or(Wrong::Unknown(id))?;
         let Stage::Proposed(agreed) = &mut mitigation.stage else { return Err(Wrong::NotWaiting(id)) };
         if agreed.contains(name) {
-            return Err(Wrong::SamePerson(name.clone()));
+            // Enough agreed, but a cap was in the way: it may be tried again.
+            let enough = agreed.len() >= usize::from(self.approvals.of(mitigation.wish.what.class()));
+            return if enough { self.begin_if_agreed(now, id) } else { Err(Wrong::SamePerson(name.clone())) };
         }
         agreed.push(name.clone());
         mitigation.vouched = Some(now);

@@ -265,3 +265,16 @@ proptest! {
         prop_assert!(at_peer.is_subset(&model));
     }
 }
+
+#[test]
+fn who_agreed_while_a_cap_was_in_the_way_may_try_again() {
+    let limits = Limits { per_minute: 1, ..Limits::default() };
+    let rails = Rails::new(vec![prefix("198.51.100.0/22")], vec![], vec![], vec![], limits);
+    let mut book = Book::new(rails, Approvals { blackhole: 2, ..Approvals::default() });
+    let ids = [1, 2].map(|host| book.propose(NOW, wish(host, person("ada"))).unwrap());
+    book.approve(NOW, ids[0], &person("bob")).unwrap();
+    assert_eq!(book.approve(NOW, ids[1], &person("bob")), Err(Refusal::TooFast(1).into()));
+    let later = NOW.plus(Span::from_secs(61));
+    book.approve(later, ids[1], &person("bob")).unwrap();
+    assert_eq!(book.get(ids[1]).unwrap().stage, Stage::Starting);
+}

@@ -2,6 +2,7 @@
 
 mod peer;
 mod secret;
+mod words;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

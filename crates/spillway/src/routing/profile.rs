@@ -13,21 +13,24 @@ pub struct Profile {
     /// A session that its prefix limit ended comes back by itself. gobgpd 3.10 and FRR 8.4 wait for a person; BIRD 2.0 tries
     /// again after a minute.
     pub reopens: bool,
+    /// Over a crash of ours it keeps rules, too, where it does graceful restart. FRR 8.4 keeps prefixes alone, by its own view;
+    /// BIRD 2.0 and gobgpd 3.10 keep both.
+    pub keeps_rules: bool,
 }
 
 impl Profile {
     /// Nothing is taken for granted.
     pub const GENERIC: &'static Self =
-        &Self { name: "generic", rate_packets: false, redirect: false, reopens: false };
+        &Self { name: "generic", rate_packets: false, redirect: false, reopens: false, keeps_rules: false };
 
     /// All.
     pub const ALL: &'static [Self] = &[
-        Self { name: "bird", rate_packets: false, redirect: false, reopens: true },
-        Self { name: "frr", rate_packets: false, redirect: false, reopens: false },
-        Self { name: "gobgp", rate_packets: false, redirect: false, reopens: false },
-        Self { name: "exabgp", rate_packets: false, redirect: true, reopens: true },
-        Self { name: "junos", rate_packets: false, redirect: false, reopens: false },
-        Self { name: "generic", rate_packets: false, redirect: false, reopens: false },
+        Self { name: "bird", rate_packets: false, redirect: false, reopens: true, keeps_rules: true },
+        Self { name: "frr", rate_packets: false, redirect: false, reopens: false, keeps_rules: false },
+        Self { name: "gobgp", rate_packets: false, redirect: false, reopens: false, keeps_rules: true },
+        Self { name: "exabgp", rate_packets: false, redirect: false, reopens: true, keeps_rules: false },
+        Self { name: "junos", rate_packets: false, redirect: false, reopens: false, keeps_rules: false },
+        Self { name: "generic", rate_packets: false, redirect: false, reopens: false, keeps_rules: false },
     ];
 
     /// The one of this name.

@@ -1,6 +1,8 @@
 //! The daemon speaks with real routers: configured, ordered by the command line, journalled, killed, started again.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use super::daemons::{Daemon, Kind};
@@ -85,6 +87,16 @@ fn each(test: impl Fn(Daemon)) {
     }
 }
 
+/// Waits until a mitigation's time is over.
+pub(super) fn over(one: &Value) {
+    let until: base::Timestamp = one["until"].as_str().unwrap().parse().unwrap();
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        base::Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap())
+    };
+    wait("the end of its time", || now() > until);
+}
+
 pub(super) const WHY: &[&str] = &["--reason", "a test"];
 
 pub(super) fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -106,7 +118,7 @@ fn what_is_ordered_stands_at_the_router_outlives_a_kill_and_ends_by_itself() {
             .route(&with(&["announce", "ntp dst 198.51.100.8/32 proto udp src-port 123 -> drop"], WHY))
             .unwrap();
         // Long enough that the daemon is killed before its end.
-        house.route(&with(&["blackhole", "198.51.100.9", "--for", "4s"], WHY)).unwrap();
+        let brief = house.route(&with(&["blackhole", "198.51.100.9", "--for", "10s"], WHY)).unwrap();
         let both = ["198.51.100.7/32", "2001:db8:1::7/128"];
         wait(&format!("{name} holds all"), || {
             let view = router.view();
@@ -114,7 +126,7 @@ fn what_is_ordered_stands_at_the_router_outlives_a_kill_and_ends_by_itself() {
         });
         daemon.signal("-KILL");
         let _ = daemon.ended();
-        std::thread::sleep(std::time::Duration::from_secs(4));
+        over(&brief);
         daemon = house.start();
         wait(&format!("{name} holds what still holds, and lets go what is over"), || {
             let view = router.view();
@@ -170,7 +182,7 @@ fn each_rail_refuses_with_its_remedy_and_the_refusal_is_in_the_history() {
             "there is no peer `nobody`; known here: quiet, upstream",
         ),
         (&["blackhole", "198.51.100.7", "--peer", "quiet"], "peer `quiet` does not carry blackholes"),
-        (&["blackhole", "198.51.100.7", "--for", "25h"], "at most 86400s (`routing.lease_max`)"),
+        (&["blackhole", "198.51.100.7", "--for", "25h"], "at most 1d (`routing.lease_max`)"),
         (&["blackhole", "hello"], "`hello` is not an address or a prefix"),
         (&["withdraw", "77"], "there is no mitigation 77"),
     ];
@@ -275,4 +287,93 @@ fn panic_withdraws_everything_and_freezes_by_command_and_by_signal() {
         house.route(&with(&["resume"], WHY)).unwrap();
         drop(daemon);
     });
+}
+
+#[test]
+fn a_reload_leaves_sessions_alone_unless_it_is_about_routers() {
+    let Some(router) = Daemon::start(Kind::Bird, &[]) else { return };
+    let house = House::new("reload", "", &peer("upstream", router.port, "on_crash = \"withdraw\""));
+    let daemon = house.start();
+    house.up();
+    house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
+    let ups = || house.route(&["peers"]).unwrap()["peers"][0]["ups"].as_u64().unwrap();
+    let taken = |daemon: &Spillway| daemon.sum("spillway_config_last_reload_success_timestamp_seconds");
+    let rewrite = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&house.config).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&house.config, text.replace(from, to)).unwrap();
+        let before = taken(&daemon);
+        daemon.signal("-HUP");
+        wait("the reload", || taken(&daemon) > before);
+    };
+    rewrite("[api]", "workers = 1\n[api]");
+    assert_eq!(ups(), 1);
+    rewrite("router_id = \"192.0.2.1\"", "router_id = \"192.0.2.9\"");
+    // The desk is another one, and what the journal says stands again.
+    house.up();
+    wait("the route", || router.view().blackholes == ["198.51.100.7/32"]);
+    assert_eq!(house.mitigations().len(), 1);
+}
+
+#[test]
+fn check_lists_what_is_never_announced_whoever_asks() {
+    let house = House::new("check", "never = [\"198.51.100.53/32\"]", &peer("upstream", 1790, ""));
+    let output = spillway(["check", "-c", &house.config]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for what in [
+        "198.51.100.53/32 (`routing.never`)",
+        "192.0.2.1 (our router id)",
+        "127.0.0.1 (the peer upstream)",
+        "127.0.0.2 (our end of the session with upstream)",
+        "192.0.2.66 (a next hop at upstream)",
+        "2001:db8::67 (a next hop at upstream)",
+    ] {
+        assert!(text.contains(&format!("never announced: {what}\n")), "{what} is missing in\n{text}");
+    }
+    let output = spillway(["check", "-c", &house.config, "-o", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["never_announced"].as_array().unwrap().len() >= 6, "{report}");
+    assert_eq!(spillway(["route", "blackhole", "198.51.100.7", "-c", &house.config]).status.code(), Some(2));
+    let nobody = house.route(&["list"]).unwrap_err();
+    assert!(nobody.contains("no daemon answers at"), "{nobody}");
+}
+
+#[test]
+fn where_the_journal_cannot_be_written_nothing_is_announced() {
+    let Some(router) = Daemon::start(Kind::Bird, &[]) else { return };
+    let wide = "per_minute = 100000\nroutes_max = 1000\nblackholed_share = 1.0\n";
+    let house = House::new("full", wide, &peer("upstream", router.port, "pace = 0"));
+    // Files grow to 320 KiB and no further, as on a disk that is full.
+    let program = env!("CARGO_BIN_EXE_spillway");
+    let limited = format!("trap '' XFSZ; ulimit -f 640; exec {program} run -c {}", house.config);
+    let daemon = Spillway::begin(Command::new("sh").args(["-c", &limited]));
+    house.up();
+    let order = |host: usize| {
+        let address = format!("198.51.{}.{}", 100 + host / 250, host % 250 + 1);
+        house.route(&with(&["blackhole", &address], WHY))
+    };
+    let agree = |count: usize| {
+        wait("the router and the list agree", || {
+            let list = house.mitigations();
+            list.iter().all(|one| one["state"] == "active")
+                && list.len() == count
+                && router.view().blackholes.len() == count
+        });
+    };
+    let (taken, why) = (0..500).find_map(|host| order(host).err().map(|why| (host, why))).unwrap();
+    println!("{taken} were taken, then: {why}");
+    assert!(taken > 0 && why.contains("the journal cannot be written, so nothing is announced"), "{why}");
+    agree(taken);
+    assert!(order(taken + 1).is_err());
+    let status =
+        Command::new("prlimit").args(["--pid", &daemon.id().to_string(), "--fsize=unlimited"]).status();
+    assert!(status.unwrap().success());
+    wait("room again", || order(taken + 2).is_ok());
+    agree(taken + 1);
+    assert!(daemon.sum("spillway_route_journal_errors_total") > 0.0);
+    // What was taken before and after stands again; what was refused does not.
+    daemon.signal("-KILL");
+    let _ = daemon.ended();
+    let _daemon = house.start();
+    agree(taken + 1);
 }

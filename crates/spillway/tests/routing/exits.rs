@@ -3,13 +3,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::daemons::{Daemon, Kind};
-use super::desk::{House, WHY, peer, with};
+use super::desk::{House, WHY, over, peer, with};
 use super::wait;
 
 /// Kills in an ordinary run; `SPILLWAY_KILLS` asks for more, `SPILLWAY_SEED` for others.
@@ -34,7 +34,7 @@ impl Dice {
 }
 
 /// Orders as fast as they are answered, until nobody answers; how many were carried out.
-fn load(socket: PathBuf, mut dice: Dice) -> u64 {
+fn load(socket: &Path, mut dice: Dice) -> u64 {
     let mut done = 0;
     let mut ids: Vec<u64> = Vec::new();
     loop {
@@ -54,7 +54,7 @@ fn load(socket: PathBuf, mut dice: Dice) -> u64 {
                 json!({ "announce": { "class": class, "what": what, "peers": [], "hold": 3600, "reason": "load", "dry_run": false } })
             }
         };
-        let Some(reply) = ask(&socket, &order) else { return done };
+        let Some(reply) = ask(socket, &order) else { return done };
         if reply["ok"] == true {
             done += 1;
             ids.extend(reply["answer"]["one"]["id"].as_u64());
@@ -62,7 +62,7 @@ fn load(socket: PathBuf, mut dice: Dice) -> u64 {
     }
 }
 
-fn ask(socket: &PathBuf, order: &Value) -> Option<Value> {
+fn ask(socket: &Path, order: &Value) -> Option<Value> {
     let mut stream = UnixStream::connect(socket).ok()?;
     writeln!(stream, "{}", json!({ "route": order })).ok()?;
     let mut line = String::new();
@@ -91,79 +91,81 @@ fn killed_at_random_instants_under_load_the_router_ends_with_what_the_journal_sa
         let more = "pace = 0\non_crash = \"withdraw\"\n[routing.approvals]\nblackhole = \"automatic\"\n";
         let house = House::new(&format!("kills-{}", kind.name()), WIDE, &peer("upstream", router.port, more));
         let mut carried_out = 0;
-        for kill in 0..kills {
+        let mut loaded = Duration::ZERO;
+        for kill in 0..=kills {
             let daemon = house.start();
-            let loading = {
-                let (socket, dice) = (house.socket(), Dice(dice.roll(u64::MAX) | 1));
-                std::thread::spawn(move || load(socket, dice))
-            };
-            let pause = dice.roll(400);
-            std::thread::sleep(Duration::from_millis(pause));
-            daemon.signal("-KILL");
-            let _ = daemon.ended();
-            carried_out += loading.join().unwrap();
-            // Each fifth time all is compared; in between the journal grows over kills that nobody looked at.
-            if kill % 5 == 4 || kill + 1 == kills {
-                let daemon = house.start();
-                let (blackholes, rules) = by_the_journal(&house);
-                wait(&format!("{}: kill {kill} of seed {seed}", kind.name()), || {
-                    let view = router.view();
-                    view.blackholes == blackholes && view.rules == rules
-                });
-                println!(
-                    "{} kill {kill} after {pause} ms: {} blackholes, {rules} rules",
-                    kind.name(),
-                    blackholes.len()
-                );
+            let (blackholes, rules) = by_the_journal(&house);
+            wait(&format!("{} after kill {kill} of seed {seed}", kind.name()), || {
+                let view = router.view();
+                view.blackholes == blackholes && view.rules == rules
+            });
+            if kill < kills {
+                let (socket, dice_of_load) = (house.socket(), Dice(dice.roll(u64::MAX) | 1));
+                let loading = std::thread::spawn(move || load(&socket, dice_of_load));
+                let pause = Duration::from_millis(dice.roll(400));
+                std::thread::sleep(pause);
                 daemon.signal("-KILL");
                 let _ = daemon.ended();
+                carried_out += loading.join().unwrap();
+                loaded += pause;
             }
         }
+        println!("{}: {carried_out} orders carried out in {loaded:?}", kind.name());
         assert!(carried_out > 0, "there was a load");
     }
 }
 
 #[test]
 fn stopped_or_crashed_the_routers_hold_what_the_profile_promises() {
-    // BIRD helps those who restart without being asked.
-    let Some(router) = Daemon::start(Kind::Bird, &[]) else { return };
-    for (keys, signal, stays) in [
-        ("on_crash = \"withdraw\"", "-KILL", false),
-        ("on_crash = \"keep\"", "-KILL", true),
-        ("on_stop = \"withdraw\"", "-TERM", false),
-        ("on_stop = \"keep\"", "-TERM", true),
+    // Who helps a speaker that restarts without being asked, and with what: prefixes, rules.
+    for (kind, kept) in [
+        (Kind::Bird, (true, true)),
+        (Kind::Frr, (true, false)),
+        (Kind::Gobgp, (false, false)),
+        (Kind::Exabgp, (false, false)),
     ] {
-        println!("{keys} {signal}");
-        let house = House::new("exits", "", &peer("upstream", router.port, keys));
-        let daemon = house.start();
-        house.up();
-        house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
-        house.route(&with(&["announce", "a dst 198.51.100.8/32 -> drop"], WHY)).unwrap();
-        let both = || {
-            let view = router.view();
-            view.blackholes == ["198.51.100.7/32"] && view.rules == 1
-        };
-        wait("the routes", both);
-        daemon.signal(signal);
-        let (code, _) = daemon.ended();
-        assert_eq!(code, (signal == "-TERM").then_some(0));
-        if stays {
-            // Longer than it takes the router to see that the connection is gone.
-            std::thread::sleep(Duration::from_secs(2));
-            assert!(both(), "{keys} {signal}: {:?}", router.view());
-        } else {
-            wait(&format!("{keys} {signal}: nothing"), || {
-                router.view().blackholes.is_empty() && router.view().rules == 0
-            });
+        let Some(router) = Daemon::start(kind, &[]) else { continue };
+        for (keys, signal, keeps) in [
+            ("on_crash = \"withdraw\"", "-KILL", false),
+            ("on_crash = \"keep\"", "-KILL", true),
+            ("on_stop = \"withdraw\"", "-TERM", false),
+            ("on_stop = \"keep\"", "-TERM", true),
+        ] {
+            let what = format!("{} {keys} {signal}", kind.name());
+            let promised = if keeps { kept } else { (false, false) };
+            leaves(&router, &what, keys, signal, promised);
         }
-        // The next daemon takes it up; what it withdraws is gone for good.
-        let daemon = house.start();
-        wait("the routes again", both);
-        house.route(&with(&["panic"], WHY)).unwrap();
-        wait("nothing", || router.view().blackholes.is_empty() && router.view().rules == 0);
-        daemon.signal("-TERM");
-        let _ = daemon.ended();
     }
+}
+
+/// Announces, ends by the signal, and looks what the router has then; and whether the next daemon takes it up.
+fn leaves(router: &Daemon, what: &str, keys: &str, signal: &str, promised: (bool, bool)) {
+    println!("{what}");
+    let house = House::new("exits", "", &peer("upstream", router.port, keys));
+    let daemon = house.start();
+    house.up();
+    house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
+    house.route(&with(&["announce", "a dst 198.51.100.8/32 -> drop"], WHY)).unwrap();
+    let holds = || {
+        let view = router.view();
+        (view.blackholes == ["198.51.100.7/32"], view.rules == 1)
+    };
+    wait(&format!("{what}: the routes"), || holds() == (true, true));
+    daemon.signal(signal);
+    let (code, _) = daemon.ended();
+    assert_eq!(code, (signal == "-TERM").then_some(0));
+    wait(&format!("{what}: {promised:?}"), || holds() == promised);
+    if promised.0 {
+        // Longer than it takes the router to see that the connection is gone.
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(holds(), promised, "{what}");
+    }
+    let daemon = house.start();
+    wait(&format!("{what}: the routes again"), || holds() == (true, true));
+    house.route(&with(&["panic"], WHY)).unwrap();
+    wait(&format!("{what}: nothing"), || holds() == (false, false));
+    daemon.signal("-TERM");
+    let _ = daemon.ended();
 }
 
 #[test]
@@ -172,12 +174,12 @@ fn what_ends_while_the_daemon_is_away_is_let_go_by_a_router_that_kept_it() {
     let house = House::new("stale", "", &peer("upstream", router.port, "on_crash = \"keep\""));
     let daemon = house.start();
     house.up();
-    house.route(&with(&["blackhole", "198.51.100.7", "--for", "3s"], WHY)).unwrap();
+    let brief = house.route(&with(&["blackhole", "198.51.100.7", "--for", "8s"], WHY)).unwrap();
     house.route(&with(&["blackhole", "2001:db8::7", "--for", "1h"], WHY)).unwrap();
     wait("the routes", || router.view().blackholes.len() == 2);
     daemon.signal("-KILL");
     let _ = daemon.ended();
-    std::thread::sleep(Duration::from_secs(4));
+    over(&brief);
     assert_eq!(router.view().blackholes.len(), 2, "graceful restart keeps both");
     let _daemon = house.start();
     wait("what is over goes, what holds stays", || router.view().blackholes == ["2001:db8::7/128"]);

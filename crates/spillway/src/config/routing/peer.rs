@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use base::Span;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use steer::bgp::session::Farewell;
 use steer::rails::Class;
 use toml::Spanned;
@@ -13,12 +12,10 @@ use wire::bgp::Family;
 use wire::bgp::attribute::community;
 
 use super::Secret;
+use super::words::{Carried, Community, FamilyName, PeerAddress};
 use crate::config::check::Problems;
-use crate::config::values::{Wait, text};
+use crate::config::values::Wait;
 use crate::routing::profile::Profile;
-
-/// The port of BGP.
-const PORT: u16 = 179;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,95 +95,6 @@ enum Exit {
     Withdraw,
     /// They stay for the restart time, where the router does graceful restart.
     Keep,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Carried {
-    Blackhole,
-    Flowspec,
-    Diversion,
-}
-
-impl Carried {
-    const fn class(self) -> Class {
-        match self {
-            Self::Blackhole => Class::Blackhole,
-            Self::Flowspec => Class::Flowspec,
-            Self::Diversion => Class::Diversion,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum FamilyName {
-    Ipv4,
-    Ipv6,
-    Ipv4Flowspec,
-    Ipv6Flowspec,
-}
-
-impl FamilyName {
-    const fn family(self) -> Family {
-        match self {
-            Self::Ipv4 => Family::IPV4,
-            Self::Ipv6 => Family::IPV6,
-            Self::Ipv4Flowspec => Family::FLOWSPEC4,
-            Self::Ipv6Flowspec => Family::FLOWSPEC6,
-        }
-    }
-}
-
-/// An address, with its port or with that of BGP.
-#[derive(Clone, Copy, Debug)]
-struct PeerAddress(SocketAddr);
-
-impl FromStr for PeerAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bare = text.parse().map(|address: IpAddr| SocketAddr::new(address, PORT));
-        bare.or_else(|_| text.parse()).map(Self).map_err(|_| {
-            format!("`{text}` is not the address of a router; write it like \"192.0.2.1\", \"2001:db8::1\" or \"192.0.2.1:1790\"")
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for PeerAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "the address of a router, like \"192.0.2.1\"")
-    }
-}
-
-/// A community of RFC 1997.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Community(u32);
-
-impl FromStr for Community {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once(':').and_then(|(high, low)| {
-            let (high, low): (u16, u16) = (high.parse().ok()?, low.parse().ok()?);
-            Some(u32::from(high) << 16 | u32::from(low))
-        });
-        match (text, parts) {
-            ("blackhole", _) => Ok(Self(community::BLACKHOLE)),
-            ("no-export", _) => Ok(Self(community::NO_EXPORT)),
-            ("no-advertise", _) => Ok(Self(community::NO_ADVERTISE)),
-            (_, Some(value)) => Ok(Self(value)),
-            _ => Err(format!(
-                "`{text}` is not a community; write it like \"64500:666\", \"blackhole\" or \"no-export\""
-            )),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Community {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "a community, like \"64500:666\", \"blackhole\" or \"no-export\"")
-    }
 }
 
 /// What routes of a class say.

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use steer::book::{Stage, What, Wish};
+
 use super::*;
-use steer::book::Stage;
+use crate::routing::express::Unfit;
+use crate::routing::order::Answer;
 
 struct Folder(PathBuf);
 
