@@ -125,12 +125,12 @@ fn caller(stream: &UnixStream, name: Option<String>) -> Result<Caller, String> {
         .ok()
         .flatten()
         .map_or_else(|| format!("user {}", credentials.uid()), |user| user.name);
-    let Some(name) = name.filter(|name| *name != user) else { return Ok(Caller { name: user }) };
+    let Some(name) = name.filter(|name| *name != user) else { return Ok(Caller::Person(user)) };
     let odd = |c: char| c.is_control() || matches!(c, '(' | ')');
     if name.is_empty() || name.len() > NAME_MAX || name.contains(odd) {
         return Err(format!("`{name}` is no name: use 1 to {NAME_MAX} characters without parentheses"));
     }
-    Ok(Caller { name: format!("{name} ({user})") })
+    Ok(Caller::Person(format!("{name} ({user})")))
 }
 
 /// Sends an order to the daemon of this state folder.

@@ -40,7 +40,7 @@ impl Routes {
 
     /// The panic button as a signal.
     pub(super) fn panic(&self) {
-        let caller = Caller { name: "a signal".to_owned() };
+        let caller = Caller::Person("a signal".to_owned());
         let order = Order::Panic { reason: "SIGUSR2".to_owned() };
         if let Err(why) = self.door.ask(caller, order) {
             tracing::error!(why, "SIGUSR2");

@@ -1,13 +1,25 @@
 //! What can be asked of the desk, and what it answers: the same words on the control socket and in `-o json`.
 
 use serde::{Deserialize, Serialize};
+use steer::book::Actor;
 use steer::rails::Class;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// Their name.
-    pub name: String,
+pub enum Caller {
+    /// A person, by name.
+    Person(String),
+    /// The engine, by itself: it agrees to nothing, and what it alone wanted ends with it.
+    Engine,
+}
+
+impl Caller {
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::Person(name) => Actor::Person(name.clone()),
+            Self::Engine => Actor::Engine,
+        }
+    }
 }
 
 /// What is to be announced, as text.

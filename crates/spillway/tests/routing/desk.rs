@@ -345,7 +345,7 @@ fn where_the_journal_cannot_be_written_nothing_is_announced() {
     let house = House::new("full", wide, &peer("upstream", router.port, "pace = 0"));
     // Files grow to 320 KiB and no further, as on a disk that is full.
     let program = env!("CARGO_BIN_EXE_spillway");
-    let limited = format!("trap '' XFSZ; ulimit -f 640; exec {program} run -c {}", house.config);
+    let limited = format!("trap '' XFSZ; ulimit -S -f 640; exec {program} run -c {}", house.config);
     let daemon = Spillway::begin(Command::new("sh").args(["-c", &limited]));
     house.up();
     let order = |host: usize| {

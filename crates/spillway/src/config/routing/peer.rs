@@ -177,8 +177,8 @@ pub(super) fn checked(
     };
     let own4 = hop(problems, "next_hop", section.next_hop.as_ref(), true);
     let own6 = hop(problems, "next_hop6", section.next_hop6.as_ref(), false);
-    let local4 = own4.or(section.local.filter(IpAddr::is_ipv4));
-    let local6 = own6.or(section.local.filter(IpAddr::is_ipv6));
+    let local4 = own4.or_else(|| section.local.filter(IpAddr::is_ipv4));
+    let local6 = own6.or_else(|| section.local.filter(IpAddr::is_ipv6));
     let blackhole = Said {
         next_hops: (
             hop(problems, "blackhole_next_hop", section.blackhole_next_hop.as_ref(), true).or(local4),

@@ -20,17 +20,17 @@ impl Clerk {
             if reason.len() > REASON_MAX {
                 return Err(format!("a reason has at most {REASON_MAX} octets: shorten it"));
             }
-            self.because = (caller.name.clone(), reason.clone());
+            self.because = (caller.actor().to_string(), reason.clone());
         }
         let what = format!("{order:?}");
         let done = self.carry_out(caller, order);
         if let (Err(why), Some(reason)) = (&done, reason) {
             self.counts.refused += 1;
-            tracing::warn!(actor = caller.name, reason, why, "an order about routes is refused");
+            tracing::warn!(actor = %caller.actor(), reason, why, "an order about routes is refused");
             let line = Line {
                 at: self.clock.now(),
                 event: "refused".to_owned(),
-                actor: caller.name.clone(),
+                actor: caller.actor().to_string(),
                 reason,
                 what: format!("{}: {why}", what.get(..400).unwrap_or(&what)),
                 ..Line::default()
@@ -44,7 +44,7 @@ impl Clerk {
     }
 
     fn carry_out(&mut self, caller: &Caller, order: Order) -> Result<Answer, String> {
-        let actor = Actor::Person(caller.name.clone());
+        let actor = caller.actor();
         let now = self.clock.now();
         match order {
             Order::Peers => Ok(Answer::Peers(self.peers())),
@@ -90,7 +90,7 @@ impl Clerk {
                 let count = self.book.all().count();
                 self.book.panic(&actor, &reason);
                 tracing::error!(
-                    actor = caller.name,
+                    actor = %caller.actor(),
                     reason,
                     mitigations = count,
                     "panic: everything is withdrawn, and nothing begins until `spillway route resume`"
@@ -247,7 +247,7 @@ impl Clerk {
                     at: self.clock.now(),
                     mitigation: Some(id),
                     event: "released".to_owned(),
-                    actor: caller.name.clone(),
+                    actor: caller.actor().to_string(),
                     reason: reason.clone(),
                     what: format!("at {name}"),
                     ..Line::default()
