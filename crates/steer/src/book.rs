@@ -239,7 +239,7 @@ impl Book {
     pub fn restore(rails: Rails, approvals: Approvals, journal: &[Entry], now: Timestamp) -> Self {
         let mut book = Self::new(rails, approvals);
         for entry in journal {
-            book.replay(entry, now);
+            book.replay(entry);
         }
         book.written = u64::try_from(journal.len()).unwrap_or(u64::MAX);
         // A clock that was set back meanwhile must not hold anything for years.
@@ -281,6 +281,7 @@ impl Book {
         self.next += 1;
         self.journal(Entry::Proposed {
             id,
+            at: now.nanos(),
             class: wish.what.class().as_str().into(),
             what: journal::text(&wish.what),
             neighbors: wish.neighbors.clone(),

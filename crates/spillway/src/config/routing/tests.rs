@@ -62,7 +62,7 @@ const WRONG: &[(&str, &str)] = &[
     ("@blackholed_share = 2.0\n#", "f.toml:7:20: blackholed_share is a share"),
     ("@dead_man_after = \"1s\"\n#", "f.toml:7:18: dead_man_after must be at least 5s"),
     ("@diversion = [\"203.0.113.0/24\"]\n#", "f.toml:7:14: 203.0.113.0/24 does not lie within `networks`"),
-    ("@diversion = [\"198.51.100.0/16\"]\n#", "f.toml:7:14: `198.51.100.0/16` has bits set"),
+    ("@diversion = [\"198.51.100.0/16\"]\n#", "f.toml:7:13: `198.51.100.0/16` has bits set"),
     (
         "@[routing.approvals]\nblackhole = 0\n",
         "f.toml:8:13: invalid value: integer `0`, expected \"automatic\", or the number of persons",

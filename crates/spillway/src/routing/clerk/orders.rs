@@ -59,7 +59,7 @@ impl Clerk {
             }
             Order::Withdraw { id, reason } => {
                 self.book.withdraw(id, &actor, &reason).map_err(text)?;
-                self.settle().map(|()| Answer::Done(1))
+                self.settle().map(|()| Answer::Done(1)).map_err(comes_back)
             }
             Order::Reject { id, reason } => {
                 match self.book.get(id).map(|one| &one.stage) {
@@ -72,7 +72,7 @@ impl Clerk {
                     None => return Err(text(Wrong::Unknown(id))),
                 }
                 self.book.withdraw(id, &actor, &reason).map_err(text)?;
-                self.settle().map(|()| Answer::Done(1))
+                self.settle().map(|()| Answer::Done(1)).map_err(comes_back)
             }
             Order::Approve { id, .. } => {
                 self.can_be_written()?;
@@ -95,7 +95,7 @@ impl Clerk {
                     mitigations = count,
                     "panic: everything is withdrawn, and nothing begins until `spillway route resume`"
                 );
-                self.settle().map(|()| Answer::Done(count))
+                self.settle().map(|()| Answer::Done(count)).map_err(comes_back)
             }
             Order::Resume { .. } => {
                 self.can_be_written()?;
@@ -276,4 +276,9 @@ fn reason_of(order: &Order) -> Option<&str> {
         | Order::Panic { reason }
         | Order::Resume { reason } => Some(reason),
     }
+}
+
+/// Withdrawals wait for nothing, but what the journal does not have is forgotten with this process.
+fn comes_back(why: String) -> String {
+    format!("it is withdrawn, but would come back after a restart: {why}")
 }

@@ -84,6 +84,7 @@ fn a_kill_between_the_journal_and_the_announcement_is_made_good_at_the_start() {
     let begun = |id: u64, what: &str, until: Timestamp| {
         let proposed = Entry::Proposed {
             id,
+            at: clock.now().nanos(),
             class: "blackhole".to_owned(),
             what: what.to_owned(),
             neighbors: vec!["up".to_owned()],
