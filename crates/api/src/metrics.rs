@@ -3,8 +3,12 @@
 //! The daemon fills [`Metrics`] from its counters when it is asked; nothing is counted here. No label ever names a single
 //! host of the traffic. Labels that a sender could multiply (exporters) are capped where they are collected.
 
+mod routing;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use routing::{Router, Routing};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
@@ -52,6 +56,8 @@ pub struct Metrics {
     pub cpu_seconds: f64,
     /// Filters on interfaces of this machine, where there are any.
     pub dataplane: Option<Dataplane>,
+    /// Routers that are spoken with, where there are any.
+    pub routing: Option<Routing>,
 }
 
 /// What the enforcer on this machine did.
@@ -371,6 +377,7 @@ impl Collector for Metrics {
         self.exporters(&mut out)?;
         self.detection(&mut out)?;
         self.dataplane(&mut out)?;
+        self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

@@ -1,11 +1,20 @@
-//! The BGP speaker's sockets: what the cores of `steer::bgp` ask for is done here.
+//! The BGP speaker's sockets: what the cores of `steer::bgp` ask for is done here; and the desk that takes orders, keeps the
+//! book of mitigations and its journal, and tells the speaker.
 
+mod clerk;
+pub mod desk;
+mod express;
+pub(crate) mod guards;
 pub mod learned;
 mod link;
 pub mod monitor;
+pub mod order;
+pub mod profile;
+pub mod pulse;
 pub mod rpki;
 pub mod speaker;
 
+pub use desk::{Desk, Door};
 pub use learned::Learned;
 pub use monitor::Monitor;
 pub use rpki::Rpki;

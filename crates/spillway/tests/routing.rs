@@ -1,8 +1,10 @@
 //! The speaker beside real daemons, on loopback: what they say they hold is what was announced.
 
 mod daemons;
+mod desk;
 mod differential;
 mod exabgp;
+mod exits;
 mod falls;
 mod lifeline;
 mod limits;

@@ -146,6 +146,13 @@ pub struct Mitigation {
     vouched: Option<Timestamp>,
 }
 
+impl Mitigation {
+    /// Whether the engine wanted it and no person has said since that it shall be.
+    pub fn is_automatic(&self) -> bool {
+        self.wish.actor == Actor::Engine && self.vouched.is_none()
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -233,9 +240,12 @@ impl Book {
     pub fn restore(rails: Rails, approvals: Approvals, journal: &[Entry], now: Timestamp) -> Self {
         let mut book = Self::new(rails, approvals);
         for entry in journal {
-            book.replay(entry, now);
+            book.replay(entry);
         }
         book.written = u64::try_from(journal.len()).unwrap_or(u64::MAX);
+        // A clock that was set back meanwhile must not hold anything for years.
+        let most = now.plus(LONGEST_ALONE);
+        book.all.values_mut().for_each(|mitigation| mitigation.until = mitigation.until.min(most));
         book.expire(now, true);
         let ids: Vec<u64> = book.all.values().filter(|m| m.stage == Stage::Active).map(|m| m.id).collect();
         for id in ids {
@@ -250,15 +260,20 @@ impl Book {
         book
     }
 
+    /// Whether a wish would be taken as far as the rails go; nothing is counted or written.
+    ///
+    /// # Errors
+    /// When a rail is in the way.
+    pub fn check(&self, what: &What) -> Result<Announceable, Refusal> {
+        if self.frozen { Err(Refusal::Frozen) } else { what.check(&self.rails) }
+    }
+
     /// Somebody wants something: its number. It begins when enough persons agreed, which may be at once.
     ///
     /// # Errors
     /// When a rail is in the way.
     pub fn propose(&mut self, now: Timestamp, wish: Wish) -> Result<u64, Wrong> {
-        if self.frozen {
-            return Err(Refusal::Frozen.into());
-        }
-        wish.what.check(&self.rails)?;
+        self.check(&wish.what)?;
         let waiting = self.all.values().filter(|m| matches!(m.stage, Stage::Proposed(_))).count();
         if waiting >= PROPOSALS_MAX {
             return Err(Wrong::Crowded(waiting));
@@ -267,6 +282,7 @@ impl Book {
         self.next += 1;
         self.journal(Entry::Proposed {
             id,
+            at: now.nanos(),
             class: wish.what.class().as_str().into(),
             what: journal::text(&wish.what),
             neighbors: wish.neighbors.clone(),
@@ -297,7 +313,9 @@ impl Book {
         let mitigation = self.all.get_mut(&id).ok_or(Wrong::Unknown(id))?;
         let Stage::Proposed(agreed) = &mut mitigation.stage else { return Err(Wrong::NotWaiting(id)) };
         if agreed.contains(name) {
-            return Err(Wrong::SamePerson(name.clone()));
+            // Enough agreed, but a cap was in the way: it may be tried again.
+            let enough = agreed.len() >= usize::from(self.approvals.of(mitigation.wish.what.class()));
+            return if enough { self.begin_if_agreed(now, id) } else { Err(Wrong::SamePerson(name.clone())) };
         }
         agreed.push(name.clone());
         mitigation.vouched = Some(now);
@@ -389,6 +407,16 @@ impl Book {
     /// What begins from now on is asked of the RPKI too; `None`: it is not.
     pub fn ask_rpki(&mut self, ownership: Option<Ownership>) {
         self.rails.ask_rpki(ownership);
+    }
+
+    /// One of them.
+    pub fn get(&self, id: u64) -> Option<&Mitigation> {
+        self.all.get(&id)
+    }
+
+    /// How many persons have to agree to a class.
+    pub const fn needed(&self, class: Class) -> u8 {
+        self.approvals.of(class)
     }
 
     /// Whether the panic button was pressed.

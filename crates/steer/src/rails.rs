@@ -160,7 +160,7 @@ pub enum Refusal {
         hint: &'static str,
     },
     /// Everything is frozen.
-    #[error("announcements are frozen since the panic button was pressed; `spillway route thaw` ends that")]
+    #[error("announcements are frozen since the panic button was pressed; `spillway route resume` ends that")]
     Frozen,
 }
 

@@ -265,3 +265,35 @@ proptest! {
         prop_assert!(at_peer.is_subset(&model));
     }
 }
+
+#[test]
+fn who_agreed_while_a_cap_was_in_the_way_may_try_again() {
+    let limits = Limits { per_minute: 1, ..Limits::default() };
+    let rails = Rails::new(vec![prefix("198.51.100.0/22")], vec![], vec![], vec![], limits);
+    let mut book = Book::new(rails, Approvals { blackhole: 2, ..Approvals::default() });
+    let ids = [1, 2].map(|host| book.propose(NOW, wish(host, person("ada"))).unwrap());
+    book.approve(NOW, ids[0], &person("bob")).unwrap();
+    assert_eq!(book.approve(NOW, ids[1], &person("bob")), Err(Refusal::TooFast(1).into()));
+    let later = NOW.plus(Span::from_secs(61));
+    book.approve(later, ids[1], &person("bob")).unwrap();
+    assert_eq!(book.get(ids[1]).unwrap().stage, Stage::Starting);
+}
+
+#[test]
+fn a_restart_neither_prolongs_a_proposal_nor_forgets_who_vouched() {
+    let two = Approvals { blackhole: 2, ..Approvals::default() };
+    let (mut book, mut driver) = (Book::new(rails(), two), Driver::new());
+    book.propose(NOW, wish(1, person("ada"))).unwrap();
+    driver.drive(&mut book);
+    let after = |secs| Book::restore(rails(), two, &driver.journal, NOW.plus(Span::from_secs(secs)));
+    let hour = NOW.plus(Span::from_secs(3600));
+    assert_eq!(after(3500).all().map(|one| (one.asked, one.until)).collect::<Vec<_>>(), [(NOW, hour)]);
+    assert_eq!(after(3601).all().count(), 0);
+    let (mut book, mut driver) = (Book::new(rails(), automatic()), Driver::new());
+    let ids = [2, 3].map(|host| book.propose(NOW, wish(host, Actor::Engine)).unwrap());
+    driver.drive(&mut book);
+    book.renew(NOW, ids[1], &person("ada"), Span::from_secs(900)).unwrap();
+    driver.drive(&mut book);
+    let book = Book::restore(rails(), automatic(), &driver.journal, NOW);
+    assert_eq!(ids.map(|id| book.get(id).unwrap().is_automatic()), [true, false]);
+}

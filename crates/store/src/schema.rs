@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::StoreError;
 
 /// One step each, never edited once released: a change is a new step at the end.
-const STEPS: &[&str] = &["
+pub(crate) const ATTACKS: &[&str] = &["
     CREATE TABLE attacks (
         id          TEXT PRIMARY KEY,
         state       TEXT NOT NULL,
@@ -46,19 +46,30 @@ const STEPS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// The schema that this build writes.
-pub(crate) fn known() -> u32 {
-    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
-}
+/// Likewise, for the journal of mitigations.
+pub(crate) const JOURNAL: &[&str] = &["
+    CREATE TABLE journal (
+        number      INTEGER PRIMARY KEY AUTOINCREMENT,
+        at          INTEGER NOT NULL,   -- nanoseconds since 1970
+        mitigation  INTEGER,            -- none: it is about all of them, or about a neighbour
+        event       TEXT NOT NULL,
+        actor       TEXT NOT NULL,
+        reason      TEXT NOT NULL,
+        what        TEXT NOT NULL,
+        entry       TEXT                -- what the book reads again after a restart, as JSON
+    ) STRICT;
+    CREATE INDEX journal_by_mitigation ON journal (mitigation, event);
+"];
 
-/// Brings the file to the newest schema; refuses one from the future.
-pub(crate) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+/// Brings the file to the newest schema of these steps; refuses one from the future.
+pub(crate) fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
+    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     let found: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > known() {
-        return Err(StoreError::Newer { path: path.to_path_buf(), found, known: known() });
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_path_buf(), found, known });
     }
     let taken = usize::try_from(found).unwrap_or(usize::MAX);
-    for (step, sql) in (1u32..).zip(STEPS).skip(taken) {
+    for (step, sql) in (1u32..).zip(steps).skip(taken) {
         let tx = db.transaction()?;
         tx.execute_batch(sql)?;
         tx.pragma_update(None, "user_version", step)?;

@@ -12,7 +12,7 @@ use crate::{Reader, StoreError, schema};
 /// Name of the database inside the state folder.
 const FILE: &str = "spillway.db";
 /// How long a statement waits for a lock that somebody else (a backup, a curious sqlite3) holds.
-const BUSY_MAX: Duration = Duration::from_secs(2);
+pub(crate) const BUSY_MAX: Duration = Duration::from_secs(2);
 /// The write-ahead log is cut back to this at each checkpoint: a few snapshots.
 const WAL_BYTES_MAX: u32 = 64 << 20;
 
@@ -34,7 +34,7 @@ impl Writer {
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
         db.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
         db.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_MAX, |_| Ok(())).map_err(open)?;
-        schema::migrate(&mut db, &path)?;
+        schema::migrate(&mut db, &path, schema::ATTACKS)?;
         Ok(Self { db, path })
     }
 

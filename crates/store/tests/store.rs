@@ -138,3 +138,37 @@ fn a_folder_that_is_not_there_names_the_key_to_look_at() {
     let err = Writer::open(std::path::Path::new("/nonexistent/spillway")).unwrap_err();
     assert!(err.to_string().contains("`state_dir`"), "{err}");
 }
+
+#[test]
+fn the_journal_keeps_its_order_over_a_kill_and_prunes_what_ended_alone() {
+    use store::{Journal, Line};
+    let folder = Folder::new("journal");
+    let line = |mitigation, event: &str| Line {
+        mitigation,
+        event: event.into(),
+        actor: "ada".into(),
+        entry: Some(format!("{mitigation:?} {event}")),
+        ..Line::default()
+    };
+    let mut journal = Journal::open_with(&folder.0, 20).expect("a new file");
+    journal.append(&[line(Some(1), "proposed"), line(Some(1), "started")]).expect("room");
+    journal.append(&[line(None, "frozen"), line(None, "resumed")]).expect("room");
+    for id in 2..40 {
+        journal.append(&[line(Some(id), "proposed"), line(Some(id), "ended")]).expect("room");
+    }
+    // Forgotten without a farewell, as by a kill.
+    std::mem::forget(journal);
+    let journal = Journal::open_with(&folder.0, 20).expect("the file");
+    let entries = journal.entries().expect("its lines");
+    assert!(entries.len() <= 20, "{entries:?}");
+    let kept = ["Some(1) proposed", "Some(1) started", "None resumed"];
+    assert_eq!(
+        entries.iter().take(3).map(String::as_str).collect::<Vec<_>>(),
+        kept,
+        "what holds, and how things stand"
+    );
+    assert_eq!(entries.last().map(String::as_str), Some("Some(39) ended"));
+    let history = journal.history(Some(39), 10).expect("its lines");
+    assert_eq!(history.iter().map(|line| line.event.as_str()).collect::<Vec<_>>(), ["ended", "proposed"]);
+    assert!(history.iter().all(|line| line.actor == "ada" && line.number > 0));
+}

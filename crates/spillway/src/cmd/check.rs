@@ -8,6 +8,7 @@ use anyhow::bail;
 use crate::cli::Context;
 use crate::config::{Config, DEFAULT_PATH, Problem};
 use crate::output::{self, Format};
+use crate::routing::guards::Guards;
 
 /// Check a configuration: says ok, or what is wrong, where, and what to do
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,12 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let checked = Config::load(&args.config);
     if context.output.is_some_and(|format| format != Format::Text) {
         let problems = checked.as_ref().err().cloned().unwrap_or_default();
-        let report = serde_json::json!({ "ok": checked.is_ok(), "problems": problems });
+        let mut report = serde_json::json!({ "ok": checked.is_ok(), "problems": problems });
+        if let (Ok(config), Some(report)) = (&checked, report.as_object_mut())
+            && let Some(never) = never_announced(config)
+        {
+            report.insert("never_announced".to_owned(), never.into());
+        }
         let mut out = output::stdout();
         output::line(&mut out, &report)?;
         out.flush()?;
@@ -32,11 +38,20 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Ok(config) => {
             let mut out = output::stdout();
             writeln!(out, "{}: ok", config.path.display())?;
+            for what in never_announced(&config).into_iter().flatten() {
+                writeln!(out, "never announced: {what}")?;
+            }
             out.flush()?;
             Ok(())
         }
         Err(problems) => complain(&problems),
     }
+}
+
+/// What the rails would refuse beside all that is not ours; `None`: no routers are spoken with.
+fn never_announced(config: &Config) -> Option<Vec<String>> {
+    let guards = Guards::of(config, config.routing.as_ref()?);
+    Some(guards.list().map(str::to_owned).collect())
 }
 
 /// All problems, one line each; ends with exit code 1.

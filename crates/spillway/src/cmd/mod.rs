@@ -18,6 +18,7 @@ pub mod lab;
 pub mod man;
 pub mod privileged;
 pub mod replay;
+pub mod route;
 pub mod rules;
 pub mod run;
 pub mod version;
@@ -56,6 +57,7 @@ commands! {
     Init => init,
     Import => import,
     Control => control,
+    Route => route,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::place::Problem;
 use super::sections::{ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
-use super::{dataplane, groups};
+use super::{dataplane, groups, routing};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -47,6 +47,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let groups = groups::checked(&mut problems, &file.networks, &file.groups);
     let networks: Vec<Prefix> = file.networks.iter().map(|p| *p.get_ref()).collect();
     let dataplane = dataplane::checked(&mut problems, &file.dataplane);
+    let routing = file.routing.as_ref().map(|section| routing::checked(&mut problems, &networks, section));
     let local = dataplane.telemetry && !dataplane.interfaces.is_empty();
     let listen = listen(&mut problems, file.listen.as_ref(), local);
     let api = api(&mut problems, file.api.listen.as_ref());
@@ -73,6 +74,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             detection: file.detection,
             rules: file.rules,
             dataplane,
+            routing,
             log: file.log,
         })
     } else {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::check::Problems;
-use super::values::span;
+use super::values::Wait;
 
 /// The longest name of an interface, in octets (`IFNAMSIZ` less the zero).
 const NAME_MAX: usize = 15;
@@ -30,11 +30,6 @@ pub(super) struct Section {
     dead_man_after: Spanned<Wait>,
     rules: Option<Spanned<PathBuf>>,
 }
-
-/// A length of time that may be wrong for where it stands.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(transparent)]
-struct Wait(#[serde(deserialize_with = "span")] Span);
 
 impl Default for Section {
     fn default() -> Self {

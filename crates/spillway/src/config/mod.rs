@@ -8,6 +8,7 @@ mod check;
 mod dataplane;
 mod groups;
 mod place;
+mod routing;
 mod sections;
 mod starter;
 mod values;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
+pub use routing::{Router, Routing, Said, Secret};
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
     LogLevel, NotifyExec, RuleSettings,
@@ -67,6 +69,8 @@ pub struct Config {
     pub rules: RuleSettings,
     /// Filters on interfaces of this machine.
     pub dataplane: Dataplane,
+    /// Routers that are spoken with; `None`: none.
+    pub routing: Option<Routing>,
     /// How the log looks.
     pub log: Log,
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, groups};
+use super::{dataplane, groups, routing};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -43,6 +43,7 @@ pub(super) struct File {
     pub(super) rules: RuleSettings,
     #[serde(default)]
     pub(super) dataplane: dataplane::Section,
+    pub(super) routing: Option<routing::Section>,
     #[serde(default)]
     pub(super) log: Log,
 }

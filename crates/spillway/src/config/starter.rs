@@ -105,6 +105,33 @@ ipfix = "0.0.0.0:4739"
 #dead_man = "dry-run"
 #dead_man_after = "60s"
 
+# Routers that are told what to filter, divert or discard (BGP), by `spillway route`. Only what lies within `networks` is ever
+# announced, each mitigation ends by itself, and all of them are in a journal in `state_dir`.
+#   [routing]
+#   asn = 64512
+#   router_id = "192.0.2.1"
+#   never = []                     # never announced, cut by no rule; peers, next hops, listeners and this host are so anyway
+#   diversion = []                 # prefixes whose return path stands, exactly as they are announced
+#   lease = "15m"                  # how long a mitigation holds unless somebody says; lease_max = "86400s"
+#   routes_max = 100               # at once; rules_max = 500, per_minute = 60, blackholed_share = 0.01 of your addresses
+#   blackhole_ipv4 = 32            # the shortest that is announced (25 to 32); blackhole_ipv6 = 128 (64 to 128)
+#   dead_man_after = "60s"         # without the decision core, what it wanted by itself is withdrawn
+#   [routing.approvals]
+#   blackhole = 1                  # persons who have to agree: 1, 2 or "automatic"; flowspec and diversion likewise
+#   [routing.peers."upstream"]
+#   address = "192.0.2.2"          # with its port, if it is not 179; asn of the router beside it
+#   asn = 64500
+#   carries = ["blackhole", "flowspec", "diversion"]
+#   profile = "bird"               # frr, gobgp, exabgp, junos, generic; rate_packets = true and redirect = "address" or "next-hop" where it acts on them
+#   local = "192.0.2.1"            # our end; families = ["ipv4", "ipv6", "ipv4-flowspec", "ipv6-flowspec"] by default as far as next hops are known
+#   blackhole_next_hop = "192.0.2.66"   # also blackhole_next_hop6, diversion_next_hop, diversion_next_hop6; next_hop for all
+#   blackhole_communities = ["blackhole", "no-export"]   # also diversion_communities = []
+#   limit = 0                      # routes that it takes before it ends the session; ours stay below. 0: not known
+#   pace = 50                      # routes a second; burst = 100, hold_time = "90s"; search = true may lose a session an hour for a culprit
+#   md5_file = "/etc/spillway/upstream.key"   # or md5_env = "NAME"; ttl_security_hops = 1
+#   on_stop = "withdraw"           # or "keep": for restart_time, where the router does graceful restart
+#   on_crash = "keep"              # or "withdraw"; restart_time = "120s"
+
 [log]
 # "json" for machines. Levels: error, warn, info, debug.
 #format = "text"

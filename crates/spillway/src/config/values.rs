@@ -23,7 +23,7 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
     }
 }
 
-fn text<'de, T, D>(deserializer: D, form: &'static str) -> Result<T, D::Error>
+pub(super) fn text<'de, T, D>(deserializer: D, form: &'static str) -> Result<T, D::Error>
 where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,
@@ -35,6 +35,11 @@ where
 pub(super) fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     text(deserializer, "a length of time with its unit, like \"15m\", \"90s\" or \"250ms\"")
 }
+
+/// A length of time that may be wrong for where it stands.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[serde(transparent)]
+pub(super) struct Wait(#[serde(deserialize_with = "span")] pub(super) Span);
 
 /// The time in which one of `N per UNIT` comes. A month has 30 days and a year 365.
 pub(super) fn budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {

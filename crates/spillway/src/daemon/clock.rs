@@ -10,25 +10,25 @@ const JUMP: Duration = Duration::from_secs(1);
 /// Wall time that never runs backwards: anchored once, carried on by the monotonic clock, moved forward when the wall
 /// clock was set forward. A wall clock set back is followed at the next start.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     wall: Duration,
     since: Instant,
 }
 
 impl Clock {
     /// Anchored now.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { wall: wall(), since: Instant::now() }
     }
 
     /// Now.
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let nanos = self.elapsed().as_nanos();
         Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// Follows a wall clock that was set forward. Called at ticks.
-    pub(super) fn follow(&mut self) {
+    pub(crate) fn follow(&mut self) {
         let wall = wall();
         if wall > self.elapsed() + JUMP {
             *self = Self { wall, since: Instant::now() };

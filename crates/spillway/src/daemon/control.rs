@@ -8,9 +8,14 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
 use super::Event;
+use crate::routing::Door;
+use crate::routing::order::{self, Caller};
 
 /// Name of the socket inside the state folder.
 const SOCKET: &str = "control.sock";
@@ -18,8 +23,10 @@ const SOCKET: &str = "control.sock";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a caller waits for its answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// No command is longer.
-const LINE_MAX: u64 = 4096;
+/// No command is longer: a rule of FlowSpec's greatest length has room.
+const LINE_MAX: u64 = 65_536;
+/// The longest name that a caller may give itself.
+const NAME_MAX: usize = 64;
 
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -31,10 +38,17 @@ pub enum Order {
     Reload,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// One of both.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Request {
-    #[serde(rename = "do")]
-    order: Order,
+    #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
+    order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<order::Order>,
+    /// Who asks, by their own word: whoever may open the socket is believed.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 /// What came of it.
@@ -44,10 +58,24 @@ pub struct Reply {
     pub ok: bool,
     /// What was wrong.
     pub error: Option<String>,
+    /// What was asked for, where it was about routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<order::Answer>,
+}
+
+impl Reply {
+    /// It is done.
+    pub(super) const fn done() -> Self {
+        Self { ok: true, error: None, answer: None }
+    }
+
+    fn refused(why: String) -> Self {
+        Self { ok: false, error: Some(why), answer: None }
+    }
 }
 
 /// Opens the socket and serves it until the process ends.
-pub(super) fn start(folder: &Path, events: Sender<Event>) -> anyhow::Result<()> {
+pub(super) fn start(folder: &Path, events: Sender<Event>, door: Door) -> anyhow::Result<()> {
     let path = folder.join(SOCKET);
     // The folder's lock is ours, so a socket that lies here belongs to a process that is gone.
     let _ = std::fs::remove_file(&path);
@@ -56,7 +84,7 @@ pub(super) fn start(folder: &Path, events: Sender<Event>) -> anyhow::Result<()> 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            if let Err(cause) = answer(stream, &events) {
+            if let Err(cause) = answer(stream, &events, &door) {
                 tracing::debug!(%cause, "control socket");
             }
         }
@@ -65,37 +93,70 @@ pub(super) fn start(folder: &Path, events: Sender<Event>) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn answer(mut stream: UnixStream, events: &Sender<Event>) -> anyhow::Result<()> {
+fn answer(mut stream: UnixStream, events: &Sender<Event>, door: &Door) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
     BufReader::new(stream.try_clone()?.take(LINE_MAX)).read_line(&mut line)?;
     let reply = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => {
+        Ok(Request { order: Some(order), .. }) => {
             let (reply, answered) = channel();
-            events.send(Event::Order(request.order, reply))?;
+            events.send(Event::Order(order, reply))?;
             answered.recv_timeout(ANSWER_MAX)?
         }
-        Err(wrong) => Reply { ok: false, error: Some(format!("not a command: {wrong}")) },
+        Ok(Request { route: Some(order), name, .. }) => match caller(&stream, name) {
+            Ok(caller) => match door.ask(caller, order) {
+                Ok(answer) => Reply { answer: Some(answer), ..Reply::done() },
+                Err(why) => Reply::refused(why),
+            },
+            Err(why) => Reply::refused(why),
+        },
+        Ok(_) => Reply::refused("not a command: it asks for nothing".to_owned()),
+        Err(wrong) => Reply::refused(format!("not a command: {wrong}")),
     };
     serde_json::to_writer(&mut stream, &reply)?;
     Ok(stream.write_all(b"\n")?)
 }
 
+/// Who is at the other end: the user that the kernel names, and the name that they give themselves.
+fn caller(stream: &UnixStream, name: Option<String>) -> Result<Caller, String> {
+    let credentials = getsockopt(stream, PeerCredentials).map_err(|cause| format!("who asks? {cause}"))?;
+    let user = User::from_uid(Uid::from_raw(credentials.uid()))
+        .ok()
+        .flatten()
+        .map_or_else(|| format!("user {}", credentials.uid()), |user| user.name);
+    let Some(name) = name.filter(|name| *name != user) else { return Ok(Caller::Person(user)) };
+    let odd = |c: char| c.is_control() || matches!(c, '(' | ')');
+    if name.is_empty() || name.len() > NAME_MAX || name.contains(odd) {
+        return Err(format!("`{name}` is no name: use 1 to {NAME_MAX} characters without parentheses"));
+    }
+    Ok(Caller::Person(format!("{name} ({user})")))
+}
+
 /// Sends an order to the daemon of this state folder.
 pub fn send(folder: &Path, order: Order) -> anyhow::Result<()> {
+    ask(folder, &Request { order: Some(order), ..Request::default() }).map(drop)
+}
+
+/// Sends an order about routes, in this person's name.
+pub fn route(folder: &Path, order: order::Order, name: Option<String>) -> anyhow::Result<order::Answer> {
+    let reply = ask(folder, &Request { order: None, route: Some(order), name })?;
+    reply.answer.context("the daemon's answer is empty")
+}
+
+fn ask(folder: &Path, request: &Request) -> anyhow::Result<Reply> {
     let path: PathBuf = folder.join(SOCKET);
     let mut stream = UnixStream::connect(&path).with_context(|| {
         format!("no daemon answers at {}; is `spillway run` up, and are you its user?", path.display())
     })?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
-    serde_json::to_writer(&mut stream, &Request { order })?;
+    serde_json::to_writer(&mut stream, request)?;
     stream.write_all(b"\n")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     let reply: Reply = serde_json::from_str(&line).context("the daemon's answer cannot be read")?;
-    match reply.error {
+    match &reply.error {
         Some(error) if !reply.ok => bail!("{error}"),
-        _ => Ok(()),
+        _ => Ok(reply),
     }
 }

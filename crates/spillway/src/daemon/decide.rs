@@ -174,6 +174,7 @@ impl Core {
         while let Some(Output::Attack { attack, .. }) = self.engine.poll_output() {
             turning |= self.hear(*attack, &mut rows);
         }
+        self.source.routes.pulse.beat();
         self.enforce(turning);
         if turning || !rows.is_empty() {
             self.publish();

@@ -8,7 +8,7 @@
 //! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
 //! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
 
-mod clock;
+pub(crate) mod clock;
 pub mod control;
 mod decide;
 mod drops;
@@ -26,6 +26,7 @@ mod process;
 mod receive;
 mod rest;
 pub(crate) mod roles;
+mod routes;
 mod serve;
 mod session;
 mod source;
@@ -38,13 +39,14 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Context as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::cmd::check::complain;
 use crate::config::Config;
 use crate::enforce::remote::Helper;
 use control::{Order, Reply};
+use routes::Routes;
 use session::{Ended, Kept};
 
 /// What the main thread waits for.
@@ -69,7 +71,8 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     log::start(&config.log);
     let _lock = state::take_soon(&config.state_dir)?;
     let (send, events) = channel();
-    signals(send.clone())?;
+    let routes = Routes::default();
+    signals(send.clone(), routes.clone())?;
     let mut kept = Kept::open(&config)?;
     // What needs privileges has them by now, or the helper does it.
     let helper = match &config.user {
@@ -79,17 +82,20 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     if let Some(user) = &config.user {
         privileges::drop_to(user, &config.state_dir)?;
     }
-    control::start(&config.state_dir, send.clone())?;
+    control::start(&config.state_dir, send.clone(), routes.door.clone())?;
+    let mut desk = routes.adapt(None, &config, &send)?;
     // Ends when this process does: its standard input is a pipe that we hold.
     let mut guard = guard::start(&config)?;
     loop {
-        match session::run(&config, &mut kept, helper.as_ref(), &events, &send)? {
+        match session::run(&config, &mut kept, helper.as_ref(), &routes, &events, &send)? {
             Ended::Stopped => {
+                drop(desk);
                 retire(guard);
                 return Ok(());
             }
             Ended::Reload(new) => {
                 config = *new;
+                desk = routes.adapt(desk, &config, &send)?;
                 let old = std::mem::replace(&mut guard, guard::start(&config)?);
                 retire(old);
             }
@@ -108,11 +114,19 @@ fn retire(guard: Option<Child>) {
 }
 
 /// Turns signals into events.
-fn signals(events: Sender<Event>) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot listen for signals")?;
+fn signals(events: Sender<Event>, routes: Routes) -> anyhow::Result<()> {
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2]).context("cannot listen for signals")?;
     let forward = move || {
         for signal in signals.forever() {
-            let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };
+            let event = match signal {
+                SIGUSR2 => {
+                    routes.panic();
+                    continue;
+                }
+                SIGHUP => Event::Reload,
+                _ => Event::Stop,
+            };
             if events.send(event).is_err() {
                 return;
             }

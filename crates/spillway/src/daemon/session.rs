@@ -22,6 +22,7 @@ use super::enforcing::{self, Desk};
 use super::listener::Sockets;
 use super::mailbox::Mailbox;
 use super::notify::Notifier;
+use super::routes::Routes;
 use super::serve::Server;
 use super::source::Source;
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
@@ -96,6 +97,7 @@ pub(super) fn run(
     config: &Config,
     kept: &mut Kept,
     helper: Option<&Helper>,
+    routes: &Routes,
     events: &Receiver<Event>,
     send: &Sender<Event>,
 ) -> anyhow::Result<Ended> {
@@ -134,6 +136,7 @@ pub(super) fn run(
     });
     let refused = teller::Refused::default();
     let mut source = Source::new(names, &inodes, boards);
+    source.routes = routes.clone();
     source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
     if tells {
         let locals = place.interfaces.iter().enumerate();
@@ -319,13 +322,13 @@ fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock
             Event::Stop => return Ok(Ended::Stopped),
             Event::Broken(thread) => anyhow::bail!("the thread `{thread}` broke; see the lines above"),
             Event::Order(Order::Shutdown, reply) => {
-                let _ = reply.send(Reply { ok: true, error: None });
+                let _ = reply.send(Reply::done());
                 return Ok(Ended::Stopped);
             }
             Event::Order(Order::Reload, reply) => {
                 let checked = check(config, source, clock);
                 let error = checked.as_ref().err().cloned();
-                let _ = reply.send(Reply { ok: error.is_none(), error });
+                let _ = reply.send(Reply { ok: error.is_none(), error, answer: None });
                 if let Ok(new) = checked {
                     return Ok(Ended::Reload(Box::new(new)));
                 }

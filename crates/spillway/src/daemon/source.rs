@@ -17,6 +17,7 @@ use super::drops;
 use super::enforcing::{Desk, Standing};
 use super::notify::Told;
 use super::persist::Effort;
+use super::routes::Routes;
 use super::tally::{Board, Seen};
 use crate::enforce::teller::Refused;
 
@@ -71,6 +72,8 @@ pub(super) struct Source {
     pub(super) told: Arc<Told>,
     /// What the enforcer did, and telemetry of local packets that found no room.
     pub(super) desk: Option<(Arc<Desk>, Refused)>,
+    /// The desk for routes, and the sign of life that it looks for.
+    pub(super) routes: Routes,
     /// Exporters that are interfaces of this machine, by the address under which they are heard.
     pub(super) locals: BTreeMap<IpAddr, String>,
     /// Set while traffic is watched.
@@ -105,6 +108,7 @@ impl Source {
             effort: Arc::default(),
             told: Arc::default(),
             desk: None,
+            routes: Routes::default(),
             locals: BTreeMap::new(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
@@ -308,6 +312,7 @@ impl api::Source for Source {
             reload_at,
             resident_bytes,
             cpu_seconds,
+            routing: self.routes.door.numbers(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {

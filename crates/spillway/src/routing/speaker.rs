@@ -1,6 +1,6 @@
 //! A thread that speaks BGP with all neighbours. It waits in `poll`, for sockets, for orders and for the next deadline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
@@ -71,11 +71,21 @@ pub struct PeerStatus {
     pub faults: u64,
 }
 
+/// What a neighbour is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// A route.
+    Announce(Box<Route>),
+    /// That it is over; `true`: the neighbour may hold it though this speaker never sent it.
+    Withdraw(Key, bool),
+}
+
 enum Order {
     Announce(String, Box<Route>, Sender<Result<(), Refused>>),
     Withdraw(String, Key, bool, Sender<Result<(), Refused>>),
     Release(String, Key, Sender<Result<(), Refused>>),
     Status(Sender<BTreeMap<String, PeerStatus>>),
+    Held(Sender<BTreeMap<String, BTreeSet<Key>>>),
     Stop(String),
     AnnounceAll(String, Vec<Route>, Sender<Result<NotTakenRoutes, Refused>>),
     /// As after a kill: no word to anybody.
@@ -117,12 +127,30 @@ impl Speaker {
     /// # Errors
     /// When the system gives no thread or descriptor.
     pub fn start(neighbors: Vec<Neighbor>) -> io::Result<Self> {
+        Self::start_with(neighbors, Vec::new()).map(|(speaker, _)| speaker)
+    }
+
+    /// Likewise, with what is to be said before anything else: it stands before the first session comes up, so that it goes
+    /// out before End-of-RIB. Gives what was refused, by place.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn start_with(
+        neighbors: Vec<Neighbor>,
+        first: Vec<(String, Say)>,
+    ) -> io::Result<(Self, Vec<(usize, Refused)>)> {
         let wake =
             Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let (orders, received) = channel();
         let mut core = Core::new(neighbors, received, wake.clone());
+        let mut refused = Vec::new();
+        for (place, (name, say)) in first.into_iter().enumerate() {
+            if let Err(why) = core.say(&name, say) {
+                refused.push((place, why));
+            }
+        }
         let thread = std::thread::Builder::new().name("bgp".into()).spawn(move || core.run())?;
-        Ok(Self { orders, wake, thread: Mutex::new(Some(thread)) })
+        Ok((Self { orders, wake, thread: Mutex::new(Some(thread)) }, refused))
     }
 
     /// Wants a route at a neighbour. It is on its way when this returns, if the session is up and its pace allows.
@@ -163,6 +191,14 @@ impl Speaker {
     /// When the thread is gone.
     pub fn status(&self) -> Result<BTreeMap<String, PeerStatus>, Refused> {
         self.ask(Order::Status)
+    }
+
+    /// Which routes the neighbours have by our knowledge, by name.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn held(&self) -> Result<BTreeMap<String, BTreeSet<Key>>, Refused> {
+        self.ask(Order::Held)
     }
 
     /// Ends all sessions; the text is for the people on the other side (RFC 9003).
@@ -316,9 +352,13 @@ impl Core {
             match order {
                 Order::Stop(_) | Order::Fall => return Some(order),
                 Order::Status(reply) => drop(reply.send(self.status())),
+                Order::Held(reply) => {
+                    let held = |one: &One| one.peer.out().held().map(|route| route.key.clone()).collect();
+                    let all = self.all.iter().map(|one| (one.name.clone(), held(one)));
+                    let _ = reply.send(all.collect());
+                }
                 Order::Announce(name, route, reply) => {
-                    let done = self.with(&name, |one| Ok(one.peer.announce(now, *route)?));
-                    let _ = reply.send(done);
+                    let _ = reply.send(self.say(&name, Say::Announce(route)));
                 }
                 Order::AnnounceAll(name, routes, reply) => {
                     let mut refused = Vec::new();
@@ -329,11 +369,7 @@ impl Core {
                     let _ = reply.send(done.map(|()| refused));
                 }
                 Order::Withdraw(name, key, forgotten, reply) => {
-                    let done = self.with(&name, |one| {
-                        one.peer.withdraw(now, &key, forgotten);
-                        Ok(())
-                    });
-                    let _ = reply.send(done);
+                    let _ = reply.send(self.say(&name, Say::Withdraw(key, forgotten)));
                 }
                 Order::Release(name, key, reply) => {
                     let done = self.with(&name, |one| match one.peer.release(now, &key) {
@@ -349,6 +385,17 @@ impl Core {
             self.all.iter_mut().for_each(|one| one.drain(now));
         }
         None
+    }
+
+    fn say(&mut self, name: &str, say: Say) -> Result<(), Refused> {
+        let now = self.now();
+        self.with(name, |one| match say {
+            Say::Announce(route) => Ok(one.peer.announce(now, *route)?),
+            Say::Withdraw(key, forgotten) => {
+                one.peer.withdraw(now, &key, forgotten);
+                Ok(())
+            }
+        })
     }
 
     fn with(&mut self, name: &str, act: impl FnOnce(&mut One) -> Result<(), Refused>) -> Result<(), Refused> {

@@ -13,6 +13,8 @@ pub enum Entry {
     Proposed {
         /// Number of the mitigation.
         id: u64,
+        /// Nanoseconds since 1970.
+        at: u64,
         /// `flowspec`, `diversion` or `blackhole`.
         class: String,
         /// A prefix, or a rule as text.
@@ -76,9 +78,10 @@ pub enum Entry {
 
 impl Book {
     /// What an entry did. One that cannot be understood is skipped: the others still hold.
-    pub(super) fn replay(&mut self, entry: &Entry, now: Timestamp) {
+    pub(super) fn replay(&mut self, entry: &Entry) {
         match entry {
-            Entry::Proposed { id, class, what, neighbors, actor, reason, hold } => {
+            Entry::Proposed { id, at, class, what, neighbors, actor, reason, hold } => {
+                let asked = Timestamp::from_nanos(*at);
                 self.next = self.next.max(id + 1);
                 let Some(what) = read(class, what) else { return };
                 let agreed = match actor {
@@ -96,9 +99,9 @@ impl Book {
                     id: *id,
                     wish,
                     stage: Stage::Proposed(agreed),
-                    asked: now,
+                    asked,
                     started: None,
-                    until: now.plus(PROPOSAL_HOLDS),
+                    until: asked.plus(PROPOSAL_HOLDS),
                     vouched: None,
                 };
                 self.all.insert(*id, mitigation);
@@ -111,13 +114,20 @@ impl Book {
             Entry::Approved { .. } => {}
             Entry::Started { id, at, until } => {
                 if let Some(mitigation) = self.all.get_mut(id) {
-                    mitigation.stage = Stage::Active;
+                    let stage = std::mem::replace(&mut mitigation.stage, Stage::Active);
+                    if matches!(stage, Stage::Proposed(agreed) if !agreed.is_empty()) {
+                        mitigation.vouched = Some(Timestamp::from_nanos(*at));
+                    }
                     mitigation.started = Some(Timestamp::from_nanos(*at));
                     mitigation.until = Timestamp::from_nanos(*until);
                 }
             }
-            Entry::Renewed { id, until, .. } => {
+            Entry::Renewed { id, actor, until } => {
                 if let Some(mitigation) = self.all.get_mut(id) {
+                    if matches!(actor, Actor::Person(_)) {
+                        // When is not written; no later than this.
+                        mitigation.vouched = mitigation.vouched.or(mitigation.started);
+                    }
                     mitigation.until = Timestamp::from_nanos(*until);
                 }
             }

@@ -1,0 +1,89 @@
+//! Numbers of the BGP speaker and of the desk that tells it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Page;
+
+/// Routers that are spoken with, and what they are told.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// One entry per router, from the start.
+    pub routers: Vec<Router>,
+    /// Mitigations by (class, state).
+    pub mitigations: BTreeMap<(&'static str, &'static str), u64>,
+    /// Whether the panic button holds.
+    pub frozen: bool,
+    /// Orders that were refused.
+    pub refused: u64,
+    /// Routes that a router did not take.
+    pub announce_errors: u64,
+    /// Writes to the journal that failed.
+    pub journal_errors: u64,
+    /// Mitigations withdrawn because the decision core gave no sign of life.
+    pub dead_man: u64,
+}
+
+/// One router.
+#[derive(Clone, Debug, Default)]
+pub struct Router {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Whether its session is up.
+    pub up: bool,
+    /// Sessions that came up.
+    pub ups: u64,
+    /// Routes by state: wanted, held, unproven, quarantined.
+    pub routes: Vec<(&'static str, u64)>,
+    /// Mitigations that hold there, by class.
+    pub announcements: Vec<(&'static str, u64)>,
+}
+
+impl Routing {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    pub(super) fn encode(&self, out: &mut Page<'_>) -> fmt::Result {
+        let peer = |router: &Router| vec![("peer", router.name.clone())];
+        let up = self.routers.iter().map(|router| (peer(router), f64::from(u8::from(router.up))));
+        out.gauges("spillway_bgp_peer_up", "1 while the session is up", up.collect())?;
+        let ups = self.routers.iter().map(|router| (peer(router), router.ups));
+        out.counters("spillway_bgp_sessions", "Sessions that came up", ups.collect())?;
+        let (mut routes, mut announcements) = (Vec::new(), Vec::new());
+        for router in &self.routers {
+            for (state, count) in &router.routes {
+                routes.push(([peer(router), vec![("state", (*state).to_owned())]].concat(), *count as f64));
+            }
+            for (kind, count) in &router.announcements {
+                announcements
+                    .push(([peer(router), vec![("kind", (*kind).to_owned())]].concat(), *count as f64));
+            }
+        }
+        out.gauges("spillway_bgp_routes", "Routes: wanted, held, held but unproven, quarantined", routes)?;
+        out.gauges("spillway_bgp_announcements", "Mitigations that hold at a router", announcements)?;
+        let mitigations = self.mitigations.iter().map(|((class, state), count)| {
+            (vec![("class", (*class).to_owned()), ("state", (*state).to_owned())], *count as f64)
+        });
+        out.gauges("spillway_mitigations", "Mitigations in the book", mitigations.collect())?;
+        out.gauge(
+            "spillway_mitigations_frozen",
+            "1 since the panic button, until things may begin again",
+            f64::from(u8::from(self.frozen)),
+        )?;
+        for (name, help, count) in [
+            ("spillway_route_orders_refused", "Orders about routes that were refused", self.refused),
+            ("spillway_route_announce_errors", "Routes that a router did not take", self.announce_errors),
+            (
+                "spillway_route_journal_errors",
+                "Writes to the journal of mitigations that failed",
+                self.journal_errors,
+            ),
+            (
+                "spillway_route_dead_man",
+                "Mitigations withdrawn because the decision core gave no sign of life",
+                self.dead_man,
+            ),
+        ] {
+            out.counters(name, help, vec![(Vec::new(), count)])?;
+        }
+        Ok(())
+    }
+}

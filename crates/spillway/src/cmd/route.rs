@@ -1,0 +1,295 @@
+//! `spillway route peers|list|announce|…`: what routers are told, by hand.
+
+mod text;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use base::Span;
+
+use crate::cli::Context;
+use crate::cmd::check::complain;
+use crate::config::{Config, DEFAULT_PATH};
+use crate::daemon::control;
+use crate::output::{self, Format};
+use crate::routing::order::{Order, Request};
+
+/// Tell routers what to filter, divert or discard, through the running daemon; see what they were told
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Nothing is announced that is not yours (`networks`), that something depends on (`routing.never` and what fills itself in), or
+beyond the caps of [routing]; what refuses says which rail and what to do. Every mitigation ends by itself (--for, else
+`routing.lease`), is in the journal of the state folder before it is sent, and holds again after a restart until its end.
+Orders go through the control socket, which only the daemon's user may open; with whose name is --as.
+
+Examples:
+  spillway route peers
+  spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m --dry-run
+  spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m
+  spillway route announce 'ntp dst 198.51.100.7/32 proto udp src-port 123 -> drop' --reason 'ticket 12'
+  spillway route list; spillway route renew 4 --reason 'goes on'; spillway route withdraw 4 --reason 'over'
+  spillway route approve 5 --reason 'checked' --as alice
+  spillway route panic --reason 'wrong target'     # kill -USR2 does the same")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Peers(Peers),
+    List(List),
+    Announce(Announce),
+    Blackhole(Blackhole),
+    Divert(Divert),
+    Withdraw(Withdraw),
+    Approve(Approve),
+    Reject(Reject),
+    Renew(Renew),
+    Release(Release),
+    Panic(Panic),
+    Resume(Resume),
+    History(History),
+}
+
+/// Which daemon.
+#[derive(Debug, clap::Args)]
+struct Daemon {
+    /// The configuration of the daemon
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// Who and why.
+#[derive(Debug, clap::Args)]
+struct Why {
+    /// Why; stands in the journal
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// In whose name, beside the user that the kernel names [default: who called `sudo`]
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Where, and for how long.
+#[derive(Debug, clap::Args)]
+struct Where {
+    /// How long, like 15m, at most `routing.lease_max` [default: `routing.lease`]
+    #[arg(long = "for", value_name = "TIME")]
+    hold: Option<Span>,
+    /// Only at this peer; may be repeated [default: all that carry such announcements]
+    #[arg(long = "peer", value_name = "NAME")]
+    peers: Vec<String>,
+    /// Say what would be announced, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// How the sessions are
+#[derive(Debug, clap::Args)]
+struct Peers {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// What is proposed and what holds
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Announce a rule for routers to filter by (FlowSpec)
+#[derive(Debug, clap::Args)]
+struct Announce {
+    /// The rule, as `spillway rules` takes it
+    rule: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Have all traffic to an address discarded upstream
+#[derive(Debug, clap::Args)]
+struct Blackhole {
+    /// An address or a prefix of yours
+    prefix: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Lead all traffic to a prefix of `routing.diversion` to the next hop of the peer's `diversion_next_hop`
+#[derive(Debug, clap::Args)]
+struct Divert {
+    /// The prefix
+    prefix: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// End a mitigation
+#[derive(Debug, clap::Args)]
+struct Withdraw {
+    /// Its number
+    id: u64,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Agree to a proposal
+#[derive(Debug, clap::Args)]
+struct Approve {
+    /// Its number
+    id: u64,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Do not agree to a proposal: it is gone
+#[derive(Debug, clap::Args)]
+struct Reject {
+    /// Its number
+    id: u64,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Let a mitigation go on for so long from now
+#[derive(Debug, clap::Args)]
+struct Renew {
+    /// Its number
+    id: u64,
+    /// How long, like 15m [default: `routing.lease`]
+    #[arg(long = "for", value_name = "TIME")]
+    hold: Option<Span>,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Let a mitigation out of quarantine: a peer did not survive it, or one sent with it
+#[derive(Debug, clap::Args)]
+struct Release {
+    /// Its number
+    id: u64,
+    /// Only at this peer
+    #[arg(long, value_name = "NAME")]
+    peer: Option<String>,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Withdraw everything at once, and begin nothing until `resume`
+#[derive(Debug, clap::Args)]
+struct Panic {
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Let things begin again after `panic`
+#[derive(Debug, clap::Args)]
+struct Resume {
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Who did what, when and why, newest first
+#[derive(Debug, clap::Args)]
+struct History {
+    /// Only of this mitigation
+    id: Option<u64>,
+    /// Lines at most
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u32,
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Asks the daemon and prints what it answers.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    let (daemon, order, name) = args.command.order()?;
+    let config = match Config::load(&daemon.config) {
+        Ok(config) => config,
+        Err(problems) => return complain(&problems),
+    };
+    let name = name.or_else(|| std::env::var("SUDO_USER").ok());
+    let answer = control::route(&config.state_dir, order, name)?;
+    let mut out = output::stdout();
+    match context.format(Format::Text) {
+        Format::Json => output::document(&mut out, &text::plain(&answer)?)?,
+        Format::Jsonl => text::lines(&answer)?.iter().try_for_each(|line| output::line(&mut out, line))?,
+        Format::Text => text::print(&mut out, &answer)?,
+    }
+    Ok(out.flush()?)
+}
+
+impl Command {
+    /// Whom to ask, what, and in whose name.
+    fn order(self) -> anyhow::Result<(Daemon, Order, Option<String>)> {
+        let asked = |daemon, order| Ok((daemon, order, None));
+        let changed =
+            |Why { reason, name, daemon }: Why, order: fn(String) -> Order| Ok((daemon, order(reason), name));
+        match self {
+            Self::Peers(Peers { daemon }) => asked(daemon, Order::Peers),
+            Self::List(List { daemon }) => asked(daemon, Order::List),
+            Self::History(History { id, limit, daemon }) => asked(daemon, Order::History { id, limit }),
+            Self::Announce(Announce { rule, place }) => place.request("flowspec", rule),
+            Self::Blackhole(Blackhole { prefix, place }) => {
+                mine(&prefix)?;
+                place.request("blackhole", prefix)
+            }
+            Self::Divert(Divert { prefix, place }) => {
+                mine(&prefix)?;
+                place.request("diversion", prefix)
+            }
+            Self::Withdraw(Withdraw { id, why }) => {
+                Ok((why.daemon, Order::Withdraw { id, reason: why.reason }, why.name))
+            }
+            Self::Approve(Approve { id, why }) => {
+                Ok((why.daemon, Order::Approve { id, reason: why.reason }, why.name))
+            }
+            Self::Reject(Reject { id, why }) => {
+                Ok((why.daemon, Order::Reject { id, reason: why.reason }, why.name))
+            }
+            Self::Renew(Renew { id, hold, why }) => {
+                let hold = hold.map(Span::secs);
+                Ok((why.daemon, Order::Renew { id, hold, reason: why.reason }, why.name))
+            }
+            Self::Release(Release { id, peer, why }) => {
+                Ok((why.daemon, Order::Release { id, peer, reason: why.reason }, why.name))
+            }
+            Self::Panic(Panic { why }) => changed(why, |reason| Order::Panic { reason }),
+            Self::Resume(Resume { why }) => changed(why, |reason| Order::Resume { reason }),
+        }
+    }
+}
+
+impl Where {
+    fn request(self, class: &str, what: String) -> anyhow::Result<(Daemon, Order, Option<String>)> {
+        let Why { reason, name, daemon } = self.why;
+        let request = Request {
+            class: class.to_owned(),
+            what,
+            peers: self.peers,
+            hold: self.hold.map(Span::secs),
+            reason,
+            dry_run: self.dry_run,
+        };
+        Ok((daemon, Order::Announce(request), name))
+    }
+}
+
+/// Who sits at the other end of an SSH connection would cut it: both its ends are spared.
+fn mine(prefix: &str) -> anyhow::Result<()> {
+    let Ok(prefix) = prefix.parse::<base::Prefix>() else { return Ok(()) };
+    let connection = std::env::var("SSH_CONNECTION").unwrap_or_default();
+    let mut ends = connection.split(' ').filter_map(|word| word.parse::<std::net::IpAddr>().ok());
+    match ends.find(|end| prefix.contains(*end)) {
+        Some(end) => {
+            anyhow::bail!("{prefix} touches {end}, an end of your own SSH connection; come from elsewhere")
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,49 @@
+//! The desk for routes beside the daemon's runs: a reload that does not change it leaves its sessions alone.
+
+use std::sync::mpsc::Sender;
+
+use super::Event;
+use crate::config::Config;
+use crate::routing::desk::Setup;
+use crate::routing::order::{Caller, Order};
+use crate::routing::pulse::Pulse;
+use crate::routing::{Desk, Door};
+
+/// What the other threads know of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Routes {
+    /// Where orders go in.
+    pub(super) door: Door,
+    /// The decision core's sign of life.
+    pub(super) pulse: Pulse,
+}
+
+impl Routes {
+    /// The desk that this configuration wants: the old one, where nothing that concerns it changed.
+    pub(super) fn adapt(
+        &self,
+        old: Option<Desk>,
+        config: &Config,
+        events: &Sender<Event>,
+    ) -> anyhow::Result<Option<Desk>> {
+        let wanted = Setup::of(config);
+        if old.as_ref().map(Desk::setup) == wanted.as_ref() {
+            return Ok(old);
+        }
+        // The journal has one writer: the old desk ends first.
+        drop(old);
+        let Some(setup) = wanted else { return Ok(None) };
+        let events = events.clone();
+        let broken = move || drop(events.send(Event::Broken("routing")));
+        Desk::start(setup, &self.door, self.pulse.clone(), broken).map(Some)
+    }
+
+    /// The panic button as a signal.
+    pub(super) fn panic(&self) {
+        let caller = Caller::Person("a signal".to_owned());
+        let order = Order::Panic { reason: "SIGUSR2".to_owned() };
+        if let Err(why) = self.door.ask(caller, order) {
+            tracing::error!(why, "SIGUSR2");
+        }
+    }
+}

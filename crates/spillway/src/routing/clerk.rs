@@ -1,0 +1,291 @@
+//! Who keeps the book: takes orders, writes the journal, tells the speaker; in this order.
+
+mod orders;
+mod show;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use base::{Span, Timestamp};
+use steer::bgp::Settings;
+use steer::bgp::out::Key;
+use steer::book::{Actor, Book, Entry, Output};
+use steer::rails::Class;
+use store::{Journal, Line};
+
+use super::desk::{Board, Setup};
+use super::express;
+use super::pulse::Pulse;
+use super::speaker::{Neighbor, Say, Speaker};
+use crate::config::Router;
+use crate::daemon::clock::Clock;
+
+/// The longest reason that is taken, in octets.
+const REASON_MAX: usize = 1000;
+/// Lines of history in one answer.
+const HISTORY_MAX: u32 = 10_000;
+/// Numbers for `/metrics` are looked up this often.
+const LOOK_EVERY: Span = Span::from_secs(1);
+
+/// Counts of what the desk did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    refused: u64,
+    journal_errors: u64,
+    dead_man: u64,
+    announce_errors: u64,
+}
+
+/// The book, its journal, and the speaker.
+pub(super) struct Clerk {
+    setup: Setup,
+    book: Book,
+    journal: Journal,
+    speaker: Option<Speaker>,
+    clock: Clock,
+    pulse: Pulse,
+    board: Board,
+    /// What is to be said before the speaker starts, and for which mitigation.
+    first: Vec<(u64, String, Say)>,
+    /// Lines that the journal does not have yet, and up to which of the book's entries they go.
+    unwritten: Vec<Line>,
+    upto: u64,
+    /// Neighbours that refused a mitigation, and why.
+    trouble: BTreeMap<(u64, String), String>,
+    /// For whom and why entries are made at the moment.
+    because: (String, String),
+    counts: Counts,
+    looked: Timestamp,
+}
+
+impl Clerk {
+    /// Takes up the journal where it ended: what is over is withdrawn and what holds is announced, before the first session
+    /// comes up.
+    pub(super) fn start(setup: Setup, board: Board, pulse: Pulse) -> anyhow::Result<Self> {
+        let journal = Journal::open(&setup.folder)?;
+        let clock = Clock::start();
+        let mut entries = Vec::new();
+        for text in journal.entries()? {
+            match serde_json::from_str::<Entry>(&text) {
+                Ok(entry) => entries.push(entry),
+                Err(cause) => tracing::warn!(%cause, "a line of the journal of mitigations is skipped"),
+            }
+        }
+        let rails = setup.guards.rails(&setup.routing);
+        let book = Book::restore(rails, setup.routing.approvals, &entries, clock.now());
+        let restarting = !entries.is_empty();
+        let upto = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        let mut clerk = Self {
+            setup,
+            book,
+            journal,
+            speaker: None,
+            clock,
+            pulse,
+            board,
+            first: Vec::new(),
+            unwritten: Vec::new(),
+            upto,
+            trouble: BTreeMap::new(),
+            because: ("spillway".to_owned(), "start".to_owned()),
+            counts: Counts::default(),
+            looked: Timestamp::ZERO,
+        };
+        // The core gets its whole patience from now on.
+        clerk.pulse.beat();
+        clerk.settle().map_err(anyhow::Error::msg)?;
+        let first = std::mem::take(&mut clerk.first);
+        let says = first.iter().map(|(_, name, say)| (name.clone(), say.clone())).collect();
+        let asn = clerk.setup.routing.asn;
+        let id = clerk.setup.routing.router_id;
+        let neighbors =
+            clerk.setup.routing.routers.iter().map(|router| neighbor(router, asn, id, restarting)).collect();
+        let (speaker, refused) =
+            Speaker::start_with(neighbors, says).context("cannot start the BGP speaker")?;
+        for (place, why) in refused {
+            if let Some((id, name, Say::Announce(_))) = first.get(place) {
+                clerk.refused_by(*id, name, why.to_string());
+            }
+        }
+        clerk.speaker = Some(speaker);
+        let active = clerk.book.all().count();
+        if active > 0 || clerk.book.is_frozen() {
+            tracing::info!(
+                mitigations = active,
+                frozen = clerk.book.is_frozen(),
+                "the journal of mitigations is taken up"
+            );
+        }
+        clerk.setup.routing.routers.iter().for_each(remind);
+        clerk.look();
+        Ok(clerk)
+    }
+
+    /// How long nothing is due.
+    pub(super) fn pause(&self) -> Duration {
+        let due = self.book.poll_timeout().map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
+        Duration::from_nanos(due.nanos())
+    }
+
+    /// Does what is due by the clock.
+    pub(super) fn turn(&mut self) {
+        self.clock.follow();
+        let now = self.clock.now();
+        self.because = ("spillway".to_owned(), "its time is over".to_owned());
+        self.book.handle_timeout(now);
+        self.dead_man();
+        // What it says stands in the log, and it is tried again at the next turn.
+        let _ = self.settle();
+        if now.since(self.looked) >= LOOK_EVERY {
+            self.look();
+        }
+    }
+
+    /// Without the core, what it wanted by itself does not go on.
+    fn dead_man(&mut self) {
+        let silence = self.pulse.silence();
+        if silence < self.setup.routing.dead_man {
+            return;
+        }
+        let automatic: Vec<u64> =
+            self.book.all().filter(|one| one.is_automatic()).map(|one| one.id).collect();
+        for id in automatic {
+            let why = format!("the decision core gave no sign of life for {} s", silence.secs());
+            tracing::error!(mitigation = id, why, "withdrawn");
+            self.counts.dead_man += 1;
+            let _ = self.book.withdraw(id, &Actor::Engine, &why);
+        }
+    }
+
+    fn can_be_written(&mut self) -> Result<(), String> {
+        self.settle()
+    }
+
+    /// Does what the book wants: withdrawals at once, entries into the journal, and what waited for them.
+    fn settle(&mut self) -> Result<(), String> {
+        loop {
+            while let Some(output) = self.book.poll_output() {
+                self.act(output);
+            }
+            if self.unwritten.is_empty() {
+                return Ok(());
+            }
+            if let Err(cause) = self.journal.append(&self.unwritten) {
+                self.counts.journal_errors += 1;
+                if self.counts.journal_errors.is_power_of_two() {
+                    tracing::error!(%cause, errors = self.counts.journal_errors, "the journal of mitigations cannot be written: nothing new is announced");
+                }
+                return Err(format!(
+                    "the journal cannot be written, so nothing is announced: {cause}; see to the disk of `state_dir`"
+                ));
+            }
+            self.unwritten.clear();
+            self.book.journalled(self.upto);
+        }
+    }
+
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Journal(number, entry) => {
+                let line = self.line(&entry);
+                self.unwritten.push(line);
+                self.upto = number;
+            }
+            Output::Announce { id, what, neighbors, .. } => {
+                for name in neighbors {
+                    let Some(router) = self.router(&name) else { continue };
+                    let said = express::route(&what, router, self.setup.routing.asn)
+                        .map_err(|unfit| unfit.to_string())
+                        .and_then(|route| self.say(id, &name, Say::Announce(Box::new(route))));
+                    if let Err(why) = said {
+                        self.refused_by(id, &name, why);
+                    }
+                }
+            }
+            Output::Withdraw { id, what, neighbors, forgotten } => {
+                self.trouble.retain(|(of, _), _| *of != id);
+                let Some(key) = express::key(&what) else { return };
+                for name in neighbors {
+                    if self.router(&name).is_some() {
+                        // It can only fail where there is no speaker any more.
+                        let _ = self.say(id, &name, Say::Withdraw(Key::clone(&key), forgotten));
+                    }
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, id: u64, name: &str, say: Say) -> Result<(), String> {
+        match (&self.speaker, say) {
+            (None, say) => {
+                self.first.push((id, name.to_owned(), say));
+                Ok(())
+            }
+            (Some(speaker), Say::Announce(route)) => speaker.announce(name, *route).map_err(text),
+            (Some(speaker), Say::Withdraw(key, forgotten)) => {
+                speaker.withdraw(name, key, forgotten).map_err(text)
+            }
+        }
+    }
+
+    fn refused_by(&mut self, id: u64, name: &str, why: String) {
+        self.counts.announce_errors += 1;
+        tracing::error!(mitigation = id, neighbor = name, why, "not announced");
+        self.trouble.insert((id, name.to_owned()), format!("peer `{name}`: {why}"));
+    }
+
+    fn router(&self, name: &str) -> Option<&Router> {
+        self.setup.routing.routers.iter().find(|router| router.name == name)
+    }
+}
+
+fn neighbor(router: &Router, asn: u32, id: std::net::Ipv4Addr, restarting: bool) -> Neighbor {
+    Neighbor {
+        name: router.name.clone(),
+        address: router.address,
+        local: router.local,
+        settings: Settings {
+            local_as: asn,
+            peer_as: router.asn,
+            id,
+            families: router.families.clone(),
+            hold_time: router.hold_time,
+            restart_time: router.restart_time,
+            on_stop: router.on_stop,
+            dialect: router.dialect,
+        },
+        pacing: router.pacing,
+        md5: router.md5.as_ref().map(|key| key.octets().to_vec()),
+        hops: router.hops,
+        restarting,
+        learned: None,
+    }
+}
+
+/// What an operator should know of a router before it matters.
+fn remind(router: &Router) {
+    let (neighbor, profile) = (&router.name, router.profile);
+    if router.pacing.peer_limit == 0 && !profile.reopens {
+        tracing::info!(
+            neighbor,
+            profile = profile.name,
+            "its prefix limit is not known (`limit`): a session that exceeds it stays down until a person acts"
+        );
+    }
+    if router.restart_time.is_some() && router.carries.contains(&Class::Flowspec) && !profile.keeps_rules {
+        tracing::info!(
+            neighbor,
+            profile = profile.name,
+            "on_crash = \"keep\" may hold for prefixes alone: routers of this kind are not known to keep rules"
+        );
+    }
+}
+
+/// As people read it.
+fn text(why: impl std::fmt::Display) -> String {
+    why.to_string()
+}
+
+#[cfg(test)]
+mod tests;

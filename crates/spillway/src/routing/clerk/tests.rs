@@ -1,0 +1,143 @@
+//! What needs no router: a core that falls silent, and a journal that ends between its line and the announcement.
+
+use std::path::{Path, PathBuf};
+
+use steer::book::{Stage, What, Wish};
+
+use super::*;
+use crate::routing::express::Unfit;
+use crate::routing::order::Answer;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("spillway-clerk-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Nobody listens at the router's address.
+    fn setup(&self) -> Setup {
+        let text = format!(
+            "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nstate_dir = \"{}\"\n[listen]\nsflow = \"127.0.0.1:0\"\n\
+             [routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n[routing.approvals]\nblackhole = \"automatic\"\n\
+             [routing.peers.up]\naddress = \"127.0.0.1:1\"\nasn = 64500\ncarries = [\"blackhole\", \"flowspec\"]\n\
+             next_hop = \"192.0.2.1\"\nnext_hop6 = \"2001:db8:ffff::1\"\n",
+            self.0.display()
+        );
+        Setup::of(&crate::config::Config::parse(Path::new("f.toml"), &text).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn wish(prefix: &str, actor: Actor) -> Wish {
+    Wish {
+        what: What::Blackhole(prefix.parse().unwrap()),
+        neighbors: vec!["up".to_owned()],
+        actor,
+        reason: "a test".to_owned(),
+        hold: Span::from_secs(600),
+    }
+}
+
+fn wanted(clerk: &Clerk) -> usize {
+    clerk.peers().iter().map(|peer| peer.wanted).sum()
+}
+
+#[test]
+fn a_core_that_falls_silent_loses_its_automatic_mitigations_alone() {
+    let folder = Folder::new("dead-man");
+    let mut setup = folder.setup();
+    setup.routing.dead_man = Span::from_secs(3600);
+    let pulse = Pulse::default();
+    let mut clerk = Clerk::start(setup, Board::default(), pulse.clone()).unwrap();
+    let now = clerk.clock.now();
+    let alone = clerk.book.propose(now, wish("198.51.100.7/32", Actor::Engine)).unwrap();
+    let vouched = clerk.book.propose(now, wish("198.51.100.8/32", Actor::Engine)).unwrap();
+    let asked = clerk.book.propose(now, wish("2001:db8::9/128", Actor::Person("ada".to_owned()))).unwrap();
+    clerk.turn();
+    clerk.book.renew(now, vouched, &Actor::Person("ada".to_owned()), Span::from_secs(900)).unwrap();
+    clerk.turn();
+    assert_eq!(wanted(&clerk), 3, "the core lives");
+    // From now on every silence is too long.
+    clerk.setup.routing.dead_man = Span::ZERO;
+    clerk.turn();
+    let left: Vec<u64> = clerk.book.all().map(|one| one.id).collect();
+    assert_eq!(left, [vouched, asked], "{alone} is withdrawn");
+    assert_eq!((wanted(&clerk), clerk.counts.dead_man), (2, 1));
+    let Answer::History(lines) = clerk.history(Some(alone), 1).unwrap() else { panic!("no history") };
+    assert!(lines[0].reason.contains("gave no sign of life"), "{lines:?}");
+}
+
+#[test]
+fn a_kill_between_the_journal_and_the_announcement_is_made_good_at_the_start() {
+    let folder = Folder::new("between");
+    let clock = Clock::start();
+    let line = |entry: &Entry| Line { entry: serde_json::to_string(entry).ok(), ..Line::default() };
+    let begun = |id: u64, what: &str, until: Timestamp| {
+        let proposed = Entry::Proposed {
+            id,
+            at: clock.now().nanos(),
+            class: "blackhole".to_owned(),
+            what: what.to_owned(),
+            neighbors: vec!["up".to_owned()],
+            actor: Actor::Person("ada".to_owned()),
+            reason: "a test".to_owned(),
+            hold: 600,
+        };
+        let started = Entry::Started { id, at: clock.now().nanos(), until: until.nanos() };
+        [line(&proposed), line(&started)]
+    };
+    let now = clock.now();
+    let mut journal = Journal::open(&folder.0).unwrap();
+    journal.append(&begun(1, "198.51.100.7/32", now.plus(Span::from_secs(600)))).unwrap();
+    journal.append(&begun(2, "198.51.100.8/32", now.minus(Span::from_secs(1)))).unwrap();
+    journal.append(&begun(3, "203.0.113.1/32", now.plus(Span::from_secs(600)))).unwrap();
+    // A line of a build that knew more.
+    journal.append(&[Line { entry: Some("{\"event\":\"blessed\"}".to_owned()), ..Line::default() }]).unwrap();
+    // Years from now, as a clock that was set back makes it look.
+    journal.append(&begun(4, "2001:db8::4/128", now.plus(Span::from_secs(100_000_000)))).unwrap();
+    drop(journal);
+    let clerk = Clerk::start(folder.setup(), Board::default(), Pulse::default()).unwrap();
+    let holds: Vec<(u64, &Stage)> = clerk.book.all().map(|one| (one.id, &one.stage)).collect();
+    assert_eq!(holds, [(1, &Stage::Active), (4, &Stage::Active)], "the second is over, the third is foreign");
+    assert!(clerk.book.get(4).unwrap().until <= clock.now().plus(steer::book::LONGEST_ALONE));
+    assert_eq!(wanted(&clerk), 2);
+    let Answer::History(lines) = clerk.history(None, 2).unwrap() else { panic!("no history") };
+    let reasons: Vec<&str> = lines.iter().map(|line| line.reason.as_str()).collect();
+    assert_eq!(reasons.len(), 2);
+    assert!(reasons[0].contains("does not lie within `networks`"), "{reasons:?}");
+    assert_eq!(reasons[1], "its time is over");
+}
+
+#[test]
+fn a_route_says_what_its_router_wants_to_hear() {
+    let folder = Folder::new("said");
+    let mut setup = folder.setup();
+    let router = &mut setup.routing.routers[0];
+    let route =
+        |router: &Router, what: &str| express::route(&What::Blackhole(what.parse().unwrap()), router, 64512);
+    let v4 = route(router, "198.51.100.7/32").unwrap();
+    assert_eq!(v4.next_hop, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(
+        v4.attributes.communities,
+        [0xffff_0007, 0xffff_029a, 0xffff_ff01],
+        "NO_LLGR, BLACKHOLE, NO_EXPORT"
+    );
+    assert_eq!(v4.attributes.local_pref, None);
+    let v6 = route(router, "2001:db8::7/128").unwrap();
+    assert_eq!(v6.next_hop, Some("2001:db8:ffff::1".parse().unwrap()));
+    // Within an AS the path is empty, and the preference is said.
+    router.asn = 64512;
+    let inner = route(router, "198.51.100.7/32").unwrap().attributes;
+    assert_eq!((inner.local_pref, inner.as_path), (Some(100), Some(Vec::new())));
+    router.carries = vec![Class::Flowspec];
+    assert!(matches!(route(router, "198.51.100.7/32"), Err(Unfit::Class(..))));
+}

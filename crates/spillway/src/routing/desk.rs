@@ -1,0 +1,175 @@
+//! The desk: one thread that takes orders about routes, and the door through which they come.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::metrics;
+
+use super::clerk::Clerk;
+use super::guards::Guards;
+use super::order::{Answer, Caller, Order};
+use super::pulse::Pulse;
+use crate::config::{Config, Routing};
+
+/// Orders that wait at once; who comes then is told so.
+const WAITING_MAX: usize = 1000;
+/// How long a caller waits for its answer.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// At the latest after so long the desk looks up.
+const TURN: Duration = Duration::from_millis(500);
+
+/// What a desk is made from; a reload that changes it makes a new desk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setup {
+    /// The state folder.
+    pub(super) folder: PathBuf,
+    /// The section of the file.
+    pub(super) routing: Routing,
+    /// What the rails are made of.
+    pub(super) guards: Guards,
+}
+
+impl Setup {
+    /// As the configuration has it; `None`: no routers are spoken with.
+    pub fn of(config: &Config) -> Option<Self> {
+        let routing = config.routing.clone()?;
+        let guards = Guards::of(config, &routing);
+        Some(Self { folder: config.state_dir.clone(), routing, guards })
+    }
+}
+
+/// What comes to the desk.
+pub(super) enum Ask {
+    /// An order, and where its answer goes.
+    Order(Caller, Order, Sender<Result<Answer, String>>),
+    /// End.
+    Stop,
+}
+
+/// What others may see without asking.
+pub(super) type Board = Arc<Mutex<metrics::Routing>>;
+
+/// The way to the desk, whichever is there at the moment.
+#[derive(Clone, Debug, Default)]
+pub struct Door(Arc<RwLock<Option<Inside>>>);
+
+#[derive(Clone, Debug)]
+struct Inside {
+    asks: Sender<Ask>,
+    board: Board,
+    waiting: Arc<()>,
+}
+
+impl Door {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn ask(&self, caller: Caller, order: Order) -> Result<Answer, String> {
+        let Some(Inside { asks, waiting, .. }) = self.inside() else {
+            return Err("no routers are spoken with: add a section [routing] to the configuration".to_owned());
+        };
+        if Arc::strong_count(&waiting) > WAITING_MAX {
+            return Err("too many orders wait already: try again".to_owned());
+        }
+        let gone = || "the desk for routes is gone; see the log".to_owned();
+        let (reply, answer) = channel();
+        asks.send(Ask::Order(caller, order, reply)).map_err(|_| gone())?;
+        answer.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            Err("no answer in time: the order may still be carried out, see `spillway route list`".to_owned())
+        })
+    }
+
+    /// Numbers for `/metrics`; `None`: there is no desk.
+    pub fn numbers(&self) -> Option<metrics::Routing> {
+        let Inside { board, .. } = self.inside()?;
+        let numbers = board.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Some(numbers)
+    }
+
+    fn inside(&self) -> Option<Inside> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, inside: Option<Inside>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = inside;
+    }
+}
+
+/// A running desk. Dropped, it ends all sessions as each router's `on_stop` has it.
+#[derive(Debug)]
+pub struct Desk {
+    setup: Setup,
+    asks: Sender<Ask>,
+    door: Door,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Desk {
+    /// Reads the journal, starts to speak, and opens the door. `broken` is called if the thread ends by a panic.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or the system gives no thread.
+    pub fn start(
+        setup: Setup,
+        door: &Door,
+        pulse: Pulse,
+        broken: impl FnOnce() + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let board = Board::default();
+        let (asks, asked) = channel();
+        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse)?;
+        let alarm = Alarm(Some(broken));
+        let run = move || {
+            let _alarm = alarm;
+            serve(clerk, &asked);
+        };
+        let thread = std::thread::Builder::new().name("routing".to_owned()).spawn(run);
+        let thread = Some(thread.context("cannot start a thread")?);
+        door.set(Some(Inside { asks: asks.clone(), board, waiting: Arc::default() }));
+        Ok(Self { setup, asks, door: door.clone(), thread })
+    }
+
+    /// What it was made from.
+    pub const fn setup(&self) -> &Setup {
+        &self.setup
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.door.set(None);
+        let _ = self.asks.send(Ask::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
+    loop {
+        match asked.recv_timeout(clerk.pause().min(TURN)) {
+            Ok(Ask::Stop) => return,
+            Ok(Ask::Order(caller, order, reply)) => {
+                // Who no longer waits has been told so.
+                let _ = reply.send(clerk.take(&caller, order));
+            }
+            Err(_) => {}
+        }
+        clerk.turn();
+    }
+}
+
+struct Alarm<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Alarm<F> {
+    fn drop(&mut self) {
+        if let (true, Some(broken)) = (std::thread::panicking(), self.0.take()) {
+            broken();
+        }
+    }
+}
