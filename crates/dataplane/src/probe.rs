@@ -61,7 +61,7 @@ const FEATURES: [(&str, &str, Ask, &str, &str); 9] = [
         "6.0",
         Ask::Helper(204),
         "cookies without a listener here",
-        "cookies of the host's own listeners only",
+        "rules that challenge are refused",
     ),
     (
         "long jumps",

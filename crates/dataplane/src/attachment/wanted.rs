@@ -75,6 +75,7 @@ impl Wanted<'_> {
             sessions: self.local.sessions.len(),
             proxy,
             programs: plane.programs().to_vec(),
+            lacking: plane.lacking().to_vec(),
             not_kept: None,
         }
     }
