@@ -26,7 +26,8 @@ test: ## everything; installs what the tests need
 test-kernels: ## the kernel programs on other kernels, in an emulator: minutes
 	@scripts/setup build kernel vm
 	@cargo build --locked --profile ci --package spillway
-	@scripts/test-kernels target/ci/spillway
+	@scripts/test-kernels target/ci/spillway "$$(cargo test --locked --profile ci --package dataplane --test main --no-run --message-format json | \
+	  sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)"
 
 fuzz: ## 60 seconds on each decoder
 	@scripts/setup build

@@ -150,15 +150,21 @@ static __always_inline int find_syn(struct xdp_md *ctx, struct packet *p, struct
 	}
 	syn->ip = data + l3;
 	if (p->family == 4) {
-		if (syn->ip + 20 + (syn->tcp_length == 20 ? 24 : ANSWER_MAX) > end)
+		if (syn->ip + 20 + 20 > end)
 			return 0;
 		syn->tcp = syn->ip + 20;
 	} else {
-		if (syn->ip + 40 + (syn->tcp_length == 20 ? 24 : ANSWER_MAX) > end)
+		if (syn->ip + 40 + 20 > end)
 			return 0;
 		syn->tcp = syn->ip + 40;
 	}
 	return 1;
+}
+
+/* Whether the frame holds so many octets of TCP: asked anew where they are written, for the verifier of Linux 6.1. */
+static __always_inline int has_room(struct xdp_md *ctx, struct syn *syn, __u32 octets)
+{
+	return (void *)syn->tcp + octets <= (void *)(long)ctx->data_end;
 }
 
 /* Sends a frame back to where it came from. */
@@ -190,6 +196,8 @@ static __always_inline int send_reply(struct xdp_md *ctx, struct packet *p, stru
 	__u64 sum = bpf_htonl(IPPROTO_TCP);
 	int delta, with = !plain && offer->has_timestamp && reply->timestamps;
 
+	if (!has_room(ctx, syn, plain ? 24 : ANSWER_MAX))
+		return 0;
 	/* Without timestamps of both sides the cookie has no room for anything else. */
 	if (reply->mss) {
 		__u32 sack = offer->sack ? 0x0402080a : 0x0101080a;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "answer.h"
+#include "bounds.h"
 #include "first.h"
 #include "protection.h"
 
@@ -48,11 +49,11 @@ static __noinline int is_for_us(struct xdp_md *ctx, struct packet *p)
 }
 
 /* A cookie without a listener. */
-static __always_inline __s64 raw_cookie(struct packet *p, struct syn *syn, void *tcp)
+static __always_inline __s64 raw_cookie(struct packet *p, struct syn *syn, void *tcp, __u32 length)
 {
 	if (p->family == 4)
-		return bpf_tcp_raw_gen_syncookie_ipv4(syn->ip, tcp, syn->tcp_length);
-	return bpf_tcp_raw_gen_syncookie_ipv6(syn->ip, tcp, syn->tcp_length);
+		return bpf_tcp_raw_gen_syncookie_ipv4(syn->ip, tcp, length);
+	return bpf_tcp_raw_gen_syncookie_ipv6(syn->ip, tcp, length);
 }
 
 /* An address and port of this machine behind which somebody listens, and when the kernel's listener was last told that
@@ -77,7 +78,7 @@ struct {
 
 /* The cookie of the listener that a SYN is for; negative where there is none or the kernel will not. */
 static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *p, struct syn *syn, void *tcp,
-					     __u64 now)
+					     __u32 length, __u64 now)
 {
 	__u32 place = (p->dst_low ^ p->dst_low >> 8 ^ p->dst_port) & (DOORS - 1);
 	struct door *door = bpf_map_lookup_elem(&doors, &place);
@@ -90,7 +91,7 @@ static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *
 		return -1;
 	if (door->low == p->dst_low && door->high == p->dst_high && door->port == p->dst_port &&
 	    now - door->asked < DOOR_NS)
-		return raw_cookie(p, syn, tcp);
+		return raw_cookie(p, syn, tcp, length);
 	if (p->family == 4) {
 		__builtin_memcpy(&tuple.ipv4, syn->ip + 12, 8);
 		*(__u32 *)&tuple.ipv4.sport = syn->tcp[0];
@@ -105,7 +106,7 @@ static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *
 	if (!socket)
 		return -1;
 	if (socket->state == TCP_STATE_LISTEN)
-		cookie = bpf_tcp_gen_syncookie(socket, syn->ip, front, tcp, syn->tcp_length);
+		cookie = bpf_tcp_gen_syncookie(socket, syn->ip, front, tcp, length);
 	bpf_sk_release(socket);
 	if (cookie >= 0) {
 		door->high = p->dst_high;
@@ -114,6 +115,12 @@ static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *
 		door->asked = now;
 	}
 	return cookie;
+}
+
+static __always_inline __s64 cookie_of(struct xdp_md *ctx, struct packet *p, __u32 mode, struct syn *syn, void *tcp,
+				       __u32 length, __u64 now)
+{
+	return mode == MODE_HOST ? listener_cookie(ctx, p, syn, tcp, length, now) : raw_cookie(p, syn, tcp, length);
 }
 
 /* The number that a client's reset has to bring back. */
@@ -126,7 +133,7 @@ static __always_inline __u32 reset_cookie(struct packet *p, __u64 epoch)
 static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, __u32 mode, struct host *host,
 				      struct protection *g, __u64 now)
 {
-	__u32 zero = 0, room = frame_len(ctx);
+	__u32 zero = 0, room = frame_len(ctx), length;
 	struct draft *draft;
 	struct offer offer = { .scale = 15 };
 	struct reply reply = {};
@@ -145,21 +152,21 @@ static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, __u3
 		return send_reply(ctx, p, &syn, &reply, &offer, 1, room, now);
 	}
 	if (syn.tcp_length == 20) {
-		cookie = mode == MODE_HOST ? listener_cookie(ctx, p, &syn, syn.tcp, now) : raw_cookie(p, &syn, syn.tcp);
-	} else if (syn.tcp_length == 40 && is_common(syn.tcp + 5)) {
+		cookie = cookie_of(ctx, p, mode, &syn, syn.tcp, 20, now);
+	} else if (syn.tcp_length == 40 && has_room(ctx, &syn, 40) && is_common(syn.tcp + 5)) {
 		offer.sack = offer.has_timestamp = 1;
 		offer.timestamp = syn.tcp[7];
 		offer.scale = ((__u8 *)syn.tcp)[39];
 		if (offer.scale > 14)
 			offer.scale = 14;
-		cookie = mode == MODE_HOST ? listener_cookie(ctx, p, &syn, syn.tcp, now) : raw_cookie(p, &syn, syn.tcp);
+		cookie = cookie_of(ctx, p, mode, &syn, syn.tcp, 40, now);
 	} else {
 		draft = bpf_map_lookup_elem(&drafts, &zero);
-		if (!draft || bpf_xdp_load_bytes(ctx, p->l4, draft->octets, syn.tcp_length))
+		length = some_of(sizeof(draft->octets), syn.tcp_length);
+		if (!draft || bpf_xdp_load_bytes(ctx, p->l4, draft->octets, length))
 			return 0;
-		read_offer(draft->octets, syn.tcp_length, &offer);
-		cookie = mode == MODE_HOST ? listener_cookie(ctx, p, &syn, draft->octets, now) :
-					     raw_cookie(p, &syn, draft->octets);
+		read_offer(draft->octets, length, &offer);
+		cookie = cookie_of(ctx, p, mode, &syn, draft->octets, length, now);
 	}
 	if (cookie < 0)
 		return 0;

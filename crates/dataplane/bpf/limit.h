@@ -8,6 +8,7 @@
  * are counted exactly instead, in a table that spoofed packets do not enter. */
 #pragma once
 
+#include "bounds.h"
 #include "bucket.h"
 #include "hash.h"
 #include "maps.h"
@@ -112,8 +113,9 @@ static __always_inline void find_cells(struct sketch *s, struct cells *c, __u64 
 	__u32 line = hash >> (64 - LINES_BITS) << 3, first = hash >> 40 & 7, step = 1 + ((hash >> 32 & 0xff) * 7 >> 8);
 	__u64 a, b;
 
-	c->first = &s->cells[line | first];
-	c->second = &s->cells[line | ((first + step) & 7)];
+	OPAQUE(line);
+	c->first = &s->cells[line + first];
+	c->second = &s->cells[line + ((first + step) & 7)];
 	a = *c->first;
 	b = *c->second;
 	c->from = later(now, a + b - later(a, b));

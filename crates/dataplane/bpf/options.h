@@ -2,6 +2,7 @@
 /* The kinds of a TCP header's options in their order: the shape by which stacks and tools are told apart. */
 #pragma once
 
+#include "bounds.h"
 #include "parse.h"
 
 /* Kinds that are told; `rules::rule::limits::OPTIONS`. */
@@ -12,13 +13,6 @@
 #define OPTIONS_ROOM 64
 /* In place of how many: they are cut, of a length that cannot be, or too many. */
 #define NO_SHAPE 0xff
-
-/* An option's octet; the place is opaque, for clang knows its bounds and would keep them from the verifier. */
-static __always_inline __u8 octet_of(__u8 *options, __u32 place)
-{
-	asm volatile("" : "+r"(place));
-	return options[place & (OPTIONS_ROOM - 1)];
-}
 
 static __noinline int walk_options(struct packet *p, __u8 *options, __u32 length)
 {
@@ -35,7 +29,7 @@ static __noinline int walk_options(struct packet *p, __u8 *options, __u32 length
 		}
 		if (i == KINDS_MAX)
 			return 0;
-		kind = octet_of(options, at);
+		kind = options[place_in(OPTIONS_ROOM, at)];
 		p->options[i] = kind;
 		if (kind == 0) {
 			p->options[15] = i + 1;
@@ -44,7 +38,7 @@ static __noinline int walk_options(struct packet *p, __u8 *options, __u32 length
 		if (kind != 1) {
 			if (at + 1 >= length || at + 1 >= OPTIONS_LEN)
 				return 0;
-			size = octet_of(options, at + 1);
+			size = options[place_in(OPTIONS_ROOM, at + 1)];
 			if (size < 2 || at + size > length)
 				return 0;
 		}
@@ -70,14 +64,11 @@ static __noinline int read_options(struct xdp_md *ctx, struct packet *p)
 		return 0;
 	p->options[15] = NO_SHAPE;
 	length = (offset >> 4) * 4 - 20;
-	/* Opaque, for clang knows that it is not 0 and would keep that from the verifier. */
-	asm volatile("" : "+r"(length));
 	headers = p->l4 - p->l3;
 	left = p->length > headers ? p->length - headers : 0;
 	if (length == 0 || length > OPTIONS_LEN || left < 20 + length || p->l4 + 20 + length > end)
 		return 0;
-	/* Linux 6.1 does not learn from "not 0". */
-	length = ((length - 1) & (OPTIONS_ROOM - 1)) + 1;
+	length = some_of(OPTIONS_ROOM, length);
 	if (bpf_xdp_load_bytes(ctx, p->l4 + 20, options, length))
 		return 0;
 	return walk_options(p, options, length);

@@ -97,10 +97,7 @@ __noinline int sample(struct xdp_md *ctx, struct packet *p, __u32 where, int act
 		cut = SAMPLE_MAX;
 	if (!cut)
 		cut = 1;
-	/* From 1 to SAMPLE_MAX; a comparison with 0 teaches the verifier of Linux 6.1 nothing. */
-	cut--;
-	asm volatile("" : "+r"(cut));
-	cut = (cut & (SAMPLE_MAX - 1)) + 1;
+	cut = some_of(SAMPLE_MAX, cut);
 	if (bpf_xdp_load_bytes(ctx, 0, s->frame, cut)) {
 		bpf_ringbuf_discard(s, BPF_RB_NO_WAKEUP);
 		meter(meters_at + METER_LOST);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The fixed programs: `entry` reads a packet and looks who it is for, the rules program (emitted) finds the rule that
  * decides, `verdict` does what that rule says. Each finds the next by a tail call; an empty slot means: pass, and count. */
+#include "bounds.h"
 #include "maps.h"
 #include "leave.h"
 #include "parse.h"
@@ -66,11 +67,7 @@ int entry(struct xdp_md *ctx)
 
 		if (len > sizeof(p->payload))
 			len = sizeof(p->payload);
-		/* That it is not 0 the verifier of Linux 6.1 sees only so. */
-		len--;
-		asm volatile("" : "+r"(len));
-		len = (len & (sizeof(p->payload) - 1)) + 1;
-		bpf_xdp_load_bytes(ctx, p->payload_at, p->payload, len);
+		bpf_xdp_load_bytes(ctx, p->payload_at, p->payload, some_of(sizeof(p->payload), len));
 	}
 	if (set->flags & SET_OPTIONS && p->has & HAS_TCP)
 		read_options(ctx, p);

@@ -86,9 +86,7 @@ static __always_inline void tell(struct xdp_md *ctx, __u32 frame)
 	told->rate = 1 << bits;
 	told->length = frame;
 	told->unused = 0;
-	asm volatile("" : "+r"(front)); /* the bounds are looked at below, where the verifier sees them */
-	/* A frame has some octets; Linux 6.1 does not learn from "not 0". */
-	front = ((front - 1) & (TOLD - 1)) + 1;
+	front = some_of(TOLD, front);
 	if (bpf_xdp_load_bytes(ctx, 0, told->frame, front)) {
 		t->lost++;
 		bpf_ringbuf_discard(told, BPF_RB_NO_WAKEUP);

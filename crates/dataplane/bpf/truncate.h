@@ -4,6 +4,7 @@
  * header, question, and the OPT record without its options where there was one (RFC 6891 §6.1.1). */
 #pragma once
 
+#include "bounds.h"
 #include "challenge.h"
 
 /* Header, the longest name, type and class, an OPT record without options. */
@@ -12,6 +13,8 @@
 struct query {
 	__u8 octets[512];
 };
+
+#define OCTET(query, place) ((query)->octets[place_in(sizeof((query)->octets), place)])
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -32,7 +35,7 @@ static __noinline __u32 question_end(struct query *q, __u32 length)
 
 		if (at >= length)
 			return 0;
-		label = q->octets[at & 511];
+		label = OCTET(q, at);
 		at += label + 1;
 		if (!label)
 			return at + 4 <= length ? at + 4 : 0;
@@ -56,8 +59,8 @@ static __always_inline __u32 make_answer(struct query *q, __u32 length)
 		return 0;
 	b[2] = 0x82 | (b[2] & 1);
 	b[3] &= 0x10;
-	if (b[11] && end + 11 <= length && !b[end] && !b[end + 1] && b[end + 2] == 41) {
-		b[end + 9] = b[end + 10] = 0;
+	if (b[11] && end + 11 <= length && !OCTET(q, end) && !OCTET(q, end + 1) && OCTET(q, end + 2) == 41) {
+		OCTET(q, end + 9) = OCTET(q, end + 10) = 0;
 		b[10] = 0;
 		b[11] = 1;
 		return end + 11;
@@ -76,10 +79,10 @@ static __always_inline int send_truncated(struct xdp_md *ctx, struct packet *p, 
 	__u64 sum;
 
 	/* Octets behind the answer, up to a whole word, are none of it. */
-	at = length & 511;
+	at = some_of(sizeof(q->octets), length);
 	if (at > QUERY_MAX)
 		return 0;
-	q->octets[at] = q->octets[at + 1] = q->octets[at + 2] = 0;
+	OCTET(q, at) = OCTET(q, at + 1) = OCTET(q, at + 2) = 0;
 	sum = bpf_csum_diff(0, 0, (void *)q->octets, (at + 3) & 0x1fc, 0) & 0xffffffff;
 	sum += bpf_htonl(IPPROTO_UDP) + (__u64)bpf_htonl(8 + at);
 	if (p->family == 4) {
@@ -126,7 +129,7 @@ static __always_inline int send_truncated(struct xdp_md *ctx, struct packet *p, 
 	/* 0 would say that there is none. */
 	if (!udp[3])
 		udp[3] = 0xffff;
-	if (!at || !turn_ether(ctx) || bpf_xdp_store_bytes(ctx, l3 + front + 8, q->octets, at))
+	if (!turn_ether(ctx) || bpf_xdp_store_bytes(ctx, l3 + front + 8, q->octets, at))
 		return 0;
 	return !bpf_xdp_adjust_tail(ctx, (int)(l3 + front + 8 + at) - (int)frame_len(ctx));
 }

@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::lead;
 use crate::lock;
 use crate::maps::Maps;
+use crate::optional::Lacking;
 use crate::plane::{Clock, Plane};
 use crate::policy::Policy;
 use crate::privileges;
@@ -76,6 +77,8 @@ pub struct Attached {
     pub proxy: Option<bool>,
     /// The fixed programs, as the kernel's verifier saw them.
     pub programs: Vec<Program>,
+    /// Fixed programs that the kernel did not take: rules that need them are refused.
+    pub lacking: Vec<Lacking>,
     /// Why no copy of the set was kept to which one could go back later.
     pub not_kept: Option<String>,
 }

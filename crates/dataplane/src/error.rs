@@ -15,6 +15,22 @@ pub enum Error {
     /// The fixed programs were refused.
     #[error("the kernel does not take the fixed programs: {0}")]
     Fixed(String),
+    /// A rule needs a fixed program that was refused.
+    #[error(
+        "rule {rule}: Linux {kernel} does not take the program `{program}`, and without it nothing can {action} ({why}); what was in force stays: take such rules out, or a newer kernel"
+    )]
+    Lacking {
+        /// Its id.
+        rule: String,
+        /// What it asks for.
+        action: &'static str,
+        /// The program.
+        program: &'static str,
+        /// The release of the kernel.
+        kernel: String,
+        /// What the verifier said.
+        why: String,
+    },
     /// More rules than there is room for.
     #[error("{rules} rules, the kernel's tables hold {most}")]
     TooMany {

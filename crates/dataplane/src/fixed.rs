@@ -31,6 +31,7 @@ impl Plane {
             maps,
             clock,
             programs: Vec::new(),
+            lacking: Vec::new(),
             long_jumps: has_long_jumps(),
             sets: Sets::default(),
         }

@@ -114,6 +114,7 @@ impl Plane {
     /// then nothing changes.
     pub fn add(&self, rule: &Rule) -> Result<(), Error> {
         let set = self.active()?;
+        self.check_programs(std::slice::from_ref(rule))?;
         let mut sets = self.sets.lock();
         let known = known(sets.as_mut_slice(), set)?;
         if known.is_there(&rule.id) {

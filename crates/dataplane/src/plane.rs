@@ -16,6 +16,7 @@ use crate::limits;
 use crate::lists::{List, Tables};
 use crate::maps::Maps;
 use crate::object::{Buffers, object};
+use crate::optional::Lacking;
 use crate::policy::{Engine, Policy};
 use crate::protection;
 use crate::way::{Installed, Way};
@@ -29,6 +30,8 @@ pub struct Plane {
     pub(crate) maps: Maps,
     pub(crate) clock: Clock,
     pub(crate) programs: Vec<Program>,
+    /// Those that the kernel did not take.
+    pub(crate) lacking: Vec<Lacking>,
     /// Whether the kernel knows `gotol` (Linux 6.6).
     pub(crate) long_jumps: bool,
     pub(crate) sets: Sets,
@@ -65,6 +68,14 @@ impl Plane {
     /// # Errors
     /// Likewise; kernels before 5.18 know one buffer only.
     pub fn load_for(clock: Clock, buffers: Buffers) -> Result<Self, Error> {
+        Self::load_but(clock, buffers, &[])
+    }
+
+    /// Likewise, as on a kernel that does not take these programs.
+    ///
+    /// # Errors
+    /// Likewise; `entry` and those that do what rules say are taken everywhere, or there is no plane.
+    pub fn load_but(clock: Clock, buffers: Buffers, without: &[&str]) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
         let set = u32::from(clock == Clock::Set);
         let (key, tick) = (limits::random_key()?, sys::clock::tick());
@@ -78,6 +89,9 @@ impl Plane {
         let maps = Maps::of(&object)?;
         let mut programs = Vec::new();
         let mut load = |name: &'static str| -> Result<OwnedFd, Error> {
+            if without.contains(&name) {
+                return Err(Error::Fixed(format!("{name}: left out")));
+            }
             let program =
                 object.program_mut(name).ok_or_else(|| Error::Fixed(format!("no program {name}")))?;
             let program: &mut Xdp = program.try_into().map_err(|e| fixed(&e))?;
@@ -87,20 +101,17 @@ impl Plane {
             programs.push(Program { name, instructions: info.translated / 8, verified: info.verified });
             fd.as_fd().try_clone_to_owned().map_err(Error::system("copying a descriptor"))
         };
-        let (entry, challenge) = (load("entry")?, load("challenge")?);
-        let (proof, over_udp, lead) = (load("proof")?, load("challenge_udp")?, load("lead")?);
         let [verdict, engine, increment] = FIXED;
+        let entry = load("entry")?;
         let fixed = [load(verdict)?, load(engine)?, load(increment)?];
-        let plane = Self { programs, ..Self::with(entry, fixed, maps, clock) };
+        let plane = Self::with(entry, fixed, maps, clock);
+        let lacking = plane.put_optional(&mut load)?;
+        let plane = Self { programs, lacking, ..plane };
         for slot in [SLOT_VERDICT].into_iter().chain((0..SETS).map(|set| SLOT_BEHIND + set)) {
             plane.put_program(slot, plane.fixed(verdict)?)?;
         }
-        plane.put_program(abi::SLOT_CHALLENGE, challenge.as_fd())?;
-        plane.put_program(abi::SLOT_TCP, proof.as_fd())?;
-        plane.put_program(abi::SLOT_UDP, over_udp.as_fd())?;
         let secret = sys::random::octets::<16>().map_err(Error::system("asking for random numbers"))?;
         plane.maps.write("secret", 0, &secret)?;
-        plane.put_program(abi::SLOT_TUNNEL, lead.as_fd())?;
         plane.put_program(abi::SLOT_ENTRY, plane.entry.as_fd())?;
         let mut config = plane.maps.read("config", 0)?;
         put(&mut config, 4, &abi::NO_SET.to_ne_bytes());
@@ -131,6 +142,7 @@ impl Plane {
     pub(crate) fn install_as(&self, policy: &Policy, plan: Plan) -> Result<Installed, Error> {
         policy.check()?;
         let all = policy.rules.rules();
+        self.check_programs(all)?;
         let most = usize::try_from(RULES_MAX).unwrap_or(usize::MAX);
         if all.len() > most {
             return Err(Error::TooMany { rules: all.len(), most });

@@ -1,5 +1,7 @@
 //! What this kernel has of what the programs use, found out by asking it.
 
+use crate::way::has_long_jumps;
+
 /// Something that a kernel has or has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -59,7 +61,7 @@ const FEATURES: [(&str, &str, Ask, &str, &str); 9] = [
         "6.0",
         Ask::Helper(204),
         "cookies without a listener here",
-        "cookies of the host's own listeners only",
+        "rules that challenge are refused",
     ),
     (
         "long jumps",
@@ -86,12 +88,7 @@ pub fn probe() -> Vec<Feature> {
 impl Ask {
     fn here(&self) -> bool {
         match self {
-            Self::LongJump => {
-                // Over one instruction, which another way reaches.
-                let unless = [0x55, 0x01, 1, 0, 0, 0, 0, 0];
-                let jump = [0x06, 0, 0, 0, 1, 0, 0, 0];
-                sys::bpf::load_xdp(&[PASS, unless, jump, PASS, EXIT], "probe").is_ok()
-            }
+            Self::LongJump => has_long_jumps(),
             Self::Frags => sys::bpf::load_xdp_for(&[PASS, EXIT], "probe", true).is_ok(),
             // Called without arguments it is refused anyway, but for another reason than that it is not known.
             Self::Helper(number) => {

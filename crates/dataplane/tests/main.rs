@@ -10,6 +10,7 @@ mod elsewhere;
 mod increments;
 #[path = "../../rules/tests/kernel.rs"]
 mod kernel;
+mod lacking;
 mod limits;
 mod lists;
 #[path = "../../rules/tests/make.rs"]

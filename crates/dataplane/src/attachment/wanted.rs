@@ -75,6 +75,7 @@ impl Wanted<'_> {
             sessions: self.local.sessions.len(),
             proxy,
             programs: plane.programs().to_vec(),
+            lacking: plane.lacking().to_vec(),
             not_kept: None,
         }
     }
@@ -82,6 +83,8 @@ impl Wanted<'_> {
     /// Puts the policy into the next set of these programs, and the kernel's SYN proxy behind it or away. `first`: nothing
     /// was behind it before.
     fn install(&self, plane: &Plane, first: bool) -> Result<(Installed, Option<bool>), Error> {
+        // Before anything else is touched.
+        plane.check_programs(self.policy.rules.rules())?;
         let (interface, set) = (self.interface, plane.next()?);
         let proxy = if self.plan.gateway {
             let rules = self.policy.rules.rules();

@@ -191,6 +191,12 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             args.interface
         );
     }
+    for lacking in &attached.lacking {
+        eprintln!(
+            "spillway: this kernel does not take the program `{}` ({}): rules that need it are refused",
+            lacking.program, lacking.why
+        );
+    }
     if attached.proxy == Some(true) {
         eprintln!(
             "spillway: the kernel's SYN proxy stands behind {}: table inet spillway_gateway, \

@@ -19,6 +19,8 @@ struct Report {
     features: Vec<Feature>,
     /// Instructions that the verifier walks, of each fixed program.
     programs: Vec<Program>,
+    /// Programs that only some rules need, and the kernel does not take: such rules are refused.
+    lacking: Vec<Lacking>,
     /// Why the programs do not load here.
     refused: Option<String>,
 }
@@ -30,6 +32,13 @@ struct Feature {
     here: bool,
     used_for: &'static str,
     without: &'static str,
+}
+
+#[derive(Serialize)]
+struct Lacking {
+    name: &'static str,
+    buffers: &'static str,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -52,15 +61,23 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<()> {
         kernel: probe::release(),
         features: features.collect(),
         programs: Vec::new(),
+        lacking: Vec::new(),
         refused: None,
     };
     for (buffers, name) in [(Buffers::One, "one"), (Buffers::Several, "several")] {
         match Plane::load_for(Clock::Kernel, buffers) {
-            Ok(plane) => report.programs.extend(plane.programs().iter().map(|program| Program {
-                name: program.name,
-                buffers: name,
-                verified_instructions: program.verified,
-            })),
+            Ok(plane) => {
+                report.programs.extend(plane.programs().iter().map(|program| Program {
+                    name: program.name,
+                    buffers: name,
+                    verified_instructions: program.verified,
+                }));
+                report.lacking.extend(plane.lacking().iter().map(|lacking| Lacking {
+                    name: lacking.program,
+                    buffers: name,
+                    why: lacking.why.clone(),
+                }));
+            }
             Err(error) => report.refused = report.refused.or_else(|| Some(error.to_string())),
         }
     }
@@ -80,8 +97,22 @@ fn text(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
         writeln!(out, "  {mark} {:26} (Linux {:4}) {then}", f.name, f.since)?;
     }
     for p in &report.programs {
-        let frames = if p.buffers == "one" { "" } else { ", frames in several buffers" };
-        writeln!(out, "  {}{frames}: {} instructions verified", p.name, p.verified_instructions)?;
+        writeln!(
+            out,
+            "  {}{}: {} instructions verified",
+            p.name,
+            frames(p.buffers),
+            p.verified_instructions
+        )?;
+    }
+    for l in &report.lacking {
+        let why = l.why.strip_prefix(l.name).unwrap_or(&l.why);
+        writeln!(out, "  {}{}: not taken, rules that need it are refused{why}", l.name, frames(l.buffers))?;
     }
     report.refused.as_ref().map_or(Ok(()), |why| writeln!(out, "  the programs do not load: {why}"))
+}
+
+/// Said behind the name of a program.
+fn frames(buffers: &str) -> &'static str {
+    if buffers == "one" { "" } else { ", frames in several buffers" }
 }

@@ -1,0 +1,85 @@
+//! Fixed programs that only some rules need. A kernel whose verifier does not take one of them filters without it; rules
+//! that need it are refused, each with the reason.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rules::{Action, Rule};
+
+use crate::abi;
+use crate::error::Error;
+use crate::plane::Plane;
+use crate::policy::leads;
+
+/// A fixed program that a kernel may lack.
+pub(crate) struct Optional {
+    /// As in the object file.
+    pub(crate) name: &'static str,
+    /// Where the other programs call it.
+    slot: u32,
+    /// Whether a rule needs it.
+    needed_by: fn(&Rule) -> bool,
+}
+
+/// All of them.
+pub(crate) const OPTIONAL: [Optional; 4] = [
+    Optional { name: "challenge", slot: abi::SLOT_CHALLENGE, needed_by: challenges },
+    Optional { name: "proof", slot: abi::SLOT_TCP, needed_by: challenges },
+    Optional { name: "challenge_udp", slot: abi::SLOT_UDP, needed_by: challenges },
+    Optional { name: "lead", slot: abi::SLOT_TUNNEL, needed_by: |rule| leads(rule).is_some() },
+];
+
+fn challenges(rule: &Rule) -> bool {
+    rule.action == Action::Challenge
+}
+
+/// A fixed program that the kernel did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// As in the object file.
+    pub program: &'static str,
+    /// What the kernel said.
+    pub why: String,
+}
+
+impl Plane {
+    /// Puts the optional programs in their places; what the kernel did not take.
+    pub(crate) fn put_optional(
+        &self,
+        mut load: impl FnMut(&'static str) -> Result<OwnedFd, Error>,
+    ) -> Result<Vec<Lacking>, Error> {
+        let mut lacking = Vec::new();
+        for Optional { name, slot, .. } in OPTIONAL {
+            match load(name) {
+                Ok(program) => self.put_program(slot, program.as_fd())?,
+                Err(Error::Fixed(why)) => lacking.push(Lacking { program: name, why }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// The fixed programs that the kernel did not take, of a plane that tried them.
+    pub fn lacking(&self) -> &[Lacking] {
+        &self.lacking
+    }
+
+    /// Refuses rules that need a program which is not there.
+    pub(crate) fn check_programs(&self, rules: &[Rule]) -> Result<(), Error> {
+        for Optional { name, slot, needed_by } in OPTIONAL {
+            let Some(rule) = rules.iter().find(|rule| needed_by(rule)) else { continue };
+            let there = self.maps.get("programs")?.get(&slot.to_ne_bytes());
+            if there.map_err(Error::system("asking for a program"))?.is_some() {
+                continue;
+            }
+            let known = self.lacking.iter().find(|lacking| lacking.program == name);
+            return Err(Error::Lacking {
+                rule: rule.id.clone(),
+                action: rule.action.as_str(),
+                program: name,
+                kernel: crate::probe::release(),
+                why: known.map_or_else(|| "`spillway dataplane probe` says why".into(), |l| l.why.clone()),
+            });
+        }
+        Ok(())
+    }
+}
