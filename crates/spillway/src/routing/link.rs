@@ -70,7 +70,7 @@ impl Link {
         if let Err(cause) = sys::tcp::stay_persistent(socket.as_fd()) {
             tracing::debug!(peer = %way.to, %cause, "what a full uplink drops is sent again ever more seldom");
         }
-        if let Some(hops) = way.hops {
+        if way.hops.is_some() {
             if ipv6 {
                 socket.set_unicast_hops_v6(255)?;
             } else {
