@@ -82,7 +82,7 @@ pub(crate) fn bird() -> anyhow::Result<Duration> {
         write!(table, "  route {}/32 blackhole {{ bgp_community.add((65535,666)); }};\n", address(number))?;
     }
     let configuration = format!(
-        "router id 192.0.2.1;\nprotocol device {{ }}\nprotocol static table {{\n  ipv4;\n{table}}}\n\
+        "router id 192.0.2.1;\nprotocol device {{ }}\nprotocol static many {{\n  ipv4;\n{table}}}\n\
          protocol bgp peer {{\n  local 127.0.0.2 as {LOCAL_AS};\n  neighbor 127.0.0.1 port {port} as {PEER_AS};\n  multihop;\n  \
          connect delay time 1;\n  ipv4 {{ import none; export all; next hop address 192.0.2.66; }};\n}}\n"
     );

@@ -214,7 +214,7 @@ impl World {
         them.handle(self.now, Input::Connected);
         loop {
             if let Output::Send(octets) = them.poll_output().unwrap() {
-                return Open::read(&octets[19..]).unwrap();
+                return Open::read(octets.get(19..).unwrap_or_default()).unwrap();
             }
         }
     }
