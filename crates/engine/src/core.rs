@@ -167,7 +167,7 @@ impl Engine {
 
     /// All attacks that are active or ended lately, by start, then id.
     pub fn attacks(&self) -> Vec<report::Attack> {
-        let active = self.incidents.iter().map(|i| present::attack(i, &self.settings));
+        let active = self.incidents.iter().map(|i| present::attack(i, &self.settings, &self.watch));
         let mut all: Vec<_> = active.chain(self.ended.iter().cloned()).collect();
         all.sort_by(|a, b| a.started_at.cmp(&b.started_at).then_with(|| a.id.cmp(&b.id)));
         all
@@ -335,7 +335,7 @@ impl Engine {
         self.incidents = active;
         for mut incident in over {
             incident.ended = Some(incident.last);
-            let attack = present::attack(&incident, &self.settings);
+            let attack = present::attack(&incident, &self.settings, &self.watch);
             self.ended.push_back(attack.clone());
             self.outputs.push_back(Output::Attack { at: now, attack: Box::new(attack) });
             if self.ended.len() > ENDED_MAX {
@@ -356,7 +356,7 @@ impl Engine {
                 if live && incident.samples.len() > crate::incident::SAMPLES_MAX {
                     incident.trim_samples();
                 }
-                let attack = Box::new(present::attack(incident, &self.settings));
+                let attack = Box::new(present::attack(incident, &self.settings, &self.watch));
                 self.outputs.push_back(Output::Attack { at: now, attack });
             }
         }

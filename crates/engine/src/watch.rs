@@ -4,6 +4,7 @@ mod budget;
 mod crowd;
 mod habits;
 mod step;
+mod syns;
 mod told;
 
 use base::map::{Map, Seed};

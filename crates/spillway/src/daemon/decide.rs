@@ -86,7 +86,14 @@ impl Core {
     ) -> Self {
         let (tick, mode) = (engine.settings().tick, engine.settings().mode);
         let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
-        let attacks: BTreeMap<_, _> = active.map(|attack| (attack.id.clone(), attack)).collect();
+        let attacks: BTreeMap<_, _> = active
+            .map(|mut attack| {
+                if let Some(office) = &office {
+                    office.bounds.add_challenges(&mut attack, engine.now());
+                }
+                (attack.id.clone(), attack)
+            })
+            .collect();
         let mut core = Self {
             engine,
             tick,
@@ -191,7 +198,10 @@ impl Core {
     }
 
     /// Takes in an attack's new state; tells whether it is a turning point that must survive.
-    fn hear(&mut self, attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
+    fn hear(&mut self, mut attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
+        if let Some((office, ..)) = &self.office {
+            office.bounds.add_challenges(&mut attack, self.until);
+        }
         let known = self.attacks.get(&attack.id);
         let ids = |attack: &Attack| attack.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
         let turning = known.is_none_or(|known| {

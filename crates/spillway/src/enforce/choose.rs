@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Prefix, Span};
+use base::{Prefix, Span, Timestamp};
 use engine::Mode;
 use engine::report::{Attack, Direction, RuleReport, Severity, State};
 
-use super::Wanted;
+use super::{Wanted, challenge};
 use crate::config::Config;
-use ::rules::Rule;
+use ::rules::{Action, Rule};
+
+/// The name of the action that has no price.
+const CHALLENGE: &str = Action::Challenge(0).as_str();
 
 /// What may act.
 #[derive(Clone, Debug)]
@@ -20,6 +23,7 @@ pub(crate) struct Bounds {
     rules_max: usize,
     collateral_max: f64,
     blind: bool,
+    challenges: bool,
 }
 
 /// The wanted set, and why other rules are not in it, by their ids.
@@ -42,6 +46,24 @@ impl Bounds {
             rules_max: config.dataplane.rules_max,
             collateral_max: config.dataplane.collateral_max,
             blind: config.dataplane.blind,
+            challenges: config.dataplane.challenge.is_some(),
+        }
+    }
+
+    /// Adds to an attack the rules that challenge its SYNs, where that is asked for: they are told, chosen and taken back like
+    /// those that were derived.
+    pub(crate) fn add_challenges(&self, attack: &mut Attack, now: Timestamp) {
+        if self.challenges {
+            attack.rules.extend(challenge::rules(attack, self.lease, now));
+        }
+    }
+
+    /// Whether a rule may be in force at all.
+    pub(crate) fn check(&self, rule: &Rule) -> Result<(), &'static str> {
+        match rule.action {
+            Action::Challenge(_) if !self.challenges => Err("`dataplane.challenge` is off"),
+            _ if !self.is_ours(rule) => Err("its destination is not inside `networks`"),
+            _ => Ok(()),
         }
     }
 
@@ -57,12 +79,12 @@ impl Bounds {
                 let judged = self.judge(attack, report).and_then(|()| {
                     let parsed = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop());
                     let full = choice.wanted.rules.len() >= self.rules_max && !ids.contains(&report.id);
-                    match parsed {
-                        None => Err("it cannot be read back"),
-                        Some(rule) if !self.is_ours(&rule) => Err("its destination is not inside `networks`"),
-                        Some(_) if full => Err("as many rules as `dataplane.rules_max` allows are in force"),
-                        Some(rule) => Ok(Rule { lease: Some(self.lease), ..rule }),
+                    let Some(rule) = parsed else { return Err("it cannot be read back") };
+                    self.check(&rule)?;
+                    if full {
+                        return Err("as many rules as `dataplane.rules_max` allows are in force");
                     }
+                    Ok(Rule { lease: Some(self.lease), ..rule })
                 });
                 match judged {
                     Ok(rule) => {
@@ -90,7 +112,7 @@ impl Bounds {
     }
 
     /// Whether it acts on packets to the operator's own networks alone.
-    pub(crate) fn is_ours(&self, rule: &Rule) -> bool {
+    fn is_ours(&self, rule: &Rule) -> bool {
         rule.matches.dst.is_some_and(|dst| self.networks.iter().any(|own| own.covers(&dst)))
     }
 
@@ -112,6 +134,8 @@ impl Bounds {
             return Err("the target is on the never-list (`rules.never`)");
         }
         match &rule.collateral {
+            // Who is there to answer passes.
+            None if rule.action == CHALLENGE => Ok(()),
             None if self.blind => Ok(()),
             None => {
                 Err("its collateral is unknown: no honest traffic was seen (`dataplane.blind` lets it act)")
@@ -196,6 +220,70 @@ mod tests {
         assert!(choice.spared.get("s").unwrap().contains("rules_max"));
         let twice = few.choose([attack(|_| {}), attack(|_| {})].iter());
         assert_eq!((twice.wanted.rules.len(), twice.spared.len()), (1, 0));
+    }
+
+    fn syn_flood(change: impl Fn(&mut serde_json::Value)) -> Attack {
+        attack(|a| {
+            a["vectors"] = serde_json::json!([{"name": "tcp-syn-flood", "share": 1.0, "src_port": null, "dst_port": 443}]);
+            a["rules"][0]["collateral"] = serde_json::Value::Null;
+            a["usual_syns"] = serde_json::json!([{"target": "198.18.7.7/32", "pps": 250}]);
+            change(a);
+        })
+    }
+
+    #[test]
+    fn syns_of_a_flood_are_challenged_above_what_their_target_usually_gets() {
+        let choose = |bounds: &Bounds, mut attack: Attack| {
+            bounds.add_challenges(&mut attack, Timestamp::from_secs(1));
+            bounds.choose([attack].iter())
+        };
+        let texts = |choice: &Choice| -> Vec<String> {
+            choice.wanted.rules.iter().map(|rule| rule.to_string()).collect()
+        };
+        let enforce = bounds(Mode::Enforce);
+        // Also, and above all, where the rule that was derived may not act: its price is not known.
+        let choice = choose(&enforce, syn_flood(|_| {}));
+        let [text] = &texts(&choice)[..] else { panic!("{choice:?}") };
+        let wanted = "@50000 dst 198.18.7.7/32 proto tcp tcp-flags syn/fin+syn+rst+ack -> challenge above 250pps for 15m";
+        assert_eq!(text.split_once(' ').unwrap().1, wanted);
+        assert!(choice.spared.contains_key("r"));
+        // Beside a rule that drops it comes later.
+        let both = choose(&Bounds { blind: true, ..enforce.clone() }, syn_flood(|_| {})).wanted.rules;
+        assert_eq!(both.len(), 2);
+        assert!(both[0].precedence < both[1].precedence);
+        // Who has shown nothing is challenged from the first SYN on; many targets are challenged by one rule.
+        let unknown = syn_flood(|a| a["usual_syns"] = serde_json::json!([]));
+        assert!(texts(&choose(&enforce, unknown))[0].contains("-> challenge for 15m"));
+        let carpet = syn_flood(|a| {
+            a["target"] = "198.18.7.0/24".into();
+            let all: Vec<String> = (0..100).map(|host| format!("198.18.7.{host}/32")).collect();
+            a["targets"] = all.into();
+        });
+        let carpet = texts(&choose(&enforce, carpet));
+        assert!(carpet.len() == 1 && carpet[0].contains("dst 198.18.7.0/24"), "{carpet:?}");
+        // The same bounds as for any rule.
+        let suggested = choose(&bounds(Mode::Suggest), syn_flood(|_| {})).wanted;
+        assert!(suggested.dry && suggested.rules.len() == 1);
+        let nothing: [(&str, Attack); 6] = [
+            ("suspected", syn_flood(|a| a["severity"] = "suspicious".into())),
+            ("outgoing", syn_flood(|a| a["direction"] = "out".into())),
+            ("in doubt", syn_flood(|a| a["doubtful"] = true.into())),
+            ("over", syn_flood(|a| a["state"] = "over".into())),
+            ("of something else", syn_flood(|a| a["vectors"][0]["name"] = "udp-flood".into())),
+            ("on the never-list", syn_flood(|a| a["targets"] = serde_json::json!(["198.18.9.0/28"]))),
+        ];
+        for (what, attack) in nothing {
+            assert_eq!(texts(&choose(&enforce, attack)), Vec::<String>::new(), "{what}");
+        }
+        assert!(choose(&bounds(Mode::Observe), syn_flood(|_| {})).wanted.rules.is_empty());
+        let strangers = choose(&enforce, syn_flood(|a| a["targets"] = serde_json::json!(["192.0.2.9/32"])));
+        assert!(strangers.wanted.rules.is_empty());
+        assert!(strangers.spared.values().any(|reason| reason.contains("networks")), "{strangers:?}");
+        // Nor where it is not asked for.
+        let off = Bounds { challenges: false, ..enforce };
+        assert_eq!(texts(&choose(&off, syn_flood(|_| {}))), Vec::<String>::new());
+        let refused = ::rules::parse::rules("c dst 198.18.7.7/32 proto tcp -> challenge").unwrap();
+        assert!(off.check(&refused[0]).unwrap_err().contains("dataplane.challenge"));
     }
 
     #[test]

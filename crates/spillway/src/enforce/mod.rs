@@ -1,5 +1,6 @@
 //! From decisions to the kernel: which rules shall be in force, and who puts them there.
 
+mod challenge;
 pub(crate) mod choose;
 pub(crate) mod nftables;
 pub(crate) mod privileged;

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 
 use ::rules::Rule;
 use ::rules::lease::LEASE_MAX;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::choose::Bounds;
 use super::protocol::{PART, Reply, Request, VERSION, hear, say};
@@ -142,7 +142,7 @@ impl Office {
         let read = |text: &String| {
             let parsed = ::rules::parse::rules(text).ok().filter(|rules| rules.len() == 1);
             let Some(rule) = parsed.and_then(|mut rules| rules.pop()) else { bail!("not a rule: {text}") };
-            ensure!(self.bounds.is_ours(&rule), "rule {}: its destination is not inside `networks`", rule.id);
+            self.bounds.check(&rule).map_err(|reason| anyhow!("rule {}: {reason}", rule.id))?;
             ensure!(
                 rule.lease.is_some_and(|lease| lease <= LEASE_MAX),
                 "rule {}: a rule needs a lease of at most {LEASE_MAX}",
