@@ -18,7 +18,7 @@ use super::mailbox::{CloseAtEnd, Mailbox};
 use super::notify::Notifier;
 use super::source::Source;
 use super::worker::{Report, Shared};
-use crate::enforce::choose::Bounds;
+use crate::enforce::{self, choose::Bounds};
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
@@ -89,7 +89,7 @@ impl Core {
         let attacks: BTreeMap<_, _> = active
             .map(|mut attack| {
                 if let Some(office) = &office {
-                    office.bounds.add_challenges(&mut attack, engine.now());
+                    office.bounds.add_challenges(&mut attack, engine.now(), enforce::own);
                 }
                 (attack.id.clone(), attack)
             })
@@ -200,7 +200,7 @@ impl Core {
     /// Takes in an attack's new state; tells whether it is a turning point that must survive.
     fn hear(&mut self, mut attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
         if let Some((office, ..)) = &self.office {
-            office.bounds.add_challenges(&mut attack, self.until);
+            office.bounds.add_challenges(&mut attack, self.until, enforce::own);
         }
         let known = self.attacks.get(&attack.id);
         let ids = |attack: &Attack| attack.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();

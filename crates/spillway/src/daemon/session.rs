@@ -130,7 +130,7 @@ pub(super) fn run(
     });
     let desk = enforcer.as_ref().map(|enforcer| {
         let mut attacks = engine.attacks();
-        attacks.iter_mut().for_each(|attack| bounds.add_challenges(attack, engine.now()));
+        attacks.iter_mut().for_each(|attack| bounds.add_challenges(attack, engine.now(), enforce::own));
         Arc::new(Desk::new(enforcer.name(), bounds.choose(attacks.iter())))
     });
     let refused = teller::Refused::default();

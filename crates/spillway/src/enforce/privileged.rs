@@ -95,9 +95,11 @@ impl Desk<'_> {
                 }
                 Ok(vec![Reply::Done])
             }
-            Request::Apply { dry } => {
+            Request::Apply { dry, instead } => {
                 let office = self.office.as_mut().context("nobody said hello")?;
-                let wanted = Wanted { rules: std::mem::take(&mut self.rules), dry };
+                let mut rules = std::mem::take(&mut self.rules);
+                let instead = rules.split_off(rules.len().saturating_sub(instead));
+                let wanted = Wanted { rules, instead, dry };
                 office.enforcer.beat()?;
                 office.enforcer.apply(&wanted)?;
                 Ok(vec![Reply::Done])

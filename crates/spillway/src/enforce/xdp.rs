@@ -81,9 +81,11 @@ impl Frame {
     }
 }
 
+/// What shall be in force where no SYN can be challenged.
 fn without_challenges(wanted: &Wanted) -> Wanted {
     let mut wanted = wanted.clone();
     wanted.rules.retain(|rule| !is_challenge(rule));
+    wanted.rules.append(&mut wanted.instead);
     wanted
 }
 
@@ -113,7 +115,7 @@ impl Xdp {
     /// What a challenge would lack is said in peace, not first when it is needed.
     fn warn_of_challenges(&mut self) {
         let any = ::rules::parse::rules("any proto tcp -> challenge").unwrap_or_default();
-        let policy = self.frame.policy(&Wanted { rules: any, dry: false });
+        let policy = self.frame.policy(&Wanted { rules: any, ..Wanted::default() });
         for place in &self.places {
             if let Err(reason) = attachment::check_challenges(&place.name, &policy) {
                 let reason = reason.to_string();
