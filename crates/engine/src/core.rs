@@ -247,7 +247,12 @@ impl Engine {
         let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);
         candidates.extend(self.late.test(&self.settings, &self.watch, until));
         for incident in &mut self.incidents {
+            let calm = self.watch.is_calm(&self.settings, incident, &tick);
+            let before = incident.seen();
             incident.absorb(&tick, &self.settings, None);
+            if calm {
+                incident.see(before);
+            }
             incident.note_passed(&tick, self.settings.profile.is_exact());
         }
         let doings = std::mem::take(&mut tick.counts.conducts);

@@ -1,6 +1,7 @@
 //! Every tick, every touched target: is something more than it should be?
 
 mod budget;
+mod calm;
 mod crowd;
 mod habits;
 mod step;
