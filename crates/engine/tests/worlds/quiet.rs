@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use base::{Span, Timestamp};
 use engine::report::{Attack, Severity, State};
-use engine::{Profile, Settings};
+use engine::{Floor, Profile, Settings};
 use telemetry::Record;
 use telemetry::record::Sampling;
 use wire::packet::flags::{ACK, SYN};
@@ -46,7 +46,8 @@ fn packets(rest: u64) -> Vec<Record> {
 }
 
 fn told(rest: u64) -> Vec<Attack> {
-    let mut told = outputs(&packets(rest), Settings::of(Profile::Daemon), 1, 1);
+    let settings = Settings { floor: Floor::Low, ..Settings::of(Profile::Daemon) };
+    let mut told = outputs(&packets(rest), settings, 1, 1);
     told.retain(|attack| attack.severity == Severity::Attack);
     told
 }
