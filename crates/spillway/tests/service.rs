@@ -6,7 +6,8 @@ use crate::support::{Scratch, stderr};
 
 #[test]
 fn systemd_takes_the_unit_without_a_word() {
-    if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success()) {
+    if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success())
+    {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "systemd is needed");
         eprintln!("skipped: needs systemd-analyze");
         return;

@@ -140,7 +140,7 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Datapla
         rules_max: *section.rules_max.get_ref(),
         collateral_max: *section.collateral_max.get_ref(),
         blind: section.blind,
-        challenge: asked.map_or(Ask::default(section.engine), |asked| *asked.get_ref()).0,
+        challenge: asked.map_or_else(|| Ask::default(section.engine), |asked| *asked.get_ref()).0,
         dead_man: (section.dead_man == DeadMan::DryRun).then_some(patience),
         by_hand: section.rules.as_ref().map_or_else(Vec::new, |path| by_hand(problems, path)),
     }

@@ -248,7 +248,7 @@ impl<'a> Stage<'a> {
     fn acts(&mut self) -> anyhow::Result<bool> {
         let (rules, challenged) = self.filter.counts()?;
         if challenged > 0 || rules.iter().any(|rule| rule.dropped > 0) {
-            self.acted.get_or_insert(wall());
+            self.acted.get_or_insert_with(wall);
         }
         Ok(self.acted.is_some())
     }
