@@ -84,27 +84,32 @@ impl Filter<'_> {
 
     /// What the rules in force have done so far, and what was challenged.
     pub(super) fn counts(&self) -> anyhow::Result<(Vec<RuleCount>, u64)> {
-        let (mut rules, mut challenged) = (Vec::<RuleCount>::new(), 0);
-        for name in self.interfaces().1 {
-            let Some(attachment) = Attachment::open(&name)? else { continue };
-            for count in attachment.plane().counts()? {
-                match rules.iter_mut().find(|rule| rule.id == count.id) {
-                    Some(rule) => {
-                        rule.packets += count.packets;
-                        rule.dropped += count.dropped;
-                    }
-                    None => {
-                        let (id, packets, dropped) = (count.id, count.packets, count.dropped);
-                        rules.push(RuleCount { id, packets, dropped });
-                    }
+        counts(&self.interfaces().1)
+    }
+}
+
+/// What the rules in force on interfaces have done so far, and what was challenged.
+pub(super) fn counts(interfaces: &[String]) -> anyhow::Result<(Vec<RuleCount>, u64)> {
+    let (mut rules, mut challenged) = (Vec::<RuleCount>::new(), 0);
+    for name in interfaces {
+        let Some(attachment) = Attachment::open(name)? else { continue };
+        for count in attachment.plane().counts()? {
+            match rules.iter_mut().find(|rule| rule.id == count.id) {
+                Some(rule) => {
+                    rule.packets += count.packets;
+                    rule.dropped += count.dropped;
+                }
+                None => {
+                    let (id, packets, dropped) = (count.id, count.packets, count.dropped);
+                    rules.push(RuleCount { id, packets, dropped });
                 }
             }
-            let leaves = attachment.plane().leaves()?;
-            challenged +=
-                leaves.iter().filter(|left| left.place == "challenged").map(|left| left.packets).sum::<u64>();
         }
-        Ok((rules, challenged))
+        let leaves = attachment.plane().leaves()?;
+        challenged +=
+            leaves.iter().filter(|left| left.place == "challenged").map(|left| left.packets).sum::<u64>();
     }
+    Ok((rules, challenged))
 }
 
 fn program() -> anyhow::Result<String> {

@@ -8,10 +8,11 @@ use base::Timestamp;
 
 use super::attack::{Attacker, Scene};
 use super::enforce::{Filter, daemon, found};
+use super::first::First;
 use super::honest::{Honest, PATIENCE};
 use super::network::{Network, Site};
 use super::report::{Found, Phase, Played};
-use super::sampler::{Sampler, wall};
+use super::sampler::Sampler;
 use super::scenario::{Place, Scenario};
 use super::tools::{BASE, apt_line, missing};
 use super::{link, server};
@@ -115,19 +116,22 @@ pub fn play(
     let before = stage.measure("before", lead)?;
     let length = quarter * 2 + FINDS_WITHIN + SLACK;
     let scene = Scene { network: &network, folder: &folder, length };
+    if options.by == By::Daemon {
+        stage.first = Some(First::watch(stage.filter.interfaces().1)?);
+    }
     let attackers: Vec<Attacker> = (scenario.start)(&scene)?;
     tell(News::Attack(scenario))?;
     phases.push(stage.told(before, tell)?);
 
     let attack = match options.by {
-        By::Daemon => stage.measure_until("attack", FINDS_WITHIN, Stage::acts)?,
+        By::Daemon => stage.measure_until("attack", FINDS_WITHIN, |stage| stage.acted().is_some())?,
         _ => stage.measure("attack", quarter)?,
     };
     let rules = match options.by {
         By::Nobody => String::new(),
         By::Rules => scenario.rules.to_owned(),
         By::Found => stage.find(tell)?,
-        By::Daemon if stage.acted.is_none() => String::new(),
+        By::Daemon if stage.acted().is_none() => String::new(),
         By::Daemon => stage.find(tell)?,
     };
     let filtered = !rules.is_empty();
@@ -149,7 +153,7 @@ pub fn play(
 
     let (rules, challenged) = stage.filter.counts()?;
     let (by, synthetic) = (options.by.name(), scenario.synthetic);
-    let acted = stage.acted;
+    let acted = stage.acted();
     let found = stage.end()?;
     let first = found.iter().map(|one| one.began).min();
     let acted_ms = acted.zip(first).map(|(acted, first)| acted.since(first).nanos() / 1_000_000);
@@ -161,8 +165,8 @@ struct Stage<'a> {
     honest: Honest,
     filter: Filter<'a>,
     found: Vec<Found>,
-    /// When the daemon was first seen to drop or to challenge.
-    acted: Option<Timestamp>,
+    /// When the daemon first dropped or challenged.
+    first: Option<First>,
     sampler: Option<Sampler>,
     daemon: Option<Daemon>,
     #[expect(dead_code, reason = "held for its end")]
@@ -211,12 +215,12 @@ impl<'a> Stage<'a> {
         let sampler = listens.then(|| Sampler::start(network, collector, capture)).transpose()?;
         let honest = Honest::start(network)?;
         let site = if options.by == By::Daemon { filter.interfaces().0 } else { Site::Server };
-        let (found, acted) = (Vec::new(), None);
+        let (found, first) = (Vec::new(), None);
         let stage = Self {
             honest,
             filter,
             found,
-            acted,
+            first,
             sampler,
             daemon,
             reflector,
@@ -244,18 +248,13 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Whether the daemon drops or challenges by now.
-    fn acts(&mut self) -> anyhow::Result<bool> {
-        let (rules, challenged) = self.filter.counts()?;
-        if challenged > 0 || rules.iter().any(|rule| rule.dropped > 0) {
-            self.acted.get_or_insert_with(wall);
-        }
-        Ok(self.acted.is_some())
+    fn acted(&self) -> Option<Timestamp> {
+        self.first.as_ref().and_then(First::seen)
     }
 
     /// Lives through a phase.
     fn measure(&mut self, name: &'static str, length: Duration) -> anyhow::Result<Lived> {
-        self.measure_until(name, length, |_| Ok(false))
+        self.measure_until(name, length, |_| false)
     }
 
     /// Likewise, until something has come about; no longer than so.
@@ -263,10 +262,10 @@ impl<'a> Stage<'a> {
         &mut self,
         name: &'static str,
         length: Duration,
-        mut done: impl FnMut(&mut Self) -> anyhow::Result<bool>,
+        done: impl Fn(&Self) -> bool,
     ) -> anyhow::Result<Lived> {
         let (from, sent, dropped) = (Instant::now(), self.sent()?, self.dropped()?);
-        while !done(self)? && from.elapsed() < length {
+        while !done(self) && from.elapsed() < length {
             self.wait(LOOK.min(length.saturating_sub(from.elapsed())))?;
         }
         self.nginx.check(self.folder)?;
