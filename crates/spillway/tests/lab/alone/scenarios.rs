@@ -151,7 +151,7 @@ fn the_daemon_challenges_a_syn_flood_on_its_own_interface_by_itself() {
 fn the_daemon_on_the_router_drops_a_flood_by_itself() {
     let _turn = super::turn();
     let Some(()) = able() else { return };
-    let played = play(&["udp-flood", "--by", "daemon", "--seconds", "8"]);
+    let played = play(&["udp-flood", "--by", "daemon", "--seconds", "16"]);
     acted(&played);
     let vectors = &played["found"][0]["vectors"];
     assert!(vectors.as_array().unwrap().iter().all(|vector| vector == "udp-flood"), "{played:#}");
