@@ -13,7 +13,7 @@ demo: ## an attack on loopback, detected and filtered, told as it happens (DEMO_
 
 demo-lab: ## an attack by real tools in network namespaces, found and filtered, told as it happens (root; LAB=syn-flood)
 	@scripts/setup build kernel core lab
-	@cargo run --locked --profile ci --package spillway -- lab play $(or $(LAB),syn-flood) --by found --seconds 24
+	@cargo run --locked --profile ci --package spillway -- lab play $(or $(LAB),syn-flood) --by daemon --seconds 24
 
 check: ## quick: format, types, lints
 	@scripts/setup build

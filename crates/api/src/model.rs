@@ -54,6 +54,18 @@ pub struct Attack {
     pub withdrawn: Vec<Withdrawn>,
     /// Share of bootstrap runs, 0 to 1, whose rules drop the same examples as these rules; `null` without rules.
     pub stability: Option<f64>,
+    /// SYNs that attacked hosts usually get, where that was learned; a challenge spares so many.
+    pub usual_syns: Vec<UsualSyns>,
+}
+
+/// What a host usually gets.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UsualSyns {
+    /// The host, as a prefix.
+    pub target: String,
+    /// SYNs a second at most, at this hour.
+    pub pps: u32,
 }
 
 /// A rule that was taken back.

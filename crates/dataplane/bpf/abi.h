@@ -139,7 +139,7 @@ struct rule {
 	__u64 interval; /* of rates: 2^-16 ns a packet, or a bit */
 	__u64 burst;    /* of rates: ns that may be borrowed */
 	__u32 sample;   /* with RULE_SAMPLE: one in so many, before the budget */
-	__u32 unused;
+	__u32 above;    /* of challenges: packets a second to one destination that pass unasked; 0: as the set says */
 };
 
 #define RULE_DRY 1

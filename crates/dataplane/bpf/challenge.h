@@ -197,9 +197,18 @@ static __always_inline int may_answer(struct packet *p, struct protection *g, __
 }
 
 /* Whether a destination gets more SYNs than it may get unasked. */
-static __always_inline int is_attacked(struct packet *p, struct protection *g, __u32 second)
+static __always_inline int is_attacked(struct packet *p, __u32 above, __u32 second)
 {
-	return !g->above || count_sketch(ROW_HOST, spread(p->dst_high + OF_SYNS, p->dst_low), second) > g->above;
+	return !above || count_sketch(ROW_HOST, spread(p->dst_high + OF_SYNS, p->dst_low), second) > above;
+}
+
+/* How much passes unasked: as the rule that challenges says, or else its set. */
+static __always_inline __u32 unasked(struct packet *p, struct protection *g)
+{
+	__u32 key = p->rule;
+	struct rule *rule = bpf_map_lookup_elem(&rules, &key);
+
+	return rule && rule->above ? rule->above : g->above;
 }
 
 /* Waits for the same SYN again. */
@@ -219,7 +228,7 @@ static __always_inline int challenge_syn(struct xdp_md *ctx, struct packet *p, s
 	__u64 now = coarse_ns();
 	__u32 second = second_of(now), mode = g->mode;
 
-	if (!is_attacked(p, g, second))
+	if (!is_attacked(p, unasked(p, g), second))
 		return leave(LEAVE_QUIET, p->length, XDP_PASS);
 	if (mode == MODE_RESET || mode == MODE_FIRST) {
 		/* A proof is no licence to flood. */

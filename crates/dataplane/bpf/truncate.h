@@ -143,7 +143,7 @@ static __always_inline int challenge_query(struct xdp_md *ctx, struct packet *p,
 
 	if (!q || p->dst_port != 53 || p->l4 - p->l3 != front || p->payload_at != p->l4 + 8)
 		return leave(LEAVE_UNCHALLENGED, p->length, XDP_PASS);
-	if (!is_attacked(p, g, second_of(now)))
+	if (!is_attacked(p, unasked(p, g), second_of(now)))
 		return leave(LEAVE_QUIET, p->length, XDP_PASS);
 	if (is_proven(p, now))
 		return leave(LEAVE_PROVEN, p->length, XDP_PASS);

@@ -129,6 +129,9 @@ pub(crate) const RULE: usize = 40;
 /// Where its own rate of samples stands.
 pub(crate) const RULE_SAMPLE_AT: usize = 32;
 
+/// Where it says how much passes unasked.
+pub(crate) const RULE_ABOVE_AT: usize = 36;
+
 /// What rules ask of the programs before them: flags of their set.
 pub(crate) fn asks(rules: &[Rule]) -> u32 {
     let payload = rules.iter().any(|rule| rule.matches.payload.is_some());
@@ -143,14 +146,19 @@ pub(crate) fn name(rule: &Rule) -> &[u8] {
     rule.id.as_bytes().get(..NAME).unwrap_or(rule.id.as_bytes())
 }
 
-/// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock.
-pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; RULE] {
+/// What one of so many processors may do of what all may.
+pub(crate) fn share(all: u32, processors: u32) -> u32 {
+    if all == 0 { 0 } else { (all / processors.max(1)).max(1) }
+}
+
+/// `struct rule` of a rule installed at `now`, in nanoseconds of the programs' clock, on so many processors.
+pub(crate) fn rule(rule: &Rule, now: u64, processors: u32) -> [u8; RULE] {
     let action = match rule.action {
         Action::Pass => 0u32,
         Action::Drop => 1,
         Action::RatePackets(_) => 2,
         Action::RateBits(_) => 3,
-        Action::Challenge => 4,
+        Action::Challenge(_) => 4,
         Action::Redirect(_) | Action::Tunnel(..) => 5,
     };
     let (interval, burst) = bucket(rule.action);
@@ -168,6 +176,9 @@ pub(crate) fn rule(rule: &Rule, now: u64) -> [u8; RULE] {
     if let Some(rate) = rule.sample {
         flags |= RULE_SAMPLE;
         put(&mut out, RULE_SAMPLE_AT, &rate.to_ne_bytes());
+    }
+    if let Action::Challenge(above) = rule.action {
+        put(&mut out, RULE_ABOVE_AT, &share(above, processors).to_ne_bytes());
     }
     put(&mut out, RULE_FLAGS_AT, &flags.to_ne_bytes());
     out

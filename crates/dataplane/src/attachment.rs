@@ -29,7 +29,7 @@ use crate::way::Installed;
 
 use pins::{ENTRY, Held, held, remove};
 pub use pins::{folder, interfaces, mount};
-use wanted::{Local, Wanted, buffers, needs_gateway, put, update};
+use wanted::{Local, Wanted, buffers, install, needs_gateway, put, update};
 
 /// Where on the way of a packet the programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,23 @@ pub fn may_filter() -> Result<(), Error> {
     privileges::check()
 }
 
+/// Whether this kernel is set up for what the rules of a policy challenge with.
+///
+/// # Errors
+/// When it is not: the setting, and what it should be.
+pub fn check_challenges(interface: &str, policy: &Policy) -> Result<(), Error> {
+    plan(interface, policy).map(|_| ())
+}
+
+/// What challenges come to here, where they are possible.
+fn plan(interface: &str, policy: &Policy) -> Result<Plan, Error> {
+    let plan = Plan::of(interface, policy)?;
+    if policy.challenges() && matches!(plan.protection.challenge, Challenge::Auto | Challenge::Host) {
+        Host::check_cookies()?;
+    }
+    Ok(plan)
+}
+
 impl Attachment {
     /// The data plane of an interface, where one is attached.
     ///
@@ -136,10 +153,7 @@ impl Attachment {
         privileges::check()?;
         let index = sys::net::index(interface)
             .map_err(|cause| Error::NoInterface { interface: interface.to_owned(), cause })?;
-        let plan = Plan::of(interface, policy)?;
-        if policy.challenges() && matches!(plan.protection.challenge, Challenge::Auto | Challenge::Host) {
-            Host::check_cookies()?;
-        }
+        let plan = plan(interface, policy)?;
         for (_, to) in policy.leads() {
             Host::check_forwarding(interface, to)?;
         }
@@ -163,6 +177,20 @@ impl Attachment {
         lead::wake(policy);
         attached.not_kept = history::note(interface, policy).err().map(|error| error.to_string());
         Ok(attached)
+    }
+
+    /// Puts another policy in force with the programs that are there: quicker than [`Self::attach`], which also looks whether
+    /// they are the newest, and refused for the same reasons.
+    ///
+    /// # Errors
+    /// When the kernel refuses anything; what was in force stays.
+    pub fn change(&self, interface: &str, policy: &Policy) -> Result<Installed, Error> {
+        let plan = plan(interface, policy)?;
+        let _lock = lock::hold(&self.folder)?;
+        if policy.challenges() {
+            self.plane.set_host(Host::look(interface))?;
+        }
+        install(interface, policy, plan, &self.plane, false).map(|(installed, _)| installed)
     }
 
     /// The programs and maps.

@@ -85,7 +85,7 @@ fn flow(m: &Match) -> Match {
 /// The lines of a chain.
 fn lines(interface: &str, rules: &[Rule], protection: &Protection) -> Result<Vec<String>, Error> {
     let mut out = Vec::new();
-    for rule in rules.iter().filter(|rule| rule.action == Action::Challenge) {
+    for rule in rules.iter().filter(|rule| matches!(rule.action, Action::Challenge(_))) {
         let asked = rule.matches.protocol.is_none_or(|protocol| protocol == TCP);
         if !asked {
             continue;

@@ -170,8 +170,7 @@ impl Plane {
         }
         self.write_rules(policy.rules.rules(), |rule| policy.flags_of(rule), next * RULES_MAX)?;
         self.renew_destinations(policy, next)?;
-        let processors = self.maps.get("cells")?.value_size() / 8;
-        let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+        let processors = self.processors()?;
         self.maps.write("protections", next, &plan.protection.octets(processors, plan.gateway))?;
         self.write_targets(policy.rules.rules(), next * RULES_MAX)?;
         self.write_peers(policy, next)?;
@@ -209,6 +208,11 @@ impl Plane {
         Ok(if several { Buffers::Several } else { Buffers::One })
     }
 
+    /// Processors that count for themselves.
+    fn processors(&self) -> Result<u32, Error> {
+        Ok(u32::try_from(self.maps.get("cells")?.value_size() / 8).unwrap_or(u32::MAX))
+    }
+
     /// Writes what rules do, from this place on. `flags_of`: what the policy says of each.
     pub(crate) fn write_rules(
         &self,
@@ -223,9 +227,9 @@ impl Plane {
             name
         });
         let counters = self.maps.get("counters")?;
-        let now = self.now()?;
+        let (now, processors) = (self.now()?, self.processors()?);
         let octets = |rule: &Rule| {
-            let mut octets = abi::rule(rule, now);
+            let mut octets = abi::rule(rule, now, processors);
             let flags = number(&octets, abi::RULE_FLAGS_AT) | flags_of(rule);
             put(&mut octets, abi::RULE_FLAGS_AT, &flags.to_ne_bytes());
             octets

@@ -97,9 +97,10 @@ impl Policy {
         flag(&self.automatic, abi::RULE_AUTOMATIC) | flag(&self.rehearsed, abi::RULE_DRY)
     }
 
-    /// Whether SYNs are to be answered.
+    /// Whether SYNs are to be answered: a rule that is only rehearsed answers none.
     pub(crate) fn challenges(&self) -> bool {
-        self.rules.rules().iter().any(|rule| rule.action == Action::Challenge)
+        let acts = |rule: &Rule| !self.rehearsed.contains(&rule.id);
+        self.rules.rules().iter().any(|rule| matches!(rule.action, Action::Challenge(_)) && acts(rule))
     }
 
     /// The rules that lead packets elsewhere, and where.

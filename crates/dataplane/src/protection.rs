@@ -1,6 +1,6 @@
 //! How sources are asked to prove themselves by `challenge` rules.
 
-use crate::abi::put;
+use crate::abi::{self, put};
 use serde::{Deserialize, Serialize};
 
 /// Octets of `struct protection`.
@@ -75,7 +75,7 @@ impl Default for Protection {
 impl Protection {
     /// What each of so many processors may do.
     pub(crate) fn octets(&self, processors: u32, gateway: bool) -> [u8; SIZE] {
-        let share = |all: u32| if all == 0 { 0 } else { (all / processors.max(1)).max(1) };
+        let share = |all| abi::share(all, processors);
         let mode = match self.challenge {
             Challenge::Auto => 0u32,
             Challenge::Host => 1,

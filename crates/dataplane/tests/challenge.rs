@@ -1,6 +1,6 @@
 //! Challenges: answers as they go out, caps, and what sources prove with.
 
-use dataplane::{Challenge, Clock, Plane, Policy, Proof, Protection, Stray};
+use dataplane::{Challenge, Clock, Engine, Plane, Policy, Proof, Protection, Stray};
 use proptest::prelude::Rng;
 use rules::{RuleSet, parse};
 
@@ -263,6 +263,29 @@ fn a_destination_is_challenged_above_what_it_usually_gets() {
     plane.set_clock(1002 * SECOND).unwrap();
     assert_eq!(judge(&plane, &Segment::syn(false)), PASS, "nor it any more");
     assert_eq!(left(&plane, "quiet"), u64::from(400 - answered) + 2);
+}
+
+#[test]
+fn a_rule_says_above_which_rate_its_destinations_are_challenged() {
+    let Some(plane) = plane_with(Clock::Set) else { return };
+    let text = "a @1 dst 203.0.113.7/32 proto tcp -> challenge above 100pps\n\
+                b @2 dst 203.0.113.8/32 proto tcp -> challenge above 200pps\n\
+                c @3 dst 203.0.113.9/32 proto tcp -> challenge\n";
+    let rules = RuleSet::new(parse::rules(text).unwrap());
+    for engine in [Engine::Tree, Engine::Maps] {
+        // The rule's number goes before the policy's, which holds where a rule has none.
+        let protection = Protection { challenge_above: 300, ..with(Challenge::Gateway) };
+        plane.install(&Policy { rules: rules.clone(), protection, engine, ..Policy::default() }).unwrap();
+        plane.set_clock(if engine == Engine::Tree { 1000 } else { 2000 } * SECOND).unwrap();
+        for (dst, above) in [("203.0.113.7", 100), ("203.0.113.8", 200), ("203.0.113.9", 300)] {
+            let syn = Segment { dst: dst.parse().unwrap(), ..Segment::syn(false) };
+            let unasked =
+                (0..500).filter(|n| judge(&plane, &Segment { sequence: *n, ..syn.clone() }) == PASS);
+            // Each processor has its share; the test runs on one of them, or on several.
+            let unasked = unasked.count();
+            assert!((1..=above).contains(&unasked), "{unasked} of {above} to {dst}");
+        }
+    }
 }
 
 #[test]

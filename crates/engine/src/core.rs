@@ -167,7 +167,7 @@ impl Engine {
 
     /// All attacks that are active or ended lately, by start, then id.
     pub fn attacks(&self) -> Vec<report::Attack> {
-        let active = self.incidents.iter().map(|i| present::attack(i, &self.settings));
+        let active = self.incidents.iter().map(|i| present::attack(i, &self.settings, &self.watch));
         let mut all: Vec<_> = active.chain(self.ended.iter().cloned()).collect();
         all.sort_by(|a, b| a.started_at.cmp(&b.started_at).then_with(|| a.id.cmp(&b.id)));
         all
@@ -247,7 +247,12 @@ impl Engine {
         let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);
         candidates.extend(self.late.test(&self.settings, &self.watch, until));
         for incident in &mut self.incidents {
+            let calm = self.watch.is_calm(&self.settings, incident, &tick);
+            let before = incident.seen();
             incident.absorb(&tick, &self.settings, None);
+            if calm {
+                incident.see(before);
+            }
             incident.note_passed(&tick, self.settings.profile.is_exact());
         }
         let doings = std::mem::take(&mut tick.counts.conducts);
@@ -335,7 +340,7 @@ impl Engine {
         self.incidents = active;
         for mut incident in over {
             incident.ended = Some(incident.last);
-            let attack = present::attack(&incident, &self.settings);
+            let attack = present::attack(&incident, &self.settings, &self.watch);
             self.ended.push_back(attack.clone());
             self.outputs.push_back(Output::Attack { at: now, attack: Box::new(attack) });
             if self.ended.len() > ENDED_MAX {
@@ -356,7 +361,7 @@ impl Engine {
                 if live && incident.samples.len() > crate::incident::SAMPLES_MAX {
                     incident.trim_samples();
                 }
-                let attack = Box::new(present::attack(incident, &self.settings));
+                let attack = Box::new(present::attack(incident, &self.settings, &self.watch));
                 self.outputs.push_back(Output::Attack { at: now, attack });
             }
         }

@@ -179,6 +179,16 @@ impl Incident {
         self.sight.quiet_from(if late { self.fed } else { self.last })
     }
 
+    /// Its last packet, and the tick that held one last.
+    pub(crate) const fn seen(&self) -> (Timestamp, Timestamp) {
+        (self.last, self.fed)
+    }
+
+    /// What came since is nothing out of the ordinary.
+    pub(crate) const fn see(&mut self, (last, fed): (Timestamp, Timestamp)) {
+        (self.last, self.fed) = (last, fed);
+    }
+
     /// Whether this target's packets belong to the attack.
     pub(crate) fn covers(&self, key: &TargetKey) -> bool {
         !self.is_by_sender()

@@ -7,6 +7,7 @@ use detect::measure::OCTETS_UNIT;
 use crate::incident::{Incident, SourceState, VectorState};
 use crate::report::{Attack, Entry, Event, Nature, Severity, Sources, State, TopSource, Vector};
 use crate::settings::Settings;
+use crate::watch::Watch;
 
 /// Busiest sources told.
 const TOP_MAX: usize = 10;
@@ -14,7 +15,7 @@ const TOP_MAX: usize = 10;
 pub(crate) const SHARE_MIN: f64 = 0.03;
 
 /// The document of an attack as it stands.
-pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
+pub(crate) fn attack(incident: &Incident, settings: &Settings, watch: &Watch) -> Attack {
     let targets = incident.targets();
     let target = if targets.len() > 1 || !targets.contains(&crate::tick::prefix(&incident.key)) {
         cover(&targets).unwrap_or_else(|| crate::tick::prefix(&incident.key))
@@ -24,6 +25,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
     let (vectors, main) = vectors(incident);
     let sources = sources(incident, settings, &vectors);
     let acts = incident.severity == Severity::Attack && !incident.is_doubtful;
+    let usual_syns = targets.iter().filter_map(|target| watch.usual_syns(target)).collect();
     Attack {
         event: Event::Attack,
         state: if incident.ended.is_some() { State::Over } else { State::Active },
@@ -47,6 +49,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings) -> Attack {
         packets: incident.packets,
         bytes: incident.bytes,
         entries: entries(incident),
+        usual_syns,
     }
 }
 

@@ -54,6 +54,18 @@ pub struct Attack {
     /// Share of bootstrap runs, 0…1, whose rules drop the same examples as these rules; `null` without rules.
     #[serde(default)]
     pub stability: Option<f64>,
+    /// SYNs that attacked hosts usually get, where that was learned; a challenge spares so many.
+    #[serde(default)]
+    pub usual_syns: Vec<UsualSyns>,
+}
+
+/// What a host usually gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsualSyns {
+    /// The host.
+    pub target: Prefix,
+    /// SYNs a second at most, at this hour.
+    pub pps: u32,
 }
 
 /// A rule that was taken back.

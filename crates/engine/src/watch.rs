@@ -1,9 +1,11 @@
 //! Every tick, every touched target: is something more than it should be?
 
 mod budget;
+mod calm;
 mod crowd;
 mod habits;
 mod step;
+mod syns;
 mod told;
 
 use base::map::{Map, Seed};

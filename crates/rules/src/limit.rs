@@ -64,7 +64,7 @@ impl Limiter {
         let fate = match decides.action {
             Action::Pass => Fate::Passed,
             Action::Drop => Fate::Dropped,
-            Action::Challenge => Fate::Challenged,
+            Action::Challenge(_) => Fate::Challenged,
             Action::Redirect(_) => Fate::Redirected,
             Action::Tunnel(..) => Fate::Tunnelled,
             Action::RatePackets(_) | Action::RateBits(_) => {

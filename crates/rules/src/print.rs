@@ -230,7 +230,8 @@ impl fmt::Display for Action {
                 }
                 write!(f, "rate {rate}bps")
             }
-            Self::Challenge => f.write_str("challenge"),
+            Self::Challenge(0) => f.write_str("challenge"),
+            Self::Challenge(above) => write!(f, "challenge above {above}pps"),
             Self::Redirect(address) => write!(f, "redirect {address}"),
             Self::Tunnel(Encapsulation::Gre, address) => write!(f, "tunnel gre {address}"),
             Self::Tunnel(Encapsulation::Ipip, address) => write!(f, "tunnel ipip {address}"),

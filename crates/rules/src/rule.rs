@@ -20,6 +20,8 @@ pub mod limits {
     pub const OPTIONS: usize = 12;
     /// One of so many packets is sampled, at the rarest.
     pub const SAMPLE: u32 = 1_000_000_000;
+    /// Packets a second to one destination that pass unchallenged, at most.
+    pub const UNCHALLENGED: u32 = 10_000_000;
 }
 
 /// An inclusive range of numbers.
@@ -170,8 +172,9 @@ pub enum Action {
     RatePackets(f64),
     /// It goes on while the rule's layer-3 bits are below this many a second.
     RateBits(f64),
-    /// Its source has to prove itself.
-    Challenge,
+    /// Its source has to prove itself, where a destination gets more of such packets a second than this; 0: always, unless
+    /// whoever challenges has a number of their own.
+    Challenge(u32),
     /// It is led to this next hop.
     Redirect(IpAddr),
     /// It is sent to this address inside another packet.
@@ -185,7 +188,7 @@ impl Action {
             Self::Pass => "pass",
             Self::Drop => "drop",
             Self::RatePackets(_) | Self::RateBits(_) => "rate",
-            Self::Challenge => "challenge",
+            Self::Challenge(_) => "challenge",
             Self::Redirect(_) => "redirect",
             Self::Tunnel(..) => "tunnel",
         }

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use base::{Prefix, Span};
 use proptest::prelude::*;
 use proptest::sample::select;
+use rules::rule::limits;
 use rules::{Action, Encapsulation, Flags, Fragments, Match, Numbers, Payload, Per, Range, Rule};
 use wire::packet::{self, Parsed};
 
@@ -334,7 +335,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => (1u32..1_000_000).prop_map(|rate| Action::RateBits(f64::from(rate) * 8.0)),
         1 => (0.0..1e12f64).prop_map(Action::RateBits),
         1 => (0.0..1e6f64).prop_map(Action::RatePackets),
-        1 => Just(Action::Challenge),
+        1 => prop_oneof![Just(0), 1..=limits::UNCHALLENGED].prop_map(Action::Challenge),
         1 => address().prop_map(Action::Redirect),
         1 => (select(vec![Encapsulation::Gre, Encapsulation::Ipip]), address())
             .prop_map(|(kind, to)| Action::Tunnel(kind, to)),

@@ -67,6 +67,7 @@ fn actions_read_as_they_are_written() {
         "rate 8Mbps",
         "rate 1500kbps",
         "challenge",
+        "challenge above 500pps for 15m",
         "redirect 192.0.2.9",
         "redirect 2001:db8::9",
         "rate 1000pps per source",
@@ -105,6 +106,11 @@ fn every_error_names_its_place_and_the_remedy() {
             "x @1 proto udp",
             "line 1, column 15: the line ends where `-> ACTION`, like `-> drop`, should stand",
         ),
+        (
+            "x @1 -> challenge above 0.5pps",
+            "line 1, column 25: `0.5pps` is no whole rate of packets; write one from 1pps to 10000000pps",
+        ),
+        ("x @1 -> challenge above", "line 1, column 24: the line ends where a rate like 500pps should stand"),
         ("x @1 -> drop now", "line 1, column 14: `now` stands behind the end of the rule; remove it"),
         (
             "x @1 -> rate 1000",

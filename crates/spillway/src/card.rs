@@ -144,6 +144,9 @@ fn rules(out: &mut String, a: &Attack, paint: Paint) {
 fn price(rule: &RuleReport) -> String {
     let until = format!("until {}", moment(rule.expires_at));
     match rule.collateral {
+        None if rule.action == "challenge" => {
+            format!("asks who connects to answer, and drops only who does not; {until}")
+        }
         None => format!("collateral unknown: no honest traffic was seen; {until}"),
         Some(Collateral { packets, packets_upper95, peers, peers_upper95, .. }) => format!(
             "expected to hit {} of honest packets (at most {}), {} of honest peers (at most {}); {until}",

@@ -1,6 +1,8 @@
 //! The daemon enforces: real packets between two network namespaces, a flood among honest requests.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
+mod challenge;
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -138,8 +140,13 @@ impl Lab {
     }
 
     fn talk(&self, space: &Namespace, args: &[&str]) -> Talker {
+        Self::talk_in(space, TALK, args)
+    }
+
+    /// Runs a script that says when it is ready.
+    fn talk_in(space: &Namespace, script: &str, args: &[&str]) -> Talker {
         let mut child = Self::command(space, "python3")
-            .args(["-c", TALK])
+            .args(["-c", script])
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -176,6 +183,11 @@ impl Lab {
     }
 
     fn flood(&self, seconds: &str) -> Talker {
+        self.talk(&self.there, &["flood", &self.outside, &self.mac(), &self.server(), seconds, "30000"])
+    }
+
+    /// The address of the inner end of the wire.
+    fn mac(&self) -> String {
         let path = format!("/sys/class/net/{}/address", self.inside);
         let read = Self::command(&self.here, "cat").arg(&path).output().unwrap();
         let mut mac = String::from_utf8(read.stdout).unwrap().trim().to_owned();
@@ -185,7 +197,7 @@ impl Lab {
             let link = String::from_utf8(link.stdout).unwrap();
             link.split_ascii_whitespace().nth(2).unwrap().clone_into(&mut mac);
         }
-        self.talk(&self.there, &["flood", &self.outside, &mac, &self.server(), seconds, "30000"])
+        mac
     }
 
     fn config(&self, scratch: &Scratch, mode: &str, more: &str) -> String {

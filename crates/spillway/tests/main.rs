@@ -20,5 +20,6 @@ mod replay;
 mod routing;
 mod rules;
 mod sampled;
+mod service;
 mod support;
 mod trouble;

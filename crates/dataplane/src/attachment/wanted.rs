@@ -80,23 +80,32 @@ impl Wanted<'_> {
         }
     }
 
-    /// Puts the policy into the next set of these programs, and the kernel's SYN proxy behind it or away. `first`: nothing
-    /// was behind it before.
     fn install(&self, plane: &Plane, first: bool) -> Result<(Installed, Option<bool>), Error> {
-        // Before anything else is touched.
-        plane.check_programs(self.policy.rules.rules())?;
-        let (interface, set) = (self.interface, plane.next()?);
-        let proxy = if self.plan.gateway {
-            let rules = self.policy.rules.rules();
-            Some(gateway::install(interface, set, rules, &self.plan.protection)?)
-        } else {
-            if !first && plane.needs_gateway(set)? {
-                gateway::remove(interface, &[set])?;
-            }
-            None
-        };
-        Ok((plane.install_as(self.policy, self.plan)?, proxy))
+        install(self.interface, self.policy, self.plan, plane, first)
     }
+}
+
+/// Puts a policy into the next set of these programs, and the kernel's SYN proxy behind it or away; whether the proxy is there
+/// and was not before. `first`: nothing was behind it before.
+pub(super) fn install(
+    interface: &str,
+    policy: &Policy,
+    plan: Plan,
+    plane: &Plane,
+    first: bool,
+) -> Result<(Installed, Option<bool>), Error> {
+    // Before anything else is touched.
+    plane.check_programs(policy.rules.rules())?;
+    let set = plane.next()?;
+    let proxy = if plan.gateway {
+        Some(gateway::install(interface, set, policy.rules.rules(), &plan.protection)?)
+    } else {
+        if !first && plane.needs_gateway(set)? {
+            gateway::remove(interface, &[set])?;
+        }
+        None
+    };
+    Ok((plane.install_as(policy, plan)?, proxy))
 }
 
 /// Octets of the longest packet that every driver gives in one buffer.

@@ -13,6 +13,7 @@ mod octets;
 mod outcome;
 mod peers;
 mod provider;
+mod quiet;
 mod rules;
 mod season;
 mod silence;

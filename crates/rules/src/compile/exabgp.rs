@@ -88,7 +88,7 @@ fn part(component: &Component, family: Family) -> Result<String, String> {
 
 fn then(action: Action) -> String {
     match action {
-        Action::Pass | Action::Challenge | Action::Tunnel(..) => "accept".into(),
+        Action::Pass | Action::Challenge(_) | Action::Tunnel(..) => "accept".into(),
         Action::Drop => "discard".into(),
         Action::Redirect(to) => format!("redirect-to-nexthop-ietf {to}"),
         // ExaBGP's own `rate-limit` takes whole octets only and no packets.

@@ -88,7 +88,7 @@ fn alone(rule: &Rule, family: Family) -> Result<Vec<Component>, String> {
     if family == Family::V6 && m.fragment.is_some_and(|kinds| kinds.dont) {
         return Err("IPv6 has no `dont` fragment bit (RFC 8956 §3.7)".into());
     }
-    if rule.action == Action::Challenge {
+    if matches!(rule.action, Action::Challenge(_)) {
         return Err("FlowSpec has no action that challenges a source".into());
     }
     if matches!(rule.action, Action::Tunnel(..)) {
@@ -211,7 +211,7 @@ pub(super) fn community(action: Action) -> Option<[u8; 8]> {
         [k, s, 0, 0, a, b, c, d]
     };
     match action {
-        Action::Pass | Action::Challenge | Action::Tunnel(..) => None,
+        Action::Pass | Action::Challenge(_) | Action::Tunnel(..) => None,
         Action::Drop => Some(rate([0x80, 0x06], 0.0)),
         Action::RateBits(bits) => Some(rate([0x80, 0x06], single(bits / 8.0))),
         Action::RatePackets(packets) => Some(rate([0x80, 0x0c], single(packets))),

@@ -142,7 +142,7 @@ impl Out {
                     format!("counter {limit} drop comment \"{id}\"\n\t\taccept")
                 }
             },
-            Action::Challenge => return self.spare(rule, ways, "nftables cannot challenge a source"),
+            Action::Challenge(_) => return self.spare(rule, ways, "nftables cannot challenge a source"),
             Action::Redirect(_) => {
                 return self.spare(rule, ways, "nftables cannot lead packets to another next hop");
             }

@@ -13,7 +13,7 @@ pub(super) fn action(cursor: &mut Cursor<'_>) -> Result<Action, Fault> {
         "pass" => Action::Pass,
         "drop" => Action::Drop,
         "rate" => value::rate(cursor.next("a rate like 1000pps or 8Mbps")?)?,
-        "challenge" => Action::Challenge,
+        "challenge" => Action::Challenge(above(cursor)?),
         "redirect" => Action::Redirect(address(cursor.next("the address of a next hop")?)?),
         "tunnel" => {
             let token = cursor.next("gre or ipip")?;
@@ -25,6 +25,22 @@ pub(super) fn action(cursor: &mut Cursor<'_>) -> Result<Action, Fault> {
             Action::Tunnel(kind, address(cursor.next("the address of the tunnel's other end")?)?)
         }
         _ => return Err(unknown(token, &ACTIONS, "an action")),
+    })
+}
+
+/// `above 500pps`, behind `challenge`.
+fn above(cursor: &mut Cursor<'_>) -> Result<u32, Fault> {
+    if cursor.peek().is_none_or(|token| token.text != "above") {
+        return Ok(0);
+    }
+    cursor.at += 1;
+    let token = cursor.next("a rate like 500pps")?;
+    let most = limits::UNCHALLENGED;
+    let rate = token.text.parse::<base::units::PacketRate>().ok().map(|rate| rate.0);
+    let whole = rate.filter(|rate| (1.0..=f64::from(most)).contains(rate) && libm::floor(*rate) == *rate);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number in range")]
+    whole.map(|rate| rate as u32).ok_or_else(|| {
+        token.fault(format!("`{}` is no whole rate of packets; write one from 1pps to {most}pps", token.text))
     })
 }
 

@@ -18,6 +18,7 @@ Examples:
   spillway lab check                          what is missing, and the line that installs it
   spillway lab list
   spillway lab play syn-flood
+  spillway lab play syn-flood --by daemon     the daemon finds it and acts by itself
   spillway lab play dns-amplification --by found --seconds 40 -o json
   spillway lab up; ip netns                   a look around
   spillway lab down")]

@@ -14,7 +14,7 @@ use crate::cli::Context;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A rule a line, # comments:
-  ID @PRECEDENCE [dst PREFIX] [src PREFIX] [proto P] [src-port LIST] … -> pass|drop|rate RATE [per source|destination]|challenge|redirect ADDRESS|tunnel gre|ipip ADDRESS [sample 1/N] [for 15m]
+  ID @PRECEDENCE [dst PREFIX] [src PREFIX] [proto P] [src-port LIST] … -> pass|drop|rate RATE [per source|destination]|challenge [above RATE]|redirect ADDRESS|tunnel gre|ipip ADDRESS [sample 1/N] [for 15m]
   dns1 @10 dst 192.0.2.7/32 proto udp src-port 53 length >=468 -> drop
 
 Examples:

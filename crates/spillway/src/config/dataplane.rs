@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use base::Span;
+use dataplane::Challenge;
 use rules::Rule;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::challenge::Ask;
 use super::check::Problems;
 use super::values::Wait;
 
@@ -26,6 +28,7 @@ pub(super) struct Section {
     rules_max: Spanned<usize>,
     collateral_max: Spanned<f64>,
     blind: bool,
+    challenge: Option<Spanned<Ask>>,
     dead_man: DeadMan,
     dead_man_after: Spanned<Wait>,
     rules: Option<Spanned<PathBuf>>,
@@ -40,6 +43,7 @@ impl Default for Section {
             rules_max: Spanned::new(0..0, 1000),
             collateral_max: Spanned::new(0..0, 0.05),
             blind: false,
+            challenge: None,
             dead_man: DeadMan::DryRun,
             dead_man_after: Spanned::new(0..0, Wait(Span::from_secs(60))),
             rules: None,
@@ -84,6 +88,8 @@ pub struct Dataplane {
     pub collateral_max: f64,
     /// Rules whose price is not known act too.
     pub blind: bool,
+    /// How SYNs to a host under a SYN flood are challenged; `None`: they are not.
+    pub challenge: Option<Challenge>,
     /// Without a sign of life for so long automatic rules stop to drop; `None`: they go on to the end of their leases.
     pub dead_man: Option<Span>,
     /// Rules made by hand: in force in every mode, without an end.
@@ -117,6 +123,11 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Datapla
             format!("dead_man_after must be at least {PATIENCE_MIN}: signs of life come each second");
         problems.at(section.dead_man_after.span().start, message);
     }
+    let asked = section.challenge.as_ref();
+    if let Some(asked) = asked.filter(|asked| asked.get_ref().0.is_some() && section.engine != Engine::Xdp) {
+        let message = "nftables cannot challenge a source; set engine to \"xdp\", or challenge to \"off\"";
+        problems.at(asked.span().start, message.to_owned());
+    }
     Dataplane {
         interfaces: section.interfaces.iter().map(|name| name.get_ref().clone()).collect(),
         engine: section.engine,
@@ -124,6 +135,7 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> Datapla
         rules_max: *section.rules_max.get_ref(),
         collateral_max: *section.collateral_max.get_ref(),
         blind: section.blind,
+        challenge: asked.map_or_else(|| Ask::default(section.engine), |asked| *asked.get_ref()).0,
         dead_man: (section.dead_man == DeadMan::DryRun).then_some(patience),
         by_hand: section.rules.as_ref().map_or_else(Vec::new, |path| by_hand(problems, path)),
     }

@@ -4,6 +4,7 @@
 //! and its remedy. A key that is not known is an error that names the nearest one; a number that needs a unit is an error
 //! that shows the right form.
 
+mod challenge;
 mod check;
 mod dataplane;
 mod groups;

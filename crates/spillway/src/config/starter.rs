@@ -101,6 +101,11 @@ ipfix = "0.0.0.0:4739"
 #collateral_max = 0.05
 # …and so is one whose price is not known.
 #blind = false
+# While a host is under a SYN flood, and gets more SYNs than it usually does, its SYNs are answered by cookies: real clients
+# connect, forged ones never. "host": those to this machine's own addresses, which needs `sysctl -w net.ipv4.tcp_syncookies=2`;
+# "auto", or true: also what it forwards, by the kernel's SYN proxy, which must see both directions of each connection.
+# "gateway", "reset" and "first" as `spillway dataplane attach --challenge` has them; "off", or false: rules only.
+#challenge = "host"
 # What is in force stays when the daemon ends, and the next one takes it over. Without a sign of life for so long: "dry-run" drops nothing more, "keep" goes on until the leases end.
 #dead_man = "dry-run"
 #dead_man_after = "60s"

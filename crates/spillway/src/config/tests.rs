@@ -195,6 +195,11 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
     ),
     ("[dataplane]\ninterfaces = [\"a\", \"a\"]\n", "f.toml:5:20: a stands here twice; remove one of them"),
     ("[dataplane]\nengine = \"tc\"\n", "f.toml:5:10: `tc` is not known here; known here: xdp, nftables"),
+    ("[dataplane]\nchallenge = \"hots\"\n", "f.toml:5:13: `hots` is not known here; did you mean `host`?"),
+    (
+        "[dataplane]\nengine = \"nftables\"\nchallenge = true\n",
+        "f.toml:6:13: nftables cannot challenge a source; set engine to \"xdp\", or challenge to \"off\"",
+    ),
     ("[dataplane]\nrules_max = 0\n", "f.toml:5:13: rules_max must be 1 to 16384"),
     (
         "[dataplane]\ncollateral_max = 5.0\n",

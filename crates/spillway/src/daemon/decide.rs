@@ -18,7 +18,7 @@ use super::mailbox::{CloseAtEnd, Mailbox};
 use super::notify::Notifier;
 use super::source::Source;
 use super::worker::{Report, Shared};
-use crate::enforce::choose::Bounds;
+use crate::enforce::{self, choose::Bounds};
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
@@ -86,7 +86,14 @@ impl Core {
     ) -> Self {
         let (tick, mode) = (engine.settings().tick, engine.settings().mode);
         let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
-        let attacks: BTreeMap<_, _> = active.map(|attack| (attack.id.clone(), attack)).collect();
+        let attacks: BTreeMap<_, _> = active
+            .map(|mut attack| {
+                if let Some(office) = &office {
+                    office.bounds.add_challenges(&mut attack, engine.now(), enforce::own);
+                }
+                (attack.id.clone(), attack)
+            })
+            .collect();
         let mut core = Self {
             engine,
             tick,
@@ -192,7 +199,10 @@ impl Core {
     }
 
     /// Takes in an attack's new state; tells whether it is a turning point that must survive.
-    fn hear(&mut self, attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
+    fn hear(&mut self, mut attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
+        if let Some((office, ..)) = &self.office {
+            office.bounds.add_challenges(&mut attack, self.until, enforce::own);
+        }
         let known = self.attacks.get(&attack.id);
         let ids = |attack: &Attack| attack.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
         let turning = known.is_none_or(|known| {

@@ -247,7 +247,7 @@ mod tests {
 
     fn choice(id: &str) -> Choice {
         let rules = ::rules::parse::rules(&format!("{id} proto udp -> drop\n")).unwrap();
-        Choice { wanted: Wanted { rules, dry: false }, ..Choice::default() }
+        Choice { wanted: Wanted { rules, ..Wanted::default() }, ..Choice::default() }
     }
 
     #[test]

@@ -131,7 +131,8 @@ pub(super) fn run(
         None => local,
     });
     let desk = enforcer.as_ref().map(|enforcer| {
-        let attacks = engine.attacks();
+        let mut attacks = engine.attacks();
+        attacks.iter_mut().for_each(|attack| bounds.add_challenges(attack, engine.now(), enforce::own));
         Arc::new(Desk::new(enforcer.name(), bounds.choose(attacks.iter())))
     });
     let refused = teller::Refused::default();

@@ -1,14 +1,19 @@
 //! Which of the rules that were derived may act. Pure: the decisions are in, the wanted set is out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use base::{Prefix, Span};
+use base::{Prefix, Span, Timestamp};
+use dataplane::Challenge;
 use engine::Mode;
-use engine::report::{Attack, Direction, RuleReport, Severity, State};
+use engine::report::{Attack, Collateral, Direction, RuleReport, Severity, State};
 
-use super::Wanted;
+use super::{Wanted, challenge};
 use crate::config::Config;
-use ::rules::Rule;
+use ::rules::{Action, Rule};
+
+/// The name of the action that has no price.
+const CHALLENGE: &str = Action::Challenge(0).as_str();
 
 /// What may act.
 #[derive(Clone, Debug)]
@@ -20,6 +25,7 @@ pub(crate) struct Bounds {
     rules_max: usize,
     collateral_max: f64,
     blind: bool,
+    challenge: Option<Challenge>,
 }
 
 /// The wanted set, and why other rules are not in it, by their ids.
@@ -42,6 +48,30 @@ impl Bounds {
             rules_max: config.dataplane.rules_max,
             collateral_max: config.dataplane.collateral_max,
             blind: config.dataplane.blind,
+            challenge: config.dataplane.challenge,
+        }
+    }
+
+    /// Adds to an attack the rules that challenge its SYNs, where that is asked for: they are told, chosen and taken back like
+    /// those that were derived.
+    /// As a host only this machine's `own` addresses are challenged; they are asked for where it matters.
+    pub(crate) fn add_challenges(
+        &self,
+        attack: &mut Attack,
+        now: Timestamp,
+        own: impl FnOnce() -> Vec<IpAddr>,
+    ) {
+        let Some(mode) = self.challenge.filter(|_| challenge::wants(attack)) else { return };
+        let own = (mode == Challenge::Host).then(own);
+        attack.rules.extend(challenge::rules(attack, own.as_deref(), self.lease, now));
+    }
+
+    /// Whether a rule may be in force at all.
+    pub(crate) fn check(&self, rule: &Rule) -> Result<(), &'static str> {
+        match rule.action {
+            Action::Challenge(_) if self.challenge.is_none() => Err("`dataplane.challenge` is off"),
+            _ if !self.is_ours(rule) => Err("its destination is not inside `networks`"),
+            _ => Ok(()),
         }
     }
 
@@ -53,19 +83,24 @@ impl Bounds {
         };
         let mut ids = BTreeSet::new();
         for attack in attacks.filter(|attack| attack.state == State::Active) {
-            for report in &attack.rules {
-                let judged = self.judge(attack, report).and_then(|()| {
-                    let parsed = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop());
-                    let full = choice.wanted.rules.len() >= self.rules_max && !ids.contains(&report.id);
-                    match parsed {
-                        None => Err("it cannot be read back"),
-                        Some(rule) if !self.is_ours(&rule) => Err("its destination is not inside `networks`"),
-                        Some(_) if full => Err("as many rules as `dataplane.rules_max` allows are in force"),
-                        Some(rule) => Ok(Rule { lease: Some(self.lease), ..rule }),
+            // What is challenged first: it says which rules need not drop.
+            let mut challenged = Vec::new();
+            let (ask, drop): (Vec<_>, Vec<_>) =
+                attack.rules.iter().partition(|report| report.action == CHALLENGE);
+            for report in ask.into_iter().chain(drop) {
+                match self.rule(attack, report, |id| ids.len() < self.rules_max || ids.contains(id)) {
+                    Ok(rule) if challenge::covers(&challenged, attack, &rule) && self.is_unsure(report) => {
+                        let reason =
+                            "its SYNs are challenged instead: what it might hit is not known well enough";
+                        choice.spared.insert(rule.id.clone(), reason);
+                        if ids.insert(rule.id.clone()) {
+                            choice.wanted.instead.push(rule);
+                        }
                     }
-                });
-                match judged {
                     Ok(rule) => {
+                        if let (Action::Challenge(_), Some(dst)) = (rule.action, rule.matches.dst) {
+                            challenged.push(dst);
+                        }
                         if ids.insert(rule.id.clone()) {
                             choice.wanted.rules.push(rule);
                         }
@@ -79,6 +114,29 @@ impl Bounds {
         choice
     }
 
+    /// The rule, if it may act and there is room.
+    fn rule(
+        &self,
+        attack: &Attack,
+        report: &RuleReport,
+        room: impl Fn(&str) -> bool,
+    ) -> Result<Rule, &'static str> {
+        self.judge(attack, report)?;
+        let parsed = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop());
+        let rule = parsed.ok_or("it cannot be read back")?;
+        self.check(&rule)?;
+        if !room(&report.id) {
+            return Err("as many rules as `dataplane.rules_max` allows are in force");
+        }
+        Ok(Rule { lease: Some(self.lease), ..rule })
+    }
+
+    /// Whether it might, by all that was seen, hit more honest traffic than is allowed.
+    fn is_unsure(&self, rule: &RuleReport) -> bool {
+        let most = |price: &Collateral| price.packets_upper95.max(price.peers_upper95);
+        rule.collateral.as_ref().is_none_or(|price| most(price) > self.collateral_max)
+    }
+
     /// How often leases want renewal: three times in each.
     pub(crate) const fn renew(&self) -> Span {
         Span::from_nanos(self.lease.nanos() / 3)
@@ -90,7 +148,7 @@ impl Bounds {
     }
 
     /// Whether it acts on packets to the operator's own networks alone.
-    pub(crate) fn is_ours(&self, rule: &Rule) -> bool {
+    fn is_ours(&self, rule: &Rule) -> bool {
         rule.matches.dst.is_some_and(|dst| self.networks.iter().any(|own| own.covers(&dst)))
     }
 
@@ -112,6 +170,8 @@ impl Bounds {
             return Err("the target is on the never-list (`rules.never`)");
         }
         match &rule.collateral {
+            // Who is there to answer passes.
+            None if rule.action == CHALLENGE => Ok(()),
             None if self.blind => Ok(()),
             None => {
                 Err("its collateral is unknown: no honest traffic was seen (`dataplane.blind` lets it act)")
@@ -196,6 +256,96 @@ mod tests {
         assert!(choice.spared.get("s").unwrap().contains("rules_max"));
         let twice = few.choose([attack(|_| {}), attack(|_| {})].iter());
         assert_eq!((twice.wanted.rules.len(), twice.spared.len()), (1, 0));
+    }
+
+    fn syn_flood(change: impl Fn(&mut serde_json::Value)) -> Attack {
+        attack(|a| {
+            a["vectors"] = serde_json::json!([{"name": "tcp-syn-flood", "share": 1.0, "src_port": null, "dst_port": 443}]);
+            a["rules"][0]["collateral"] = serde_json::Value::Null;
+            a["usual_syns"] = serde_json::json!([{"target": "198.18.7.7/32", "pps": 250}]);
+            change(a);
+        })
+    }
+
+    #[test]
+    fn syns_of_a_flood_are_challenged_above_what_their_target_usually_gets() {
+        let choose = |bounds: &Bounds, mut attack: Attack| {
+            let own = || vec!["198.18.7.7".parse().unwrap(), "192.0.2.9".parse().unwrap()];
+            bounds.add_challenges(&mut attack, Timestamp::from_secs(1), own);
+            bounds.choose([attack].iter())
+        };
+        let texts = |choice: &Choice| -> Vec<String> {
+            choice.wanted.rules.iter().map(|rule| rule.to_string()).collect()
+        };
+        let enforce = bounds(Mode::Enforce);
+        // Also, and above all, where the rule that was derived may not act: its price is not known.
+        let choice = choose(&enforce, syn_flood(|_| {}));
+        let [text] = &texts(&choice)[..] else { panic!("{choice:?}") };
+        let wanted = "@50000 dst 198.18.7.7/32 proto tcp tcp-flags syn/fin+syn+rst+ack -> challenge above 250pps for 15m";
+        assert_eq!(text.split_once(' ').unwrap().1, wanted);
+        assert!(choice.spared.contains_key("r"));
+        // Beside a rule that is known to hit nobody else it comes later.
+        let priced = |most: f64| {
+            syn_flood(|a| {
+                a["rules"][0]["collateral"] = serde_json::json!({"packets": 0.0, "bytes": 0.0, "peers": 0.0,
+                    "packets_upper95": most, "bytes_upper95": most, "peers_upper95": most});
+            })
+        };
+        let mut both = choose(&enforce, priced(0.04)).wanted.rules;
+        both.sort_by_key(|rule| rule.precedence);
+        assert!(both.len() == 2 && both[0].action == Action::Drop, "{both:?}");
+        // A rule that may hit some, or nobody knows whom, waits for where SYNs cannot be challenged.
+        let blind = Bounds { blind: true, ..enforce.clone() };
+        for choice in [choose(&enforce, priced(0.15)), choose(&blind, syn_flood(|_| {}))] {
+            assert!(choice.wanted.rules.len() == 1 && choice.wanted.instead.len() == 1, "{choice:?}");
+            assert_eq!(choice.wanted.instead[0].id, "r");
+            assert!(choice.spared.get("r").unwrap().contains("challenged"));
+        }
+        // But not one that also stops something else.
+        let mixed = choose(&enforce, {
+            let mut attack = priced(0.15);
+            attack.vectors.push(attack.vectors[0].clone());
+            attack.vectors[1].name = "udp-flood".into();
+            attack
+        });
+        assert_eq!((mixed.wanted.rules.len(), mixed.wanted.instead.len()), (2, 0));
+        // Who has shown nothing is challenged from the first SYN on; many targets are challenged by one rule.
+        let unknown = syn_flood(|a| a["usual_syns"] = serde_json::json!([]));
+        assert!(texts(&choose(&enforce, unknown))[0].contains("-> challenge for 15m"));
+        let carpet = syn_flood(|a| {
+            a["target"] = "198.18.7.0/24".into();
+            let all: Vec<String> = (0..100).map(|host| format!("198.18.7.{host}/32")).collect();
+            a["targets"] = all.into();
+        });
+        // A host challenges for itself alone, a gateway for what is behind it.
+        let hosts = texts(&choose(&enforce, carpet.clone()));
+        assert!(hosts.len() == 1 && hosts[0].contains("dst 198.18.7.7/32"), "{hosts:?}");
+        let gateway = Bounds { challenge: Some(Challenge::Auto), ..enforce.clone() };
+        let carpet = texts(&choose(&gateway, carpet));
+        assert!(carpet.len() == 1 && carpet[0].contains("dst 198.18.7.0/24"), "{carpet:?}");
+        // The same bounds as for any rule.
+        let suggested = choose(&bounds(Mode::Suggest), syn_flood(|_| {})).wanted;
+        assert!(suggested.dry && suggested.rules.len() == 1);
+        let nothing: [(&str, Attack); 6] = [
+            ("suspected", syn_flood(|a| a["severity"] = "suspicious".into())),
+            ("outgoing", syn_flood(|a| a["direction"] = "out".into())),
+            ("in doubt", syn_flood(|a| a["doubtful"] = true.into())),
+            ("over", syn_flood(|a| a["state"] = "over".into())),
+            ("of something else", syn_flood(|a| a["vectors"][0]["name"] = "udp-flood".into())),
+            ("on the never-list", syn_flood(|a| a["targets"] = serde_json::json!(["198.18.9.0/28"]))),
+        ];
+        for (what, attack) in nothing {
+            assert_eq!(texts(&choose(&enforce, attack)), Vec::<String>::new(), "{what}");
+        }
+        assert!(choose(&bounds(Mode::Observe), syn_flood(|_| {})).wanted.rules.is_empty());
+        let strangers = choose(&enforce, syn_flood(|a| a["targets"] = serde_json::json!(["192.0.2.9/32"])));
+        assert!(strangers.wanted.rules.is_empty());
+        assert!(strangers.spared.values().any(|reason| reason.contains("networks")), "{strangers:?}");
+        // Nor where it is not asked for.
+        let off = Bounds { challenge: None, ..enforce };
+        assert_eq!(texts(&choose(&off, syn_flood(|_| {}))), Vec::<String>::new());
+        let refused = ::rules::parse::rules("c dst 198.18.7.7/32 proto tcp -> challenge").unwrap();
+        assert!(off.check(&refused[0]).unwrap_err().contains("dataplane.challenge"));
     }
 
     #[test]

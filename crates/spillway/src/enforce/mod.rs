@@ -1,5 +1,6 @@
 //! From decisions to the kernel: which rules shall be in force, and who puts them there.
 
+mod challenge;
 pub(crate) mod choose;
 pub(crate) mod nftables;
 pub(crate) mod privileged;
@@ -27,6 +28,11 @@ pub(crate) fn of(config: &Config) -> Option<Box<dyn Enforcer>> {
     })
 }
 
+/// Addresses of this machine: what it challenges as host.
+pub(crate) fn own() -> Vec<std::net::IpAddr> {
+    sys::net::addresses().unwrap_or_default()
+}
+
 /// The never-list as rules before all others: what is on it passes, whatever else is in force.
 fn passes(never: &[Prefix]) -> impl Iterator<Item = Rule> {
     never.iter().enumerate().map(|(place, src)| Rule {
@@ -45,6 +51,8 @@ fn passes(never: &[Prefix]) -> impl Iterator<Item = Rule> {
 pub(crate) struct Wanted {
     /// The rules.
     pub(crate) rules: Vec<Rule>,
+    /// Rules whose SYNs are challenged by others: in force instead of those where no SYN can be challenged.
+    pub(crate) instead: Vec<Rule>,
     /// They count what they would drop, and drop nothing.
     pub(crate) dry: bool,
 }

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 
 use ::rules::Rule;
 use ::rules::lease::LEASE_MAX;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::choose::Bounds;
 use super::protocol::{PART, Reply, Request, VERSION, hear, say};
@@ -95,9 +95,11 @@ impl Desk<'_> {
                 }
                 Ok(vec![Reply::Done])
             }
-            Request::Apply { dry } => {
+            Request::Apply { dry, instead } => {
                 let office = self.office.as_mut().context("nobody said hello")?;
-                let wanted = Wanted { rules: std::mem::take(&mut self.rules), dry };
+                let mut rules = std::mem::take(&mut self.rules);
+                let instead = rules.split_off(rules.len().saturating_sub(instead));
+                let wanted = Wanted { rules, instead, dry };
                 office.enforcer.beat()?;
                 office.enforcer.apply(&wanted)?;
                 Ok(vec![Reply::Done])
@@ -142,7 +144,7 @@ impl Office {
         let read = |text: &String| {
             let parsed = ::rules::parse::rules(text).ok().filter(|rules| rules.len() == 1);
             let Some(rule) = parsed.and_then(|mut rules| rules.pop()) else { bail!("not a rule: {text}") };
-            ensure!(self.bounds.is_ours(&rule), "rule {}: its destination is not inside `networks`", rule.id);
+            self.bounds.check(&rule).map_err(|reason| anyhow!("rule {}: {reason}", rule.id))?;
             ensure!(
                 rule.lease.is_some_and(|lease| lease <= LEASE_MAX),
                 "rule {}: a rule needs a lease of at most {LEASE_MAX}",

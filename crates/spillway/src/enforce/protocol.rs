@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Both ends must speak the same one. They are the same binary, until somebody replaces it between two starts.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Octets of one packet at most: less than what a socket takes by default.
 const PACKET_MAX: usize = 1 << 16;
 /// Rules in one packet: as many as fit, however long they are.
@@ -38,6 +38,8 @@ pub(crate) enum Request {
     Apply {
         /// See [`super::Wanted::dry`].
         dry: bool,
+        /// How many of the rules, the last ones, are [`super::Wanted::instead`].
+        instead: usize,
     },
     /// What has the kernel?
     Actual,

@@ -107,11 +107,12 @@ impl Enforcer for Remote {
             self.helper.ask(Request::Hello { version: VERSION }, |_| false)?;
             self.greeted = true;
         }
-        for part in wanted.rules.chunks(PART) {
+        for part in wanted.rules.chunks(PART).chain(wanted.instead.chunks(PART)) {
             let rules = part.iter().map(ToString::to_string).collect();
             self.helper.ask(Request::Part { rules }, |_| false)?;
         }
-        self.helper.ask(Request::Apply { dry: wanted.dry }, |_| false).map(|_| ())
+        let apply = Request::Apply { dry: wanted.dry, instead: wanted.instead.len() };
+        self.helper.ask(apply, |_| false).map(|_| ())
     }
 
     fn actual(&mut self) -> anyhow::Result<BTreeMap<String, Done>> {

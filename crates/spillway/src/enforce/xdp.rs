@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::rules::{Rule, RuleSet};
+use ::rules::{Action, Rule, RuleSet};
 use anyhow::{Context as _, bail};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment, Mode};
-use dataplane::{Installed, Policy};
+use dataplane::{Challenge, Installed, Policy, Protection};
 use sha2::{Digest as _, Sha256};
 
 use super::{Done, Enforcer, Wanted, passes};
@@ -19,6 +19,8 @@ pub(crate) struct Frame {
     pub(crate) never: Vec<Prefix>,
     /// Rules made by hand.
     pub(crate) by_hand: Vec<Rule>,
+    /// How rules that challenge do it.
+    pub(crate) challenge: Option<Challenge>,
     /// Packets are told as telemetry.
     pub(crate) telemetry: bool,
     /// See `dataplane.dead_man`.
@@ -31,11 +33,13 @@ impl Frame {
         Self {
             never: config.rules.never.clone(),
             by_hand: config.dataplane.by_hand.clone(),
+            challenge: config.dataplane.challenge,
             telemetry: config.dataplane.telemetry,
             patience: config.dataplane.dead_man,
         }
     }
 
+    /// What shall be on an interface.
     fn policy(&self, wanted: &Wanted) -> Policy {
         let mut digest = Sha256::new();
         let automatic: BTreeSet<String> = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
@@ -49,8 +53,11 @@ impl Frame {
             // The lease is no part of what a set is.
             digest.update(format!("{}\n", Rule { lease: None, ..rule.clone() }));
         }
-        digest.update(format!("{}{}", self.telemetry, wanted.dry));
+        digest.update(format!("{}{}{:?}", self.telemetry, wanted.dry, self.challenge));
+        // What was made by hand challenges as `spillway dataplane attach` does.
+        let challenge = self.challenge.unwrap_or_default();
         Policy {
+            protection: Protection { challenge, ..Protection::default() },
             rehearsed: if wanted.dry { automatic.clone() } else { BTreeSet::new() },
             automatic,
             rules,
@@ -61,11 +68,34 @@ impl Frame {
     }
 }
 
+const fn is_challenge(rule: &Rule) -> bool {
+    matches!(rule.action, Action::Challenge(_))
+}
+
+impl Frame {
+    /// Without what challenges among the rules made by hand.
+    fn without_challenges(&self) -> Self {
+        let mut frame = self.clone();
+        frame.by_hand.retain(|rule| !is_challenge(rule));
+        frame
+    }
+}
+
+/// What shall be in force where no SYN can be challenged.
+fn without_challenges(wanted: &Wanted) -> Wanted {
+    let mut wanted = wanted.clone();
+    wanted.rules.retain(|rule| !is_challenge(rule));
+    wanted.rules.append(&mut wanted.instead);
+    wanted
+}
+
 /// The programs on some interfaces.
 #[derive(Debug)]
 pub(crate) struct Xdp {
     frame: Frame,
     places: Vec<Place>,
+    /// Whether it was said what challenges lack.
+    warned: bool,
 }
 
 /// One interface.
@@ -79,7 +109,23 @@ impl Xdp {
     /// On these interfaces; nothing is done yet.
     pub(crate) fn new(interfaces: &[String], frame: Frame) -> Self {
         let place = |name: &String| Place { name: name.clone(), attachment: None };
-        Self { frame, places: interfaces.iter().map(place).collect() }
+        Self { frame, places: interfaces.iter().map(place).collect(), warned: false }
+    }
+
+    /// What a challenge would lack is said in peace, not first when it is needed.
+    fn warn_of_challenges(&mut self) {
+        let any = ::rules::parse::rules("any proto tcp -> challenge").unwrap_or_default();
+        let policy = self.frame.policy(&Wanted { rules: any, ..Wanted::default() });
+        for place in &self.places {
+            if let Err(reason) = attachment::check_challenges(&place.name, &policy) {
+                let reason = reason.to_string();
+                tracing::warn!(
+                    interface = place.name,
+                    reason,
+                    "SYN floods will not be challenged, unless that changes; or set `dataplane.challenge` to \"off\""
+                );
+            }
+        }
     }
 }
 
@@ -89,11 +135,28 @@ impl Enforcer for Xdp {
     }
 
     fn apply(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
-        let policy = self.frame.policy(wanted);
+        if self.frame.challenge.is_some() && !wanted.dry && !std::mem::replace(&mut self.warned, true) {
+            self.warn_of_challenges();
+        }
+        let (frame, policy) = (&self.frame, self.frame.policy(wanted));
+        let challenges = policy.rules.rules().iter().any(is_challenge);
+        // Only made where it is needed.
+        let mut others: Option<(Wanted, Policy)> = None;
         let mut trouble = Vec::new();
         for place in &mut self.places {
-            if let Err(error) = place.apply(&policy, wanted, self.frame.patience) {
-                trouble.push(format!("{}: {error:#}", place.name));
+            let Err(error) = place.apply(&policy, wanted, frame.patience) else { continue };
+            trouble.push(format!("{}: {error:#}", place.name));
+            if challenges {
+                // What drops is not lost because SYNs cannot be challenged.
+                let (wanted, policy) = others.get_or_insert_with(|| {
+                    let frame = frame.without_challenges();
+                    let wanted = without_challenges(wanted);
+                    let policy = frame.policy(&wanted);
+                    (wanted, policy)
+                });
+                if let Err(error) = place.apply(policy, wanted, frame.patience) {
+                    trouble.push(format!("{}: {error:#}", place.name));
+                }
             }
         }
         if trouble.is_empty() { Ok(()) } else { bail!("{}", trouble.join("; ")) }
@@ -149,7 +212,7 @@ impl Place {
         let Some(attachment) = &self.attachment else { return self.begin(policy, wanted, patience) };
         // The sign of life before the rules: they shall not begin as orphans.
         attachment.plane().beat(patience)?;
-        put(attachment, policy, wanted).map(|_| ())
+        put(attachment, &self.name, policy, wanted).map(|_| ())
     }
 
     /// Takes over what is pinned, or attaches.
@@ -162,7 +225,7 @@ impl Place {
             } else if there.is_current()? {
                 there.plane().beat(patience)?;
                 let rules = there.plane().in_force()?.rules;
-                if put(&there, policy, wanted)?.is_some() && rules > 0 {
+                if put(&there, &self.name, policy, wanted)?.is_some() && rules > 0 {
                     tracing::warn!(
                         interface = self.name,
                         rules,
@@ -192,7 +255,12 @@ impl Place {
 }
 
 /// Puts a policy in force; where it is so already, its leases are renewed. What was installed, if something was.
-fn put(attachment: &Attachment, policy: &Policy, wanted: &Wanted) -> anyhow::Result<Option<Installed>> {
+fn put(
+    attachment: &Attachment,
+    interface: &str,
+    policy: &Policy,
+    wanted: &Wanted,
+) -> anyhow::Result<Option<Installed>> {
     let plane = attachment.plane();
     if plane.in_force()?.digest == policy.digest {
         let leases: Vec<(&str, Span)> =
@@ -200,5 +268,5 @@ fn put(attachment: &Attachment, policy: &Policy, wanted: &Wanted) -> anyhow::Res
         plane.renew(&leases)?;
         return Ok(None);
     }
-    Ok(Some(plane.install(policy)?))
+    Ok(Some(attachment.change(interface, policy)?))
 }

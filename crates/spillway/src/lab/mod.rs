@@ -7,6 +7,7 @@
 mod attack;
 mod crowd;
 mod enforce;
+mod first;
 mod honest;
 mod inside;
 mod link;

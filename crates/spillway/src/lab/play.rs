@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use base::Timestamp;
 
 use super::attack::{Attacker, Scene};
 use super::enforce::{Filter, daemon, found};
+use super::first::First;
 use super::honest::{Honest, PATIENCE};
 use super::network::{Network, Site};
 use super::report::{Found, Phase, Played};
@@ -25,6 +27,8 @@ pub enum By {
     Rules,
     /// Rules that the daemon derives from sFlow of the lab
     Found,
+    /// The daemon by itself, on the interfaces where packets arrive, from what it sees of them there
+    Daemon,
     /// Nobody: what the attack does
     Nobody,
 }
@@ -35,6 +39,7 @@ impl By {
         match self {
             Self::Rules => "rules",
             Self::Found => "found",
+            Self::Daemon => "daemon",
             Self::Nobody => "nobody",
         }
     }
@@ -73,6 +78,8 @@ pub const TAG: &str = "lab";
 
 /// After a change, until what follows is measured; and as long for the last requests of what was before.
 const SETTLE: Duration = Duration::from_millis(1_200);
+/// Between two looks whether the daemon acts.
+const LOOK: Duration = Duration::from_millis(10);
 const POLL: Duration = Duration::from_millis(100);
 /// Attackers end by themselves so long after they should have been ended.
 const SLACK: Duration = Duration::from_secs(10);
@@ -105,23 +112,33 @@ pub fn play(
     let quarter = (options.length / 4).max(Duration::from_secs(2));
     let mut phases = Vec::new();
 
-    let lead = if options.by == By::Found { quarter.max(LEAD) } else { quarter };
+    let lead = if matches!(options.by, By::Found | By::Daemon) { quarter.max(LEAD) } else { quarter };
     let before = stage.measure("before", lead)?;
     let length = quarter * 2 + FINDS_WITHIN + SLACK;
     let scene = Scene { network: &network, folder: &folder, length };
+    if options.by == By::Daemon {
+        stage.first = Some(First::watch(stage.filter.interfaces().1)?);
+    }
     let attackers: Vec<Attacker> = (scenario.start)(&scene)?;
     tell(News::Attack(scenario))?;
     phases.push(stage.told(before, tell)?);
 
-    let attack = stage.measure("attack", quarter)?;
+    let attack = match options.by {
+        By::Daemon => stage.measure_until("attack", FINDS_WITHIN, |stage| stage.acted().is_some())?,
+        _ => stage.measure("attack", quarter)?,
+    };
     let rules = match options.by {
         By::Nobody => String::new(),
         By::Rules => scenario.rules.to_owned(),
         By::Found => stage.find(tell)?,
+        By::Daemon if stage.acted().is_none() => String::new(),
+        By::Daemon => stage.find(tell)?,
     };
     let filtered = !rules.is_empty();
     if filtered {
-        stage.filter.attach(&rules)?;
+        if options.by != By::Daemon {
+            stage.filter.attach(&rules)?;
+        }
         tell(News::Filter(&rules))?;
     }
     phases.push(stage.told(attack, tell)?);
@@ -136,8 +153,11 @@ pub fn play(
 
     let (rules, challenged) = stage.filter.counts()?;
     let (by, synthetic) = (options.by.name(), scenario.synthetic);
+    let acted = stage.acted();
     let found = stage.end()?;
-    Ok(Played { scenario: scenario.name, by, synthetic, phases, found, rules, challenged })
+    let first = found.iter().map(|one| one.began).min();
+    let acted_ms = acted.zip(first).map(|(acted, first)| acted.since(first).nanos() / 1_000_000);
+    Ok(Played { scenario: scenario.name, by, synthetic, phases, found, acted_ms, rules, challenged })
 }
 
 /// Everything that is there through all phases.
@@ -145,6 +165,8 @@ struct Stage<'a> {
     honest: Honest,
     filter: Filter<'a>,
     found: Vec<Found>,
+    /// When the daemon first dropped or challenged.
+    first: Option<First>,
     sampler: Option<Sampler>,
     daemon: Option<Daemon>,
     #[expect(dead_code, reason = "held for its end")]
@@ -153,6 +175,8 @@ struct Stage<'a> {
     folder: &'a Folder,
     network: &'a Network,
     interrupt: &'a Interrupt,
+    /// Where the daemon is.
+    site: Site,
 }
 
 /// A phase that has been lived through; its last requests may still be on their way.
@@ -179,16 +203,33 @@ impl<'a> Stage<'a> {
         }
         let nginx = server::start(network, folder)?;
         let reflector = scenario.reflector.map(|kind| kind.start(network, folder)).transpose()?;
-        let daemon = (options.by == By::Found).then(|| daemon(network, interrupt)).transpose()?;
-        let collector = daemon.as_ref().map(Daemon::collector);
+        let filter = Filter { network, folder, place: scenario.place };
+        let daemon = match options.by {
+            By::Found => Some(daemon(network, interrupt)?),
+            By::Daemon => Some(filter.daemon(interrupt)?),
+            By::Rules | By::Nobody => None,
+        };
+        let collector = daemon.as_ref().filter(|_| options.by == By::Found).map(Daemon::collector);
         let listens = collector.is_some() || options.capture.is_some();
         let capture = options.capture.as_deref();
         let sampler = listens.then(|| Sampler::start(network, collector, capture)).transpose()?;
         let honest = Honest::start(network)?;
-        let filter = Filter { network, folder, place: scenario.place };
-        let found = Vec::new();
-        let stage =
-            Self { honest, filter, found, sampler, daemon, reflector, nginx, folder, network, interrupt };
+        let site = if options.by == By::Daemon { filter.interfaces().0 } else { Site::Server };
+        let (found, first) = (Vec::new(), None);
+        let stage = Self {
+            honest,
+            filter,
+            found,
+            first,
+            sampler,
+            daemon,
+            reflector,
+            nginx,
+            folder,
+            network,
+            interrupt,
+            site,
+        };
         stage.wait(SETTLE)?;
         Ok(stage)
     }
@@ -207,10 +248,26 @@ impl<'a> Stage<'a> {
         }
     }
 
+    fn acted(&self) -> Option<Timestamp> {
+        self.first.as_ref().and_then(First::seen)
+    }
+
     /// Lives through a phase.
     fn measure(&mut self, name: &'static str, length: Duration) -> anyhow::Result<Lived> {
+        self.measure_until(name, length, |_| false)
+    }
+
+    /// Likewise, until something has come about; no longer than so.
+    fn measure_until(
+        &mut self,
+        name: &'static str,
+        length: Duration,
+        done: impl Fn(&Self) -> bool,
+    ) -> anyhow::Result<Lived> {
         let (from, sent, dropped) = (Instant::now(), self.sent()?, self.dropped()?);
-        self.wait(length)?;
+        while !done(self) && from.elapsed() < length {
+            self.wait(LOOK.min(length.saturating_sub(from.elapsed())))?;
+        }
         self.nginx.check(self.folder)?;
         if let Some(daemon) = &mut self.daemon {
             daemon.check()?;
@@ -241,7 +298,7 @@ impl<'a> Stage<'a> {
         let Some(daemon) = &self.daemon else { return Ok(String::new()) };
         let began = Instant::now();
         while began.elapsed() < FINDS_WITHIN {
-            let all = found(self.network, daemon)?;
+            let all = found(self.network, self.site, daemon)?;
             if all.iter().any(|one| !one.rules.is_empty()) {
                 all.iter().try_for_each(|one| tell(News::Found(one)))?;
                 let mut lines: Vec<String> = all.iter().flat_map(|one| one.rules.clone()).collect();
@@ -265,14 +322,14 @@ impl<'a> Stage<'a> {
 
     /// Ends in order what has a last word.
     fn end(self) -> anyhow::Result<Vec<Found>> {
-        let Self { honest, mut found, sampler, daemon, network, .. } = self;
+        let Self { honest, mut found, sampler, daemon, network, site, .. } = self;
         drop(honest);
         if let Some(sampler) = sampler {
             sampler.finish()?;
         }
         if let Some(daemon) = daemon {
             // What was found while nobody waited belongs to the story too.
-            let late = super::enforce::found(network, &daemon)?;
+            let late = super::enforce::found(network, site, &daemon)?;
             let known: Vec<String> = found.iter().map(|one| one.id.clone()).collect();
             found.extend(late.into_iter().filter(|one| !known.contains(&one.id)));
             daemon.stop()?;

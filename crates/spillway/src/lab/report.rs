@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::Prefix;
+use base::{Prefix, Timestamp};
 use serde::Serialize;
 
 use super::honest::Outcome;
@@ -12,7 +12,7 @@ use super::honest::Outcome;
 pub struct Played {
     /// Its name.
     pub scenario: &'static str,
-    /// Who filtered: `rules`, `found` or `nobody`.
+    /// Who filtered: `rules`, `found`, `daemon` or `nobody`.
     pub by: &'static str,
     /// What is not a real program's doing.
     pub synthetic: Option<&'static str>,
@@ -20,6 +20,8 @@ pub struct Played {
     pub phases: Vec<Phase>,
     /// What the daemon called an attack; empty where none ran.
     pub found: Vec<Found>,
+    /// From the attack's first packet to the first that the daemon dropped or challenged, in milliseconds, where it filtered.
+    pub acted_ms: Option<u64>,
     /// What the rules decided in the end.
     pub rules: Vec<RuleCount>,
     /// SYNs that were answered by a cookie instead of reaching the kernel.
@@ -58,6 +60,9 @@ pub struct Found {
     pub vectors: Vec<String>,
     /// What would stop it.
     pub rules: Vec<String>,
+    /// Its first packet.
+    #[serde(skip)]
+    pub(super) began: Timestamp,
     /// From its first packet to the decision, in milliseconds, as the daemon tells it.
     pub after_ms: u64,
 }

@@ -222,6 +222,12 @@ fn is_seen(from: Site, frame: &[u8], length: u32) -> bool {
     from == Site::Server || Site::Server.networks().iter().any(|network| network.contains(parsed.headers.dst))
 }
 
+/// What the clock on the wall says.
+pub(super) fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
 fn write(agent: &Agent, frame: &[u8], length: u32) -> anyhow::Result<()> {
     let Some(capture) = &agent.capture else { return Ok(()) };
     let mut recording = capture.lock().unwrap_or_else(PoisonError::into_inner);
@@ -229,10 +235,9 @@ fn write(agent: &Agent, frame: &[u8], length: u32) -> anyhow::Result<()> {
         return Ok(());
     }
     recording.packets += 1;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let packet = Packet {
         number: recording.packets,
-        at: Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
+        at: wall(),
         link: wire::packet::Link::Ethernet,
         link_number: ETHERNET,
         original_len: length,

@@ -214,7 +214,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if let Some(reason) = &attached.not_kept {
         eprintln!("spillway: no copy of this set is kept for `rollback --to`: {reason}");
     }
-    let challenges = policy.rules.rules().iter().any(|rule| rule.action == Action::Challenge);
+    let challenges = policy.rules.rules().iter().any(|rule| matches!(rule.action, Action::Challenge(_)));
     let by_host = matches!(policy.protection.challenge, Challenge::Auto | Challenge::Host);
     if challenges && by_host && !attached.host.timestamps {
         eprintln!(

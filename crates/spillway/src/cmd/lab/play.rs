@@ -120,6 +120,9 @@ fn summary(out: &mut impl Write, paint: Paint, played: &Played) -> std::io::Resu
     if played.challenged > 0 {
         writeln!(out, "{} SYNs were answered by a cookie", grouped(played.challenged))?;
     }
+    if let Some(after) = played.acted_ms {
+        writeln!(out, "the daemon filtered {} ms after the attack's first packet", grouped(after))?;
+    }
     for found in &played.found {
         writeln!(out, "the daemon called it {} on {}", found.vectors.join(", "), found.target)?;
     }

@@ -122,12 +122,49 @@ fn the_daemon_finds_a_flood_by_sflow_of_the_lab_and_its_rules_stop_it() {
     println!("found after {} ms", found[0]["after_ms"]);
 }
 
+/// What the daemon did by itself: nothing was lost on honest clients once it acted, and it was soon.
+fn acted(played: &Value) {
+    let after = played["acted_ms"].as_u64().unwrap_or_else(|| panic!("it never acted: {played:#}"));
+    assert!(success(played, "filtered") > WELL, "{played:#}");
+    assert!(success(played, "after") > WELL, "{played:#}");
+    println!(
+        "{} found after {} ms, acted after {after} ms",
+        played["scenario"], played["found"][0]["after_ms"]
+    );
+    for phase in played["phases"].as_array().unwrap() {
+        println!("  {}: {} of {} answered", phase["name"], phase["answered"], phase["requests"]);
+    }
+}
+
+#[test]
+fn the_daemon_challenges_a_syn_flood_on_its_own_interface_by_itself() {
+    let _turn = super::turn();
+    let Some(()) = able() else { return };
+    let played = play(&["syn-flood", "--by", "daemon", "--seconds", "8"]);
+    acted(&played);
+    let stopped = played["phases"].as_array().unwrap().iter().map(|phase| phase["dropped"].as_u64().unwrap());
+    let stopped = stopped.sum::<u64>() + played["challenged"].as_u64().unwrap();
+    assert!(stopped > 10_000, "{played:#}");
+}
+
+#[test]
+fn the_daemon_on_the_router_drops_a_flood_by_itself() {
+    let _turn = super::turn();
+    let Some(()) = able() else { return };
+    let played = play(&["udp-flood", "--by", "daemon", "--seconds", "16"]);
+    acted(&played);
+    let vectors = &played["found"][0]["vectors"];
+    assert!(vectors.as_array().unwrap().iter().all(|vector| vector == "udp-flood"), "{played:#}");
+}
+
 #[test]
 fn a_flash_crowd_of_the_lab_is_left_alone() {
     let _turn = super::turn();
     let Some(()) = able() else { return };
-    let played = play(&["flash-crowd", "--by", "found", "--seconds", "8"]);
-    assert_eq!(played["found"], serde_json::json!([]), "{played:#}");
-    assert_eq!(played["rules"], serde_json::json!([]), "{played:#}");
-    assert!(success(&played, "attack") > WELL, "{played:#}");
+    for by in ["found", "daemon"] {
+        let played = play(&["flash-crowd", "--by", by, "--seconds", "8"]);
+        assert_eq!(played["found"], serde_json::json!([]), "{played:#}");
+        assert_eq!(played["rules"], serde_json::json!([]), "{played:#}");
+        assert!(success(&played, "attack") > WELL, "{played:#}");
+    }
 }

@@ -1,0 +1,76 @@
+//! An attack is over while its target goes on to get packets of its kind: those that it always gets.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use base::{Span, Timestamp};
+use engine::report::{Attack, Severity, State};
+use engine::{Floor, Profile, Settings};
+use telemetry::Record;
+use telemetry::record::Sampling;
+use wire::packet::flags::{ACK, SYN};
+
+use crate::world::{measured, outputs, records};
+
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 18, 7, 7));
+
+fn start() -> Timestamp {
+    Timestamp::from_secs(1_800_000_000)
+}
+
+/// Packets of TCP to one host, each seen: 100 connections a second for three minutes, each a SYN and, from the same client,
+/// two packets of data; from second 40 on ten seconds of a flood of SYNs from anywhere, and `rest` a second after it.
+fn packets(rest: u64) -> Vec<Record> {
+    let syn = |record: &Record| record.headers.tcp.is_some_and(|tcp| tcp.flags == SYN);
+    let model = records(&measured("syn-200k", 1)).into_iter().find(syn).unwrap();
+    let one = |at: Span, src: u32, flags: u16, payload: u32| {
+        let at = start().plus(at);
+        let mut record = Record { at, start: at, end: at, sampling: Sampling::EVERY, ..model };
+        (record.headers.src, record.headers.dst) = (Ipv4Addr::from(src).into(), HOST);
+        record.headers.tcp.as_mut().unwrap().flags = flags;
+        record.headers.payload_len = Some(payload);
+        record
+    };
+    let mut all = Vec::new();
+    for n in 0..18_000u64 {
+        let (at, client) = (10 * n, 0x0b00_0000 + u32::try_from(n % 900).unwrap());
+        all.push(one(Span::from_millis(at), client, SYN, 0));
+        all.extend([2, 4].map(|later| one(Span::from_millis(at + later), client, ACK, 300)));
+    }
+    let forged =
+        |n: u64| 0x5000_0000 | u32::try_from(n.wrapping_mul(2_654_435_761) >> 8 & 0xff_ffff).unwrap();
+    all.extend((0..50_000).map(|n| one(Span::from_nanos(40_000_000_000 + n * 200_000), forged(n), SYN, 0)));
+    let rests = (0..rest * 100).map(|n| 50_000_000_000 + n * 1_000_000_000 / rest.max(1));
+    all.extend(rests.map(|nanos| one(Span::from_nanos(nanos), forged(nanos), SYN, 0)));
+    all.sort_by_key(|record| record.at);
+    all
+}
+
+fn told(rest: u64) -> Vec<Attack> {
+    let settings = Settings { floor: Floor::Low, ..Settings::of(Profile::Daemon) };
+    let mut told = outputs(&packets(rest), settings, 1, 1);
+    told.retain(|attack| attack.severity == Severity::Attack);
+    told
+}
+
+#[test]
+fn a_flood_of_syns_is_over_though_clients_go_on_to_connect() {
+    let told = told(0);
+    let last = told.last().unwrap();
+    assert!(told.iter().all(|attack| attack.id == last.id), "one attack");
+    assert_eq!(last.state, State::Over);
+    let ended = last.ended_at.unwrap().since(start()).secs();
+    assert!((49..60).contains(&ended), "the last of it was at {ended}");
+    let [usual] = last.usual_syns.as_slice() else { panic!("{:?}", last.usual_syns) };
+    assert_eq!(usual.target.addr(), HOST);
+    assert!((95..=160).contains(&usual.pps), "{usual:?}");
+}
+
+#[test]
+fn a_flood_that_goes_on_with_less_is_not_over() {
+    // Less than a third of it, and still above what is harmless.
+    let told = told(1_500);
+    let last = told.last().unwrap();
+    let ended = last.ended_at.map(|end| end.since(start()).secs());
+    assert!(told.iter().all(|attack| attack.id == last.id), "one attack");
+    assert!(ended.is_none_or(|ended| ended >= 149), "over at {ended:?}");
+}

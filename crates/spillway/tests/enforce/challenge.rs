@@ -1,0 +1,198 @@
+//! The daemon challenges by itself: a flood of SYNs that look like those of real clients, and real clients among them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Lab, Talker, answered};
+use crate::daemon::{Daemon, wait, wait_for};
+use crate::dataplane::{run, succeeds};
+use crate::support::Scratch;
+
+/// `serve` answers over TCP; `connect` connects again and again from thirty addresses, so many times a second, and counts
+/// how often it was answered; `flood` sends SYNs as Linux writes them, from anywhere.
+const TALK: &str = r"
+import random,select,socket,struct,sys,threading,time
+def family(address): return socket.AF_INET6 if ':' in address else socket.AF_INET
+def serve(address):
+    s=socket.socket(family(address)); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1)
+    s.bind((address,8080)); s.listen(512); print('ready',flush=True)
+    def talk(c):
+        try:
+            while (b:=c.recv(65536)): c.sendall(b)
+        except OSError: pass
+        c.close()
+    while True: threading.Thread(target=talk,args=(s.accept()[0],),daemon=True).start()
+def connect(address,base,rate):
+    ok=bad=n=0; begun=time.time(); print('ready',flush=True)
+    while True:
+        ahead=n/float(rate)-(time.time()-begun); n+=1
+        if select.select([sys.stdin],[],[],max(0,ahead))[0]: break
+        m=random.randbytes(random.randint(20,400))
+        try:
+            with socket.create_connection((address,8080),timeout=3,source_address=(base+str(random.randint(1,30)),0)) as c:
+                c.sendall(m); got=b''
+                while len(got)<len(m):
+                    b=c.recv(65536)
+                    if not b: break
+                    got+=b
+                ok+=got==m; bad+=got!=m
+        except OSError as e: bad+=1; print(e,file=sys.stderr)
+    print(ok,bad,flush=True)
+def checksum(b):
+    c=sum(struct.unpack('!%dH'%(len(b)//2),b)); c=(c&0xffff)+(c>>16); return ~((c&0xffff)+(c>>16))&0xffff
+def flood(name,mac,address,seconds,rate):
+    seconds,rate=float(seconds),int(rate)
+    s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind((name,0)); frames=[]
+    head=bytes.fromhex(mac.replace(':',''))+bytes.fromhex('020000000002')
+    to=socket.inet_pton(family(address),address); six=':' in address
+    for i in range(4000):
+        src=bytes([random.choice([11,23,45,77,91])]+[random.randint(1,250) for _ in range(3)])
+        if six: src=bytes.fromhex('20010db8')+src+random.randbytes(8)
+        options=struct.pack('!BBHBBBBIIBBBB',2,4,1440 if six else 1460,4,2,8,10,random.randrange(1<<32),0,1,3,3,7)
+        tcp=struct.pack('!HHIIBBHHH',random.randint(32768,60999),8080,random.randrange(1<<32),0,0xa0,2,64800 if six else 64240,0,0)+options
+        c=checksum(src+to+struct.pack('!HH',6,len(tcp))+tcp)
+        tcp=tcp[:16]+struct.pack('!H',c)+tcp[18:]
+        if six:
+            frames.append(head+b'\x86\xdd'+struct.pack('!IHBB',6<<28|random.randrange(1<<20),40,6,64)+src+to+tcp); continue
+        ip=struct.pack('!BBHHHBBH',0x45,0,60,random.randrange(65536),0x4000,64,6,0)+src+to
+        frames.append(head+b'\x08\x00'+ip[:10]+struct.pack('!H',checksum(ip))+ip[12:]+tcp)
+    print('ready',flush=True); begun=time.time(); n=0
+    while time.time()-begun<seconds:
+        for _ in range(20):
+            try: s.send(frames[n%4000])
+            except OSError: pass
+            n+=1
+        ahead=n/rate-(time.time()-begun)
+        if ahead>0: time.sleep(ahead)
+    print(n,flush=True)
+{'serve':serve,'connect':connect,'flood':flood}[sys.argv[1]](*sys.argv[2:])
+";
+
+/// A program on the other end of the wire, which takes what a driver sends back only then; it goes with the test.
+struct Other(String);
+
+impl Other {
+    fn of(lab: &Lab) -> Self {
+        let spillway = env!("CARGO_BIN_EXE_spillway");
+        let attached =
+            Lab::command(&lab.there, spillway).args(["dataplane", "attach", &lab.outside, "--yes"]).output();
+        assert!(attached.is_ok_and(|output| output.status.success()));
+        Self(lab.outside.clone())
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = run(env!("CARGO_BIN_EXE_spillway"), &["dataplane", "detach", &self.0]);
+    }
+}
+
+/// The stage: a server here, clients there, a daemon that has seen for a while how many SYNs are usual.
+struct Stage {
+    lab: Lab,
+    daemon: Daemon,
+    honest: Talker,
+    _server: Talker,
+    _other: Other,
+    _scratch: Scratch,
+}
+
+impl Stage {
+    fn set(name: &str, net: u8, v6: bool, cookies: u8) -> Option<Self> {
+        let mut lab = Lab::new(name, net)?;
+        lab.v6 = v6;
+        let set = format!("net.ipv4.tcp_syncookies={cookies}");
+        assert!(succeeds("ip", &["netns", "exec", &lab.here.0, "sysctl", "-qw", &set]));
+        let other = Other::of(&lab);
+        let scratch = Scratch::new(&format!("enforce-{name}"));
+        let config = lab.config(&scratch, "enforce", "");
+        let (server, base) = (lab.server(), lab.client(1));
+        let base = base.strip_suffix('1').unwrap();
+        let serves = Lab::talk_in(&lab.here, TALK, &["serve", &server]);
+        let daemon = lab.daemon(&config);
+        let honest = Lab::talk_in(&lab.there, TALK, &["connect", &server, base, "100"]);
+        std::thread::sleep(Duration::from_secs(25));
+        assert_eq!(lab.left("challenged"), 0, "in peace nobody is asked");
+        Some(Self { lab, daemon, honest, _server: serves, _other: other, _scratch: scratch })
+    }
+
+    fn flood(&self, seconds: &str) -> Talker {
+        let lab = &self.lab;
+        let (mac, server) = (lab.mac(), lab.server());
+        Lab::talk_in(&lab.there, TALK, &["flood", &lab.outside, &mac, &server, seconds, "20000"])
+    }
+
+    /// A rule of this action in this state.
+    fn rule(&self, action: &str, state: &str) -> Value {
+        wait(&format!("a rule: {action}, {state}"), || {
+            let rules = self.lab.items(&self.daemon, "/api/v1/rules");
+            rules.into_iter().find(|rule| rule["action"] == action && rule["state"] == state)
+        })
+    }
+}
+
+fn challenges_a_flood(name: &str, net: u8, v6: bool) {
+    let Some(stage) = Stage::set(name, net, v6, 2) else { return };
+    let lab = &stage.lab;
+    let mut flood = stage.flood("20");
+    wait("challenges", || (lab.left("challenged") > 20_000).then_some(()));
+    assert!(flood.goes_on(), "they begin while the flood goes on");
+    let rule = stage.rule("challenge", "active");
+    let text = rule["text"].as_str().unwrap();
+    println!("{text}");
+    assert!(text.contains(&format!("dst {}/", lab.server())), "{text}");
+    assert!(text.contains("-> challenge above "), "what is usual was learned: {text}");
+    // The flood looks like clients do: what would drop it waits, for nobody knows well enough whom else it would hit.
+    let waits = stage.rule("drop", "suggested");
+    assert!(waits["reason"].as_str().unwrap().contains("challenged instead"), "{waits}");
+    let sent: u64 = flood.end().parse().unwrap();
+    let (challenged, quiet, dropped) = (lab.left("challenged"), lab.left("quiet"), lab.left("dropped"));
+    println!(
+        "of {sent} SYNs of the flood, and those of clients: {challenged} challenged, {quiet} below what is usual, {dropped} dropped"
+    );
+    assert!(challenged * 10 > sent * 8, "{challenged} of {sent}");
+
+    // A minute after the last of them the attack is over, and nobody is asked any more.
+    wait_for("the rule to go", Duration::from_secs(120), || {
+        let over = lab.items(&stage.daemon, "/api/v1/attacks").iter().all(|attack| attack["state"] == "over");
+        (lab.status()?["rules"].as_array()?.is_empty() && over).then_some(())
+    });
+    let before = lab.left("challenged");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(lab.left("challenged"), before, "honest clients connect and nobody asks them");
+    assert_eq!(lab.metric(&stage.daemon, "spillway_dataplane_as_wanted"), 1.0);
+    let (ok, bad) = answered(&stage.honest.end());
+    println!("{ok} honest connections answered, {bad} not");
+    assert!(ok > 3000 && bad * 200 <= ok, "{ok} answered, {bad} not");
+    stage.daemon.signal("-TERM");
+    let (code, errors) = stage.daemon.ended();
+    assert_eq!(code, Some(0), "{errors}");
+}
+
+#[test]
+fn a_flood_of_syns_is_challenged_by_the_daemon_itself_and_nobody_else_is() {
+    challenges_a_flood("y", 82, false);
+}
+
+#[test]
+fn a_flood_of_syns_over_ipv6_is_challenged_likewise() {
+    challenges_a_flood("z", 83, true);
+}
+
+#[test]
+fn where_the_kernel_takes_no_cookies_back_the_setting_is_named_and_drop_rules_act() {
+    let Some(stage) = Stage::set("k", 84, false, 1) else { return };
+    let _flood = stage.flood("15");
+    let cannot = stage.rule("challenge", "failed");
+    let reason = cannot["reason"].as_str().unwrap();
+    assert!(reason.contains("net.ipv4.tcp_syncookies is 1"), "{reason}");
+    stage.rule("drop", "active");
+    wait("drops", || (stage.lab.left("dropped") > 1000).then_some(()));
+    assert_eq!(stage.lab.left("challenged"), 0);
+    assert_eq!(stage.lab.metric(&stage.daemon, "spillway_dataplane_as_wanted"), 0.0);
+    stage.daemon.signal("-TERM");
+    let (_, errors) = stage.daemon.ended();
+    let first = errors.lines().find(|line| line.contains("tcp_syncookies is 1")).unwrap_or_default();
+    assert!(first.contains("will not be challenged"), "said in peace already: {errors}");
+}
