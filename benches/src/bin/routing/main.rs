@@ -133,7 +133,7 @@ fn hosts() -> Vec<Route> {
 /// all fit into the same messages.
 fn flowspec() -> Vec<Route> {
     let rule = |number: u32| {
-        let rate = if number % 3 == 0 { f32::from_bits(0x4600_0000 + number * 64) } else { 0.0 };
+        let rate = if number.is_multiple_of(3) { f32::from_bits(0x4600_0000 + number * 64) } else { 0.0 };
         let [a, b, c, d] = address(number).octets();
         let nlri = vec![16, 1, 32, a, b, c, d, 3, 0x81, 17, 6, 0x81, 123, 10, 0x93, 1, 212];
         let mut attributes = attributes();

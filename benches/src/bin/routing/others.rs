@@ -79,7 +79,7 @@ pub(crate) fn bird() -> anyhow::Result<Duration> {
     let port = receiver.address().port();
     let mut table = String::new();
     for number in 0..TABLE {
-        write!(table, "  route {}/32 blackhole {{ bgp_community.add((65535,666)); }};\n", address(number))?;
+        writeln!(table, "  route {}/32 blackhole {{ bgp_community.add((65535,666)); }};", address(number))?;
     }
     let configuration = format!(
         "router id 192.0.2.1;\nprotocol device {{ }}\nprotocol static many {{\n  ipv4;\n{table}}}\n\
@@ -102,7 +102,7 @@ pub(crate) fn exabgp() -> anyhow::Result<Duration> {
     let port = receiver.address().port();
     let mut table = String::new();
     for number in 0..TABLE {
-        write!(table, "    route {}/32 next-hop 192.0.2.66 community [ 65535:666 ];\n", address(number))?;
+        writeln!(table, "    route {}/32 next-hop 192.0.2.66 community [ 65535:666 ];", address(number))?;
     }
     let configuration = format!(
         "neighbor 127.0.0.1 {{\n  router-id 192.0.2.1;\n  local-address 127.0.0.2;\n  local-as {LOCAL_AS};\n  peer-as {PEER_AS};\n  \

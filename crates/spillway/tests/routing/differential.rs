@@ -46,7 +46,8 @@ fn action(told: &Told) -> Action {
     if let Some(value) = redirect {
         return Action::Redirect(IpAddr::V4(u32::try_from(value >> 16 & 0xffff_ffff).unwrap().into()));
     }
-    let redirect6 = told.extended6.iter().find_map(|text| text.strip_prefix("redirect-to-nexthop-ietf "));
+    let redirect6 = told.extended6.iter().find_map(|text| text.split_once("redirect-to-nexthop-ietf "));
+    let redirect6 = redirect6.and_then(|(_, to)| to.split_whitespace().next());
     redirect6.map_or(Action::Pass, |to| Action::Redirect(IpAddr::V6(to.parse().unwrap())))
 }
 

@@ -58,9 +58,11 @@ pub(super) fn told(lines: &str, names: &Names) -> Vec<Told> {
         let list = |name: &str| update["attribute"][name].as_array().cloned().unwrap_or_default();
         let extended: Vec<u64> =
             list("extended-community").iter().map(|item| item["value"].as_u64().unwrap()).collect();
-        let extended6: Vec<String> = list("extended-community-ipv6")
-            .iter()
-            .map(|item| item["string"].as_str().unwrap().to_owned())
+        // Attribute 25 has no name in its JSON.
+        let unnamed = update["attribute"].as_object().into_iter().flatten();
+        let extended6: Vec<String> = unnamed
+            .filter(|(name, _)| name.starts_with("attribute-0x19"))
+            .map(|(_, text)| text.as_str().unwrap().to_owned())
             .collect();
         for (family, hops) in update["announce"].as_object().into_iter().flatten() {
             if !family.ends_with("flow") {
