@@ -29,7 +29,7 @@ pub(crate) const OPTIONAL: [Optional; 4] = [
 ];
 
 fn challenges(rule: &Rule) -> bool {
-    rule.action == Action::Challenge
+    matches!(rule.action, Action::Challenge(_))
 }
 
 /// A fixed program that the kernel did not take.

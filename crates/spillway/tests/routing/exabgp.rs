@@ -1,4 +1,5 @@
 //! ExaBGP's words for a FlowSpec route, read back into a rule.
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! What a peer can do to us and we to it: limits, floods, order, words at the end, marks.
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
 //! Random rules that FlowSpec can say, each with a destination of its own.
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

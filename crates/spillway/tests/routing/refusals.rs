@@ -1,5 +1,6 @@
 //! What each daemon makes of what FlowSpec can say: taken, left out without a word, or the end of the session. Profiles are
 //! written by this table (SPECIFICATION.md shows it).
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::fmt::Write as _;
 use std::net::Ipv6Addr;

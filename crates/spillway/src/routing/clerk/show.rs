@@ -256,7 +256,7 @@ impl Clerk {
                         )
                     }
                     Action::Redirect(to) => format!("packets to {dst} that match are led to {to}"),
-                    Action::Challenge | Action::Tunnel(..) => format!("packets to {dst} that match"),
+                    Action::Challenge(_) | Action::Tunnel(..) => format!("packets to {dst} that match"),
                 }
             }
         }
