@@ -198,25 +198,32 @@ fn a_daemon_that_restarts_hears_everything_again() {
     });
 }
 
+/// A rule with an IPv6 prefix and an offset of 64 bits.
+fn offset(pattern: &[u8]) -> Route {
+    let components = [&[1, 104, 64][..], pattern].concat();
+    let length = u8::try_from(components.len()).unwrap();
+    let mut route = flowspec("x dst 2001:db8::/32 -> drop\n").remove(0);
+    route.key.nlri = [&[length], components.as_slice()].concat();
+    route
+}
+
+/// As RFC 8956 encodes it, over which FRR 8.4 ends the session.
+fn poison() -> Route {
+    offset(&[0x12, 0x34, 0x56, 0x78, 0x9a])
+}
+
+/// A profile that is wrong about its router.
+fn wrong(port: u16) -> Neighbor {
+    let mut neighbor = neighbor(port);
+    neighbor.settings.dialect.offsets = Offsets::Rfc8956;
+    neighbor
+}
+
 #[test]
 fn a_rule_that_ends_the_session_is_quarantined_and_the_others_are_back() {
-    // FRR 8.4 refuses IPv6 prefixes with an offset as RFC 8956 encodes them; BIRD refuses the form before that RFC.
-    let offset = |pattern: &[u8]| {
-        let components = [&[1, 104, 64][..], pattern].concat();
-        let length = u8::try_from(components.len()).unwrap();
-        let mut route = flowspec("x dst 2001:db8::/32 -> drop\n").remove(0);
-        route.key.nlri = [&[length], components.as_slice()].concat();
-        route
-    };
-    // A profile that is wrong about its router.
-    let wrong = |port| {
-        let mut neighbor = neighbor(port);
-        neighbor.settings.dialect.offsets = Offsets::Rfc8956;
-        neighbor
-    };
-    let rfc = offset(&[0x12, 0x34, 0x56, 0x78, 0x9a]);
+    // BIRD refuses the form before that RFC.
     let legacy = offset(&[0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, 0x9a]);
-    for (kind, poison) in [(Kind::Frr, rfc), (Kind::Bird, legacy)] {
+    for (kind, poison) in [(Kind::Frr, poison()), (Kind::Bird, legacy)] {
         let Some(daemon) = Daemon::start(kind, Options::default()) else { continue };
         let speaker = started(wrong(daemon.port), &daemon);
         let good = flowspec(RULES);
@@ -236,6 +243,34 @@ fn a_rule_that_ends_the_session_is_quarantined_and_the_others_are_back() {
         assert_eq!(status.quarantine[0].0, poison.key);
         assert_eq!(status.ups, 2);
     }
+}
+
+#[test]
+fn blackholes_on_a_session_of_their_own_do_not_notice_that_a_rule_ends_the_other() {
+    let second = Some("127.0.0.3");
+    let Some(daemon) = Daemon::start(Kind::Frr, Options { also: second, ..Options::default() }) else {
+        return;
+    };
+    let mut holes = neighbor(daemon.port);
+    holes.name = "holes".into();
+    holes.local = Some("127.0.0.3".parse().unwrap());
+    holes.settings.families = vec![Family::IPV4, Family::IPV6];
+    let speaker = Speaker::start(vec![wrong(daemon.port), holes]).unwrap();
+    let both = || speaker.status().unwrap();
+    wait("two sessions", || both().values().all(|status| status.state == State::Established));
+    speaker.announce("holes", blackhole("198.51.100.9/32")).unwrap();
+    flowspec(RULES).into_iter().for_each(|route| speaker.announce("peer", route).unwrap());
+    wait("the good ones are proven", || {
+        both().values().map(|status| status.held).sum::<usize>() == 4
+            && both().values().all(|status| status.unproven == 0)
+    });
+    speaker.announce("peer", poison()).unwrap();
+    wait("the poison is found and the others are back", || {
+        assert_eq!(daemon.view().blackholes, ["198.51.100.9/32"], "at no time it is gone");
+        both()["peer"].quarantine.len() == 1 && daemon.view().rules == 3
+    });
+    assert_eq!((both()["holes"].ups, both()["peer"].ups), (1, 2));
+    assert!(both()["holes"].quarantine.is_empty());
 }
 
 #[test]

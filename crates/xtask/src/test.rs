@@ -53,10 +53,13 @@ struct Report {
 }
 
 fn with_nextest(filter: &[&str]) -> Outcome<Report> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (2 * processors).to_string();
     let mut args =
         vec!["nextest", "run", "--locked", "--cargo-profile", "ci", "--workspace", "--no-tests", "fail"];
+    args.extend(["--profile", "all", "--test-threads", &threads]);
     args.extend(filter);
-    let junit = root().join("target/nextest/default/junit.xml");
+    let junit = root().join("target/nextest/all/junit.xml");
     // a report of an earlier run would tell its skips again
     let _ = std::fs::remove_file(&junit);
     let summary = Mutex::new(String::new());

@@ -92,6 +92,8 @@ pub(super) struct Options<'a> {
     pub(super) deaf: bool,
     /// Where it listens and where we are, if not on loopback.
     pub(super) between: Option<(&'a str, &'a str)>,
+    /// Another address of ours, for a second session; FRR only.
+    pub(super) also: Option<&'a str>,
     /// Port of a listener on loopback to which it tells its peers' routes over BMP; gobgpd and FRR.
     pub(super) bmp: Option<u16>,
     /// The namespace it lives in.
@@ -431,14 +433,23 @@ fn bird(port: u16, options: Options<'_>, folder: &Path, theirs: &str, ours: &str
 }
 
 fn frr(options: Options<'_>, ours: &str) -> String {
-    let limit =
-        options.limit.map_or_else(String::new, |limit| format!("  neighbor {ours} maximum-prefix {limit}\n"));
+    let all = [Some(ours), options.also];
+    let limit = |ours: &str| {
+        options.limit.map_or_else(String::new, |limit| format!("  neighbor {ours} maximum-prefix {limit}\n"))
+    };
+    let each = |line: &dyn Fn(&str) -> String| all.into_iter().flatten().map(line).collect::<String>();
     let family = |name: &str| {
-        format!(" address-family {name}\n  neighbor {ours} activate\n{limit} exit-address-family\n")
+        let activated = each(&|ours| format!("  neighbor {ours} activate\n{}", limit(ours)));
+        format!(" address-family {name}\n{activated} exit-address-family\n")
     };
     let families = ["ipv4 unicast", "ipv6 unicast", "ipv4 flowspec", "ipv6 flowspec"].map(family).concat();
+    let neighbors = each(&|ours| {
+        format!(
+            " neighbor {ours} remote-as {OUR_AS}\n neighbor {ours} passive\n \
+             neighbor {ours} disable-connected-check\n neighbor {ours} ebgp-multihop 10\n"
+        )
+    });
     format!(
-        "router bgp {PEER_AS}\n bgp router-id 192.0.2.2\n no bgp ebgp-requires-policy\n neighbor {ours} remote-as {OUR_AS}\n \
-         neighbor {ours} passive\n neighbor {ours} disable-connected-check\n neighbor {ours} ebgp-multihop 10\n{families}"
+        "router bgp {PEER_AS}\n bgp router-id 192.0.2.2\n no bgp ebgp-requires-policy\n{neighbors}{families}"
     )
 }
