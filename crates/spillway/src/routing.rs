@@ -13,6 +13,7 @@ pub mod profile;
 pub mod pulse;
 pub mod rpki;
 pub mod speaker;
+mod views;
 
 pub use desk::{Desk, Door};
 pub use learned::Learned;

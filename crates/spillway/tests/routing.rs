@@ -12,6 +12,7 @@ mod operations;
 mod random;
 mod refusals;
 mod told;
+mod wired;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Page;
+use super::{Page, Told};
 
 /// Routers that are spoken with, and what they are told.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Routing {
     pub journal_errors: u64,
     /// Mitigations withdrawn because the decision core gave no sign of life.
     pub dead_man: u64,
+    /// What routers and RPKI caches tell.
+    pub told: Told,
 }
 
 /// One router.
@@ -84,6 +86,6 @@ impl Routing {
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
         }
-        Ok(())
+        self.told.encode(out)
     }
 }

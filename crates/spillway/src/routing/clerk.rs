@@ -18,6 +18,7 @@ use super::desk::{Board, Setup};
 use super::express;
 use super::pulse::Pulse;
 use super::speaker::{Neighbor, Say, Speaker};
+use super::views::Views;
 use crate::config::Router;
 use crate::daemon::clock::Clock;
 
@@ -43,6 +44,7 @@ pub(super) struct Clerk {
     book: Book,
     journal: Journal,
     speaker: Option<Speaker>,
+    views: Views,
     clock: Clock,
     pulse: Pulse,
     board: Board,
@@ -64,6 +66,7 @@ impl Clerk {
     /// comes up.
     pub(super) fn start(setup: Setup, board: Board, pulse: Pulse) -> anyhow::Result<Self> {
         let journal = Journal::open(&setup.folder)?;
+        let views = Views::start(&setup)?;
         let clock = Clock::start();
         let mut entries = Vec::new();
         for text in journal.entries()? {
@@ -81,6 +84,7 @@ impl Clerk {
             book,
             journal,
             speaker: None,
+            views,
             clock,
             pulse,
             board,
@@ -99,8 +103,13 @@ impl Clerk {
         let says = first.iter().map(|(_, name, say)| (name.clone(), say.clone())).collect();
         let asn = clerk.setup.routing.asn;
         let id = clerk.setup.routing.router_id;
-        let neighbors =
-            clerk.setup.routing.routers.iter().map(|router| neighbor(router, asn, id, restarting)).collect();
+        let views = &clerk.views;
+        let neighbors = clerk.setup.routing.routers.iter();
+        let neighbors = neighbors.map(|router| Neighbor {
+            learned: router.learn.then(|| views.learned()),
+            ..neighbor(router, asn, id, restarting)
+        });
+        let neighbors = neighbors.collect();
         let (speaker, refused) =
             Speaker::start_with(neighbors, says).context("cannot start the BGP speaker")?;
         for (place, why) in refused {
@@ -132,6 +141,7 @@ impl Clerk {
     pub(super) fn turn(&mut self) {
         self.clock.follow();
         let now = self.clock.now();
+        self.ask_rpki();
         self.because = ("spillway".to_owned(), "its time is over".to_owned());
         self.book.handle_timeout(now);
         self.dead_man();
@@ -139,6 +149,13 @@ impl Clerk {
         let _ = self.settle();
         if now.since(self.looked) >= LOOK_EVERY {
             self.look();
+        }
+    }
+
+    /// The rails hear what the caches tell now; what holds already is let be.
+    fn ask_rpki(&mut self) {
+        if let Some(ownership) = self.views.ownership(&self.setup) {
+            self.book.ask_rpki(Some(ownership));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The desk: one thread that takes orders about routes, and the door through which they come.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -31,6 +32,8 @@ pub struct Setup {
     pub(super) routing: Routing,
     /// What the rails are made of.
     pub(super) guards: Guards,
+    /// Where routers tell over BMP.
+    pub(super) bmp: Option<SocketAddr>,
 }
 
 impl Setup {
@@ -38,7 +41,7 @@ impl Setup {
     pub fn of(config: &Config) -> Option<Self> {
         let routing = config.routing.clone()?;
         let guards = Guards::of(config, &routing);
-        Some(Self { folder: config.state_dir.clone(), routing, guards })
+        Some(Self { folder: config.state_dir.clone(), routing, guards, bmp: config.listen.bmp })
     }
 }
 

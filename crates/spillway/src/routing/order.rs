@@ -45,6 +45,13 @@ pub struct Request {
 pub enum Order {
     /// How the sessions are.
     Peers,
+    /// How those are that tell us of routes and of the RPKI.
+    Status,
+    /// To whom an address belongs, by the routes that were told.
+    Origin {
+        /// The address.
+        address: std::net::IpAddr,
+    },
     /// What is proposed and what holds.
     List,
     /// What was done, newest first: of one mitigation or of all.
@@ -138,6 +145,55 @@ pub struct Peer {
     pub quarantined: usize,
 }
 
+/// An RPKI cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// Where it listens.
+    pub address: String,
+    /// Validated ROA payloads that it told; `None`: nothing that holds now.
+    pub payloads: Option<usize>,
+    /// Conversations that ended because of what it sent.
+    pub faults: u64,
+}
+
+/// Who tells us of routes and of the RPKI, and how much.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// RPKI caches, the most trusted first.
+    pub caches: Vec<Cache>,
+    /// Where routers tell over BMP; `None`: nowhere.
+    pub bmp: Option<String>,
+    /// Routers that are connected there.
+    pub routers: usize,
+    /// Messages of theirs that could not be read, and streams that had to be closed.
+    pub faults: u64,
+    /// Routers and peers beyond what is taken at once.
+    pub turned_away: u64,
+    /// Prefixes whose origin is known.
+    pub prefixes: usize,
+    /// Routes that found no room.
+    pub left_out: u64,
+    /// Updates of which a part could not be believed.
+    pub damaged: u64,
+    /// Whether one of them tells all of IPv4.
+    pub whole_ipv4: bool,
+    /// And of IPv6.
+    pub whole_ipv6: bool,
+}
+
+/// To whom an address belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The address.
+    pub address: String,
+    /// The longest prefix that holds it.
+    pub prefix: Option<String>,
+    /// The ASes that originate that prefix.
+    pub origins: Vec<u32>,
+    /// Whether anybody routes it; `None`: nobody who would know has told us.
+    pub routed: Option<bool>,
+}
+
 /// A mitigation at one neighbour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct At {
@@ -205,6 +261,10 @@ pub struct Past {
 pub enum Answer {
     /// Sessions.
     Peers(Vec<Peer>),
+    /// Who tells us.
+    Status(Status),
+    /// Where an address belongs.
+    Origin(Origin),
     /// Mitigations, and whether announcements are frozen.
     List {
         /// Since the panic button.

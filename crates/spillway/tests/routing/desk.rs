@@ -26,7 +26,7 @@ pub(super) fn peer(name: &str, port: u16, more: &str) -> String {
 /// A daemon's folder and configuration.
 pub(super) struct House {
     scratch: Scratch,
-    config: String,
+    pub(super) config: String,
 }
 
 impl House {
@@ -72,7 +72,7 @@ impl House {
         self.route(&["list"]).unwrap()["mitigations"].as_array().unwrap().clone()
     }
 
-    fn history(&self) -> Vec<String> {
+    pub(super) fn history(&self) -> Vec<String> {
         let history = self.route(&["history"]).unwrap()["history"].clone();
         history.as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
     }

@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::output::Paint;
-use crate::routing::order::{Answer, Mitigation, Past, Peer};
+use crate::routing::order::{Answer, Mitigation, Origin, Past, Peer, Status};
 
 /// One document, without the name of the kind of answer.
 pub(super) fn plain(answer: &Answer) -> serde_json::Result<Value> {
     Ok(match answer {
         Answer::Peers(peers) => json!({ "peers": peers }),
         Answer::List { frozen, mitigations } => json!({ "frozen": frozen, "mitigations": mitigations }),
+        Answer::Status(status) => serde_json::to_value(status)?,
+        Answer::Origin(origin) => serde_json::to_value(origin)?,
         Answer::One(one) => serde_json::to_value(one)?,
         Answer::History(lines) => json!({ "history": lines }),
         Answer::Done(count) => json!({ "ok": true, "mitigations": count }),
@@ -24,7 +26,7 @@ pub(super) fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
         Answer::Peers(peers) => peers.iter().map(serde_json::to_value).collect(),
         Answer::List { mitigations, .. } => mitigations.iter().map(serde_json::to_value).collect(),
         Answer::History(lines) => lines.iter().map(serde_json::to_value).collect(),
-        Answer::One(_) | Answer::Done(_) => Ok(vec![plain(answer)?]),
+        Answer::Status(_) | Answer::Origin(_) | Answer::One(_) | Answer::Done(_) => Ok(vec![plain(answer)?]),
     }
 }
 
@@ -41,6 +43,8 @@ pub(super) fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
             }
             mitigations.iter().try_for_each(|one| mitigation(out, paint, one))
         }
+        Answer::Status(told) => status(out, paint, told),
+        Answer::Origin(found) => origin(out, paint, found),
         Answer::One(one) => mitigation(out, paint, one),
         Answer::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
         Answer::Done(count) => writeln!(out, "done ({count} concerned)"),
@@ -74,6 +78,56 @@ fn peer(out: &mut impl Write, paint: Paint, peer: &Peer) -> io::Result<()> {
     match &peer.last_down {
         Some(why) => writeln!(out, "  {}", paint.dim(format!("went down last: {why}"))),
         None => Ok(()),
+    }
+}
+
+fn status(out: &mut impl Write, paint: Paint, status: &Status) -> io::Result<()> {
+    if status.caches.is_empty() {
+        writeln!(out, "RPKI: not asked; name caches in [routing.rpki]")?;
+    }
+    for cache in &status.caches {
+        let told = match cache.payloads {
+            Some(count) => paint.green(format!("{count} payloads")),
+            None => paint.yellow("tells nothing that holds now"),
+        };
+        let faults = if cache.faults == 0 { String::new() } else { format!(", {} faults", cache.faults) };
+        writeln!(out, "RPKI cache {}: {told}{faults}", paint.bold(&cache.address))?;
+    }
+    match &status.bmp {
+        Some(address) => {
+            write!(out, "BMP at {}: {} routers connected", paint.bold(address), status.routers)?;
+            writeln!(out, ", {} faults, {} turned away", status.faults, status.turned_away)?;
+        }
+        None => writeln!(out, "BMP: not listened for; set `bmp` in [listen]")?,
+    }
+    let whole = match (status.whole_ipv4, status.whole_ipv6) {
+        (true, true) => "whole tables of IPv4 and IPv6",
+        (true, false) => "a whole table of IPv4, not of IPv6",
+        (false, true) => "a whole table of IPv6, not of IPv4",
+        (false, false) => "no whole table: what is unrouted is not known",
+    };
+    writeln!(
+        out,
+        "learned: {} prefixes ({whole}); {} left out, {} updates damaged",
+        status.prefixes, status.left_out, status.damaged
+    )
+}
+
+fn origin(out: &mut impl Write, paint: Paint, origin: &Origin) -> io::Result<()> {
+    let address = paint.bold(&origin.address);
+    match (&origin.prefix, origin.routed) {
+        (Some(prefix), _) if origin.origins.is_empty() => {
+            writeln!(out, "{address}: {prefix}, routed; its origin is hidden by an AS set")
+        }
+        (Some(prefix), _) => {
+            let origins: Vec<String> = origin.origins.iter().map(|asn| format!("AS{asn}")).collect();
+            writeln!(out, "{address}: {prefix}, routed, from {}", origins.join(" and "))
+        }
+        (None, Some(false)) => writeln!(out, "{address}: unrouted, by a whole table"),
+        (None, _) => writeln!(
+            out,
+            "{address}: nothing is known; a peer with `learn = true` or a router at `listen.bmp` that has the route would tell"
+        ),
     }
 }
 

@@ -22,6 +22,7 @@ impl Clerk {
             }
             self.because = (caller.actor().to_string(), reason.clone());
         }
+        self.ask_rpki();
         let what = format!("{order:?}");
         let done = self.carry_out(caller, order);
         if let (Err(why), Some(reason)) = (&done, reason) {
@@ -48,6 +49,8 @@ impl Clerk {
         let now = self.clock.now();
         match order {
             Order::Peers => Ok(Answer::Peers(self.peers())),
+            Order::Status => Ok(Answer::Status(self.views.status())),
+            Order::Origin { address } => Ok(Answer::Origin(self.views.origin(address))),
             Order::List => self.list(),
             Order::History { id, limit } => self.history(id, limit),
             Order::Announce(request) => {
@@ -266,7 +269,7 @@ impl Clerk {
 /// The reason of an order that changes something.
 fn reason_of(order: &Order) -> Option<&str> {
     match order {
-        Order::Peers | Order::List | Order::History { .. } => None,
+        Order::Peers | Order::Status | Order::Origin { .. } | Order::List | Order::History { .. } => None,
         Order::Announce(request) => (!request.dry_run).then_some(&request.reason),
         Order::Withdraw { reason, .. }
         | Order::Approve { reason, .. }

@@ -98,6 +98,7 @@ impl Clerk {
             journal_errors: self.counts.journal_errors,
             dead_man: self.counts.dead_man,
             announce_errors: self.counts.announce_errors,
+            told: self.views.numbers(),
             ..metrics::Routing::default()
         };
         for router in &self.setup.routing.routers {
