@@ -9,6 +9,7 @@ pub mod learned;
 mod link;
 pub mod monitor;
 pub mod order;
+mod probe;
 pub mod profile;
 pub mod pulse;
 pub mod rpki;

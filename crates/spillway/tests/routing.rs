@@ -3,6 +3,7 @@
 mod daemons;
 mod desk;
 mod differential;
+mod drill;
 mod exabgp;
 mod exits;
 mod falls;

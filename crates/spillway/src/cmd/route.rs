@@ -1,8 +1,7 @@
 //! `spillway route peers|list|announce|…`: what routers are told, by hand.
 
-mod text;
+pub(super) mod text;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use base::Span;
@@ -56,10 +55,10 @@ enum Command {
 
 /// Which daemon.
 #[derive(Debug, clap::Args)]
-struct Daemon {
+pub(super) struct Daemon {
     /// The configuration of the daemon
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    pub(super) config: PathBuf,
 }
 
 /// Who and why.
@@ -235,12 +234,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let name = name.or_else(|| std::env::var("SUDO_USER").ok());
     let answer = control::route(&config.state_dir, order, name)?;
     let mut out = output::stdout();
-    match context.format(Format::Text) {
-        Format::Json => output::document(&mut out, &text::plain(&answer)?)?,
-        Format::Jsonl => text::lines(&answer)?.iter().try_for_each(|line| output::line(&mut out, line))?,
-        Format::Text => text::print(&mut out, &answer)?,
-    }
-    Ok(out.flush()?)
+    text::show(&mut out, context.format(Format::Text), &answer)
 }
 
 impl Command {

@@ -1,5 +1,7 @@
 //! Who keeps the book: takes orders, writes the journal, tells the speaker; in this order.
 
+mod drilling;
+mod drills;
 mod orders;
 mod show;
 
@@ -14,6 +16,7 @@ use steer::book::{Actor, Book, Entry, Output};
 use steer::rails::Class;
 use store::{Journal, Line};
 
+use self::drills::Drills;
 use super::desk::{Board, Setup};
 use super::express;
 use super::pulse::Pulse;
@@ -28,6 +31,9 @@ const REASON_MAX: usize = 1000;
 const HISTORY_MAX: u32 = 10_000;
 /// Numbers for `/metrics` are looked up this often.
 const LOOK_EVERY: Span = Span::from_secs(1);
+
+/// While a drill runs, one looks up this often.
+const DRILL_TURN: Duration = Duration::from_millis(100);
 
 /// Counts of what the desk did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +51,7 @@ pub(super) struct Clerk {
     journal: Journal,
     speaker: Option<Speaker>,
     views: Views,
+    drills: Drills,
     clock: Clock,
     pulse: Pulse,
     board: Board,
@@ -67,6 +74,7 @@ impl Clerk {
     pub(super) fn start(setup: Setup, board: Board, pulse: Pulse) -> anyhow::Result<Self> {
         let journal = Journal::open(&setup.folder)?;
         let views = Views::start(&setup)?;
+        let drills = Drills::of(&journal)?;
         let clock = Clock::start();
         let mut entries = Vec::new();
         for text in journal.entries()? {
@@ -85,6 +93,7 @@ impl Clerk {
             journal,
             speaker: None,
             views,
+            drills,
             clock,
             pulse,
             board,
@@ -134,7 +143,8 @@ impl Clerk {
     /// How long nothing is due.
     pub(super) fn pause(&self) -> Duration {
         let due = self.book.poll_timeout().map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
-        Duration::from_nanos(due.nanos())
+        let due = Duration::from_nanos(due.nanos());
+        if self.drills.busy() { due.min(DRILL_TURN) } else { due }
     }
 
     /// Does what is due by the clock.
@@ -145,6 +155,7 @@ impl Clerk {
         self.because = ("spillway".to_owned(), "its time is over".to_owned());
         self.book.handle_timeout(now);
         self.dead_man();
+        self.turn_drills();
         // What it says stands in the log, and it is tried again at the next turn.
         let _ = self.settle();
         if now.since(self.looked) >= LOOK_EVERY {
@@ -173,6 +184,11 @@ impl Clerk {
             self.counts.dead_man += 1;
             let _ = self.book.withdraw(id, &Actor::Engine, &why);
         }
+    }
+
+    /// Before the end: what a drill announced is withdrawn.
+    pub(super) fn stop(&mut self) {
+        self.stop_drills("the daemon ends, or its routers changed");
     }
 
     fn can_be_written(&mut self) -> Result<(), String> {

@@ -156,7 +156,7 @@ impl Drop for Desk {
 fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
     loop {
         match asked.recv_timeout(clerk.pause().min(TURN)) {
-            Ok(Ask::Stop) => return,
+            Ok(Ask::Stop) => return clerk.stop(),
             Ok(Ask::Order(caller, order, reply)) => {
                 // Who no longer waits has been told so.
                 let _ = reply.send(clerk.take(&caller, order));

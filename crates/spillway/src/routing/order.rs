@@ -102,6 +102,20 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Run fire drills.
+    Drill(Drills),
+    /// How they go: lines since this one.
+    DrillProgress {
+        /// Lines that are known.
+        after: usize,
+    },
+    /// End them.
+    DrillStop {
+        /// Why.
+        reason: String,
+    },
+    /// How the last drill of each kind went.
+    DrillList,
     /// Withdraw everything, and begin nothing.
     Panic {
         /// Why.
@@ -143,6 +157,57 @@ pub struct Peer {
     pub unproven: usize,
     /// Routes that it did not survive.
     pub quarantined: usize,
+    /// The last fire drill of each kind.
+    pub drills: Vec<Drilled>,
+}
+
+/// Which fire drills are to be run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drills {
+    /// At these neighbours; empty: at all.
+    pub peers: Vec<String>,
+    /// Of these classes; empty: of all that a neighbour carries.
+    pub classes: Vec<String>,
+    /// While attacks go on, too.
+    pub anyway: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a fire drill went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drilled {
+    /// At which neighbour.
+    pub peer: String,
+    /// `blackhole`, `diversion` or `flowspec`.
+    pub class: String,
+    /// What was announced.
+    pub prefix: String,
+    /// When it was over.
+    pub at: String,
+    /// Whether nothing went wrong.
+    pub passed: bool,
+    /// `probe`: its effect was seen; `view`: a router took it; `session`: it was sent.
+    pub seen_by: String,
+    /// What went wrong.
+    pub wrong: Option<String>,
+    /// Milliseconds until it acted, where it did.
+    pub acted_after_ms: Option<u64>,
+    /// Milliseconds until it was gone, where it was.
+    pub gone_after_ms: Option<u64>,
+}
+
+/// How fire drills go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Whether some are left.
+    pub running: bool,
+    /// What happened since.
+    pub lines: Vec<String>,
+    /// Those that are over.
+    pub records: Vec<Drilled>,
+    /// Those that proved nothing, for a reason that is not the neighbour's.
+    pub unfinished: usize,
 }
 
 /// An RPKI cache.
@@ -265,6 +330,10 @@ pub enum Answer {
     Status(Status),
     /// Where an address belongs.
     Origin(Origin),
+    /// How drills go.
+    Drill(Progress),
+    /// How drills went, newest first.
+    Drills(Vec<Drilled>),
     /// Mitigations, and whether announcements are frozen.
     List {
         /// Since the panic button.

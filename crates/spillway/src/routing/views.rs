@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use api::metrics;
+use base::Prefix;
 use steer::ownership::{Ownership, Vrps};
 
 use super::desk::Setup;
@@ -100,6 +101,17 @@ impl Views {
             origins: found.origins,
             routed: found.routed,
         }
+    }
+
+    /// Whether somebody tells routes at all.
+    pub(super) fn any(&self) -> bool {
+        self.learned.knowledge().prefixes > 0
+            || self.monitor.as_ref().is_some_and(|one| one.heard().routers > 0)
+    }
+
+    /// Whether somebody tells exactly this prefix.
+    pub(super) fn tells(&self, prefix: Prefix) -> bool {
+        self.learned.with(|routes| routes.knows(prefix))
     }
 
     /// Numbers for `/metrics`.

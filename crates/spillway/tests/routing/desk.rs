@@ -46,6 +46,13 @@ impl House {
         Spillway::start(&self.config)
     }
 
+    /// Runs `spillway drill …`: how it ended, and the document.
+    pub(super) fn drill(&self, args: &[&str]) -> (Option<i32>, Value) {
+        let output = spillway([&["drill"], args, &["-c", &self.config, "-o", "json"]].concat());
+        let document = serde_json::from_slice(&output.stdout);
+        (output.status.code(), document.unwrap_or_else(|_| stderr(&output).into()))
+    }
+
     pub(super) fn socket(&self) -> std::path::PathBuf {
         self.scratch.path("state/control.sock")
     }

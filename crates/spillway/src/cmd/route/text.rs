@@ -4,16 +4,28 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::output::Paint;
-use crate::routing::order::{Answer, Mitigation, Origin, Past, Peer, Status};
+use crate::output::{self, Format, Paint};
+use crate::routing::order::{Answer, Drilled, Mitigation, Origin, Past, Peer, Status};
+
+/// Prints an answer as it was asked for.
+pub(in crate::cmd) fn show(out: &mut impl Write, format: Format, answer: &Answer) -> anyhow::Result<()> {
+    match format {
+        Format::Json => output::document(out, &plain(answer)?)?,
+        Format::Jsonl => lines(answer)?.iter().try_for_each(|line| output::line(out, line))?,
+        Format::Text => print(out, answer)?,
+    }
+    Ok(out.flush()?)
+}
 
 /// One document, without the name of the kind of answer.
-pub(super) fn plain(answer: &Answer) -> serde_json::Result<Value> {
+fn plain(answer: &Answer) -> serde_json::Result<Value> {
     Ok(match answer {
         Answer::Peers(peers) => json!({ "peers": peers }),
         Answer::List { frozen, mitigations } => json!({ "frozen": frozen, "mitigations": mitigations }),
         Answer::Status(status) => serde_json::to_value(status)?,
         Answer::Origin(origin) => serde_json::to_value(origin)?,
+        Answer::Drill(progress) => serde_json::to_value(progress)?,
+        Answer::Drills(all) => json!({ "drills": all }),
         Answer::One(one) => serde_json::to_value(one)?,
         Answer::History(lines) => json!({ "history": lines }),
         Answer::Done(count) => json!({ "ok": true, "mitigations": count }),
@@ -21,16 +33,19 @@ pub(super) fn plain(answer: &Answer) -> serde_json::Result<Value> {
 }
 
 /// One object a line.
-pub(super) fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
+fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
     match answer {
         Answer::Peers(peers) => peers.iter().map(serde_json::to_value).collect(),
         Answer::List { mitigations, .. } => mitigations.iter().map(serde_json::to_value).collect(),
         Answer::History(lines) => lines.iter().map(serde_json::to_value).collect(),
-        Answer::Status(_) | Answer::Origin(_) | Answer::One(_) | Answer::Done(_) => Ok(vec![plain(answer)?]),
+        Answer::Drills(all) => all.iter().map(serde_json::to_value).collect(),
+        Answer::Drill(_) | Answer::Status(_) | Answer::Origin(_) | Answer::One(_) | Answer::Done(_) => {
+            Ok(vec![plain(answer)?])
+        }
     }
 }
 
-pub(super) fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let paint = Paint::stdout();
     match answer {
         Answer::Peers(peers) => peers.iter().try_for_each(|one| peer(out, paint, one)),
@@ -45,6 +60,9 @@ pub(super) fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
         }
         Answer::Status(told) => status(out, paint, told),
         Answer::Origin(found) => origin(out, paint, found),
+        Answer::Drill(progress) => progress.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
+        Answer::Drills(all) if all.is_empty() => writeln!(out, "no drill was run yet: `spillway drill`"),
+        Answer::Drills(all) => all.iter().try_for_each(|one| drilled(out, paint, one)),
         Answer::One(one) => mitigation(out, paint, one),
         Answer::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
         Answer::Done(count) => writeln!(out, "done ({count} concerned)"),
@@ -75,9 +93,29 @@ fn peer(out: &mut impl Write, paint: Paint, peer: &Peer) -> io::Result<()> {
         write!(out, ", {}", paint.red(text))?;
     }
     writeln!(out)?;
+    peer.drills.iter().try_for_each(|one| {
+        write!(out, "  drilled ")?;
+        drilled(out, paint, one)
+    })?;
     match &peer.last_down {
         Some(why) => writeln!(out, "  {}", paint.dim(format!("went down last: {why}"))),
         None => Ok(()),
+    }
+}
+
+/// A line of a drill's result.
+pub(in crate::cmd) fn drilled(out: &mut impl Write, paint: Paint, one: &Drilled) -> io::Result<()> {
+    write!(out, "{} {} of {} at {}: ", paint.dim(&one.at), one.class, paint.bold(&one.prefix), one.peer)?;
+    match &one.wrong {
+        Some(why) => writeln!(out, "{}: {why}", paint.red("failed")),
+        None => {
+            let seen = match one.seen_by.as_str() {
+                "probe" => paint.green("passed: probes showed its effect and its end"),
+                "view" => paint.yellow("taken and let go by a router; its effect was not seen"),
+                _ => paint.yellow("sent and withdrawn; its effect was not seen"),
+            };
+            writeln!(out, "{seen}")
+        }
     }
 }
 

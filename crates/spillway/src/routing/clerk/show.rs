@@ -25,6 +25,7 @@ impl Clerk {
                 carries: router.carries.iter().map(|class| class.as_str().to_owned()).collect(),
                 families: router.families.iter().map(|of| express::family_name(*of).to_owned()).collect(),
                 profile: router.profile.name.to_owned(),
+                drills: self.drills_at(&router.name),
                 ..Peer::default()
             };
             if let Some(status) = status.get(&router.name) {
@@ -189,7 +190,7 @@ impl Clerk {
         line
     }
 
-    fn status(&self) -> BTreeMap<String, PeerStatus> {
+    pub(super) fn status(&self) -> BTreeMap<String, PeerStatus> {
         self.speaker.as_ref().and_then(|speaker| speaker.status().ok()).unwrap_or_default()
     }
 
