@@ -118,9 +118,9 @@ impl Home {
     fn behind(router: &str) -> Self {
         let home = Self(format!("spw-home-{}", std::process::id()));
         run("ip", &["netns", "add", &home.0]);
-        let ends = ["link", "add", "down", "netns", router, "type", "veth", "peer", "name", "up"];
+        let ends = ["link", "add", "inside", "netns", router, "type", "veth", "peer", "name", "host"];
         run("ip", &[&ends[..], &["netns", &home.0]].concat());
-        for (namespace, end, host) in [(router, "down", "1"), (&home.0, "up", "99")] {
+        for (namespace, end, host) in [(router, "inside", "1"), (&home.0, "host", "99")] {
             let (v4, v6) = (format!("198.51.100.{host}/24"), format!("2001:db8::{host}/64"));
             run("ip", &["-n", namespace, "addr", "add", &v4, "dev", end]);
             run("ip", &["-n", namespace, "addr", "add", &v6, "dev", end, "nodad"]);
