@@ -9,7 +9,7 @@ mod told;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use routing::{Router, Routing};
+pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 
 use prometheus_client::collector::Collector;

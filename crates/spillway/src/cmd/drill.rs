@@ -94,7 +94,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         progress = of(ask(Order::DrillProgress { after: known })?)?;
     }
     let Progress { records, unfinished, .. } = progress;
-    let failed = records.iter().filter(|one| !one.passed).count();
+    let failed = records.iter().filter(|one| one.result == "failed").count();
     if format == Format::Text {
         let paint = Paint::stdout();
         writeln!(out)?;

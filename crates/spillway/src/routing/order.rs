@@ -185,8 +185,8 @@ pub struct Drilled {
     pub prefix: String,
     /// When it was over.
     pub at: String,
-    /// Whether nothing went wrong.
-    pub passed: bool,
+    /// `passed`: it was seen to act and to end; `taken` by a router, `sent`: it was not seen; `failed`.
+    pub result: String,
     /// `probe`: its effect was seen; `view`: a router took it; `session`: it was sent.
     pub seen_by: String,
     /// What went wrong.

@@ -324,7 +324,11 @@ fn a_reload_leaves_sessions_alone_unless_it_is_about_routers() {
 
 #[test]
 fn check_lists_what_is_never_announced_whoever_asks() {
-    let house = House::new("check", "never = [\"198.51.100.53/32\"]", &peer("upstream", 1790, ""));
+    let peers = peer("upstream", 1790, "") + "[routing.rpki]\ncaches = [\"127.0.0.9:3323\"]\n";
+    let house = House::new("check", "never = [\"198.51.100.53/32\"]", &peers);
+    let text = std::fs::read_to_string(&house.config).unwrap();
+    std::fs::write(&house.config, text.replace("[listen]\n", "[listen]\nbmp = \"127.0.0.8:11019\"\n"))
+        .unwrap();
     let output = spillway(["check", "-c", &house.config]);
     let text = String::from_utf8(output.stdout).unwrap();
     for what in [
@@ -333,6 +337,8 @@ fn check_lists_what_is_never_announced_whoever_asks() {
         "127.0.0.1 (the peer upstream)",
         "127.0.0.2 (our end of the session with upstream)",
         "192.0.2.66 (a next hop at upstream)",
+        "127.0.0.9 (an RPKI cache)",
+        "127.0.0.8 (our `listen.bmp`)",
         "2001:db8::67 (a next hop at upstream)",
     ] {
         assert!(text.contains(&format!("never announced: {what}\n")), "{what} is missing in\n{text}");

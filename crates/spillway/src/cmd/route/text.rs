@@ -109,9 +109,9 @@ pub(in crate::cmd) fn drilled(out: &mut impl Write, paint: Paint, one: &Drilled)
     match &one.wrong {
         Some(why) => writeln!(out, "{}: {why}", paint.red("failed")),
         None => {
-            let seen = match one.seen_by.as_str() {
-                "probe" => paint.green("passed: probes showed its effect and its end"),
-                "view" => paint.yellow("taken and let go by a router; its effect was not seen"),
+            let seen = match one.result.as_str() {
+                "passed" => paint.green("passed: probes showed its effect and its end"),
+                "taken" => paint.yellow("taken and let go by a router; its effect was not seen"),
                 _ => paint.yellow("sent and withdrawn; its effect was not seen"),
             };
             writeln!(out, "{seen}")
@@ -126,7 +126,7 @@ fn status(out: &mut impl Write, paint: Paint, status: &Status) -> io::Result<()>
     for cache in &status.caches {
         let told = match cache.payloads {
             Some(count) => paint.green(format!("{count} payloads")),
-            None => paint.yellow("tells nothing that holds now"),
+            None => paint.yellow("tells nothing that holds now: see that it runs"),
         };
         let faults = if cache.faults == 0 { String::new() } else { format!(", {} faults", cache.faults) };
         writeln!(out, "RPKI cache {}: {told}{faults}", paint.bold(&cache.address))?;

@@ -134,6 +134,7 @@ impl Clerk {
         running.key = express::key(&what);
         let actor = self.drill_actor();
         let reason = format!("{REASON}: {}", self.drills.reason);
+        self.because = (actor.to_string(), reason.clone());
         let wish = Wish { what, neighbors: vec![plan.neighbor.clone()], actor, reason, hold: plan.lease };
         self.can_be_written()?;
         let id = self.book.propose(now, wish).map_err(text)?;

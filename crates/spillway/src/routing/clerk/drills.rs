@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use api::metrics;
 use base::Prefix;
 use steer::drill::{Drill, Log, Plan, Record, Witness};
 use steer::rails::Class;
@@ -158,15 +159,18 @@ impl Clerk {
         }
         let one = document(&record);
         match &record.wrong {
-            Some(why) => self.drills.say(format!("{kind}: FAILED: {why}")),
-            None => self.drills.say(format!("{kind}: passed; {}", seen(record.witness))),
+            Some(why) => {
+                tracing::error!(drill = kind, why, "a fire drill failed");
+                self.drills.say(format!("{kind}: failed: {why}"));
+            }
+            None => self.drills.say(format!("{kind}: {}: {}", result(&record), seen(record.witness))),
         }
         let line = Line {
             at: record.at,
             event: "drilled".to_owned(),
             actor: self.drills.caller.as_ref().map_or_else(String::new, |caller| caller.actor().to_string()),
             reason: self.drills.reason.clone(),
-            what: format!("{kind}: {}", record.wrong.as_deref().unwrap_or("passed")),
+            what: format!("{kind}: {}", record.wrong.as_deref().unwrap_or_else(|| result(&record))),
             ..Line::default()
         };
         self.unwritten.push(line);
@@ -255,6 +259,27 @@ pub(super) const fn seen(witness: Witness) -> &'static str {
     }
 }
 
+/// In a word: only what probes showed has passed.
+const fn result(record: &Record) -> &'static str {
+    match (&record.wrong, record.witness) {
+        (Some(_), _) => "failed",
+        (None, Witness::Probe) => "passed",
+        (None, Witness::View) => "taken",
+        (None, Witness::Session) => "sent",
+    }
+}
+
+/// For `/metrics`.
+pub(super) fn numbers(record: &Record) -> metrics::Drill {
+    metrics::Drill {
+        peer: record.neighbor.clone(),
+        class: record.class.as_str(),
+        family: if record.prefix.is_ipv4() { "ipv4" } else { "ipv6" },
+        result: result(record),
+        at: record.at,
+    }
+}
+
 fn document(record: &Record) -> order::Drilled {
     let millis = |span: base::Span| span.nanos() / 1_000_000;
     order::Drilled {
@@ -262,7 +287,7 @@ fn document(record: &Record) -> order::Drilled {
         class: record.class.as_str().to_owned(),
         prefix: record.prefix.to_string(),
         at: record.at.to_string(),
-        passed: record.wrong.is_none(),
+        result: result(record).to_owned(),
         seen_by: record.witness.as_str().to_owned(),
         wrong: record.wrong.clone(),
         acted_after_ms: record.acted.map(millis),

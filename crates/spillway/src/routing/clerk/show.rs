@@ -9,6 +9,7 @@ use steer::bgp::step::State;
 use steer::book::{Actor, Entry, Mitigation, Stage, What, Wish};
 use store::Line;
 
+use super::drills::numbers;
 use super::{Clerk, HISTORY_MAX, express};
 use crate::routing::order::{self, Answer, At, Past, Peer};
 use crate::routing::speaker::PeerStatus;
@@ -84,7 +85,10 @@ impl Clerk {
             asked_at: now.to_string(),
             started_at: None,
             until: now.plus(wish.hold).to_string(),
-            approved_by: Vec::new(),
+            approved_by: match &wish.actor {
+                Actor::Person(name) => vec![name.clone()],
+                Actor::Engine => Vec::new(),
+            },
             approvals_needed: self.book.needed(wish.what.class()),
         }
     }
@@ -100,6 +104,7 @@ impl Clerk {
             dead_man: self.counts.dead_man,
             announce_errors: self.counts.announce_errors,
             told: self.views.numbers(),
+            drills: self.drilled().all().map(numbers).collect(),
             ..metrics::Routing::default()
         };
         for router in &self.setup.routing.routers {
