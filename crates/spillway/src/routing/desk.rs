@@ -74,7 +74,7 @@ impl Door {
     /// Why it was not done.
     pub fn ask(&self, caller: Caller, order: Order) -> Result<Answer, String> {
         let Some(Inside { asks, waiting, .. }) = self.inside() else {
-            return Err("no routers are spoken with: add a section [routing] to the configuration".to_owned());
+            return Err("no routers are spoken with now: add a section [routing] to the configuration, or try again where it is being reloaded".to_owned());
         };
         if Arc::strong_count(&waiting) > WAITING_MAX {
             return Err("too many orders wait already: try again".to_owned());

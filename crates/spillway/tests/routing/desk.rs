@@ -75,6 +75,17 @@ impl House {
         });
     }
 
+    /// Writes the configuration with one thing changed, and waits until the daemon has taken it.
+    pub(super) fn reload(&self, daemon: &Spillway, from: &str, to: &str) {
+        let taken = || daemon.sum("spillway_config_last_reload_success_timestamp_seconds");
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&self.config, text.replace(from, to)).unwrap();
+        let before = taken();
+        daemon.signal("-HUP");
+        wait("the reload", || taken() > before);
+    }
+
     pub(super) fn mitigations(&self) -> Vec<Value> {
         self.route(&["list"]).unwrap()["mitigations"].as_array().unwrap().clone()
     }
@@ -304,18 +315,9 @@ fn a_reload_leaves_sessions_alone_unless_it_is_about_routers() {
     house.up();
     house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
     let ups = || house.route(&["peers"]).unwrap()["peers"][0]["ups"].as_u64().unwrap();
-    let taken = |daemon: &Spillway| daemon.sum("spillway_config_last_reload_success_timestamp_seconds");
-    let rewrite = |from: &str, to: &str| {
-        let text = std::fs::read_to_string(&house.config).unwrap();
-        assert!(text.contains(from));
-        std::fs::write(&house.config, text.replace(from, to)).unwrap();
-        let before = taken(&daemon);
-        daemon.signal("-HUP");
-        wait("the reload", || taken(&daemon) > before);
-    };
-    rewrite("[api]", "workers = 1\n[api]");
+    house.reload(&daemon, "[api]", "workers = 1\n[api]");
     assert_eq!(ups(), 1);
-    rewrite("router_id = \"192.0.2.1\"", "router_id = \"192.0.2.9\"");
+    house.reload(&daemon, "router_id = \"192.0.2.1\"", "router_id = \"192.0.2.9\"");
     // The desk is another one, and what the journal says stands again.
     house.up();
     wait("the route", || router.view().blackholes == ["198.51.100.7/32"]);

@@ -1,5 +1,4 @@
 //! Fire drills at real routers: a spare address goes and comes back, and what is seen of that is dated and kept.
-#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,4 @@
 //! What routers and RPKI caches tell, configured in the daemon: asked by every order, and by `route origin`.
-#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
 use serde_json::{Value, json};
 
@@ -43,10 +42,7 @@ fn what_the_rpki_gives_to_another_is_refused_before_it_is_sent() {
     assert_eq!(daemon.sum("spillway_rpki_payloads"), 4.0);
     assert_eq!(daemon.sum("spillway_rpki_cache_tells"), 1.0);
     // A reload hears them otherwise; what holds is let be.
-    let text = std::fs::read_to_string(&house.config).unwrap();
-    let text = text.replace("strict = true", "blackholes_unvalidated = true");
-    std::fs::write(&house.config, text).unwrap();
-    daemon.signal("-HUP");
+    house.reload(&daemon, "strict = true", "blackholes_unvalidated = true");
     wait("the cache is asked anew", || {
         told() == 4 && house.route(&with(&["blackhole", "198.51.102.7", "--dry-run"], WHY)).is_ok()
     });
@@ -92,9 +88,7 @@ fn whose_an_address_is_can_be_asked_of_the_daemon() {
     assert_eq!(daemon.sum("spillway_learned_prefixes"), 4.0);
     assert_eq!(daemon.sum("spillway_bmp_routers"), 1.0);
     // Without `learn`, a reload forgets what the session told.
-    let text = std::fs::read_to_string(&house.config).unwrap();
-    std::fs::write(&house.config, text.replace("learn = true", "learn = false")).unwrap();
-    daemon.signal("-HUP");
+    house.reload(&daemon, "learn = true", "learn = false");
     wait("what the session told is forgotten", || origin("203.0.113.200") == nothing);
     wait("BMP is heard again", || origin("198.51.100.7") == known("198.51.100.7/32", OUR_AS));
     assert_eq!(origin("203.0.113.200"), nothing);
