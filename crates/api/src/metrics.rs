@@ -4,11 +4,13 @@
 //! host of the traffic. Labels that a sender could multiply (exporters) are capped where they are collected.
 
 mod routing;
+mod told;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use routing::{Router, Routing};
+pub use routing::{Drill, Router, Routing};
+pub use told::Told;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};

@@ -9,10 +9,12 @@ pub mod learned;
 mod link;
 pub mod monitor;
 pub mod order;
+mod probe;
 pub mod profile;
 pub mod pulse;
 pub mod rpki;
 pub mod speaker;
+mod views;
 
 pub use desk::{Desk, Door};
 pub use learned::Learned;

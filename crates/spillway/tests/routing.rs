@@ -3,6 +3,7 @@
 mod daemons;
 mod desk;
 mod differential;
+mod drill;
 mod exabgp;
 mod exits;
 mod falls;
@@ -12,6 +13,7 @@ mod operations;
 mod random;
 mod refusals;
 mod told;
+mod wired;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};

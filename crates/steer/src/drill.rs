@@ -12,7 +12,7 @@ use base::{Prefix, Span, Timestamp};
 
 use crate::rails::Class;
 
-pub use log::{Log, Record, Standing};
+pub use log::{Log, Record, Standing, Witness};
 
 /// What is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +29,19 @@ pub struct Plan {
     pub patience: Span,
     /// So many probes in a row have to show the same.
     pub looks: u32,
+    /// Who looks.
+    pub witness: Witness,
 }
 
 impl Plan {
     /// One at a neighbour, with a lease of a minute.
     pub const fn new(neighbor: String, class: Class, prefix: Prefix) -> Self {
         let (lease, patience) = (Span::from_secs(60), Span::from_secs(30));
-        Self { neighbor, class, prefix, lease, patience, looks: 3 }
+        Self { neighbor, class, prefix, lease, patience, looks: 3, witness: Witness::Probe }
     }
 
     /// Where probes arrive while the measure acts.
-    const fn effect(&self) -> Arrived {
+    pub const fn effect(&self) -> Arrived {
         match self.class {
             Class::Flowspec | Class::Blackhole => Arrived::Nowhere,
             Class::Diversion => Arrived::Absorber,
@@ -69,6 +71,8 @@ pub enum Input {
     Probe(Arrived),
     /// The withdrawal is on the wire.
     Withdrawn,
+    /// Somebody ends it, or something else does, and why: what was announced is withdrawn.
+    Stopped(String),
 }
 
 /// What is to be done.
@@ -82,8 +86,9 @@ pub enum Output {
     Done(Record),
 }
 
+/// How far a drill is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub enum Phase {
     /// Do probes arrive?
     Baseline,
     /// Waiting for the announcement to be sent.
@@ -94,6 +99,7 @@ enum Phase {
     Withdrawing,
     /// Is it gone?
     Clearing,
+    /// Its record is made.
     Over,
 }
 
@@ -136,6 +142,9 @@ impl Drill {
             (Phase::Announcing | Phase::Proving, Input::Refused(why)) => {
                 self.fail(now, format!("it was refused: {why}"));
             }
+            (Phase::Baseline | Phase::Announcing | Phase::Proving, Input::Stopped(why)) => {
+                self.fail(now, why)
+            }
             (Phase::Withdrawing, Input::Refused(why)) => {
                 self.fail(now, format!("the withdrawal was refused: {why}"));
             }
@@ -149,6 +158,7 @@ impl Drill {
             }
             // A probe that was on its way, a word that came twice.
             (Phase::Announcing | Phase::Withdrawing, Input::Probe(_) | Input::Announced)
+            | (Phase::Withdrawing, Input::Stopped(_))
             | (Phase::Baseline | Phase::Proving | Phase::Clearing, _)
             | (Phase::Announcing, Input::Withdrawn)
             | (Phase::Over, _) => {}
@@ -179,7 +189,15 @@ impl Drill {
             ),
             Phase::Withdrawing => self.fail(now, format!("the withdrawal was not sent within {waited}")),
             Phase::Clearing => {
-                self.fail(now, format!("probes did not arrive again within {waited} after the withdrawal"));
+                self.fail(
+                    now,
+                    match self.plan.witness {
+                        Witness::Probe => {
+                            format!("probes did not arrive again within {waited} after the withdrawal")
+                        }
+                        _ => format!("a router still told it {waited} after the withdrawal"),
+                    },
+                );
             }
             Phase::Over => {}
         }
@@ -188,6 +206,11 @@ impl Drill {
     /// When it takes too long.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         (self.phase != Phase::Over).then(|| self.since.plus(self.plan.patience))
+    }
+
+    /// How far it is, and since when.
+    pub const fn phase(&self) -> (Phase, Timestamp) {
+        (self.phase, self.since)
     }
 
     /// What is to be done next.
@@ -240,11 +263,12 @@ impl Drill {
 
     fn done(&mut self, now: Timestamp) {
         self.enter(now, Phase::Over);
-        let Plan { neighbor, class, prefix, .. } = self.plan.clone();
+        let Plan { neighbor, class, prefix, witness, .. } = self.plan.clone();
         self.outputs.push_back(Output::Done(Record {
             neighbor,
             class,
             prefix,
+            witness,
             at: now,
             wrong: self.wrong.clone(),
             acted: self.acted,

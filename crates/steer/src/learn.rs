@@ -148,6 +148,11 @@ impl Routes {
         if self.is_whole(addr.is_ipv4()) { Origin::Unrouted } else { Origin::Unknown }
     }
 
+    /// Whether some feed tells exactly this prefix.
+    pub fn knows(&self, prefix: Prefix) -> bool {
+        self.routes.contains_key(&prefix)
+    }
+
     /// Whether some feed told a whole table of a family.
     pub fn is_whole(&self, ipv4: bool) -> bool {
         let least = if ipv4 { self.whole_min.0 } else { self.whole_min.1 };

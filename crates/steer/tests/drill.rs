@@ -3,7 +3,7 @@
 
 use base::{Prefix, Span, Timestamp};
 use proptest::prelude::*;
-use steer::drill::{Arrived, Drill, Input, Log, Output, Plan, Record, Standing};
+use steer::drill::{Arrived, Drill, Input, Log, Output, Plan, Record, Standing, Witness};
 use steer::rails::Class;
 
 fn at(secs: u64) -> Timestamp {
@@ -121,6 +121,9 @@ fn the_last_drill_counts_until_it_is_too_old() {
     assert_eq!((of(&log, day, true), of(&log, 31 * day, true)), (Standing::Passed, Standing::Untried));
     // What was tried with IPv4 says nothing of IPv6.
     assert_eq!(of(&log, day, false), Standing::Untried);
+    // What nobody saw act is not proven, and not failed.
+    log.note(Record { witness: Witness::View, ..passed.clone() });
+    assert_eq!(of(&log, day, true), Standing::Untried);
     log.note(failed);
     assert_eq!((of(&log, day, true), of(&log, 31 * day, true)), (Standing::Failed, Standing::Failed));
     log.note(passed);
@@ -135,7 +138,7 @@ fn the_last_drill_counts_until_it_is_too_old() {
 proptest! {
     #[test]
     fn whatever_happens_what_was_announced_is_withdrawn_and_it_ends(
-        inputs in prop::collection::vec((0_u64..20, 0_u8..8), 0..60),
+        inputs in prop::collection::vec((0_u64..20, 0_u8..9), 0..60),
     ) {
         let plan = Plan::new("edge".into(), Class::Blackhole, prefix("198.51.100.250/32"));
         let mut drill = Drill::new(at(0), plan);
@@ -157,6 +160,7 @@ proptest! {
                 1 => Input::Withdrawn,
                 2 => Input::Refused(String::new()),
                 3 | 4 => Input::Probe(Arrived::Nowhere),
+                5 => Input::Stopped(String::new()),
                 _ => Input::Probe(Arrived::Home),
             });
             count(&mut drill);

@@ -205,6 +205,8 @@ proptest! {
         }
         let prefixes: std::collections::BTreeSet<Prefix> = model.keys().map(|(prefix, _)| *prefix).collect();
         prop_assert_eq!(routes.len(), prefixes.len());
+        prop_assert!(prefixes.iter().all(|prefix| routes.knows(*prefix)));
+        prop_assert!(!routes.knows(Prefix::of(addr("10.0.0.0"), 31)));
         for host in ["10.0.0.1", "10.1.2.3", "10.9.0.1", "2001:db8::1", "2001:db8:3::1", "2002::1"] {
             let host = addr(host);
             let longest = prefixes.iter().filter(|p| p.contains(host) && p.bits() > 0).max_by_key(|p| p.bits());

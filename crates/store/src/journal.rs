@@ -38,7 +38,7 @@ pub struct Line {
 /// The one writer of the journal.
 #[derive(Debug)]
 pub struct Journal {
-    db: Connection,
+    pub(crate) db: Connection,
     lines: u64,
     lines_max: u64,
 }

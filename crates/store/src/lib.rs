@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod drills;
 mod error;
 mod journal;
 mod reader;
@@ -17,6 +18,7 @@ mod schema;
 mod writer;
 
 pub use batch::{AttackRow, Ban, Batch, RuleRow, Snapshot};
+pub use drills::Drilled;
 pub use error::StoreError;
 pub use journal::{Journal, Line};
 pub use reader::{Cursor, Filter, Reader};

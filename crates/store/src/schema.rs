@@ -47,7 +47,8 @@ pub(crate) const ATTACKS: &[&str] = &["
 "];
 
 /// Likewise, for the journal of mitigations.
-pub(crate) const JOURNAL: &[&str] = &["
+pub(crate) const JOURNAL: &[&str] = &[
+    "
     CREATE TABLE journal (
         number      INTEGER PRIMARY KEY AUTOINCREMENT,
         at          INTEGER NOT NULL,   -- nanoseconds since 1970
@@ -59,7 +60,22 @@ pub(crate) const JOURNAL: &[&str] = &["
         entry       TEXT                -- what the book reads again after a restart, as JSON
     ) STRICT;
     CREATE INDEX journal_by_mitigation ON journal (mitigation, event);
-"];
+",
+    "
+    CREATE TABLE drills (
+        neighbor    TEXT NOT NULL,
+        class       TEXT NOT NULL,
+        ipv4        INTEGER NOT NULL,
+        prefix      TEXT NOT NULL,
+        at          INTEGER NOT NULL,   -- nanoseconds since 1970
+        witness     TEXT NOT NULL,
+        wrong       TEXT,               -- none: it passed
+        acted       INTEGER,            -- nanoseconds
+        cleared     INTEGER,            -- nanoseconds
+        PRIMARY KEY (neighbor, class, ipv4)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings the file to the newest schema of these steps; refuses one from the future.
 pub(crate) fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {

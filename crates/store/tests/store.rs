@@ -172,3 +172,36 @@ fn the_journal_keeps_its_order_over_a_kill_and_prunes_what_ended_alone() {
     assert_eq!(history.iter().map(|line| line.event.as_str()).collect::<Vec<_>>(), ["ended", "proposed"]);
     assert!(history.iter().all(|line| line.actor == "ada" && line.number > 0));
 }
+
+#[test]
+fn the_last_drill_of_each_kind_is_kept_and_the_oldest_go_first() {
+    use base::Span;
+    use store::{Drilled, Journal};
+    let folder = Folder::new("drills");
+    let one = |neighbor: String, at: u64, wrong: Option<&str>| Drilled {
+        neighbor,
+        class: "blackhole".to_owned(),
+        ipv4: false,
+        prefix: "2001:db8::99/128".to_owned(),
+        at: Timestamp::from_secs(at),
+        witness: "probe".to_owned(),
+        wrong: wrong.map(str::to_owned),
+        acted: Some(Span::from_millis(700)),
+        cleared: None,
+    };
+    let mut journal = Journal::open(&folder.0).expect("a new file");
+    journal.drilled(&one("edge".to_owned(), 1, None)).expect("room");
+    let again = one("edge".to_owned(), 2, Some("it does nothing"));
+    journal.drilled(&again).expect("room");
+    journal.drilled(&Drilled { ipv4: true, ..again.clone() }).expect("room");
+    drop(journal);
+    let mut journal = Journal::open(&folder.0).expect("the file");
+    let kept = journal.drills().expect("its lines");
+    assert_eq!(kept, [again.clone(), Drilled { ipv4: true, ..again }]);
+    for number in 0..600 {
+        journal.drilled(&one(format!("n{number}"), 10 + number, None)).expect("room");
+    }
+    let kept = journal.drills().expect("its lines");
+    assert_eq!(kept.len(), 512);
+    assert!(kept.iter().all(|one| one.neighbor != "edge"));
+}

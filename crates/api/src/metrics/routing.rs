@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Page;
+use super::{Page, Told};
 
 /// Routers that are spoken with, and what they are told.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,25 @@ pub struct Routing {
     pub journal_errors: u64,
     /// Mitigations withdrawn because the decision core gave no sign of life.
     pub dead_man: u64,
+    /// The last fire drills.
+    pub drills: Vec<Drill>,
+    /// What routers and RPKI caches tell.
+    pub told: Told,
+}
+
+/// The last fire drill of a kind.
+#[derive(Clone, Debug)]
+pub struct Drill {
+    /// At which router.
+    pub peer: String,
+    /// Which kind of announcement.
+    pub class: &'static str,
+    /// `ipv4` or `ipv6`.
+    pub family: &'static str,
+    /// `passed`, `taken`, `sent` or `failed`.
+    pub result: &'static str,
+    /// When it was over.
+    pub at: base::Timestamp,
 }
 
 /// One router.
@@ -68,6 +87,20 @@ impl Routing {
             "1 since the panic button, until things may begin again",
             f64::from(u8::from(self.frozen)),
         )?;
+        let drills = self.drills.iter().map(|drill| {
+            let labels = vec![
+                ("peer", drill.peer.clone()),
+                ("class", drill.class.to_owned()),
+                ("family", drill.family.to_owned()),
+                ("result", drill.result.to_owned()),
+            ];
+            (labels, drill.at.nanos() as f64 / 1e9)
+        });
+        out.gauges(
+            "spillway_drill_timestamp_seconds",
+            "When the last fire drill of a kind was over; only `passed` proves that it acts",
+            drills.collect(),
+        )?;
         for (name, help, count) in [
             ("spillway_route_orders_refused", "Orders about routes that were refused", self.refused),
             ("spillway_route_announce_errors", "Routes that a router did not take", self.announce_errors),
@@ -84,6 +117,6 @@ impl Routing {
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
         }
-        Ok(())
+        self.told.encode(out)
     }
 }

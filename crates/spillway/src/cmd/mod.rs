@@ -10,6 +10,7 @@ pub mod control;
 pub mod dataplane;
 pub mod decode;
 pub mod demo;
+pub mod drill;
 pub mod explain;
 pub mod guard;
 pub mod import;
@@ -58,6 +59,7 @@ commands! {
     Import => import,
     Control => control,
     Route => route,
+    Drill => drill,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -1,8 +1,7 @@
 //! `spillway route peers|list|announce|…`: what routers are told, by hand.
 
-mod text;
+pub(super) mod text;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use base::Span;
@@ -23,7 +22,7 @@ beyond the caps of [routing]; what refuses says which rail and what to do. Every
 Orders go through the control socket, which only the daemon's user may open; with whose name is --as.
 
 Examples:
-  spillway route peers
+  spillway route peers; spillway route status; spillway route origin 203.0.113.9
   spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m --dry-run
   spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m
   spillway route announce 'ntp dst 198.51.100.7/32 proto udp src-port 123 -> drop' --reason 'ticket 12'
@@ -38,6 +37,8 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Peers(Peers),
+    Status(Status),
+    Origin(Origin),
     List(List),
     Announce(Announce),
     Blackhole(Blackhole),
@@ -54,10 +55,10 @@ enum Command {
 
 /// Which daemon.
 #[derive(Debug, clap::Args)]
-struct Daemon {
+pub(super) struct Daemon {
     /// The configuration of the daemon
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    pub(super) config: PathBuf,
 }
 
 /// Who and why.
@@ -92,6 +93,22 @@ struct Where {
 /// How the sessions are
 #[derive(Debug, clap::Args)]
 struct Peers {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Who tells us of routes and of the RPKI, and how much
+#[derive(Debug, clap::Args)]
+struct Status {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// To whom an address belongs, by what peers with `learn = true` and routers at `listen.bmp` tell
+#[derive(Debug, clap::Args)]
+struct Origin {
+    /// The address
+    address: std::net::IpAddr,
     #[command(flatten)]
     daemon: Daemon,
 }
@@ -217,12 +234,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let name = name.or_else(|| std::env::var("SUDO_USER").ok());
     let answer = control::route(&config.state_dir, order, name)?;
     let mut out = output::stdout();
-    match context.format(Format::Text) {
-        Format::Json => output::document(&mut out, &text::plain(&answer)?)?,
-        Format::Jsonl => text::lines(&answer)?.iter().try_for_each(|line| output::line(&mut out, line))?,
-        Format::Text => text::print(&mut out, &answer)?,
-    }
-    Ok(out.flush()?)
+    text::show(&mut out, context.format(Format::Text), &answer)
 }
 
 impl Command {
@@ -233,6 +245,8 @@ impl Command {
             |Why { reason, name, daemon }: Why, order: fn(String) -> Order| Ok((daemon, order(reason), name));
         match self {
             Self::Peers(Peers { daemon }) => asked(daemon, Order::Peers),
+            Self::Status(Status { daemon }) => asked(daemon, Order::Status),
+            Self::Origin(Origin { address, daemon }) => asked(daemon, Order::Origin { address }),
             Self::List(List { daemon }) => asked(daemon, Order::List),
             Self::History(History { id, limit, daemon }) => asked(daemon, Order::History { id, limit }),
             Self::Announce(Announce { rule, place }) => place.request("flowspec", rule),

@@ -50,6 +50,12 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let routing = file.routing.as_ref().map(|section| routing::checked(&mut problems, &networks, section));
     let local = dataplane.telemetry && !dataplane.interfaces.is_empty();
     let listen = listen(&mut problems, file.listen.as_ref(), local);
+    if let (None, Some(bmp)) =
+        (&routing, file.listen.as_ref().and_then(|listen| listen.get_ref().bmp.as_ref()))
+    {
+        let message = "bmp needs a section [routing]: what routers tell is kept beside the peers";
+        problems.at(bmp.span().start, message.to_owned());
+    }
     let api = api(&mut problems, file.api.listen.as_ref());
     let exporters = exporters(&mut problems, &file);
     let exec = file.notify.exec;
@@ -179,6 +185,7 @@ fn listen(problems: &mut Problems<'_>, section: Option<&Spanned<ListenSection>>,
     }
     Listen {
         addresses,
+        bmp: given.bmp.as_ref().map(|address| address.get_ref().0),
         allow: given.allow.clone(),
         workers: given.workers.as_ref().map(|n| *n.get_ref()),
         receive_buffer: given.receive_buffer.as_ref().map_or(RECEIVE_BUFFER, |n| n.get_ref().0),

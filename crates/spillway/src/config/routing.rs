@@ -1,6 +1,8 @@
 //! `[routing]`: routers that are spoken with, and the rails that every announcement passes.
 
+mod drill;
 mod peer;
+mod rpki;
 mod secret;
 mod words;
 
@@ -14,7 +16,9 @@ use steer::book::{Approvals, LONGEST_ALONE};
 use steer::rails::Limits;
 use toml::Spanned;
 
+pub use drill::{Drill, Probe};
 pub use peer::{Router, Said};
+pub use rpki::Rpki;
 pub use secret::Secret;
 
 use super::check::Problems;
@@ -54,6 +58,9 @@ pub(super) struct Section {
     dead_man_after: Spanned<Wait>,
     #[serde(default)]
     approvals: ApprovalSection,
+    rpki: Option<Spanned<rpki::Section>>,
+    #[serde(default)]
+    drill: drill::Section,
     #[serde(default)]
     peers: BTreeMap<Spanned<String>, peer::Section>,
 }
@@ -163,6 +170,10 @@ pub struct Routing {
     pub lease_max: Span,
     /// Without a sign of life of the decision core for so long, automatic mitigations are withdrawn.
     pub dead_man: Span,
+    /// Whom the RPKI is asked; `None`: it is not.
+    pub rpki: Option<Rpki>,
+    /// What fire drills work with.
+    pub drill: Drill,
     /// The routers, by name.
     pub routers: Vec<Router>,
 }
@@ -188,6 +199,9 @@ pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section:
             problems.at(prefix.span().start, refusal.to_string());
         }
     }
+    let drill = drill::checked(problems, &rails, &section.drill);
+    let ask = |one: &Spanned<rpki::Section>| rpki::checked(problems, one.span().start, one.get_ref());
+    let rpki = section.rpki.as_ref().map(ask);
     if section.peers.is_empty() {
         let message = "[routing] names no peer; add a section [routing.peers.NAME] with its address, asn and what it carries";
         problems.at(section.asn.span().start, message.to_owned());
@@ -225,6 +239,8 @@ pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section:
         lease: section.lease.get_ref().0,
         lease_max: section.lease_max.get_ref().0,
         dead_man: section.dead_man_after.get_ref().0,
+        rpki,
+        drill,
         routers,
     }
 }

@@ -66,6 +66,7 @@ pub(super) struct ListenSection {
     pub(super) sflow: Option<Spanned<Address>>,
     pub(super) netflow: Option<Spanned<Address>>,
     pub(super) ipfix: Option<Spanned<Address>>,
+    pub(super) bmp: Option<Spanned<Address>>,
     #[serde(default)]
     pub(super) allow: Vec<Prefix>,
     pub(super) workers: Option<Spanned<usize>>,
@@ -77,6 +78,8 @@ pub(super) struct ListenSection {
 pub struct Listen {
     /// Key in the file and address, in the order sflow, netflow, ipfix. Each takes every format.
     pub addresses: Vec<(&'static str, SocketAddr)>,
+    /// Where routers tell over BMP what their peers announce (RFC 7854); `None`: nowhere.
+    pub bmp: Option<SocketAddr>,
     /// Exporters whose datagrams are taken; empty: all.
     pub allow: Vec<Prefix>,
     /// Worker threads; `None`: one for every two cores, up to four: the decision core wants one too.

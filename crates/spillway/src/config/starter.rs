@@ -123,6 +123,13 @@ ipfix = "0.0.0.0:4739"
 #   dead_man_after = "60s"         # without the decision core, what it wanted by itself is withdrawn
 #   [routing.approvals]
 #   blackhole = 1                  # persons who have to agree: 1, 2 or "automatic"; flowspec and diversion likewise
+#   [routing.rpki]
+#   caches = ["127.0.0.1:3323"]    # RPKI caches (RFC 8210), the most trusted first; what is another AS's is refused
+#   strict = false                 # refuse also what no ROA covers, and all while no cache tells; blackholes_unvalidated = false
+#   [routing.drill]
+#   spare = []                     # addresses that nobody needs, like "198.51.100.99/32": `spillway drill` blackholes and filters them
+#   diversion = []                 # and prefixes of `routing.diversion` that it diverts
+#   # probe = ["/usr/bin/ping", "-c1", "-W1", "{address}"]   # ends with 0 where it was reached, 3 at the absorber
 #   [routing.peers."upstream"]
 #   address = "192.0.2.2"          # with its port, if it is not 179; asn of the router beside it
 #   asn = 64500
@@ -134,6 +141,7 @@ ipfix = "0.0.0.0:4739"
 #   limit = 0                      # routes that it takes before it ends the session; ours stay below. 0: not known
 #   pace = 50                      # routes a second; burst = 100, hold_time = "90s"; search = true may lose a session an hour for a culprit
 #   md5_file = "/etc/spillway/upstream.key"   # or md5_env = "NAME"; ttl_security_hops = 1
+#   learn = false                  # keep what it announces: `spillway route origin` says whose an address is
 #   on_stop = "withdraw"           # or "keep": for restart_time, where the router does graceful restart
 #   on_crash = "keep"              # or "withdraw"; restart_time = "120s"
 

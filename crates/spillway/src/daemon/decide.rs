@@ -182,6 +182,8 @@ impl Core {
             turning |= self.hear(*attack, &mut rows);
         }
         self.source.routes.pulse.beat();
+        let active = self.attacks.values().filter(|attack| attack.state == State::Active);
+        self.source.routes.pulse.sees(active.count());
         self.enforce(turning);
         if turning || !rows.is_empty() {
             self.publish();

@@ -1,5 +1,7 @@
 //! Who keeps the book: takes orders, writes the journal, tells the speaker; in this order.
 
+mod drilling;
+mod drills;
 mod orders;
 mod show;
 
@@ -14,10 +16,12 @@ use steer::book::{Actor, Book, Entry, Output};
 use steer::rails::Class;
 use store::{Journal, Line};
 
+use self::drills::Drills;
 use super::desk::{Board, Setup};
 use super::express;
 use super::pulse::Pulse;
 use super::speaker::{Neighbor, Say, Speaker};
+use super::views::Views;
 use crate::config::Router;
 use crate::daemon::clock::Clock;
 
@@ -27,6 +31,9 @@ const REASON_MAX: usize = 1000;
 const HISTORY_MAX: u32 = 10_000;
 /// Numbers for `/metrics` are looked up this often.
 const LOOK_EVERY: Span = Span::from_secs(1);
+
+/// While a drill runs, one looks up this often.
+const DRILL_TURN: Duration = Duration::from_millis(100);
 
 /// Counts of what the desk did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +50,8 @@ pub(super) struct Clerk {
     book: Book,
     journal: Journal,
     speaker: Option<Speaker>,
+    views: Views,
+    drills: Drills,
     clock: Clock,
     pulse: Pulse,
     board: Board,
@@ -64,6 +73,8 @@ impl Clerk {
     /// comes up.
     pub(super) fn start(setup: Setup, board: Board, pulse: Pulse) -> anyhow::Result<Self> {
         let journal = Journal::open(&setup.folder)?;
+        let views = Views::start(&setup)?;
+        let drills = Drills::of(&journal)?;
         let clock = Clock::start();
         let mut entries = Vec::new();
         for text in journal.entries()? {
@@ -81,6 +92,8 @@ impl Clerk {
             book,
             journal,
             speaker: None,
+            views,
+            drills,
             clock,
             pulse,
             board,
@@ -99,8 +112,13 @@ impl Clerk {
         let says = first.iter().map(|(_, name, say)| (name.clone(), say.clone())).collect();
         let asn = clerk.setup.routing.asn;
         let id = clerk.setup.routing.router_id;
-        let neighbors =
-            clerk.setup.routing.routers.iter().map(|router| neighbor(router, asn, id, restarting)).collect();
+        let views = &clerk.views;
+        let neighbors = clerk.setup.routing.routers.iter();
+        let neighbors = neighbors.map(|router| Neighbor {
+            learned: router.learn.then(|| views.learned()),
+            ..neighbor(router, asn, id, restarting)
+        });
+        let neighbors = neighbors.collect();
         let (speaker, refused) =
             Speaker::start_with(neighbors, says).context("cannot start the BGP speaker")?;
         for (place, why) in refused {
@@ -125,20 +143,30 @@ impl Clerk {
     /// How long nothing is due.
     pub(super) fn pause(&self) -> Duration {
         let due = self.book.poll_timeout().map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
-        Duration::from_nanos(due.nanos())
+        let due = Duration::from_nanos(due.nanos());
+        if self.drills.busy() { due.min(DRILL_TURN) } else { due }
     }
 
     /// Does what is due by the clock.
     pub(super) fn turn(&mut self) {
         self.clock.follow();
         let now = self.clock.now();
+        self.ask_rpki();
         self.because = ("spillway".to_owned(), "its time is over".to_owned());
         self.book.handle_timeout(now);
         self.dead_man();
+        self.turn_drills();
         // What it says stands in the log, and it is tried again at the next turn.
         let _ = self.settle();
         if now.since(self.looked) >= LOOK_EVERY {
             self.look();
+        }
+    }
+
+    /// The rails hear what the caches tell now; what holds already is let be.
+    fn ask_rpki(&mut self) {
+        if let Some(ownership) = self.views.ownership(&self.setup) {
+            self.book.ask_rpki(Some(ownership));
         }
     }
 
@@ -156,6 +184,11 @@ impl Clerk {
             self.counts.dead_man += 1;
             let _ = self.book.withdraw(id, &Actor::Engine, &why);
         }
+    }
+
+    /// Before the end: what a drill announced is withdrawn.
+    pub(super) fn stop(&mut self) {
+        self.stop_drills("the daemon ends, or its routers changed");
     }
 
     fn can_be_written(&mut self) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! The desk: one thread that takes orders about routes, and the door through which they come.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -31,6 +32,8 @@ pub struct Setup {
     pub(super) routing: Routing,
     /// What the rails are made of.
     pub(super) guards: Guards,
+    /// Where routers tell over BMP.
+    pub(super) bmp: Option<SocketAddr>,
 }
 
 impl Setup {
@@ -38,7 +41,7 @@ impl Setup {
     pub fn of(config: &Config) -> Option<Self> {
         let routing = config.routing.clone()?;
         let guards = Guards::of(config, &routing);
-        Some(Self { folder: config.state_dir.clone(), routing, guards })
+        Some(Self { folder: config.state_dir.clone(), routing, guards, bmp: config.listen.bmp })
     }
 }
 
@@ -71,7 +74,7 @@ impl Door {
     /// Why it was not done.
     pub fn ask(&self, caller: Caller, order: Order) -> Result<Answer, String> {
         let Some(Inside { asks, waiting, .. }) = self.inside() else {
-            return Err("no routers are spoken with: add a section [routing] to the configuration".to_owned());
+            return Err("no routers are spoken with now: add a section [routing] to the configuration, or try again where it is being reloaded".to_owned());
         };
         if Arc::strong_count(&waiting) > WAITING_MAX {
             return Err("too many orders wait already: try again".to_owned());
@@ -153,7 +156,7 @@ impl Drop for Desk {
 fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
     loop {
         match asked.recv_timeout(clerk.pause().min(TURN)) {
-            Ok(Ask::Stop) => return,
+            Ok(Ask::Stop) => return clerk.stop(),
             Ok(Ask::Order(caller, order, reply)) => {
                 // Who no longer waits has been told so.
                 let _ = reply.send(clerk.take(&caller, order));

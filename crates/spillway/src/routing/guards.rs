@@ -53,6 +53,12 @@ impl Guards {
                 guards.lifelines.push(Lifeline { matches, what: format!("flow export to `listen.{key}`") });
             }
         }
+        if let Some(address) = config.listen.bmp.filter(|address| !address.ip().is_unspecified()) {
+            guards.host(address.ip(), "our `listen.bmp`");
+        }
+        for cache in routing.rpki.iter().flat_map(|rpki| &rpki.caches) {
+            guards.host(cache.ip(), "an RPKI cache");
+        }
         for (exporter, _) in &config.exporters {
             guards.host(*exporter, "an exporter of ours");
         }

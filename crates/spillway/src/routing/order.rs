@@ -45,6 +45,13 @@ pub struct Request {
 pub enum Order {
     /// How the sessions are.
     Peers,
+    /// How those are that tell us of routes and of the RPKI.
+    Status,
+    /// To whom an address belongs, by the routes that were told.
+    Origin {
+        /// The address.
+        address: std::net::IpAddr,
+    },
     /// What is proposed and what holds.
     List,
     /// What was done, newest first: of one mitigation or of all.
@@ -95,6 +102,20 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Run fire drills.
+    Drill(Drills),
+    /// How they go: lines since this one.
+    DrillProgress {
+        /// Lines that are known.
+        after: usize,
+    },
+    /// End them.
+    DrillStop {
+        /// Why.
+        reason: String,
+    },
+    /// How the last drill of each kind went.
+    DrillList,
     /// Withdraw everything, and begin nothing.
     Panic {
         /// Why.
@@ -136,6 +157,106 @@ pub struct Peer {
     pub unproven: usize,
     /// Routes that it did not survive.
     pub quarantined: usize,
+    /// The last fire drill of each kind.
+    pub drills: Vec<Drilled>,
+}
+
+/// Which fire drills are to be run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drills {
+    /// At these neighbours; empty: at all.
+    pub peers: Vec<String>,
+    /// Of these classes; empty: of all that a neighbour carries.
+    pub classes: Vec<String>,
+    /// While attacks go on, too.
+    pub anyway: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a fire drill went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drilled {
+    /// At which neighbour.
+    pub peer: String,
+    /// `blackhole`, `diversion` or `flowspec`.
+    pub class: String,
+    /// What was announced.
+    pub prefix: String,
+    /// When it was over.
+    pub at: String,
+    /// `passed`: it was seen to act and to end; `taken` by a router, `sent`: it was not seen; `failed`.
+    pub result: String,
+    /// `probe`: its effect was seen; `view`: a router took it; `session`: it was sent.
+    pub seen_by: String,
+    /// What went wrong.
+    pub wrong: Option<String>,
+    /// Milliseconds until it acted, where it did.
+    pub acted_after_ms: Option<u64>,
+    /// Milliseconds until it was gone, where it was.
+    pub gone_after_ms: Option<u64>,
+}
+
+/// How fire drills go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Whether some are left.
+    pub running: bool,
+    /// What happened since.
+    pub lines: Vec<String>,
+    /// Those that are over.
+    pub records: Vec<Drilled>,
+    /// Those that proved nothing, for a reason that is not the neighbour's.
+    pub unfinished: usize,
+}
+
+/// An RPKI cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// Where it listens.
+    pub address: String,
+    /// Validated ROA payloads that it told; `None`: nothing that holds now.
+    pub payloads: Option<usize>,
+    /// Conversations that ended because of what it sent.
+    pub faults: u64,
+}
+
+/// Who tells us of routes and of the RPKI, and how much.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// RPKI caches, the most trusted first.
+    pub caches: Vec<Cache>,
+    /// Where routers tell over BMP; `None`: nowhere.
+    pub bmp: Option<String>,
+    /// Routers that are connected there.
+    pub routers: usize,
+    /// Messages of theirs that could not be read, and streams that had to be closed.
+    pub faults: u64,
+    /// Routers and peers beyond what is taken at once.
+    pub turned_away: u64,
+    /// Prefixes whose origin is known.
+    pub prefixes: usize,
+    /// Routes that found no room.
+    pub left_out: u64,
+    /// Updates of which a part could not be believed.
+    pub damaged: u64,
+    /// Whether one of them tells all of IPv4.
+    pub whole_ipv4: bool,
+    /// And of IPv6.
+    pub whole_ipv6: bool,
+}
+
+/// To whom an address belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The address.
+    pub address: String,
+    /// The longest prefix that holds it.
+    pub prefix: Option<String>,
+    /// The ASes that originate that prefix.
+    pub origins: Vec<u32>,
+    /// Whether anybody routes it; `None`: nobody who would know has told us.
+    pub routed: Option<bool>,
 }
 
 /// A mitigation at one neighbour.
@@ -205,6 +326,14 @@ pub struct Past {
 pub enum Answer {
     /// Sessions.
     Peers(Vec<Peer>),
+    /// Who tells us.
+    Status(Status),
+    /// Where an address belongs.
+    Origin(Origin),
+    /// How drills go.
+    Drill(Progress),
+    /// How drills went, newest first.
+    Drills(Vec<Drilled>),
     /// Mitigations, and whether announcements are frozen.
     List {
         /// Since the panic button.

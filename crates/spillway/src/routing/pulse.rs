@@ -1,7 +1,7 @@
 //! The dead-man switch's sign of life: the decision core gives it each tick, the desk looks how old it is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use base::Span;
@@ -12,11 +12,13 @@ pub struct Pulse {
     began: Instant,
     /// Nanoseconds after `began`.
     last: Arc<AtomicU64>,
+    /// Attacks that go on, as of then.
+    attacks: Arc<AtomicUsize>,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { began: Instant::now(), last: Arc::default() }
+        Self { began: Instant::now(), last: Arc::default(), attacks: Arc::default() }
     }
 }
 
@@ -24,6 +26,16 @@ impl Pulse {
     /// A sign of life.
     pub fn beat(&self) {
         self.last.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// So many attacks go on.
+    pub fn sees(&self, attacks: usize) {
+        self.attacks.store(attacks, Ordering::Relaxed);
+    }
+
+    /// Attacks that go on.
+    pub fn attacks(&self) -> usize {
+        self.attacks.load(Ordering::Relaxed)
     }
 
     /// How long ago the last one was.

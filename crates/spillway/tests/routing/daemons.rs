@@ -88,6 +88,8 @@ pub(super) struct Options<'a> {
     pub(super) restarts: bool,
     /// It takes packets from beside it only (RFC 5082); BIRD only.
     pub(super) beside: bool,
+    /// Blackholes become routes of the kernel of its namespace; BIRD only.
+    pub(super) kernel: bool,
     /// It takes no routes; BIRD only.
     pub(super) deaf: bool,
     /// Where it listens and where we are, if not on loopback.
@@ -419,15 +421,25 @@ fn bird(port: u16, options: Options<'_>, folder: &Path, theirs: &str, ours: &str
     let key = options.md5.map_or_else(String::new, |key| format!("  password \"{key}\";\n"));
     let limit =
         options.limit.map_or_else(String::new, |limit| format!("import limit {limit} action disable;"));
-    let import = if options.deaf { "none" } else { "all" };
+    let import = match (options.deaf, options.kernel) {
+        (true, _) => "none",
+        (_, true) => "filter { if (65535, 666) ~ bgp_community then dest = RTD_BLACKHOLE; accept; }",
+        _ => "all",
+    };
+    let kernel = ["ipv4", "ipv6"]
+        .map(|name| format!("protocol kernel {{ {name} {{ import none; export all; }}; }}\n"));
+    let kernel = if options.kernel { kernel.concat() } else { String::new() };
     let hops = if options.beside { "multihop 1;\n  ttl security on" } else { "multihop" };
     let channels: String = [("ipv4", ""), ("ipv6", ""), ("flow4", "table f4;"), ("flow6", "table f6;")]
-        .map(|(name, table)| format!("  {name} {{ {table} import {import}; export none; {limit} }};\n"))
+        .map(|(name, table)| {
+            let import = if table.is_empty() || options.deaf { import } else { "all" };
+            format!("  {name} {{ {table} import {import}; export none; {limit} }};\n")
+        })
         .concat();
     format!(
         "router id 192.0.2.2;\nlog \"{}\" all;\nflow4 table f4;\nflow6 table f6;\nprotocol device {{ }}\n\
          protocol bgp peer {{\n  local {theirs} port {port} as {PEER_AS};\n  neighbor {ours} as {OUR_AS};\n  {hops};\n  \
-         passive on;\n  strict bind on;\n  error wait time 1, 4;\n{key}{channels}}}\n",
+         passive on;\n  strict bind on;\n  error wait time 1, 4;\n{key}{channels}}}\n{kernel}",
         folder.join("log").display()
     )
 }

@@ -26,7 +26,7 @@ pub(super) fn peer(name: &str, port: u16, more: &str) -> String {
 /// A daemon's folder and configuration.
 pub(super) struct House {
     scratch: Scratch,
-    config: String,
+    pub(super) config: String,
 }
 
 impl House {
@@ -44,6 +44,13 @@ impl House {
 
     pub(super) fn start(&self) -> Spillway {
         Spillway::start(&self.config)
+    }
+
+    /// Runs `spillway drill …`: how it ended, and the document.
+    pub(super) fn drill(&self, args: &[&str]) -> (Option<i32>, Value) {
+        let output = spillway([&["drill"], args, &["-c", &self.config, "-o", "json"]].concat());
+        let document = serde_json::from_slice(&output.stdout);
+        (output.status.code(), document.unwrap_or_else(|_| stderr(&output).into()))
     }
 
     pub(super) fn socket(&self) -> std::path::PathBuf {
@@ -68,11 +75,22 @@ impl House {
         });
     }
 
+    /// Writes the configuration with one thing changed, and waits until the daemon has taken it.
+    pub(super) fn reload(&self, daemon: &Spillway, from: &str, to: &str) {
+        let taken = || daemon.sum("spillway_config_last_reload_success_timestamp_seconds");
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&self.config, text.replace(from, to)).unwrap();
+        let before = taken();
+        daemon.signal("-HUP");
+        wait("the reload", || taken() > before);
+    }
+
     pub(super) fn mitigations(&self) -> Vec<Value> {
         self.route(&["list"]).unwrap()["mitigations"].as_array().unwrap().clone()
     }
 
-    fn history(&self) -> Vec<String> {
+    pub(super) fn history(&self) -> Vec<String> {
         let history = self.route(&["history"]).unwrap()["history"].clone();
         history.as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
     }
@@ -297,18 +315,9 @@ fn a_reload_leaves_sessions_alone_unless_it_is_about_routers() {
     house.up();
     house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
     let ups = || house.route(&["peers"]).unwrap()["peers"][0]["ups"].as_u64().unwrap();
-    let taken = |daemon: &Spillway| daemon.sum("spillway_config_last_reload_success_timestamp_seconds");
-    let rewrite = |from: &str, to: &str| {
-        let text = std::fs::read_to_string(&house.config).unwrap();
-        assert!(text.contains(from));
-        std::fs::write(&house.config, text.replace(from, to)).unwrap();
-        let before = taken(&daemon);
-        daemon.signal("-HUP");
-        wait("the reload", || taken(&daemon) > before);
-    };
-    rewrite("[api]", "workers = 1\n[api]");
+    house.reload(&daemon, "[api]", "workers = 1\n[api]");
     assert_eq!(ups(), 1);
-    rewrite("router_id = \"192.0.2.1\"", "router_id = \"192.0.2.9\"");
+    house.reload(&daemon, "router_id = \"192.0.2.1\"", "router_id = \"192.0.2.9\"");
     // The desk is another one, and what the journal says stands again.
     house.up();
     wait("the route", || router.view().blackholes == ["198.51.100.7/32"]);
@@ -317,7 +326,11 @@ fn a_reload_leaves_sessions_alone_unless_it_is_about_routers() {
 
 #[test]
 fn check_lists_what_is_never_announced_whoever_asks() {
-    let house = House::new("check", "never = [\"198.51.100.53/32\"]", &peer("upstream", 1790, ""));
+    let peers = peer("upstream", 1790, "") + "[routing.rpki]\ncaches = [\"127.0.0.9:3323\"]\n";
+    let house = House::new("check", "never = [\"198.51.100.53/32\"]", &peers);
+    let text = std::fs::read_to_string(&house.config).unwrap();
+    std::fs::write(&house.config, text.replace("[listen]\n", "[listen]\nbmp = \"127.0.0.8:11019\"\n"))
+        .unwrap();
     let output = spillway(["check", "-c", &house.config]);
     let text = String::from_utf8(output.stdout).unwrap();
     for what in [
@@ -326,6 +339,8 @@ fn check_lists_what_is_never_announced_whoever_asks() {
         "127.0.0.1 (the peer upstream)",
         "127.0.0.2 (our end of the session with upstream)",
         "192.0.2.66 (a next hop at upstream)",
+        "127.0.0.9 (an RPKI cache)",
+        "127.0.0.8 (our `listen.bmp`)",
         "2001:db8::67 (a next hop at upstream)",
     ] {
         assert!(text.contains(&format!("never announced: {what}\n")), "{what} is missing in\n{text}");

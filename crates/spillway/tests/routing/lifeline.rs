@@ -6,8 +6,8 @@ use nix::sched::{CloneFlags, setns};
 use super::daemons::{Daemon, Kind, Options, run};
 use super::*;
 
-const OURS_THERE: &str = "10.99.0.2";
-const THEIRS_THERE: &str = "10.99.0.1";
+pub(super) const OURS_THERE: &str = "10.99.0.2";
+pub(super) const THEIRS_THERE: &str = "10.99.0.1";
 /// Of a hundred packets, so many are lost.
 const LOSS: u32 = 95;
 
@@ -21,13 +21,13 @@ enum Lossy {
 }
 
 /// Two namespaces and a cable between them, that go with the test.
-struct Cable {
-    ours: String,
-    theirs: String,
+pub(super) struct Cable {
+    pub(super) ours: String,
+    pub(super) theirs: String,
 }
 
 impl Cable {
-    fn new(name: &str) -> Option<Self> {
+    pub(super) fn new(name: &str) -> Option<Self> {
         let id = std::process::id();
         let cable = Self { ours: format!("spw-{name}-{id}-a"), theirs: format!("spw-{name}-{id}-b") };
         let made = std::process::Command::new("ip").args(["netns", "add", &cable.ours]).output();

@@ -1,8 +1,8 @@
 //! What real routers and caches tell us: over BGP, BMP and the RPKI to Router protocol.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use base::Prefix;
@@ -20,6 +20,56 @@ fn a(text: &str) -> IpAddr {
 
 fn p(text: &str) -> Prefix {
     text.parse().unwrap()
+}
+
+/// A real RPKI cache (StayRTR) with payloads of its own.
+pub(super) struct Cache {
+    pub(super) address: SocketAddr,
+    payloads: PathBuf,
+    child: Option<Child>,
+}
+
+impl Cache {
+    /// With these ROAs: prefix, greatest length, AS. It does not run yet.
+    pub(super) fn new(roas: &[(&str, u8, u32)]) -> Option<Self> {
+        if !Path::new("/usr/bin/stayrtr").exists() {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "stayrtr is missing");
+            eprintln!("skipped: stayrtr is not installed; `scripts/setup` does it");
+            return None;
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let name = format!("spillway-rtr-{}-{}.json", std::process::id(), address.port());
+        let payloads = std::env::temp_dir().join(name);
+        let roa = |(prefix, most, asn): &(&str, u8, u32)| serde_json::json!({"prefix": prefix, "maxLength": most, "asn": format!("AS{asn}"), "ta": "test"});
+        let roas: Vec<serde_json::Value> = roas.iter().map(roa).collect();
+        std::fs::write(&payloads, serde_json::json!({ "roas": roas }).to_string()).unwrap();
+        Some(Self { address, payloads, child: None })
+    }
+
+    pub(super) fn start(&mut self) {
+        let child = Command::new("/usr/bin/stayrtr")
+            .args(["-bind", &self.address.to_string(), "-checktime=false", "-metrics.addr", "", "-cache"])
+            .arg(&self.payloads)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    pub(super) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_file(&self.payloads);
+    }
 }
 
 /// A daemon tells over BMP what our own speaker announced to it.
@@ -76,36 +126,19 @@ fn what_a_neighbour_announces_is_kept_where_it_shall_be() {
 
 #[test]
 fn a_real_cache_is_asked_by_a_thread_of_ours() {
-    if !Path::new("/usr/bin/stayrtr").exists() {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "stayrtr is missing");
-        eprintln!("skipped: stayrtr is not installed; `scripts/setup` does it");
+    let Some(mut cache) = Cache::new(&[("198.51.100.0/24", 24, OUR_AS), ("2001:db8:1::/48", 128, OUR_AS)])
+    else {
         return;
-    }
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-    let payloads = std::env::temp_dir().join(format!("spillway-rtr-{}.json", std::process::id()));
-    let json = serde_json::json!({"roas": [
-        {"prefix": "198.51.100.0/24", "maxLength": 24, "asn": format!("AS{OUR_AS}"), "ta": "test"},
-        {"prefix": "2001:db8:1::/48", "maxLength": 128, "asn": format!("AS{OUR_AS}"), "ta": "test"},
-    ]});
-    std::fs::write(&payloads, json.to_string()).unwrap();
+    };
     // It begins after us: we dial again.
-    let rpki = Rpki::start(&[address]).unwrap();
+    let rpki = Rpki::start(&[cache.address]).unwrap();
     assert_eq!(rpki.vrps(), None);
-    let mut child = Command::new("/usr/bin/stayrtr")
-        .args(["-bind", &address.to_string(), "-checktime=false", "-metrics.addr", "", "-cache"])
-        .arg(&payloads)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    cache.start();
     wait("payloads", || rpki.status().first().and_then(|status| status.payloads) == Some(2));
     let rail = Ownership { vrps: rpki.vrps(), asn: OUR_AS, ..Ownership::default() };
     assert_eq!(rail.check(p("2001:db8:1::7/128"), Class::Blackhole), Ok(()));
     assert!(rail.check(p("198.51.100.7/32"), Class::Blackhole).is_err());
     // A cache that dies takes nothing back; what it told holds for the time that it gave.
-    child.kill().unwrap();
-    child.wait().unwrap();
+    cache.stop();
     assert!(rpki.vrps().is_some());
-    std::fs::remove_file(&payloads).unwrap();
 }

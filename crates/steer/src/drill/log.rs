@@ -10,6 +10,31 @@ use crate::rails::Class;
 /// [`Log::forgotten`].
 const RECORDS_MAX: usize = 512;
 
+/// Who saw that a measure acted, and that it was gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Witness {
+    /// Our own end of the session: it was sent, and the session lived. That is no effect.
+    Session,
+    /// A router told the route back, over BMP or its session: it was taken. That is no effect yet.
+    View,
+    /// Probes.
+    Probe,
+}
+
+impl Witness {
+    /// All, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Session, Self::View, Self::Probe];
+
+    /// As people read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::View => "view",
+            Self::Probe => "probe",
+        }
+    }
+}
+
 /// How a drill went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -19,6 +44,8 @@ pub struct Record {
     pub class: Class,
     /// What was announced.
     pub prefix: Prefix,
+    /// Who saw it.
+    pub witness: Witness,
     /// When it was over.
     pub at: Timestamp,
     /// What went wrong first; `None`: it passed.
@@ -34,7 +61,7 @@ pub struct Record {
 pub enum Standing {
     /// The last one failed.
     Failed,
-    /// There was none, or the last one is too long ago.
+    /// There was none, the last one is too long ago, or nobody looked whether it acted.
     Untried,
     /// The last one passed, within the days asked for.
     Passed,
@@ -79,7 +106,9 @@ impl Log {
         match self.last(neighbor, class, ipv4) {
             None => Standing::Untried,
             Some(record) if record.wrong.is_some() => Standing::Failed,
-            Some(record) if now.since(record.at) <= within => Standing::Passed,
+            Some(record) if record.witness == Witness::Probe && now.since(record.at) <= within => {
+                Standing::Passed
+            }
             Some(_) => Standing::Untried,
         }
     }

@@ -2,7 +2,7 @@
 
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Span, Timestamp};
-use steer::drill::{Log, Record};
+use steer::drill::{Log, Record, Witness};
 use steer::ladder::{
     Absorber, Attack, Candidate, Choice, InForce, Link, Machine, Mode, Neighbor, Policy, Situation, Step,
     Volume, choose,
@@ -115,6 +115,7 @@ impl Town {
 
     pub(crate) fn drilled(&mut self, class: Class, days_ago: u64, wrong: Option<&str>) {
         self.drills.note(Record {
+            witness: Witness::Probe,
             neighbor: "transit".into(),
             class,
             prefix: prefix("198.51.100.250/32"),

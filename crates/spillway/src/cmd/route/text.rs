@@ -4,14 +4,28 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::output::Paint;
-use crate::routing::order::{Answer, Mitigation, Past, Peer};
+use crate::output::{self, Format, Paint};
+use crate::routing::order::{Answer, Drilled, Mitigation, Origin, Past, Peer, Status};
+
+/// Prints an answer as it was asked for.
+pub(in crate::cmd) fn show(out: &mut impl Write, format: Format, answer: &Answer) -> anyhow::Result<()> {
+    match format {
+        Format::Json => output::document(out, &plain(answer)?)?,
+        Format::Jsonl => lines(answer)?.iter().try_for_each(|line| output::line(out, line))?,
+        Format::Text => print(out, answer)?,
+    }
+    Ok(out.flush()?)
+}
 
 /// One document, without the name of the kind of answer.
-pub(super) fn plain(answer: &Answer) -> serde_json::Result<Value> {
+fn plain(answer: &Answer) -> serde_json::Result<Value> {
     Ok(match answer {
         Answer::Peers(peers) => json!({ "peers": peers }),
         Answer::List { frozen, mitigations } => json!({ "frozen": frozen, "mitigations": mitigations }),
+        Answer::Status(status) => serde_json::to_value(status)?,
+        Answer::Origin(origin) => serde_json::to_value(origin)?,
+        Answer::Drill(progress) => serde_json::to_value(progress)?,
+        Answer::Drills(all) => json!({ "drills": all }),
         Answer::One(one) => serde_json::to_value(one)?,
         Answer::History(lines) => json!({ "history": lines }),
         Answer::Done(count) => json!({ "ok": true, "mitigations": count }),
@@ -19,16 +33,19 @@ pub(super) fn plain(answer: &Answer) -> serde_json::Result<Value> {
 }
 
 /// One object a line.
-pub(super) fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
+fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
     match answer {
         Answer::Peers(peers) => peers.iter().map(serde_json::to_value).collect(),
         Answer::List { mitigations, .. } => mitigations.iter().map(serde_json::to_value).collect(),
         Answer::History(lines) => lines.iter().map(serde_json::to_value).collect(),
-        Answer::One(_) | Answer::Done(_) => Ok(vec![plain(answer)?]),
+        Answer::Drills(all) => all.iter().map(serde_json::to_value).collect(),
+        Answer::Drill(_) | Answer::Status(_) | Answer::Origin(_) | Answer::One(_) | Answer::Done(_) => {
+            Ok(vec![plain(answer)?])
+        }
     }
 }
 
-pub(super) fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let paint = Paint::stdout();
     match answer {
         Answer::Peers(peers) => peers.iter().try_for_each(|one| peer(out, paint, one)),
@@ -41,6 +58,11 @@ pub(super) fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
             }
             mitigations.iter().try_for_each(|one| mitigation(out, paint, one))
         }
+        Answer::Status(told) => status(out, paint, told),
+        Answer::Origin(found) => origin(out, paint, found),
+        Answer::Drill(progress) => progress.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
+        Answer::Drills(all) if all.is_empty() => writeln!(out, "no drill was run yet: `spillway drill`"),
+        Answer::Drills(all) => all.iter().try_for_each(|one| drilled(out, paint, one)),
         Answer::One(one) => mitigation(out, paint, one),
         Answer::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
         Answer::Done(count) => writeln!(out, "done ({count} concerned)"),
@@ -71,9 +93,79 @@ fn peer(out: &mut impl Write, paint: Paint, peer: &Peer) -> io::Result<()> {
         write!(out, ", {}", paint.red(text))?;
     }
     writeln!(out)?;
+    peer.drills.iter().try_for_each(|one| {
+        write!(out, "  drilled ")?;
+        drilled(out, paint, one)
+    })?;
     match &peer.last_down {
         Some(why) => writeln!(out, "  {}", paint.dim(format!("went down last: {why}"))),
         None => Ok(()),
+    }
+}
+
+/// A line of a drill's result.
+pub(in crate::cmd) fn drilled(out: &mut impl Write, paint: Paint, one: &Drilled) -> io::Result<()> {
+    write!(out, "{} {} of {} at {}: ", paint.dim(&one.at), one.class, paint.bold(&one.prefix), one.peer)?;
+    match &one.wrong {
+        Some(why) => writeln!(out, "{}: {why}", paint.red("failed")),
+        None => {
+            let seen = match one.result.as_str() {
+                "passed" => paint.green("passed: probes showed its effect and its end"),
+                "taken" => paint.yellow("taken and let go by a router; its effect was not seen"),
+                _ => paint.yellow("sent and withdrawn; its effect was not seen"),
+            };
+            writeln!(out, "{seen}")
+        }
+    }
+}
+
+fn status(out: &mut impl Write, paint: Paint, status: &Status) -> io::Result<()> {
+    if status.caches.is_empty() {
+        writeln!(out, "RPKI: not asked; name caches in [routing.rpki]")?;
+    }
+    for cache in &status.caches {
+        let told = match cache.payloads {
+            Some(count) => paint.green(format!("{count} payloads")),
+            None => paint.yellow("tells nothing that holds now: see that it runs"),
+        };
+        let faults = if cache.faults == 0 { String::new() } else { format!(", {} faults", cache.faults) };
+        writeln!(out, "RPKI cache {}: {told}{faults}", paint.bold(&cache.address))?;
+    }
+    match &status.bmp {
+        Some(address) => {
+            write!(out, "BMP at {}: {} routers connected", paint.bold(address), status.routers)?;
+            writeln!(out, ", {} faults, {} turned away", status.faults, status.turned_away)?;
+        }
+        None => writeln!(out, "BMP: not listened for; set `bmp` in [listen]")?,
+    }
+    let whole = match (status.whole_ipv4, status.whole_ipv6) {
+        (true, true) => "whole tables of IPv4 and IPv6",
+        (true, false) => "a whole table of IPv4, not of IPv6",
+        (false, true) => "a whole table of IPv6, not of IPv4",
+        (false, false) => "no whole table: what is unrouted is not known",
+    };
+    writeln!(
+        out,
+        "learned: {} prefixes ({whole}); {} left out, {} updates damaged",
+        status.prefixes, status.left_out, status.damaged
+    )
+}
+
+fn origin(out: &mut impl Write, paint: Paint, origin: &Origin) -> io::Result<()> {
+    let address = paint.bold(&origin.address);
+    match (&origin.prefix, origin.routed) {
+        (Some(prefix), _) if origin.origins.is_empty() => {
+            writeln!(out, "{address}: {prefix}, routed; its origin is hidden by an AS set")
+        }
+        (Some(prefix), _) => {
+            let origins: Vec<String> = origin.origins.iter().map(|asn| format!("AS{asn}")).collect();
+            writeln!(out, "{address}: {prefix}, routed, from {}", origins.join(" and "))
+        }
+        (None, Some(false)) => writeln!(out, "{address}: unrouted, by a whole table"),
+        (None, _) => writeln!(
+            out,
+            "{address}: nothing is known; a peer with `learn = true` or a router at `listen.bmp` that has the route would tell"
+        ),
     }
 }
 

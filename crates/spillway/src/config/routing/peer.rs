@@ -48,6 +48,8 @@ pub(super) struct Section {
     burst: u32,
     #[serde(default)]
     search: bool,
+    #[serde(default)]
+    learn: bool,
     #[serde(default = "hold_time")]
     hold_time: Spanned<Wait>,
     md5_file: Option<Spanned<PathBuf>>,
@@ -141,6 +143,8 @@ pub struct Router {
     pub md5: Option<Secret>,
     /// Hops to it at most (RFC 5082).
     pub hops: Option<u8>,
+    /// What it announces to us is remembered: whose an address is.
+    pub learn: bool,
     /// When we stop.
     pub on_stop: Farewell,
     /// When we crash: seconds for which it keeps our routes; `None`: they end at once.
@@ -239,6 +243,7 @@ pub(super) fn checked(
         hold_time,
         md5: key(problems, section),
         hops: section.ttl_security_hops.as_ref().map(|hops| *hops.get_ref()),
+        learn: section.learn,
         on_stop: if on_stop == Exit::Keep { Farewell::Keep } else { Farewell::Withdraw },
         restart_time: (section.on_crash == Exit::Keep).then_some(restart),
     }

@@ -116,11 +116,42 @@ const WRONG: &[(&str, &str)] = &[
         "![routing.peers.twin]\naddress = \"192.0.2.2:179\"\nasn = 64500\ncarries = [\"flowspec\"]\n",
         "f.toml:7:16: peer `up` has the address of peer `twin`; keep one of them",
     ),
+    ("![routing.rpki]\ncaches = []\n", "f.toml:12:1: [routing.rpki] names 1 to 8 caches"),
+    ("![routing.rpki]\ncaches = [\"rpki\"]\n", "f.toml:13:11: `rpki` is not an address with its port"),
+    (
+        "![routing.rpki]\ncaches = [\"[::1]:323\", \"[::1]:323\"]\n",
+        "f.toml:13:24: [::1]:323 stands here twice; keep one",
+    ),
+    ("![routing.rpki]\ncaches = [\"0.0.0.0:0\"]\n", "f.toml:13:11: 0.0.0.0:0 is not where a cache listens"),
+    (
+        "![routing.drill]\nspare = [\"203.0.113.9\"]\n",
+        "f.toml:13:10: 203.0.113.9/32 does not lie within `networks`",
+    ),
+    (
+        "![routing.drill]\nspare = [\"2001:db8::/64\"]\n",
+        "f.toml:13:10: 2001:db8::/64: a blackhole announcement is /128 to /128",
+    ),
+    (
+        "![routing.drill]\ndiversion = [\"198.51.100.0/24\"]\n",
+        "f.toml:13:14: 198.51.100.0/24 is not provisioned for diversion",
+    ),
+    ("![routing.drill]\nprobe = []\n", "f.toml:13:9: probe names no program; write it like"),
+    (
+        "![routing.drill]\nprobe = [\"ping\", \"{address}\"]\n",
+        "f.toml:13:9: `ping` is no program with its whole path; write it like",
+    ),
+    (
+        "![routing.drill]\nprobe = [\"/bin/true\"]\n",
+        "f.toml:13:9: probe does not say where the address stands",
+    ),
 ];
 
 #[test]
 fn each_mistake_about_routers_has_its_place_and_its_remedy() {
     let mut failed = Vec::new();
+    let bmp = TOP.replace("[listen]\n", "[listen]\nbmp = \"127.0.0.1:11019\"\n");
+    let alone = parse(&bmp).unwrap_err();
+    assert!(alone.starts_with("f.toml:3:7: bmp needs a section [routing]"), "{alone}");
     for (text, expected) in WRONG {
         // `@` stands for the section, `!` for the section and a peer, `#` for a peer after it.
         let mut whole =

@@ -6,6 +6,7 @@ use steer::rails::Class;
 use store::Line;
 
 use super::{Clerk, REASON_MAX, express, text};
+use crate::config::Router;
 use crate::routing::express::Unfit;
 use crate::routing::order::{self, Answer, Caller, Order, Request};
 
@@ -22,6 +23,7 @@ impl Clerk {
             }
             self.because = (caller.actor().to_string(), reason.clone());
         }
+        self.ask_rpki();
         let what = format!("{order:?}");
         let done = self.carry_out(caller, order);
         if let (Err(why), Some(reason)) = (&done, reason) {
@@ -48,6 +50,8 @@ impl Clerk {
         let now = self.clock.now();
         match order {
             Order::Peers => Ok(Answer::Peers(self.peers())),
+            Order::Status => Ok(Answer::Status(self.views.status())),
+            Order::Origin { address } => Ok(Answer::Origin(self.views.origin(address))),
             Order::List => self.list(),
             Order::History { id, limit } => self.history(id, limit),
             Order::Announce(request) => {
@@ -86,7 +90,15 @@ impl Clerk {
                 self.one(id)
             }
             Order::Release { id, peer, reason } => self.release(caller, id, peer.as_deref(), reason),
+            Order::Drill(wanted) => self.begin_drills(caller, wanted),
+            Order::DrillProgress { after } => Ok(self.progress(after)),
+            Order::DrillStop { reason } => {
+                self.stop_drills(&format!("stopped: {reason}"));
+                Ok(self.progress(0))
+            }
+            Order::DrillList => Ok(self.drill_list()),
             Order::Panic { reason } => {
+                self.stop_drills("panic");
                 let count = self.book.all().count();
                 self.book.panic(&actor, &reason);
                 tracing::error!(
@@ -183,10 +195,7 @@ impl Clerk {
         let routing = &self.setup.routing;
         let mut places = Vec::new();
         for name in asked {
-            let router = routing.routers.iter().find(|router| router.name == *name).ok_or_else(|| {
-                let known: Vec<&str> = routing.routers.iter().map(|router| router.name.as_str()).collect();
-                format!("there is no peer `{name}`; known here: {}", known.join(", "))
-            })?;
+            let router = self.known(name)?;
             express::route(what, router, routing.asn).map_err(|unfit| unfit.to_string())?;
             if !places.contains(name) {
                 places.push(name.clone());
@@ -210,8 +219,17 @@ impl Clerk {
         }
     }
 
+    /// The router of this name, or which there are.
+    pub(super) fn known(&self, name: &str) -> Result<&Router, String> {
+        let routers = &self.setup.routing.routers;
+        routers.iter().find(|router| router.name == name).ok_or_else(|| {
+            let known: Vec<&str> = routers.iter().map(|router| router.name.as_str()).collect();
+            format!("there is no peer `{name}`; known here: {}", known.join(", "))
+        })
+    }
+
     /// BGP would replace the other by this one, and lose both when one ends.
-    fn is_new(&self, what: &What) -> Result<(), String> {
+    pub(super) fn is_new(&self, what: &What) -> Result<(), String> {
         let key = express::key(what);
         let same = |other: &steer::book::Mitigation| express::key(&other.wish.what) == key;
         match self.book.all().find(|other| same(other)) {
@@ -266,13 +284,16 @@ impl Clerk {
 /// The reason of an order that changes something.
 fn reason_of(order: &Order) -> Option<&str> {
     match order {
-        Order::Peers | Order::List | Order::History { .. } => None,
+        Order::Peers | Order::Status | Order::Origin { .. } | Order::List | Order::History { .. } => None,
+        Order::DrillProgress { .. } | Order::DrillList => None,
+        Order::Drill(wanted) => Some(&wanted.reason),
         Order::Announce(request) => (!request.dry_run).then_some(&request.reason),
         Order::Withdraw { reason, .. }
         | Order::Approve { reason, .. }
         | Order::Reject { reason, .. }
         | Order::Renew { reason, .. }
         | Order::Release { reason, .. }
+        | Order::DrillStop { reason }
         | Order::Panic { reason }
         | Order::Resume { reason } => Some(reason),
     }

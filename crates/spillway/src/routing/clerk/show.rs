@@ -9,6 +9,7 @@ use steer::bgp::step::State;
 use steer::book::{Actor, Entry, Mitigation, Stage, What, Wish};
 use store::Line;
 
+use super::drills::numbers;
 use super::{Clerk, HISTORY_MAX, express};
 use crate::routing::order::{self, Answer, At, Past, Peer};
 use crate::routing::speaker::PeerStatus;
@@ -25,6 +26,7 @@ impl Clerk {
                 carries: router.carries.iter().map(|class| class.as_str().to_owned()).collect(),
                 families: router.families.iter().map(|of| express::family_name(*of).to_owned()).collect(),
                 profile: router.profile.name.to_owned(),
+                drills: self.drills_at(&router.name),
                 ..Peer::default()
             };
             if let Some(status) = status.get(&router.name) {
@@ -83,7 +85,10 @@ impl Clerk {
             asked_at: now.to_string(),
             started_at: None,
             until: now.plus(wish.hold).to_string(),
-            approved_by: Vec::new(),
+            approved_by: match &wish.actor {
+                Actor::Person(name) => vec![name.clone()],
+                Actor::Engine => Vec::new(),
+            },
             approvals_needed: self.book.needed(wish.what.class()),
         }
     }
@@ -98,6 +103,8 @@ impl Clerk {
             journal_errors: self.counts.journal_errors,
             dead_man: self.counts.dead_man,
             announce_errors: self.counts.announce_errors,
+            told: self.views.numbers(),
+            drills: self.drilled().all().map(numbers).collect(),
             ..metrics::Routing::default()
         };
         for router in &self.setup.routing.routers {
@@ -188,7 +195,7 @@ impl Clerk {
         line
     }
 
-    fn status(&self) -> BTreeMap<String, PeerStatus> {
+    pub(super) fn status(&self) -> BTreeMap<String, PeerStatus> {
         self.speaker.as_ref().and_then(|speaker| speaker.status().ok()).unwrap_or_default()
     }
 

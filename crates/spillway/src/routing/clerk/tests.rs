@@ -6,7 +6,7 @@ use steer::book::{Stage, What, Wish};
 
 use super::*;
 use crate::routing::express::Unfit;
-use crate::routing::order::Answer;
+use crate::routing::order::{Answer, Caller, Drills, Order};
 
 struct Folder(PathBuf);
 
@@ -140,4 +140,47 @@ fn a_route_says_what_its_router_wants_to_hear() {
     assert_eq!((inner.local_pref, inner.as_path), (Some(100), Some(Vec::new())));
     router.carries = vec![Class::Flowspec];
     assert!(matches!(route(router, "198.51.100.7/32"), Err(Unfit::Class(..))));
+}
+
+#[test]
+fn drills_are_for_peace_and_an_attack_ends_them() {
+    let folder = Folder::new("peace");
+    let mut setup = folder.setup();
+    let pulse = Pulse::default();
+    let wanted = |anyway| {
+        let (peers, classes, reason) = (Vec::new(), vec!["blackhole".to_owned()], "a test".to_owned());
+        Order::Drill(Drills { peers, classes, anyway, reason })
+    };
+    let ada = Caller::Person("ada".to_owned());
+    {
+        let mut clerk = Clerk::start(setup.clone(), Board::default(), pulse.clone()).unwrap();
+        let none = clerk.take(&ada, wanted(false)).unwrap_err();
+        assert!(none.contains("no spare address is configured; add [routing.drill]"), "{none}");
+    }
+    setup.routing.drill.spare = vec!["198.51.100.99/32".parse().unwrap()];
+    let mut clerk = Clerk::start(setup, Board::default(), pulse.clone()).unwrap();
+    let progress = |clerk: &Clerk| {
+        let Answer::Drill(progress) = clerk.progress(0) else { panic!("no progress") };
+        progress
+    };
+    pulse.sees(1);
+    let refused = clerk.take(&ada, wanted(false)).unwrap_err();
+    assert!(refused.contains("drills are for peace, and 1 attacks go on"), "{refused}");
+    clerk.take(&ada, wanted(true)).unwrap();
+    clerk.turn();
+    assert!(progress(&clerk).running, "they go on when told so");
+    clerk.take(&ada, Order::DrillStop { reason: "enough".to_owned() }).unwrap();
+    clerk.turn();
+    assert!(!progress(&clerk).running);
+    // One that began in peace ends with it.
+    pulse.sees(0);
+    clerk.take(&ada, wanted(false)).unwrap();
+    clerk.turn();
+    assert!(progress(&clerk).running);
+    pulse.sees(2);
+    clerk.turn();
+    let after = progress(&clerk);
+    assert_eq!((after.running, after.records.len(), after.unfinished), (false, 0, 1));
+    assert!(after.lines.last().unwrap().contains("2 attacks go on"), "{:?}", after.lines);
+    assert_eq!(clerk.drilled().all().count(), 0);
 }
