@@ -46,10 +46,13 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("xtask", &["peers"]),
     // examiners: they stand outside the house and knock at every door
-    ("fuzz", &["wire", "rules", "telemetry", "spillway"]),
+    ("fuzz", &["wire", "rules", "telemetry", "spillway", "steer"]),
     ("peers", &[]),
     ("evaluation", &["wire", "rules", "telemetry", "engine", "sim", "spillway", "peers"]),
-    ("benches", &["wire", "rules", "telemetry", "detect", "engine", "sim", "sys", "dataplane", "spillway"]),
+    (
+        "benches",
+        &["wire", "rules", "telemetry", "detect", "engine", "sim", "sys", "dataplane", "spillway", "steer"],
+    ),
 ];
 
 /// Crates which are `no_std`: there a clock, a file, a thread or a std `HashMap` does not compile.
