@@ -115,6 +115,7 @@ mod tests {
             doubtful: false,
             withdrawn: Vec::new(),
             stability: None,
+            covered: None,
         };
         let turns: Vec<_> = turns.iter().map(|(seconds, on)| (at(*seconds), *on)).collect();
         Alarm { first: turns[0].0, turns, last }

@@ -54,6 +54,9 @@ pub struct Attack {
     /// Share of bootstrap runs, 0…1, whose rules drop the same examples as these rules; `null` without rules.
     #[serde(default)]
     pub stability: Option<f64>,
+    /// Share of the attack's examples, 0 to 1, that the rules drop together; for those who decide, and not in the document.
+    #[serde(skip)]
+    pub covered: Option<f64>,
 }
 
 /// A rule that was taken back.

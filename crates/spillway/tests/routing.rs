@@ -6,6 +6,7 @@ mod differential;
 mod exabgp;
 mod exits;
 mod falls;
+mod ladder;
 mod lifeline;
 mod limits;
 mod operations;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
-pub use routing::{Router, Routing, Said, Secret};
+pub use routing::{Absorber, Customer, Ladder, Link, Router, Routing, Said, Secret};
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
     LogLevel, NotifyExec, RuleSettings,

@@ -1,5 +1,6 @@
 //! `[routing]`: routers that are spoken with, and the rails that every announcement passes.
 
+mod ladder;
 mod peer;
 mod secret;
 mod words;
@@ -14,6 +15,7 @@ use steer::book::{Approvals, LONGEST_ALONE};
 use steer::rails::Limits;
 use toml::Spanned;
 
+pub use ladder::{Absorber, Customer, Ladder, Link};
 pub use peer::{Router, Said};
 pub use secret::Secret;
 
@@ -54,8 +56,19 @@ pub(super) struct Section {
     dead_man_after: Spanned<Wait>,
     #[serde(default)]
     approvals: ApprovalSection,
+    #[serde(default = "confirm")]
+    confirm: Wait,
     #[serde(default)]
     peers: BTreeMap<Spanned<String>, peer::Section>,
+    ladder: Option<ladder::Section>,
+    #[serde(default)]
+    links: BTreeMap<Spanned<String>, ladder::LinkSection>,
+    #[serde(default)]
+    absorbers: BTreeMap<Spanned<String>, ladder::AbsorberSection>,
+}
+
+const fn confirm() -> Wait {
+    Wait(steer::confirm::MINUTES)
 }
 
 fn longest4() -> Spanned<u8> {
@@ -163,12 +176,21 @@ pub struct Routing {
     pub lease_max: Span,
     /// Without a sign of life of the decision core for so long, automatic mitigations are withdrawn.
     pub dead_man: Span,
+    /// A first enforcement, and what is wide, reverts after so long unless a person confirms it; zero: it does not.
+    pub confirm: Span,
     /// The routers, by name.
     pub routers: Vec<Router>,
+    /// What is done by itself; `None`: nothing.
+    pub ladder: Option<Ladder>,
 }
 
 /// The section, or what speaks against it.
-pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section: &Section) -> Routing {
+pub(super) fn checked(
+    problems: &mut Problems<'_>,
+    networks: &[Prefix],
+    owners: &[(String, Vec<Prefix>)],
+    section: &Section,
+) -> Routing {
     let asn = *section.asn.get_ref();
     if matches!(asn, 0 | 23_456 | u32::MAX) {
         let message = format!("{asn} is no number of an AS; write your own, or a private one like 64512");
@@ -211,11 +233,18 @@ pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section:
             problems.at(name.span().start, message);
         }
     }
+    let diversion: Vec<Prefix> = section.diversion.iter().map(|prefix| *prefix.get_ref()).collect();
+    let sections = ladder::Sections {
+        ladder: section.ladder.as_ref(),
+        links: &section.links,
+        absorbers: &section.absorbers,
+    };
+    let ladder = ladder::checked(problems, &sections, (&routers, &diversion), owners);
     Routing {
         asn,
         router_id: section.router_id,
         never: section.never.clone(),
-        diversion: section.diversion.iter().map(|prefix| *prefix.get_ref()).collect(),
+        diversion,
         limits,
         approvals: Approvals {
             flowspec: section.approvals.flowspec.0,
@@ -225,7 +254,9 @@ pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section:
         lease: section.lease.get_ref().0,
         lease_max: section.lease_max.get_ref().0,
         dead_man: section.dead_man_after.get_ref().0,
+        confirm: section.confirm.0,
         routers,
+        ladder,
     }
 }
 

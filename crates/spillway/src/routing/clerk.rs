@@ -2,6 +2,7 @@
 
 mod orders;
 mod show;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +12,17 @@ use base::{Span, Timestamp};
 use steer::bgp::Settings;
 use steer::bgp::out::Key;
 use steer::book::{Actor, Book, Entry, Output};
+use steer::confirm::Trials;
 use steer::rails::Class;
 use store::{Journal, Line};
 
+use super::auto::Auto;
 use super::desk::{Board, Setup};
 use super::express;
+use super::lookout::{Lookout, Sight};
 use super::pulse::Pulse;
 use super::speaker::{Neighbor, Say, Speaker};
-use crate::config::Router;
+use crate::config::{Router, Routing};
 use crate::daemon::clock::Clock;
 
 /// The longest reason that is taken, in octets.
@@ -40,7 +44,11 @@ struct Counts {
 /// The book, its journal, and the speaker.
 pub(super) struct Clerk {
     setup: Setup,
-    book: Book,
+    pub(super) book: Book,
+    /// What waits to be confirmed.
+    pub(super) trials: Trials,
+    /// What is done by itself.
+    auto: Auto,
     journal: Journal,
     speaker: Option<Speaker>,
     clock: Clock,
@@ -72,6 +80,7 @@ impl Clerk {
                 Err(cause) => tracing::warn!(%cause, "a line of the journal of mitigations is skipped"),
             }
         }
+        let trials = trials::resumed(&setup, &journal, &entries)?;
         let rails = setup.guards.rails(&setup.routing);
         let book = Book::restore(rails, setup.routing.approvals, &entries, clock.now());
         let restarting = !entries.is_empty();
@@ -79,6 +88,8 @@ impl Clerk {
         let mut clerk = Self {
             setup,
             book,
+            trials,
+            auto: Auto::default(),
             journal,
             speaker: None,
             clock,
@@ -95,6 +106,7 @@ impl Clerk {
         // The core gets its whole patience from now on.
         clerk.pulse.beat();
         clerk.settle().map_err(anyhow::Error::msg)?;
+        clerk.resume_trials()?;
         let first = std::mem::take(&mut clerk.first);
         let says = first.iter().map(|(_, name, say)| (name.clone(), say.clone())).collect();
         let asn = clerk.setup.routing.asn;
@@ -124,7 +136,8 @@ impl Clerk {
 
     /// How long nothing is due.
     pub(super) fn pause(&self) -> Duration {
-        let due = self.book.poll_timeout().map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
+        let due = [self.book.poll_timeout(), self.trials.poll_timeout()].into_iter().flatten().min();
+        let due = due.map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
         Duration::from_nanos(due.nanos())
     }
 
@@ -134,12 +147,35 @@ impl Clerk {
         let now = self.clock.now();
         self.because = ("spillway".to_owned(), "its time is over".to_owned());
         self.book.handle_timeout(now);
+        self.end_trials(now);
         self.dead_man();
         // What it says stands in the log, and it is tried again at the next turn.
         let _ = self.settle();
         if now.since(self.looked) >= LOOK_EVERY {
             self.look();
         }
+    }
+
+    /// What the decision core knows: the ladder looks at it.
+    pub(super) fn look_out(&mut self, sight: &Sight) {
+        let mut auto = std::mem::take(&mut self.auto);
+        auto.look(self, sight);
+        self.auto = auto;
+    }
+
+    /// Shared with those who look for what the ladder asks for.
+    pub(super) fn lookout(&self) -> Lookout {
+        self.auto.lookout.clone()
+    }
+
+    /// The section of the file.
+    pub(super) const fn routing(&self) -> &Routing {
+        &self.setup.routing
+    }
+
+    /// The desk's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Without the core, what it wanted by itself does not go on.
@@ -188,6 +224,7 @@ impl Clerk {
     fn act(&mut self, output: Output) {
         match output {
             Output::Journal(number, entry) => {
+                self.try_out(&entry);
                 let line = self.line(&entry);
                 self.unwritten.push(line);
                 self.upto = number;

@@ -85,6 +85,7 @@ impl Clerk {
             until: now.plus(wish.hold).to_string(),
             approved_by: Vec::new(),
             approvals_needed: self.book.needed(wish.what.class()),
+            confirm_by: None,
         }
     }
 
@@ -188,7 +189,7 @@ impl Clerk {
         line
     }
 
-    fn status(&self) -> BTreeMap<String, PeerStatus> {
+    pub(in crate::routing) fn status(&self) -> BTreeMap<String, PeerStatus> {
         self.speaker.as_ref().and_then(|speaker| speaker.status().ok()).unwrap_or_default()
     }
 
@@ -225,7 +226,8 @@ impl Clerk {
             started_at: one.started.map(|at| at.to_string()),
             until: one.until.to_string(),
             approved_by: agreed,
-            approvals_needed: self.book.needed(one.wish.what.class()),
+            approvals_needed: self.book.needed(one.wish.what.class()).max(u8::from(one.is_automatic())),
+            confirm_by: self.confirm_by(one.id),
         }
     }
 
