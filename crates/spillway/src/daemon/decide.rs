@@ -138,7 +138,7 @@ impl Core {
             self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)]);
         }
         if let Some(scout) = &mut self.scout {
-            scout.hear(&report.feeds, report.seen);
+            scout.hear(report.until, &report.feeds, report.seen);
         }
         self.pending.push((report.until, report.tick, report.feeds));
         if let Some(reached) = self.reached.get_mut(report.worker) {

@@ -15,6 +15,10 @@ use crate::routing::lookout::{Amount, Sight, Sighting};
 
 /// Between two words to the ladder.
 const EVERY: Span = Span::from_secs(1);
+/// Who said nothing for so long is no witness, also where his usual pauses are not known yet.
+const HEARD: Span = Span::from_secs(60);
+/// Exporters followed; further ones are no witnesses.
+const EXPORTERS_MAX: usize = 8192;
 /// Sightings that wait while the desk is busy; further ones are left out.
 const SIGHTINGS_MAX: usize = 16_384;
 
@@ -25,6 +29,8 @@ pub(super) struct Scout {
     told: Timestamp,
     seen: Vec<(Sighting, Amount)>,
     exporters: BTreeMap<u32, IpAddr>,
+    /// When something came of each exporter last.
+    came: BTreeMap<IpAddr, Timestamp>,
     /// What was shown last.
     revision: u64,
 }
@@ -37,13 +43,19 @@ impl Scout {
             told: Timestamp::ZERO,
             seen: Vec::new(),
             exporters: BTreeMap::new(),
+            came: BTreeMap::new(),
             revision: 0,
         }
     }
 
     /// A worker reported.
-    pub(super) fn hear(&mut self, feeds: &[Feed], seen: Vec<(Sighting, Amount)>) {
-        self.exporters.extend(feeds.iter().map(|feed| (feed.exporter, feed.address)));
+    pub(super) fn hear(&mut self, until: Timestamp, feeds: &[Feed], seen: Vec<(Sighting, Amount)>) {
+        for feed in feeds.iter().filter(|feed| feed.datagrams > 0) {
+            if self.exporters.len() < EXPORTERS_MAX || self.exporters.contains_key(&feed.exporter) {
+                self.exporters.insert(feed.exporter, feed.address);
+                self.came.insert(feed.address, until);
+            }
+        }
         let room = SIGHTINGS_MAX.saturating_sub(self.seen.len());
         self.seen.extend(seen.into_iter().take(room));
     }
@@ -59,13 +71,14 @@ impl Scout {
         let door = &source.routes.door;
         if now.since(self.told) >= EVERY {
             self.told = now;
-            let heard = source.numbers();
-            let heard: BTreeSet<IpAddr> = heard
-                .heard
-                .iter()
-                .filter(|(_, heard)| heard.hearing != Hearing::Silent)
-                .map(|(address, _)| *address)
-                .collect();
+            let numbers = source.numbers();
+            let is_silent = |address: &IpAddr| {
+                numbers.heard.get(address).is_some_and(|heard| heard.hearing == Hearing::Silent)
+            };
+            let came =
+                self.came.iter().filter(|(address, at)| now.since(**at) < HEARD && !is_silent(address));
+            let heard: BTreeSet<IpAddr> = came.map(|(address, _)| *address).collect();
+            drop(numbers);
             let kernel = standing.filter(|standing| !standing.dry);
             let sight = Box::new(Sight {
                 now,

@@ -128,6 +128,7 @@ fn a_crash_in_the_middle_keeps_what_the_journal_says_and_the_next_daemon_ends_it
     let router = Router::start(daemon.listen(0));
     router.flood(Flood::Forwarded);
     wait("the rule", || peer.view().rules > 0);
+    router.flood(Flood::Discarded);
     let before = house.mitigations();
     daemon.signal("-KILL");
     let _ = daemon.ended();
