@@ -5,9 +5,12 @@
 
 mod act;
 mod case;
+mod memory;
 mod situation;
 mod tell;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +22,7 @@ use steer::ladder::{Choice, Climb, InForce, Look, Machine, Mode, Order, Policy, 
 
 use super::clerk::Clerk;
 use super::lookout::{Lookout, Sight, WATCHED_MAX};
+use super::speaker::PeerStatus;
 use case::Case;
 pub(crate) use terms::Terms;
 
@@ -41,9 +45,11 @@ impl Auto {
     /// Takes in what the core knows, and does what follows from it.
     pub(super) fn look(&mut self, clerk: &mut Clerk, sight: &Sight) {
         self.hear(sight);
+        let status = clerk.status();
         if !std::mem::replace(&mut self.is_adopted, true) {
             self.adopt(clerk, sight);
         }
+        let mut moved = false;
         for at in 0..self.cases.len() {
             let others: Vec<(Prefix, Option<Step>)> = self
                 .cases
@@ -53,12 +59,17 @@ impl Auto {
                 .map(|(_, case)| (case.target, case.climb.at()))
                 .collect();
             if let Some(case) = self.cases.get_mut(at) {
-                decide(clerk, sight, case, &others);
+                moved |= decide(clerk, (sight, &status), case, &others);
             }
         }
         self.cases.retain(|case| {
             case.attacked || !case.climb.is_forgotten() || pieces(clerk, case).next().is_some()
         });
+        if moved {
+            let all: Vec<(Prefix, &Climb)> =
+                self.cases.iter().map(|case| (case.target, &case.climb)).collect();
+            memory::write(clerk.folder(), &all);
+        }
         let watched = self.cases.iter().filter(|case| case.attack.is_some() && is_followed(case));
         self.lookout.watch(watched.filter_map(Case::watched).take(WATCHED_MAX).collect());
         self.lookout.show(self.documents(clerk));
@@ -100,6 +111,12 @@ impl Auto {
 
     /// Takes up what the journal says that the engine put in force before a restart.
     fn adopt(&mut self, clerk: &Clerk, sight: &Sight) {
+        for (target, climb) in memory::read(clerk.folder()).into_iter().take(CASES_MAX) {
+            match self.cases.iter_mut().find(|case| case.concerns(&target)) {
+                Some(case) => case.climb = climb,
+                None => self.cases.push(Case::new(&sight.terms, target, climb)),
+            }
+        }
         for one in clerk.book.all().filter(|one| one.wish.actor == Actor::Engine) {
             let Some(target) = situation::destination(&one.wish.what) else { continue };
             let step = situation::step(one.wish.what.class());
@@ -112,6 +129,13 @@ impl Auto {
             case.placed.insert(act::key(&one.wish.what), step);
             if one.stage == Stage::Active && case.climb.at() < Some(step) {
                 case.climb = Climb::resumed(sight.now, step, sight.terms.hold());
+            }
+        }
+        // The journal says what is in force; what it does not have is not.
+        for case in &mut self.cases {
+            let is_there = |step: Step| pieces(clerk, case).any(|one| step_of(one) == step);
+            if case.climb.at().is_some_and(|step| step != Step::Kernel && !is_there(step)) {
+                case.climb = Climb::new(sight.terms.hold());
             }
         }
     }
@@ -140,14 +164,24 @@ fn step_of(one: &Mitigation) -> Step {
     situation::step(one.wish.what.class())
 }
 
-/// One case: what is seen of it, what is chosen, and what is done.
-fn decide(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others: &[(Prefix, Option<Step>)]) {
+/// One case: what is seen of it, what is chosen, and what is done; whether it moved on the ladder.
+fn decide(
+    clerk: &mut Clerk,
+    (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
+    case: &mut Case,
+    others: &[(Prefix, Option<Step>)],
+) -> bool {
     let now = sight.now;
     case.see(sight);
     act::note_ended(clerk, case);
+    if sight.terms.observes() {
+        act::stop(clerk, case, "mode is observe", others);
+        case.keep(now, |_| false);
+        case.climb = Climb::new(sight.terms.hold());
+    }
     let in_force = in_force(clerk, sight, case);
     let policy = policy(clerk, sight, case);
-    let choice = chosen(clerk, sight, case, &in_force, &policy);
+    let choice = chosen(clerk, (sight, status), case, &in_force, &policy);
     let wanted = choice.plan.as_ref().map(|plan| plan.step);
     if let Some(plan) = &choice.plan {
         case.plans.insert(plan.step, plan.clone());
@@ -173,6 +207,7 @@ fn decide(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others: &[(Prefix, 
         }
     }
     act::keep_up(clerk, sight, case, others);
+    order.is_some()
 }
 
 /// The steps that are in force, with what they do. What a person agreed to meanwhile is among them.
@@ -214,7 +249,13 @@ fn policy(clerk: &Clerk, sight: &Sight, case: &Case) -> Policy {
     policy
 }
 
-fn chosen(clerk: &Clerk, sight: &Sight, case: &Case, in_force: &[InForce], policy: &Policy) -> Choice {
+fn chosen(
+    clerk: &Clerk,
+    (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
+    case: &Case,
+    in_force: &[InForce],
+    policy: &Policy,
+) -> Choice {
     let Some(attack) = &case.attack else {
         return Choice {
             plan: None,
@@ -239,7 +280,7 @@ fn chosen(clerk: &Clerk, sight: &Sight, case: &Case, in_force: &[InForce], polic
             links: &situation::links(terms, attack, &sight.exporters),
             machine: terms.filters.then(Machine::default),
             candidates: &situation::candidates(attack),
-            neighbors: &situation::neighbors(routing, terms, &clerk.status(), &clerk.book, mine),
+            neighbors: &situation::neighbors(routing, terms, status, &clerk.book, mine),
             absorbers: &situation::absorbers(terms, &clerk.book, own),
             in_force,
             policy,

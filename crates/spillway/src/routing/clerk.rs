@@ -173,6 +173,11 @@ impl Clerk {
         &self.setup.routing
     }
 
+    /// The state folder.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        &self.setup.folder
+    }
+
     /// The desk's clock.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()

@@ -87,6 +87,11 @@ pub(super) fn lower(clerk: &mut Clerk, case: &mut Case, to: Option<Step>, others
     withdraw(clerk, case, &why, others, |step| Some(step) > to);
 }
 
+/// Ends all of it, what waits too.
+pub(super) fn stop(clerk: &mut Clerk, case: &mut Case, why: &str, others: &[(Prefix, Option<Step>)]) {
+    end(clerk, case, why, others, |_| true);
+}
+
 /// Leases are renewed, rules follow the engine's, proposals stand while they are wanted.
 pub(super) fn keep_up(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others: &[(Prefix, Option<Step>)]) {
     let at = case.climb.at();
@@ -104,6 +109,7 @@ pub(super) fn keep_up(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others:
         }
         replaced(clerk, case, others);
     }
+    harmful(clerk, case, others);
     renew(clerk, sight, case, at);
     let why = "nothing asks for it any more";
     withdraw(clerk, case, why, others, |step| Some(step) > at);
@@ -195,6 +201,15 @@ fn replaced(clerk: &mut Clerk, case: &mut Case, others: &[(Prefix, Option<Step>)
         .collect();
     let is_old = |one: &Mitigation| old.contains(&key(&one.wish.what));
     end(clerk, case, "the engine derives other rules now", others, is_old);
+}
+
+/// A rule that was seen to hit more honest traffic than predicted goes at once, whether or not there is another one.
+fn harmful(clerk: &mut Clerk, case: &mut Case, others: &[(Prefix, Option<Step>)]) {
+    let withdrawn = case.attack.as_ref().map(|attack| attack.withdrawn.clone()).unwrap_or_default();
+    for rule in withdrawn {
+        let is_it = |one: &Mitigation| matches!(&one.wish.what, What::Flowspec(held) if held.id == rule.id);
+        end(clerk, case, &rule.reason, others, is_it);
+    }
 }
 
 fn renew(clerk: &mut Clerk, sight: &Sight, case: &Case, at: Option<Step>) {

@@ -47,6 +47,11 @@ impl Terms {
         })
     }
 
+    /// Nothing is done, and what was done by itself ends.
+    pub(super) fn observes(&self) -> bool {
+        self.mode == Mode::Observe
+    }
+
     /// How long things are held.
     pub(super) fn hold(&self) -> hold::Settings {
         let first = self.ladder.hold;
