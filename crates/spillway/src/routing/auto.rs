@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use base::Prefix;
 use engine::report::{Attack, State};
-use steer::book::{Actor, Mitigation, Stage};
+use steer::book::{Actor, Mitigation, Stage, What};
 use steer::effect::{Judgement, Verdict};
 use steer::ladder::{Choice, Climb, InForce, Look, Machine, Mode, Order, Policy, Situation, Step, choose};
 
@@ -133,10 +133,18 @@ impl Auto {
         }
         // The journal says what is in force; what it does not have is not.
         for case in &mut self.cases {
-            let is_there = |step: Step| pieces(clerk, case).any(|one| step_of(one) == step);
+            let is_there = |step: Step| pieces(clerk, case).any(|one| step_of(case, one) == step);
             if case.climb.at().is_some_and(|step| step != Step::Kernel && !is_there(step)) {
                 case.climb = Climb::new(sight.terms.hold());
             }
+        }
+    }
+
+    /// The dead-man switch ended it: when the core is back, it may be announced again.
+    pub(super) fn let_go(&mut self, what: &What) {
+        let key = act::key(what);
+        for case in &mut self.cases {
+            case.placed.remove(&key);
         }
     }
 
@@ -160,8 +168,10 @@ fn pieces<'a>(clerk: &'a Clerk, case: &'a Case) -> impl Iterator<Item = &'a Miti
         .filter(|one| case.placed.contains_key(&act::key(&one.wish.what)))
 }
 
-fn step_of(one: &Mitigation) -> Step {
-    situation::step(one.wish.what.class())
+/// At which step it is; a part that is let through belongs to the step that it is a part of.
+fn step_of(case: &Case, one: &Mitigation) -> Step {
+    let placed = case.placed.get(&act::key(&one.wish.what));
+    placed.copied().unwrap_or_else(|| situation::step(one.wish.what.class()))
 }
 
 /// One case: what is seen of it, what is chosen, and what is done; whether it moved on the ladder.
@@ -181,6 +191,7 @@ fn decide(
     }
     let in_force = in_force(clerk, sight, case);
     let policy = policy(clerk, sight, case);
+    case.modes = policy.steps;
     let choice = chosen(clerk, (sight, status), case, &in_force, &policy);
     let wanted = choice.plan.as_ref().map(|plan| plan.step);
     if let Some(plan) = &choice.plan {
@@ -194,7 +205,7 @@ fn decide(
         None => {}
         Some(Order::Take(step)) => {
             case.is_probing = false;
-            act::announce(clerk, sight, case, step);
+            act::announce(clerk, sight, case, step, others);
         }
         Some(Order::Probe(step)) => {
             case.is_probing = true;
@@ -219,7 +230,7 @@ fn in_force(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Vec<InForce> {
         held.push(InForce { step: Step::Kernel, verdict: Verdict::Effective });
     }
     for step in [Step::Flowspec, Step::Diversion, Step::Blackhole] {
-        let active = pieces(clerk, case).any(|one| one.stage == Stage::Active && step_of(one) == step);
+        let active = pieces(clerk, case).any(|one| one.stage == Stage::Active && step_of(case, one) == step);
         if !active {
             continue;
         }

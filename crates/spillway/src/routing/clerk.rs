@@ -195,6 +195,9 @@ impl Clerk {
             let why = format!("the decision core gave no sign of life for {} s", silence.secs());
             tracing::error!(mitigation = id, why, "withdrawn");
             self.counts.dead_man += 1;
+            if let Some(one) = self.book.get(id) {
+                self.auto.let_go(&one.wish.what);
+            }
             let _ = self.book.withdraw(id, &Actor::Engine, &why);
         }
     }

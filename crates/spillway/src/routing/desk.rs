@@ -96,7 +96,7 @@ impl Door {
 
     /// Tells what the decision core knows, and waits for nothing; what was seen comes back where the desk is behind.
     pub(crate) fn tell(&self, sight: Box<Sight>) -> Option<Box<Sight>> {
-        let Some(Inside { asks, sights, .. }) = self.inside() else { return None };
+        let Inside { asks, sights, .. } = self.inside()?;
         if Arc::strong_count(&sights) > SIGHTS_WAITING_MAX {
             return Some(sight);
         }

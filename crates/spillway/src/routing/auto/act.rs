@@ -2,8 +2,8 @@
 
 use base::units::BitRate;
 use base::{Prefix, Span};
-use steer::book::{Mitigation, Stage, What};
-use steer::ladder::{Mode, Plan, Step};
+use steer::book::{Actor, Mitigation, Stage, What};
+use steer::ladder::{Plan, Step};
 use steer::rails::Class;
 
 use super::case::Case;
@@ -16,6 +16,8 @@ use crate::routing::order::{Caller, Order, Request};
 const AGAIN: Span = Span::from_secs(30);
 /// Of a blackhole's traffic so much is let through to see whether the attack goes on, in bits per second on layer 3.
 const PART: BitRate = BitRate(10e6);
+/// How ids of rules that let a part through begin.
+const PART_ID: &str = "part-";
 
 /// What makes it the same announcement.
 pub(super) fn key(what: &What) -> (&'static str, String) {
@@ -42,9 +44,18 @@ pub(super) fn note_ended(clerk: &Clerk, case: &mut Case) {
     }
 }
 
-/// Announces what a step consists of, as far as it is not in the book.
-pub(super) fn announce(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
-    place(clerk, sight, case, step, false);
+/// Announces what a step consists of, as far as it is not in the book; a part that was let through is not any more.
+pub(super) fn announce(
+    clerk: &mut Clerk,
+    sight: &Sight,
+    case: &mut Case,
+    step: Step,
+    others: &[(Prefix, Option<Step>)],
+) {
+    place(clerk, sight, case, step);
+    let is_part =
+        |one: &Mitigation| matches!(&one.wish.what, What::Flowspec(rule) if rule.id.starts_with(PART_ID));
+    end(clerk, case, "the attack goes on", others, is_part);
 }
 
 /// Lets a part through: routers that filter by rules let a rate through while the rest is withdrawn.
@@ -61,7 +72,7 @@ pub(super) fn probe(
         let Some(prefix) = situation::destination(&what).filter(|_| step == Step::Blackhole) else {
             continue;
         };
-        let id = format!("part-{}", prefix.addr()).replace([':', '.'], "-");
+        let id = format!("{PART_ID}{}", prefix.addr()).replace([':', '.'], "-");
         let rule = steer::hold::part(&id, prefix, PART, sight.terms.lease);
         let request = Request {
             class: Class::Flowspec.as_str().to_owned(),
@@ -99,12 +110,9 @@ pub(super) fn keep_up(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others:
         proposals_over(clerk, case);
     } else if !case.is_probing {
         let wanted = case.choice.as_ref().and_then(|choice| choice.plan.as_ref()).map(|plan| plan.step);
-        let mode = case.choice.as_ref().map_or(Mode::Observe, |choice| choice.mode);
         match (wanted, at) {
-            (Some(step), at) if Some(step) > at && mode == Mode::Suggest => {
-                place(clerk, sight, case, step, true);
-            }
-            (_, Some(step)) => place(clerk, sight, case, step, false),
+            (Some(step), at) if Some(step) > at && case.asks(step) => place(clerk, sight, case, step),
+            (_, Some(step)) => place(clerk, sight, case, step),
             _ => {}
         }
         replaced(clerk, case, others);
@@ -112,7 +120,12 @@ pub(super) fn keep_up(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others:
     harmful(clerk, case, others);
     renew(clerk, sight, case, at);
     let why = "nothing asks for it any more";
-    withdraw(clerk, case, why, others, |step| Some(step) > at);
+    // What a person agreed to ends with its lease.
+    let alone: Vec<u64> = pieces(clerk, case)
+        .filter(|one| one.is_automatic() && one.stage == Stage::Active && Some(step_of(case, one)) > at)
+        .map(|one| one.id)
+        .collect();
+    end(clerk, case, why, others, |one| alone.contains(&one.id));
 }
 
 fn proposals_over(clerk: &mut Clerk, case: &mut Case) {
@@ -129,15 +142,21 @@ fn proposals_over(clerk: &mut Clerk, case: &mut Case) {
 }
 
 /// Puts what a step consists of into the book, where it is not there: as a proposal, or to be done.
-fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step, ask: bool) {
+fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
     let (Some(class), Some(plan)) = (step.class(), case.plans.get(&step).cloned()) else { return };
-    if case.barred.contains_key(&step) {
+    if case.mode(step).is_none() {
         return;
     }
+    let ask = case.asks(step);
     let why = case.choice.as_ref().map(|choice| choice.reason.clone()).unwrap_or_default();
     let why = if ask { format!("{}; {why}", plan.preview(steer::ladder::Volume::default())) } else { why };
     for (placed, what) in wanted(case, class, &plan) {
         if case.placed.contains_key(&placed) {
+            continue;
+        }
+        // From before a restart, or for a neighbour of this target.
+        if clerk.book.all().any(|one| one.wish.actor == Actor::Engine && key(&one.wish.what) == placed) {
+            case.placed.insert(placed, step);
             continue;
         }
         if case.refused.get(&placed).is_some_and(|(at, _)| sight.now.since(*at) < AGAIN) {
@@ -189,7 +208,10 @@ fn replaced(clerk: &mut Clerk, case: &mut Case, others: &[(Prefix, Option<Step>)
     if plan.step != Step::Flowspec || plan.rules.is_empty() {
         return;
     }
-    let stands = |id: &String| case.placed.contains_key(&(Class::Flowspec.as_str(), id.clone()));
+    let stands = |id: &String| {
+        let is_it = |one: &Mitigation| matches!(&one.wish.what, What::Flowspec(rule) if rule.id == *id);
+        pieces(clerk, case).any(|one| one.stage == Stage::Active && is_it(one))
+    };
     if !plan.rules.iter().all(stands) {
         return;
     }
@@ -216,7 +238,9 @@ fn renew(clerk: &mut Clerk, sight: &Sight, case: &Case, at: Option<Step>) {
     let now = clerk.now();
     let half = Span::from_nanos(sight.terms.lease.nanos() / 2);
     let due: Vec<u64> = pieces(clerk, case)
-        .filter(|one| one.stage == Stage::Active && Some(step_of(one)) <= at && one.until.since(now) <= half)
+        .filter(|one| {
+            one.stage == Stage::Active && Some(step_of(case, one)) <= at && one.until.since(now) <= half
+        })
         .map(|one| one.id)
         .collect();
     for id in due {
@@ -238,12 +262,10 @@ fn withdraw(
     others: &[(Prefix, Option<Step>)],
     ends: impl Fn(Step) -> bool,
 ) -> Vec<What> {
-    let placed = case.placed.clone();
-    let is_active = |one: &Mitigation| {
-        // A part that is let through belongs to the step that it is a part of.
-        let step = placed.get(&key(&one.wish.what)).copied().unwrap_or_else(|| step_of(one));
-        !matches!(one.stage, Stage::Proposed(_)) && ends(step)
-    };
+    let is_active =
+        |case: &Case, one: &Mitigation| !matches!(one.stage, Stage::Proposed(_)) && ends(step_of(case, one));
+    let held: Vec<u64> = pieces(clerk, case).filter(|one| is_active(case, one)).map(|one| one.id).collect();
+    let is_active = |one: &Mitigation| held.contains(&one.id);
     end(clerk, case, why, others, is_active)
 }
 

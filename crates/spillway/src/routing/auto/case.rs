@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use base::{Prefix, Timestamp};
 use engine::report::{Attack, Direction, Severity, State};
 use steer::effect::{Judgement, Seen, Verdict, Watch};
-use steer::ladder::{Choice, Climb, Plan, Step};
+use steer::ladder::{Choice, Climb, Mode, Plan, Step};
 
 use super::Terms;
 use crate::routing::lookout::{Sight, Watched};
@@ -39,6 +39,8 @@ pub(super) struct Case {
     pub(super) choice: Option<Choice>,
     /// See `choice`.
     pub(super) plans: BTreeMap<Step, Plan>,
+    /// What may be done by itself, by step.
+    pub(super) modes: [Option<Mode>; 4],
     /// A part is let through.
     pub(super) is_probing: bool,
     /// What steps in force do, as it was judged last.
@@ -62,6 +64,7 @@ impl Case {
             refused: BTreeMap::new(),
             choice: None,
             plans: BTreeMap::new(),
+            modes: [None; 4],
             is_probing: false,
             judged: BTreeMap::new(),
             rolling: Watch::new(settle.times(WINDOW), settle),
@@ -133,6 +136,20 @@ impl Case {
         {
             watch.uncovered(now);
         }
+    }
+
+    /// Whether a person is asked about a step. A choice of it may ask for one beyond the policy.
+    pub(super) fn asks(&self, step: Step) -> bool {
+        let person = self.choice.as_ref().is_some_and(|choice| {
+            choice.person && choice.plan.as_ref().is_some_and(|plan| plan.step == step)
+        });
+        person || self.mode(step) != Some(Mode::Enforce)
+    }
+
+    /// What may be done with a step by itself; `None`: nothing, not even to propose it.
+    pub(super) fn mode(&self, step: Step) -> Option<Mode> {
+        let of = Step::ALL.into_iter().zip(self.modes).find(|(of, _)| *of == step);
+        of.and_then(|(_, mode)| mode).filter(|mode| *mode != Mode::Observe)
     }
 
     /// Whether what a step does is followed already.
