@@ -116,6 +116,7 @@ mod tests {
             withdrawn: Vec::new(),
             stability: None,
             usual_syns: Vec::new(),
+            covered: None,
         };
         let turns: Vec<_> = turns.iter().map(|(seconds, on)| (at(*seconds), *on)).collect();
         Alarm { first: turns[0].0, turns, last }

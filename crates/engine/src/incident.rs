@@ -74,6 +74,8 @@ pub(crate) struct Incident {
     pub(crate) searches_cut: u32,
     /// Share of bootstrap runs that agreed, when last asked.
     pub(crate) stability: Option<f64>,
+    /// Share of the examples that the rules drop together; `None`: not derived since the start.
+    pub(crate) covered: Option<f64>,
     /// Packets by exporter and interface of entry, from the examples.
     pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
@@ -155,6 +157,7 @@ impl Incident {
             derived: 0,
             searches_cut: 0,
             stability: None,
+            covered: None,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
             samples_limit: u64::MAX,

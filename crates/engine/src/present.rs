@@ -46,6 +46,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings, watch: &Watch) ->
         doubtful: incident.is_doubtful,
         withdrawn: incident.outcomes.withdrawn.clone(),
         stability: incident.stability.filter(|_| acts && !incident.rules.is_empty()),
+        covered: incident.covered,
         packets: incident.packets,
         bytes: incident.bytes,
         entries: entries(incident),

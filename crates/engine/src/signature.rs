@@ -121,6 +121,7 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
         ));
     }
     incident.stability = Some(derived.stability);
+    incident.covered = Some(derived.covered);
     incident.changed |= !same;
     incident.rules = rules;
 }

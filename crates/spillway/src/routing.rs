@@ -1,12 +1,14 @@
 //! The BGP speaker's sockets: what the cores of `steer::bgp` ask for is done here; and the desk that takes orders, keeps the
 //! book of mitigations and its journal, and tells the speaker.
 
+pub(crate) mod auto;
 mod clerk;
 pub mod desk;
 mod express;
 pub(crate) mod guards;
 pub mod learned;
 mod link;
+pub(crate) mod lookout;
 pub mod monitor;
 pub mod order;
 mod probe;

@@ -7,6 +7,7 @@ mod drill;
 mod exabgp;
 mod exits;
 mod falls;
+mod ladder;
 mod lifeline;
 mod limits;
 mod operations;

@@ -273,6 +273,19 @@ impl Book {
     /// # Errors
     /// When a rail is in the way.
     pub fn propose(&mut self, now: Timestamp, wish: Wish) -> Result<u64, Wrong> {
+        let id = self.suggest(now, wish)?;
+        if let Err(wrong) = self.begin_if_agreed(now, id) {
+            let _ = self.end(id, None, &wrong.to_string(), false);
+            return Err(wrong);
+        }
+        Ok(id)
+    }
+
+    /// The same, but at least one more person has to agree, whatever the class needs.
+    ///
+    /// # Errors
+    /// When a rail is in the way.
+    pub fn suggest(&mut self, now: Timestamp, wish: Wish) -> Result<u64, Wrong> {
         self.check(&wish.what)?;
         let waiting = self.all.values().filter(|m| matches!(m.stage, Stage::Proposed(_))).count();
         if waiting >= PROPOSALS_MAX {
@@ -297,10 +310,6 @@ impl Book {
         let stage = Stage::Proposed(agreed);
         let until = now.plus(PROPOSAL_HOLDS);
         self.all.insert(id, Mitigation { id, wish, stage, asked: now, started: None, until, vouched });
-        if let Err(wrong) = self.begin_if_agreed(now, id) {
-            let _ = self.end(id, None, &wrong.to_string(), false);
-            return Err(wrong);
-        }
         Ok(id)
     }
 
@@ -402,6 +411,11 @@ impl Book {
     /// All that is proposed or holds, by number.
     pub fn all(&self) -> impl Iterator<Item = &Mitigation> {
         self.all.values()
+    }
+
+    /// What may never be announced.
+    pub const fn rails(&self) -> &Rails {
+        &self.rails
     }
 
     /// What begins from now on is asked of the RPKI too; `None`: it is not.

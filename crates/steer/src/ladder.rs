@@ -262,6 +262,9 @@ impl Plan {
         let prefixes = list.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
         let cut = match self.cuts {
             None => "an unknown part of the honest traffic".to_owned(),
+            Some(share) if honest.bits.0 <= 0.0 => {
+                format!("up to {:.1} % of the honest traffic", share * 100.0)
+            }
             Some(share) => format!(
                 "up to {:.1} % of the honest traffic ({} of {})",
                 share * 100.0,

@@ -27,7 +27,7 @@ Examples:
   spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m
   spillway route announce 'ntp dst 198.51.100.7/32 proto udp src-port 123 -> drop' --reason 'ticket 12'
   spillway route list; spillway route renew 4 --reason 'goes on'; spillway route withdraw 4 --reason 'over'
-  spillway route approve 5 --reason 'checked' --as alice
+  spillway route approve 5 --reason 'checked' --as alice; spillway route confirm 5 --reason 'all is well' --as alice
   spillway route panic --reason 'wrong target'     # kill -USR2 does the same")]
 pub struct Args {
     #[command(subcommand)]
@@ -47,6 +47,7 @@ enum Command {
     Approve(Approve),
     Reject(Reject),
     Renew(Renew),
+    Confirm(Confirm),
     Release(Release),
     Panic(Panic),
     Resume(Resume),
@@ -186,6 +187,15 @@ struct Renew {
     why: Why,
 }
 
+/// Say that all is well with a mitigation: it does not revert after `routing.confirm`
+#[derive(Debug, clap::Args)]
+struct Confirm {
+    /// Its number
+    id: u64,
+    #[command(flatten)]
+    why: Why,
+}
+
 /// Let a mitigation out of quarantine: a peer did not survive it, or one sent with it
 #[derive(Debug, clap::Args)]
 struct Release {
@@ -270,6 +280,9 @@ impl Command {
             Self::Renew(Renew { id, hold, why }) => {
                 let hold = hold.map(Span::secs);
                 Ok((why.daemon, Order::Renew { id, hold, reason: why.reason }, why.name))
+            }
+            Self::Confirm(Confirm { id, why }) => {
+                Ok((why.daemon, Order::Confirm { id, reason: why.reason }, why.name))
             }
             Self::Release(Release { id, peer, why }) => {
                 Ok((why.daemon, Order::Release { id, peer, reason: why.reason }, why.name))

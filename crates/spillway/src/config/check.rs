@@ -47,7 +47,13 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let groups = groups::checked(&mut problems, &file.networks, &file.groups);
     let networks: Vec<Prefix> = file.networks.iter().map(|p| *p.get_ref()).collect();
     let dataplane = dataplane::checked(&mut problems, &file.dataplane);
-    let routing = file.routing.as_ref().map(|section| routing::checked(&mut problems, &networks, section));
+    let owners: Vec<(String, Vec<Prefix>)> = customers
+        .iter()
+        .cloned()
+        .chain(groups.iter().map(|g| (g.name.clone(), g.networks.clone())))
+        .collect();
+    let routing =
+        file.routing.as_ref().map(|section| routing::checked(&mut problems, &networks, &owners, section));
     let local = dataplane.telemetry && !dataplane.interfaces.is_empty();
     let listen = listen(&mut problems, file.listen.as_ref(), local);
     if let (None, Some(bmp)) =

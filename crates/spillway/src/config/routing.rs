@@ -1,6 +1,7 @@
 //! `[routing]`: routers that are spoken with, and the rails that every announcement passes.
 
 mod drill;
+mod ladder;
 mod peer;
 mod rpki;
 mod secret;
@@ -17,6 +18,7 @@ use steer::rails::Limits;
 use toml::Spanned;
 
 pub use drill::{Drill, Probe};
+pub use ladder::{Absorber, Customer, Ladder, Link};
 pub use peer::{Router, Said};
 pub use rpki::Rpki;
 pub use secret::Secret;
@@ -61,8 +63,19 @@ pub(super) struct Section {
     rpki: Option<Spanned<rpki::Section>>,
     #[serde(default)]
     drill: drill::Section,
+    #[serde(default = "confirm")]
+    confirm: Wait,
     #[serde(default)]
     peers: BTreeMap<Spanned<String>, peer::Section>,
+    ladder: Option<ladder::Section>,
+    #[serde(default)]
+    links: BTreeMap<Spanned<String>, ladder::LinkSection>,
+    #[serde(default)]
+    absorbers: BTreeMap<Spanned<String>, ladder::AbsorberSection>,
+}
+
+const fn confirm() -> Wait {
+    Wait(steer::confirm::MINUTES)
 }
 
 fn longest4() -> Spanned<u8> {
@@ -174,12 +187,21 @@ pub struct Routing {
     pub rpki: Option<Rpki>,
     /// What fire drills work with.
     pub drill: Drill,
+    /// A first enforcement, and what is wide, reverts after so long unless a person confirms it; zero: it does not.
+    pub confirm: Span,
     /// The routers, by name.
     pub routers: Vec<Router>,
+    /// What is done by itself; `None`: nothing.
+    pub ladder: Option<Ladder>,
 }
 
 /// The section, or what speaks against it.
-pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section: &Section) -> Routing {
+pub(super) fn checked(
+    problems: &mut Problems<'_>,
+    networks: &[Prefix],
+    owners: &[(String, Vec<Prefix>)],
+    section: &Section,
+) -> Routing {
     let asn = *section.asn.get_ref();
     if matches!(asn, 0 | 23_456 | u32::MAX) {
         let message = format!("{asn} is no number of an AS; write your own, or a private one like 64512");
@@ -225,11 +247,18 @@ pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section:
             problems.at(name.span().start, message);
         }
     }
+    let diversion: Vec<Prefix> = section.diversion.iter().map(|prefix| *prefix.get_ref()).collect();
+    let sections = ladder::Sections {
+        ladder: section.ladder.as_ref(),
+        links: &section.links,
+        absorbers: &section.absorbers,
+    };
+    let ladder = ladder::checked(problems, &sections, (&routers, &diversion), owners);
     Routing {
         asn,
         router_id: section.router_id,
         never: section.never.clone(),
-        diversion: section.diversion.iter().map(|prefix| *prefix.get_ref()).collect(),
+        diversion,
         limits,
         approvals: Approvals {
             flowspec: section.approvals.flowspec.0,
@@ -241,7 +270,9 @@ pub(super) fn checked(problems: &mut Problems<'_>, networks: &[Prefix], section:
         dead_man: section.dead_man_after.get_ref().0,
         rpki,
         drill,
+        confirm: section.confirm.0,
         routers,
+        ladder,
     }
 }
 

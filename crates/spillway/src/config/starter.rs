@@ -120,6 +120,7 @@ ipfix = "0.0.0.0:4739"
 #   lease = "15m"                  # how long a mitigation holds unless somebody says; lease_max = "86400s"
 #   routes_max = 100               # at once; rules_max = 500, per_minute = 60, blackholed_share = 0.01 of your addresses
 #   blackhole_ipv4 = 32            # the shortest that is announced (25 to 32); blackhole_ipv6 = 128 (64 to 128)
+#   confirm = "10m"                # the engine's first of each kind, and what is wide, reverts unless `spillway route confirm`; "0s": not
 #   dead_man_after = "60s"         # without the decision core, what it wanted by itself is withdrawn
 #   [routing.approvals]
 #   blackhole = 1                  # persons who have to agree: 1, 2 or "automatic"; flowspec and diversion likewise
@@ -130,6 +131,12 @@ ipfix = "0.0.0.0:4739"
 #   spare = []                     # addresses that nobody needs, like "198.51.100.99/32": `spillway drill` blackholes and filters them
 #   diversion = []                 # and prefixes of `routing.diversion` that it diverts
 #   # probe = ["/usr/bin/ping", "-c1", "-W1", "{address}"]   # ends with 0 where it was reached, 3 at the absorber
+#   [routing.ladder]               # attacks are met by routers without anybody's hand, within `mode` and the approvals above
+#   steps = ["kernel", "flowspec", "diversion", "blackhole"]   # [routing.ladder.customers.NAME] (or a group's): steps and mode of its own
+#   hold = "5m"                    # quiet before it ends, doubled each time that the attack comes back; hold_max = "4h"
+#   settle = "10s"                 # until an announcement acts and is seen to; behind = [] and before = []: exporters there
+#   [routing.links."transit"]
+#   capacity = "10 Gbps"           # usual = "2 Gbps" in peace; peers = [], exporters = [] and interfaces = [] at it: empty is all
 #   [routing.peers."upstream"]
 #   address = "192.0.2.2"          # with its port, if it is not 179; asn of the router beside it
 #   asn = 64500

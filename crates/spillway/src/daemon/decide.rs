@@ -16,9 +16,11 @@ use super::ears::{Drops, Ears};
 use super::enforcing::{self, Desk, Standing};
 use super::mailbox::{CloseAtEnd, Mailbox};
 use super::notify::Notifier;
+use super::scout::Scout;
 use super::source::Source;
 use super::worker::{Report, Shared};
 use crate::enforce::{self, choose::Bounds};
+use crate::routing::auto::Terms;
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
@@ -68,6 +70,8 @@ pub(super) struct Core {
     notifier: Notifier,
     /// With the time of the last wanted set, and the revision that was shown last.
     office: Option<(Office, Timestamp, u64)>,
+    /// Who tells the ladder, where there is one.
+    scout: Option<Scout>,
     /// The desk is closed with the core.
     _desk: Option<enforcing::CloseAtEnd>,
     /// However the core ends, the store's thread hears of it.
@@ -83,6 +87,7 @@ impl Core {
         mailbox: Arc<Mailbox>,
         notifier: Notifier,
         office: Option<Office>,
+        terms: Option<Terms>,
     ) -> Self {
         let (tick, mode) = (engine.settings().tick, engine.settings().mode);
         let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
@@ -115,6 +120,7 @@ impl Core {
             notifier,
             _desk: office.as_ref().map(|office| enforcing::CloseAtEnd(Arc::clone(&office.desk))),
             office: office.map(|office| (office, Timestamp::ZERO, 0)),
+            scout: terms.map(Scout::new),
         };
         core.publish();
         core
@@ -137,6 +143,9 @@ impl Core {
         if let Some(templates) = report.templates {
             let name = format!("templates/{}/{}", self.reached.len(), report.worker);
             self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)]);
+        }
+        if let Some(scout) = &mut self.scout {
+            scout.hear(report.until, &report.feeds, report.seen);
         }
         self.pending.push((report.until, report.tick, report.feeds));
         if let Some(reached) = self.reached.get_mut(report.worker) {
@@ -185,6 +194,7 @@ impl Core {
         let active = self.attacks.values().filter(|attack| attack.state == State::Active);
         self.source.routes.pulse.sees(active.count());
         self.enforce(turning);
+        self.scout();
         if turning || !rows.is_empty() {
             self.publish();
         }
@@ -238,6 +248,15 @@ impl Core {
         }
         let revision = office.desk.revision();
         if std::mem::replace(shown, revision) != revision {
+            self.publish();
+        }
+    }
+
+    /// Tells the ladder what is known, and shows what came of it.
+    fn scout(&mut self) {
+        let Some(scout) = &mut self.scout else { return };
+        let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
+        if scout.tell(self.until, &self.attacks, standing.as_deref(), &self.source) {
             self.publish();
         }
     }
@@ -340,8 +359,16 @@ pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode, standing: Option<
 }
 
 /// An attack as the API shows it while it is followed: each of its rules with its state.
-pub(super) fn live_document(attack: &Attack, mode: Mode, standing: Option<&Standing>) -> String {
+pub(super) fn live_document(
+    attack: &Attack,
+    mode: Mode,
+    standing: Option<&Standing>,
+    mitigation: Option<serde_json::Value>,
+) -> String {
     let mut document = serde_json::to_value(attack).unwrap_or_default();
+    if let (Some(document), Some(mitigation)) = (document.as_object_mut(), mitigation) {
+        document.insert("mitigation".to_owned(), mitigation);
+    }
     let shown = document.get_mut("rules").and_then(|rules| rules.as_array_mut());
     for (shown, rule) in shown.into_iter().flatten().zip(&attack.rules) {
         let (state, reason) = rule_state(attack, rule, mode, standing);

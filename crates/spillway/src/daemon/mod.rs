@@ -27,6 +27,7 @@ mod receive;
 mod rest;
 pub(crate) mod roles;
 mod routes;
+mod scout;
 mod serve;
 mod session;
 mod source;

@@ -32,6 +32,7 @@ use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
 use crate::enforce::{self, teller};
 use crate::output;
+use crate::routing::auto::Terms;
 
 /// Workers when the file does not say: cores, up to this many.
 const WORKERS_DEFAULT_MAX: usize = 4;
@@ -113,7 +114,12 @@ pub(super) fn run(
     let count = kept.sockets.workers.len();
     let stop = Arc::new(AtomicBool::new(false));
     let shared: Vec<Shared> = (0..count)
-        .map(|_| Shared { stop: Arc::clone(&stop), waiting: Arc::default(), board: Arc::default() })
+        .map(|_| Shared {
+            stop: Arc::clone(&stop),
+            waiting: Arc::default(),
+            board: Arc::default(),
+            door: routes.door.clone(),
+        })
         .collect();
     let listeners = kept.sockets.listeners.len();
     let mut names: Vec<&'static str> = kept.sockets.listeners.iter().map(|(name, _)| *name).collect();
@@ -150,7 +156,8 @@ pub(super) fn run(
 
     let notifier = Notifier::start(config, &writer, Arc::clone(&source.told), &engine.attacks(), now)?;
     let office = desk.clone().map(|desk| Office { bounds, desk });
-    let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier, office);
+    let terms = Terms::of(config, source.locals.keys().copied());
+    let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier, office, terms);
     let (ear, mouth) = match helper {
         Some(helper) => (helper.ear()?, None),
         None => UnixDatagram::pair().map(|(ear, mouth)| (ear, Some(mouth)))?,

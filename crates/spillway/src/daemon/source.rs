@@ -134,8 +134,11 @@ impl Source {
     ) {
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
+        let lookout = self.routes.door.lookout();
         for attack in attacks.values() {
-            let Ok(document) = RawValue::from_string(live_document(attack, mode, standing)) else { continue };
+            let mitigation = lookout.as_ref().and_then(|lookout| lookout.shown(&attack.id));
+            let document = live_document(attack, mode, standing, mitigation);
+            let Ok(document) = RawValue::from_string(document) else { continue };
             shown.attacks.push(LiveAttack {
                 id: attack.id.clone(),
                 started_at: attack.started_at,

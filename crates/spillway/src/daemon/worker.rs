@@ -26,6 +26,8 @@ use super::roles::RoleBook;
 use super::tally::{Board, Key, Published, Seen, Tally};
 use crate::config::Config;
 use crate::enforce::teller;
+use crate::routing::Door;
+use crate::routing::lookout::{Amount, Sighting, Spyglass};
 
 /// Batches taken from one socket before the others get their turn.
 const TURN: usize = 16;
@@ -49,6 +51,8 @@ pub(super) struct Report {
     pub(super) feeds: Vec<Feed>,
     /// Templates, when it is their time.
     pub(super) templates: Option<Vec<u8>>,
+    /// What was seen of attacks that routers are told about.
+    pub(super) seen: Vec<(Sighting, Amount)>,
 }
 
 /// What workers share with the rest.
@@ -60,6 +64,8 @@ pub(super) struct Shared {
     pub(super) waiting: Arc<AtomicU32>,
     /// Where counts are published.
     pub(super) board: Arc<Board>,
+    /// Where it stands what is looked for.
+    pub(super) door: Door,
 }
 
 /// One worker.
@@ -77,6 +83,7 @@ pub(super) struct Worker<'a> {
     roles: RoleBook,
     tally: Tally,
     feeds: Feeds,
+    spyglass: Spyglass,
     shared: Shared,
     reports: SyncSender<Report>,
     /// The sampling last resolved, by the collector's index of the exporter.
@@ -115,6 +122,7 @@ impl<'a> Worker<'a> {
             roles: RoleBook::new(config),
             tally: Tally::new(listeners + 1, seed.clone()),
             feeds: Feeds::default(),
+            spyglass: Spyglass::default(),
             shared,
             reports,
             rates: Vec::new(),
@@ -240,13 +248,14 @@ impl<'a> Worker<'a> {
             }
             return;
         }
-        let (shard, roles) = (&mut self.shard, &self.roles);
+        let (shard, roles, spyglass) = (&mut self.shard, &self.roles, &mut self.spyglass);
         let mut flows = 0;
         let mut last: Option<(u32, Sampling)> = None;
-        self.collector.datagram(now, from, bytes, &mut |_, record| {
+        self.collector.datagram(now, from, bytes, &mut |told, record| {
             flows += 1;
             let Some(record) = record else { return };
             last = Some((record.exporter, record.sampling));
+            spyglass.see(from, told.dropped, record);
             if !roles.counts(record) {
                 return;
             }
@@ -285,7 +294,11 @@ impl<'a> Worker<'a> {
         let templates =
             (last || self.ticks.is_multiple_of(TEMPLATES_EVERY)).then(|| self.collector.export_templates());
         let feeds = self.feeds.since(&mut self.collector);
-        let report = Report { worker: self.index, until, tick: self.shard.close(), feeds, templates };
+        if let Some(lookout) = self.shared.door.lookout() {
+            self.spyglass.aim(&lookout.watched());
+        }
+        let seen = self.spyglass.take();
+        let report = Report { worker: self.index, until, tick: self.shard.close(), feeds, templates, seen };
         self.shared.waiting.fetch_add(1, Ordering::AcqRel);
         // The channel has room for more than may wait; a core that is gone needs no report.
         let _ = self.reports.send(report);

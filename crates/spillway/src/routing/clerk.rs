@@ -4,6 +4,7 @@ mod drilling;
 mod drills;
 mod orders;
 mod show;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,16 +14,19 @@ use base::{Span, Timestamp};
 use steer::bgp::Settings;
 use steer::bgp::out::Key;
 use steer::book::{Actor, Book, Entry, Output};
+use steer::confirm::Trials;
 use steer::rails::Class;
 use store::{Journal, Line};
 
 use self::drills::Drills;
+use super::auto::Auto;
 use super::desk::{Board, Setup};
 use super::express;
+use super::lookout::{Lookout, Sight};
 use super::pulse::Pulse;
 use super::speaker::{Neighbor, Say, Speaker};
 use super::views::Views;
-use crate::config::Router;
+use crate::config::{Router, Routing};
 use crate::daemon::clock::Clock;
 
 /// The longest reason that is taken, in octets.
@@ -47,7 +51,11 @@ struct Counts {
 /// The book, its journal, and the speaker.
 pub(super) struct Clerk {
     setup: Setup,
-    book: Book,
+    pub(super) book: Book,
+    /// What waits to be confirmed.
+    pub(super) trials: Trials,
+    /// What is done by itself.
+    auto: Auto,
     journal: Journal,
     speaker: Option<Speaker>,
     views: Views,
@@ -83,6 +91,7 @@ impl Clerk {
                 Err(cause) => tracing::warn!(%cause, "a line of the journal of mitigations is skipped"),
             }
         }
+        let trials = trials::resumed(&setup, &journal, &entries)?;
         let rails = setup.guards.rails(&setup.routing);
         let book = Book::restore(rails, setup.routing.approvals, &entries, clock.now());
         let restarting = !entries.is_empty();
@@ -90,6 +99,8 @@ impl Clerk {
         let mut clerk = Self {
             setup,
             book,
+            trials,
+            auto: Auto::default(),
             journal,
             speaker: None,
             views,
@@ -108,6 +119,7 @@ impl Clerk {
         // The core gets its whole patience from now on.
         clerk.pulse.beat();
         clerk.settle().map_err(anyhow::Error::msg)?;
+        clerk.resume_trials()?;
         let first = std::mem::take(&mut clerk.first);
         let says = first.iter().map(|(_, name, say)| (name.clone(), say.clone())).collect();
         let asn = clerk.setup.routing.asn;
@@ -142,7 +154,8 @@ impl Clerk {
 
     /// How long nothing is due.
     pub(super) fn pause(&self) -> Duration {
-        let due = self.book.poll_timeout().map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
+        let due = [self.book.poll_timeout(), self.trials.poll_timeout()].into_iter().flatten().min();
+        let due = due.map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
         let due = Duration::from_nanos(due.nanos());
         if self.drills.busy() { due.min(DRILL_TURN) } else { due }
     }
@@ -154,6 +167,7 @@ impl Clerk {
         self.ask_rpki();
         self.because = ("spillway".to_owned(), "its time is over".to_owned());
         self.book.handle_timeout(now);
+        self.end_trials(now);
         self.dead_man();
         self.turn_drills();
         // What it says stands in the log, and it is tried again at the next turn.
@@ -170,6 +184,33 @@ impl Clerk {
         }
     }
 
+    /// What the decision core knows: the ladder looks at it.
+    pub(super) fn look_out(&mut self, sight: &Sight) {
+        let mut auto = std::mem::take(&mut self.auto);
+        auto.look(self, sight);
+        self.auto = auto;
+    }
+
+    /// Shared with those who look for what the ladder asks for.
+    pub(super) fn lookout(&self) -> Lookout {
+        self.auto.lookout.clone()
+    }
+
+    /// The section of the file.
+    pub(super) const fn routing(&self) -> &Routing {
+        &self.setup.routing
+    }
+
+    /// The state folder.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        &self.setup.folder
+    }
+
+    /// The desk's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Without the core, what it wanted by itself does not go on.
     fn dead_man(&mut self) {
         let silence = self.pulse.silence();
@@ -182,6 +223,9 @@ impl Clerk {
             let why = format!("the decision core gave no sign of life for {} s", silence.secs());
             tracing::error!(mitigation = id, why, "withdrawn");
             self.counts.dead_man += 1;
+            if let Some(one) = self.book.get(id) {
+                self.auto.let_go(&one.wish.what);
+            }
             let _ = self.book.withdraw(id, &Actor::Engine, &why);
         }
     }
@@ -221,6 +265,7 @@ impl Clerk {
     fn act(&mut self, output: Output) {
         match output {
             Output::Journal(number, entry) => {
+                self.try_out(&entry);
                 let line = self.line(&entry);
                 self.unwritten.push(line);
                 self.upto = number;

@@ -12,12 +12,15 @@ use api::metrics;
 
 use super::clerk::Clerk;
 use super::guards::Guards;
+use super::lookout::{Lookout, Sight};
 use super::order::{Answer, Caller, Order};
 use super::pulse::Pulse;
 use crate::config::{Config, Routing};
 
 /// Orders that wait at once; who comes then is told so.
 const WAITING_MAX: usize = 1000;
+/// Handles beside the desk's own and the one in hand: one sight that waits.
+const SIGHTS_WAITING_MAX: usize = 2;
 /// How long a caller waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// At the latest after so long the desk looks up.
@@ -39,7 +42,9 @@ pub struct Setup {
 impl Setup {
     /// As the configuration has it; `None`: no routers are spoken with.
     pub fn of(config: &Config) -> Option<Self> {
-        let routing = config.routing.clone()?;
+        let mut routing = config.routing.clone()?;
+        // What is done by itself comes with what the core sees: a change of it leaves sessions alone.
+        routing.ladder = None;
         let guards = Guards::of(config, &routing);
         Some(Self { folder: config.state_dir.clone(), routing, guards, bmp: config.listen.bmp })
     }
@@ -49,6 +54,8 @@ impl Setup {
 pub(super) enum Ask {
     /// An order, and where its answer goes.
     Order(Caller, Order, Sender<Result<Answer, String>>),
+    /// What the decision core knows at the moment.
+    Look(Box<Sight>, Arc<()>),
     /// End.
     Stop,
 }
@@ -65,6 +72,9 @@ struct Inside {
     asks: Sender<Ask>,
     board: Board,
     waiting: Arc<()>,
+    lookout: Lookout,
+    /// Shared with what the core has told and the desk has not looked at.
+    sights: Arc<()>,
 }
 
 impl Door {
@@ -85,6 +95,22 @@ impl Door {
         answer.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             Err("no answer in time: the order may still be carried out, see `spillway route list`".to_owned())
         })
+    }
+
+    /// Tells what the decision core knows, and waits for nothing; what was seen comes back where the desk is behind.
+    pub(crate) fn tell(&self, sight: Box<Sight>) -> Option<Box<Sight>> {
+        let Inside { asks, sights, .. } = self.inside()?;
+        if Arc::strong_count(&sights) > SIGHTS_WAITING_MAX {
+            return Some(sight);
+        }
+        // A desk that is gone looks at nothing.
+        let _ = asks.send(Ask::Look(sight, sights));
+        None
+    }
+
+    /// What is looked for; `None`: there is no desk.
+    pub(crate) fn lookout(&self) -> Option<Lookout> {
+        self.inside().map(|inside| inside.lookout)
     }
 
     /// Numbers for `/metrics`; `None`: there is no desk.
@@ -126,6 +152,7 @@ impl Desk {
         let board = Board::default();
         let (asks, asked) = channel();
         let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse)?;
+        let lookout = clerk.lookout();
         let alarm = Alarm(Some(broken));
         let run = move || {
             let _alarm = alarm;
@@ -133,7 +160,13 @@ impl Desk {
         };
         let thread = std::thread::Builder::new().name("routing".to_owned()).spawn(run);
         let thread = Some(thread.context("cannot start a thread")?);
-        door.set(Some(Inside { asks: asks.clone(), board, waiting: Arc::default() }));
+        door.set(Some(Inside {
+            asks: asks.clone(),
+            board,
+            waiting: Arc::default(),
+            lookout,
+            sights: Arc::default(),
+        }));
         Ok(Self { setup, asks, door: door.clone(), thread })
     }
 
@@ -160,6 +193,10 @@ fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
             Ok(Ask::Order(caller, order, reply)) => {
                 // Who no longer waits has been told so.
                 let _ = reply.send(clerk.take(&caller, order));
+            }
+            Ok(Ask::Look(sight, waits)) => {
+                drop(waits);
+                clerk.look_out(&sight);
             }
             Err(_) => {}
         }

@@ -93,6 +93,13 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// All is well with it: it does not revert.
+    Confirm {
+        /// Number of the mitigation.
+        id: u64,
+        /// Why.
+        reason: String,
+    },
     /// Let the routes of a mitigation out of quarantine at a neighbour.
     Release {
         /// Number of the mitigation.
@@ -299,6 +306,9 @@ pub struct Mitigation {
     pub approved_by: Vec<String>,
     /// How many have to.
     pub approvals_needed: u8,
+    /// When it reverts unless a person confirms it.
+    #[serde(default)]
+    pub confirm_by: Option<String>,
 }
 
 /// A line of the journal.

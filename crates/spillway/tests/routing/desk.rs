@@ -31,9 +31,14 @@ pub(super) struct House {
 
 impl House {
     pub(super) fn new(name: &str, routing: &str, peers: &str) -> Self {
+        Self::under("", name, routing, peers)
+    }
+
+    /// With keys at the top of its file.
+    pub(super) fn under(top: &str, name: &str, routing: &str, peers: &str) -> Self {
         let scratch = Scratch::new(&format!("route-{name}"));
         let text = format!(
-            "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nstate_dir = \"{}\"\n\
+            "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nstate_dir = \"{}\"\n{top}\n\
              [listen]\nsflow = \"127.0.0.1:0\"\n[api]\nlisten = \"127.0.0.1:0\"\n\
              [routing]\nasn = {OUR_AS}\nrouter_id = \"192.0.2.1\"\n{routing}\n{peers}\n",
             scratch.path("state").display()

@@ -51,6 +51,13 @@ impl Climb {
         Self { settings: Settings { back, per_hour, ..settings }, at: None, hold: None }
     }
 
+    /// This step is in force since an earlier run, of which nothing else is known.
+    pub fn resumed(now: Timestamp, step: Step, settings: Settings) -> Self {
+        let mut climb = Self::new(settings);
+        let _ = climb.raise(now, Some(step));
+        climb
+    }
+
     /// Takes in a look, and says what is to be done.
     pub fn handle(&mut self, now: Timestamp, look: &Look<'_>) -> Option<Order> {
         let Look { choice, agreed, attacked, seen } = *look;

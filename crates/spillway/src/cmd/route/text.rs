@@ -183,6 +183,13 @@ fn mitigation(out: &mut impl Write, paint: Paint, one: &Mitigation) -> io::Resul
     }
     let until = if one.state == "proposed" { "forgotten at" } else { "until" };
     writeln!(out, "  {until} {}; asked by {} at {}: {}", one.until, one.actor, one.asked_at, one.reason)?;
+    if let (Some(until), Some(id)) = (&one.confirm_by, one.id) {
+        writeln!(
+            out,
+            "  {}",
+            paint.yellow(format!("ends at {until} unless confirmed: `spillway route confirm {id}`"))
+        )?;
+    }
     if one.state == "proposed" || one.id.is_none() {
         let agreed =
             if one.approved_by.is_empty() { "nobody yet".to_owned() } else { one.approved_by.join(", ") };

@@ -44,6 +44,11 @@ fn the_example_of_the_starter_is_taken() {
     let routing = parse(&format!("{TOP}{section}")).unwrap().routing.unwrap();
     assert_eq!((routing.routers[0].name.as_str(), routing.routers[0].profile.name), ("upstream", "bird"));
     assert_eq!(routing.limits, steer::rails::Limits::default());
+    assert_eq!(routing.confirm, steer::confirm::MINUTES);
+    let ladder = routing.ladder.unwrap();
+    let hold = steer::hold::Settings::default();
+    assert_eq!((ladder.hold, ladder.hold_max), (hold.first, hold.longest));
+    assert_eq!((ladder.links.len(), ladder.steps.as_slice()), (1, &steer::ladder::Step::ALL[..]));
 }
 
 /// What stands for the section, and what must come out.
@@ -112,6 +117,22 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("!ttl_security_hops = 0\n", "f.toml:12:21: ttl_security_hops counts from 1"),
     ("!next_hop6 = \"192.0.2.1\"\n", "f.toml:12:13: next_hop6 has to be an IPv6 address"),
+    ("![routing.ladder]\nhold = \"0s\"\n", "f.toml:13:8: hold must be at least 1s"),
+    ("![routing.ladder]\nhold_max = \"1m\"\n", "f.toml:13:12: hold_max must not be below hold, which is 5m"),
+    ("![routing.ladder]\nsteps = [\"rtbh\"]\n", "f.toml:13:10: `rtbh` is not known here; known here: kernel"),
+    (
+        "![routing.ladder.customers.acme]\nmode = \"suggest\"\n",
+        "f.toml:12:27: there is no customer and no group `acme`; known here: none",
+    ),
+    ("![routing.links.x]\n", "f.toml:12:1: missing key `capacity`"),
+    (
+        "![routing.links.x]\ncapacity = \"1 Gbps\"\npeers = [\"down\"]\n",
+        "f.toml:14:10: there is no peer `down`; known here: up",
+    ),
+    (
+        "![routing.absorbers.x]\ncapacity = \"1 Gbps\"\nprefix = \"198.51.100.0/24\"\n",
+        "f.toml:14:10: 198.51.100.0/24 is not provisioned for diversion: name it in `routing.diversion`",
+    ),
     (
         "![routing.peers.twin]\naddress = \"192.0.2.2:179\"\nasn = 64500\ncarries = [\"flowspec\"]\n",
         "f.toml:7:16: peer `up` has the address of peer `twin`; keep one of them",

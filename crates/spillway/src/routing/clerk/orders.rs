@@ -89,6 +89,7 @@ impl Clerk {
                 self.settle()?;
                 self.one(id)
             }
+            Order::Confirm { id, reason } => self.confirm(id, &actor, &reason),
             Order::Release { id, peer, reason } => self.release(caller, id, peer.as_deref(), reason),
             Order::Drill(wanted) => self.begin_drills(caller, wanted),
             Order::DrillProgress { after } => Ok(self.progress(after)),
@@ -153,6 +154,19 @@ impl Clerk {
             ));
         }
         Ok(hold)
+    }
+
+    /// The engine would like something: it stands in the book until a person agrees.
+    pub(in crate::routing) fn suggest(&mut self, request: &Request) -> Result<(), String> {
+        let (what, hold) = self.understand(request)?;
+        self.book.check(&what).map_err(|refusal| refusal.to_string())?;
+        let neighbors = self.places(&what, &request.peers)?;
+        self.is_new(&what)?;
+        self.can_be_written()?;
+        self.because = (Actor::Engine.to_string(), request.reason.clone());
+        let wish = Wish { what, neighbors, actor: Actor::Engine, reason: request.reason.clone(), hold };
+        self.book.suggest(self.clock.now(), wish).map_err(text)?;
+        self.settle()
     }
 
     fn propose(&mut self, request: &Request, mut wish: Wish) -> Result<Answer, String> {
@@ -292,6 +306,7 @@ fn reason_of(order: &Order) -> Option<&str> {
         | Order::Approve { reason, .. }
         | Order::Reject { reason, .. }
         | Order::Renew { reason, .. }
+        | Order::Confirm { reason, .. }
         | Order::Release { reason, .. }
         | Order::DrillStop { reason }
         | Order::Panic { reason }

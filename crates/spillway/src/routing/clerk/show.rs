@@ -90,6 +90,7 @@ impl Clerk {
                 Actor::Engine => Vec::new(),
             },
             approvals_needed: self.book.needed(wish.what.class()),
+            confirm_by: None,
         }
     }
 
@@ -195,7 +196,7 @@ impl Clerk {
         line
     }
 
-    pub(super) fn status(&self) -> BTreeMap<String, PeerStatus> {
+    pub(in crate::routing) fn status(&self) -> BTreeMap<String, PeerStatus> {
         self.speaker.as_ref().and_then(|speaker| speaker.status().ok()).unwrap_or_default()
     }
 
@@ -232,7 +233,8 @@ impl Clerk {
             started_at: one.started.map(|at| at.to_string()),
             until: one.until.to_string(),
             approved_by: agreed,
-            approvals_needed: self.book.needed(one.wish.what.class()),
+            approvals_needed: self.book.needed(one.wish.what.class()).max(u8::from(one.is_automatic())),
+            confirm_by: self.confirm_by(one.id),
         }
     }
 

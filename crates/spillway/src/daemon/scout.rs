@@ -1,0 +1,99 @@
+//! What the decision core tells the ladder, once a second: attacks, who saw what of them, and who is heard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base::{Span, Timestamp};
+use engine::report::Attack;
+use engine::{Feed, Hearing};
+
+use super::enforcing::Standing;
+use super::source::Source;
+use crate::routing::auto::Terms;
+use crate::routing::lookout::{Amount, Sight, Sighting};
+
+/// Between two words to the ladder.
+const EVERY: Span = Span::from_secs(1);
+/// Who said nothing for so long is no witness, also where his usual pauses are not known yet.
+const HEARD: Span = Span::from_secs(60);
+/// Exporters followed; further ones are no witnesses.
+const EXPORTERS_MAX: usize = 8192;
+/// Sightings that wait while the desk is busy; further ones are left out.
+const SIGHTINGS_MAX: usize = 16_384;
+
+/// Collects between two words.
+#[derive(Debug)]
+pub(super) struct Scout {
+    terms: Arc<Terms>,
+    told: Timestamp,
+    seen: Vec<(Sighting, Amount)>,
+    exporters: BTreeMap<u32, IpAddr>,
+    /// When something came of each exporter last.
+    came: BTreeMap<IpAddr, Timestamp>,
+    /// What was shown last.
+    revision: u64,
+}
+
+impl Scout {
+    /// For a ladder that goes by these.
+    pub(super) fn new(terms: Terms) -> Self {
+        Self {
+            terms: Arc::new(terms),
+            told: Timestamp::ZERO,
+            seen: Vec::new(),
+            exporters: BTreeMap::new(),
+            came: BTreeMap::new(),
+            revision: 0,
+        }
+    }
+
+    /// A worker reported.
+    pub(super) fn hear(&mut self, until: Timestamp, feeds: &[Feed], seen: Vec<(Sighting, Amount)>) {
+        for feed in feeds.iter().filter(|feed| feed.datagrams > 0) {
+            if self.exporters.len() < EXPORTERS_MAX || self.exporters.contains_key(&feed.exporter) {
+                self.exporters.insert(feed.exporter, feed.address);
+                self.came.insert(feed.address, until);
+            }
+        }
+        let room = SIGHTINGS_MAX.saturating_sub(self.seen.len());
+        self.seen.extend(seen.into_iter().take(room));
+    }
+
+    /// Tells the ladder, when it is time; whether documents would show something else.
+    pub(super) fn tell(
+        &mut self,
+        now: Timestamp,
+        attacks: &BTreeMap<String, Attack>,
+        standing: Option<&Standing>,
+        source: &Source,
+    ) -> bool {
+        let door = &source.routes.door;
+        if now.since(self.told) >= EVERY {
+            self.told = now;
+            let numbers = source.numbers();
+            let is_silent = |address: &IpAddr| {
+                numbers.heard.get(address).is_some_and(|heard| heard.hearing == Hearing::Silent)
+            };
+            let came =
+                self.came.iter().filter(|(address, at)| now.since(**at) < HEARD && !is_silent(address));
+            let heard: BTreeSet<IpAddr> = came.map(|(address, _)| *address).collect();
+            drop(numbers);
+            let kernel = standing.filter(|standing| !standing.dry);
+            let sight = Box::new(Sight {
+                now,
+                terms: Arc::clone(&self.terms),
+                attacks: attacks.values().cloned().collect(),
+                seen: std::mem::take(&mut self.seen),
+                exporters: self.exporters.clone(),
+                heard,
+                kernel: kernel.map(|standing| standing.actual.keys().cloned().collect()).unwrap_or_default(),
+            });
+            if let Some(back) = door.tell(sight) {
+                self.seen = back.seen;
+            }
+        }
+        let revision = door.lookout().map_or(0, |lookout| lookout.revision());
+        std::mem::replace(&mut self.revision, revision) != revision
+    }
+}

@@ -1,0 +1,308 @@
+//! The ladder in the daemon: attacks are met by kernel filter, FlowSpec, diversion and blackhole, within mode, policy and approvals.
+//!
+//! It lives at the desk and gives its orders there as anybody else does: rails, book and journal stay the only way out. What
+//! it knows of traffic comes from the decision core, once a second; while nothing comes, nothing is renewed and leases end.
+
+mod act;
+mod case;
+mod memory;
+mod situation;
+mod tell;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use base::Prefix;
+use engine::report::{Attack, State};
+use steer::book::{Actor, Mitigation, Stage, What};
+use steer::effect::{Judgement, Verdict};
+use steer::ladder::{Choice, Climb, InForce, Look, Machine, Mode, Order, Policy, Situation, Step, choose};
+
+use super::clerk::Clerk;
+use super::lookout::{Lookout, Sight, WATCHED_MAX};
+use super::speaker::PeerStatus;
+use case::Case;
+pub(crate) use terms::Terms;
+
+/// Targets that are followed at once, under attack or not forgotten yet; further ones are left out and counted.
+const CASES_MAX: usize = 256;
+
+/// All targets on the ladder.
+#[derive(Debug, Default)]
+pub(super) struct Auto {
+    cases: Vec<Case>,
+    /// What the book had at the start is taken up.
+    is_adopted: bool,
+    /// Attacks for which there was no room.
+    left_out: u64,
+    /// Shared with those who look.
+    pub(super) lookout: Lookout,
+}
+
+impl Auto {
+    /// Takes in what the core knows, and does what follows from it.
+    pub(super) fn look(&mut self, clerk: &mut Clerk, sight: &Sight) {
+        self.hear(sight);
+        let status = clerk.status();
+        if !std::mem::replace(&mut self.is_adopted, true) {
+            self.adopt(clerk, sight);
+        }
+        let mut moved = false;
+        for at in 0..self.cases.len() {
+            let others: Vec<(Prefix, Option<Step>)> = self
+                .cases
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .map(|(_, case)| (case.target, case.climb.at()))
+                .collect();
+            if let Some(case) = self.cases.get_mut(at) {
+                moved |= decide(clerk, (sight, &status), case, &others);
+            }
+        }
+        self.cases.retain(|case| {
+            case.attacked || !case.climb.is_forgotten() || pieces(clerk, case).next().is_some()
+        });
+        if moved {
+            let all: Vec<(Prefix, &Climb)> =
+                self.cases.iter().map(|case| (case.target, &case.climb)).collect();
+            memory::write(clerk.folder(), &all);
+        }
+        let watched = self.cases.iter().filter(|case| case.attack.is_some() && is_followed(case));
+        self.lookout.watch(watched.filter_map(Case::watched).take(WATCHED_MAX).collect());
+        self.lookout.show(self.documents(clerk));
+    }
+
+    /// Attacks find their cases; one that comes back finds that of the one before.
+    fn hear(&mut self, sight: &Sight) {
+        self.cases.iter_mut().for_each(|case| case.attacked = false);
+        let is_of =
+            |case: &Case, attack: &Attack| case.attack.as_ref().is_some_and(|known| known.id == attack.id);
+        for attack in &sight.attacks {
+            if let Some(case) = self.cases.iter_mut().find(|case| is_of(case, attack)) {
+                case.hear(attack);
+                continue;
+            }
+            if attack.state != State::Active || !case::is_incoming(attack) {
+                continue;
+            }
+            let taken = |case: &Case| sight.attacks.iter().any(|other| is_of(case, other));
+            let free = |case: &&mut Case| case.concerns(&attack.target) && !taken(case);
+            if let Some(case) = self.cases.iter_mut().find(free) {
+                case.hear(attack);
+            } else if self.cases.len() < CASES_MAX {
+                let climb = Climb::new(sight.terms.hold());
+                let mut case = Case::new(&sight.terms, attack.target, climb);
+                case.hear(attack);
+                self.cases.push(case);
+            } else {
+                self.left_out += 1;
+                if self.left_out.is_power_of_two() {
+                    tracing::error!(
+                        left_out = self.left_out,
+                        "more than {CASES_MAX} targets at once: no step is taken for the others"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Takes up what the journal says that the engine put in force before a restart.
+    fn adopt(&mut self, clerk: &Clerk, sight: &Sight) {
+        for (target, climb) in memory::read(clerk.folder()).into_iter().take(CASES_MAX) {
+            match self.cases.iter_mut().find(|case| case.concerns(&target)) {
+                Some(case) => case.climb = climb,
+                None => self.cases.push(Case::new(&sight.terms, target, climb)),
+            }
+        }
+        for one in clerk.book.all().filter(|one| one.wish.actor == Actor::Engine) {
+            let Some(target) = situation::destination(&one.wish.what) else { continue };
+            let step = situation::step(one.wish.what.class());
+            let known = self.cases.iter().position(|case| case.concerns(&target));
+            let at = known.unwrap_or_else(|| {
+                self.cases.push(Case::new(&sight.terms, target, Climb::new(sight.terms.hold())));
+                self.cases.len().saturating_sub(1)
+            });
+            let Some(case) = self.cases.get_mut(at) else { continue };
+            case.placed.insert(act::key(&one.wish.what), step);
+            if one.stage == Stage::Active && case.climb.at() < Some(step) {
+                case.climb = Climb::resumed(sight.now, step, sight.terms.hold());
+            }
+        }
+        // The journal says what is in force; what it does not have is not.
+        for case in &mut self.cases {
+            let is_there = |step: Step| pieces(clerk, case).any(|one| step_of(case, one) == step);
+            if case.climb.at().is_some_and(|step| step != Step::Kernel && !is_there(step)) {
+                case.climb = Climb::new(sight.terms.hold());
+            }
+        }
+    }
+
+    /// The dead-man switch ended it: when the core is back, it may be announced again.
+    pub(super) fn let_go(&mut self, what: &What) {
+        let key = act::key(what);
+        for case in &mut self.cases {
+            case.placed.remove(&key);
+        }
+    }
+
+    fn documents(&self, clerk: &Clerk) -> BTreeMap<String, serde_json::Value> {
+        let of = |case: &Case| Some((case.attack.as_ref()?.id.clone(), tell::document(clerk, case)));
+        self.cases.iter().filter_map(of).collect()
+    }
+}
+
+/// Whether somebody may be told by what is seen of it.
+fn is_followed(case: &Case) -> bool {
+    case.attacked || case.climb.at().is_some()
+}
+
+/// What the engine has in the book for a case.
+fn pieces<'a>(clerk: &'a Clerk, case: &'a Case) -> impl Iterator<Item = &'a Mitigation> {
+    clerk
+        .book
+        .all()
+        .filter(|one| one.wish.actor == Actor::Engine)
+        .filter(|one| case.placed.contains_key(&act::key(&one.wish.what)))
+}
+
+/// At which step it is; a part that is let through belongs to the step that it is a part of.
+fn step_of(case: &Case, one: &Mitigation) -> Step {
+    let placed = case.placed.get(&act::key(&one.wish.what));
+    placed.copied().unwrap_or_else(|| situation::step(one.wish.what.class()))
+}
+
+/// One case: what is seen of it, what is chosen, and what is done; whether it moved on the ladder.
+fn decide(
+    clerk: &mut Clerk,
+    (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
+    case: &mut Case,
+    others: &[(Prefix, Option<Step>)],
+) -> bool {
+    let now = sight.now;
+    case.see(sight);
+    act::note_ended(clerk, case);
+    if sight.terms.observes() {
+        act::stop(clerk, case, "mode is observe", others);
+        case.keep(now, |_| false);
+        case.climb = Climb::new(sight.terms.hold());
+    }
+    let in_force = in_force(clerk, sight, case);
+    let policy = policy(clerk, sight, case);
+    case.modes = policy.steps;
+    let choice = chosen(clerk, (sight, status), case, &in_force, &policy);
+    let wanted = choice.plan.as_ref().map(|plan| plan.step);
+    if let Some(plan) = &choice.plan {
+        case.plans.insert(plan.step, plan.clone());
+    }
+    let agreed = wanted.is_some_and(|step| in_force.iter().any(|held| held.step == step));
+    let look = Look { choice: &choice, agreed, attacked: case.attacked, seen: case.is_seen(sight) };
+    let order = case.climb.handle(now, &look);
+    case.choice = Some(choice);
+    match order {
+        None => {}
+        Some(Order::Take(step)) => {
+            case.is_probing = false;
+            act::announce(clerk, sight, case, step, others);
+        }
+        Some(Order::Probe(step)) => {
+            case.is_probing = true;
+            act::probe(clerk, sight, case, step, others);
+        }
+        Some(Order::Lower(to)) => {
+            case.is_probing = false;
+            act::lower(clerk, case, to, others);
+            case.keep(now, |step| Some(step) <= to);
+        }
+    }
+    act::keep_up(clerk, sight, case, others);
+    order.is_some()
+}
+
+/// The steps that are in force, with what they do. What a person agreed to meanwhile is among them.
+fn in_force(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Vec<InForce> {
+    let mut held = Vec::new();
+    case.judged.clear();
+    let rules = case.attack.iter().flat_map(|attack| &attack.rules);
+    if rules.into_iter().any(|rule| sight.kernel.contains(&rule.id)) {
+        held.push(InForce { step: Step::Kernel, verdict: Verdict::Effective });
+    }
+    for step in [Step::Flowspec, Step::Diversion, Step::Blackhole] {
+        let active = pieces(clerk, case).any(|one| one.stage == Stage::Active && step_of(case, one) == step);
+        if !active {
+            continue;
+        }
+        if !case.follows(step) {
+            case.took(sight.now, &sight.terms, step);
+        }
+        let judgement: Judgement = case.judge(sight.now, &sight.terms, step);
+        held.push(InForce { step, verdict: judgement.verdict });
+        case.judged.insert(step, judgement);
+    }
+    held
+}
+
+/// What may be done for it: the customer's policy, less what persons have to agree to or have ended.
+fn policy(clerk: &Clerk, sight: &Sight, case: &Case) -> Policy {
+    let mut policy = sight.terms.policy(&case.target);
+    for (step, mode) in Step::ALL.into_iter().zip(&mut policy.steps) {
+        let needs_person =
+            step.class().is_some_and(|class| clerk.book.needed(class) > 0 || clerk.trials.is_doubted(class));
+        if needs_person {
+            *mode = mode.map(|mode| mode.min(Mode::Suggest));
+        }
+        if case.barred.contains_key(&step) {
+            *mode = None;
+        }
+    }
+    policy
+}
+
+fn chosen(
+    clerk: &Clerk,
+    (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
+    case: &Case,
+    in_force: &[InForce],
+    policy: &Policy,
+) -> Choice {
+    let Some(attack) = &case.attack else {
+        return Choice {
+            plan: None,
+            mode: Mode::Observe,
+            suffices: false,
+            person: false,
+            reason: "it was in force before a restart, and no attack is known that it is for".to_owned(),
+            rejected: Vec::new(),
+            at: sight.now,
+        };
+    };
+    let terms = &sight.terms;
+    let mine = |one: &Mitigation| {
+        one.wish.actor == Actor::Engine && case.placed.contains_key(&act::key(&one.wish.what))
+    };
+    let own = |prefix: &Prefix| case.concerns(prefix);
+    let routing = clerk.routing();
+    let mut choice = choose(
+        sight.now,
+        &Situation {
+            attack: &situation::attack(attack),
+            links: &situation::links(terms, attack, &sight.exporters),
+            machine: terms.filters.then(Machine::default),
+            candidates: &situation::candidates(attack),
+            neighbors: &situation::neighbors(routing, terms, status, &clerk.book, mine),
+            absorbers: &situation::absorbers(terms, &clerk.book, own),
+            in_force,
+            policy,
+            rails: clerk.book.rails(),
+            drills: clerk.drilled(),
+        },
+    );
+    for rejected in &mut choice.rejected {
+        if let Some(why) = case.barred.get(&rejected.step) {
+            rejected.reason.clone_from(why);
+        }
+    }
+    choice
+}

@@ -1,0 +1,197 @@
+//! One target under attack: where it stands on the ladder, what is seen of it, and what is not to be tried again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use base::{Prefix, Timestamp};
+use engine::report::{Attack, Direction, Severity, State};
+use steer::effect::{Judgement, Seen, Verdict, Watch};
+use steer::ladder::{Choice, Climb, Mode, Plan, Step};
+
+use super::Terms;
+use crate::routing::lookout::{Sight, Watched};
+
+/// Windows are this many times as long as an announcement takes to settle; patience lasts likewise.
+const WINDOW: u64 = 3;
+/// See [`WINDOW`].
+const PATIENCE: u64 = 12;
+/// Those who saw it that are remembered; further ones are no witnesses of quiet.
+const LOOKERS_MAX: usize = 64;
+
+/// One target under attack.
+#[derive(Debug)]
+pub(super) struct Case {
+    /// The covering prefix of its targets.
+    pub(super) target: Prefix,
+    /// The attack, as it was told last; `None`: only what the book has is known of it.
+    pub(super) attack: Option<Attack>,
+    /// It goes on.
+    pub(super) attacked: bool,
+    /// Where it stands.
+    pub(super) climb: Climb,
+    /// What was announced or proposed for it, by class and text, and at which step.
+    pub(super) placed: BTreeMap<(&'static str, String), Step>,
+    /// Steps that are not tried again, and why.
+    pub(super) barred: BTreeMap<Step, String>,
+    /// What was refused lately, when and why.
+    pub(super) refused: BTreeMap<(&'static str, String), (Timestamp, String)>,
+    /// What was chosen last, and how each step was last to be taken.
+    pub(super) choice: Option<Choice>,
+    /// See `choice`.
+    pub(super) plans: BTreeMap<Step, Plan>,
+    /// What may be done by itself, by step.
+    pub(super) modes: [Option<Mode>; 4],
+    /// A part is let through.
+    pub(super) is_probing: bool,
+    /// What steps in force do, as it was judged last.
+    pub(super) judged: BTreeMap<Step, Judgement>,
+    rolling: Watch,
+    watches: BTreeMap<Step, Watch>,
+    lookers: BTreeSet<(IpAddr, bool)>,
+}
+
+impl Case {
+    /// A target of which nothing was seen yet.
+    pub(super) fn new(terms: &Terms, target: Prefix, climb: Climb) -> Self {
+        let settle = terms.ladder.settle;
+        Self {
+            target,
+            attack: None,
+            attacked: false,
+            climb,
+            placed: BTreeMap::new(),
+            barred: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            choice: None,
+            plans: BTreeMap::new(),
+            modes: [None; 4],
+            is_probing: false,
+            judged: BTreeMap::new(),
+            rolling: Watch::new(settle.times(WINDOW), settle),
+            watches: BTreeMap::new(),
+            lookers: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in what is told of an attack on it.
+    pub(super) fn hear(&mut self, attack: &Attack) {
+        if self.attack.as_ref().is_none_or(|known| known.id != attack.id) {
+            // Another attack: what a person ended was about the one before.
+            self.barred.clear();
+            self.refused.clear();
+            let held: BTreeSet<Step> = self.watches.keys().copied().collect();
+            self.placed.retain(|_, step| held.contains(step));
+        }
+        self.attacked = attack.state == State::Active && is_incoming(attack);
+        self.target = attack.target;
+        self.attack = Some(attack.clone());
+    }
+
+    /// Takes in what was seen of it since the last time.
+    pub(super) fn see(&mut self, sight: &Sight) {
+        let now = sight.now;
+        let known: Vec<(IpAddr, bool)> =
+            self.lookers.iter().filter(|(by, _)| sight.heard.contains(by)).copied().collect();
+        for (by, egress) in known {
+            let (place, _) = sight.terms.place(by, egress);
+            self.watches().for_each(|watch| watch.heard(now, &name(by, egress), place));
+        }
+        let target = self.target;
+        for (sighting, amount) in sight.seen.iter().filter(|(s, _)| s.name == target && s.rule.is_some()) {
+            let looker = (sighting.exporter, sighting.egress);
+            if self.lookers.len() < LOOKERS_MAX {
+                self.lookers.insert(looker);
+            }
+            let (place, acts) = sight.terms.place(looker.0, looker.1);
+            let fate = if acts { sighting.fate() } else { steer::effect::Fate::Unknown };
+            let seen = Seen { packets: amount.packets, sampled: amount.sampled, fate };
+            self.watches().for_each(|watch| watch.see(now, &name(looker.0, looker.1), place, seen));
+        }
+    }
+
+    /// Whether its end would be seen: somebody is heard, and none of those who saw it is silent.
+    pub(super) fn is_seen(&self, sight: &Sight) -> bool {
+        !sight.heard.is_empty() && self.lookers.iter().all(|(by, _)| sight.heard.contains(by))
+    }
+
+    /// A step is in force from now on.
+    pub(super) fn took(&mut self, now: Timestamp, terms: &Terms, step: Step) {
+        let patience = terms.ladder.settle.times(PATIENCE);
+        for (_, lower) in self.watches.iter_mut().filter(|(held, _)| **held < step) {
+            lower.covered(now, 1.0, patience);
+        }
+        let mut watch = self.rolling.clone();
+        watch.announced(now);
+        self.watches.insert(step, watch);
+    }
+
+    /// Steps that this does not hold for are not in force any more.
+    pub(super) fn keep(&mut self, now: Timestamp, kept: impl Fn(Step) -> bool) {
+        let before = self.watches.len();
+        self.watches.retain(|step, _| kept(*step));
+        self.placed.retain(|_, step| kept(*step));
+        let last = self.watches.keys().next_back().copied();
+        if before != self.watches.len()
+            && let Some(watch) = last.and_then(|step| self.watches.get_mut(&step))
+        {
+            watch.uncovered(now);
+        }
+    }
+
+    /// Whether a person is asked about a step. A choice of it may ask for one beyond the policy.
+    pub(super) fn asks(&self, step: Step) -> bool {
+        let person = self.choice.as_ref().is_some_and(|choice| {
+            choice.person && choice.plan.as_ref().is_some_and(|plan| plan.step == step)
+        });
+        person || self.mode(step) != Some(Mode::Enforce)
+    }
+
+    /// What may be done with a step by itself; `None`: nothing, not even to propose it.
+    pub(super) fn mode(&self, step: Step) -> Option<Mode> {
+        let of = Step::ALL.into_iter().zip(self.modes).find(|(of, _)| *of == step);
+        of.and_then(|(_, mode)| mode).filter(|mode| *mode != Mode::Observe)
+    }
+
+    /// Whether what a step does is followed already.
+    pub(super) fn follows(&self, step: Step) -> bool {
+        self.watches.contains_key(&step)
+    }
+
+    /// What a step does, as far as it can be said.
+    pub(super) fn judge(&mut self, now: Timestamp, terms: &Terms, step: Step) -> Judgement {
+        let patience = terms.ladder.settle.times(PATIENCE);
+        let judged = self.watches.get_mut(&step).and_then(|watch| watch.judge(now, 1.0, patience));
+        judged.unwrap_or_else(|| Judgement {
+            verdict: Verdict::Pending,
+            stopped: None,
+            reason: "nothing is known of it yet".to_owned(),
+        })
+    }
+
+    /// What workers shall look for.
+    pub(super) fn watched(&self) -> Option<Watched> {
+        let attack = self.attack.as_ref()?;
+        let parsed = |text: &str| rules::parse::rules(text).ok().and_then(|mut rules| rules.pop());
+        let of = |rule: &engine::report::RuleReport| Some((rule.id.clone(), parsed(&rule.text)?.matches));
+        let rules = attack.rules.iter().filter_map(of).collect();
+        Some(Watched { name: self.target, targets: attack.targets.clone(), rules })
+    }
+
+    /// Whether a prefix has to do with its targets.
+    pub(super) fn concerns(&self, prefix: &Prefix) -> bool {
+        self.target.covers(prefix) || prefix.covers(&self.target)
+    }
+
+    fn watches(&mut self) -> impl Iterator<Item = &mut Watch> {
+        self.watches.values_mut().chain([&mut self.rolling])
+    }
+}
+
+/// Whether it is one that routers can be told about.
+pub(super) fn is_incoming(attack: &Attack) -> bool {
+    attack.direction == Direction::In && attack.severity == Severity::Attack
+}
+
+fn name(exporter: IpAddr, egress: bool) -> String {
+    if egress { format!("{exporter} (egress)") } else { exporter.to_string() }
+}

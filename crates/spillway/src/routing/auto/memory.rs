@@ -1,0 +1,34 @@
+//! What is remembered of targets over a restart: how often the attack came back, and so how long it is held.
+//!
+//! What is in force stands in the journal; without this file everything still ends, only sooner than it should.
+
+use std::path::{Path, PathBuf};
+
+use base::Prefix;
+use steer::ladder::Climb;
+
+/// In the state folder.
+const FILE: &str = "ladder.json";
+
+/// What an earlier run knew.
+pub(super) fn read(folder: &Path) -> Vec<(Prefix, Climb)> {
+    let Ok(text) = std::fs::read(place(folder)) else { return Vec::new() };
+    serde_json::from_slice(&text).unwrap_or_else(|cause| {
+        tracing::warn!(%cause, "{FILE} is not understood and left aside: holds begin with the shortest");
+        Vec::new()
+    })
+}
+
+/// For the next run: whole, or as it was.
+pub(super) fn write(folder: &Path, all: &[(Prefix, &Climb)]) {
+    let fresh = folder.join("ladder.json.new");
+    let text = serde_json::to_vec(all).unwrap_or_default();
+    let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, place(folder)));
+    if let Err(cause) = written {
+        tracing::warn!(%cause, "{FILE} cannot be written: after a restart holds begin with the shortest");
+    }
+}
+
+fn place(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}

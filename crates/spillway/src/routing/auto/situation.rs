@@ -1,0 +1,162 @@
+//! What the ladder chooses by: the attack, ways in, rules, neighbours and absorbers as they are now.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base::Prefix;
+use base::units::{BitRate, PacketRate};
+use engine::report::Attack;
+use steer::bgp::step::State;
+use steer::book::{Book, Mitigation, Stage, What};
+use steer::ladder::{Absorber, Candidate, Link, Neighbor, Volume};
+use steer::rails::Class;
+use wire::bgp::Family;
+
+use super::Terms;
+use crate::config::Routing;
+use crate::routing::speaker::PeerStatus;
+
+/// The attack as the ladder sees it. What its targets get in peace is not told apart from it: the peak stands for both.
+pub(super) fn attack(attack: &Attack) -> steer::ladder::Attack {
+    steer::ladder::Attack {
+        targets: attack.targets.clone(),
+        volume: volume(attack),
+        honest: Volume::default(),
+        sure: super::case::is_incoming(attack) && !attack.doubtful,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
+fn volume(attack: &Attack) -> Volume {
+    Volume { bits: BitRate(attack.peak_bps as f64), packets: PacketRate(attack.peak_pps as f64) }
+}
+
+/// The ways in that are configured, with the part of the attack that comes by each. What comes by none of them, or where
+/// nobody tells, is put down to no link.
+pub(super) fn links(terms: &Terms, attack: &Attack, exporters: &BTreeMap<u32, IpAddr>) -> Vec<Link> {
+    let all = volume(attack).bits.0;
+    let of = |link: &crate::config::Link| {
+        let comes_by = |entry: &&engine::report::Entry| {
+            let exporter = exporters.get(&entry.exporter);
+            let told = link.exporters.is_empty() || exporter.is_some_and(|at| link.exporters.contains(at));
+            let port =
+                link.interfaces.is_empty() || entry.input_if.is_some_and(|at| link.interfaces.contains(&at));
+            told && port
+        };
+        let share: f64 = attack.entries.iter().filter(comes_by).map(|entry| entry.share).sum();
+        // Where there is one way in, all of it comes there.
+        let share = if attack.entries.is_empty() && terms.ladder.links.len() == 1 { 1.0 } else { share };
+        Link {
+            name: link.name.clone(),
+            capacity: Some(link.capacity),
+            attack: BitRate(all * share.min(1.0)),
+            other: link.usual,
+        }
+    };
+    terms.ladder.links.iter().map(of).collect()
+}
+
+/// Its rules. How much all of them stop is known, and not how much each: it is shared out evenly.
+#[expect(clippy::cast_precision_loss, reason = "a handful of rules")]
+pub(super) fn candidates(attack: &Attack) -> Vec<Candidate> {
+    let all = attack.covered.unwrap_or(1.0);
+    let each = all / attack.rules.len().max(1) as f64;
+    let of = |report: &engine::report::RuleReport| {
+        let rule = rules::parse::rules(&report.text).ok()?.pop()?;
+        let price = report.collateral.as_ref().map(|price| price.packets.max(price.peers));
+        Some(Candidate { rule, stops: each, price })
+    };
+    attack.rules.iter().filter_map(of).collect()
+}
+
+/// Whom announcements go to; what `mine` holds of rules and prefixes is room for others of it.
+pub(super) fn neighbors(
+    routing: &Routing,
+    terms: &Terms,
+    status: &BTreeMap<String, PeerStatus>,
+    book: &Book,
+    mine: impl Fn(&Mitigation) -> bool,
+) -> Vec<Neighbor> {
+    let of = |router: &crate::config::Router| {
+        let status = status.get(&router.name);
+        let others = |is_rule: bool| {
+            let held = book.all().filter(|one| {
+                !matches!(one.stage, Stage::Proposed(_))
+                    && !mine(one)
+                    && matches!(one.wish.what, What::Flowspec(_)) == is_rule
+            });
+            held.count()
+        };
+        let limit = router.pacing.peer_limit;
+        let room = |cap: usize, is_rule: bool| {
+            let here =
+                if limit == 0 { usize::MAX } else { limit.saturating_sub(others(true) + others(false)) };
+            cap.saturating_sub(others(is_rule)).min(here)
+        };
+        let links = terms.ladder.links.iter();
+        let links = links.filter(|link| link.peers.is_empty() || link.peers.contains(&router.name));
+        Neighbor {
+            name: router.name.clone(),
+            up: status.is_some_and(|status| status.state == State::Established),
+            links: links.map(|link| link.name.clone()).collect(),
+            carries: carries(router),
+            rules_left: room(routing.limits.rules, true),
+            routes_left: room(routing.limits.routes, false),
+        }
+    };
+    routing.routers.iter().map(of).collect()
+}
+
+fn carries(router: &crate::config::Router) -> Vec<(Class, bool)> {
+    let mut all = Vec::new();
+    for class in &router.carries {
+        for (ipv4, unicast, rules) in
+            [(true, Family::IPV4, Family::FLOWSPEC4), (false, Family::IPV6, Family::FLOWSPEC6)]
+        {
+            let said = match class {
+                Class::Blackhole => Some(&router.blackhole.next_hops),
+                Class::Diversion => Some(&router.diversion.next_hops),
+                Class::Flowspec => None,
+            };
+            let family = if said.is_some() { unicast } else { rules };
+            let hop = said.is_none_or(|(v4, v6)| if ipv4 { v4.is_some() } else { v6.is_some() });
+            if router.families.contains(&family) && hop {
+                all.push((*class, ipv4));
+            }
+        }
+    }
+    all
+}
+
+/// Who takes what is diverted, with the room that is left beside what it has.
+pub(super) fn absorbers(terms: &Terms, book: &Book, mine: impl Fn(&Prefix) -> bool) -> Vec<Absorber> {
+    let of = |absorber: &crate::config::Absorber| {
+        let taken = book.all().any(|one| {
+            matches!(&one.wish.what, What::Diversion(prefix) if *prefix == absorber.prefix && !mine(prefix))
+        });
+        Absorber {
+            name: absorber.name.clone(),
+            prefix: absorber.prefix,
+            free: if taken { BitRate(0.0) } else { absorber.capacity },
+            carried: absorber.usual,
+        }
+    };
+    terms.ladder.absorbers.iter().map(of).collect()
+}
+
+/// What a mitigation acts on.
+pub(super) fn destination(what: &What) -> Option<Prefix> {
+    match what {
+        What::Blackhole(prefix) | What::Diversion(prefix) => Some(*prefix),
+        What::Flowspec(rule) => rule.matches.dst,
+    }
+}
+
+/// The step that makes announcements of a class.
+pub(super) const fn step(class: Class) -> steer::ladder::Step {
+    match class {
+        Class::Flowspec => steer::ladder::Step::Flowspec,
+        Class::Diversion => steer::ladder::Step::Diversion,
+        Class::Blackhole => steer::ladder::Step::Blackhole,
+    }
+}

@@ -1,0 +1,105 @@
+//! What the configuration says to the ladder.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use base::{Prefix, Span};
+use engine::Mode;
+use steer::hold;
+use steer::ladder::{self, Step};
+
+use crate::config::{Config, Ladder};
+
+/// What the ladder goes by.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// `[routing.ladder]`.
+    pub(super) ladder: Ladder,
+    mode: Mode,
+    /// This machine filters.
+    pub(super) filters: bool,
+    price_max: f64,
+    blind: bool,
+    /// How long an announcement holds unless it is renewed.
+    pub(super) lease: Span,
+    /// Routers that act: peers, and exporters at links.
+    routers: BTreeSet<IpAddr>,
+    behind: BTreeSet<IpAddr>,
+}
+
+impl Terms {
+    /// As the configuration has it; `locals` are the addresses under which this machine's interfaces are heard. `None`:
+    /// nothing is done by itself.
+    pub(crate) fn of(config: &Config, locals: impl Iterator<Item = IpAddr>) -> Option<Self> {
+        let routing = config.routing.as_ref()?;
+        let ladder = routing.ladder.clone()?;
+        let routers = routing.routers.iter().map(|router| router.address.ip());
+        let ends = ladder.links.iter().flat_map(|link| link.exporters.iter().copied());
+        Some(Self {
+            routers: routers.chain(ends).collect(),
+            behind: ladder.behind.iter().copied().chain(locals).collect(),
+            mode: config.mode,
+            filters: !config.dataplane.interfaces.is_empty(),
+            price_max: config.dataplane.collateral_max,
+            blind: config.dataplane.blind,
+            lease: routing.lease,
+            ladder,
+        })
+    }
+
+    /// Nothing is done, and what was done by itself ends.
+    pub(super) fn observes(&self) -> bool {
+        self.mode == Mode::Observe
+    }
+
+    /// How long things are held.
+    pub(super) fn hold(&self) -> hold::Settings {
+        let first = self.ladder.hold;
+        let default = hold::Settings::default();
+        hold::Settings { first, longest: self.ladder.hold_max, probe: default.probe.min(first), ..default }
+    }
+
+    /// What may be done for a target, but for what approvals say.
+    pub(super) fn policy(&self, target: &Prefix) -> ladder::Policy {
+        let ladder = &self.ladder;
+        let owns = |own: &&Prefix| own.covers(target);
+        let customer = ladder.customers.iter().max_by_key(|customer| {
+            customer.networks.iter().filter(owns).map(|own| i16::from(own.bits())).max().unwrap_or(-1)
+        });
+        let customer = customer.filter(|customer| customer.networks.iter().any(|own| own.covers(target)));
+        let allowed = customer.map_or(&ladder.steps, |customer| &customer.steps);
+        let limit = customer.and_then(|customer| customer.mode);
+        let mode = plain(self.mode).min(limit.map_or(ladder::Mode::Enforce, plain));
+        ladder::Policy {
+            steps: Step::ALL.map(|step| allowed.contains(&step).then_some(mode)),
+            price_max: self.price_max,
+            blind: self.blind,
+            ..ladder::Policy::default()
+        }
+    }
+
+    /// Where an exporter looks, as packets go, and whether what it tells of their fate is of a router that acts.
+    pub(super) fn place(&self, exporter: IpAddr, egress: bool) -> (steer::effect::Place, bool) {
+        use steer::effect::Place;
+        if self.behind.contains(&exporter) {
+            (Place::Behind, false)
+        } else if self.ladder.before.contains(&exporter) {
+            (Place::Before, false)
+        } else if !self.routers.contains(&exporter) {
+            // What is missing there proves something; what is there does not.
+            (Place::At, false)
+        } else if egress {
+            (Place::Behind, false)
+        } else {
+            (Place::At, true)
+        }
+    }
+}
+
+const fn plain(mode: Mode) -> ladder::Mode {
+    match mode {
+        Mode::Observe => ladder::Mode::Observe,
+        Mode::Suggest => ladder::Mode::Suggest,
+        Mode::Enforce => ladder::Mode::Enforce,
+    }
+}

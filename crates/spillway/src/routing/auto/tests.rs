@@ -1,0 +1,140 @@
+//! What the configuration says to the ladder, and what workers make of records.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use base::Timestamp;
+use steer::effect::{Fate, Place};
+use steer::ladder::{Mode, Step};
+use telemetry::Record;
+use telemetry::record::Observed;
+use wire::Headers;
+
+use super::Terms;
+use crate::config::Config;
+use crate::routing::lookout::{Lookout, Spyglass, Watched};
+
+const FILE: &str = r#"
+networks = ["198.51.100.0/22", "2001:db8::/32"]
+mode = "enforce"
+[listen]
+sflow = "127.0.0.1:0"
+[customers.acme]
+networks = ["198.51.100.0/24"]
+[customers.careful]
+networks = ["2001:db8:1::/48"]
+[routing]
+asn = 64512
+router_id = "192.0.2.1"
+[routing.peers.up]
+address = "192.0.2.2"
+asn = 64500
+carries = ["flowspec"]
+[routing.ladder]
+behind = ["192.0.2.9"]
+before = ["192.0.2.10"]
+[routing.ladder.customers.acme]
+steps = ["flowspec"]
+[routing.ladder.customers.careful]
+mode = "suggest"
+[routing.links.transit]
+capacity = "10 Gbps"
+exporters = ["192.0.2.3"]
+"#;
+
+fn terms() -> Terms {
+    let config = Config::parse(Path::new("f"), FILE).unwrap();
+    Terms::of(&config, std::iter::once(ip("192.0.2.77"))).unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_customers_policy_narrows_steps_and_mode() {
+    let terms = terms();
+    let policy = |target: &str| terms.policy(&target.parse().unwrap()).steps;
+    assert_eq!(policy("198.51.102.7/32"), [Some(Mode::Enforce); 4]);
+    assert_eq!(policy("2001:db8:1::7/128"), [Some(Mode::Suggest); 4]);
+    let acme = policy("198.51.100.7/32");
+    assert_eq!(acme, Step::ALL.map(|step| (step == Step::Flowspec).then_some(Mode::Enforce)));
+}
+
+#[test]
+fn only_routers_that_act_are_believed_about_what_they_drop() {
+    let terms = terms();
+    let place = |exporter: &str, egress| terms.place(ip(exporter), egress);
+    assert_eq!(place("192.0.2.2", false), (Place::At, true));
+    assert_eq!(place("192.0.2.3", false), (Place::At, true));
+    assert_eq!(place("192.0.2.3", true), (Place::Behind, false));
+    assert_eq!(place("192.0.2.9", false), (Place::Behind, false));
+    assert_eq!(place("192.0.2.77", false), (Place::Behind, false));
+    assert_eq!(place("192.0.2.10", true), (Place::Before, false));
+    assert_eq!(place("203.0.113.1", false), (Place::At, false));
+}
+
+#[test]
+fn workers_count_what_rules_match_by_who_looked_and_what_became_of_it() {
+    let mut parsed = rules::parse::rules("r dst 198.51.100.7/32 proto udp src-port 123 -> drop").unwrap();
+    let rule = parsed.remove(0);
+    let target = "198.51.100.7/32".parse().unwrap();
+    let lookout = Lookout::default();
+    let mut spyglass = Spyglass::default();
+    let record = |port: u16, output: Option<u32>, observed: Observed| {
+        let headers = Headers {
+            src: ip("203.0.113.5"),
+            dst: ip("198.51.100.7"),
+            protocol: 17,
+            ports: Some((port, 80)),
+            ..Headers::NOTHING
+        };
+        let packet = wire::packet::Parsed { headers, payload: &[], transport: &[], vlan: None };
+        Record { output_if: output, observed, ..Record::packet(Timestamp::from_secs(1), &packet) }
+    };
+    // Nothing is looked for yet.
+    spyglass.see(ip("192.0.2.2"), false, &record(123, Some(0), Observed::Ingress));
+    assert!(spyglass.take().is_empty());
+    let rules = vec![(rule.id, rule.matches)];
+    lookout.watch(vec![Watched { name: target, targets: vec![target], rules }]);
+    spyglass.aim(&lookout.watched());
+    assert!(Arc::ptr_eq(&lookout.watched(), &lookout.watched()));
+    for (dropped, record) in [
+        // No output says nothing before this one has named any.
+        (false, record(123, Some(0), Observed::Ingress)),
+        (false, record(123, Some(7), Observed::Ingress)),
+        (false, record(123, Some(0), Observed::Ingress)),
+        (true, record(123, None, Observed::Ingress)),
+        (false, record(123, None, Observed::Egress)),
+        (false, record(53, Some(7), Observed::Ingress)),
+    ] {
+        spyglass.see(ip("192.0.2.2"), dropped, &record);
+    }
+    let seen = spyglass.take();
+    let count = |rule: bool, egress: bool, fate: Fate| -> u64 {
+        let is = |s: &&(crate::routing::lookout::Sighting, crate::routing::lookout::Amount)| {
+            s.0.rule.is_some() == rule && s.0.egress == egress && s.0.fate() == fate
+        };
+        seen.iter().filter(is).map(|(_, amount)| amount.packets).sum()
+    };
+    assert_eq!(count(true, false, Fate::Unknown), 1);
+    assert_eq!(count(true, false, Fate::Forwarded), 1);
+    assert_eq!(count(true, false, Fate::Dropped), 2);
+    assert_eq!(count(true, true, Fate::Unknown), 1);
+    assert_eq!(count(false, false, Fate::Forwarded), 1);
+}
+
+#[test]
+fn how_often_an_attack_came_back_is_remembered_over_a_restart() {
+    let folder = std::env::temp_dir().join(format!("spillway-ladder-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    assert!(super::memory::read(&folder).is_empty());
+    let climb = steer::ladder::Climb::resumed(Timestamp::from_secs(9), Step::Flowspec, terms().hold());
+    let target = "2001:db8:1::7/128".parse().unwrap();
+    super::memory::write(&folder, &[(target, &climb)]);
+    assert_eq!(super::memory::read(&folder), [(target, climb)]);
+    std::fs::write(folder.join("ladder.json"), b"[").unwrap();
+    assert!(super::memory::read(&folder).is_empty());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
