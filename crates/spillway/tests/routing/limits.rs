@@ -128,8 +128,12 @@ fn every_packet_of_a_session_is_marked_as_network_control() {
         return;
     };
     raw.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    let Some(bird) = Daemon::start(Kind::Bird, Options::default()) else { return };
-    let speaker = started(neighbor(bird.port), &bird);
+    // Of our own address alone: other tests fill loopback beside this one.
+    let ours = Ipv4Addr::new(127, 0, 0, 77);
+    raw.connect(&SocketAddr::from((ours, 0)).into()).unwrap();
+    let between = Some(("127.0.0.1", "127.0.0.77"));
+    let Some(bird) = Daemon::start(Kind::Bird, Options { between, ..Options::default() }) else { return };
+    let speaker = started(Neighbor { local: Some(ours.into()), ..neighbor(bird.port) }, &bird);
     speaker.announce("peer", host(9)).unwrap();
     wait("the route", || bird.view().blackholes == ["198.51.100.9/32"]);
     speaker.stop("");
@@ -137,7 +141,7 @@ fn every_packet_of_a_session_is_marked_as_network_control() {
     let mut packet = [0; 2048];
     while let Ok(length) = raw.read(&mut packet) {
         // An IPv4 header without options, then the ports.
-        let ours = packet[12..16] == OURS.octets() && packet[22..24] == bird.port.to_be_bytes();
+        let ours = packet[12..16] == ours.octets() && packet[22..24] == bird.port.to_be_bytes();
         if length >= 40 && ours {
             marks.push((packet[1] & 0xfc, packet[33] & 0x3f));
         }
