@@ -102,8 +102,9 @@ impl Stage {
     fn set(name: &str, net: u8, v6: bool, cookies: u8) -> Option<Self> {
         let mut lab = Lab::new(name, net)?;
         lab.v6 = v6;
-        let set = format!("net.ipv4.tcp_syncookies={cookies}");
-        assert!(succeeds("ip", &["netns", "exec", &lab.here.0, "sysctl", "-qw", &set]));
+        // A bare Debian has no `sysctl`.
+        let set = format!("echo {cookies} > /proc/sys/net/ipv4/tcp_syncookies");
+        assert!(succeeds("ip", &["netns", "exec", &lab.here.0, "sh", "-c", &set]));
         let other = Other::of(&lab);
         let scratch = Scratch::new(&format!("enforce-{name}"));
         let config = lab.config(&scratch, "enforce", "");
