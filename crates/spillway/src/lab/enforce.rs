@@ -77,7 +77,7 @@ impl Filter<'_> {
         let configuration = |folder: &Path| {
             let names: Vec<String> = interfaces.iter().map(|name| format!("\"{name}\"")).collect();
             let place = format!("[dataplane]\ninterfaces = [{}]\n", names.join(", "));
-            configuration(folder, "enforce", &place)
+            configuration(folder, "enforce", &place, "default")
         };
         Daemon::start("spillway-lab", command, configuration, interrupt)
     }
@@ -121,17 +121,17 @@ fn program() -> anyhow::Result<String> {
 pub(super) fn daemon(network: &Network, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
     let command = network.command(Site::Server, &program()?);
     let configuration =
-        |folder: &Path| configuration(folder, "suggest", "[listen]\nsflow = \"127.0.0.1:0\"\n");
+        |folder: &Path| configuration(folder, "suggest", "[listen]\nsflow = \"127.0.0.1:0\"\n", "low");
     Daemon::start("spillway-lab", command, configuration, interrupt)
 }
 
-fn configuration(folder: &Path, mode: &str, more: &str) -> String {
+fn configuration(folder: &Path, mode: &str, more: &str, floor: &str) -> String {
     let [v4, v6] = Site::Server.networks();
     // JSON's strings are TOML's basic strings.
     let state = serde_json::Value::String(folder.join("state").display().to_string());
     format!(
         "networks = [\"{v4}\", \"{v6}\"]\nstate_dir = {state}\nmode = \"{mode}\"\n\n\
-         {more}\n[api]\nlisten = \"127.0.0.1:0\"\n\n[detection]\nfloor = \"low\"\n"
+         {more}\n[api]\nlisten = \"127.0.0.1:0\"\n\n[detection]\nfloor = \"{floor}\"\n"
     )
 }
 

@@ -164,10 +164,7 @@ fn a_flash_crowd_of_the_lab_is_left_alone() {
     left_alone("found");
 }
 
-/// Who hears the packets of its own interface alone, and for ten seconds only, took the first quarter of a second of a crowd for a
-/// flood of ACKs in one of four plays. Not mended yet; `cargo test -- --ignored` shows it.
 #[test]
-#[ignore = "a false alarm now and then"]
 fn a_flash_crowd_at_the_daemons_own_interface_is_left_alone() {
     let _turn = super::turn();
     let Some(()) = able() else { return };
