@@ -73,8 +73,9 @@ pub(crate) fn gobgp_command() -> anyhow::Result<Vec<Duration>> {
     Ok(taken)
 }
 
-/// From the session to the last of the table.
-pub(crate) fn bird() -> anyhow::Result<Duration> {
+/// From the session to 99 of 100 routes of the table, and to the last: BIRD 2.0 leaves what does not fill its last
+/// message until its loop looks again, three seconds later when nothing else wakes it.
+pub(crate) fn bird() -> anyhow::Result<(Duration, Duration)> {
     let mut receiver = Receiver::listen()?;
     let port = receiver.address().port();
     let mut table = String::new();
@@ -93,27 +94,67 @@ pub(crate) fn bird() -> anyhow::Result<Duration> {
         command
     })?;
     let session = receiver.accept()?;
+    let table = usize::try_from(TABLE)?;
+    let (most, counted) = session.routes_beyond(table * 99 / 100)?;
+    let last = if counted < table { session.routes(table - counted)? } else { most };
+    Ok((most.saturating_duration_since(session.up), last.saturating_duration_since(session.up)))
+}
+
+/// The table in its configuration: from the session to the last.
+pub(crate) fn exabgp() -> anyhow::Result<Duration> {
+    let mut receiver = Receiver::listen()?;
+    let mut table = String::new();
+    for number in 0..TABLE {
+        writeln!(table, "    route {}", announcement(number))?;
+    }
+    let rest = format!("  static {{\n{}  }}\n", table.replace('\n', ";\n"));
+    let _running = start("exabgp", &exabgp_neighbor(receiver.address().port(), &rest), exabgp_command)?;
+    let session = receiver.accept()?;
     Ok(session.routes(usize::try_from(TABLE)?)?.saturating_duration_since(session.up))
 }
 
-/// Likewise.
-pub(crate) fn exabgp() -> anyhow::Result<Duration> {
+/// The table by lines of its API, as programs that steer it do: from the first line to the last route.
+pub(crate) fn exabgp_api() -> anyhow::Result<Duration> {
     let mut receiver = Receiver::listen()?;
-    let port = receiver.address().port();
-    let mut table = String::new();
+    let mut lines = String::new();
     for number in 0..TABLE {
-        writeln!(table, "    route {}/32 next-hop 192.0.2.66 community [ 65535:666 ];", address(number))?;
+        writeln!(lines, "announce route {}", announcement(number))?;
     }
-    let configuration = format!(
-        "neighbor 127.0.0.1 {{\n  router-id 192.0.2.1;\n  local-address 127.0.0.2;\n  local-as {LOCAL_AS};\n  peer-as {PEER_AS};\n  \
-         connect {port};\n  family {{ ipv4 unicast; }}\n  static {{\n{table}  }}\n}}\n"
-    );
-    let _running = start("exabgp", &configuration, |folder| {
-        let mut command = Command::new("exabgp");
-        command.arg(folder.join("conf"));
-        command.env("exabgp.api.cli", "false").env("exabgp.daemon.user", "root");
-        command
-    })?;
+    let neighbor = exabgp_neighbor(receiver.address().port(), "  api { processes [ many ]; }\n");
+    let folder = std::env::temp_dir().join(format!("spillway-bench-exabgp-lines-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("lines"), lines)?;
+    let at = folder.display();
+    std::fs::write(
+        folder.join("feed"),
+        format!("while [ ! -e {at}/go ]; do sleep 0.01; done\ncat {at}/lines\nexec sleep 120\n"),
+    )?;
+    let configuration = format!("process many {{\n  run /bin/sh {at}/feed;\n  encoder text;\n}}\n{neighbor}");
+    let running = start("exabgp", &configuration, exabgp_command)?;
     let session = receiver.accept()?;
-    Ok(session.routes(usize::try_from(TABLE)?)?.saturating_duration_since(session.up))
+    session.quiet()?;
+    std::fs::write(folder.join("go"), "")?;
+    let began = Instant::now();
+    let last = session.routes(usize::try_from(TABLE)?)?;
+    drop(running);
+    std::fs::remove_dir_all(&folder)?;
+    Ok(last.saturating_duration_since(began))
+}
+
+fn announcement(number: u32) -> String {
+    format!("{}/32 next-hop 192.0.2.66 community [ 65535:666 ]", address(number))
+}
+
+fn exabgp_neighbor(port: u16, rest: &str) -> String {
+    format!(
+        "neighbor 127.0.0.1 {{\n  router-id 192.0.2.1;\n  local-address 127.0.0.2;\n  local-as {LOCAL_AS};\n  peer-as {PEER_AS};\n  \
+         connect {port};\n  family {{ ipv4 unicast; }}\n{rest}}}\n"
+    )
+}
+
+fn exabgp_command(folder: &PathBuf) -> Command {
+    let mut command = Command::new("exabgp");
+    command.arg(folder.join("conf"));
+    command.env("exabgp.api.cli", "false").env("exabgp.daemon.user", "root");
+    command
 }

@@ -71,12 +71,17 @@ impl Receiver {
 impl Session {
     /// When the last of so many routes had come.
     pub(crate) fn routes(&self, wanted: usize) -> anyhow::Result<Instant> {
+        self.routes_beyond(wanted).map(|(at, _)| at)
+    }
+
+    /// Likewise, and how many had come by then.
+    pub(crate) fn routes_beyond(&self, wanted: usize) -> anyhow::Result<(Instant, usize)> {
         let mut count = 0;
         loop {
             let (at, more) = self.counted.recv_timeout(PATIENCE).context("the routes did not come")?;
             count += more;
             if count >= wanted {
-                return Ok(at);
+                return Ok((at, count));
             }
         }
     }
