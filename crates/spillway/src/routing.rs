@@ -10,6 +10,7 @@ pub mod learned;
 mod link;
 pub(crate) mod lookout;
 pub mod monitor;
+mod near;
 pub mod order;
 mod probe;
 pub mod profile;

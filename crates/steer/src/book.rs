@@ -13,7 +13,7 @@ use rules::Rule;
 use serde::{Deserialize, Serialize};
 
 use crate::ownership::Ownership;
-use crate::rails::{Announceable, Class, Load, Rails, Refusal};
+use crate::rails::{Announceable, Class, Lifeline, Load, Rails, Refusal};
 
 pub use journal::Entry;
 
@@ -416,6 +416,11 @@ impl Book {
     /// What may never be announced.
     pub const fn rails(&self) -> &Rails {
         &self.rails
+    }
+
+    /// What the speaker's own host lives by; what begins from now on spares it.
+    pub fn set_near(&mut self, never: Vec<(Prefix, String)>, lifelines: Vec<Lifeline>) {
+        self.rails.set_near(never, lifelines);
     }
 
     /// What begins from now on is asked of the RPKI too; `None`: it is not.

@@ -171,6 +171,8 @@ pub struct Rails {
     diversion: Vec<Prefix>,
     never: Vec<(Prefix, String)>,
     lifelines: Vec<Lifeline>,
+    /// Likewise, what the speaker's own host lives by at present.
+    near: (Vec<(Prefix, String)>, Vec<Lifeline>),
     limits: Limits,
     /// When announcements were made, within the last minute.
     recent: VecDeque<Timestamp>,
@@ -201,7 +203,14 @@ impl Rails {
     ) -> Self {
         limits.blackhole.0 = limits.blackhole.0.clamp(BLACKHOLE_SHORTEST.0, 32);
         limits.blackhole.1 = limits.blackhole.1.clamp(BLACKHOLE_SHORTEST.1, 128);
-        Self { own, diversion, never, lifelines, limits, recent: VecDeque::new(), ownership: None }
+        let near = (Vec::new(), Vec::new());
+        Self { own, diversion, never, lifelines, near, limits, recent: VecDeque::new(), ownership: None }
+    }
+
+    /// What the speaker's own host lives by from now on, in place of what it did: addresses that are never announced, and
+    /// packets that no rule may cut.
+    pub fn set_near(&mut self, never: Vec<(Prefix, String)>, lifelines: Vec<Lifeline>) {
+        self.near = (never, lifelines);
     }
 
     /// With what the RPKI says from now on; `None`: it is not asked.
@@ -231,7 +240,7 @@ impl Rails {
         }
         let touches = |never: &Prefix| never.covers(&prefix) || prefix.covers(never);
         if class != Class::Flowspec
-            && let Some((_, what)) = self.never.iter().find(|(never, _)| touches(never))
+            && let Some((_, what)) = self.never.iter().chain(&self.near.0).find(|(never, _)| touches(never))
         {
             return Err(Refusal::Never { prefix, what: what.clone() });
         }
@@ -248,7 +257,8 @@ impl Rails {
     pub fn rule(&self, rule: &Rule) -> Result<Announceable, Refusal> {
         let Some(dst) = rule.matches.dst else { return Err(Refusal::NoDestination(rule.id.clone())) };
         let announceable = self.prefix(dst, Class::Flowspec)?;
-        match self.lifelines.iter().find(|lifeline| shares(&rule.matches, &lifeline.matches)) {
+        let mut lifelines = self.lifelines.iter().chain(&self.near.1);
+        match lifelines.find(|lifeline| shares(&rule.matches, &lifeline.matches)) {
             Some(lifeline) => Err(Refusal::Lifeline { rule: rule.id.clone(), what: lifeline.what.clone() }),
             None => Ok(announceable),
         }

@@ -90,6 +90,37 @@ fn a_silent_peer_keeps_our_routes_where_it_helps_restarts() {
 }
 
 #[test]
+fn who_is_patient_keeps_a_session_through_silence_and_says_so() {
+    let mut world = World::started(FAST);
+    let open = world.opened();
+    world.us = Peer::new(Settings { patience: 600, ..settings(65010, 65020, 1) }, FAST, false);
+    let began = world.now;
+    for input in [Input::Start, Input::Connected] {
+        world.us.handle(began, input);
+    }
+    world.us.handle(began, Input::Received(&open.write()));
+    // Before the session is up nobody is patient.
+    assert!(world.us.poll_timeout().unwrap() <= began.plus(Span::from_secs(90)));
+    world.us.handle(began, Input::Received(&wire::bgp::keepalive()));
+    let (mut keepalives, mut ended) = (0, None);
+    while let Some(next) = world.us.poll_timeout().filter(|_| ended.is_none()) {
+        world.us.handle_timeout(next);
+        let silent = world.us.session().silent_since(next);
+        assert_eq!(
+            silent.is_some(),
+            next.since(began) > Span::from_secs(90) && next.since(began) < Span::from_secs(600)
+        );
+        while let Some(output) = world.us.poll_output(next) {
+            keepalives += u32::from(output == Output::Send(wire::bgp::keepalive()));
+            ended = ended.or_else(|| (output == Output::Down(Down::Silent)).then_some(next));
+        }
+    }
+    assert_eq!(ended, Some(began.plus(Span::from_secs(600))));
+    // It heard from us all the time.
+    assert!(keepalives >= 19, "{keepalives}");
+}
+
+#[test]
 fn a_peer_that_goes_away_is_met_again_and_hears_everything_again() {
     let mut world = World::started(FAST);
     (0..20).for_each(|number| world.announce(number));

@@ -138,6 +138,7 @@ fn settings() -> Settings {
         id: Ipv4Addr::new(192, 0, 2, 1),
         families: Family::ALL.to_vec(),
         hold_time: 90,
+        patience: 0,
         restart_time: Some(120),
         on_stop: Farewell::Withdraw,
         dialect: Dialect::default(),

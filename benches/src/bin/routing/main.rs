@@ -94,6 +94,7 @@ fn neighbor(address: SocketAddr) -> Neighbor {
         id: Ipv4Addr::new(192, 0, 2, 1),
         families: Family::ALL.to_vec(),
         hold_time: 90,
+        patience: 0,
         restart_time: None,
         on_stop: Farewell::Withdraw,
         dialect: Dialect::default(),

@@ -51,7 +51,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 /// What the rails would refuse beside all that is not ours; `None`: no routers are spoken with.
 fn never_announced(config: &Config) -> Option<Vec<String>> {
     let guards = Guards::of(config, config.routing.as_ref()?);
-    Some(guards.list().map(str::to_owned).collect())
+    Some(guards.list())
 }
 
 /// All problems, one line each; ends with exit code 1.

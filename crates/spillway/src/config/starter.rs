@@ -146,7 +146,8 @@ ipfix = "0.0.0.0:4739"
 #   blackhole_next_hop = "192.0.2.66"   # also blackhole_next_hop6, diversion_next_hop, diversion_next_hop6; next_hop for all
 #   blackhole_communities = ["blackhole", "no-export"]   # also diversion_communities = []
 #   limit = 0                      # routes that it takes before it ends the session; ours stay below. 0: not known
-#   pace = 50                      # routes a second; burst = 100, hold_time = "90s"; search = true may lose a session an hour for a culprit
+#   pace = 50                      # routes a second; burst = 100; search = true may lose a session an hour for a culprit
+#   hold_time = "90s"              # "240s" with BIRD; patience = "15m": a router that a full uplink silences is not given up before
 #   md5_file = "/etc/spillway/upstream.key"   # or md5_env = "NAME"; ttl_security_hops = 1
 #   learn = false                  # keep what it announces: `spillway route origin` says whose an address is
 #   on_stop = "withdraw"           # or "keep": for restart_time, where the router does graceful restart

@@ -23,6 +23,7 @@ use super::auto::Auto;
 use super::desk::{Board, Setup};
 use super::express;
 use super::lookout::{Lookout, Sight};
+use super::near::Near;
 use super::pulse::Pulse;
 use super::speaker::{Neighbor, Say, Speaker};
 use super::views::Views;
@@ -35,6 +36,8 @@ const REASON_MAX: usize = 1000;
 const HISTORY_MAX: u32 = 10_000;
 /// Numbers for `/metrics` are looked up this often.
 const LOOK_EVERY: Span = Span::from_secs(1);
+/// How often it is asked what this host lives by, unless an order comes.
+const NEAR_EVERY: Span = Span::from_secs(10);
 
 /// While a drill runs, one looks up this often.
 const DRILL_TURN: Duration = Duration::from_millis(100);
@@ -74,6 +77,8 @@ pub(super) struct Clerk {
     because: (String, String),
     counts: Counts,
     looked: Timestamp,
+    /// When it was asked last what this host lives by.
+    near: Timestamp,
 }
 
 impl Clerk {
@@ -92,7 +97,9 @@ impl Clerk {
             }
         }
         let trials = trials::resumed(&setup, &journal, &entries)?;
-        let rails = setup.guards.rails(&setup.routing);
+        let mut rails = setup.guards.rails(&setup.routing);
+        let near = Near::look();
+        rails.set_near(near.never, near.lifelines);
         let book = Book::restore(rails, setup.routing.approvals, &entries, clock.now());
         let restarting = !entries.is_empty();
         let upto = u64::try_from(entries.len()).unwrap_or(u64::MAX);
@@ -115,6 +122,7 @@ impl Clerk {
             because: ("spillway".to_owned(), "start".to_owned()),
             counts: Counts::default(),
             looked: Timestamp::ZERO,
+            near: clock.now(),
         };
         // The core gets its whole patience from now on.
         clerk.pulse.beat();
@@ -165,6 +173,7 @@ impl Clerk {
         self.clock.follow();
         let now = self.clock.now();
         self.ask_rpki();
+        self.look_near(NEAR_EVERY);
         self.because = ("spillway".to_owned(), "its time is over".to_owned());
         self.book.handle_timeout(now);
         self.end_trials(now);
@@ -181,6 +190,16 @@ impl Clerk {
     fn ask_rpki(&mut self) {
         if let Some(ownership) = self.views.ownership(&self.setup) {
             self.book.ask_rpki(Some(ownership));
+        }
+    }
+
+    /// The rails learn what this host lives by now, if they have not within this time.
+    pub(super) fn look_near(&mut self, every: Span) {
+        let now = self.clock.now();
+        if now.since(self.near) >= every {
+            self.near = now;
+            let near = Near::look();
+            self.book.set_near(near.never, near.lifelines);
         }
     }
 
@@ -329,6 +348,7 @@ fn neighbor(router: &Router, asn: u32, id: std::net::Ipv4Addr, restarting: bool)
             id,
             families: router.families.clone(),
             hold_time: router.hold_time,
+            patience: router.patience,
             restart_time: router.restart_time,
             on_stop: router.on_stop,
             dialect: router.dialect,

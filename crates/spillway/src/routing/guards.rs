@@ -6,6 +6,7 @@ use base::Prefix;
 use rules::{Match, Numbers};
 use steer::rails::{Lifeline, Rails};
 
+use super::near::Near;
 use crate::config::{Config, Routing};
 
 /// What rails are made of.
@@ -65,24 +66,20 @@ impl Guards {
         guards
     }
 
-    /// The rails, with the addresses that this host has now.
+    /// The rails, but for what `Near` knows.
     pub(crate) fn rails(&self, routing: &Routing) -> Rails {
-        let mut never = self.never.clone();
-        for address in here() {
-            never.push((Prefix::host(address), format!("{address} (this host)")));
-        }
         Rails::new(
             self.own.clone(),
             routing.diversion.clone(),
-            never,
+            self.never.clone(),
             self.lifelines.clone(),
             routing.limits.clone(),
         )
     }
 
-    /// What is never announced, and what it is, for people.
-    pub(crate) fn list(&self) -> impl Iterator<Item = &str> {
-        self.never.iter().map(|(_, what)| what.as_str())
+    /// What is never announced now, and what it is, for people.
+    pub(crate) fn list(&self) -> Vec<String> {
+        self.never.iter().cloned().chain(Near::look().never).map(|(_, what)| what).collect()
     }
 
     fn never(&mut self, prefix: Prefix, what: String) {
@@ -121,15 +118,4 @@ fn way_to(peer: SocketAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind(any).ok()?;
     socket.connect(peer).ok()?;
     Some(socket.local_addr().ok()?.ip())
-}
-
-/// Addresses of this host.
-fn here() -> Vec<IpAddr> {
-    let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
-    let addresses = all.filter_map(|one| {
-        let address = one.address?;
-        let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-    });
-    addresses.collect()
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -22,6 +23,9 @@ pub(super) struct Way {
     pub(super) md5: Option<Vec<u8>>,
     /// Hops to it at most, for the protection of RFC 5082.
     pub(super) hops: Option<u8>,
+    /// For how long nothing may be acknowledged. Sent again each second, the kernel's own fifteen tries are over in fifteen
+    /// seconds, which a full uplink outlasts.
+    pub(super) patience: Duration,
 }
 
 /// A connection, made or in the making.
@@ -33,6 +37,7 @@ pub(super) struct Link {
     /// For IPv6 or not: what comes with less is not heard. From the handshake's end on, for many routers answer a SYN before
     /// they know whose it is, and with their usual TTL.
     least_ttl: Option<(bool, u8)>,
+    patience: Duration,
 }
 
 /// What a look at the socket came to.
@@ -88,7 +93,7 @@ impl Link {
             _ => {}
         }
         let least_ttl = way.hops.map(|hops| (ipv6, 255 - hops.saturating_sub(1)));
-        Ok(Self { socket, connected: false, unsent: Vec::new(), least_ttl })
+        Ok(Self { socket, connected: false, unsent: Vec::new(), least_ttl, patience: way.patience })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -111,6 +116,9 @@ impl Link {
             {
                 tracing::warn!(%cause, "the session cannot be held to its TTL");
                 return Some(Seen::Closed);
+            }
+            if let Err(cause) = self.socket.set_tcp_user_timeout(Some(self.patience)) {
+                tracing::warn!(%cause, "a full uplink may end the session within seconds");
             }
             self.connected = true;
             return Some(Seen::Connected);

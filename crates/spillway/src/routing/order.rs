@@ -146,6 +146,9 @@ pub struct Peer {
     pub asn: u32,
     /// `established`, or where the session stands.
     pub state: String,
+    /// Seconds for which an established peer has said nothing, if that is longer than the agreed hold time.
+    #[serde(default)]
+    pub silent_secs: Option<u64>,
     /// Sessions that came up since the start.
     pub ups: u64,
     /// Why the last one ended.

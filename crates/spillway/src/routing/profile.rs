@@ -19,7 +19,12 @@ pub struct Profile {
     /// Over a crash of ours it keeps rules, too, where it does graceful restart. FRR 8.4 keeps prefixes alone, by its own view;
     /// BIRD 2.0 and gobgpd 3.10 keep both.
     pub keeps_rules: bool,
+    /// Seconds of silence of ours after which it ends the session (RFC 4271 offers 90). BIRD 2.0 lets go of all then, for it does
+    /// not know RFC 8538: through a full uplink only the session keeps what we announced.
+    pub hold_time: u16,
 }
+
+const HOLD_TIME: u16 = 90;
 
 const fn dialect(offsets: Offsets) -> Dialect {
     Dialect { offsets, redirect: Redirect::None }
@@ -33,6 +38,7 @@ impl Profile {
         dialect: dialect(Offsets::None),
         reopens: false,
         keeps_rules: false,
+        hold_time: HOLD_TIME,
     };
 
     /// All.
@@ -43,6 +49,7 @@ impl Profile {
             dialect: dialect(Offsets::Rfc8956),
             reopens: true,
             keeps_rules: true,
+            hold_time: 240,
         },
         Self {
             name: "frr",
@@ -50,6 +57,7 @@ impl Profile {
             dialect: dialect(Offsets::Legacy),
             reopens: false,
             keeps_rules: false,
+            hold_time: HOLD_TIME,
         },
         Self {
             name: "gobgp",
@@ -57,6 +65,7 @@ impl Profile {
             dialect: dialect(Offsets::Rfc8956),
             reopens: false,
             keeps_rules: true,
+            hold_time: HOLD_TIME,
         },
         Self {
             name: "exabgp",
@@ -64,6 +73,7 @@ impl Profile {
             dialect: dialect(Offsets::Legacy),
             reopens: true,
             keeps_rules: false,
+            hold_time: HOLD_TIME,
         },
         Self {
             name: "junos",
@@ -71,6 +81,7 @@ impl Profile {
             dialect: dialect(Offsets::None),
             reopens: false,
             keeps_rules: false,
+            hold_time: HOLD_TIME,
         },
         Self {
             name: "generic",
@@ -78,6 +89,7 @@ impl Profile {
             dialect: dialect(Offsets::None),
             reopens: false,
             keeps_rules: false,
+            hold_time: HOLD_TIME,
         },
     ];
 

@@ -15,6 +15,9 @@ use steer::ownership::{Client, Output, Settings, Vrps};
 
 use super::link::{Link, Seen, Way};
 
+/// For how long a cache may acknowledge nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How a cache is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheStatus {
@@ -167,7 +170,7 @@ fn carry_out(now: Timestamp, address: SocketAddr, cache: &mut Client, link: &mut
     while let Some(output) = cache.poll_output() {
         let done = match output {
             Output::Connect => {
-                let way = Way { to: address, from: None, md5: None, hops: None };
+                let way = Way { to: address, from: None, md5: None, hops: None, patience: PATIENCE };
                 Link::dial(&way).map(|dialled| *link = Some(dialled))
             }
             Output::Send(octets) => link.as_mut().map_or(Ok(()), |link| link.send(&octets)),

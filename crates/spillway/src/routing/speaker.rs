@@ -51,6 +51,8 @@ pub struct Neighbor {
 pub struct PeerStatus {
     /// Where it stands.
     pub state: State,
+    /// Seconds for which it has said nothing, if that is longer than the agreed hold time.
+    pub silent: Option<u64>,
     /// Sessions that came up.
     pub ups: u64,
     /// Why the last one ended.
@@ -261,7 +263,13 @@ impl Core {
     fn new(neighbors: Vec<Neighbor>, orders: Receiver<Order>, wake: Arc<EventFd>) -> Self {
         let one = |n: Neighbor| One {
             learns: n.learned.map(|to| Learns { to, feed: None }),
-            way: Way { to: n.address, from: n.local, md5: n.md5, hops: n.hops },
+            way: Way {
+                to: n.address,
+                from: n.local,
+                md5: n.md5,
+                hops: n.hops,
+                patience: Duration::from_secs(u64::from(n.settings.patience.max(n.settings.hold_time))),
+            },
             peer: Peer::new(n.settings, n.pacing, n.restarting),
             name: n.name,
             link: None,
@@ -406,12 +414,14 @@ impl Core {
     }
 
     fn status(&self) -> BTreeMap<String, PeerStatus> {
+        let now = self.now();
         let status = |one: &One| {
             let out = one.peer.out();
             let held = out.held().count();
             let counts = one.peer.session().counts();
             let status = PeerStatus {
                 state: one.peer.session().state(),
+                silent: one.peer.session().silent_since(now).map(|since| now.since(since).secs()),
                 ups: counts.ups,
                 last_down: one.peer.last_down().map(ToString::to_string),
                 falls: one.peer.falls(),

@@ -242,6 +242,38 @@ fn each_rail_refuses_with_its_remedy_and_the_refusal_is_in_the_history() {
 }
 
 #[test]
+fn nobody_cuts_the_administrators_own_session_or_what_the_host_lives_by() {
+    let Some(router) = Daemon::start(Kind::Bird, Options::default()) else { return };
+    let house = House::new("lifeline", "", &peer("upstream", router.port, ""));
+    // As if somebody had started it over SSH.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spillway"));
+    command.args(["run", "-c", &house.config]);
+    let ends = "198.51.100.200 50000 198.51.100.201 22";
+    let _daemon = Spillway::begin(command.env("SSH_CONNECTION", ends));
+    house.up();
+    let refused = |args: &[&str]| house.route(&with(args, WHY)).unwrap_err();
+    let said = refused(&["blackhole", "198.51.100.200"]);
+    assert!(
+        said.contains("(the other end of an administrator's session), which is never announced"),
+        "{said}"
+    );
+    let said = refused(&["announce", "r dst 198.51.100.201/32 proto tcp tcp-flags syn/syn -> drop"]);
+    assert!(said.contains("rule `r` may cut an administrator's session from 198.51.100.200"), "{said}");
+    // Another port is nobody's lifeline.
+    house.route(&with(&["announce", "w dst 198.51.100.201/32 proto tcp dst-port 80 -> drop"], WHY)).unwrap();
+    // Who asks is spared as well, by the command itself.
+    for args in [["blackhole", "198.51.100.210"], ["divert", "198.51.100.0/24"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spillway"));
+        command.arg("route").args(args).args(WHY).args(["-c", &house.config]);
+        let output = command.env("SSH_CONNECTION", "198.51.100.210 50000 203.0.113.1 22").output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("touches 198.51.100.210, an end of your own SSH connection"), "{said}");
+    }
+    assert_eq!(house.mitigations().len(), 1);
+}
+
+#[test]
 fn two_different_persons_agree_before_anything_is_sent() {
     let Some(router) = Daemon::start(Kind::Bird, Options::default()) else { return };
     let peers = peer("upstream", router.port, "") + "[routing.approvals]\nblackhole = 2\n";

@@ -34,6 +34,10 @@ pub struct Settings {
     pub families: Vec<Family>,
     /// Seconds; 0 or 3 and more.
     pub hold_time: u16,
+    /// Seconds without a word for which a session that is up is kept where the agreed hold time is shorter; 0: RFC 4271 as it
+    /// stands. Our silence ends what we announced, the peer's only tells that the link is full; and of a peer that is gone,
+    /// TCP tells at our next KEEPALIVE.
+    pub patience: u16,
     /// What the peer does when we are gone without a word: for so many seconds it keeps our routes (RFC 4724). `None`:
     /// they end at once.
     pub restart_time: Option<u16>,
@@ -165,6 +169,8 @@ pub struct Session {
     /// We were here before this start: the peer may hold routes of ours (RFC 4724 §4.1).
     restarting: bool,
     hold: Option<Timestamp>,
+    /// When it was heard last, while routes flow.
+    heard: Option<Timestamp>,
     keepalive: Option<Timestamp>,
     retry: Option<Timestamp>,
     retry_next: Span,
@@ -187,6 +193,7 @@ impl Session {
             disabled: Vec::new(),
             restarting,
             hold: None,
+            heard: None,
             keepalive: None,
             retry: None,
             retry_next: RETRY_FIRST,
@@ -211,6 +218,12 @@ impl Session {
     /// What both sides can do, while routes flow.
     pub fn negotiated(&self) -> Option<&Negotiated> {
         self.negotiated.as_ref().filter(|_| self.state == State::Established)
+    }
+
+    /// Since when an established peer has said nothing, if that is longer than the agreed hold time.
+    pub fn silent_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let hold = u64::from(self.negotiated()?.hold_time);
+        self.heard.filter(|heard| hold > 0 && now.since(*heard) > Span::from_secs(hold))
     }
 
     /// What was survived.
@@ -412,7 +425,7 @@ impl Session {
             Action::Close => self.outputs.push_back(Output::Close),
             Action::Negotiate => self.negotiate(),
             Action::ArmOpenHold => self.hold = Some(now.plus(OPEN_HOLD)),
-            Action::ArmHold => self.hold = self.after(now, 1),
+            Action::ArmHold => self.arm_hold(now),
             Action::ArmKeepalive => self.keepalive = self.after(now, 3),
             Action::ArmRetry => {
                 self.retry = Some(now.plus(self.retry_next));
@@ -435,7 +448,7 @@ impl Session {
             }
         }
         if self.state == State::Idle {
-            (self.hold, self.keepalive) = (None, None);
+            (self.hold, self.heard, self.keepalive) = (None, None, None);
             (self.open, self.waiting, self.disabled) = (None, Vec::new(), Vec::new());
             if action == Action::TellDown {
                 self.negotiated = None;
@@ -458,6 +471,15 @@ impl Session {
     fn goes_silently(&self) -> bool {
         let keeps = |n: &Negotiated| !n.kept.is_empty() && !n.kept_over_notification;
         self.why == Down::Silent && self.negotiated.as_ref().is_some_and(keeps)
+    }
+
+    fn arm_hold(&mut self, now: Timestamp) {
+        self.hold = self.after(now, 1);
+        self.heard = Some(now);
+        if self.state == State::Established {
+            let patient = now.plus(Span::from_secs(u64::from(self.settings.patience)));
+            self.hold = self.hold.map(|hold| hold.max(patient));
+        }
     }
 
     /// A part of the hold time from now; `None` where there is no hold timer.

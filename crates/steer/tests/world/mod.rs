@@ -19,6 +19,7 @@ pub(crate) fn settings(local_as: u32, peer_as: u32, id: u8) -> Settings {
         id: Ipv4Addr::new(192, 0, 2, id),
         families: Family::ALL.to_vec(),
         hold_time: 90,
+        patience: 0,
         restart_time: Some(120),
         on_stop: Farewell::Withdraw,
         dialect: Dialect::default(),

@@ -84,6 +84,10 @@ fn peer(out: &mut impl Write, paint: Paint, peer: &Peer) -> io::Result<()> {
         peer.families.join(", "),
         peer.profile
     )?;
+    if let Some(seconds) = peer.silent_secs {
+        let text = format!("silent for {seconds} s, kept: its own word or its end will tell");
+        writeln!(out, "  {}", paint.yellow(text))?;
+    }
     write!(out, "  routes: {} wanted, {} held", peer.wanted, peer.held)?;
     if peer.unproven > 0 {
         write!(out, ", {} too new to be sure", peer.unproven)?;

@@ -50,8 +50,9 @@ pub(super) struct Section {
     search: bool,
     #[serde(default)]
     learn: bool,
-    #[serde(default = "hold_time")]
-    hold_time: Spanned<Wait>,
+    hold_time: Option<Spanned<Wait>>,
+    #[serde(default = "patience")]
+    patience: Spanned<Wait>,
     md5_file: Option<Spanned<PathBuf>>,
     md5_env: Option<Spanned<String>>,
     ttl_security_hops: Option<Spanned<u8>>,
@@ -75,8 +76,8 @@ fn burst() -> u32 {
     steer::bgp::Pacing::default().burst
 }
 
-fn hold_time() -> Spanned<Wait> {
-    Spanned::new(0..0, Wait(Span::from_secs(90)))
+fn patience() -> Spanned<Wait> {
+    Spanned::new(0..0, Wait(Span::from_secs(900)))
 }
 
 fn withdraw() -> Spanned<Exit> {
@@ -139,6 +140,8 @@ pub struct Router {
     pub pacing: steer::bgp::Pacing,
     /// Seconds.
     pub hold_time: u16,
+    /// Seconds without a word for which its session is kept.
+    pub patience: u16,
     /// Key of RFC 2385.
     pub md5: Option<Secret>,
     /// Hops to it at most (RFC 5082).
@@ -204,7 +207,11 @@ pub(super) fn checked(
     };
     let families = families(problems, at, name, section, &carries, [&blackhole, &diversion]);
     let profile = profile_of(problems, &section.profile);
-    let hold_time = seconds(problems, "hold_time", &section.hold_time, 3, 65_535);
+    let hold_time = match &section.hold_time {
+        Some(time) => seconds(problems, "hold_time", time, 3, 65_535),
+        None => profile.hold_time,
+    };
+    let patience = seconds(problems, "patience", &section.patience, 0, 65_535);
     let restart = seconds(problems, "restart_time", &section.restart_time, 1, 4095);
     let on_stop = *section.on_stop.get_ref();
     if on_stop == Exit::Keep && section.on_crash == Exit::Withdraw {
@@ -241,6 +248,7 @@ pub(super) fn checked(
             search: section.search,
         },
         hold_time,
+        patience,
         md5: key(problems, section),
         hops: section.ttl_security_hops.as_ref().map(|hops| *hops.get_ref()),
         learn: section.learn,

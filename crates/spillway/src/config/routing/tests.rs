@@ -27,7 +27,7 @@ fn the_smallest_section_has_the_defaults_of_the_rails() {
     assert_eq!(router.families, [Family::IPV4]);
     assert_eq!(router.carries, [Class::Blackhole]);
     assert_eq!(router.blackhole.communities, [0xffff_029a, 0xffff_ff01]);
-    assert_eq!((router.restart_time, router.hold_time), (Some(120), 90));
+    assert_eq!((router.restart_time, router.hold_time, router.patience), (Some(120), 90, 900));
     assert_eq!(router.pacing, steer::bgp::Pacing::default());
 }
 
@@ -109,6 +109,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("!on_stop = \"stay\"\n", "f.toml:12:11: `stay` is not known here"),
     ("!hold_time = \"2s\"\n", "f.toml:12:13: hold_time is whole seconds, \"3s\" to \"65535s\""),
+    ("!patience = \"19h\"\n", "f.toml:12:12: patience is whole seconds, \"0s\" to \"65535s\""),
     ("!restart_time = \"2h\"\n", "f.toml:12:16: restart_time is whole seconds"),
     ("!md5_file = \"/nonexistent\"\n", "f.toml:12:12: the key in /nonexistent cannot be used"),
     (

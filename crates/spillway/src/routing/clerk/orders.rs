@@ -5,7 +5,7 @@ use steer::book::{Actor, Stage, What, Wish, Wrong};
 use steer::rails::Class;
 use store::Line;
 
-use super::{Clerk, REASON_MAX, express, text};
+use super::{Clerk, LOOK_EVERY, REASON_MAX, express, text};
 use crate::config::Router;
 use crate::routing::express::Unfit;
 use crate::routing::order::{self, Answer, Caller, Order, Request};
@@ -24,6 +24,7 @@ impl Clerk {
             self.because = (caller.actor().to_string(), reason.clone());
         }
         self.ask_rpki();
+        self.look_near(LOOK_EVERY);
         let what = format!("{order:?}");
         let done = self.carry_out(caller, order);
         if let (Err(why), Some(reason)) = (&done, reason) {

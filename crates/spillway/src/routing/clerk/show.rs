@@ -31,6 +31,7 @@ impl Clerk {
             };
             if let Some(status) = status.get(&router.name) {
                 peer.state = status.state.as_str().to_owned();
+                peer.silent_secs = status.silent;
                 peer.ups = status.ups;
                 peer.last_down.clone_from(&status.last_down);
                 peer.wanted = status.wanted;
