@@ -30,12 +30,12 @@ impl Routes {
         if old.as_ref().map(Desk::setup) == wanted.as_ref() {
             return Ok(old);
         }
-        // The journal has one writer: the old desk ends first.
-        drop(old);
         let Some(setup) = wanted else { return Ok(None) };
+        // The journal has one writer: the old desk ends first. Its sessions go on, but for those that changed.
+        let kept = old.and_then(Desk::leave);
         let events = events.clone();
         let broken = move || drop(events.send(Event::Broken("routing")));
-        Desk::start(setup, &self.door, self.pulse.clone(), broken).map(Some)
+        Desk::start(setup, &self.door, self.pulse.clone(), broken, kept).map(Some)
     }
 
     /// The panic button as a signal.

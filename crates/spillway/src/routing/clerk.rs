@@ -7,6 +7,7 @@ mod show;
 mod trials;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -22,6 +23,7 @@ use self::drills::Drills;
 use super::auto::Auto;
 use super::desk::{Board, Setup};
 use super::express;
+use super::learned::Learned;
 use super::lookout::{Lookout, Sight};
 use super::near::Near;
 use super::pulse::Pulse;
@@ -81,12 +83,25 @@ pub(super) struct Clerk {
     near: Timestamp,
 }
 
+/// What one desk leaves to the next.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    speaker: Speaker,
+    learned: Arc<Learned>,
+}
+
 impl Clerk {
     /// Takes up the journal where it ended: what is over is withdrawn and what holds is announced, before the first session
     /// comes up.
-    pub(super) fn start(setup: Setup, board: Board, pulse: Pulse) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        setup: Setup,
+        board: Board,
+        pulse: Pulse,
+        kept: Option<Kept>,
+    ) -> anyhow::Result<Self> {
         let journal = Journal::open(&setup.folder)?;
-        let views = Views::start(&setup)?;
+        let (speaker, learned) = kept.map(|kept| (kept.speaker, kept.learned)).unzip();
+        let views = Views::start(&setup, learned.unwrap_or_default())?;
         let drills = Drills::of(&journal)?;
         let clock = Clock::start();
         let mut entries = Vec::new();
@@ -139,8 +154,13 @@ impl Clerk {
             ..neighbor(router, asn, id, restarting)
         });
         let neighbors = neighbors.collect();
-        let (speaker, refused) =
-            Speaker::start_with(neighbors, says).context("cannot start the BGP speaker")?;
+        let (speaker, refused) = match speaker {
+            Some(speaker) => {
+                let refused = speaker.adapt(neighbors, says)?;
+                (speaker, refused)
+            }
+            None => Speaker::start_with(neighbors, says).context("cannot start the BGP speaker")?,
+        };
         for (place, why) in refused {
             if let Some((id, name, Say::Announce(_))) = first.get(place) {
                 clerk.refused_by(*id, name, why.to_string());
@@ -252,6 +272,12 @@ impl Clerk {
     /// Before the end: what a drill announced is withdrawn.
     pub(super) fn stop(&mut self) {
         self.stop_drills("the daemon ends, or its routers changed");
+    }
+
+    /// Likewise, but the sessions go on.
+    pub(super) fn leave(mut self) -> Option<Kept> {
+        self.stop();
+        Some(Kept { speaker: self.speaker.take()?, learned: self.views.learned() })
     }
 
     fn can_be_written(&mut self) -> Result<(), String> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::metrics;
 
-use super::clerk::Clerk;
+use super::clerk::{Clerk, Kept};
 use super::guards::Guards;
 use super::lookout::{Lookout, Sight};
 use super::order::{Answer, Caller, Order};
@@ -58,6 +58,8 @@ pub(super) enum Ask {
     Look(Box<Sight>, Arc<()>),
     /// End.
     Stop,
+    /// End, but leave what the next desk goes on with.
+    Leave(Sender<Option<Kept>>),
 }
 
 /// What others may see without asking.
@@ -139,19 +141,21 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Reads the journal, starts to speak, and opens the door. `broken` is called if the thread ends by a panic.
+    /// Reads the journal, starts to speak or goes on where another desk has left, and opens the door. `broken` is called if the
+    /// thread ends by a panic.
     ///
     /// # Errors
     /// When the journal cannot be read or the system gives no thread.
-    pub fn start(
+    pub(crate) fn start(
         setup: Setup,
         door: &Door,
         pulse: Pulse,
         broken: impl FnOnce() + Send + 'static,
+        kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
         let board = Board::default();
         let (asks, asked) = channel();
-        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse)?;
+        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, kept)?;
         let lookout = clerk.lookout();
         let alarm = Alarm(Some(broken));
         let run = move || {
@@ -168,6 +172,14 @@ impl Desk {
             sights: Arc::default(),
         }));
         Ok(Self { setup, asks, door: door.clone(), thread })
+    }
+
+    /// Ends, and leaves its sessions to the next desk; `None`: there are none.
+    pub(crate) fn leave(self) -> Option<Kept> {
+        self.door.set(None);
+        let (reply, kept) = channel();
+        self.asks.send(Ask::Leave(reply)).ok()?;
+        kept.recv().ok()?
     }
 
     /// What it was made from.
@@ -190,6 +202,10 @@ fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
     loop {
         match asked.recv_timeout(clerk.pause().min(TURN)) {
             Ok(Ask::Stop) => return clerk.stop(),
+            Ok(Ask::Leave(reply)) => {
+                let _ = reply.send(clerk.leave());
+                return;
+            }
             Ok(Ask::Order(caller, order, reply)) => {
                 // Who no longer waits has been told so.
                 let _ = reply.send(clerk.take(&caller, order));

@@ -46,6 +46,17 @@ pub struct Neighbor {
     pub learned: Option<Arc<Learned>>,
 }
 
+impl Neighbor {
+    /// Whether a session with one is a session with the other.
+    fn is_as(&self, other: &Self) -> bool {
+        let all = |one: &Self| {
+            let (settings, pacing) = (one.settings.clone(), one.pacing);
+            (one.name.clone(), one.address, one.local, settings, pacing, one.md5.clone(), one.hops)
+        };
+        all(self) == all(other) && self.learned.is_some() == other.learned.is_some()
+    }
+}
+
 /// How a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerStatus {
@@ -90,6 +101,7 @@ enum Order {
     Held(Sender<BTreeMap<String, BTreeSet<Key>>>),
     Stop(String),
     AnnounceAll(String, Vec<Route>, Sender<Result<NotTakenRoutes, Refused>>),
+    Adapt(Vec<Neighbor>, Vec<(String, Say)>, Sender<Vec<(usize, Refused)>>),
     /// As after a kill: no word to anybody.
     Fall,
 }
@@ -145,14 +157,23 @@ impl Speaker {
             Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         let (orders, received) = channel();
         let mut core = Core::new(neighbors, received, wake.clone());
-        let mut refused = Vec::new();
-        for (place, (name, say)) in first.into_iter().enumerate() {
-            if let Err(why) = core.say(&name, say) {
-                refused.push((place, why));
-            }
-        }
+        let refused = core.say_all(first);
         let thread = std::thread::Builder::new().name("bgp".into()).spawn(move || core.run())?;
         Ok((Self { orders, wake, thread: Mutex::new(Some(thread)) }, refused))
+    }
+
+    /// From now on these are the neighbours, and they shall have these routes and no others. Sessions with those of which nothing
+    /// changed go on; one that changed is begun anew, and keeps our routes meanwhile where it helps restarts; others end. Gives
+    /// what was refused, by place.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn adapt(
+        &self,
+        neighbors: Vec<Neighbor>,
+        says: Vec<(String, Say)>,
+    ) -> Result<Vec<(usize, Refused)>, Refused> {
+        self.ask(|reply| Order::Adapt(neighbors, says, reply))
     }
 
     /// Wants a route at a neighbour. It is on its way when this returns, if the session is up and its pace allows.
@@ -235,6 +256,10 @@ impl Drop for Speaker {
 }
 
 struct One {
+    /// What it was made from.
+    made_from: Neighbor,
+    /// It is no neighbour any more, and only its farewell is waited for.
+    leaves: bool,
     name: String,
     way: Way,
     peer: Peer,
@@ -261,21 +286,7 @@ struct Core {
 
 impl Core {
     fn new(neighbors: Vec<Neighbor>, orders: Receiver<Order>, wake: Arc<EventFd>) -> Self {
-        let one = |n: Neighbor| One {
-            learns: n.learned.map(|to| Learns { to, feed: None }),
-            way: Way {
-                to: n.address,
-                from: n.local,
-                md5: n.md5,
-                hops: n.hops,
-                patience: Duration::from_secs(u64::from(n.settings.patience.max(n.settings.hold_time))),
-            },
-            peer: Peer::new(n.settings, n.pacing, n.restarting),
-            name: n.name,
-            link: None,
-            closing: None,
-        };
-        Self { all: neighbors.into_iter().map(one).collect(), orders, wake, began: Instant::now() }
+        Self { all: neighbors.into_iter().map(One::of).collect(), orders, wake, began: Instant::now() }
     }
 
     fn now(&self) -> Timestamp {
@@ -346,6 +357,7 @@ impl Core {
             one.peer.handle_timeout(now);
             one.drain(now);
         }
+        self.all.retain(|one| !one.leaves || one.closing.is_some());
     }
 
     /// Carries out what was asked, up to an order that ends all.
@@ -362,7 +374,7 @@ impl Core {
                 Order::Status(reply) => drop(reply.send(self.status())),
                 Order::Held(reply) => {
                     let held = |one: &One| one.peer.out().held().map(|route| route.key.clone()).collect();
-                    let all = self.all.iter().map(|one| (one.name.clone(), held(one)));
+                    let all = self.stay().map(|one| (one.name.clone(), held(one)));
                     let _ = reply.send(all.collect());
                 }
                 Order::Announce(name, route, reply) => {
@@ -375,6 +387,9 @@ impl Core {
                         Ok(())
                     });
                     let _ = reply.send(done.map(|()| refused));
+                }
+                Order::Adapt(neighbors, says, reply) => {
+                    let _ = reply.send(self.adapt(neighbors, says));
                 }
                 Order::Withdraw(name, key, forgotten, reply) => {
                     let _ = reply.send(self.say(&name, Say::Withdraw(key, forgotten)));
@@ -406,8 +421,56 @@ impl Core {
         })
     }
 
+    /// Gives what was refused, by place.
+    fn say_all(&mut self, says: Vec<(String, Say)>) -> Vec<(usize, Refused)> {
+        let said = says.into_iter().enumerate();
+        said.filter_map(|(place, (name, say))| self.say(&name, say).err().map(|why| (place, why))).collect()
+    }
+
+    fn adapt(&mut self, neighbors: Vec<Neighbor>, says: Vec<(String, Say)>) -> Vec<(usize, Refused)> {
+        let now = self.now();
+        let mut before = std::mem::take(&mut self.all);
+        let mut new = BTreeSet::new();
+        for neighbor in neighbors {
+            match before.iter().position(|one| !one.leaves && one.made_from.is_as(&neighbor)) {
+                Some(place) => self.all.push(before.swap_remove(place)),
+                None => {
+                    let restarting =
+                        neighbor.restarting || before.iter().any(|one| one.name == neighbor.name);
+                    new.insert(neighbor.name.clone());
+                    self.all.push(One::of(Neighbor { restarting, ..neighbor }));
+                }
+            }
+        }
+        let wanted: BTreeSet<(&str, &Key)> = says
+            .iter()
+            .filter_map(|(name, say)| match say {
+                Say::Announce(route) => Some((name.as_str(), &route.key)),
+                Say::Withdraw(..) => None,
+            })
+            .collect();
+        for one in &mut self.all {
+            let over = one.peer.out().wanted().map(|route| route.key.clone());
+            let over: Vec<Key> = over.filter(|key| !wanted.contains(&(one.name.as_str(), key))).collect();
+            over.iter().for_each(|key| one.peer.withdraw(now, key, false));
+        }
+        let refused = self.say_all(says);
+        for one in self.all.iter_mut().filter(|one| new.contains(&one.name)) {
+            one.peer.handle(now, Input::Start);
+        }
+        for mut one in before {
+            one.leave(now, new.contains(&one.name));
+            self.all.push(one);
+        }
+        refused
+    }
+
+    fn stay(&self) -> impl Iterator<Item = &One> {
+        self.all.iter().filter(|one| !one.leaves)
+    }
+
     fn with(&mut self, name: &str, act: impl FnOnce(&mut One) -> Result<(), Refused>) -> Result<(), Refused> {
-        match self.all.iter_mut().find(|one| one.name == name) {
+        match self.all.iter_mut().find(|one| one.name == name && !one.leaves) {
             Some(one) => act(one),
             None => Err(Refused::Unknown(name.into())),
         }
@@ -434,11 +497,44 @@ impl Core {
             };
             (one.name.clone(), status)
         };
-        self.all.iter().map(status).collect()
+        self.stay().map(status).collect()
     }
 }
 
 impl One {
+    fn of(made_from: Neighbor) -> Self {
+        let n = made_from.clone();
+        Self {
+            made_from,
+            leaves: false,
+            learns: n.learned.map(|to| Learns { to, feed: None }),
+            way: Way {
+                to: n.address,
+                from: n.local,
+                md5: n.md5,
+                hops: n.hops,
+                patience: Duration::from_secs(u64::from(n.settings.patience.max(n.settings.hold_time))),
+            },
+            peer: Peer::new(n.settings, n.pacing, n.restarting),
+            name: n.name,
+            link: None,
+            closing: None,
+        }
+    }
+
+    /// It is no neighbour any more; `again`: another session with it begins, over which it shall keep our routes if it can.
+    fn leave(&mut self, now: Timestamp, again: bool) {
+        if !std::mem::replace(&mut self.leaves, true) {
+            if again && self.made_from.settings.restart_time.is_some() {
+                self.link = None;
+                self.peer.handle(now, Input::Closed);
+            } else {
+                self.peer.handle(now, Input::Stop("the configuration changed"));
+            }
+            self.drain(now);
+        }
+    }
+
     fn ready(&mut self, now: Timestamp, ready: PollFlags) {
         let ended = PollFlags::POLLERR | PollFlags::POLLHUP;
         if ready.intersects(PollFlags::POLLOUT | ended) {

@@ -25,8 +25,7 @@ pub(super) struct Views {
 
 impl Views {
     /// Listens and asks, as the configuration has it.
-    pub(super) fn start(setup: &Setup) -> anyhow::Result<Self> {
-        let learned = Arc::<Learned>::default();
+    pub(super) fn start(setup: &Setup, learned: Arc<Learned>) -> anyhow::Result<Self> {
         let monitor = |address| {
             Monitor::start(address, learned.clone())
                 .with_context(|| format!("cannot listen for BMP at {address} (`listen.bmp`)"))

@@ -362,6 +362,54 @@ fn a_reload_leaves_sessions_alone_unless_it_is_about_routers() {
 }
 
 #[test]
+fn routers_come_change_and_go_without_harm_to_the_others() {
+    let options = || Options { restarts: true, ..Options::default() };
+    let (Some(first), Some(second)) =
+        (Daemon::start(Kind::Bird, options()), Daemon::start(Kind::Gobgp, options()))
+    else {
+        return;
+    };
+    let one = peer("one", first.port, "blackhole_communities = [\"blackhole\", \"65010:666\"]\npace = 40");
+    let two = peer("two", second.port, "");
+    let house = House::new("change", "", &one);
+    let daemon = house.start();
+    house.up();
+    house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();
+    house.route(&with(&["blackhole", "2001:db8:1::7"], WHY)).unwrap();
+    let both = ["198.51.100.7/32", "2001:db8:1::7/128"];
+    let ups = || house.route(&["peers"]).unwrap()["peers"][0]["ups"].as_u64().unwrap();
+    wait("both", || first.view().blackholes == both);
+    // One comes; the other's session goes on, with its routes as its section has them now.
+    house.reload(&daemon, &one, &format!("{}{two}", one.replace("65010:666", "65010:667")));
+    house.up();
+    assert_eq!((first.view().blackholes == both, ups()), (true, 1));
+    house.route(&with(&["blackhole", "198.51.100.8", "--peer", "two"], WHY)).unwrap();
+    wait("the new one", || second.view().blackholes == ["198.51.100.8/32"]);
+    house.reload(&daemon, "\"65010:667\"", "\"65010:668\"");
+    assert_eq!((ups(), first.view().blackholes == both), (1, true));
+    // A session that has to begin anew, and a router that keeps routes meanwhile.
+    house.reload(&daemon, "pace = 40", "pace = 41");
+    let mut lost = 0;
+    wait("the new session", || {
+        lost += u32::from(first.view().blackholes != both);
+        house.route(&["peers"]).unwrap()["peers"][0]["state"] == "established"
+    });
+    assert_eq!(lost, 0, "it keeps them over the change");
+    // What a router is no longer told ends there, and only there.
+    let carries =
+        "carries = [\"blackhole\", \"flowspec\", \"diversion\"]\nblackhole_next_hop = \"192.0.2.66\"\n";
+    house.reload(&daemon, &two, &two.replace(carries, "carries = [\"flowspec\", \"diversion\"]\n"));
+    wait("the end at one", || second.view().blackholes.is_empty());
+    assert_eq!(first.view().blackholes, both);
+    // One goes.
+    let text = std::fs::read_to_string(&house.config).unwrap();
+    let (_, gone) = text.split_once("[routing.peers.two]").unwrap();
+    house.reload(&daemon, &format!("[routing.peers.two]{gone}"), "\n");
+    assert_eq!(house.route(&["peers"]).unwrap()["peers"].as_array().unwrap().len(), 1);
+    assert_eq!((first.view().blackholes == both, ups()), (true, 1));
+}
+
+#[test]
 fn check_lists_what_is_never_announced_whoever_asks() {
     let peers = peer("upstream", 1790, "") + "[routing.rpki]\ncaches = [\"127.0.0.9:3323\"]\n";
     let house = House::new("check", "never = [\"198.51.100.53/32\"]", &peers);
