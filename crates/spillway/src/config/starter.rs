@@ -137,7 +137,7 @@ ipfix = "0.0.0.0:4739"
 #   settle = "10s"                 # until an announcement acts and is seen to; behind = [] and before = []: exporters there
 #   [routing.links."transit"]
 #   capacity = "10 Gbps"           # usual = "2 Gbps" in peace; peers = [], exporters = [] and interfaces = [] at it: empty is all
-#   [routing.peers."upstream"]
+#   [routing.peers."upstream"]     # for rules prefer a session within its AS: others fail validation at many routers (RFC 9117)
 #   address = "192.0.2.2"          # with its port, if it is not 179; asn of the router beside it
 #   asn = 64500
 #   carries = ["blackhole", "flowspec", "diversion"]

@@ -175,7 +175,7 @@ impl Clerk {
                 "the journal of mitigations is taken up"
             );
         }
-        clerk.setup.routing.routers.iter().for_each(remind);
+        clerk.setup.routing.routers.iter().for_each(|router| remind(router, asn));
         clerk.look();
         Ok(clerk)
     }
@@ -388,13 +388,20 @@ fn neighbor(router: &Router, asn: u32, id: std::net::Ipv4Addr, restarting: bool)
 }
 
 /// What an operator should know of a router before it matters.
-fn remind(router: &Router) {
+fn remind(router: &Router, asn: u32) {
     let (neighbor, profile) = (&router.name, router.profile);
     if router.pacing.peer_limit == 0 && !profile.reopens {
         tracing::info!(
             neighbor,
             profile = profile.name,
             "its prefix limit is not known (`limit`): a session that exceeds it stays down until a person acts"
+        );
+    }
+    if router.asn != asn && router.carries.contains(&Class::Flowspec) {
+        tracing::info!(
+            neighbor,
+            "rules from another AS fail validation at many routers (RFC 8955 §6, RFC 9117): prefer a session within its AS, or turn \
+             validation off for this one there"
         );
     }
     if router.restart_time.is_some() && router.carries.contains(&Class::Flowspec) && !profile.keeps_rules {

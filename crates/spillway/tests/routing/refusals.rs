@@ -150,3 +150,28 @@ fn each_daemon_takes_and_refuses_what_the_table_says() {
     println!("{table}");
     assert_eq!(table, KNOWN);
 }
+
+#[test]
+fn every_daemon_takes_the_next_hops_that_blackholes_have() {
+    for kind in KINDS {
+        let Some(daemon) = Daemon::start(kind, Options::default()) else { continue };
+        let speaker = Speaker::start(vec![neighbor(daemon.port)]).unwrap();
+        // The discard prefix of RFC 6666, a unique local address, a documentation address; of IPv4 likewise.
+        let six = ["100::1", "fd00::1", "2001:db8::66"];
+        let four = ["192.0.2.1", "10.255.255.1", "203.0.113.66"];
+        let mut hosts = Vec::new();
+        for (number, hop) in four.iter().chain(&six).enumerate() {
+            let hop: IpAddr = hop.parse().unwrap();
+            let host = match hop.is_ipv4() {
+                true => format!("198.51.100.{number}/32"),
+                false => format!("2001:db8:1::{number}/128"),
+            };
+            let route = Route { next_hop: Some(hop), ..blackhole(&host) };
+            speaker.announce("peer", route).unwrap();
+            hosts.push(host);
+        }
+        hosts.sort();
+        wait(&format!("{} holds all", kind.name()), || daemon.view().blackholes == hosts);
+        assert_eq!(status(&speaker).quarantine, []);
+    }
+}

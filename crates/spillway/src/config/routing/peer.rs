@@ -181,6 +181,12 @@ pub(super) fn checked(
         if spanned.get_ref().is_ipv4() != ipv4 {
             let family = if ipv4 { "an IPv4" } else { "an IPv6" };
             problems.at(spanned.span().start, format!("{key} has to be {family} address"));
+        } else if let Some(what) = no_hop(*spanned.get_ref()) {
+            let message = format!(
+                "{key}: {} is {what}; write the address that the router shall send to",
+                spanned.get_ref()
+            );
+            problems.at(spanned.span().start, message);
         }
         Some(*spanned.get_ref())
     };
@@ -254,6 +260,19 @@ pub(super) fn checked(
         learn: section.learn,
         on_stop: if on_stop == Exit::Keep { Farewell::Keep } else { Farewell::Withdraw },
         restart_time: (section.on_crash == Exit::Keep).then_some(restart),
+    }
+}
+
+/// What no router takes as a next hop, or takes without effect.
+fn no_hop(address: IpAddr) -> Option<&'static str> {
+    let link_local = |address| matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
+    match address {
+        _ if address.is_unspecified() => Some("no address"),
+        _ if address.is_multicast() || address == IpAddr::from([255; 4]) => Some("no address of one host"),
+        _ if address.is_loopback() => Some("each router's own"),
+        // RFC 2545 §3: a link-local next hop stands beside a global one.
+        _ if link_local(address) => Some("known on its link alone"),
+        _ => None,
     }
 }
 

@@ -101,6 +101,12 @@ const WRONG: &[(&str, &str)] = &[
         "!families = [\"ipv4\", \"ipv6\"]\n",
         "f.toml:7:16: peer `up` has no next hop for a blackhole of IPv6; add blackhole_next_hop6 = \"100::1\"",
     ),
+    ("!next_hop6 = \"::\"\n", "f.toml:12:13: next_hop6: :: is no address; write the address"),
+    ("!next_hop6 = \"fe80::1\"\n", "f.toml:12:13: next_hop6: fe80::1 is known on its link alone"),
+    (
+        "!diversion_next_hop = \"255.255.255.255\"\n",
+        "f.toml:12:22: diversion_next_hop: 255.255.255.255 is no address of one host",
+    ),
     ("!profile = \"cisco\"\n", "f.toml:12:11: `cisco` is no profile of a router; known here: bird, frr"),
     ("!blackhole_communities = [\"666\"]\n", "f.toml:12:26: `666` is not a community; write it like"),
     (
