@@ -105,6 +105,19 @@ fn rules_of_the_ladder_that_cut_known_clients_are_withdrawn_and_nothing_stronger
         router.has_told_more(500);
         let view = peer.view();
         assert!(view.rules == 0 && view.blackholes.is_empty(), "{view:?} {barred}");
+        // The next daemon knows it too.
+        daemon.signal("-KILL");
+        let _ = daemon.ended();
+        let daemon = house.start();
+        router.tell(daemon.listen(0));
+        house.up();
+        super::said(&daemon, "that it is not tried again after a kill", |said| {
+            said["rejected"].to_string().contains("does worse since it is in force")
+                && said["needs_person"] == true
+        });
+        router.has_told_more(300);
+        let view = peer.view();
+        assert!(view.rules == 0 && view.blackholes.is_empty(), "{view:?}");
     });
 }
 
