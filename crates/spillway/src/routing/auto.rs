@@ -128,8 +128,9 @@ impl Auto {
                     case.barred = barred;
                 }
             } else {
-                let case = Case::new(&sight.terms, target, climb);
-                self.cases.push(Case { barred, ..case });
+                let mut case = Case::new(&sight.terms, target, climb);
+                case.barred = barred;
+                self.cases.push(case);
             }
         }
         for one in clerk.book.all().filter(|one| one.wish.actor == Actor::Engine) {
