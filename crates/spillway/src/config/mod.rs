@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
-pub use routing::{Absorber, Customer, Drill, Ladder, Link, Probe, Router, Routing, Rpki, Said, Secret};
+pub use routing::{
+    Absorber, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing, Rpki, Said, Secret, Url,
+};
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
     LogLevel, NotifyExec, RuleSettings,

@@ -1,6 +1,7 @@
 //! `[routing]`: routers that are spoken with, and the rails that every announcement passes.
 
 mod drill;
+mod health;
 mod ladder;
 mod peer;
 mod rpki;
@@ -18,6 +19,7 @@ use steer::rails::Limits;
 use toml::Spanned;
 
 pub use drill::{Drill, Probe};
+pub use health::{Examination, Url};
 pub use ladder::{Absorber, Customer, Ladder, Link};
 pub use peer::{Router, Said};
 pub use rpki::Rpki;
@@ -68,6 +70,8 @@ pub(super) struct Section {
     #[serde(default)]
     peers: BTreeMap<Spanned<String>, peer::Section>,
     ladder: Option<ladder::Section>,
+    #[serde(default)]
+    health: BTreeMap<Spanned<String>, health::Section>,
     #[serde(default)]
     links: BTreeMap<Spanned<String>, ladder::LinkSection>,
     #[serde(default)]
@@ -193,6 +197,8 @@ pub struct Routing {
     pub routers: Vec<Router>,
     /// What is done by itself; `None`: nothing.
     pub ladder: Option<Ladder>,
+    /// How the operator has services asked whether they live.
+    pub health: Vec<Examination>,
 }
 
 /// The section, or what speaks against it.
@@ -254,6 +260,7 @@ pub(super) fn checked(
         absorbers: &section.absorbers,
     };
     let ladder = ladder::checked(problems, &sections, (&routers, &diversion), owners);
+    let health = health::checked(problems, networks, &section.health);
     Routing {
         asn,
         router_id: section.router_id,
@@ -273,6 +280,7 @@ pub(super) fn checked(
         confirm: section.confirm.0,
         routers,
         ladder,
+        health,
     }
 }
 

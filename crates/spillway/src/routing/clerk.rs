@@ -2,6 +2,7 @@
 
 mod drilling;
 mod drills;
+mod harm;
 mod orders;
 mod show;
 mod trials;
@@ -23,6 +24,7 @@ use self::drills::Drills;
 use super::auto::Auto;
 use super::desk::{Board, Setup};
 use super::express;
+use super::health::Wards;
 use super::learned::Learned;
 use super::lookout::{Lookout, Sight};
 use super::near::Near;
@@ -48,6 +50,7 @@ const DRILL_TURN: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     refused: u64,
+    harmful: u64,
     journal_errors: u64,
     dead_man: u64,
     announce_errors: u64,
@@ -61,6 +64,8 @@ pub(super) struct Clerk {
     pub(super) trials: Trials,
     /// What is done by itself.
     auto: Auto,
+    /// Whether services live since measures are in force.
+    pub(super) wards: Wards,
     journal: Journal,
     speaker: Option<Speaker>,
     views: Views,
@@ -123,6 +128,7 @@ impl Clerk {
             book,
             trials,
             auto: Auto::default(),
+            wards: Wards::default(),
             journal,
             speaker: None,
             views,
@@ -223,10 +229,13 @@ impl Clerk {
         }
     }
 
-    /// What the decision core knows: the ladder looks at it.
+    /// What the decision core knows: what harms goes, and the ladder looks at it.
     pub(super) fn look_out(&mut self, sight: &Sight) {
         let mut auto = std::mem::take(&mut self.auto);
-        auto.look(self, sight);
+        self.end_harm(&mut auto, sight);
+        if sight.terms.climbs {
+            auto.look(self, sight);
+        }
         self.auto = auto;
     }
 

@@ -45,6 +45,7 @@ impl Setup {
         let mut routing = config.routing.clone()?;
         // What is done by itself comes with what the core sees: a change of it leaves sessions alone.
         routing.ladder = None;
+        routing.health = Vec::new();
         let guards = Guards::of(config, &routing);
         Some(Self { folder: config.state_dir.clone(), routing, guards, bmp: config.listen.bmp })
     }

@@ -123,6 +123,39 @@ pub struct Ladder {
     pub absorbers: Vec<Absorber>,
 }
 
+impl Ladder {
+    /// Nothing is done by itself.
+    pub(crate) fn idle() -> Self {
+        Self {
+            steps: Vec::new(),
+            hold: hold().get_ref().0,
+            hold_max: hold_max().get_ref().0,
+            settle: settle().get_ref().0,
+            before: BTreeSet::new(),
+            behind: BTreeSet::new(),
+            customers: Vec::new(),
+            links: Vec::new(),
+            absorbers: Vec::new(),
+        }
+    }
+
+    /// Whose own policy is about a target: that of the longest network.
+    pub(crate) fn customer(&self, target: &Prefix) -> Option<&Customer> {
+        let longest = |customer: &Customer| {
+            customer.networks.iter().filter(|own| own.covers(target)).map(Prefix::bits).max()
+        };
+        self.customers
+            .iter()
+            .filter(|customer| longest(customer).is_some())
+            .max_by_key(|customer| longest(customer))
+    }
+
+    /// Steps that may be taken or proposed for a target.
+    pub(crate) fn steps_for(&self, target: &Prefix) -> &[Step] {
+        self.customer(target).map_or(&self.steps, |customer| &customer.steps)
+    }
+}
+
 /// A customer, or a group, with a policy of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Customer {

@@ -15,6 +15,8 @@ use crate::config::{Config, Ladder};
 pub(crate) struct Terms {
     /// `[routing.ladder]`.
     pub(super) ladder: Ladder,
+    /// There is such a section; without it nothing is done by itself.
+    pub(crate) climbs: bool,
     mode: Mode,
     /// This machine filters.
     pub(super) filters: bool,
@@ -29,10 +31,11 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// As the configuration has it; `locals` are the addresses under which this machine's interfaces are heard. `None`:
-    /// nothing is done by itself.
+    /// no routers are spoken with.
     pub(crate) fn of(config: &Config, locals: impl Iterator<Item = IpAddr>) -> Option<Self> {
         let routing = config.routing.as_ref()?;
-        let ladder = routing.ladder.clone()?;
+        let climbs = routing.ladder.is_some();
+        let ladder = routing.ladder.clone().unwrap_or_else(Ladder::idle);
         let routers = routing.routers.iter().map(|router| router.address.ip());
         let ends = ladder.links.iter().flat_map(|link| link.exporters.iter().copied());
         Some(Self {
@@ -44,7 +47,13 @@ impl Terms {
             blind: config.dataplane.blind,
             lease: routing.lease,
             ladder,
+            climbs,
         })
+    }
+
+    /// Time that an announcement takes to act and to be seen.
+    pub(crate) const fn settle(&self) -> Span {
+        self.ladder.settle
     }
 
     /// Nothing is done, and what was done by itself ends.
@@ -61,13 +70,8 @@ impl Terms {
 
     /// What may be done for a target, but for what approvals say.
     pub(super) fn policy(&self, target: &Prefix) -> ladder::Policy {
-        let ladder = &self.ladder;
-        let owns = |own: &&Prefix| own.covers(target);
-        let customer = ladder.customers.iter().max_by_key(|customer| {
-            customer.networks.iter().filter(owns).map(|own| i16::from(own.bits())).max().unwrap_or(-1)
-        });
-        let customer = customer.filter(|customer| customer.networks.iter().any(|own| own.covers(target)));
-        let allowed = customer.map_or(&ladder.steps, |customer| &customer.steps);
+        let allowed = self.ladder.steps_for(target);
+        let customer = self.ladder.customer(target);
         let limit = customer.and_then(|customer| customer.mode);
         let mode = plain(self.mode).min(limit.map_or(ladder::Mode::Enforce, plain));
         ladder::Policy {
