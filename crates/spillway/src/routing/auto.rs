@@ -156,6 +156,12 @@ impl Auto {
         }
     }
 
+    /// Whether an attack on a target was seen not to come through what is in force.
+    pub(super) fn is_stopped(&self, target: &Prefix) -> bool {
+        let effective = |case: &Case| case.judged.values().any(|judged| judged.verdict == Verdict::Effective);
+        self.cases.iter().any(|case| case.concerns(target) && effective(case))
+    }
+
     /// It made the service worse, and is being withdrawn: it is not tried again for this attack, and nothing stronger by itself.
     pub(super) fn harmed(&mut self, sight: &Sight, what: &What, why: &str) {
         let (key, hold) = (act::key(what), sight.terms.hold());

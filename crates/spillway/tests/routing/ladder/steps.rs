@@ -1,6 +1,6 @@
 //! Each step of the ladder at real routers: diversion, blackhole, what is let through behind it, and how often all this may change.
 
-use super::health::{both, ended_of, target};
+use super::health::{both, ended_of, target, told_until};
 use super::*;
 use router::Service;
 
@@ -109,7 +109,7 @@ fn behind_a_blackhole_a_part_is_let_through_and_an_attack_that_goes_on_brings_it
         assert!(text.contains(target(v6)) && text.contains("rate 10Mbps"), "{part}");
         assert!(ended_of(&house, &first).unwrap().contains("a part is let through"), "{first}");
         router.flood(Flood::Forwarded);
-        wait("the blackhole again", || {
+        told_until(&daemon, "the blackhole again", |_| {
             let view = peer.view();
             view.blackholes == [target(v6)] && view.rules == 0
         });
