@@ -97,7 +97,9 @@ impl Auto {
             if attack.state != State::Active || !case::is_incoming(attack) {
                 continue;
             }
-            let taken = |case: &Case| sight.attacks.iter().any(|other| is_of(case, other));
+            // One that is over is told of for a while yet; its case is that of the next one.
+            let goes_on = |other: &&Attack| other.state == State::Active;
+            let taken = |case: &Case| sight.attacks.iter().filter(goes_on).any(|other| is_of(case, other));
             let free = |case: &&mut Case| case.concerns(&attack.target) && !taken(case);
             if let Some(case) = self.cases.iter_mut().find(free) {
                 case.hear(attack);

@@ -176,7 +176,7 @@ fn a_kind_that_was_not_confirmed_is_doubted_over_a_kill_until_a_person_confirms_
         let daemon = house.start();
         router.tell(daemon.listen(0));
         house.up();
-        let waits = said(&daemon, "that a person is asked", |said| said["proposals"][0].is_number());
+        let waits = told_until(&daemon, "that a person is asked", |said| said["proposals"][0].is_number());
         assert!(peer.view().blackholes.is_empty());
         let id = waits["mitigation"]["proposals"][0].to_string();
         house.route(&with(&["approve", &id, "--as", "alice"], WHY)).unwrap();
