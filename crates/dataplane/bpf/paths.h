@@ -36,29 +36,14 @@ struct {
 
 #define NO_PLACE (-1)
 
-/* The longest prefix that holds an address. */
-static __always_inline int look_for(struct return_mask *masks, __u32 lengths, struct return_key *key, __u64 high, __u64 low)
-{
-	for (__u32 i = 0; i < RETURN_LENGTHS_MAX && i < lengths; i++) {
-		__u32 *place;
-
-		key->high = high & masks[i].high;
-		key->low = low & masks[i].low;
-		key->length = masks[i].length;
-		place = bpf_map_lookup_elem(&return_index, key);
-		if (place)
-			return *place & (RETURN_PLACES - 1);
-	}
-	return NO_PLACE;
-}
-
 /* The place of the declared prefix that holds a packet's destination, or its source; global, for the verifier to walk it once. */
 __noinline int place_of(struct packet *p, __u32 by_source)
 {
 	struct return_key key = {};
+	struct return_mask *mask;
 	struct returning *all;
+	__u32 set, lengths;
 	__u64 high, low;
-	__u32 set;
 
 	if (!p)
 		return NO_PLACE;
@@ -68,11 +53,24 @@ __noinline int place_of(struct packet *p, __u32 by_source)
 		return NO_PLACE;
 	high = by_source ? p->src_high : p->dst_high;
 	low = by_source ? p->src_low : p->dst_low;
+	mask = p->family == 4 ? all->masks4 : all->masks6;
+	lengths = p->family == 4 ? all->lengths4 : all->lengths6;
 	key.set = set;
 	key.family = p->family;
-	if (p->family == 4)
-		return look_for(all->masks4, all->lengths4, &key, high, low);
-	return look_for(all->masks6, all->lengths6, &key, high, low);
+#pragma unroll
+	for (__u32 i = 0; i < RETURN_LENGTHS_MAX; i++, mask++) {
+		__u32 *place;
+
+		if (i >= lengths)
+			return NO_PLACE;
+		key.high = high & mask->high;
+		key.low = low & mask->low;
+		key.length = mask->length;
+		place = bpf_map_lookup_elem(&return_index, &key);
+		if (place)
+			return *place & (RETURN_PLACES - 1);
+	}
+	return NO_PLACE;
 }
 
 static __always_inline struct return_counter *counter_at(__u32 place)

@@ -8,11 +8,13 @@
 #include "leave.h"
 #include "paths.h"
 #include "protection.h"
+#include "truncate.h"
 
 /* Octets of the packet that are shown to its sender, and before them those of the message. */
 #define QUOTE 504
 #define MESSAGE (8 + QUOTE)
-/* Room for Ethernet with two tags: a power of two. */
+/* Ethernet with two tags, and room for it: a power of two. */
+#define LINK_MAX 22
 #define LINK_ROOM 32
 /* What the sketch counts. */
 #define OF_BIG 0x400
@@ -52,76 +54,78 @@ static __always_inline int may_tell(struct packet *p)
 	       count(CELL_TOLD, second) <= all->box;
 }
 
+/* Who tells it: our end of the tunnel; where that is of the other family, whoever the packet was for. */
+static __always_inline void put_teller(struct packet *p, struct return_path *path, __be32 *from)
+{
+	if (path->tunnel.family == p->family) {
+		__builtin_memcpy(from, path->tunnel.from, p->family == 4 ? 4 : 16);
+	} else if (p->family == 4) {
+		from[0] = bpf_htonl(p->dst_low);
+	} else {
+		from[0] = bpf_htonl(p->dst_high >> 32);
+		from[1] = bpf_htonl(p->dst_high);
+		from[2] = bpf_htonl(p->dst_low >> 32);
+		from[3] = bpf_htonl(p->dst_low);
+	}
+}
+
+static __always_inline __u64 sum_of(__be32 *words, int count)
+{
+	__u64 sum = 0;
+
+#pragma unroll
+	for (int i = 0; i < count; i++)
+		sum += words[i];
+	return sum;
+}
+
 /* Turns the frame into the message; 0 where that failed. */
 static __always_inline int write_too_big(struct xdp_md *ctx, struct packet *p, struct return_path *path)
 {
-	__u32 link = some_of(LINK_ROOM, p->l3), front = p->family == 4 ? 28 : 48, mtu = p->limit;
-	int same = path->tunnel.family == p->family;
+	__u32 zero = 0, link = p->l3, front = p->family == 4 ? 20 : 40, mtu = p->limit;
+	struct query *message = bpf_map_lookup_elem(&queries, &zero);
 	__u8 frame[LINK_ROOM] = {}, mac[ETH_ALEN];
-	void *ip, *end;
+	__be32 ip[10] = {}, *icmp;
 	__u64 sum;
 
-	if (link > 22 || bpf_xdp_load_bytes(ctx, 0, frame, link))
+	if (!message || link > LINK_MAX || bpf_xdp_load_bytes(ctx, link, message->octets + 8, QUOTE))
+		return 0;
+	link = some_of(LINK_ROOM, link);
+	if (bpf_xdp_load_bytes(ctx, 0, frame, link))
 		return 0;
 	__builtin_memcpy(mac, frame, ETH_ALEN);
 	__builtin_memcpy(frame, frame + ETH_ALEN, ETH_ALEN);
 	__builtin_memcpy(frame + ETH_ALEN, mac, ETH_ALEN);
-	if (bpf_xdp_adjust_head(ctx, -(int)front) || bpf_xdp_store_bytes(ctx, 0, frame, link))
-		return 0;
-	if (bpf_xdp_adjust_tail(ctx, (int)(link + front + QUOTE) - (int)frame_len(ctx)))
-		return 0;
-	ip = (void *)(long)ctx->data + link;
-	end = (void *)(long)ctx->data_end;
+	icmp = (void *)message->octets;
 	if (p->family == 4) {
-		__u32 *w = ip, *icmp = ip + 20, source;
-
-		if (ip + 20 + MESSAGE > end)
-			return 0;
-		__builtin_memcpy(&source, path->tunnel.from, 4);
-		source = same ? source : bpf_htonl(p->dst_low);
 		icmp[0] = bpf_htonl(3 << 24 | 4 << 16);
 		icmp[1] = bpf_htonl(mtu);
-		sum = bpf_csum_diff(0, 0, icmp, MESSAGE, 0) & 0xffffffff;
-		((__u16 *)icmp)[1] = fold(sum);
+		ip[0] = bpf_htonl(0x45c00000 | (20 + MESSAGE));
+		ip[1] = bpf_htonl(0x4000);
+		ip[2] = bpf_htonl(64 << 24 | IPPROTO_ICMP << 16);
+		put_teller(p, path, ip + 3);
+		ip[4] = bpf_htonl(p->src_low);
+		((__u16 *)ip)[5] = fold(sum_of(ip, 5));
 		sum = 0;
-		PUT(sum, w[0], bpf_htonl(0x45c00000 | (20 + MESSAGE)));
-		PUT(sum, w[1], bpf_htonl(0x4000));
-		PUT(sum, w[2], bpf_htonl(64 << 24 | IPPROTO_ICMP << 16));
-		PUT(sum, w[3], source);
-		PUT(sum, w[4], bpf_htonl(p->src_low));
-		((__u16 *)w)[5] = fold(sum);
-		return 1;
-	}
-	__u32 *w = ip, *icmp = ip + 40, source[4] = {}, to[4];
-
-	if (ip + 40 + MESSAGE > end)
-		return 0;
-	if (same) {
-		__builtin_memcpy(source, path->tunnel.from, 16);
 	} else {
-		source[0] = bpf_htonl(p->dst_high >> 32);
-		source[1] = bpf_htonl(p->dst_high);
-		source[2] = bpf_htonl(p->dst_low >> 32);
-		source[3] = bpf_htonl(p->dst_low);
+		icmp[0] = bpf_htonl(2 << 24);
+		/* No link takes less (RFC 8200 §5). */
+		icmp[1] = bpf_htonl(mtu < 1280 ? 1280 : mtu);
+		put_teller(p, path, ip + 2);
+		ip[6] = bpf_htonl(p->src_high >> 32);
+		ip[7] = bpf_htonl(p->src_high);
+		ip[8] = bpf_htonl(p->src_low >> 32);
+		ip[9] = bpf_htonl(p->src_low);
+		sum = sum_of(ip + 2, 8) + bpf_htonl(MESSAGE) + (__u64)bpf_htonl(IPPROTO_ICMPV6);
+		ip[0] = bpf_htonl(0x60000000);
+		ip[1] = bpf_htonl(MESSAGE << 16 | IPPROTO_ICMPV6 << 8 | 64);
 	}
-	to[0] = bpf_htonl(p->src_high >> 32);
-	to[1] = bpf_htonl(p->src_high);
-	to[2] = bpf_htonl(p->src_low >> 32);
-	to[3] = bpf_htonl(p->src_low);
-	icmp[0] = bpf_htonl(2 << 24);
-	/* Who is told less than any link may have would cut by himself (RFC 8200 §5). */
-	icmp[1] = bpf_htonl(mtu < 1280 ? 1280 : mtu);
-	sum = bpf_csum_diff(0, 0, icmp, MESSAGE, 0) & 0xffffffff;
-	w[0] = bpf_htonl(0x60000000);
-	w[1] = bpf_htonl(MESSAGE << 16 | IPPROTO_ICMPV6 << 8 | 64);
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		PUT(sum, w[2 + i], source[i]);
-		PUT(sum, w[6 + i], to[i]);
-	}
-	sum += bpf_htonl(MESSAGE) + (__u64)bpf_htonl(IPPROTO_ICMPV6);
+	sum += bpf_csum_diff(0, 0, icmp, MESSAGE, 0) & 0xffffffff;
 	((__u16 *)icmp)[1] = fold(sum);
-	return 1;
+	if (bpf_xdp_adjust_tail(ctx, (int)(link + front + MESSAGE) - (int)frame_len(ctx)))
+		return 0;
+	return !bpf_xdp_store_bytes(ctx, 0, frame, link) && !bpf_xdp_store_bytes(ctx, link, ip, front) &&
+	       !bpf_xdp_store_bytes(ctx, link + front, message->octets, MESSAGE);
 }
 
 static __always_inline int answer_too_big(struct xdp_md *ctx, struct packet *p)
@@ -132,7 +136,7 @@ static __always_inline int answer_too_big(struct xdp_md *ctx, struct packet *p)
 
 	if (!path || !counter)
 		return leave_for_good(ctx, p, LEAVE_OVERSIZED, p->length, XDP_DROP);
-	if (p->length <= QUOTE + 48 || !may_tell(p)) {
+	if (p->length <= MESSAGE + 40 || !may_tell(p)) {
 		counter->too_big++;
 		return leave_for_good(ctx, p, LEAVE_OVERSIZED, p->length, XDP_DROP);
 	}

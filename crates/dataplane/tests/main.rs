@@ -18,6 +18,7 @@ mod make;
 mod malformed;
 mod near;
 mod nftables;
+mod returning;
 mod samples;
 mod scopes;
 mod segment;
