@@ -7,6 +7,7 @@ mod challenge;
 mod decap;
 mod dns;
 mod elsewhere;
+mod fits;
 mod increments;
 #[path = "../../rules/tests/kernel.rs"]
 mod kernel;
