@@ -121,6 +121,10 @@ fn plan(interface: &str, policy: &Policy) -> Result<Plan, Error> {
 fn check_ways(interface: &str, policy: &Policy) -> Result<(), Error> {
     let back = policy.returning.iter().flat_map(|returning| &returning.ways).map(Return::hop);
     let led = policy.leads().map(|(_, to)| to);
+    if let Some(returning) = &policy.returning {
+        let own = sys::net::addresses().map_err(Error::system("asking for the addresses of this host"))?;
+        returning.check_ends(&own)?;
+    }
     led.chain(back).try_for_each(|to| Host::check_forwarding(interface, to))
 }
 

@@ -157,6 +157,15 @@ impl Returning {
         self.ways.iter().try_for_each(|way| way.check(&declared))
     }
 
+    /// Refuses a tunnel that would not begin at one of these addresses of this box.
+    pub(crate) fn check_ends(&self, own: &[IpAddr]) -> Result<(), Error> {
+        let strange = |way: &&Return| !own.contains(&way.local);
+        self.ways.iter().find(strange).map_or(Ok(()), |way| {
+            let why = format!("{} is no address of this box; see `ip address`", way.local);
+            Err(Error::Return { prefix: way.prefix, why })
+        })
+    }
+
     /// All declared prefixes.
     pub fn prefixes(&self) -> impl Iterator<Item = Prefix> + '_ {
         self.ways.iter().map(|way| way.prefix).chain(self.discard.iter().copied())
