@@ -27,8 +27,6 @@ struct {
 #define AF_INET 2
 #define AF_INET6 10
 #define GRE_HEADER 4
-/* The longest that is put before a packet: IPv6 and GRE. */
-#define OUTER_MAX (40 + GRE_HEADER)
 
 /* One hop less, or 0 where none is left. */
 static __always_inline int pay_hop(struct xdp_md *ctx, struct packet *p)
@@ -68,76 +66,82 @@ static __always_inline __u32 outer_length(struct target *t)
 	return t->kind == LEAD_GRE ? length + GRE_HEADER : length;
 }
 
-static __always_inline long find_way(struct xdp_md *ctx, struct target *t, struct bpf_fib_lookup *way, __u32 length)
+/* The way of packets of so many octets from one address to another, as the kernel would send them. */
+static __always_inline long find_way(struct xdp_md *ctx, __u8 family, __u8 *from, __u8 *to, struct bpf_fib_lookup *way, __u32 length)
 {
 	way->ifindex = ctx->ingress_ifindex;
 	way->tot_len = length;
-	if (t->family == 4) {
+	if (family == 4) {
 		way->family = AF_INET;
-		__builtin_memcpy(&way->ipv4_src, t->from, 4);
-		__builtin_memcpy(&way->ipv4_dst, t->to, 4);
+		__builtin_memcpy(&way->ipv4_src, from, 4);
+		__builtin_memcpy(&way->ipv4_dst, to, 4);
 	} else {
 		way->family = AF_INET6;
-		__builtin_memcpy(way->ipv6_src, t->from, 16);
-		__builtin_memcpy(way->ipv6_dst, t->to, 16);
+		__builtin_memcpy(way->ipv6_src, from, 16);
+		__builtin_memcpy(way->ipv6_dst, to, 16);
 	}
 	return bpf_fib_lookup(ctx, way, sizeof(*way), 0);
 }
 
-/* Writes the outer headers where `at` is the place behind Ethernet; `tos` and DF are the inner packet's. */
+/* Alike for all packets of a flow. */
+static __always_inline __u32 flow_label(struct packet *p)
+{
+	__u64 mixed = p->src_low ^ (p->src_high + p->dst_low) * 0x9e3779b97f4a7c15ull;
+
+	mixed = (mixed ^ p->dst_high ^ ((__u64)p->src_port << 16 | p->dst_port)) * 0xbf58476d1ce4e5b9ull;
+	return mixed >> 44;
+}
+
+/* Writes the outer headers behind Ethernet; `tos` and DF are the inner packet's. */
 static __always_inline int put_outer(struct xdp_md *ctx, struct packet *p, struct target *t, __u8 tos)
 {
-	__u8 out[OUTER_MAX] __attribute__((aligned(8))) = {};
+	void *at = (void *)(long)ctx->data + sizeof(struct ethhdr), *end = (void *)(long)ctx->data_end;
 	__u32 length = outer_length(t), inner = p->length;
 	__u8 carried = p->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	__u8 *gre = out + (t->family == 4 ? 20 : 40);
+	__be32 *gre;
 
-	if (t->kind == LEAD_GRE) {
-		gre[2] = p->family == 4 ? 0x08 : 0x86;
-		gre[3] = p->family == 4 ? 0x00 : 0xdd;
+	if (t->kind == LEAD_GRE)
 		carried = IPPROTO_GRE;
-	}
 	if (t->family == 4) {
-		struct iphdr *ip = (void *)out;
 		/* An IPv6 packet is not to be cut on its way (RFC 4213); one of IPv4 says so itself (RFC 2003). */
 		int whole = p->family == 6 || p->fragment & FRAGMENT_DONT;
-		__u64 sum = 0;
+		__u32 *ip = at, *from = (void *)t->from, *to = (void *)t->to;
+		__u64 sum;
 
-		out[0] = 0x45;
-		ip->tos = tos;
-		ip->tot_len = bpf_htons(inner + length);
-		ip->id = whole ? 0 : bpf_get_prandom_u32();
-		ip->frag_off = whole ? bpf_htons(0x4000) : 0;
-		ip->ttl = 64;
-		ip->protocol = carried;
-		__builtin_memcpy(&ip->saddr, t->from, 4);
-		__builtin_memcpy(&ip->daddr, t->to, 4);
-#pragma unroll
-		for (int word = 0; word < 5; word++)
-			sum += ((__u32 *)ip)[word];
-		ip->check = fold(sum);
+		gre = at + 20;
+		if (at + 20 + GRE_HEADER > end)
+			return 0;
+		ip[0] = bpf_htonl(0x45000000 | tos << 16 | (inner + length));
+		ip[1] = whole ? bpf_htonl(0x4000) : bpf_htonl(bpf_get_prandom_u32() << 16);
+		ip[2] = bpf_htonl(64 << 24 | carried << 16);
+		ip[3] = *from;
+		ip[4] = *to;
+		sum = (__u64)ip[0] + ip[1] + ip[2] + *from + *to;
+		((__u16 *)ip)[5] = fold(sum);
 	} else {
-		struct ipv6hdr *ip = (void *)out;
+		__u32 *ip = at;
 
-		out[0] = 0x60 | tos >> 4;
-		out[1] = tos << 4;
-		ip->payload_len = bpf_htons(inner + length - 40);
-		ip->nexthdr = carried;
-		ip->hop_limit = 64;
-		__builtin_memcpy(&ip->saddr, t->from, 16);
-		__builtin_memcpy(&ip->daddr, t->to, 16);
+		gre = at + 40;
+		if (at + 40 + GRE_HEADER > end)
+			return 0;
+		/* Who spreads traffic over several ways looks at the label (RFC 6438). */
+		ip[0] = bpf_htonl(0x60000000 | tos << 20 | flow_label(p));
+		ip[1] = bpf_htonl((inner + length - 40) << 16 | carried << 8 | 64);
+		__builtin_memcpy(ip + 2, t->from, 16);
+		__builtin_memcpy(ip + 6, t->to, 16);
 	}
-	if (length < 20 || length > OUTER_MAX)
-		return 0;
-	return !bpf_xdp_store_bytes(ctx, sizeof(struct ethhdr), out, length);
+	/* Of a tunnel without, that is where the packet begins. */
+	if (t->kind == LEAD_GRE)
+		*gre = bpf_htonl(p->family == 4 ? ETH_P_IP : ETH_P_IPV6);
+	return 1;
 }
 
 /* DSCP and ECN as the packet has them (RFC 2983, RFC 6040). */
 static __always_inline __u8 traffic_class(struct xdp_md *ctx, struct packet *p)
 {
-	__u8 b[2] = {};
+	__u8 *b = (void *)(long)ctx->data + (p->l3 & 0x3f);
 
-	if (bpf_xdp_load_bytes(ctx, p->l3, b, 2))
+	if ((void *)(b + 2) > (void *)(long)ctx->data_end)
 		return 0;
 	return p->family == 4 ? b[1] : b[0] << 4 | b[1] >> 4;
 }
@@ -148,43 +152,62 @@ static __always_inline int is_whole(struct xdp_md *ctx, struct packet *p)
 	return p->length >= 20 && p->l3 + p->length <= frame_len(ctx);
 }
 
-static __always_inline int lead_away(struct xdp_md *ctx, struct packet *p, struct target *t)
-{
-	struct bpf_fib_lookup way = {};
-	__u32 front = outer_length(t), kind = p->family == 4 ? ETH_P_IP : ETH_P_IPV6;
-	__u8 tos = 0;
-	long found;
-	int growth;
-	struct ethhdr *eth;
+/* What came of sending a packet on. */
+enum sent { SENT, NO_ROOM, SPOILT };
 
-	if (!is_whole(ctx, p) || p->ttl <= 1)
-		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
-	if (p->length + front > 0xffff)
-		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
-	found = find_way(ctx, t, &way, p->length + front);
-	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
-	if (found != BPF_FIB_LKUP_RET_SUCCESS)
-		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
-	if (front)
-		tos = traffic_class(ctx, p);
+/* Gives a packet its outer headers and these addresses of the link: the destination's, then the source's. */
+static __always_inline enum sent send_on(struct xdp_md *ctx, struct packet *p, struct target *t, __u8 *macs)
+{
+	__u32 front = outer_length(t), kind = p->family == 4 ? ETH_P_IP : ETH_P_IPV6;
+	__u8 tos = front ? traffic_class(ctx, p) : 0;
+	struct ethhdr *eth;
+	int growth;
+
 	/* The new Ethernet header has no tags. */
 	growth = (int)(sizeof(*eth) + front) - (int)p->l3;
 	if (growth && bpf_xdp_adjust_head(ctx, -growth))
-		return leave(LEAVE_NO_HEADROOM, p->length, XDP_PASS);
+		return NO_ROOM;
 	p->l3 += growth;
 	if (!pay_hop(ctx, p) || (front && !put_outer(ctx, p, t, tos)))
-		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
+		return SPOILT;
 	eth = (void *)(long)ctx->data;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
-		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
-	__builtin_memcpy(eth->h_dest, way.dmac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, way.smac, ETH_ALEN);
+		return SPOILT;
+	__builtin_memcpy(eth, macs, 2 * ETH_ALEN);
 	if (front)
 		kind = t->family == 4 ? ETH_P_IP : ETH_P_IPV6;
 	eth->h_proto = bpf_htons(kind);
 	p->l4 += growth;
 	p->payload_at += growth;
+	return SENT;
+}
+
+static __always_inline int lead_away(struct xdp_md *ctx, struct packet *p, struct target *t)
+{
+	struct bpf_fib_lookup way = {};
+	__u32 front = outer_length(t);
+	__u8 macs[2 * ETH_ALEN];
+	long found;
+
+	if (!is_whole(ctx, p) || p->ttl <= 1)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	if (p->length + front > 0xffff)
+		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
+	found = find_way(ctx, t->family, t->from, t->to, &way, p->length + front);
+	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
+	if (found != BPF_FIB_LKUP_RET_SUCCESS)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	__builtin_memcpy(macs, way.dmac, ETH_ALEN);
+	__builtin_memcpy(macs + ETH_ALEN, way.smac, ETH_ALEN);
+	switch (send_on(ctx, p, t, macs)) {
+	case NO_ROOM:
+		return leave(LEAVE_NO_HEADROOM, p->length, XDP_PASS);
+	case SPOILT:
+		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
+	case SENT:
+		break;
+	}
 	return leave(front ? LEAVE_TUNNELLED : LEAVE_REDIRECTED, p->length,
 		     way.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(way.ifindex, 0));
 }
