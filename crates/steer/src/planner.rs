@@ -4,14 +4,16 @@
 //! [`plan`] is pure: its effort is counted work, not time, and the order in which a document is written does not show.
 //! **Invariant:** it knows no route and no router; what it says is announced by others, within their own rails.
 
+mod branch;
+mod dice;
 mod document;
 mod draft;
 mod dual;
-mod exact;
 mod fit;
 mod greedy;
 mod improve;
 mod model;
+mod regret;
 mod room;
 mod solve;
 mod variants;
@@ -49,7 +51,7 @@ pub enum Effort {
 }
 
 /// Looks within some 35 ms on one core of the machine that BENCH.md names.
-const QUICK: usize = 10_000_000;
+const QUICK: usize = 3_000_000;
 /// Up to so many targets, the exact answer is to be there within a second.
 const FEW: usize = 30;
 
@@ -57,8 +59,8 @@ impl Effort {
     const fn looks(self, targets: usize) -> usize {
         match self {
             Self::Quick => QUICK,
-            Self::Normal => 12 * QUICK,
-            Self::Exact if targets <= FEW => 12 * QUICK,
+            Self::Normal => 15 * QUICK,
+            Self::Exact if targets <= FEW => 15 * QUICK,
             Self::Exact => 100 * QUICK,
             Self::Looks(looks) => looks,
         }
@@ -178,7 +180,9 @@ pub fn plan(document: &Document, mode: Mode, effort: Effort) -> Result<Plan, Ref
     let bound = solved.bound * model.scale * (1.0 + 2e-9);
     plan.bound = match (mode, plan.solver) {
         (Mode::ProtectMostValuable, Solver::Exact) => Some(plan.value_kept),
-        (Mode::ProtectMostValuable, Solver::Heuristic) => Some(bound.clamp(plan.value_kept, plan.value_total)),
+        (Mode::ProtectMostValuable, Solver::Heuristic) => {
+            Some(bound.clamp(plan.value_kept, plan.value_total))
+        }
         (Mode::ShareThePain, _) => None,
     };
     Ok(plan)

@@ -198,7 +198,8 @@ impl Document {
         for (i, attack) in self.attacks.iter().enumerate() {
             let place = format!("attacks[{i}]");
             if !targets.contains(&attack.target) {
-                let what = format!("`{}` is not among the targets; add it there, with its value", attack.target);
+                let what =
+                    format!("`{}` is not among the targets; add it there, with its value", attack.target);
                 return refuse(format!("{place}.target"), what);
             }
             known(&entries, &attack.entry, &format!("{place}.entry"))?;
@@ -288,10 +289,8 @@ fn amount(number: f64, place: &str, field: &str) -> Result<(), Refusal> {
 
 fn limit(number: Option<f64>, place: &str, field: &str) -> Result<(), Refusal> {
     let Some(number) = number else { return Ok(()) };
-    amount(number, place, field).map_err(|wrong| Refusal {
-        what: format!("{}, or leave it out for no limit", wrong.what),
-        ..wrong
-    })
+    amount(number, place, field)
+        .map_err(|wrong| Refusal { what: format!("{}, or leave it out for no limit", wrong.what), ..wrong })
 }
 
 fn share(number: f64, place: &str, field: &str) -> Result<(), Refusal> {

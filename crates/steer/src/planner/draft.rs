@@ -28,7 +28,9 @@ impl Draft {
     /// Keeps a target if there is room and it is not worth less than nothing; whether it is kept now.
     pub(super) fn insert(&mut self, model: &Model, goal: usize, prices: &Room, work: &mut Work) -> bool {
         let Some(target) = model.goals.get(goal) else { return false };
-        let Some(Fit { ways, .. }) = fit::fit(model, target, &mut self.room, prices, work) else { return false };
+        let Some(Fit { ways, .. }) = fit::fit(model, target, &mut self.room, prices, work) else {
+            return false;
+        };
         if profit(model, target, &ways) < 0.0 {
             return false;
         }

@@ -4,16 +4,18 @@
 //! worth of all limits are never less than the profit of any plan (Lagrange); the prices are moved along the excess
 //! (subgradient, step of Polyak, direction of Camerini, Fratta and Maffioli).
 
+use super::draft::loads;
 use super::fit;
 use super::model::Model;
 use super::room::Room;
 use super::work::Work;
-use super::draft::loads;
 
 /// Rounds without a lower bound after which steps become half as long.
 const PATIENCE: usize = 6;
 /// The last direction's part in the next.
 const MEMORY: f64 = 0.6;
+/// Part of the last look in the shares.
+const FRESH: f64 = 0.15;
 /// Steps shorter than this share of the first do nothing any more.
 const STEP_MIN: f64 = 1e-5;
 
@@ -26,6 +28,8 @@ pub(super) struct Dual {
     pub(super) prices: Room,
     /// By target: what keeping gains above what it takes, at these prices; negative: it is not worth it.
     pub(super) gains: Vec<f64>,
+    /// By target: in which share of the last looks it was worth it.
+    pub(super) shares: Vec<f64>,
     weights: Vec<f64>,
     direction: Vec<f64>,
     step: f64,
@@ -43,17 +47,26 @@ struct Look {
 impl Dual {
     /// Without prices: every target that can be kept at all.
     pub(super) fn new(model: &Model, work: &mut Work) -> Self {
-        let prices = Room::empty(&model.room);
-        let count = prices.each().count();
+        Self::at(model, Room::empty(&model.room), 1.0, work)
+    }
+
+    /// At these prices, with a first step of this length.
+    pub(super) fn at(model: &Model, prices: Room, step: f64, work: &mut Work) -> Self {
+        let worth = model.room.each().zip(prices.each());
+        let weights: Vec<f64> = worth
+            .map(|(limit, price)| if limit.is_finite() && *limit > 0.0 { limit * price } else { 0.0 })
+            .collect();
+        let prices = priced(&model.room, &weights);
         let look = look(model, &prices, work);
         Self {
             bound: look.bound,
             gains: look.gains.clone(),
-            weights: vec![0.0; count],
-            direction: vec![0.0; count],
-            step: 1.0,
+            shares: look.gains.iter().map(|gain| f64::from(u8::from(*gain > 0.0))).collect(),
+            current: weights.clone(),
+            direction: vec![0.0; weights.len()],
+            weights,
+            step,
             waited: 0,
-            current: vec![0.0; count],
             prices,
         }
         .turned(model, &look)
@@ -61,6 +74,12 @@ impl Dual {
 
     fn turned(mut self, model: &Model, look: &Look) -> Self {
         self.turn(model, look);
+        self
+    }
+
+    /// The same, where shares were seen before; targets are found by their place in the whole.
+    pub(super) fn with_shares(mut self, shares: Vec<f64>) -> Self {
+        self.shares = shares;
         self
     }
 
@@ -105,6 +124,9 @@ impl Dual {
 
     /// The next direction: by how much of each limit too much is taken, and some of the last direction.
     fn turn(&mut self, model: &Model, look: &Look) {
+        for (share, gain) in self.shares.iter_mut().zip(&look.gains) {
+            *share += FRESH * (f64::from(u8::from(*gain > 0.0)) - *share);
+        }
         let limits = model.room.each().zip(look.used.each());
         for (((limit, used), direction), weight) in limits.zip(&mut self.direction).zip(&self.current) {
             let excess = if limit.is_finite() && *limit > 0.0 { used / limit - 1.0 } else { 0.0 };
@@ -135,9 +157,14 @@ fn look(model: &Model, prices: &Room, work: &mut Work) -> Look {
         .map(|(limit, price)| limit * price)
         .sum();
     let gains = model.goals.iter().map(|target| {
-        let Some(fit) = fit::least(model, target, &mut room, prices, work) else { return f64::NEG_INFINITY };
+        let Some(fit) = fit::least(model, target, &mut room, prices, work) else {
+            if target.forced {
+                bound = f64::NEG_INFINITY;
+            }
+            return f64::NEG_INFINITY;
+        };
         let gain = target.keep - fit.cost;
-        if gain > 0.0 {
+        if gain > 0.0 || target.forced {
             bound += gain;
             loads(model, target, &fit.ways).for_each(|load| used.add(&load, 1.0));
         }

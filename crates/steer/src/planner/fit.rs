@@ -116,7 +116,7 @@ fn cheapest(
     }
     for (set, diverted) in part.diverted.iter().enumerate() {
         if diverted.slots > slots_left {
-            break;
+            continue;
         }
         work.spend(part.reach.len());
         let fixed = part.legit * link_price + diverted.slots * slot_price;
@@ -135,22 +135,14 @@ fn cheapest(
 type Priced = (f64, Way, Load);
 
 /// Every way of a part that the room holds, the cheapest first.
-pub(super) fn all(
-    model: &Model,
-    goal: &Goal,
-    part: &Part,
-    room: &Room,
-    prices: &Room,
-) -> Vec<Priced> {
+pub(super) fn all(model: &Model, goal: &Goal, part: &Part, room: &Room, prices: &Room) -> Vec<Priced> {
     let open = (0..part.open.len()).map(Way::Open);
     let diverted = (0..part.diverted.len())
         .flat_map(|set| part.reach.iter().map(move |absorber| Way::Diverted(set, *absorber)));
     let mut ways: Vec<Priced> = open
         .chain(diverted)
         .map(|way| (way, model.load(part, way)))
-        .filter(|(_, load)| {
-            room.fits(load) && load.link <= goal.max_bps && load.arriving() <= goal.max_pps
-        })
+        .filter(|(_, load)| room.fits(load) && load.link <= goal.max_bps && load.arriving() <= goal.max_pps)
         .map(|(way, load)| (price(&load, prices), way, load))
         .collect();
     ways.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -159,10 +151,12 @@ pub(super) fn all(
 
 /// What a load costs in profit and at these prices.
 pub(super) fn price(load: &Load, prices: &Room) -> f64 {
-    let absorbed = load.absorber.map_or(0.0, |k| {
-        load.received * at(&prices.bps, k) + load.pps * at(&prices.pps, k)
-    });
-    load.loss + load.link * at(&prices.link, load.entry) + load.slots * at(&prices.slots, load.entry) + absorbed
+    let absorbed =
+        load.absorber.map_or(0.0, |k| load.received * at(&prices.bps, k) + load.pps * at(&prices.pps, k));
+    load.loss
+        + load.link * at(&prices.link, load.entry)
+        + load.slots * at(&prices.slots, load.entry)
+        + absorbed
 }
 
 /// Depth first, the cheapest first, cut where even the cheapest rest is no better than what is known.

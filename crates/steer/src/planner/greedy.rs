@@ -1,8 +1,9 @@
 //! Plans made in one walk: targets in some order, each in the cheapest way that the room holds.
 
 use super::draft::Draft;
+use super::dual::Dual;
 use super::fit;
-use super::model::{Goal, Model};
+use super::model::Model;
 use super::room::Room;
 use super::work::Work;
 
@@ -20,8 +21,8 @@ pub(super) fn plain(model: &Model, work: &mut Work) -> Draft {
     let prices = by_size(&model.room, 1e-6);
     let value: Vec<f64> = model.goals.iter().map(|goal| goal.keep).collect();
     let mut best = walk(model, &value, &prices, work);
-    let whole = by_size(&model.room, 1.0);
-    let by_need: Vec<f64> = model.goals.iter().map(|goal| goal.keep / need(model, goal, &whole, work)).collect();
+    let by_need: Vec<f64> =
+        needs(model, work).into_iter().zip(&model.goals).map(|(need, goal)| goal.keep / need).collect();
     for prices in [prices, by_size(&model.room, 0.1)] {
         let other = walk(model, &by_need, &prices, work);
         if other.profit > best.profit {
@@ -37,6 +38,22 @@ pub(super) fn walk(model: &Model, scores: &[f64], prices: &Room, work: &mut Work
     let all: Vec<usize> = (0..model.goals.len()).collect();
     fill(model, &mut draft, &descending(&all, scores), prices, work);
     draft
+}
+
+/// What a target is worth for what it takes, at the dual's prices.
+pub(super) fn scores(model: &Model, dual: &Dual) -> Vec<f64> {
+    let each = model.goals.iter().zip(&dual.gains);
+    each.map(|(goal, gain)| {
+        let paid = goal.keep - gain;
+        if goal.forced {
+            f64::INFINITY
+        } else if paid > 0.0 {
+            goal.keep / paid
+        } else {
+            f64::MAX
+        }
+    })
+    .collect()
 }
 
 /// The candidates, the highest score first.
@@ -55,8 +72,10 @@ pub(super) fn by_size(room: &Room, price: f64) -> Room {
     prices
 }
 
-/// The shares of limits that a target takes alone, added up.
-fn need(model: &Model, goal: &Goal, prices: &Room, work: &mut Work) -> f64 {
+/// By target: the shares of limits that it takes alone, added up.
+pub(super) fn needs(model: &Model, work: &mut Work) -> Vec<f64> {
+    let prices = by_size(&model.room, 1.0);
     let mut room = model.room.clone();
-    fit::fit(model, goal, &mut room, prices, work).map_or(f64::INFINITY, |fit| fit.cost)
+    let fits = model.goals.iter().map(|goal| fit::fit(model, goal, &mut room, &prices, work));
+    fits.map(|fit| fit.map_or(f64::INFINITY, |fit| fit.cost)).collect()
 }

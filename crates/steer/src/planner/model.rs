@@ -43,6 +43,8 @@ pub(super) struct Goal {
     pub(super) max_bps: f64,
     /// Packets/s that it bears.
     pub(super) max_pps: f64,
+    /// Only plans that keep it are looked for.
+    pub(super) forced: bool,
     pub(super) parts: Vec<Part>,
 }
 
@@ -108,11 +110,8 @@ impl Model {
             Mode::ProtectMostValuable => (0.0, 1.0, total),
             Mode::ShareThePain => (1.0, VALUE_SHARE, 0.0),
         };
-        let reaches: Vec<Vec<usize>> = document
-            .entries
-            .iter()
-            .map(|entry| reaching(&document.absorbers, &entry.name))
-            .collect();
+        let reaches: Vec<Vec<usize>> =
+            document.entries.iter().map(|entry| reaching(&document.absorbers, &entry.name)).collect();
         let mut complete = true;
         let mut attacks = document.attacks.iter().enumerate().peekable();
         let mut goals = Vec::with_capacity(document.targets.len());
@@ -134,7 +133,14 @@ impl Model {
                 parts.push(Part { attack: at, entry, legit: attack.legit_bps, open, diverted, reach });
             }
             let (max_bps, max_pps) = (most(target.max_bps), most(target.max_pps));
-            goals.push(Goal { prefix: target.prefix, keep: base + worth, max_bps, max_pps, parts });
+            goals.push(Goal {
+                prefix: target.prefix,
+                keep: base + worth,
+                max_bps,
+                max_pps,
+                forced: false,
+                parts,
+            });
         }
         let room = Room {
             link: document.entries.iter().map(|entry| most(entry.link_bps)).collect(),

@@ -1,12 +1,13 @@
 //! From a model to a plan: parts of the network that share nothing are solved each by itself.
 
+use super::dice::Dice;
 use super::draft::Draft;
 use super::dual::Dual;
 use super::improve::{self, Guide};
 use super::model::Model;
 use super::room::{Room, at};
 use super::work::Work;
-use super::{exact, fit, greedy};
+use super::{branch, fit, greedy};
 
 /// A plan and what is known of the best one.
 #[derive(Clone, Debug)]
@@ -79,20 +80,27 @@ fn component(model: &Model, work: &mut Work) -> Solved {
     let dual = priced(model, &mut best, &mut pricing);
     work.spend(given - pricing.left());
     let done = |best: &Draft| best.profit >= dual.bound - dual.bound.abs() * EQUAL;
-    let guide = Guide { scores: &efficiencies(model, &dual), prices: &dual.prices, bound: dual.bound };
+    let mut dice = Dice::new();
+    let needs = greedy::needs(model, work);
+    let guide = Guide {
+        scores: &greedy::scores(model, &dual),
+        needs: &needs,
+        prices: &dual.prices,
+        bound: dual.bound,
+    };
     let mut searching = Work::new(work.left() / WHOLE * SEARCHING * WHOLE / (WHOLE - PRICING));
     let given = searching.left();
-    improve::improve(model, &mut best, &guide, &mut searching);
+    improve::improve(model, &mut best, &guide, &mut dice, &mut searching);
     work.spend(given - searching.left());
     let mut exact = done(&best);
     if !exact {
         let mut proving = Work::new(work.left() / 2);
         let given = proving.left();
-        exact = exact::search(model, &dual, &mut best, &mut proving);
+        exact = branch::search(model, &dual, &mut best, &mut proving);
         work.spend(given - proving.left());
     }
     if !exact {
-        improve::improve(model, &mut best, &guide, work);
+        improve::improve(model, &mut best, &guide, &mut dice, work);
         exact = done(&best);
     }
     let bound = if exact { best.profit } else { dual.bound };
@@ -109,7 +117,7 @@ fn priced(model: &Model, best: &mut Draft, work: &mut Work) -> Dual {
         }
         dual.improve(model, best.profit, work);
         if round % ROUNDS_EACH == ROUNDS_EACH - 1 {
-            let scores = efficiencies(model, &dual);
+            let scores = greedy::scores(model, &dual);
             let draft = greedy::walk(model, &scores, &dual.prices, work);
             if draft.profit > best.profit {
                 *best = draft;
@@ -117,16 +125,6 @@ fn priced(model: &Model, best: &mut Draft, work: &mut Work) -> Dual {
         }
     }
     dual
-}
-
-/// What a target is worth for what it takes, at the dual's prices.
-fn efficiencies(model: &Model, dual: &Dual) -> Vec<f64> {
-    let each = model.goals.iter().zip(&dual.gains);
-    each.map(|(goal, gain)| {
-        let paid = goal.keep - gain;
-        if paid > 0.0 { goal.keep / paid } else { f64::MAX }
-    })
-    .collect()
 }
 
 fn weight(model: &Model, members: &[usize]) -> usize {
@@ -153,9 +151,10 @@ fn components(model: &Model) -> Vec<Vec<usize>> {
             if at(&model.room.link, part.entry).is_finite() || at(&model.room.slots, part.entry).is_finite() {
                 touched.push(part.entry);
             }
-            let binding = part.reach.iter().filter(|k| {
-                at(&model.room.bps, **k).is_finite() || at(&model.room.pps, **k).is_finite()
-            });
+            let binding = part
+                .reach
+                .iter()
+                .filter(|k| at(&model.room.bps, **k).is_finite() || at(&model.room.pps, **k).is_finite());
             touched.extend(binding.map(|k| entries + k));
         }
         touched

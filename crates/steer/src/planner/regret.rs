@@ -1,4 +1,4 @@
-//! Branch and bound: every plan that could beat the best one, told by what its decisions lose against the bound.
+//! Every plan that could beat the best one, told by what its decisions lose against the bound; for few open questions.
 //!
 //! At the dual's prices each decision has a regret: what it gains less than the best decision for that target or part. A
 //! plan's profit is at most the bound without all its regrets, so a branch ends as soon as they use up the gap.
@@ -33,13 +33,15 @@ struct Tree<'a> {
     bound: f64,
     draft: Draft,
     path: Vec<Way>,
-    best: &'a mut Draft,
+    known: f64,
+    best: Option<Draft>,
     work: &'a mut Work,
 }
 
-/// Looks for a better plan than this one until there is none, or the work is spent; whether there is none.
-pub(super) fn search(model: &Model, dual: &Dual, best: &mut Draft, work: &mut Work) -> bool {
-    let gap = dual.bound - best.profit;
+/// Looks for a plan with more profit than this until there is none, or the work is spent; the best one that was found,
+/// and whether there is none better.
+pub(super) fn search(model: &Model, dual: &Dual, known: f64, work: &mut Work) -> (Option<Draft>, bool) {
+    let gap = dual.bound - known;
     let mut branches: Vec<Branch> = Vec::with_capacity(model.goals.len());
     for ((goal, target), gain) in model.goals.iter().enumerate().zip(&dual.gains) {
         let mut kept = gain.max(0.0) - target.keep;
@@ -49,11 +51,15 @@ pub(super) fn search(model: &Model, dual: &Dual, best: &mut Draft, work: &mut Wo
             work.spend(ways.len() * 4);
             let least = ways.first().map_or(f64::INFINITY, |(cost, ..)| *cost);
             kept += least;
-            let near = ways.into_iter().map(|(cost, way, load)| (cost - least, way, load));
-            parts.push(near.filter(|(regret, ..)| *regret <= gap).collect::<Vec<_>>());
+            parts.push(
+                ways.into_iter().map(|(cost, way, load)| (cost - least, way, load)).collect::<Vec<_>>(),
+            );
         }
         let (max_bps, max_pps) = (target.max_bps, target.max_pps);
-        branches.push(Branch { goal, sacrificed: gain.max(0.0), kept, parts, max_bps, max_pps });
+        let (sacrificed, kept) =
+            if target.forced { (f64::INFINITY, kept - gain.max(0.0) + gain) } else { (gain.max(0.0), kept) };
+        parts.iter_mut().for_each(|ways| ways.retain(|(regret, ..)| kept + regret <= gap));
+        branches.push(Branch { goal, sacrificed, kept, parts, max_bps, max_pps });
     }
     // Those that leave no choice first: all later ones are decided in the room that they leave.
     branches.sort_by(|a, b| {
@@ -66,16 +72,18 @@ pub(super) fn search(model: &Model, dual: &Dual, best: &mut Draft, work: &mut Wo
         bound: dual.bound,
         draft: Draft::new(model),
         path: Vec::new(),
-        best,
+        known,
+        best: None,
         work,
     };
     tree.decide(0, 0.0);
-    !tree.work.is_spent()
+    let closed = !tree.work.is_spent();
+    (tree.best, closed)
 }
 
 impl Tree<'_> {
     fn hopeless(&self, regret: f64) -> bool {
-        self.work.is_spent() || self.bound - regret <= self.best.profit + self.bound.abs() * EQUAL
+        self.work.is_spent() || self.bound - regret <= self.known + self.bound.abs() * EQUAL
     }
 
     fn decide(&mut self, depth: usize, regret: f64) {
@@ -84,8 +92,9 @@ impl Tree<'_> {
         }
         self.work.spend(4);
         let Some(branch) = self.branches.get(depth) else {
-            if self.draft.profit > self.best.profit {
-                self.best.clone_from(&self.draft);
+            if self.draft.profit > self.known {
+                self.known = self.draft.profit;
+                self.best = Some(self.draft.clone());
             }
             return;
         };
@@ -110,7 +119,8 @@ impl Tree<'_> {
         let Some(ways) = branch.parts.get(part).map(Vec::len) else {
             let ways = self.path.split_off(self.path.len() - part);
             // The room was taken part by part.
-            let profit = self.model.goals.get(goal).map_or(0.0, |g| super::draft::profit(self.model, g, &ways));
+            let profit =
+                self.model.goals.get(goal).map_or(0.0, |g| super::draft::profit(self.model, g, &ways));
             self.draft.note(goal, Some(ways.clone()), profit);
             self.decide(depth + 1, regret);
             self.draft.note(goal, None, -profit);
