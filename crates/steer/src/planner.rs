@@ -9,21 +9,26 @@ mod dice;
 mod document;
 mod draft;
 mod dual;
+mod finish;
 mod fit;
 mod greedy;
 mod improve;
 mod model;
 mod regret;
 mod room;
+mod say;
 mod solve;
 mod variants;
+mod why;
 mod work;
 
 use base::Prefix;
 use serde::{Deserialize, Serialize};
 
 pub use document::{Absorber, Attack, Document, Entry, Filter, Refusal, Target};
-use model::{Model, Way};
+use model::Model;
+use why::Story;
+use work::Work;
 
 /// What a plan is to be good at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +59,13 @@ pub enum Effort {
 const QUICK: usize = 3_000_000;
 /// Up to so many targets, the exact answer is to be there within a second.
 const FEW: usize = 30;
+
+/// The part of the work for the last walk.
+const FINISHING: usize = 8;
+/// Sums in another order differ by less than this share.
+const ROUNDING: f64 = 1e-12;
+/// What costs and sums in another order may take from the bound.
+const BOUND_ROUNDING: f64 = 1.0 + 2e-9;
 
 impl Effort {
     const fn looks(self, targets: usize) -> usize {
@@ -134,55 +146,25 @@ pub fn plan(document: &Document, mode: Mode, effort: Effort) -> Result<Plan, Ref
     document.check()?;
     let document = model::sorted(document);
     let model = Model::new(&document, mode);
-    let solved = solve::solve(&model, effort.looks(document.targets.len()));
-    let draft = solved.draft.settled(&model);
-    let mut plan = Plan {
-        value_kept: 0.0,
-        value_total: document.targets.iter().map(|target| target.value).sum(),
-        bound: None,
-        kept: Vec::new(),
-        sacrificed: Vec::new(),
-        diverted: Vec::new(),
-        rules: Vec::new(),
-        solver: if solved.exact { Solver::Exact } else { Solver::Heuristic },
-    };
-    for ((goal, ways), target) in model.goals.iter().zip(&draft.kept).zip(&document.targets) {
-        let Some(ways) = ways else {
-            plan.sacrificed.push(Sacrifice { target: goal.prefix, why: String::new() });
-            continue;
-        };
-        plan.kept.push(goal.prefix);
-        let (mut lost, mut legit) = (0.0, 0.0);
-        for (part, way) in goal.parts.iter().zip(ways) {
-            let Some(attack) = document.attacks.get(part.attack) else { continue };
-            legit += attack.legit_bps;
-            let rules = match way {
-                Way::Open(set) => part.open.get(*set).map(|open| &open.rules),
-                Way::Diverted(set, absorber) => {
-                    let absorber = document.absorbers.get(*absorber).map(|a| a.name.clone());
-                    let (target, entry) = (goal.prefix, attack.entry.clone());
-                    plan.diverted.extend(absorber.map(|absorber| Diversion { target, entry, absorber }));
-                    part.diverted.get(*set).map(|diverted| &diverted.rules)
-                }
-            };
-            let used = || rules.into_iter().flatten().filter_map(|rule| attack.rules.get(*rule));
-            if matches!(way, Way::Open(_)) {
-                lost += attack.legit_bps * (1.0 - used().map(|rule| 1.0 - rule.collateral).product::<f64>());
-            }
-            let named = used().map(|rule| rule.id.clone());
-            let (target, entry) = (goal.prefix, &attack.entry);
-            plan.rules.extend(named.map(|id| Rule { target, entry: entry.clone(), id }));
+    let looks = effort.looks(document.targets.len());
+    let solved = solve::solve(&model, looks);
+    let mut draft = solved.draft.settled(&model);
+    let whole = draft.profit >= solved.draft.profit * (1.0 - ROUNDING);
+    let rivals = finish::finish(&model, &mut draft, &mut Work::new(looks / FINISHING));
+    let exact = solved.exact && whole;
+    let mut plan = say::said(&document, &model, &draft);
+    let story = Story { document: &document, model: &model, draft: &draft };
+    for ((place, target), rival) in document.targets.iter().enumerate().zip(rivals) {
+        if !draft.keeps(place) {
+            plan.sacrificed.push(Sacrifice { target: target.prefix, why: story.why(place, rival) });
         }
-        let share = if legit > 0.0 { lost / legit } else { 0.0 };
-        plan.value_kept += target.value * (1.0 - share).max(0.0);
     }
-    plan.rules.sort_by(|a, b| (a.target, &a.entry, &a.id).cmp(&(b.target, &b.entry, &b.id)));
-    let bound = solved.bound * model.scale * (1.0 + 2e-9);
-    plan.bound = match (mode, plan.solver) {
-        (Mode::ProtectMostValuable, Solver::Exact) => Some(plan.value_kept),
-        (Mode::ProtectMostValuable, Solver::Heuristic) => {
-            Some(bound.clamp(plan.value_kept, plan.value_total))
-        }
+    let bound = (solved.bound * model.scale * BOUND_ROUNDING).clamp(plan.value_kept, plan.value_total);
+    plan.solver = if exact { Solver::Exact } else { Solver::Heuristic };
+    plan.bound = match (mode, exact) {
+        (Mode::ProtectMostValuable, true) => Some(plan.value_kept),
+        (Mode::ProtectMostValuable, false) => Some(bound),
+        // The bound is on the number of targets there.
         (Mode::ShareThePain, _) => None,
     };
     Ok(plan)

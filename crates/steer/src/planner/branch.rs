@@ -71,7 +71,7 @@ impl Tree<'_> {
             self.closed = false;
             return;
         }
-        let mut dual = Dual::at(&node.model, node.prices.clone(), STEP, self.work);
+        let mut dual = Dual::at(&node.model, &node.prices, STEP, self.work);
         for _ in 0..ROUNDS {
             if self.hopeless(node.profit + dual.bound) || dual.is_settled() {
                 break;
@@ -87,7 +87,7 @@ impl Tree<'_> {
         let known = self.best.profit - node.profit;
         let Some(shares) = node.settle(&dual, known, self.work) else { return };
         // What was settled changed the model; its prices are still good ones.
-        let dual = Dual::at(&node.model, dual.prices, STEP, self.work).with_shares(shares);
+        let dual = Dual::at(&node.model, &dual.prices, STEP, self.work).with_shares(shares);
         let parts: usize = node.model.goals.iter().map(|goal| goal.parts.len() + 1).sum();
         let mut looks = Work::new((LOOKS * parts).min(self.work.left()));
         let given = looks.left();

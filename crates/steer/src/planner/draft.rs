@@ -65,7 +65,7 @@ impl Draft {
         Some(ways)
     }
 
-    /// What of a target's profit is left with these ways.
+    /// What a target's profit is in this plan.
     pub(super) fn share(&self, model: &Model, goal: usize) -> f64 {
         let ways = self.kept.get(goal).and_then(Option::as_ref);
         let target = model.goals.get(goal);

@@ -25,6 +25,8 @@ pub(super) struct Model {
     pub(super) goals: Vec<Goal>,
     /// What is there; infinite where it cannot bind.
     pub(super) room: Room,
+    /// What is there, as it was given.
+    pub(super) limits: Room,
     /// Profit that a received bit/s costs, by absorber.
     pub(super) costs: Vec<f64>,
     /// Units of value in a unit of profit; 0 where profit counts targets.
@@ -149,7 +151,7 @@ impl Model {
             pps: document.absorbers.iter().map(|absorber| most(absorber.capacity_pps)).collect(),
         };
         let costs = document.absorbers.iter().map(|absorber| absorber.cost_per_gbps).collect();
-        let mut model = Self { goals, room, costs, scale, complete };
+        let mut model = Self { goals, limits: room.clone(), room, costs, scale, complete };
         model.room.forget_what_cannot_bind(&model.goals);
         model.weigh_costs(weight, document, total);
         model

@@ -27,6 +27,8 @@ const SEARCHING: usize = 35;
 const WHOLE: usize = 100;
 /// Rounds of pricing at most.
 const ROUNDS_MAX: usize = 600;
+/// The first ones, which move prices by factors.
+const BARGAINS: usize = 80;
 /// A plan is made from the prices of every so many rounds.
 const ROUNDS_EACH: usize = 8;
 /// Within this share of the bound, a plan is the best one.
@@ -47,6 +49,7 @@ pub(super) fn solve(model: &Model, allowance: usize) -> Solved {
         let part = Model {
             goals: members.iter().filter_map(|goal| model.goals.get(*goal)).cloned().collect(),
             room: model.room.clone(),
+            limits: Room::default(),
             costs: model.costs.clone(),
             scale: model.scale,
             complete: model.complete,
@@ -110,12 +113,20 @@ fn component(model: &Model, work: &mut Work) -> Solved {
 /// Prices, and the best of the plans made from them on the way.
 fn priced(model: &Model, best: &mut Draft, work: &mut Work) -> Dual {
     let mut dual = Dual::new(model, work);
+    dual.begin(model, work);
     for round in 0..ROUNDS_MAX {
         let close = dual.bound - best.profit <= dual.bound.abs() * EQUAL;
         if work.is_spent() || dual.is_settled() || close {
             break;
         }
-        dual.improve(model, best.profit, work);
+        if round < BARGAINS {
+            dual.bargain(model, round, work);
+        } else {
+            if round == BARGAINS {
+                dual.go_back();
+            }
+            dual.improve(model, best.profit, work);
+        }
         if round % ROUNDS_EACH == ROUNDS_EACH - 1 {
             let scores = greedy::scores(model, &dual);
             let draft = greedy::walk(model, &scores, &dual.prices, work);
