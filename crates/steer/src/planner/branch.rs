@@ -160,11 +160,13 @@ impl Node {
                 Some(ways) if goal.forced => {
                     let loads: Vec<_> =
                         goal.parts.iter().zip(&ways).map(|(part, way)| self.model.load(part, *way)).collect();
-                    if !loads.iter().all(|load| {
-                        let fits = self.model.room.fits(load);
-                        self.model.room.take(load);
-                        fits
-                    }) {
+                    if !goal.bears(&loads)
+                        || !loads.iter().all(|load| {
+                            let fits = self.model.room.fits(load);
+                            self.model.room.take(load);
+                            fits
+                        })
+                    {
                         return None;
                     }
                     self.profit += goal.keep - loads.iter().map(|load| load.loss).sum::<f64>();

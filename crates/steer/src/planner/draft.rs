@@ -78,14 +78,14 @@ impl Draft {
         for (goal, (ways, target)) in self.kept.iter().zip(&model.goals).enumerate() {
             let Some(ways) = ways else { continue };
             let mut taken = Vec::new();
-            let fits = loads(model, target, ways).all(|load| {
-                let fits = settled.room.fits(&load);
+            let mut fits = true;
+            for load in loads(model, target, ways) {
+                fits &= settled.room.fits(&load);
                 settled.room.take(&load);
                 taken.push(load);
-                fits
-            });
+            }
             taken.iter().for_each(|load| settled.room.give(load));
-            if fits {
+            if fits && target.bears(&taken) {
                 settled.keep(model, goal, ways.clone());
             }
         }

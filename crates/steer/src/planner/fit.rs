@@ -33,6 +33,11 @@ pub(super) fn fit(
     prices: &Room,
     work: &mut Work,
 ) -> Option<Fit> {
+    seek(model, goal, room, prices, work).0
+}
+
+/// The same, and whether all was looked at.
+fn seek(model: &Model, goal: &Goal, room: &mut Room, prices: &Room, work: &mut Work) -> (Option<Fit>, bool) {
     let mut bears = Bears { bps: goal.max_bps, pps: goal.max_pps };
     let mut fit = Fit { cost: 0.0, ways: Vec::with_capacity(goal.parts.len()), least: true };
     let mut taken = Vec::with_capacity(goal.parts.len());
@@ -52,13 +57,12 @@ pub(super) fn fit(
     }
     taken.iter().for_each(|load| room.give(load));
     if goal.parts.len() <= 1 {
-        return (!entangled).then_some(fit);
+        return ((!entangled).then_some(fit), true);
     }
     // What the first parts took may have cost the later ones more.
-    let free: Option<f64> = least_each(model, goal, room, prices, work);
-    let free = free?;
+    let Some(free) = least_each(model, goal, room, prices, work) else { return (None, true) };
     if !entangled && fit.cost <= free {
-        return Some(fit);
+        return (Some(fit), true);
     }
     let known = (!entangled).then_some(fit);
     Search::of(model, goal, room, prices, known).run(room, work)
@@ -70,7 +74,7 @@ fn least_each(model: &Model, goal: &Goal, room: &Room, prices: &Room, work: &mut
     goal.parts.iter().map(|part| cheapest(model, part, room, prices, bears, work).map(|(cost, _)| cost)).sum()
 }
 
-/// A bound from below on [`fit`]'s cost, and whether that is what [`fit`] finds.
+/// A bound from below on the cost, with the ways where they cost just that; `None`: there are none.
 pub(super) fn least(
     model: &Model,
     goal: &Goal,
@@ -79,12 +83,12 @@ pub(super) fn least(
     work: &mut Work,
 ) -> Option<Fit> {
     let free = least_each(model, goal, room, prices, work)?;
-    let found = fit(model, goal, room, prices, work);
-    match found {
-        Some(fit) if fit.least => Some(fit),
-        Some(fit) => Some(Fit { cost: free.min(fit.cost), ..fit }),
+    match seek(model, goal, room, prices, work) {
+        (Some(fit), true) => Some(fit),
+        (Some(fit), false) => Some(Fit { cost: free.min(fit.cost), ..fit }),
+        (None, true) => None,
         // Not found within the tries: it may exist.
-        None => Some(Fit { cost: free, ways: Vec::new(), least: false }),
+        (None, false) => Some(Fit { cost: free, ways: Vec::new(), least: false }),
     }
 }
 
@@ -184,12 +188,12 @@ impl Search {
         Self { ways, rest, best: known, tries: 0, path: Vec::new(), bears }
     }
 
-    fn run(mut self, room: &mut Room, work: &mut Work) -> Option<Fit> {
+    fn run(mut self, room: &mut Room, work: &mut Work) -> (Option<Fit>, bool) {
         let ways = std::mem::take(&mut self.ways);
         self.descend(&ways, room, 0.0);
         work.spend(self.tries * 4 + ways.iter().map(Vec::len).sum::<usize>() * 4);
         let whole = self.tries < TRIES_MAX;
-        self.best.map(|fit| Fit { least: whole, ..fit })
+        (self.best.map(|fit| Fit { least: whole, ..fit }), whole)
     }
 
     fn descend(&mut self, ways: &[Vec<Priced>], room: &mut Room, spent: f64) {

@@ -202,6 +202,14 @@ impl Model {
     }
 }
 
+impl Goal {
+    /// Whether it bears what these let through.
+    pub(super) fn bears(&self, loads: &[Load]) -> bool {
+        loads.iter().map(|load| load.link).sum::<f64>() <= self.max_bps
+            && loads.iter().map(Load::arriving).sum::<f64>() <= self.max_pps
+    }
+}
+
 impl Load {
     /// The attack's packets/s that reach the target.
     pub(super) const fn arriving(&self) -> f64 {

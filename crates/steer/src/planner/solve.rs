@@ -71,9 +71,9 @@ fn component(model: &Model, work: &mut Work) -> Solved {
     if let [goal] = model.goals.as_slice() {
         let mut draft = Draft::new(model);
         let nothing = Room::empty(&model.room);
-        let fit = fit::fit(model, goal, &mut draft.room, &nothing, work);
+        let least = fit::least(model, goal, &mut draft.room, &nothing, work);
         draft.insert(model, 0, &nothing, work);
-        let exact = fit.is_some_and(|fit| fit.least);
+        let exact = least.as_ref().is_none_or(|fit| fit.least);
         let bound = if exact { draft.profit } else { goal.keep };
         return Solved { bound, exact, draft };
     }

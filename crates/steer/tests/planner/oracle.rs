@@ -4,15 +4,13 @@ use steer::planner::{Diversion, Document, Mode, Plan, Rule, Sacrifice, Solver};
 
 use super::judge::{Worth, judge};
 
-/// Whether `a` is better than `b` by more than rounding.
-pub(crate) fn better(mode: Mode, a: Worth, b: Worth, total: f64) -> bool {
-    let by_value = |a: Worth, b: Worth| {
-        let margin = 1e-7 * total;
-        a.value > b.value + margin || (a.value > b.value - margin && a.cost < b.cost * (1.0 - 1e-6) - 1e-12)
-    };
+/// Whether `a` is better than `b`: by value beyond what sums may differ, or as valuable and cheaper.
+pub(crate) fn better(mode: Mode, a: Worth, b: Worth, total: f64, margin: f64) -> bool {
+    let equal = (a.value - b.value).abs() <= 1e-13 * total;
+    let by_value = a.value > b.value + margin * total || (equal && a.cost < b.cost * (1.0 - 1e-6) - 1e-12);
     match mode {
-        Mode::ProtectMostValuable => by_value(a, b),
-        Mode::ShareThePain => a.kept > b.kept || (a.kept == b.kept && by_value(a, b)),
+        Mode::ProtectMostValuable => by_value,
+        Mode::ShareThePain => a.kept > b.kept || (a.kept == b.kept && by_value),
     }
 }
 
@@ -52,7 +50,7 @@ fn descend(document: &Document, mode: Mode, total: f64, plan: &mut Plan, at: usi
         let worth = value(document, plan);
         plan.value_kept = worth;
         if let Ok(worth) = judge(document, plan)
-            && better(mode, worth, *best, total)
+            && better(mode, worth, *best, total, 1e-13)
         {
             *best = worth;
         }
