@@ -56,7 +56,7 @@ pub enum Effort {
 }
 
 /// Looks within some 35 ms on one core of the machine that BENCH.md names.
-const QUICK: usize = 3_000_000;
+const QUICK: usize = 2_500_000;
 /// Up to so many targets, the exact answer is to be there within a second.
 const FEW: usize = 30;
 
@@ -72,7 +72,7 @@ impl Effort {
         match self {
             Self::Quick => QUICK,
             Self::Normal => 15 * QUICK,
-            Self::Exact if targets <= FEW => 15 * QUICK,
+            Self::Exact if targets <= FEW => 10 * QUICK,
             Self::Exact => 100 * QUICK,
             Self::Looks(looks) => looks,
         }

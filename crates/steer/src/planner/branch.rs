@@ -89,7 +89,7 @@ impl Tree<'_> {
         // What was settled changed the model; its prices are still good ones.
         let dual = Dual::at(&node.model, &dual.prices, STEP, self.work).with_shares(shares);
         let parts: usize = node.model.goals.iter().map(|goal| goal.parts.len() + 1).sum();
-        let mut looks = Work::new((LOOKS * parts).min(self.work.left()));
+        let mut looks = Work::new((LOOKS * (parts + 1)).min(self.work.left()));
         let given = looks.left();
         let (found, closed) = regret::search(&node.model, &dual, self.best.profit - node.profit, &mut looks);
         self.work.spend(given - looks.left());
@@ -234,7 +234,7 @@ impl Node {
                 let Some(part) = part else { return };
                 if first {
                     part.reach.retain(|k| *k == absorber);
-                    part.open.iter_mut().for_each(|open| open.slots = f64::INFINITY);
+                    part.open.iter_mut().for_each(|open| open.barred = true);
                 } else {
                     part.reach.retain(|k| *k != absorber);
                 }
@@ -274,7 +274,7 @@ fn narrow(
         let open = |set| ways.iter().any(|(_, way, _)| *way == Way::Open(set));
         for (set, one) in part.open.iter_mut().enumerate() {
             if !open(set) {
-                one.slots = f64::INFINITY;
+                one.barred = true;
             }
         }
         part.reach.retain(|k| ways.iter().any(|(_, _, load)| load.absorber == Some(*k)));

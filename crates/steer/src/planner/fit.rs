@@ -111,7 +111,7 @@ fn cheapest(
     work.spend(part.open.len());
     let link_most = link_left.min(bears.bps);
     for (set, open) in part.open.iter().enumerate() {
-        if open.slots <= slots_left && open.link <= link_most && open.pps <= bears.pps {
+        if !open.barred && open.slots <= slots_left && open.link <= link_most && open.pps <= bears.pps {
             offer(open.lost + open.link * link_price + open.slots * slot_price, Way::Open(set));
         }
     }
@@ -140,7 +140,7 @@ type Priced = (f64, Way, Load);
 
 /// Every way of a part that the room holds, the cheapest first.
 pub(super) fn all(model: &Model, goal: &Goal, part: &Part, room: &Room, prices: &Room) -> Vec<Priced> {
-    let open = (0..part.open.len()).map(Way::Open);
+    let open = part.open.iter().enumerate().filter(|(_, open)| !open.barred).map(|(set, _)| Way::Open(set));
     let diverted = (0..part.diverted.len())
         .flat_map(|set| part.reach.iter().map(move |absorber| Way::Diverted(set, *absorber)));
     let mut ways: Vec<Priced> = open

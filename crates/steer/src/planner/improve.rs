@@ -36,7 +36,7 @@ pub(super) fn improve(model: &Model, best: &mut Draft, guide: &Guide, dice: &mut
     let mut draft = best.clone();
     let mut waited = 0;
     // What a round costs beside its looks, where it goes through all targets.
-    let size = 20 + model.goals.iter().map(|goal| goal.parts.len() + 1).sum::<usize>() / 2;
+    let size = 150 + model.goals.iter().map(|goal| goal.parts.len() + 1).sum::<usize>() / 2;
     while !work.is_spent() && best.profit < guide.bound - guide.bound.abs() * 1e-13 {
         work.spend(size);
         let lost: Vec<usize> = (0..model.goals.len()).filter(|goal| !draft.keeps(*goal)).collect();

@@ -19,12 +19,10 @@ pub(super) struct Solved {
     pub(super) exact: bool,
 }
 
-/// Shares of the work: prices and plans made from them, …
+/// Hundredths of the work for prices and plans made from them.
 const PRICING: usize = 35;
-/// … the search for better ones around them, …
-const SEARCHING: usize = 35;
-/// … of a hundred; the rest is for branch and bound.
-const WHOLE: usize = 100;
+/// Then, of what is left at each time, hundredths for local search and for branch and bound.
+const STAGES: [(usize, usize); 3] = [(2, 10), (65, 60), (100, 100)];
 /// Rounds of pricing at most.
 const ROUNDS_MAX: usize = 600;
 /// The first ones, which move prices by factors.
@@ -78,11 +76,9 @@ fn component(model: &Model, work: &mut Work) -> Solved {
         return Solved { bound, exact, draft };
     }
     let mut best = greedy::plain(model, work);
-    let mut pricing = Work::new(work.left() / WHOLE * PRICING);
-    let given = pricing.left();
-    let dual = priced(model, &mut best, &mut pricing);
-    work.spend(given - pricing.left());
+    let dual = work.part(PRICING, |work| priced(model, &mut best, work));
     let done = |best: &Draft| best.profit >= dual.bound - dual.bound.abs() * EQUAL;
+    let mut exact = done(&best);
     let mut dice = Dice::new();
     let needs = greedy::needs(model, work);
     let guide = Guide {
@@ -91,20 +87,13 @@ fn component(model: &Model, work: &mut Work) -> Solved {
         prices: &dual.prices,
         bound: dual.bound,
     };
-    let mut searching = Work::new(work.left() / WHOLE * SEARCHING * WHOLE / (WHOLE - PRICING));
-    let given = searching.left();
-    improve::improve(model, &mut best, &guide, &mut dice, &mut searching);
-    work.spend(given - searching.left());
-    let mut exact = done(&best);
-    if !exact {
-        let mut proving = Work::new(work.left() / 2);
-        let given = proving.left();
-        exact = branch::search(model, &dual, &mut best, &mut proving);
-        work.spend(given - proving.left());
-    }
-    if !exact {
-        improve::improve(model, &mut best, &guide, &mut dice, work);
-        exact = done(&best);
+    // First a short proof, for what is easy; then the two in turn, each with more.
+    for (searching, proving) in STAGES {
+        if exact {
+            break;
+        }
+        work.part(searching, |work| improve::improve(model, &mut best, &guide, &mut dice, work));
+        exact = done(&best) || work.part(proving, |work| branch::search(model, &dual, &mut best, work));
     }
     let bound = if exact { best.profit } else { dual.bound };
     Solved { bound, exact, draft: best }

@@ -20,6 +20,8 @@ pub(super) struct Open {
     pub(super) pps: f64,
     /// Share of the legitimate traffic that is lost.
     pub(super) lost: f64,
+    /// Not to be used: a question was answered so.
+    pub(super) barred: bool,
 }
 
 /// A set of rules before an absorber.
@@ -89,6 +91,7 @@ fn judged(attack: &Attack, rules: Vec<usize>, harms: bool) -> Open {
         link: attack.bps * left + attack.legit_bps * legit,
         pps: attack.pps * left,
         lost: if harms { 1.0 - legit } else { 0.0 },
+        barred: false,
         rules,
     }
 }

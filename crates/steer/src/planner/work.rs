@@ -17,6 +17,15 @@ impl Work {
         self.left = self.left.saturating_sub(looks);
     }
 
+    /// Does something with so many hundredths of what is left.
+    pub(super) fn part<T>(&mut self, hundredths: usize, does: impl FnOnce(&mut Self) -> T) -> T {
+        let mut part = Self { left: self.left.saturating_mul(hundredths) / 100 };
+        let given = part.left;
+        let done = does(&mut part);
+        self.left -= given - part.left;
+        done
+    }
+
     /// Whether there is none left.
     pub(super) const fn is_spent(&self) -> bool {
         self.left == 0
