@@ -14,10 +14,14 @@ mod fit;
 mod greedy;
 mod improve;
 mod model;
+pub mod playbook;
 mod regret;
 mod room;
 mod say;
+mod size;
 mod solve;
+mod standing;
+mod switch;
 mod variants;
 mod why;
 mod work;
@@ -27,6 +31,8 @@ use serde::{Deserialize, Serialize};
 
 pub use document::{Absorber, Attack, Document, Entry, Filter, Refusal, Target};
 use model::Model;
+pub use size::Sizes;
+pub use switch::{Planner, Settings, Switch};
 use why::Story;
 use work::Work;
 

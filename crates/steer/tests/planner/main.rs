@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod judge;
+mod live;
 mod meaning;
 mod oracle;
 mod random;
