@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{Span, Timestamp};
+use base::Timestamp;
 use serde_json::json;
 use steer::planner::playbook::{Move, Playbook, Shift};
 use steer::planner::{Document, Effort, Mode, Planner, Settings, Sizes, Switch};

@@ -80,8 +80,7 @@ fn treat(
     let attack = &document.attacks[*first];
     for set in 0_u32..1 << attack.rules.len() {
         let before = plan.rules.len();
-        for (i, rule) in attack.rules.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1) {
-            let _ = i;
+        for (_, rule) in attack.rules.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1) {
             plan.rules.push(Rule { target: attack.target, entry: attack.entry.clone(), id: rule.id.clone() });
         }
         treat(document, mode, total, plan, (at, rest), best);
