@@ -13,6 +13,7 @@ mod demo;
 mod enforce;
 mod help;
 mod import;
+mod plan;
 mod profiles;
 #[cfg(test)]
 mod recorded;

@@ -11,4 +11,5 @@ pub mod ladder;
 pub mod learn;
 pub mod outcome;
 pub mod ownership;
+pub mod planner;
 pub mod rails;

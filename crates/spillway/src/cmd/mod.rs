@@ -17,6 +17,7 @@ pub mod import;
 pub mod init;
 pub mod lab;
 pub mod man;
+pub mod plan;
 pub mod privileged;
 pub mod replay;
 pub mod route;
@@ -59,6 +60,7 @@ commands! {
     Import => import,
     Control => control,
     Route => route,
+    Plan => plan,
     Drill => drill,
     Demo => demo,
     Lab => lab,
