@@ -31,13 +31,19 @@ struct packet {
 	__u32 rule; /* place in `rules` of the one that decides, or NO_RULE */
 	__u64 payload[8]; /* the first 64 octets, where the set asks for them */
 	__u8 options[16]; /* kinds of the TCP options, where the set asks for them; how many in the last one */
-	__u32 asks; /* SET_SAMPLE, where the set or the rule asks for samples */
-	__u32 unused;
+	__u32 asks; /* SET_SAMPLE, where the set or the rule asks for samples; SET_RETURN, where the set gives back what passes */
+	__u8 carried; /* tunnels that the packet which is read next came out of; taken at once */
+	__u8 tunnels; /* tunnels that this one came out of, where the set ends some */
+	__u8 where; /* enum leave: where it would have left, if it were not given back */
+	__u8 unused;
+	__u64 outer_high, outer_low; /* who sent the outermost of these, in IPv6's form */
+	__u32 limit; /* octets of the longest packet that fits, for whom is told so */
+	__u32 place; /* in `return_counters`, likewise */
 };
 
 #define NO_RULE 0xffffffff
 
-_Static_assert(sizeof(struct packet) == 160, "rules::compile::bpf::record::SIZE");
+_Static_assert(sizeof(struct packet) == 184, "rules::compile::bpf::record::SIZE");
 _Static_assert(__builtin_offsetof(struct packet, has) == 51, "rules::compile::bpf::record::HAS");
 _Static_assert(__builtin_offsetof(struct packet, payload_len) == 60, "rules::compile::bpf::record::PAYLOAD_LEN");
 _Static_assert(__builtin_offsetof(struct packet, options) == 136, "rules::compile::bpf::record::TCP_OPTIONS");
@@ -68,6 +74,7 @@ _Static_assert(__builtin_offsetof(struct packet, rule) == 68, "rules::compile::b
 #define SET_ENGINE 64  /* the rules are tables, not a program */
 #define SET_SAMPLE 4096 /* packets are sampled as they leave */
 #define SET_DECAP 8192  /* tunnels of the set's peers end here */
+#define SET_RETURN 16384 /* what passes to declared prefixes goes back to their owners */
 
 /* Lists of prefixes: for each, a bit for each /24 (IPv4) or for the hash of the front of an address (IPv6), and a table
  * of prefixes for those addresses whose bit is set. */
@@ -123,7 +130,9 @@ struct config {
 /* What comes behind the rules of set n: the verdict, or single rules first. */
 #define SLOT_BEHIND (SLOT_CHALLENGE + 4)
 #define SLOT_ENTRY (SLOT_BEHIND + SETS) /* what came out of a tunnel begins anew */
-#define SLOTS (SLOT_ENTRY + 1)
+#define SLOT_RETURN (SLOT_ENTRY + 1) /* the way back of what passes */
+#define SLOT_BIG (SLOT_ENTRY + 2) /* tells senders that their packets are too big for it */
+#define SLOTS (SLOT_ENTRY + 3)
 
 #define ACTION_PASS 0
 #define ACTION_DROP 1
@@ -189,6 +198,16 @@ enum leave {
 	LEAVE_NO_ROUTE,     /* no way to there, or no neighbour is known: passed */
 	LEAVE_TOO_BIG,      /* for the way to there: passed */
 	LEAVE_NO_HEADROOM,  /* the driver leaves no room for an outer header: passed */
+	LEAVE_RETURNED,	    /* to its owner, in a tunnel */
+	LEAVE_DISCARDED,    /* of a prefix of which nothing goes back: dropped */
+	LEAVE_UNDECLARED,   /* out of a tunnel, to a destination that nobody declared: dropped */
+	LEAVE_NESTED,	    /* in more tunnels than are opened: dropped */
+	LEAVE_LOOPED,	    /* out of the tunnel into which it would go: dropped */
+	LEAVE_EXPIRED,	    /* no hop left for the way back: dropped */
+	LEAVE_NO_WAY,	    /* no route or neighbour on the way back, or no room for an outer header: dropped */
+	LEAVE_OVERSIZED,    /* too big for the way back: dropped */
+	LEAVE_TOLD,	    /* likewise, and its sender was told */
+	LEAVE_HANDED,	    /* likewise, and may be cut: handed to the kernel in its outer header */
 	LEAVES
 };
 
@@ -302,6 +321,64 @@ struct target {
 	__u8 from[16]; /* our end */
 };
 _Static_assert(sizeof(struct target) == 36, "lead::TARGET");
+
+/* Who gets back what passes: one for each set. */
+#define RETURN_LENGTHS_MAX 8
+struct return_mask {
+	__u64 high, low;
+	__u64 length;
+};
+struct returning {
+	__u32 flags; /* RETURNING_* */
+	__u32 box;   /* packets a second that tell senders their packets are too big, at most */
+	__u32 net;   /* likewise, to one /24 (IPv4) or /64 (IPv6) */
+	__u32 unused;
+	__u32 lengths4, lengths6; /* how many of these there are */
+	struct return_mask masks4[RETURN_LENGTHS_MAX], masks6[RETURN_LENGTHS_MAX]; /* the longest first */
+};
+_Static_assert(sizeof(struct returning) == 408, "returning::kernel::HEAD");
+
+#define RETURNING_PASS 1 /* what comes out of tunnels for nobody that is declared goes up */
+#define RETURNING_CUT 2	 /* the kernel forwards what has our address, and cuts it */
+
+/* A declared prefix; IPv4 in the low 32 bits. */
+struct return_key {
+	__u64 high, low;
+	__u32 length;
+	__u8 family, set;
+	__u16 unused;
+};
+_Static_assert(sizeof(struct return_key) == 24, "returning::kernel::KEY");
+
+/* Places of declared prefixes: twice as many as a set may have, for the set before keeps its own. */
+#define RETURN_PLACES 1024
+
+struct return_path {
+	struct target tunnel;
+	__u8 prefix_family, prefix_length;
+	__u8 via_family; /* 0: the routes say how to get to the far end */
+	__u8 flags;	 /* RETURN_* */
+	__u8 prefix[16]; /* for user space */
+	__u8 via[16];
+	__u64 remote_high, remote_low; /* the far end, in IPv6's form */
+	__u32 mtu;   /* octets of the longest packet within the tunnel; 0: as the way says */
+	__u32 stamp; /* changes when this is written anew */
+};
+_Static_assert(sizeof(struct return_path) == 96, "returning::kernel::PATH");
+
+#define RETURN_DISCARD 1 /* nothing goes back */
+
+/* What became of the packets to a declared prefix. */
+struct return_counter {
+	__u64 packets, octets; /* went back */
+	__u64 dropped, dropped_octets; /* by lists, rules and challenges */
+	__u64 discarded, discarded_octets;
+	__u64 too_big, told, no_way, expired, looped;
+	__u64 clamped; /* SYNs whose MSS was lowered */
+	__u64 handed;
+	__u64 sent; /* by the owner, to others */
+};
+_Static_assert(sizeof(struct return_counter) == 112, "returning::counted::COUNTER");
 
 /* Whose tunnels end here, in IPv6's form (IPv4 as ::ffff:a.b.c.d), and the addresses they may be sent to. */
 #define PEERS_MAX 16

@@ -20,6 +20,12 @@ struct {
 } peers SEC(".maps");
 
 #define MAPPED 0xffff00000000ull
+/* Tunnels within each other that are opened; what is wrapped in more is dropped. */
+#define TUNNELS_MAX 4
+
+/* What came of looking at a tunnel. */
+#define OPENED 1
+#define TOO_NESTED 2
 
 /* Whether the packet comes from one of the peers, and to one of the addresses. */
 static __always_inline int is_from_peer(struct packet *p)
@@ -47,8 +53,8 @@ static __always_inline int is_tunnel(struct packet *p)
 	return p->protocol == IPPROTO_GRE || p->protocol == IPPROTO_IPIP || p->protocol == IPPROTO_IPV6;
 }
 
-/* Takes the outer headers off; whether it did: then the frame begins with Ethernet and the inner packet. */
-/* Global, for the verifier to walk it once. */
+/* Takes the outer headers off; OPENED if it did: then the frame begins with Ethernet and the inner packet. Global, for the verifier
+ * to walk it once. */
 __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 {
 	__u32 inner, kind = ETH_P_IP;
@@ -77,6 +83,8 @@ __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 		goto foreign;
 	if (inner < sizeof(*eth) || inner + 20 > frame_len(ctx) || bpf_xdp_load_bytes(ctx, 0, macs, sizeof(macs)))
 		goto foreign;
+	if (p->tunnels >= TUNNELS_MAX)
+		return TOO_NESTED;
 	if (bpf_xdp_adjust_head(ctx, inner - sizeof(*eth)))
 		goto foreign;
 	eth = (void *)(long)ctx->data;
@@ -85,8 +93,13 @@ __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 	__builtin_memcpy(eth, macs, sizeof(macs));
 	proto = bpf_htons(kind);
 	__builtin_memcpy(&eth->h_proto, &proto, 2);
+	if (!p->tunnels) {
+		p->outer_high = p->src_high;
+		p->outer_low = p->src_low | (p->family == 4 ? MAPPED : 0);
+	}
+	p->carried = p->tunnels + 1;
 	meter(METER_DECAPSULATED);
-	return 1;
+	return OPENED;
 foreign:
 	meter(METER_FOREIGN);
 	return 0;

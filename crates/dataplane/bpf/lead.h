@@ -68,20 +68,30 @@ static __always_inline __u32 outer_length(struct target *t)
 	return t->kind == LEAD_GRE ? length + GRE_HEADER : length;
 }
 
-static __always_inline long find_way(struct xdp_md *ctx, struct target *t, struct bpf_fib_lookup *way, __u32 length)
+/* The way of packets of so many octets from one address to another, as the kernel would send them. */
+static __always_inline long find_way(struct xdp_md *ctx, __u8 family, __u8 *from, __u8 *to, struct bpf_fib_lookup *way, __u32 length)
 {
 	way->ifindex = ctx->ingress_ifindex;
 	way->tot_len = length;
-	if (t->family == 4) {
+	if (family == 4) {
 		way->family = AF_INET;
-		__builtin_memcpy(&way->ipv4_src, t->from, 4);
-		__builtin_memcpy(&way->ipv4_dst, t->to, 4);
+		__builtin_memcpy(&way->ipv4_src, from, 4);
+		__builtin_memcpy(&way->ipv4_dst, to, 4);
 	} else {
 		way->family = AF_INET6;
-		__builtin_memcpy(way->ipv6_src, t->from, 16);
-		__builtin_memcpy(way->ipv6_dst, t->to, 16);
+		__builtin_memcpy(way->ipv6_src, from, 16);
+		__builtin_memcpy(way->ipv6_dst, to, 16);
 	}
 	return bpf_fib_lookup(ctx, way, sizeof(*way), 0);
+}
+
+/* Alike for all packets of a flow. */
+static __always_inline __u32 flow_label(struct packet *p)
+{
+	__u64 mixed = p->src_low ^ (p->src_high + p->dst_low) * 0x9e3779b97f4a7c15ull;
+
+	mixed = (mixed ^ p->dst_high ^ ((__u64)p->src_port << 16 | p->dst_port)) * 0xbf58476d1ce4e5b9ull;
+	return mixed >> 44;
 }
 
 /* Writes the outer headers where `at` is the place behind Ethernet; `tos` and DF are the inner packet's. */
@@ -119,8 +129,8 @@ static __always_inline int put_outer(struct xdp_md *ctx, struct packet *p, struc
 	} else {
 		struct ipv6hdr *ip = (void *)out;
 
-		out[0] = 0x60 | tos >> 4;
-		out[1] = tos << 4;
+		/* Who spreads traffic over several ways looks at the label (RFC 6438). */
+		*(__be32 *)out = bpf_htonl(0x60000000 | tos << 20 | flow_label(p));
 		ip->payload_len = bpf_htons(inner + length - 40);
 		ip->nexthdr = carried;
 		ip->hop_limit = 64;
@@ -135,9 +145,9 @@ static __always_inline int put_outer(struct xdp_md *ctx, struct packet *p, struc
 /* DSCP and ECN as the packet has them (RFC 2983, RFC 6040). */
 static __always_inline __u8 traffic_class(struct xdp_md *ctx, struct packet *p)
 {
-	__u8 b[2] = {};
+	__u8 *b = (void *)(long)ctx->data + (p->l3 & 0x3f);
 
-	if (bpf_xdp_load_bytes(ctx, p->l3, b, 2))
+	if ((void *)(b + 2) > (void *)(long)ctx->data_end)
 		return 0;
 	return p->family == 4 ? b[1] : b[0] << 4 | b[1] >> 4;
 }
@@ -148,43 +158,62 @@ static __always_inline int is_whole(struct xdp_md *ctx, struct packet *p)
 	return p->length >= 20 && p->l3 + p->length <= frame_len(ctx);
 }
 
-static __always_inline int lead_away(struct xdp_md *ctx, struct packet *p, struct target *t)
-{
-	struct bpf_fib_lookup way = {};
-	__u32 front = outer_length(t), kind = p->family == 4 ? ETH_P_IP : ETH_P_IPV6;
-	__u8 tos = 0;
-	long found;
-	int growth;
-	struct ethhdr *eth;
+/* What came of sending a packet on. */
+enum sent { SENT, NO_ROOM, SPOILT };
 
-	if (!is_whole(ctx, p) || p->ttl <= 1)
-		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
-	if (p->length + front > 0xffff)
-		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
-	found = find_way(ctx, t, &way, p->length + front);
-	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
-	if (found != BPF_FIB_LKUP_RET_SUCCESS)
-		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
-	if (front)
-		tos = traffic_class(ctx, p);
+/* Gives a packet its outer headers and these addresses of the link: the destination's, then the source's. */
+static __always_inline enum sent send_on(struct xdp_md *ctx, struct packet *p, struct target *t, __u8 *macs)
+{
+	__u32 front = outer_length(t), kind = p->family == 4 ? ETH_P_IP : ETH_P_IPV6;
+	__u8 tos = front ? traffic_class(ctx, p) : 0;
+	struct ethhdr *eth;
+	int growth;
+
 	/* The new Ethernet header has no tags. */
 	growth = (int)(sizeof(*eth) + front) - (int)p->l3;
 	if (growth && bpf_xdp_adjust_head(ctx, -growth))
-		return leave(LEAVE_NO_HEADROOM, p->length, XDP_PASS);
+		return NO_ROOM;
 	p->l3 += growth;
 	if (!pay_hop(ctx, p) || (front && !put_outer(ctx, p, t, tos)))
-		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
+		return SPOILT;
 	eth = (void *)(long)ctx->data;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
-		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
-	__builtin_memcpy(eth->h_dest, way.dmac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, way.smac, ETH_ALEN);
+		return SPOILT;
+	__builtin_memcpy(eth, macs, 2 * ETH_ALEN);
 	if (front)
 		kind = t->family == 4 ? ETH_P_IP : ETH_P_IPV6;
 	eth->h_proto = bpf_htons(kind);
 	p->l4 += growth;
 	p->payload_at += growth;
+	return SENT;
+}
+
+static __always_inline int lead_away(struct xdp_md *ctx, struct packet *p, struct target *t)
+{
+	struct bpf_fib_lookup way = {};
+	__u32 front = outer_length(t);
+	__u8 macs[2 * ETH_ALEN];
+	long found;
+
+	if (!is_whole(ctx, p) || p->ttl <= 1)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	if (p->length + front > 0xffff)
+		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
+	found = find_way(ctx, t->family, t->from, t->to, &way, p->length + front);
+	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return leave(LEAVE_TOO_BIG, p->length, XDP_PASS);
+	if (found != BPF_FIB_LKUP_RET_SUCCESS)
+		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
+	__builtin_memcpy(macs, way.dmac, ETH_ALEN);
+	__builtin_memcpy(macs + ETH_ALEN, way.smac, ETH_ALEN);
+	switch (send_on(ctx, p, t, macs)) {
+	case NO_ROOM:
+		return leave(LEAVE_NO_HEADROOM, p->length, XDP_PASS);
+	case SPOILT:
+		return leave_unseen(LEAVE_NO_ROUTE, p->length, XDP_DROP);
+	case SENT:
+		break;
+	}
 	return leave(front ? LEAVE_TUNNELLED : LEAVE_REDIRECTED, p->length,
 		     way.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(way.ifindex, 0));
 }

@@ -40,7 +40,8 @@ struct {
 #define ROW_NET 0  /* answers to a claimed network */
 #define ROW_HOST 2 /* SYNs to a destination or of a proven source, strays to a destination */
 #define ROW_BOX 4  /* answers of this box: one cell */
-#define COUNTS_ALL (ROW_BOX * COUNTS + 1)
+#define CELL_TOLD (ROW_BOX * COUNTS + 1) /* messages of this box that packets are too big */
+#define COUNTS_ALL (ROW_BOX * COUNTS + 2)
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNTS_ALL);

@@ -19,6 +19,8 @@
 #include "engine.h"
 #include "decap.h"
 #include "lead.h"
+#include "returning.h"
+#include "too_big.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -43,12 +45,21 @@ int entry(struct xdp_md *ctx)
 	p->set = index;
 	if (set->flags & SET_TELEMETRY)
 		tell(ctx, frame);
-	p->asks = set->flags & SET_SAMPLE;
+	p->asks = set->flags & (SET_SAMPLE | SET_RETURN);
 	if (p->asks)
 		p->rule = NO_RULE;
-	if (set->flags & SET_DECAP && is_tunnel(p) && decapsulate(ctx, p)) {
-		bpf_tail_call(ctx, &programs, SLOT_ENTRY);
-		return leave(LEAVE_NO_RULES, p->length, XDP_PASS);
+	if (set->flags & SET_DECAP) {
+		p->tunnels = p->carried;
+		p->carried = 0;
+		if (is_tunnel(p)) {
+			int met = decapsulate(ctx, p);
+
+			if (met == OPENED)
+				bpf_tail_call(ctx, &programs, SLOT_ENTRY);
+			/* As it is now, the frame has not been read. */
+			if (met)
+				return leave_unseen(LEAVE_NESTED, p->length, XDP_DROP);
+		}
 	}
 	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
@@ -119,7 +130,7 @@ int verdict(struct xdp_md *ctx)
 	counter->packets++;
 	counter->bytes += p->length;
 	if (rule->flags & RULE_SAMPLE)
-		p->asks = SET_SAMPLE;
+		p->asks |= SET_SAMPLE;
 	switch (rule->action) {
 	case ACTION_DROP:
 		drop = 1;
@@ -250,6 +261,25 @@ int lead(struct xdp_md *ctx)
 	if (!target)
 		return leave(LEAVE_NO_ROUTE, p->length, XDP_PASS);
 	return lead_away(ctx, p, target);
+}
+
+/* What passes, where the set gives back. */
+SEC("xdp")
+int give_back(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+
+	return p ? find_owner(ctx, p) : XDP_PASS;
+}
+
+SEC("xdp")
+int too_big(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+
+	return p ? answer_too_big(ctx, p) : XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

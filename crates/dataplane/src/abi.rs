@@ -25,6 +25,10 @@ pub(crate) const SLOT_UDP: u32 = SLOT_CHALLENGE + 2;
 pub(crate) const SLOT_TUNNEL: u32 = SLOT_CHALLENGE + 3;
 /// The slot of the program that reads a packet, for what comes out of a tunnel.
 pub(crate) const SLOT_ENTRY: u32 = SLOT_BEHIND + SETS;
+/// The slot of the program that gives back what passes.
+pub(crate) const SLOT_RETURN: u32 = SLOT_ENTRY + 1;
+/// The slot of the program that tells senders of packets that are too big for the way back.
+pub(crate) const SLOT_BIG: u32 = SLOT_ENTRY + 2;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.
@@ -88,11 +92,13 @@ pub(crate) const SET_ENGINE: u32 = 64;
 pub(crate) const SET_SAMPLE: u32 = 4096;
 /// `SET_DECAP`.
 pub(crate) const SET_DECAP: u32 = 8192;
+/// `SET_RETURN`.
+pub(crate) const SET_RETURN: u32 = 16384;
 /// `RULE_SAMPLE`.
 pub(crate) const RULE_SAMPLE: u32 = 16;
 
 /// Where a packet left: `enum leave`.
-pub(crate) const LEAVES: [&str; 29] = [
+pub(crate) const LEAVES: [&str; 39] = [
     "not-ip",
     "malformed",
     "unprotected",
@@ -122,6 +128,16 @@ pub(crate) const LEAVES: [&str; 29] = [
     "no-route",
     "too-big",
     "no-headroom",
+    "returned",
+    "discarded",
+    "undeclared",
+    "nested",
+    "looped",
+    "expired",
+    "no-way",
+    "oversized",
+    "told",
+    "handed",
 ];
 
 /// Octets of `struct rule`.

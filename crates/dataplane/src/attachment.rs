@@ -24,6 +24,7 @@ use crate::plane::{Clock, Plane};
 use crate::policy::Policy;
 use crate::privileges;
 use crate::protection::Challenge;
+use crate::returning::Return;
 use crate::sampling::Sampler;
 use crate::way::Installed;
 
@@ -116,6 +117,17 @@ fn plan(interface: &str, policy: &Policy) -> Result<Plan, Error> {
     Ok(plan)
 }
 
+/// Whether the kernel would find a way for what is led elsewhere or goes back.
+fn check_ways(interface: &str, policy: &Policy) -> Result<(), Error> {
+    let back = policy.returning.iter().flat_map(|returning| &returning.ways).map(Return::hop);
+    let led = policy.leads().map(|(_, to)| to);
+    if let Some(returning) = &policy.returning {
+        let own = sys::net::addresses().map_err(Error::system("asking for the addresses of this host"))?;
+        returning.check_ends(&own)?;
+    }
+    led.chain(back).try_for_each(|to| Host::check_forwarding(interface, to))
+}
+
 impl Attachment {
     /// The data plane of an interface, where one is attached.
     ///
@@ -154,9 +166,7 @@ impl Attachment {
         let index = sys::net::index(interface)
             .map_err(|cause| Error::NoInterface { interface: interface.to_owned(), cause })?;
         let plan = plan(interface, policy)?;
-        for (_, to) in policy.leads() {
-            Host::check_forwarding(interface, to)?;
-        }
+        check_ways(interface, policy)?;
         policy.check()?;
         let wanted = Wanted { interface, policy, plan, local: Local::look(interface, policy)? };
         let buffers = buffers(interface);
@@ -186,6 +196,7 @@ impl Attachment {
     /// When the kernel refuses anything; what was in force stays.
     pub fn change(&self, interface: &str, policy: &Policy) -> Result<Installed, Error> {
         let plan = plan(interface, policy)?;
+        check_ways(interface, policy)?;
         let _lock = lock::hold(&self.folder)?;
         if policy.challenges() {
             self.plane.set_host(Host::look(interface))?;

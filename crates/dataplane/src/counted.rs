@@ -43,7 +43,18 @@ pub struct Tally {
 impl Tally {
     /// Whether packets that left here ended here.
     pub fn is_drop(&self) -> bool {
-        matches!(self.place, "dropped" | "blocked")
+        matches!(
+            self.place,
+            "dropped"
+                | "blocked"
+                | "discarded"
+                | "undeclared"
+                | "nested"
+                | "looped"
+                | "expired"
+                | "no-way"
+                | "oversized"
+        )
     }
 }
 

@@ -69,9 +69,64 @@ pub enum Error {
         /// How many fit.
         most: usize,
     },
+    /// A way back that cannot be.
+    #[error("the way back of {prefix}: {why}")]
+    Return {
+        /// Whose.
+        prefix: base::Prefix,
+        /// What is wrong, and what to write.
+        why: String,
+    },
+    /// A way back that would come back.
+    #[error(
+        "the way back of {prefix}: the tunnel's end {end} lies within the diverted prefix {around}, so its packets would come back here; name an address outside"
+    )]
+    Swallowed {
+        /// Whose.
+        prefix: base::Prefix,
+        /// The end.
+        end: IpAddr,
+        /// Where it lies.
+        around: base::Prefix,
+    },
+    /// Two ways back.
+    #[error("{0} is declared twice; give it one way back, or discard it")]
+    DeclaredTwice(base::Prefix),
+    /// More declared prefixes than there is room for.
+    #[error("{given} declared prefixes, {most} at most; join neighbours")]
+    Declared {
+        /// How many were given.
+        given: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// More lengths of prefixes than are looked for.
+    #[error(
+        "the declared {family} prefixes have {given} different lengths, {most} at most; split the wider ones"
+    )]
+    Lengths {
+        /// Of which.
+        family: &'static str,
+        /// How many were given.
+        given: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// The kernel does not take the program of the way back.
+    #[error(
+        "Linux {kernel} does not take the program `{program}`, and without it nothing goes back ({why}); what was in force stays: leave the ways back out, or a newer kernel"
+    )]
+    LackingReturn {
+        /// The program.
+        program: &'static str,
+        /// The release of the kernel.
+        kernel: String,
+        /// What the verifier said.
+        why: String,
+    },
     /// The interface does not forward.
     #[error(
-        "{sysctl} is {value}: `redirect` needs 1, else the kernel finds no way for its packets; `sysctl -w {sysctl}=1`"
+        "{sysctl} is {value}: `redirect` and ways back need 1, else the kernel finds no way for its packets; `sysctl -w {sysctl}=1`"
     )]
     Forwarding {
         /// The setting.

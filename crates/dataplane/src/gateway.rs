@@ -10,7 +10,7 @@ use rules::compile::nftables;
 use rules::{Action, Match, Rule};
 
 use crate::error::Error;
-use crate::host::sysctl;
+use crate::host::{Host, sysctl};
 use crate::nft::{self, Failed};
 use crate::policy::Policy;
 use crate::protection::{Challenge, Protection};
@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) protection: Protection,
     /// Whether the proxy is needed.
     pub(crate) gateway: bool,
+    /// Whether the kernel would forward, and cut, packets that have an address of this box as their source.
+    pub(crate) cuts: bool,
 }
 
 /// Whether packets that arrive on an interface are forwarded.
@@ -43,8 +45,9 @@ impl Plan {
     /// Looks at what is asked and what this machine does.
     pub(crate) fn of(interface: &str, policy: &Policy) -> Result<Self, Error> {
         let mut protection = policy.protection;
+        let cuts = policy.returning.is_some() && Host::accepts_own(interface);
         if !policy.challenges() {
-            return Ok(Self { protection, gateway: false });
+            return Ok(Self { protection, gateway: false, cuts });
         }
         let forwards = forwards(interface);
         match protection.challenge {
@@ -53,7 +56,7 @@ impl Plan {
             _ => {}
         }
         let gateway = matches!(protection.challenge, Challenge::Auto | Challenge::Gateway);
-        Ok(Self { protection, gateway })
+        Ok(Self { protection, gateway, cuts })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::decap::Decap;
 use crate::error::Error;
 use crate::policy::{Engine, Policy};
 use crate::protection::Protection;
+use crate::returning::Returning;
 use crate::scope::{Allow, Block};
 
 /// Sets that are kept for an interface; the oldest goes first.
@@ -38,6 +39,8 @@ struct Settings {
     allow_within: Vec<Allow>,
     block_within: Vec<Block>,
     decap: Option<Decap>,
+    #[serde(default)]
+    returning: Option<Returning>,
 }
 
 /// A set that was put in force.
@@ -155,6 +158,7 @@ fn written(policy: &Policy, mut part: impl FnMut(&str) -> io::Result<String>) ->
         digest: _,
         engine,
         decap,
+        returning,
     } = policy;
     let settings = Settings {
         dry: *dry,
@@ -167,6 +171,7 @@ fn written(policy: &Policy, mut part: impl FnMut(&str) -> io::Result<String>) ->
         allow_within: allow_within.clone(),
         block_within: block_within.clone(),
         decap: decap.clone(),
+        returning: returning.clone(),
     };
     let lines = |prefixes: &[Prefix]| {
         prefixes.iter().fold(String::new(), |mut text, prefix| {
@@ -260,4 +265,5 @@ fn set(policy: &mut Policy, settings: Settings) {
     policy.allow_within = settings.allow_within;
     policy.block_within = settings.block_within;
     policy.decap = settings.decap;
+    policy.returning = settings.returning;
 }

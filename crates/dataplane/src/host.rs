@@ -67,6 +67,19 @@ impl Host {
         }
     }
 
+    /// Whether packets that arrive on an interface with an address of this box as their source are forwarded:
+    /// `net.ipv4.conf.IF.accept_local`, and no strict filter of reverse paths.
+    pub(crate) fn accepts_own(interface: &str) -> bool {
+        let on = |setting: &str, value: &str| {
+            let one = |name: &str| {
+                let path = format!("/proc/sys/net/ipv4/conf/{name}/{setting}");
+                std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
+            };
+            one("all") || one(interface)
+        };
+        on("accept_local", "1") && !on("rp_filter", "1")
+    }
+
     pub(crate) fn octets(self) -> [u8; 8] {
         let [m4, m6] = self.mss.map(u16::to_ne_bytes);
         [m4[0], m4[1], m6[0], m6[1], self.scale, u8::from(self.timestamps), 0, 0]

@@ -8,6 +8,7 @@ use crate::abi::put;
 use crate::error::Error;
 use crate::plane::Plane;
 use crate::policy::{self, Policy};
+use crate::returning::{self, Kind};
 
 /// Octets of `struct target`.
 const TARGET: usize = 36;
@@ -31,13 +32,27 @@ impl Plane {
     }
 }
 
+/// `LEAD_GRE`.
+pub(crate) const GRE: u8 = 1;
+/// `LEAD_IPIP`.
+const IPIP: u8 = 2;
+
+/// `struct target` of a tunnel between these ends.
+pub(crate) fn tunnel(kind: Kind, local: IpAddr, remote: IpAddr) -> [u8; TARGET] {
+    let kind = match kind {
+        Kind::Gre => Encapsulation::Gre,
+        Kind::Ipip => Encapsulation::Ipip,
+    };
+    target(remote, Some((kind, local)))
+}
+
 /// `struct target`; a tunnel has its end here.
 fn target(to: IpAddr, tunnel: Option<(Encapsulation, IpAddr)>) -> [u8; TARGET] {
     let mut out = [0; TARGET];
     let kind = match tunnel {
         None => 0,
-        Some((Encapsulation::Gre, _)) => 1,
-        Some((Encapsulation::Ipip, _)) => 2,
+        Some((Encapsulation::Gre, _)) => GRE,
+        Some((Encapsulation::Ipip, _)) => IPIP,
     };
     put(&mut out, 0, &[if to.is_ipv4() { 4 } else { 6 }, kind]);
     for (at, address) in [(4, Some(to)), (20, tunnel.map(|(_, from)| from))] {
@@ -66,7 +81,11 @@ fn our_end(rule: &str, to: IpAddr) -> Result<IpAddr, Error> {
 /// Makes the kernel look for the neighbours on the way to where rules lead: its programs can use a neighbour, not ask for
 /// one. What fails now is counted at the packets.
 pub(crate) fn wake(policy: &Policy) {
-    for (_, to) in policy.leads() {
-        let _ = socket(to).and_then(|socket| socket.send(&[]));
-    }
+    policy.leads().for_each(|(_, to)| wake_towards(to));
+    policy.returning.iter().for_each(returning::wake);
+}
+
+/// Likewise, for one of them.
+pub(crate) fn wake_towards(to: IpAddr) {
+    let _ = socket(to).and_then(|socket| socket.send(&[]));
 }

@@ -29,6 +29,7 @@ mod privileges;
 pub mod probe;
 mod protection;
 mod proven;
+pub mod returning;
 pub mod sampling;
 mod scope;
 mod sessions;

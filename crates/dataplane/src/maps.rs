@@ -10,7 +10,7 @@ use sys::bpf::{Kind, Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as the files in `bpf` name them.
-const NAMES: [&str; 49] = [
+const NAMES: [&str; 55] = [
     "banks",
     "bits4",
     "bits6",
@@ -46,11 +46,17 @@ const NAMES: [&str; 49] = [
     "proven_bits",
     "queries",
     "questions",
+    "return_counters",
+    "return_hops",
+    "return_index",
+    "return_paths",
+    "returning",
     "rules",
     "samples",
     "scopes",
     "scratch",
     "secret",
+    "segments",
     "session_ports",
     "sessions",
     "shared",

@@ -8,7 +8,7 @@ use rules::{Action, Rule};
 use crate::abi;
 use crate::error::Error;
 use crate::plane::Plane;
-use crate::policy::leads;
+use crate::policy::{Policy, leads};
 
 /// A fixed program that a kernel may lack.
 pub(crate) struct Optional {
@@ -21,12 +21,18 @@ pub(crate) struct Optional {
 }
 
 /// All of them.
-pub(crate) const OPTIONAL: [Optional; 4] = [
+pub(crate) const OPTIONAL: [Optional; 6] = [
     Optional { name: "challenge", slot: abi::SLOT_CHALLENGE, needed_by: challenges },
     Optional { name: "proof", slot: abi::SLOT_TCP, needed_by: challenges },
     Optional { name: "challenge_udp", slot: abi::SLOT_UDP, needed_by: challenges },
     Optional { name: "lead", slot: abi::SLOT_TUNNEL, needed_by: |rule| leads(rule).is_some() },
+    Optional { name: GIVES_BACK, slot: abi::SLOT_RETURN, needed_by: |_| false },
+    // Without it nobody is told, and packets that are too big are dropped and counted.
+    Optional { name: "too_big", slot: abi::SLOT_BIG, needed_by: |_| false },
 ];
+
+/// What ways back need.
+const GIVES_BACK: &str = "give_back";
 
 fn challenges(rule: &Rule) -> bool {
     matches!(rule.action, Action::Challenge(_))
@@ -67,19 +73,36 @@ impl Plane {
     pub(crate) fn check_programs(&self, rules: &[Rule]) -> Result<(), Error> {
         for Optional { name, slot, needed_by } in OPTIONAL {
             let Some(rule) = rules.iter().find(|rule| needed_by(rule)) else { continue };
-            let there = self.maps.get("programs")?.get(&slot.to_ne_bytes());
-            if there.map_err(Error::system("asking for a program"))?.is_some() {
+            if self.has_program(slot)? {
                 continue;
             }
-            let known = self.lacking.iter().find(|lacking| lacking.program == name);
             return Err(Error::Lacking {
                 rule: rule.id.clone(),
                 action: rule.action.as_str(),
                 program: name,
                 kernel: crate::probe::release(),
-                why: known.map_or_else(|| "`spillway dataplane probe` says why".into(), |l| l.why.clone()),
+                why: self.why_lacking(name),
             });
         }
         Ok(())
+    }
+
+    /// Refuses ways back where the program for them is not there.
+    pub(crate) fn check_returning(&self, policy: &Policy) -> Result<(), Error> {
+        if policy.returning.is_none() || self.has_program(abi::SLOT_RETURN)? {
+            return Ok(());
+        }
+        let (program, kernel) = (GIVES_BACK, crate::probe::release());
+        Err(Error::LackingReturn { program, kernel, why: self.why_lacking(program) })
+    }
+
+    fn has_program(&self, slot: u32) -> Result<bool, Error> {
+        let there = self.maps.get("programs")?.get(&slot.to_ne_bytes());
+        Ok(there.map_err(Error::system("asking for a program"))?.is_some())
+    }
+
+    fn why_lacking(&self, name: &str) -> String {
+        let known = self.lacking.iter().find(|lacking| lacking.program == name);
+        known.map_or_else(|| "`spillway dataplane probe` says why".into(), |lacking| lacking.why.clone())
     }
 }

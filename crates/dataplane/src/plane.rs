@@ -125,7 +125,7 @@ impl Plane {
     /// # Errors
     /// When the kernel does not take it; then the old set stays.
     pub fn install(&self, policy: &Policy) -> Result<Installed, Error> {
-        self.install_as(policy, Plan { protection: policy.protection, gateway: false })
+        self.install_as(policy, Plan { protection: policy.protection, gateway: false, cuts: false })
     }
 
     /// The set that the next policy will be.
@@ -143,6 +143,7 @@ impl Plane {
         policy.check()?;
         let all = policy.rules.rules();
         self.check_programs(all)?;
+        self.check_returning(policy)?;
         let most = usize::try_from(RULES_MAX).unwrap_or(usize::MAX);
         if all.len() > most {
             return Err(Error::TooMany { rules: all.len(), most });
@@ -174,6 +175,7 @@ impl Plane {
         self.maps.write("protections", next, &plan.protection.octets(processors, plan.gateway))?;
         self.write_targets(policy.rules.rules(), next * RULES_MAX)?;
         self.write_peers(policy, next)?;
+        self.write_returning(policy, next, active, plan.cuts)?;
         let mut head = self.write_lists(policy, next, &config)?;
         if installed.engine == Engine::Maps {
             let flags = number(&head, 0) | abi::SET_ENGINE;
@@ -209,7 +211,7 @@ impl Plane {
     }
 
     /// Processors that count for themselves.
-    fn processors(&self) -> Result<u32, Error> {
+    pub(crate) fn processors(&self) -> Result<u32, Error> {
         Ok(u32::try_from(self.maps.get("cells")?.value_size() / 8).unwrap_or(u32::MAX))
     }
 
@@ -262,6 +264,9 @@ impl Plane {
         }
         if policy.decap.is_some() {
             flags |= abi::SET_DECAP;
+        }
+        if policy.returning.is_some() {
+            flags |= abi::SET_RETURN;
         }
         let tables = Tables {
             bits4: self.maps.get("bits4")?,

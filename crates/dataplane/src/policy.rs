@@ -11,6 +11,7 @@ use crate::abi;
 use crate::decap::Decap;
 use crate::error::Error;
 use crate::protection::Protection;
+use crate::returning::Returning;
 use crate::scope::{Allow, Block};
 
 /// What finds the rule that decides.
@@ -73,6 +74,8 @@ pub struct Policy {
     pub engine: Engine,
     /// Tunnels that end here.
     pub decap: Option<Decap>,
+    /// Who gets back what passes.
+    pub returning: Option<Returning>,
 }
 
 impl Policy {
@@ -88,7 +91,8 @@ impl Policy {
                 return Err(Error::List { what, entries: list.len(), most: LIST_MAX });
             }
         }
-        self.decap.as_ref().map_or(Ok(()), Decap::check)
+        self.decap.as_ref().map_or(Ok(()), Decap::check)?;
+        self.returning.as_ref().map_or(Ok(()), Returning::check)
     }
 
     /// What the policy says of one of its rules: flags of `struct rule`.

@@ -17,7 +17,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 /// An IP header before `inner`, of the protocol, from and to.
-fn outer(src: &str, dst: &str, protocol: u8, inner: &[u8]) -> Vec<u8> {
+pub(crate) fn outer(src: &str, dst: &str, protocol: u8, inner: &[u8]) -> Vec<u8> {
     let length = u16::try_from(inner.len()).unwrap();
     match (address(src), address(dst)) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
@@ -33,7 +33,7 @@ fn outer(src: &str, dst: &str, protocol: u8, inner: &[u8]) -> Vec<u8> {
     }
 }
 
-fn gre(flags: u8, kind: u16, options: &[u8], inner: &[u8]) -> Vec<u8> {
+pub(crate) fn gre(flags: u8, kind: u16, options: &[u8], inner: &[u8]) -> Vec<u8> {
     let [a, b] = kind.to_be_bytes();
     [&[flags, 0, a, b][..], options, inner].concat()
 }

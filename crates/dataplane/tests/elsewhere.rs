@@ -31,7 +31,7 @@ impl Drop for Namespace {
 }
 
 /// Runs the test of this name inside a namespace of its own; whether the caller is already there.
-fn inside(test: &str) -> bool {
+pub(crate) fn inside(test: &str) -> bool {
     if std::env::var(INSIDE).is_ok() {
         return true;
     }

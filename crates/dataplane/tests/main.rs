@@ -7,6 +7,7 @@ mod challenge;
 mod decap;
 mod dns;
 mod elsewhere;
+mod fits;
 mod increments;
 #[path = "../../rules/tests/kernel.rs"]
 mod kernel;
@@ -18,6 +19,7 @@ mod make;
 mod malformed;
 mod near;
 mod nftables;
+mod returning;
 mod samples;
 mod scopes;
 mod segment;

@@ -7,14 +7,14 @@ use rules::{RuleSet, parse};
 use crate::agreement::{frame, plane};
 use crate::make::{Packet, udp};
 
-const TENTH: Span = Span::from_millis(100);
+pub(crate) const TENTH: Span = Span::from_millis(100);
 
 fn install(plane: &Plane, rules: &str, policy: Policy) {
     let rules = RuleSet::new(parse::rules(rules).unwrap());
     plane.install(&Policy { rules, digest: [7; 32], ..policy }).unwrap();
 }
 
-fn taken(sampler: &mut Sampler<'_>) -> Vec<Sample> {
+pub(crate) fn taken(sampler: &mut Sampler<'_>) -> Vec<Sample> {
     core::iter::from_fn(|| sampler.take()).collect()
 }
 

@@ -96,6 +96,7 @@ pub(super) fn install(
 ) -> Result<(Installed, Option<bool>), Error> {
     // Before anything else is touched.
     plane.check_programs(policy.rules.rules())?;
+    plane.check_returning(policy)?;
     let set = plane.next()?;
     let proxy = if plan.gateway {
         Some(gateway::install(interface, set, policy.rules.rules(), &plan.protection)?)

@@ -4,6 +4,7 @@ mod attach;
 mod detach;
 mod lists;
 mod probe;
+mod returns;
 mod rollback;
 mod status;
 mod top;

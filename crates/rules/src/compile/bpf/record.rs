@@ -64,7 +64,7 @@ pub const TCP_OPTIONS: Field = field(136, 8);
 /// Their second half.
 pub const TCP_OPTIONS_REST: Field = field(144, 8);
 /// Octets of the whole record.
-pub const SIZE: usize = 160;
+pub const SIZE: usize = 184;
 /// No rule.
 pub const NO_RULE: u32 = u32::MAX;
 

@@ -33,7 +33,9 @@ Examples:
   spillway dataplane attach eth0
   spillway dataplane attach eth0 --rules rules.txt --allow friends.txt --block bad.txt
   spillway dataplane attach eth0 --rules rules.txt --protect 192.0.2.0/24 --dry-run
-  spillway dataplane attach eth0 --profile wireguard=192.0.2.7 --profile dns-tc=192.0.2.53")]
+  spillway dataplane attach eth0 --profile wireguard=192.0.2.7 --profile dns-tc=192.0.2.53
+  spillway dataplane attach eth0 --rules rules.txt --decap 198.51.100.0/24 \\
+      --return '192.0.2.0/24=gre:203.0.113.1>203.0.113.9'")]
 pub(super) struct Args {
     /// The interface on which packets arrive
     interface: String,
@@ -55,6 +57,8 @@ pub(super) struct Args {
     /// Peers whose GRE and IP-in-IP tunnels to this box end here: what is inside meets the rules
     #[arg(long, value_name = "PREFIX")]
     decap: Vec<Prefix>,
+    #[command(flatten)]
+    returns: super::returns::Args,
     /// Ports at which this host is administered: connections to them that are open now are never cut; nor is the one over
     /// which this is called
     #[arg(long, value_name = "PORT", default_values_t = [22])]
@@ -286,6 +290,10 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
     if protection != Protection::default() {
         digest.update(format!("{protection:?}"));
     }
+    let returning = args.returns.returning();
+    if let Some(returning) = &returning {
+        digest.update(format!("{returning:?}"));
+    }
     let engine = match args.engine {
         Finds::Auto => Engine::Auto,
         Finds::Tree => Engine::Tree,
@@ -305,6 +313,7 @@ fn policy(args: &Args) -> anyhow::Result<Policy> {
         digest,
         engine,
         decap,
+        returning,
         ..Policy::default()
     })
 }

@@ -48,6 +48,8 @@ struct Status {
     over_ceiling_packets: u64,
     /// Packets under a rate per destination whose destination had to share a bucket.
     destinations_full_packets: u64,
+    /// Prefixes whose packets go back to their owners, or nowhere.
+    declared: Vec<super::returns::Declared>,
     rules: Vec<Rule>,
     packets: Vec<Packets>,
     /// Sources that are remembered as proven.
@@ -156,6 +158,7 @@ fn status(interface: String, attachment: &Attachment) -> anyhow::Result<Status> 
         sets: sets.collect(),
         over_ceiling_packets: plane.over_ceiling()?,
         destinations_full_packets: plane.destinations_full()?,
+        declared: super::returns::declared(plane)?,
         rules: rules.collect(),
         packets: packets.collect(),
         proven: plane.proven()?.len(),
@@ -201,6 +204,7 @@ fn text(out: &mut impl Write, status: &Status) -> std::io::Result<()> {
     if status.proven > 0 {
         writeln!(out, "  {} sources have proven themselves", status.proven)?;
     }
+    status.declared.iter().try_for_each(|one| super::returns::text(out, one))?;
     let busy = status.rules.iter().filter(|rule| rule.packets > 0);
     for rule in busy {
         writeln!(
