@@ -179,6 +179,11 @@ impl Site {
         self.held.keys().copied()
     }
 
+    /// When the lease of a prefix ends.
+    pub fn until(&self, prefix: &Prefix) -> Option<Timestamp> {
+        self.held.get(prefix).map(|held| held.until)
+    }
+
     /// What each prefix got in the last second, as it was measured.
     pub fn measured(&mut self, traffic: impl Fn(&Prefix) -> Traffic) {
         for (prefix, held) in &mut self.held {
