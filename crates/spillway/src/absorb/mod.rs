@@ -8,4 +8,4 @@ pub(crate) mod filter;
 pub mod keys;
 mod plant;
 pub mod server;
-mod tls;
+pub(crate) mod tls;

@@ -22,7 +22,8 @@ pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
 pub use routing::{
-    Absorber, Control, Controls, Customer, Drill, Ladder, Link, Probe, Router, Routing, Rpki, Said, Secret,
+    Absorber, Charge, Control, Controls, Customer, Drill, Ladder, Link, Probe, Router, Routing, Rpki, Said,
+    Secret,
 };
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
