@@ -4,6 +4,7 @@
 //! and its remedy. A key that is not known is an error that names the nearest one; a number that needs a unit is an error
 //! that shows the right form.
 
+mod absorber;
 mod challenge;
 mod check;
 mod dataplane;
@@ -16,10 +17,14 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
-pub use routing::{Absorber, Customer, Drill, Ladder, Link, Probe, Router, Routing, Rpki, Said, Secret};
+pub use routing::{
+    Absorber, Charge, Control, Controls, Customer, Drill, Ladder, Link, Probe, Router, Routing, Rpki, Said,
+    Secret,
+};
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
     LogLevel, NotifyExec, RuleSettings,

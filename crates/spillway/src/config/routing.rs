@@ -1,5 +1,6 @@
 //! `[routing]`: routers that are spoken with, and the rails that every announcement passes.
 
+mod absorbers;
 mod drill;
 mod ladder;
 mod peer;
@@ -17,6 +18,7 @@ use steer::book::{Approvals, LONGEST_ALONE};
 use steer::rails::Limits;
 use toml::Spanned;
 
+pub use absorbers::{Charge, Control, Controls};
 pub use drill::{Drill, Probe};
 pub use ladder::{Absorber, Customer, Ladder, Link};
 pub use peer::{Router, Said};
@@ -72,6 +74,7 @@ pub(super) struct Section {
     links: BTreeMap<Spanned<String>, ladder::LinkSection>,
     #[serde(default)]
     absorbers: BTreeMap<Spanned<String>, ladder::AbsorberSection>,
+    absorber_key: Option<std::path::PathBuf>,
 }
 
 const fn confirm() -> Wait {
@@ -193,6 +196,8 @@ pub struct Routing {
     pub routers: Vec<Router>,
     /// What is done by itself; `None`: nothing.
     pub ladder: Option<Ladder>,
+    /// Absorbers that are spoken with.
+    pub controls: Controls,
 }
 
 /// The section, or what speaks against it.
@@ -254,6 +259,7 @@ pub(super) fn checked(
         absorbers: &section.absorbers,
     };
     let ladder = ladder::checked(problems, &sections, (&routers, &diversion), owners);
+    let controls = absorbers::checked(problems, &section.absorbers, section.absorber_key.clone(), &routers);
     Routing {
         asn,
         router_id: section.router_id,
@@ -273,6 +279,7 @@ pub(super) fn checked(
         confirm: section.confirm.0,
         routers,
         ladder,
+        controls,
     }
 }
 

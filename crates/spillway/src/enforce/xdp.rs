@@ -112,6 +112,15 @@ impl Xdp {
         Self { frame, places: interfaces.iter().map(place).collect(), warned: false }
     }
 
+    /// What rules have done, on all interfaces.
+    pub(crate) fn counts(&self) -> anyhow::Result<Vec<dataplane::Counts>> {
+        let mut all = Vec::new();
+        for attachment in self.places.iter().filter_map(|place| place.attachment.as_ref()) {
+            all.extend(attachment.plane().counts()?);
+        }
+        Ok(all)
+    }
+
     /// What a challenge would lack is said in peace, not first when it is needed.
     fn warn_of_challenges(&mut self) {
         let any = ::rules::parse::rules("any proto tcp -> challenge").unwrap_or_default();

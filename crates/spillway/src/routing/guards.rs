@@ -42,6 +42,12 @@ impl Guards {
                 guards.session(router.address, local, name);
             }
         }
+        for absorber in &routing.controls.all {
+            // A name is looked up where it is dialled.
+            if let Ok(address) = absorber.address.parse::<SocketAddr>() {
+                guards.host(address.ip(), &format!("the absorber {}", absorber.name));
+            }
+        }
         for (key, address) in &config.listen.addresses {
             if !address.ip().is_unspecified() {
                 guards.host(address.ip(), &format!("our `listen.{key}`"));

@@ -60,7 +60,7 @@ impl Terms {
     }
 
     /// What may be done for a target, but for what approvals say.
-    pub(super) fn policy(&self, target: &Prefix) -> ladder::Policy {
+    pub(in crate::routing) fn policy(&self, target: &Prefix) -> ladder::Policy {
         let ladder = &self.ladder;
         let owns = |own: &&Prefix| own.covers(target);
         let customer = ladder.customers.iter().max_by_key(|customer| {

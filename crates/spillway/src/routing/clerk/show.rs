@@ -215,7 +215,8 @@ impl Clerk {
                 _ if held => "announced",
                 _ => "waiting",
             };
-            At { peer: name.clone(), state: state.to_owned(), reason: refused.cloned() }
+            let waits = || self.held_back(one.id).map(str::to_owned).filter(|_| state == "waiting");
+            At { peer: name.clone(), state: state.to_owned(), reason: refused.cloned().or_else(waits) }
         };
         let agreed = match &one.stage {
             Stage::Proposed(agreed) => agreed.clone(),

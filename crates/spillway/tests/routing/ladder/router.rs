@@ -22,7 +22,7 @@ const DISCARDED: u32 = 1 << 30 | 258;
 /// What it does with the flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Flood {
+pub(in crate::routing) enum Flood {
     /// There is none.
     None,
     /// It goes on to the target.
@@ -32,7 +32,7 @@ pub(super) enum Flood {
 }
 
 /// A running router; it ends with the test.
-pub(super) struct Router {
+pub(in crate::routing) struct Router {
     flood: Arc<AtomicU8>,
     to: Arc<Mutex<SocketAddr>>,
     stop: Arc<AtomicBool>,
@@ -41,7 +41,7 @@ pub(super) struct Router {
 
 impl Router {
     /// Tells this collector.
-    pub(super) fn start(to: SocketAddr) -> Self {
+    pub(in crate::routing) fn start(to: SocketAddr) -> Self {
         let (flood, stop) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicBool::new(false)));
         let to = Arc::new(Mutex::new(to));
         let mine = (Arc::clone(&flood), Arc::clone(&to), Arc::clone(&stop));
@@ -50,12 +50,12 @@ impl Router {
     }
 
     /// From now on.
-    pub(super) fn flood(&self, flood: Flood) {
+    pub(in crate::routing) fn flood(&self, flood: Flood) {
         self.flood.store(flood as u8, Ordering::Relaxed);
     }
 
     /// Another collector.
-    pub(super) fn tell(&self, to: SocketAddr) {
+    pub(in crate::routing) fn tell(&self, to: SocketAddr) {
         *self.to.lock().unwrap() = to;
     }
 }
