@@ -16,6 +16,7 @@ use crate::pour::Pours;
 use crate::report::{self, Severity};
 use crate::scan::Scans;
 use crate::sender::Senders;
+use crate::service::Services;
 use crate::settings::{Profile, Settings};
 use crate::silence::{Feed, Heard, Silence};
 use crate::target::TargetKey;
@@ -87,6 +88,8 @@ pub struct Engine {
     pub(crate) conducts: Conducts,
     pub(crate) scans: Scans,
     senders: Senders,
+    /// Who serves whom, where somebody asks.
+    pub(crate) services: Option<Services>,
     pub(crate) ring: Ring,
     pours: Pours,
     late: Late,
@@ -114,6 +117,7 @@ impl Engine {
             conducts: Conducts::new(seed.clone()),
             scans: Scans::new(seed.clone()),
             senders: Senders::new(&settings, seed.clone()),
+            services: None,
             ring: Ring::new(settings.profile.is_exact()),
             pours: Pours::default(),
             late: Late::default(),
@@ -184,7 +188,7 @@ impl Engine {
     }
 
     /// What the core left out at its caps since it began, by name.
-    pub fn left_out(&self) -> [(&'static str, u64); 9] {
+    pub fn left_out(&self) -> [(&'static str, u64); 10] {
         [
             ("habits_refused", self.watch.habits.refused),
             ("incidents_refused", self.incidents_refused),
@@ -193,6 +197,7 @@ impl Engine {
             ("peers_refused", self.watch.peers.refused),
             ("pours_evicted", self.pours.evicted + self.senders.pours_evicted()),
             ("senders_refused", self.senders.refused),
+            ("talks_evicted", self.services.as_ref().map_or(0, |services| services.evicted)),
             ("targets_evicted", self.watch.evicted),
             ("weeks_refused", self.watch.weeks_refused()),
         ]
@@ -254,6 +259,9 @@ impl Engine {
                 incident.see(before);
             }
             incident.note_passed(&tick, self.settings.profile.is_exact());
+        }
+        if let Some(services) = &mut self.services {
+            services.note(&tick, self.settings.profile.is_exact());
         }
         let doings = std::mem::take(&mut tick.counts.conducts);
         let scans = self.scans.tick(&self.settings, &tick);

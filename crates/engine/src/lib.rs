@@ -24,6 +24,7 @@ pub mod report;
 mod reservoir;
 mod scan;
 mod sender;
+pub mod service;
 pub mod settings;
 mod sight;
 mod signature;

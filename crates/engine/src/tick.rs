@@ -112,6 +112,12 @@ impl Tick {
         Sent { short: added_up(short), long: added_up(long) }
     }
 
+    /// All examples, with the records that each stands for, times 256.
+    pub(crate) fn weighed(&self, exact: bool) -> impl Iterator<Item = (&Sample, u64)> {
+        let weights = Weights::of(&self.counts.chosen, exact);
+        self.counts.chosen.samples.iter().map(move |(_, sample)| (sample, weights.times(sample)))
+    }
+
     fn weight(&self) -> usize {
         self.counts.cells.len() + self.counts.sources.len() + self.counts.chosen.samples.len()
     }
@@ -146,11 +152,7 @@ impl<'a> Weights<'a> {
 
     /// What an example counts. It is one observation, however many it stands for.
     fn cell(&self, sample: &Sample) -> Cell {
-        let bin = Bins::bin(self.exact, sample.class, wide(sample.headers.dst));
-        // How many records of its bin one example stands for, times 256.
-        let offered = self.chosen.offered.get(bin).copied().unwrap_or(1);
-        let kept = self.kept.get(bin).copied().unwrap_or(1).max(1);
-        let times = (offered * 256 / kept).max(256);
+        let times = self.times(sample);
         let packets = sample.packets.saturating_mul(times) / 256;
         let mut cell = Cell {
             samples: 1,
@@ -166,6 +168,14 @@ impl<'a> Weights<'a> {
             *part = u32::try_from(packets).unwrap_or(u32::MAX);
         }
         cell
+    }
+
+    /// How many records of its bin one example stands for, times 256.
+    fn times(&self, sample: &Sample) -> u64 {
+        let bin = Bins::bin(self.exact, sample.class, wide(sample.headers.dst));
+        let offered = self.chosen.offered.get(bin).copied().unwrap_or(1);
+        let kept = self.kept.get(bin).copied().unwrap_or(1).max(1);
+        (offered * 256 / kept).max(256)
     }
 }
 

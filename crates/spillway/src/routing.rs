@@ -7,6 +7,7 @@ mod clerk;
 pub mod desk;
 mod express;
 pub(crate) mod guards;
+pub(crate) mod health;
 pub mod learned;
 mod link;
 pub(crate) mod lookout;

@@ -44,7 +44,7 @@ pub struct Against {
 }
 
 /// How a service does since a measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Surely better.
     Better,
@@ -54,6 +54,18 @@ pub enum Outcome {
     Worse,
     /// Too little was counted, or the attack itself has grown.
     Unknown,
+}
+
+impl Outcome {
+    /// As documents say it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Same => "same",
+            Self::Worse => "worse",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// An outcome and its reason.
@@ -100,6 +112,11 @@ impl Guard {
             .then(|| format!("the service does worse since it is in force: {}", judgement.reason));
         self.last = Some(judgement);
         withdraw
+    }
+
+    /// Something else changed: what was counted before `now` says nothing of this measure, and it is looked at anew.
+    pub fn again(&mut self, now: Timestamp) {
+        (self.since, self.worse) = (now, 0);
     }
 
     /// What was said last.

@@ -22,6 +22,8 @@ pub struct Routing {
     pub journal_errors: u64,
     /// Mitigations withdrawn because the decision core gave no sign of life.
     pub dead_man: u64,
+    /// Mitigations withdrawn because the service did worse since.
+    pub harmful: u64,
     /// The last fire drills.
     pub drills: Vec<Drill>,
     /// What routers and RPKI caches tell.
@@ -113,6 +115,11 @@ impl Routing {
                 "spillway_route_dead_man",
                 "Mitigations withdrawn because the decision core gave no sign of life",
                 self.dead_man,
+            ),
+            (
+                "spillway_route_harmful",
+                "Mitigations withdrawn because the service did worse since they were in force",
+                self.harmful,
             ),
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;

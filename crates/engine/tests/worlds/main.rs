@@ -16,5 +16,6 @@ mod provider;
 mod quiet;
 mod rules;
 mod season;
+mod service;
 mod silence;
 mod world;

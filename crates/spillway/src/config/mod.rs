@@ -22,8 +22,8 @@ pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
 pub use routing::{
-    Absorber, Charge, Control, Controls, Customer, Drill, Ladder, Link, Probe, Router, Routing, Rpki, Said,
-    Secret,
+    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
+    Rpki, Said, Secret, Url,
 };
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,

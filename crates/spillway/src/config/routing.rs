@@ -2,6 +2,7 @@
 
 mod absorbers;
 mod drill;
+mod health;
 mod ladder;
 mod peer;
 mod rpki;
@@ -20,6 +21,7 @@ use toml::Spanned;
 
 pub use absorbers::{Charge, Control, Controls};
 pub use drill::{Drill, Probe};
+pub use health::{Examination, Url};
 pub use ladder::{Absorber, Customer, Ladder, Link};
 pub use peer::{Router, Said};
 pub use rpki::Rpki;
@@ -70,6 +72,8 @@ pub(super) struct Section {
     #[serde(default)]
     peers: BTreeMap<Spanned<String>, peer::Section>,
     ladder: Option<ladder::Section>,
+    #[serde(default)]
+    health: BTreeMap<Spanned<String>, health::Section>,
     #[serde(default)]
     links: BTreeMap<Spanned<String>, ladder::LinkSection>,
     #[serde(default)]
@@ -198,6 +202,8 @@ pub struct Routing {
     pub ladder: Option<Ladder>,
     /// Absorbers that are spoken with.
     pub controls: Controls,
+    /// How the operator has services asked whether they live.
+    pub health: Vec<Examination>,
 }
 
 /// The section, or what speaks against it.
@@ -260,6 +266,7 @@ pub(super) fn checked(
     };
     let ladder = ladder::checked(problems, &sections, (&routers, &diversion), owners);
     let controls = absorbers::checked(problems, &section.absorbers, section.absorber_key.clone(), &routers);
+    let health = health::checked(problems, networks, &section.health);
     Routing {
         asn,
         router_id: section.router_id,
@@ -280,6 +287,7 @@ pub(super) fn checked(
         routers,
         ladder,
         controls,
+        health,
     }
 }
 

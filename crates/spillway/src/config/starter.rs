@@ -135,6 +135,9 @@ ipfix = "0.0.0.0:4739"
 #   steps = ["kernel", "flowspec", "diversion", "blackhole"]   # [routing.ladder.customers.NAME] (or a group's): steps and mode of its own
 #   hold = "5m"                    # quiet before it ends, doubled each time that the attack comes back; hold_max = "4h"
 #   settle = "10s"                 # until an announcement acts and is seen to; behind = [] and before = []: exporters there
+#   # [routing.health."198.51.100.7"]   # asked before and while something is in force for it; what makes it fail is withdrawn
+#   # url = "http://198.51.100.7/"   # and or instead: command = ["/path/of/program", "argument"], which ends with 0
+#   # every = "5s"                   # timeout = "2s"
 #   [routing.links."transit"]
 #   capacity = "10 Gbps"           # usual = "2 Gbps" in peace; peers = [], exporters = [] and interfaces = [] at it: empty is all
 #   [routing.peers."upstream"]

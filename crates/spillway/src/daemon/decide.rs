@@ -20,7 +20,6 @@ use super::scout::Scout;
 use super::source::Source;
 use super::worker::{Report, Shared};
 use crate::enforce::{self, choose::Bounds};
-use crate::routing::auto::Terms;
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
@@ -81,15 +80,18 @@ pub(super) struct Core {
 impl Core {
     /// Goes on with what the engine knows.
     pub(super) fn new(
-        engine: Engine,
+        mut engine: Engine,
         workers: usize,
         source: Arc<Source>,
         mailbox: Arc<Mailbox>,
         notifier: Notifier,
         office: Option<Office>,
-        terms: Option<Terms>,
+        scout: Option<Scout>,
     ) -> Self {
         let (tick, mode) = (engine.settings().tick, engine.settings().mode);
+        if scout.is_some() {
+            engine.follow_services();
+        }
         let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
         let attacks: BTreeMap<_, _> = active
             .map(|mut attack| {
@@ -120,7 +122,7 @@ impl Core {
             notifier,
             _desk: office.as_ref().map(|office| enforcing::CloseAtEnd(Arc::clone(&office.desk))),
             office: office.map(|office| (office, Timestamp::ZERO, 0)),
-            scout: terms.map(Scout::new),
+            scout,
         };
         core.publish();
         core
@@ -256,7 +258,7 @@ impl Core {
     fn scout(&mut self) {
         let Some(scout) = &mut self.scout else { return };
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        if scout.tell(self.until, &self.attacks, standing.as_deref(), &self.source) {
+        if scout.tell(self.until, &self.engine, &self.attacks, standing.as_deref(), &self.source) {
             self.publish();
         }
     }

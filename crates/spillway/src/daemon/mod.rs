@@ -8,6 +8,7 @@
 //! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
 //! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
 
+mod checkups;
 pub(crate) mod clock;
 pub mod control;
 mod decide;
@@ -22,6 +23,7 @@ mod mailbox;
 mod notify;
 mod persist;
 mod privileges;
+mod probe;
 mod process;
 mod receive;
 mod rest;

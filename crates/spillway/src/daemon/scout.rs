@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use base::{Span, Timestamp};
 use engine::report::Attack;
-use engine::{Feed, Hearing};
+use engine::{Engine, Feed, Hearing};
 
+use super::checkups::Checkups;
 use super::enforcing::Standing;
 use super::source::Source;
 use crate::routing::auto::Terms;
@@ -31,14 +32,16 @@ pub(super) struct Scout {
     exporters: BTreeMap<u32, IpAddr>,
     /// When something came of each exporter last.
     came: BTreeMap<IpAddr, Timestamp>,
+    checkups: Checkups,
     /// What was shown last.
     revision: u64,
 }
 
 impl Scout {
     /// For a ladder that goes by these.
-    pub(super) fn new(terms: Terms) -> Self {
+    pub(super) fn new(terms: Terms, checkups: Checkups) -> Self {
         Self {
+            checkups,
             terms: Arc::new(terms),
             told: Timestamp::ZERO,
             seen: Vec::new(),
@@ -64,6 +67,7 @@ impl Scout {
     pub(super) fn tell(
         &mut self,
         now: Timestamp,
+        engine: &Engine,
         attacks: &BTreeMap<String, Attack>,
         standing: Option<&Standing>,
         source: &Source,
@@ -79,6 +83,8 @@ impl Scout {
                 self.came.iter().filter(|(address, at)| now.since(**at) < HEARD && !is_silent(address));
             let heard: BTreeSet<IpAddr> = came.map(|(address, _)| *address).collect();
             drop(numbers);
+            let wanted = door.lookout().map(|lookout| lookout.checkups()).unwrap_or_default();
+            let health = self.checkups.look(now, &wanted, engine);
             let kernel = standing.filter(|standing| !standing.dry);
             let sight = Box::new(Sight {
                 now,
@@ -88,9 +94,11 @@ impl Scout {
                 exporters: self.exporters.clone(),
                 heard,
                 kernel: kernel.map(|standing| standing.actual.keys().cloned().collect()).unwrap_or_default(),
+                health,
             });
             if let Some(back) = door.tell(sight) {
                 self.seen = back.seen;
+                self.checkups.again(back.health);
             }
         }
         let revision = door.lookout().map_or(0, |lookout| lookout.revision());

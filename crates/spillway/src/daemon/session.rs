@@ -15,6 +15,7 @@ use sd_notify::NotifyState;
 use serde::Serialize;
 use store::Writer;
 
+use super::checkups::Checkups;
 use super::clock::Clock;
 use super::control::{Order, Reply};
 use super::decide::{Core, Office};
@@ -22,7 +23,9 @@ use super::enforcing::{self, Desk};
 use super::listener::Sockets;
 use super::mailbox::Mailbox;
 use super::notify::Notifier;
+use super::probe::Probe;
 use super::routes::Routes;
+use super::scout::Scout;
 use super::serve::Server;
 use super::source::Source;
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
@@ -157,7 +160,10 @@ pub(super) fn run(
     let notifier = Notifier::start(config, &writer, Arc::clone(&source.told), &engine.attacks(), now)?;
     let office = desk.clone().map(|desk| Office { bounds, desk });
     let terms = Terms::of(config, source.locals.keys().copied());
-    let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier, office, terms);
+    let asked = config.routing.iter().flat_map(|routing| &routing.health);
+    let probes = asked.map(Probe::start).collect::<anyhow::Result<Vec<Probe>>>()?;
+    let scout = terms.map(|terms| Scout::new(terms, Checkups::new(probes)));
+    let core = Core::new(engine, count, Arc::clone(&source), Arc::clone(&mailbox), notifier, office, scout);
     let (ear, mouth) = match helper {
         Some(helper) => (helper.ear()?, None),
         None => UnixDatagram::pair().map(|(ear, mouth)| (ear, Some(mouth)))?,

@@ -145,6 +145,17 @@ impl Auto {
         }
     }
 
+    /// It made the service worse, and is being withdrawn: it is not tried again for this attack, and nothing stronger by itself.
+    pub(super) fn harmed(&mut self, what: &What, why: &str) {
+        let key = act::key(what);
+        for case in &mut self.cases {
+            if let Some(step) = case.placed.remove(&key) {
+                case.barred.insert(step, why.to_owned());
+                case.careful = true;
+            }
+        }
+    }
+
     /// The dead-man switch ended it: when the core is back, it may be announced again.
     pub(super) fn let_go(&mut self, what: &What) {
         let key = act::key(what);
@@ -256,7 +267,7 @@ fn policy(clerk: &Clerk, sight: &Sight, case: &Case) -> Policy {
     for (step, mode) in Step::ALL.into_iter().zip(&mut policy.steps) {
         let needs_person =
             step.class().is_some_and(|class| clerk.book.needed(class) > 0 || clerk.trials.is_doubted(class));
-        if needs_person {
+        if needs_person || case.careful {
             *mode = mode.map(|mode| mode.min(Mode::Suggest));
         }
         if case.barred.contains_key(&step) {

@@ -3,6 +3,7 @@
 mod diverted;
 mod drilling;
 mod drills;
+mod harm;
 mod orders;
 mod pushed;
 mod show;
@@ -30,6 +31,7 @@ use super::auto::Auto;
 use super::desk::{Ask, Board, Setup};
 use super::express;
 use super::learned::Learned;
+use super::health::Wards;
 use super::lookout::{Lookout, Sight};
 use super::near::Near;
 use super::pulse::Pulse;
@@ -54,6 +56,7 @@ const DRILL_TURN: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     refused: u64,
+    harmful: u64,
     journal_errors: u64,
     dead_man: u64,
     announce_errors: u64,
@@ -67,6 +70,8 @@ pub(super) struct Clerk {
     pub(super) trials: Trials,
     /// What is done by itself.
     auto: Auto,
+    /// Whether services live since measures are in force.
+    pub(super) wards: Wards,
     journal: Journal,
     speaker: Option<Speaker>,
     views: Views,
@@ -137,6 +142,7 @@ impl Clerk {
             book,
             trials,
             auto: Auto::default(),
+            wards: Wards::default(),
             journal,
             speaker: None,
             views,
@@ -241,11 +247,14 @@ impl Clerk {
         }
     }
 
-    /// What the decision core knows: the ladder looks at it.
+    /// What the decision core knows: what harms goes, and the ladder looks at it.
     pub(super) fn look_out(&mut self, sight: &Sight) {
         self.push_rules(sight);
         let mut auto = std::mem::take(&mut self.auto);
-        auto.look(self, sight);
+        self.end_harm(&mut auto, sight);
+        if sight.terms.climbs {
+            auto.look(self, sight);
+        }
         self.auto = auto;
     }
 

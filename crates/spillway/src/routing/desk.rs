@@ -48,6 +48,7 @@ impl Setup {
         let mut routing = config.routing.clone()?;
         // What is done by itself comes with what the core sees: a change of it leaves sessions alone.
         routing.ladder = None;
+        routing.health = Vec::new();
         let guards = Guards::of(config, &routing);
         let (folder, spare) = (config.state_dir.clone(), config.rules.never.clone());
         Some(Self { folder, routing, guards, spare, bmp: config.listen.bmp })

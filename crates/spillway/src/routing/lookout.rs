@@ -17,6 +17,7 @@ use telemetry::record::Observed;
 use wire::packet::Parsed;
 
 use super::auto::Terms;
+use super::health::{Checkup, Measured};
 
 /// Different sightings that one worker keeps between two reports; further ones are left out and counted.
 const SIGHTINGS_MAX: usize = 4096;
@@ -159,12 +160,15 @@ pub(crate) struct Sight {
     pub(crate) heard: BTreeSet<IpAddr>,
     /// Rules that the kernel has.
     pub(crate) kernel: BTreeSet<String>,
+    /// What was seen of the services that measures are about, where it was time to look.
+    pub(crate) health: Vec<Measured>,
 }
 
 /// What is looked for, and what is shown of the ladder, by attack.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lookout {
     watched: Arc<RwLock<Arc<Vec<Watched>>>>,
+    checkups: Arc<RwLock<Arc<Vec<Checkup>>>>,
     shown: Arc<Mutex<(u64, BTreeMap<String, Value>)>>,
 }
 
@@ -178,6 +182,18 @@ impl Lookout {
     pub(super) fn watch(&self, watched: Vec<Watched>) {
         if *self.watched() != watched {
             *self.watched.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(watched);
+        }
+    }
+
+    /// Measures whose services are looked at.
+    pub(crate) fn checkups(&self) -> Arc<Vec<Checkup>> {
+        Arc::clone(&self.checkups.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the services of these from now on.
+    pub(super) fn check_up(&self, checkups: Vec<Checkup>) {
+        if *self.checkups() != checkups {
+            *self.checkups.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(checkups);
         }
     }
 

@@ -369,6 +369,18 @@ pub struct Mitigation {
     /// When it reverts unless a person confirms it.
     #[serde(default)]
     pub confirm_by: Option<String>,
+    /// How the service does since.
+    #[serde(default)]
+    pub outcome: Option<Doing>,
+}
+
+/// How a service does since a measure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doing {
+    /// `better`, `same`, `worse` or `unknown`.
+    pub is: String,
+    /// Which signal says so, with its figures; or why nothing can be said.
+    pub reason: String,
 }
 
 /// A line of the journal.

@@ -199,6 +199,9 @@ fn mitigation(out: &mut impl Write, paint: Paint, one: &Mitigation) -> io::Resul
             paint.yellow(format!("ends at {until} unless confirmed: `spillway route confirm {id}`"))
         )?;
     }
+    if let Some(doing) = &one.outcome {
+        writeln!(out, "  the service since: {}; {}", doing.is, doing.reason)?;
+    }
     if one.state == "proposed" || one.id.is_none() {
         let agreed =
             if one.approved_by.is_empty() { "nobody yet".to_owned() } else { one.approved_by.join(", ") };

@@ -129,6 +129,23 @@ pub struct Ladder {
     pub absorbers: Vec<Absorber>,
 }
 
+impl Ladder {
+    /// Nothing is done by itself.
+    pub(crate) fn idle() -> Self {
+        Self {
+            steps: Vec::new(),
+            hold: hold().get_ref().0,
+            hold_max: hold_max().get_ref().0,
+            settle: settle().get_ref().0,
+            before: BTreeSet::new(),
+            behind: BTreeSet::new(),
+            customers: Vec::new(),
+            links: Vec::new(),
+            absorbers: Vec::new(),
+        }
+    }
+}
+
 /// A customer, or a group, with a policy of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Customer {

@@ -33,6 +33,8 @@ pub(super) struct Case {
     pub(super) placed: BTreeMap<(&'static str, String), Step>,
     /// Steps that are not tried again, and why.
     pub(super) barred: BTreeMap<Step, String>,
+    /// A step made the service worse: a person is asked about each other one.
+    pub(super) careful: bool,
     /// What was refused lately, when and why.
     pub(super) refused: BTreeMap<(&'static str, String), (Timestamp, String)>,
     /// What was chosen last, and how each step was last to be taken.
@@ -61,6 +63,7 @@ impl Case {
             climb,
             placed: BTreeMap::new(),
             barred: BTreeMap::new(),
+            careful: false,
             refused: BTreeMap::new(),
             choice: None,
             plans: BTreeMap::new(),
@@ -79,6 +82,7 @@ impl Case {
             // Another attack: what a person ended was about the one before.
             self.barred.clear();
             self.refused.clear();
+            self.careful = false;
             let held: BTreeSet<Step> = self.watches.keys().copied().collect();
             self.placed.retain(|_, step| held.contains(step));
         }

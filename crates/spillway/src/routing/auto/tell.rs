@@ -22,6 +22,22 @@ pub(super) fn document(clerk: &Clerk, case: &Case) -> Value {
         })
         .collect();
     let choice = case.choice.as_ref();
+    let concerns = |prefix: &base::Prefix| case.concerns(prefix);
+    let health: Vec<Value> = clerk
+        .wards
+        .about(concerns)
+        .into_iter()
+        .map(
+            |(id, said)| json!({ "mitigation": id, "outcome": said.outcome.as_str(), "reason": said.reason }),
+        )
+        .collect();
+    let began = case.attack.as_ref().map_or(base::Timestamp::ZERO, |attack| attack.started_at);
+    let withdrawn: Vec<Value> = clerk
+        .wards
+        .withdrawn(began, concerns)
+        .into_iter()
+        .map(|(at, harm)| json!({ "mitigation": harm.id, "at": at.to_string(), "reason": harm.reason }))
+        .collect();
     let rejected: Vec<Value> = choice
         .iter()
         .flat_map(|choice| &choice.rejected)
@@ -37,6 +53,8 @@ pub(super) fn document(clerk: &Clerk, case: &Case) -> Value {
         "reason": choice.map(|choice| choice.reason.clone()),
         "in_force": in_force,
         "rejected": rejected,
+        "health": health,
+        "withdrawn": withdrawn,
         "mitigations": numbers(false),
         "proposals": numbers(true),
         "refused": case.refused.values().map(|(_, why)| why.clone()).collect::<Vec<_>>(),

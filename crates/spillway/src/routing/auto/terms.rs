@@ -15,6 +15,8 @@ use crate::config::{Config, Ladder};
 pub(crate) struct Terms {
     /// `[routing.ladder]`.
     pub(super) ladder: Ladder,
+    /// There is such a section; without it nothing is done by itself.
+    pub(crate) climbs: bool,
     mode: Mode,
     /// This machine filters.
     pub(super) filters: bool,
@@ -29,10 +31,11 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// As the configuration has it; `locals` are the addresses under which this machine's interfaces are heard. `None`:
-    /// nothing is done by itself.
+    /// no routers are spoken with.
     pub(crate) fn of(config: &Config, locals: impl Iterator<Item = IpAddr>) -> Option<Self> {
         let routing = config.routing.as_ref()?;
-        let ladder = routing.ladder.clone()?;
+        let climbs = routing.ladder.is_some();
+        let ladder = routing.ladder.clone().unwrap_or_else(Ladder::idle);
         let routers = routing.routers.iter().map(|router| router.address.ip());
         let ends = ladder.links.iter().flat_map(|link| link.exporters.iter().copied());
         Some(Self {
@@ -44,7 +47,13 @@ impl Terms {
             blind: config.dataplane.blind,
             lease: routing.lease,
             ladder,
+            climbs,
         })
+    }
+
+    /// Time that an announcement takes to act and to be seen.
+    pub(crate) const fn settle(&self) -> Span {
+        self.ladder.settle
     }
 
     /// Nothing is done, and what was done by itself ends.

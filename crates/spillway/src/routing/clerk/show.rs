@@ -11,7 +11,7 @@ use store::Line;
 
 use super::drills::numbers;
 use super::{Clerk, HISTORY_MAX, express};
-use crate::routing::order::{self, Answer, At, Past, Peer};
+use crate::routing::order::{self, Answer, At, Doing, Past, Peer};
 use crate::routing::speaker::PeerStatus;
 
 impl Clerk {
@@ -92,6 +92,7 @@ impl Clerk {
             },
             approvals_needed: self.book.needed(wish.what.class()),
             confirm_by: None,
+            outcome: None,
         }
     }
 
@@ -104,6 +105,7 @@ impl Clerk {
             refused: self.counts.refused,
             journal_errors: self.counts.journal_errors,
             dead_man: self.counts.dead_man,
+            harmful: self.counts.harmful,
             announce_errors: self.counts.announce_errors,
             told: self.views.numbers(),
             drills: self.drilled().all().map(numbers).collect(),
@@ -237,6 +239,10 @@ impl Clerk {
             approved_by: agreed,
             approvals_needed: self.book.needed(one.wish.what.class()).max(u8::from(one.is_automatic())),
             confirm_by: self.confirm_by(one.id),
+            outcome: self
+                .wards
+                .said(one.id)
+                .map(|said| Doing { is: said.outcome.as_str().to_owned(), reason: said.reason.clone() }),
         }
     }
 
