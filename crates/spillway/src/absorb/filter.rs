@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ::rules::{Action, Encapsulation, Match, Per, Rule};
+use ::rules::{Action, Match, Per, Rule};
 use base::{Prefix, Span};
+use dataplane::returning::{self, Return, Returning};
 use steer::absorb::word::{Back, Kind, Load};
 
 use crate::enforce::xdp::{Frame, Xdp};
@@ -98,13 +99,16 @@ impl Filter for Nothing {
 pub(crate) struct Kernel {
     kind: Kind,
     xdp: Xdp,
+    /// The ways back that are tunnels.
+    returning: Option<Returning>,
     /// Destinations of the rules in force, by id.
     places: BTreeMap<String, Prefix>,
 }
 
 impl Kernel {
-    /// On this interface; nothing is done yet.
-    pub(crate) fn new(interface: &str, kind: Kind) -> Self {
+    /// On this interface, with the ways back of what is declared; nothing is done yet.
+    pub(crate) fn new(interface: &str, kind: Kind, ways: &[Way]) -> Self {
+        let returning = returning(kind, ways);
         // Rules end with their leases, and not before: what is diverted goes on to come for a while when this ends.
         let frame = Frame {
             never: Vec::new(),
@@ -112,8 +116,14 @@ impl Kernel {
             challenge: None,
             telemetry: false,
             patience: None,
+            returning: returning.clone(),
         };
-        Self { kind, xdp: Xdp::new(&[interface.to_owned()], frame), places: BTreeMap::new() }
+        Self { kind, xdp: Xdp::new(&[interface.to_owned()], frame), returning, places: BTreeMap::new() }
+    }
+
+    /// The kernel looks for the neighbours on the ways back: its programs use them and do not ask for them.
+    fn wake(&self) {
+        self.returning.iter().for_each(returning::wake);
     }
 }
 
@@ -123,6 +133,7 @@ impl Filter for Kernel {
         let rules: Vec<Rule> = rules.iter().cloned().chain(last).collect();
         let place = |rule: &Rule| Some((rule.id.clone(), rule.matches.dst?));
         self.places = rules.iter().filter_map(place).collect();
+        self.wake();
         self.xdp.apply(&Wanted { rules, ..Wanted::default() })
     }
 
@@ -136,6 +147,7 @@ impl Filter for Kernel {
     ) -> anyhow::Result<(BTreeMap<String, (u64, u64)>, BTreeMap<Prefix, Sum>)> {
         let mut sums: BTreeMap<Prefix, Sum> = held.iter().map(|prefix| (*prefix, Sum::default())).collect();
         let mut done = BTreeMap::new();
+        self.wake();
         for count in self.xdp.counts()? {
             done.insert(count.id.clone(), (count.packets, count.dropped));
             let Some(dst) = self.places.get(&count.id) else { continue };
@@ -162,14 +174,32 @@ impl Filter for Kernel {
     }
 }
 
-/// The rule that decides what no other does: it counts, and leads back what is to go back in a tunnel.
+/// Tunnels to the owners of what is declared; `None` where nothing goes back by one.
+fn returning(kind: Kind, ways: &[Way]) -> Option<Returning> {
+    let tunnel = |way: &Way| {
+        let kind = match way.back {
+            Back::Gre => returning::Kind::Gre,
+            Back::Ipip => returning::Kind::Ipip,
+            Back::Routed | Back::None => return None,
+        };
+        Some(Return {
+            prefix: way.prefix,
+            kind,
+            local: way.local?,
+            remote: way.remote?,
+            mtu: way.mtu,
+            via: None,
+        })
+    };
+    let ways: Vec<Return> = ways.iter().filter(|_| kind == Kind::Scrub).filter_map(tunnel).collect();
+    (!ways.is_empty()).then(|| Returning { ways, ..Returning::default() })
+}
+
+/// The rule that decides what no other does: it counts. What passes goes back by the way of its prefix.
 fn last(kind: Kind, kept: &Kept) -> Rule {
-    let tunnel = |kind| kept.way.remote.map_or(Action::Pass, |remote| Action::Tunnel(kind, remote));
     let action = match (kind, kept.way.back) {
         (Kind::Null, _) | (_, Back::None) => Action::Drop,
-        (Kind::Scrub, Back::Routed) => Action::Pass,
-        (Kind::Scrub, Back::Gre) => tunnel(Encapsulation::Gre),
-        (Kind::Scrub, Back::Ipip) => tunnel(Encapsulation::Ipip),
+        (Kind::Scrub, Back::Routed | Back::Gre | Back::Ipip) => Action::Pass,
     };
     Rule {
         id: format!("{OURS}{}", kept.prefix.to_string().replace(['.', ':', '/'], "-")),

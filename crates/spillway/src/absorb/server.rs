@@ -55,7 +55,7 @@ pub(crate) fn run(config: &Absorbing) -> anyhow::Result<()> {
     stop.listen()?;
     let tls = tls::server(&key, config.brains.keys().copied().collect())?;
     let filter: Box<dyn Filter> = match &config.interface {
-        Some(interface) => Box::new(Kernel::new(interface, config.declared.kind)),
+        Some(interface) => Box::new(Kernel::new(interface, config.declared.kind, &config.ways)),
         None => Box::new(Nothing),
     };
     let mut declared = config.declared.clone();
