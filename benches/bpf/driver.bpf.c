@@ -113,6 +113,46 @@ int answered(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
+/* A frame that the program unwraps or wraps: its front moves, and all of it has to be there anew. */
+#define CARRIED 128
+struct carried {
+	__u64 words[CARRIED / 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FRAMES);
+	__type(key, __u32);
+	__type(value, struct carried);
+} carried SEC(".maps");
+
+SEC("xdp")
+int carrier(struct xdp_md *ctx)
+{
+	__u32 zero = 0, key, *at = bpf_map_lookup_elem(&next, &zero);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct carried *frame;
+
+	if (!at)
+		return XDP_ABORTED;
+	key = *at & (FRAMES - 1);
+	++*at;
+	frame = bpf_map_lookup_elem(&carried, &key);
+	if (!frame)
+		return XDP_ABORTED;
+	if (end - data != CARRIED) {
+		if (bpf_xdp_adjust_head(ctx, (int)(end - data) - CARRIED))
+			return XDP_ABORTED;
+		data = (void *)(long)ctx->data;
+		end = (void *)(long)ctx->data_end;
+	}
+	if (data + CARRIED > end)
+		return XDP_ABORTED;
+	__builtin_memcpy(data, frame, CARRIED);
+	bpf_tail_call(ctx, &slot, 0);
+	return XDP_ABORTED;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* What one would do without a sketch: a bucket for each source in a table that forgets who was not seen for longest. */

@@ -92,6 +92,7 @@ impl Lab {
         self.sh("site", &SERVERS.map(|server| format!("ip address add {server} dev lo nodad")).join(" && "))?;
         // What a driver sends is taken where there is a program, too.
         let attached = self.spillway("edge", &["attach", &self.edge("absorber")]);
+        eprint!("{}", stderr(&attached));
         attached.status.success().then_some(())
     }
 

@@ -15,6 +15,8 @@ mod mix;
 #[cfg(not(without_kernel_programs))]
 mod peer;
 #[cfg(not(without_kernel_programs))]
+mod returning;
+#[cfg(not(without_kernel_programs))]
 mod sources;
 #[cfg(not(without_kernel_programs))]
 mod syn;
@@ -24,6 +26,7 @@ fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("nftables") => peer::nftables(),
         Some("cookie") => syn::inside(),
+        Some("returning") => returning::inside(),
         Some("limits") => sources::alone(),
         Some("engine") => engine::alone(),
         _ => measure::all(),

@@ -101,7 +101,7 @@ pub(crate) fn all() -> anyhow::Result<()> {
     );
     sources::limits(&plane, &driver, &mut row)?;
     sources::blocked(&plane, &driver, &mut row)?;
-    for line in syn::rows()? {
+    for line in syn::rows("cookie")?.into_iter().chain(syn::rows("returning")?) {
         let [what, ours, aim] = line;
         row(&what, ours, &aim, String::new());
     }
