@@ -43,6 +43,8 @@ pub struct Revert {
     pub id: u64,
     /// Why.
     pub reason: String,
+    /// The kind that is doubted from now on, where it was the first of it.
+    pub doubted: Option<Class>,
 }
 
 /// Why an order was not carried out.
@@ -72,13 +74,17 @@ pub struct Trials {
 }
 
 impl Trials {
-    /// Nothing on trial; what was confirmed in earlier runs is `proven`.
-    pub fn new(holds: Span, proven: impl IntoIterator<Item = Class>) -> Self {
+    /// Nothing on trial; what was confirmed in earlier runs is `proven`, and what nobody confirmed then is `doubted`.
+    pub fn new(
+        holds: Span,
+        proven: impl IntoIterator<Item = Class>,
+        doubted: impl IntoIterator<Item = Class>,
+    ) -> Self {
         Self {
             holds,
             all: BTreeMap::new(),
             proven: proven.into_iter().collect(),
-            doubted: BTreeSet::new(),
+            doubted: doubted.into_iter().collect(),
             outputs: VecDeque::new(),
         }
     }
@@ -136,11 +142,13 @@ impl Trials {
             .collect();
         for (id, why) in over {
             self.all.remove(&id);
-            if let Why::First(class) = why {
-                self.doubted.insert(class);
-            }
+            let doubted = match why {
+                Why::First(class) => Some(class),
+                Why::Wide => None,
+            };
+            self.doubted.extend(doubted);
             let reason = format!("{} was not confirmed within {}", why.explain(), self.holds);
-            self.outputs.push_back(Revert { id, reason });
+            self.outputs.push_back(Revert { id, reason, doubted });
         }
     }
 

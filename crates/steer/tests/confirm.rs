@@ -24,7 +24,7 @@ fn person() -> Actor {
 
 #[test]
 fn a_first_enforcement_reverts_unless_a_person_confirms_it() {
-    let mut trials = Trials::new(MINUTES, []);
+    let mut trials = Trials::new(MINUTES, [], []);
     let what = What::Blackhole(prefix("198.51.100.7/32"));
     assert_eq!(trials.wants(&Actor::Engine, &what), Some(Why::First(Class::Blackhole)));
     assert_eq!(trials.begin(at(0), 7, Why::First(Class::Blackhole)), Ok(at(600)));
@@ -33,7 +33,7 @@ fn a_first_enforcement_reverts_unless_a_person_confirms_it() {
     assert_eq!(trials.poll_output(), None);
     trials.handle_timeout(at(600));
     let reason = "the first blackhole that is enforced was not confirmed within 10m".to_owned();
-    assert_eq!(trials.poll_output(), Some(Revert { id: 7, reason }));
+    assert_eq!(trials.poll_output(), Some(Revert { id: 7, reason, doubted: Some(Class::Blackhole) }));
     assert_eq!((trials.poll_output(), trials.poll_timeout()), (None, None));
     // The next one is a trial too, and the engine does not begin it by itself.
     assert!(trials.is_doubted(Class::Blackhole) && !trials.is_doubted(Class::Flowspec));
@@ -44,15 +44,18 @@ fn a_first_enforcement_reverts_unless_a_person_confirms_it() {
     trials.handle_timeout(at(100_000));
     assert_eq!((trials.poll_output(), trials.is_doubted(Class::Blackhole)), (None, false));
     assert_eq!(trials.wants(&Actor::Engine, &what), None);
+    // What nobody confirmed is doubted over a restart, too.
+    let later = Trials::new(MINUTES, [], [Class::Diversion]);
+    assert!(later.is_doubted(Class::Diversion) && !later.is_doubted(Class::Blackhole));
     // What was confirmed stays so over a restart; other kinds are still to be tried.
-    let again = Trials::new(MINUTES, trials.proven());
+    let again = Trials::new(MINUTES, trials.proven(), []);
     assert_eq!(again.wants(&Actor::Engine, &what), None);
     assert!(again.wants(&Actor::Engine, &What::Diversion(prefix("198.51.100.0/24"))).is_some());
 }
 
 #[test]
 fn every_wide_measure_of_a_person_reverts_unless_confirmed() {
-    let proven = Trials::new(MINUTES, Class::ALL);
+    let proven = Trials::new(MINUTES, Class::ALL, []);
     for (what, wide) in [
         (What::Blackhole(prefix("198.51.100.7/32")), false),
         (What::Blackhole(prefix("198.51.100.0/25")), true),
@@ -74,7 +77,7 @@ fn every_wide_measure_of_a_person_reverts_unless_confirmed() {
 
 #[test]
 fn what_ended_otherwise_does_not_revert_and_a_restart_gives_no_more_time() {
-    let mut trials = Trials::new(Span::from_secs(60), []);
+    let mut trials = Trials::new(Span::from_secs(60), [], []);
     trials.begin(at(0), 1, Why::Wide).unwrap();
     trials.ended(1);
     // After a restart, what began long ago reverts at once.
@@ -86,7 +89,7 @@ fn what_ended_otherwise_does_not_revert_and_a_restart_gives_no_more_time() {
 
 #[test]
 fn no_more_is_on_trial_than_there_is_room_for() {
-    let mut trials = Trials::new(MINUTES, []);
+    let mut trials = Trials::new(MINUTES, [], []);
     for id in 0..1000 {
         trials.begin(at(0), id, Why::Wide).unwrap();
     }

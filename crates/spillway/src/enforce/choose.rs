@@ -7,9 +7,10 @@ use base::{Prefix, Span, Timestamp};
 use dataplane::Challenge;
 use engine::Mode;
 use engine::report::{Attack, Collateral, Direction, RuleReport, Severity, State};
+use steer::ladder::Step;
 
 use super::{Wanted, challenge};
-use crate::config::Config;
+use crate::config::{Config, Ladder};
 use ::rules::{Action, Rule};
 
 /// The name of the action that has no price.
@@ -26,6 +27,8 @@ pub(crate) struct Bounds {
     collateral_max: f64,
     blind: bool,
     challenge: Option<Challenge>,
+    /// Which steps may be taken for whom, where the configuration says.
+    ladder: Option<Ladder>,
 }
 
 /// The wanted set, and why other rules are not in it, by their ids.
@@ -49,6 +52,7 @@ impl Bounds {
             collateral_max: config.dataplane.collateral_max,
             blind: config.dataplane.blind,
             challenge: config.dataplane.challenge,
+            ladder: config.routing.as_ref().and_then(|routing| routing.ladder.clone()),
         }
     }
 
@@ -168,6 +172,15 @@ impl Bounds {
         let cut = |never: &Prefix| attack.targets.iter().any(|t| never.covers(t) || t.covers(never));
         if self.never.iter().any(cut) {
             return Err("the target is on the never-list (`rules.never`)");
+        }
+        if let Some(ladder) = &self.ladder {
+            if !ladder.steps_for(&attack.target).contains(&Step::Kernel) {
+                return Err("`steps` of [routing.ladder], or of the customer there, has no \"kernel\"");
+            }
+            let limit = ladder.customer(&attack.target).and_then(|customer| customer.mode);
+            if self.mode == Mode::Enforce && limit.is_some_and(|mode| mode != Mode::Enforce) {
+                return Err("`mode` of the customer in [routing.ladder.customers] is not enforce");
+            }
         }
         match &rule.collateral {
             // Who is there to answer passes.
@@ -346,6 +359,32 @@ mod tests {
         assert_eq!(texts(&choose(&off, syn_flood(|_| {}))), Vec::<String>::new());
         let refused = ::rules::parse::rules("c dst 198.18.7.7/32 proto tcp -> challenge").unwrap();
         assert!(off.check(&refused[0]).unwrap_err().contains("dataplane.challenge"));
+    }
+
+    #[test]
+    fn who_wants_no_kernel_filter_by_itself_gets_none() {
+        let with = |ladder: &str| {
+            let text = format!(
+                "networks = [\"198.18.0.0/16\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n[customers.acme]\nnetworks = [\"198.18.7.0/24\"]\n\
+                 [routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n[routing.peers.up]\naddress = \"192.0.2.2\"\nasn = 64500\n\
+                 carries = [\"flowspec\"]\n[routing.ladder]\n{ladder}\n"
+            );
+            let config = Config::parse(std::path::Path::new("f"), &text).unwrap();
+            let choice =
+                Bounds { mode: Mode::Enforce, ..Bounds::of(&config) }.choose([attack(|_| {})].iter());
+            (choice.wanted.rules.len(), choice.spared.get("r").copied().unwrap_or_default())
+        };
+        assert_eq!(with(""), (1, ""));
+        let acme = |line: &str| with(&format!("[routing.ladder.customers.acme]\n{line}"));
+        for none in [with("steps = [\"flowspec\"]"), acme("steps = [\"flowspec\"]")] {
+            assert!(none.0 == 0 && none.1.contains("has no \"kernel\""), "{none:?}");
+        }
+        let asks = acme("mode = \"suggest\"");
+        assert!(asks.0 == 0 && asks.1.contains("is not enforce"), "{asks:?}");
+        assert_eq!(
+            with("steps = [\"flowspec\"]\n[routing.ladder.customers.acme]\nsteps = [\"kernel\"]"),
+            (1, "")
+        );
     }
 
     #[test]

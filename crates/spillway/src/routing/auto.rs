@@ -23,7 +23,8 @@ use steer::ladder::{Choice, Climb, InForce, Look, Machine, Mode, Order, Policy, 
 use super::clerk::Clerk;
 use super::lookout::{Lookout, Sight, WATCHED_MAX, Watched};
 use super::speaker::PeerStatus;
-use case::Case;
+use case::{Barred, Case};
+use memory::Remembered;
 pub(crate) use terms::Terms;
 
 /// Targets that are followed at once, under attack or not forgotten yet; further ones are left out and counted.
@@ -35,6 +36,8 @@ pub(super) struct Auto {
     cases: Vec<Case>,
     /// What the book had at the start is taken up.
     is_adopted: bool,
+    /// As it was written down last.
+    barred: Vec<Barred>,
     /// Attacks for which there was no room.
     left_out: u64,
     /// Shared with those who look.
@@ -65,9 +68,15 @@ impl Auto {
         self.cases.retain(|case| {
             case.attacked || !case.climb.is_forgotten() || pieces(clerk, case).next().is_some()
         });
-        if moved {
-            let all: Vec<(Prefix, &Climb)> =
-                self.cases.iter().map(|case| (case.target, &case.climb)).collect();
+        let barred: Vec<Barred> = self.cases.iter().map(|case| case.barred.clone()).collect();
+        if moved || barred != self.barred {
+            self.barred = barred;
+            let of = |case: &Case| Remembered {
+                target: case.target,
+                climb: case.climb.clone(),
+                barred: case.barred.clone(),
+            };
+            let all: Vec<Remembered> = self.cases.iter().map(of).collect();
             memory::write(clerk.folder(), &all);
         }
         let watched = self.cases.iter().filter(|case| case.attack.is_some() && is_followed(case));
@@ -116,10 +125,17 @@ impl Auto {
 
     /// Takes up what the journal says that the engine put in force before a restart.
     fn adopt(&mut self, clerk: &Clerk, sight: &Sight) {
-        for (target, climb) in memory::read(clerk.folder()).into_iter().take(CASES_MAX) {
-            match self.cases.iter_mut().find(|case| case.concerns(&target)) {
-                Some(case) => case.climb = climb,
-                None => self.cases.push(Case::new(&sight.terms, target, climb)),
+        for Remembered { target, climb, barred } in memory::read(clerk.folder()).into_iter().take(CASES_MAX) {
+            let known = self.cases.iter_mut().find(|case| case.concerns(&target));
+            if let Some(case) = known {
+                case.climb = climb;
+                if case.barred.attack == barred.attack {
+                    case.barred = barred;
+                }
+            } else {
+                let mut case = Case::new(&sight.terms, target, climb);
+                case.barred = barred;
+                self.cases.push(case);
             }
         }
         for one in clerk.book.all().filter(|one| one.wish.actor == Actor::Engine) {
@@ -146,12 +162,18 @@ impl Auto {
     }
 
     /// It made the service worse, and is being withdrawn: it is not tried again for this attack, and nothing stronger by itself.
-    pub(super) fn harmed(&mut self, what: &What, why: &str) {
-        let key = act::key(what);
+    pub(super) fn harmed(&mut self, sight: &Sight, what: &What, why: &str) {
+        let (key, hold) = (act::key(what), sight.terms.hold());
         for case in &mut self.cases {
             if let Some(step) = case.placed.remove(&key) {
-                case.barred.insert(step, why.to_owned());
-                case.careful = true;
+                let left = case.placed.values().copied().filter(|held| case.follows(*held)).max();
+                if left < case.climb.at() {
+                    case.climb =
+                        left.map_or_else(|| Climb::new(hold), |at| Climb::resumed(sight.now, at, hold));
+                    case.keep(sight.now, |held| Some(held) <= left);
+                }
+                case.barred.steps.insert(step, why.to_owned());
+                case.barred.careful = true;
             }
         }
     }
@@ -267,10 +289,10 @@ fn policy(clerk: &Clerk, sight: &Sight, case: &Case) -> Policy {
     for (step, mode) in Step::ALL.into_iter().zip(&mut policy.steps) {
         let needs_person =
             step.class().is_some_and(|class| clerk.book.needed(class) > 0 || clerk.trials.is_doubted(class));
-        if needs_person || case.careful {
+        if needs_person || case.barred.careful {
             *mode = mode.map(|mode| mode.min(Mode::Suggest));
         }
-        if case.barred.contains_key(&step) {
+        if case.barred.steps.contains_key(&step) {
             *mode = None;
         }
     }
@@ -324,7 +346,7 @@ fn chosen(
         rejected.reason = format!("{} ({})", rejected.reason, no_room.join("; "));
     }
     for rejected in &mut choice.rejected {
-        if let Some(why) = case.barred.get(&rejected.step) {
+        if let Some(why) = case.barred.steps.get(&rejected.step) {
             rejected.reason.clone_from(why);
         }
     }

@@ -46,6 +46,8 @@ impl Kind {
 pub(super) struct View {
     /// Unicast routes with the community of RFC 7999, in order.
     pub(super) blackholes: Vec<String>,
+    /// Other unicast routes, by gobgpd's and BIRD's words, in order.
+    pub(super) others: Vec<String>,
     /// FlowSpec rules.
     pub(super) rules: usize,
     /// In its own words.
@@ -182,6 +184,7 @@ impl Daemon {
             Kind::Exabgp => self.exabgp(),
         };
         view.blackholes.sort_unstable();
+        view.others.sort_unstable();
         view
     }
 
@@ -208,9 +211,9 @@ impl Daemon {
         for family in ["ipv4", "ipv6"] {
             let json: Value = serde_json::from_str(&rib(family)).unwrap_or_default();
             for (prefix, paths) in json.as_object().into_iter().flatten() {
-                if paths.to_string().contains("4294902426") {
-                    view.blackholes.push(prefix.clone());
-                }
+                let blackhole = paths.to_string().contains("4294902426");
+                let of = if blackhole { &mut view.blackholes } else { &mut view.others };
+                of.push(prefix.clone());
             }
         }
         for family in ["ipv4-flowspec", "ipv6-flowspec"] {
@@ -237,8 +240,12 @@ impl Daemon {
             for line in show(table).lines() {
                 if !line.starts_with([' ', '\t']) {
                     last = line.split_whitespace().next().unwrap_or_default().to_owned();
+                    if last.contains('/') {
+                        view.others.push(last.clone());
+                    }
                 } else if line.contains("BGP.community") && line.contains("(65535,666)") {
                     view.blackholes.push(last.clone());
+                    view.others.retain(|other| *other != last);
                 }
             }
         }

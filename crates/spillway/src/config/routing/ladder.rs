@@ -144,6 +144,22 @@ impl Ladder {
             absorbers: Vec::new(),
         }
     }
+
+    /// Whose own policy is about a target: that of the longest network.
+    pub(crate) fn customer(&self, target: &Prefix) -> Option<&Customer> {
+        let longest = |customer: &Customer| {
+            customer.networks.iter().filter(|own| own.covers(target)).map(Prefix::bits).max()
+        };
+        self.customers
+            .iter()
+            .filter(|customer| longest(customer).is_some())
+            .max_by_key(|customer| longest(customer))
+    }
+
+    /// Steps that may be taken or proposed for a target.
+    pub(crate) fn steps_for(&self, target: &Prefix) -> &[Step] {
+        self.customer(target).map_or(&self.steps, |customer| &customer.steps)
+    }
 }
 
 /// A customer, or a group, with a policy of its own.

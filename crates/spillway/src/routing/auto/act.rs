@@ -40,7 +40,7 @@ pub(super) fn note_ended(clerk: &Clerk, case: &mut Case) {
     for (placed, step) in ended {
         let why = format!("{} {} was ended or rejected by somebody else", placed.0, placed.1);
         case.placed.remove(&placed);
-        case.barred.insert(step, why);
+        case.barred.steps.insert(step, why);
     }
 }
 

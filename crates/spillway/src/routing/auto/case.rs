@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use base::{Prefix, Timestamp};
 use engine::report::{Attack, Direction, Severity, State};
+use serde::{Deserialize, Serialize};
 use steer::effect::{Judgement, Seen, Verdict, Watch};
 use steer::ladder::{Choice, Climb, Mode, Plan, Step};
 
@@ -17,6 +18,17 @@ const WINDOW: u64 = 3;
 const PATIENCE: u64 = 12;
 /// Those who saw it that are remembered; further ones are no witnesses of quiet.
 const LOOKERS_MAX: usize = 64;
+
+/// What is not tried again for an attack. It outlives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Barred {
+    /// Its id.
+    pub(super) attack: Option<String>,
+    /// Steps, and why.
+    pub(super) steps: BTreeMap<Step, String>,
+    /// A step made the service worse: a person is asked about each other one.
+    pub(super) careful: bool,
+}
 
 /// One target under attack.
 #[derive(Debug)]
@@ -31,10 +43,8 @@ pub(super) struct Case {
     pub(super) climb: Climb,
     /// What was announced or proposed for it, by class and text, and at which step.
     pub(super) placed: BTreeMap<(&'static str, String), Step>,
-    /// Steps that are not tried again, and why.
-    pub(super) barred: BTreeMap<Step, String>,
-    /// A step made the service worse: a person is asked about each other one.
-    pub(super) careful: bool,
+    /// Steps that are not tried again for this attack.
+    pub(super) barred: Barred,
     /// What was refused lately, when and why.
     pub(super) refused: BTreeMap<(&'static str, String), (Timestamp, String)>,
     /// What was chosen last, and how each step was last to be taken.
@@ -62,8 +72,7 @@ impl Case {
             attacked: false,
             climb,
             placed: BTreeMap::new(),
-            barred: BTreeMap::new(),
-            careful: false,
+            barred: Barred::default(),
             refused: BTreeMap::new(),
             choice: None,
             plans: BTreeMap::new(),
@@ -79,12 +88,13 @@ impl Case {
     /// Takes in what is told of an attack on it.
     pub(super) fn hear(&mut self, attack: &Attack) {
         if self.attack.as_ref().is_none_or(|known| known.id != attack.id) {
-            // Another attack: what a person ended was about the one before.
-            self.barred.clear();
             self.refused.clear();
-            self.careful = false;
             let held: BTreeSet<Step> = self.watches.keys().copied().collect();
             self.placed.retain(|_, step| held.contains(step));
+        }
+        if self.barred.attack.as_ref() != Some(&attack.id) {
+            // Another attack: what a person ended was about the one before.
+            self.barred = Barred { attack: Some(attack.id.clone()), ..Barred::default() };
         }
         self.attacked = attack.state == State::Active && is_incoming(attack);
         self.target = attack.target;

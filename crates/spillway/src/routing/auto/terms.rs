@@ -70,13 +70,8 @@ impl Terms {
 
     /// What may be done for a target, but for what approvals say.
     pub(in crate::routing) fn policy(&self, target: &Prefix) -> ladder::Policy {
-        let ladder = &self.ladder;
-        let owns = |own: &&Prefix| own.covers(target);
-        let customer = ladder.customers.iter().max_by_key(|customer| {
-            customer.networks.iter().filter(owns).map(|own| i16::from(own.bits())).max().unwrap_or(-1)
-        });
-        let customer = customer.filter(|customer| customer.networks.iter().any(|own| own.covers(target)));
-        let allowed = customer.map_or(&ladder.steps, |customer| &customer.steps);
+        let allowed = self.ladder.steps_for(target);
+        let customer = self.ladder.customer(target);
         let limit = customer.and_then(|customer| customer.mode);
         let mode = plain(self.mode).min(limit.map_or(ladder::Mode::Enforce, plain));
         ladder::Policy {

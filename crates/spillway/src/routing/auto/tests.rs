@@ -132,8 +132,14 @@ fn how_often_an_attack_came_back_is_remembered_over_a_restart() {
     assert!(super::memory::read(&folder).is_empty());
     let climb = steer::ladder::Climb::resumed(Timestamp::from_secs(9), Step::Flowspec, terms().hold());
     let target = "2001:db8:1::7/128".parse().unwrap();
-    super::memory::write(&folder, &[(target, &climb)]);
-    assert_eq!(super::memory::read(&folder), [(target, climb)]);
+    let barred = super::Barred {
+        attack: Some("a".to_owned()),
+        steps: [(Step::Flowspec, "it harms".to_owned())].into(),
+        careful: true,
+    };
+    let all = [super::Remembered { target, climb, barred }];
+    super::memory::write(&folder, &all);
+    assert_eq!(super::memory::read(&folder), all);
     std::fs::write(folder.join("ladder.json"), b"[").unwrap();
     assert!(super::memory::read(&folder).is_empty());
     std::fs::remove_dir_all(&folder).unwrap();

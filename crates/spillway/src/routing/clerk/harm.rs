@@ -17,7 +17,7 @@ impl Clerk {
         for harm in self.wards.handle(sight.now, &sight.health) {
             tracing::error!(mitigation = harm.id, why = harm.reason, "withdrawn");
             self.counts.harmful += 1;
-            auto.harmed(&harm.what, &harm.reason);
+            auto.harmed(sight, &harm.what, &harm.reason);
             // What the journal does not have of it, it says by itself; the routers are told all the same.
             let _ = self.take(&Caller::Engine, Order::Withdraw { id: harm.id, reason: harm.reason });
         }

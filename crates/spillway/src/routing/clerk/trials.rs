@@ -1,5 +1,7 @@
 //! What reverts unless a person confirms it: the engine's first of each kind, and what is wide of a person.
 
+use std::collections::BTreeMap;
+
 use base::Timestamp;
 use steer::book::{Actor, Entry, Stage};
 use steer::confirm::{Trials, Why};
@@ -13,12 +15,21 @@ use crate::routing::order::{self, Answer};
 /// The event of a confirmation in the journal; `what` is the class, where it was the first of it.
 const CONFIRMED: &str = "confirmed";
 
-/// Trials as the journal has them: kinds that were confirmed once need it no more.
+/// The event of a first measure that nobody confirmed; `what` is the class.
+const DOUBTED: &str = "doubted";
+
+/// Trials as the journal has them: kinds that were confirmed once need it no more, and of those that nobody confirmed the
+/// engine begins none by itself.
 pub(super) fn resumed(setup: &Setup, journal: &Journal, entries: &[Entry]) -> anyhow::Result<Trials> {
     let lines = if entries.is_empty() { Vec::new() } else { journal.history(None, HISTORY_MAX)? };
-    let proven =
-        lines.iter().filter(|line| line.event == CONFIRMED).filter_map(|line| order::class(&line.what));
-    Ok(Trials::new(setup.routing.confirm, proven.collect::<Vec<Class>>()))
+    let mut latest: BTreeMap<Class, (u64, bool)> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.event == CONFIRMED || line.event == DOUBTED) {
+        let Some(class) = order::class(&line.what) else { continue };
+        let said = latest.entry(class).or_default();
+        *said = (*said).max((line.number, line.event == CONFIRMED));
+    }
+    let of = |wanted: bool| latest.iter().filter(move |(_, (_, is))| *is == wanted).map(|(class, _)| *class);
+    Ok(Trials::new(setup.routing.confirm, of(true), of(false)))
 }
 
 impl Clerk {
@@ -54,6 +65,17 @@ impl Clerk {
         while let Some(revert) = self.trials.poll_output() {
             tracing::warn!(mitigation = revert.id, why = revert.reason, "reverted");
             let _ = self.book.withdraw(revert.id, &Actor::Engine, &revert.reason);
+            if let Some(class) = revert.doubted {
+                self.unwritten.push(Line {
+                    at: now,
+                    mitigation: Some(revert.id),
+                    event: DOUBTED.to_owned(),
+                    actor: Actor::Engine.to_string(),
+                    reason: revert.reason,
+                    what: class.as_str().to_owned(),
+                    ..Line::default()
+                });
+            }
         }
     }
 
