@@ -124,7 +124,7 @@ impl Clerk {
             views,
             absorbers,
             legs: BTreeMap::new(),
-            pushed: Pushed::new(),
+            pushed: Pushed::default(),
             drills,
             clock,
             pulse,

@@ -1,6 +1,7 @@
 //! Two processes: the brain with a real router, and an absorber that holds a prefix before its route moves.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
+mod acts;
 mod falls;
 mod refusals;
 
@@ -54,7 +55,7 @@ impl Absorber {
     /// What the brain's file says of it.
     fn section(&self, more: &str) -> String {
         format!(
-            "[routing.absorbers.scrub]\nprefix = \"{PLACE}\"\ncapacity = \"1 Gbps\"\ncontrol = \"127.0.0.1:{}\"\n\
+            "[routing.absorbers.scrub]\nprefix = \"{PLACE}\"\ncapacity = \"10 Gbps\"\ncontrol = \"127.0.0.1:{}\"\n\
              fingerprint = \"{}\"\nlease = \"13s\"\nsilence = \"2s\"\nlinger = \"1s\"\n{more}\n",
             self.port, self.fingerprint
         )
@@ -76,13 +77,23 @@ struct Scene {
 
 impl Scene {
     fn new(name: &str, top: &str, prefixes: &str, more: &str) -> Option<Self> {
+        Self::under("", name, top, prefixes, more)
+    }
+
+    /// A brain that does things by itself.
+    fn acting(name: &str, top: &str, prefixes: &str, more: &str) -> Option<Self> {
+        Self::under("mode = \"enforce\"", name, top, prefixes, more)
+    }
+
+    fn under(brain_top: &str, name: &str, top: &str, prefixes: &str, more: &str) -> Option<Self> {
         let router = Daemon::start(Kind::Gobgp, Options::default())?;
         let keys = Scratch::new(&format!("absorb-brain-{name}"));
         let brain = key(&keys.path("key"));
         let absorber = Absorber::new(name, &brain, top, prefixes);
         let brief = "hold_time = \"3s\"\non_crash = \"withdraw\"\n";
         let peers = format!("{}{}", peer("edge", router.port, brief), absorber.section(more));
-        let house = House::new(&format!("absorb-{name}"), &format!("diversion = [\"{PLACE}\"]"), &peers);
+        let house =
+            House::under(brain_top, &format!("absorb-{name}"), &format!("diversion = [\"{PLACE}\"]"), &peers);
         // The brain finds its key where it looks for it.
         std::fs::create_dir_all(house.path("state")).unwrap();
         std::fs::copy(keys.path("key"), house.path("state/absorbers.key")).unwrap();
