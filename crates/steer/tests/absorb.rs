@@ -302,6 +302,8 @@ fn what_is_not_declared_finds_no_room_or_is_anothers_is_refused_with_the_reason(
         "not inside",
     );
     refused(&mut site, "a", "198.51.100.0/24", &["x proto udp -> drop"], 1, Reason::Rule, "not inside");
+    let own = "absorber-x dst 198.51.100.7/32 -> drop";
+    refused(&mut site, "a", "198.51.100.0/24", &[own], 1, Reason::Rule, "the absorber's own");
     let away = "x dst 198.51.100.7/32 -> redirect 192.0.2.1";
     refused(&mut site, "a", "198.51.100.0/24", &[away], 1, Reason::Rule, "for others");
     let rule = "x dst 198.51.100.7/32 -> drop";

@@ -5,14 +5,13 @@ use std::net::IpAddr;
 
 use ::rules::{Action, Match, Per, Rule};
 use base::{Prefix, Span};
+use dataplane::attachment::{self, Attachment};
 use dataplane::returning::{self, Return, Returning};
-use steer::absorb::word::{Back, Kind, Load};
+use steer::absorb::word::{Back, Kind, Load, RESERVED};
 
 use crate::enforce::xdp::{Frame, Xdp};
 use crate::enforce::{Enforcer as _, Wanted};
 
-/// How ids of the rules that count begin; nobody else's may.
-pub(super) const OURS: &str = "absorber-";
 /// Behind all rules that are pushed.
 const LAST: u32 = u32::MAX;
 
@@ -125,6 +124,16 @@ impl Kernel {
     fn wake(&self) {
         self.returning.iter().for_each(returning::wake);
     }
+
+    /// Attaches where nothing is, for that takes a while: a brain that asks waits for seconds only. What is there from before
+    /// holds until its leases end, or until a brain says what shall be instead.
+    pub(crate) fn prepare(&mut self, interface: &str) -> anyhow::Result<()> {
+        attachment::mount()?;
+        if Attachment::open(interface)?.is_none() {
+            self.apply(&[], &[])?;
+        }
+        Ok(())
+    }
 }
 
 impl Filter for Kernel {
@@ -202,7 +211,7 @@ fn last(kind: Kind, kept: &Kept) -> Rule {
         (Kind::Scrub, Back::Routed | Back::Gre | Back::Ipip) => Action::Pass,
     };
     Rule {
-        id: format!("{OURS}{}", kept.prefix.to_string().replace(['.', ':', '/'], "-")),
+        id: format!("{RESERVED}{}", kept.prefix.to_string().replace(['.', ':', '/'], "-")),
         precedence: LAST,
         matches: Match { dst: Some(kept.prefix), ..Match::default() },
         action,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use base::{Prefix, Span, Timestamp};
 use steer::absorb::Site;
-use steer::absorb::word::{Ask, Back, Kind, Reason, Report, Tell, Traffic};
+use steer::absorb::word::{Ask, Back, Kind, Report, Tell, Traffic};
 
-use super::filter::{Filter, Kept, OURS, Sum, Way, rate};
+use super::filter::{Filter, Kept, Sum, Way, rate};
 use crate::daemon::clock::Clock;
 
 /// What came is measured this often.
@@ -62,13 +62,6 @@ impl Plant {
     /// A brain asks.
     pub(super) fn ask(&mut self, owner: &str, ask: Ask) -> Option<Tell> {
         let now = self.clock.now();
-        if let Ask::Take { number, prefix, rules, .. } = &ask
-            && let Some(rule) = rules.iter().find(|rule| rule.starts_with(OURS))
-        {
-            let name = rule.split(' ').next().unwrap_or_default();
-            let text = format!("rule {name}: ids that begin with `{OURS}` are the absorber's own");
-            return Some(Tell::Refused { number: *number, prefix: *prefix, why: Reason::Rule, text });
-        }
         let said = format!("{ask:?}");
         let mut told = self.site.handle(now, owner, ask);
         if self.site.is_pending() {

@@ -55,7 +55,13 @@ pub(crate) fn run(config: &Absorbing) -> anyhow::Result<()> {
     stop.listen()?;
     let tls = tls::server(&key, config.brains.keys().copied().collect())?;
     let filter: Box<dyn Filter> = match &config.interface {
-        Some(interface) => Box::new(Kernel::new(interface, config.declared.kind, &config.ways)),
+        Some(interface) => {
+            let mut kernel = Kernel::new(interface, config.declared.kind, &config.ways);
+            kernel
+                .prepare(interface)
+                .with_context(|| format!("cannot filter on {interface} (`interface`)"))?;
+            Box::new(kernel)
+        }
         None => Box::new(Nothing),
     };
     let mut declared = config.declared.clone();

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use api::metrics;
 use base::{Prefix, Span, Timestamp};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use rustls::ClientConfig;
@@ -184,6 +185,24 @@ impl Absorber {
             }
             (None, Some(silent)) => format!("absorber `{name}` is silent for {} s", silent.secs()),
             (None, None) => format!("absorber `{name}` has said nothing yet"),
+        }
+    }
+
+    /// Numbers for `/metrics`.
+    pub(super) fn numbers(&self) -> metrics::Absorber {
+        let core = self.shared.core();
+        let now = self.shared.now();
+        let report = core.report().map(|(_, report)| report);
+        let stands = |charge: &&Charge| core.standing(now, &charge.prefix) == Standing::Stands;
+        let received =
+            report.iter().flat_map(|report| &report.prefixes).map(|(_, traffic)| traffic.received.bps);
+        metrics::Absorber {
+            name: self.control.name.clone(),
+            up: core.is_up() && core.is_alive(now),
+            distrusted: self.truth.lie().is_some(),
+            prefixes: u64::try_from(self.control.charges.iter().filter(stands).count()).unwrap_or(u64::MAX),
+            received_bps: received.fold(0, u64::saturating_add),
+            free_bps: report.map_or(0, |report| report.free.bps),
         }
     }
 

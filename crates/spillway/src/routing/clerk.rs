@@ -148,7 +148,7 @@ impl Clerk {
             views,
             absorbers,
             legs: BTreeMap::new(),
-            pushed: Pushed::new(),
+            pushed: Pushed::default(),
             drills,
             clock,
             pulse,

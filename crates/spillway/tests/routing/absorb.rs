@@ -1,6 +1,7 @@
 //! Two processes: the brain with a real router, and an absorber that holds a prefix before its route moves.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
+mod acts;
 mod falls;
 mod refusals;
 
@@ -14,7 +15,16 @@ use super::wait;
 use crate::daemon::Daemon as Spillway;
 use crate::support::{Scratch, spillway, stderr};
 
-const PLACE: &str = "198.51.100.0/24";
+/// Where an absorber listens, and what may be diverted there.
+#[derive(Clone, Copy)]
+struct Place {
+    host: &'static str,
+    prefix: &'static str,
+    family: &'static str,
+}
+
+const V4: Place = Place { host: "127.0.0.1", prefix: "198.51.100.0/24", family: "ipv4" };
+const V6: Place = Place { host: "[::1]", prefix: "2001:db8:1::/48", family: "ipv6" };
 
 /// Makes a key: its fingerprint.
 fn key(path: &std::path::Path) -> String {
@@ -27,24 +37,26 @@ fn key(path: &std::path::Path) -> String {
 struct Absorber {
     scratch: Scratch,
     config: String,
+    place: Place,
     port: u16,
     fingerprint: String,
 }
 
 impl Absorber {
     /// For a brain of this fingerprint, with keys at the top of its file and prefixes at its end.
-    fn new(name: &str, brain: &str, top: &str, prefixes: &str) -> Self {
+    fn new(place: Place, name: &str, brain: &str, top: &str, prefixes: &str) -> Self {
         let scratch = Scratch::new(&format!("absorb-{name}"));
         let port = free_port();
         let fingerprint = key(&scratch.path("key"));
         let text = format!(
-            "name = \"{name}\"\nlisten = \"127.0.0.1:{port}\"\nkey = \"{}\"\n{top}\n[brains]\nmain = \"{brain}\"\n{prefixes}\n",
+            "name = \"{name}\"\nlisten = \"{}:{port}\"\nkey = \"{}\"\n{top}\n[brains]\nmain = \"{brain}\"\n{prefixes}\n",
+            place.host,
             scratch.path("key").display()
         );
         let config = scratch.file("absorb.toml", text.as_bytes());
         let check = spillway(["absorb", "-c", &config, "--check"]);
         assert!(check.status.success(), "{}", stderr(&check));
-        Self { scratch, config, port, fingerprint }
+        Self { scratch, config, place, port, fingerprint }
     }
 
     fn start(&self) -> Spillway {
@@ -54,9 +66,9 @@ impl Absorber {
     /// What the brain's file says of it.
     fn section(&self, more: &str) -> String {
         format!(
-            "[routing.absorbers.scrub]\nprefix = \"{PLACE}\"\ncapacity = \"1 Gbps\"\ncontrol = \"127.0.0.1:{}\"\n\
+            "[routing.absorbers.scrub]\nprefix = \"{}\"\ncapacity = \"10 Gbps\"\ncontrol = \"{}:{}\"\n\
              fingerprint = \"{}\"\nlease = \"13s\"\nsilence = \"2s\"\nlinger = \"1s\"\n{more}\n",
-            self.port, self.fingerprint
+            self.place.prefix, self.place.host, self.port, self.fingerprint
         )
     }
 }
@@ -64,7 +76,11 @@ impl Absorber {
 const CAPACITY: &str = "capacity = \"1 Gbps\"";
 
 fn declared() -> String {
-    format!("[prefixes.\"{PLACE}\"]\n")
+    declared_at(V4)
+}
+
+fn declared_at(place: Place) -> String {
+    format!("[prefixes.\"{}\"]\n", place.prefix)
 }
 
 /// A router, a brain that may divert through it, and an absorber.
@@ -76,13 +92,33 @@ struct Scene {
 
 impl Scene {
     fn new(name: &str, top: &str, prefixes: &str, more: &str) -> Option<Self> {
+        Self::under((V4, ""), name, top, prefixes, more)
+    }
+
+    /// A brain that does things by itself.
+    fn acting(name: &str, top: &str, prefixes: &str, more: &str) -> Option<Self> {
+        Self::under((V4, "mode = \"enforce\""), name, top, prefixes, more)
+    }
+
+    fn under(
+        (place, brain_top): (Place, &str),
+        name: &str,
+        top: &str,
+        prefixes: &str,
+        more: &str,
+    ) -> Option<Self> {
         let router = Daemon::start(Kind::Gobgp, Options::default())?;
         let keys = Scratch::new(&format!("absorb-brain-{name}"));
         let brain = key(&keys.path("key"));
-        let absorber = Absorber::new(name, &brain, top, prefixes);
+        let absorber = Absorber::new(place, name, &brain, top, prefixes);
         let brief = "hold_time = \"3s\"\non_crash = \"withdraw\"\n";
         let peers = format!("{}{}", peer("edge", router.port, brief), absorber.section(more));
-        let house = House::new(&format!("absorb-{name}"), &format!("diversion = [\"{PLACE}\"]"), &peers);
+        let house = House::under(
+            brain_top,
+            &format!("absorb-{name}"),
+            &format!("diversion = [\"{}\"]", place.prefix),
+            &peers,
+        );
         // The brain finds its key where it looks for it.
         std::fs::create_dir_all(house.path("state")).unwrap();
         std::fs::copy(keys.path("key"), house.path("state/absorbers.key")).unwrap();
@@ -90,7 +126,7 @@ impl Scene {
     }
 
     fn divert(&self) -> Result<Value, String> {
-        self.house.route(&with(&["divert", PLACE, "--for", "1h"], WHY))
+        self.house.route(&with(&["divert", self.absorber.place.prefix, "--for", "1h"], WHY))
     }
 
     /// How the absorber is, in the brain's words.
@@ -104,7 +140,8 @@ impl Scene {
     }
 
     fn routed(&self) -> bool {
-        self.router.command(&["global", "rib", "-a", "ipv4"]).contains(PLACE)
+        let place = self.absorber.place;
+        self.router.command(&["global", "rib", "-a", place.family]).contains(place.prefix)
     }
 
     fn place(&self) -> Value {
@@ -155,4 +192,18 @@ fn a_route_moves_when_the_absorber_holds_its_prefix_and_comes_back_before_that_i
     let (code, errors) = absorber.ended();
     assert_eq!(code, Some(0), "{errors}");
     assert!(errors.contains("taken") && errors.contains("stopped"), "{errors}");
+}
+
+#[test]
+fn ipv6_is_diverted_over_ipv6_likewise() {
+    let Some(scene) = Scene::under((V6, ""), "six", CAPACITY, &declared_at(V6), "") else { return };
+    let _absorber = scene.absorber.start();
+    let _brain = scene.house.start();
+    scene.up();
+    let one = scene.divert().unwrap();
+    assert_eq!((&one["peers"][0]["state"], &scene.place()["state"]), (&"announced".into(), &"stands".into()));
+    wait("the route", || scene.routed());
+    scene.house.route(&with(&["withdraw", &one["id"].to_string()], WHY)).unwrap();
+    wait("the route back", || !scene.routed());
+    wait("the release", || scene.place()["state"] == "idle");
 }

@@ -6,8 +6,8 @@ use base::{Prefix, Span, Timestamp};
 use rules::{Action, Rule};
 
 use super::word::{
-    Ask, Declared, Hold, LEASE_MAX, Load, NAME_MAX, PREFIXES_MAX, REPORTED_MAX, RULES_MAX, Reason, Report,
-    Tell, Traffic, VERSION, digest,
+    Ask, Declared, Hold, LEASE_MAX, Load, NAME_MAX, PREFIXES_MAX, REPORTED_MAX, RESERVED, RULES_MAX, Reason,
+    Report, Tell, Traffic, VERSION, digest,
 };
 
 /// Counts of what was asked of it.
@@ -308,6 +308,10 @@ impl Site {
                 return Err((Reason::Rule, format!("not a rule: {}", text.get(..200).unwrap_or(text))));
             };
             let id = &rule.id;
+            if id.starts_with(RESERVED) {
+                let text = format!("rule {id}: ids that begin with `{RESERVED}` are the absorber's own");
+                return Err((Reason::Rule, text));
+            }
             if !rule.matches.dst.is_some_and(|dst| prefix.covers(&dst)) {
                 return Err((Reason::Rule, format!("rule {id}: its destination is not inside {prefix}")));
             }

@@ -14,6 +14,8 @@ pub const RULES_MAX: usize = 1024;
 pub const REPORTED_MAX: usize = 512;
 /// Octets of a name at most.
 pub const NAME_MAX: usize = 64;
+/// How ids of the absorber's own rules begin; nobody else's may.
+pub const RESERVED: &str = "absorber-";
 /// The longest lease, in seconds.
 pub const LEASE_MAX: u64 = 3600;
 

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 /// What an attach says of ways back.
 #[derive(Debug, clap::Args)]
+// That of the command has the same name.
+#[group(skip)]
 pub(super) struct Args {
     /// Give back what no rule drops: packets to this prefix go into a tunnel (gre or ipip) from an address of this machine to
     /// their owner's, in this pass and without a tunnel device. `mtu`: octets of the longest packet within it [default: as the

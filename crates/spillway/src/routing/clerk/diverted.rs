@@ -5,13 +5,11 @@ use std::sync::mpsc::Sender;
 use base::units::BitRate;
 use base::{Prefix, Span, Timestamp};
 use steer::absorb::Standing;
-use steer::absorb::word::Load;
 use steer::bgp::out::Key;
 use steer::book::{Actor, What};
 use store::Line;
 
 use super::{Clerk, express};
-use crate::routing::absorbers::whole;
 use crate::routing::order::Answer;
 use crate::routing::speaker::Say;
 
@@ -100,8 +98,7 @@ impl Clerk {
         let What::Diversion(prefix) = what else { return false };
         let Some(absorber) = self.absorbers.of(prefix) else { return false };
         let rules = self.rules_for(prefix);
-        let expects = absorber.charge(prefix).map_or(0, |charge| whole(charge.usual.0));
-        absorber.want(*prefix, rules, Load { bps: expects, pps: 0 });
+        absorber.want(*prefix, rules, self.expected(prefix));
         // What stood before a restart stands on, while the absorber is asked.
         let said = self.speaker.is_none();
         let now = self.clock.now();

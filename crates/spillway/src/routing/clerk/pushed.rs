@@ -16,8 +16,14 @@ use crate::routing::absorbers::whole;
 use crate::routing::auto::case::is_incoming;
 use crate::routing::lookout::{Sight, Watched};
 
-/// Rules about one prefix.
-pub(super) type Pushed = Vec<(Prefix, Rule)>;
+/// What goes on, for absorbers.
+#[derive(Debug, Default)]
+pub(super) struct Pushed {
+    /// Rules, by their destination.
+    rules: Vec<(Prefix, Rule)>,
+    /// The peak of each attack, by the prefix that covers its targets.
+    peaks: Vec<(Prefix, Load)>,
+}
 
 impl Clerk {
     /// The decision core knows this: absorbers get the rules of what goes on, and are held to the truth.
@@ -27,10 +33,17 @@ impl Clerk {
         for prefix in held {
             let rules = self.rules_for(&prefix);
             let Some(absorber) = self.absorbers.of(&prefix) else { continue };
-            let expects = absorber.charge(&prefix).map_or(0, |charge| whole(charge.usual.0));
-            absorber.want(prefix, rules, Load { bps: expects, pps: 0 });
+            absorber.want(prefix, rules, self.expected(&prefix));
         }
         self.compare_loads(sight);
+    }
+
+    /// What will come where a prefix is led: what it gets in peace, and the attacks on it.
+    pub(super) fn expected(&self, prefix: &Prefix) -> Load {
+        let usual = self.absorbers.of(prefix).and_then(|absorber| absorber.charge(prefix));
+        let usual = Load { bps: usual.map_or(0, |charge| whole(charge.usual.0)), pps: 0 };
+        let attacks = self.pushed.peaks.iter().filter(|(target, _)| prefix.covers(target));
+        attacks.fold(usual, |sum, (_, peak)| sum.plus(*peak))
     }
 
     /// The rules that an absorber shall have for a prefix, as many as its owner has room for.
@@ -38,7 +51,8 @@ impl Clerk {
         let room = self.absorbers.of(prefix).and_then(|one| one.rules_max());
         let never = self.setup.spare.iter().filter(|spare| spare.is_ipv4() == prefix.is_ipv4());
         let never = never.enumerate().map(|(place, src)| spared(place, prefix, *src));
-        let pushed = self.pushed.iter().filter(|(dst, _)| prefix.covers(dst)).map(|(_, rule)| rule.clone());
+        let pushed =
+            self.pushed.rules.iter().filter(|(dst, _)| prefix.covers(dst)).map(|(_, rule)| rule.clone());
         let pushed: Vec<Rule> = pushed.collect();
         if pushed.is_empty() {
             return Vec::new();
@@ -117,11 +131,12 @@ impl Clerk {
     }
 }
 
-/// The rules of attacks that may act by themselves.
+/// Attacks, and those of their rules that may act by themselves.
 fn of(sight: &Sight) -> Pushed {
-    let mut pushed: Pushed = Vec::new();
+    let mut pushed = Pushed::default();
     let attacks = sight.attacks.iter().filter(|attack| attack.state == State::Active);
     for attack in attacks.filter(|attack| is_incoming(attack) && !attack.doubtful) {
+        pushed.peaks.push((attack.target, Load { bps: attack.peak_bps, pps: attack.peak_pps }));
         let policy = sight.terms.policy(&attack.target);
         // Whatever step it is, it is filtering.
         if policy.steps.iter().flatten().max() != Some(&Mode::Enforce) {
@@ -137,8 +152,8 @@ fn of(sight: &Sight) -> Pushed {
             };
             let filters = matches!(rule.action, Action::Drop | Action::RatePackets(_) | Action::RateBits(_));
             let Some(dst) = rule.matches.dst.filter(|_| filters) else { continue };
-            if !pushed.iter().any(|(_, other)| other.id == rule.id) {
-                pushed.push((dst, Rule { lease: None, sample: None, ..rule }));
+            if !pushed.rules.iter().any(|(_, other)| other.id == rule.id) {
+                pushed.rules.push((dst, Rule { lease: None, sample: None, ..rule }));
             }
         }
     }

@@ -109,6 +109,7 @@ impl Clerk {
             announce_errors: self.counts.announce_errors,
             told: self.views.numbers(),
             drills: self.drilled().all().map(numbers).collect(),
+            absorbers: self.absorbers.all().map(|one| one.numbers()).collect(),
             ..metrics::Routing::default()
         };
         for router in &self.setup.routing.routers {
