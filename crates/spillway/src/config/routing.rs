@@ -245,8 +245,10 @@ pub(super) fn checked(
             format!("more than {PEERS_MAX} peers; let a route reflector pass it on"),
         );
     }
-    let routers: Vec<Router> =
+    let hops = absorbers::hops(problems, &section.absorbers);
+    let mut routers: Vec<Router> =
         section.peers.iter().map(|(name, peer)| peer::checked(problems, asn, name, peer)).collect();
+    routers.iter_mut().for_each(|router| router.absorber_hops.clone_from(&hops));
     for (place, (name, _)) in section.peers.iter().enumerate() {
         let same = |other: &Router| routers.get(place).is_some_and(|one| one.address == other.address);
         if let Some(other) = routers.iter().take(place).find(|other| same(other)) {

@@ -37,6 +37,9 @@ impl Guards {
                     guards.host(hop, &format!("a next hop at {name}"));
                 }
             }
+            for (prefix, hop) in &router.absorber_hops {
+                guards.host(*hop, &format!("the absorber of {prefix}"));
+            }
             if let Some(local) = router.local.or_else(|| way_to(router.address)) {
                 guards.host(local, &format!("our end of the session with {name}"));
                 guards.session(router.address, local, name);

@@ -1,6 +1,7 @@
 //! `control` and `fingerprint` of `[routing.absorbers.NAME]`: absorbers that are spoken with.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use base::units::BitRate;
@@ -142,6 +143,26 @@ pub(super) fn checked(
         });
     }
     Controls { key, all }
+}
+
+/// Next hops of those that have one of their own: with several absorbers, a router has to know which takes what.
+pub(super) fn hops(
+    problems: &mut Problems<'_>,
+    sections: &BTreeMap<Spanned<String>, AbsorberSection>,
+) -> Vec<(Prefix, IpAddr)> {
+    let mut hops = Vec::new();
+    for section in sections.values() {
+        let (prefix, Some(hop)) = (*section.prefix.get_ref(), &section.next_hop) else { continue };
+        if hop.get_ref().is_ipv4() != prefix.is_ipv4() {
+            let message = format!(
+                "{} cannot be the next hop of {prefix}: name an address of the absorber of the same family",
+                hop.get_ref()
+            );
+            problems.at(hop.span().start, message);
+        }
+        hops.push((prefix, *hop.get_ref()));
+    }
+    hops
 }
 
 /// The longest that a router leads traffic there after we are gone.

@@ -87,6 +87,7 @@ pub(super) struct AbsorberSection {
     pub(super) prefix: Spanned<Prefix>,
     pub(super) capacity: Bits,
     pub(super) usual: Option<Bits>,
+    pub(super) next_hop: Option<Spanned<IpAddr>>,
     pub(super) control: Option<Spanned<String>>,
     pub(super) fingerprint: Option<Spanned<Fingerprint>>,
     pub(super) lease: Option<Spanned<Wait>>,

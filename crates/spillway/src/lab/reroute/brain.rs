@@ -52,6 +52,12 @@ impl Brain {
         serde_json::from_slice(&output.stdout).context("what spillway route says cannot be read")
     }
 
+    /// What is in force or proposed.
+    pub(super) fn mitigations(&self) -> anyhow::Result<Vec<Value>> {
+        let list = self.route(&["list"])?;
+        Ok(list.get("mitigations").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
     /// Whether all sessions and conversations stand.
     pub(super) fn is_up(&self) -> anyhow::Result<bool> {
         let all = |document: Value, list: &str, state: &str| {
@@ -67,13 +73,16 @@ fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
     let networks = VICTIMS.iter().flat_map(|victim| victim.prefixes()).map(|prefix| format!("\"{prefix}\""));
     let networks: Vec<String> = networks.collect();
     let networks = networks.join(", ");
+    // They look at packets before any route of theirs leads them.
+    let before = [1, 2].map(|n| format!("\"{}\"", edge(n))).join(", ");
     // JSON's strings are TOML's basic strings.
     let quoted = |path: &Path| Value::String(path.display().to_string());
     let mut text = format!(
         "networks = [{networks}]\nstate_dir = {}\nmode = \"enforce\"\n\
          [listen]\nsflow = \"{BRAIN}:{SFLOW}\"\n[api]\nlisten = \"127.0.0.1:0\"\n[detection]\nfloor = \"low\"\n\
          [routing]\nasn = {BRAIN_ASN}\nrouter_id = \"{BRAIN}\"\ndiversion = [{networks}]\nabsorber_key = {}\n\
-         [routing.approvals]\nflowspec = \"automatic\"\ndiversion = \"automatic\"\nblackhole = \"automatic\"\n",
+         [routing.approvals]\nflowspec = \"automatic\"\ndiversion = \"automatic\"\nblackhole = \"automatic\"\n\
+         [routing.ladder]\nsteps = [\"diversion\", \"blackhole\"]\nhold = \"5s\"\nsettle = \"1s\"\nbefore = [{before}]\n",
         quoted(&folder.join("state")),
         quoted(key),
     );
@@ -91,11 +100,12 @@ fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
     }
     for victim in VICTIMS {
         let Some(known) = absorbers.get(usize::from(victim.absorber).saturating_sub(1)) else { continue };
-        let [address, _] = absorber(victim.absorber);
-        for (prefix, family) in victim.prefixes().into_iter().zip(["", "6"]) {
+        let hops = absorber(victim.absorber);
+        let address = hops[0].clone();
+        for ((prefix, hop), family) in victim.prefixes().into_iter().zip(hops).zip(["", "6"]) {
             let _ = write!(
                 text,
-                "[routing.absorbers.{}{family}]\nprefix = \"{prefix}\"\ncapacity = \"{CAPACITY}\"\n\
+                "[routing.absorbers.{}{family}]\nprefix = \"{prefix}\"\nnext_hop = \"{hop}\"\ncapacity = \"{CAPACITY}\"\n\
                  control = \"{address}:{}\"\nfingerprint = \"{}\"\nlinger = \"2s\"\nsilence = \"3s\"\n",
                 victim.name,
                 super::absorber::PORT,

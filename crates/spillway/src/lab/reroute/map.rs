@@ -136,6 +136,13 @@ pub(crate) fn interfaces(tag: &str) -> impl Iterator<Item = String> + '_ {
     CABLES.iter().flat_map(move |(near, far)| [near.1, far.1].map(|name| format!("{tag}{name}")))
 }
 
+impl Drop for Map {
+    fn drop(&mut self) {
+        // What cannot be removed is removed by the next.
+        let _ = remove(&self.tag);
+    }
+}
+
 /// The namespaces, as long as this lives.
 #[derive(Debug)]
 pub(super) struct Map {

@@ -6,10 +6,13 @@ mod brain;
 mod edge;
 mod map;
 mod stage;
+mod story;
 mod victims;
+mod watch;
 
 pub(super) use map::{NAMES, interfaces};
-pub use stage::{Passed, by_hand};
+pub use stage::Passed;
+pub use story::{Fate, Load, News, Rerouted, by_hand, by_itself};
 
 /// As it is typed.
 pub const NAME: &str = "reroute";

@@ -15,6 +15,7 @@ use super::brain::Brain;
 use super::edge::Edge;
 use super::map::{Map, Place};
 use super::victims::VICTIMS;
+use super::watch::Watch;
 use super::{CAPACITY, CAPACITY_TC, LINK_TC};
 use crate::absorb::keys::Key;
 use crate::folder::Folder;
@@ -34,6 +35,7 @@ pub(super) struct Stage<'a> {
     edges: Vec<Edge>,
     absorbers: Vec<Absorber>,
     nginx: Running,
+    pub(super) watch: Watch,
     pub(super) map: &'a Map,
     pub(super) folder: &'a Folder,
     interrupt: &'a Interrupt,
@@ -72,11 +74,13 @@ impl<'a> Stage<'a> {
         let start = |n| Absorber::start(map, folder, n, &print, CAPACITY);
         let absorbers = vec![start(1)?, start(2)?];
         let edges = vec![Edge::start(map, folder, 1)?, Edge::start(map, folder, 2)?];
+        let ways = |n: u8| (map.at(Place::Absorber(n)), map.interface(&format!("-a{n}")));
+        let watch = Watch::start(vec![ways(1), ways(2)])?;
         let brain = Brain::start(map, &key, &absorbers, interrupt)?;
         let ask =
             |victim: super::victims::Victim| Honest::start(&map.at(Place::Clients), victim.addresses(), RATE);
         let honest = VICTIMS.into_iter().map(ask).collect::<anyhow::Result<_>>()?;
-        let mut stage = Self { honest, brain, edges, absorbers, nginx, map, folder, interrupt };
+        let mut stage = Self { honest, brain, edges, absorbers, nginx, watch, map, folder, interrupt };
         let began = Instant::now();
         while !stage.brain.is_up()? {
             stage.check()?;
@@ -120,38 +124,4 @@ impl<'a> Stage<'a> {
         };
         VICTIMS.into_iter().zip(&self.honest).map(of).collect()
     }
-}
-
-/// The thinnest story: an operator diverts the first victim by hand, and takes it back.
-///
-/// # Errors
-/// Without root or the tools, or when something does not stand.
-pub fn by_hand(
-    length: Duration,
-    interrupt: &Interrupt,
-    tell: &mut dyn FnMut(&[Passed]) -> anyhow::Result<()>,
-) -> anyhow::Result<Vec<Passed>> {
-    let map = Map::build(super::super::TAG)?;
-    let folder = Folder::new("spillway-lab")?;
-    let mut stage = Stage::set(&map, &folder, interrupt)?;
-    let quarter = (length / 3).max(Duration::from_secs(2));
-    let mut all = Vec::new();
-    let mut told = |passed: Vec<Passed>| -> anyhow::Result<()> {
-        tell(&passed)?;
-        all.extend(passed);
-        Ok(())
-    };
-    told(stage.measure("before", quarter)?)?;
-    let mut ids = Vec::new();
-    for prefix in VICTIMS[0].prefixes() {
-        let prefix = prefix.to_string();
-        let one = stage.brain.route(&["divert", &prefix, "--for", "10m", "--reason", "a walk by hand"])?;
-        ids.push(one.get("id").and_then(serde_json::Value::as_u64).unwrap_or_default().to_string());
-    }
-    told(stage.measure("diverted", quarter)?)?;
-    for id in ids {
-        stage.brain.route(&["withdraw", &id, "--reason", "the walk is over"])?;
-    }
-    told(stage.measure("after", quarter)?)?;
-    Ok(all)
 }

@@ -254,10 +254,7 @@ impl Clerk {
                 format!("all traffic to {prefix} is discarded upstream, the honest too")
             }
             What::Diversion(prefix) => {
-                let hop = |name: &String| {
-                    let (v4, v6) = self.router(name)?.diversion.next_hops;
-                    if prefix.is_ipv4() { v4 } else { v6 }
-                };
+                let hop = |name: &String| self.router(name)?.diversion_hop(prefix);
                 let hops: Vec<String> = neighbors.iter().filter_map(hop).map(|hop| hop.to_string()).collect();
                 format!("all traffic to {prefix} is led to {}", hops.join(", "))
             }
