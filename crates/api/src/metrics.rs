@@ -3,12 +3,14 @@
 //! The daemon fills [`Metrics`] from its counters when it is asked; nothing is counted here. No label ever names a single
 //! host of the traffic. Labels that a sender could multiply (exporters) are capped where they are collected.
 
+mod absorber;
 mod routing;
 mod told;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use absorber::Absorber;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 

@@ -4,6 +4,7 @@
 //! line per command in its list.
 #![forbid(unsafe_code)]
 
+pub mod absorb;
 pub mod backtest;
 pub mod capture;
 pub mod card;

@@ -1,6 +1,7 @@
 //! The BGP speaker's sockets: what the cores of `steer::bgp` ask for is done here; and the desk that takes orders, keeps the
 //! book of mitigations and its journal, and tells the speaker.
 
+mod absorbers;
 pub(crate) mod auto;
 mod clerk;
 pub mod desk;

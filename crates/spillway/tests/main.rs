@@ -18,6 +18,7 @@ mod profiles;
 #[cfg(test)]
 mod recorded;
 mod replay;
+mod reroute;
 mod returning;
 mod routing;
 mod rules;

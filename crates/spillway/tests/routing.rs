@@ -1,5 +1,6 @@
 //! The speaker beside real daemons, on loopback: what they say they hold is what was announced.
 
+mod absorb;
 mod daemons;
 mod desk;
 mod differential;

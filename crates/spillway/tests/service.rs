@@ -12,7 +12,13 @@ fn systemd_takes_the_unit_without_a_word() {
         eprintln!("skipped: needs systemd-analyze");
         return;
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/spillway.service");
+    for name in ["spillway.service", "spillway-absorb.service"] {
+        taken(name);
+    }
+}
+
+fn taken(name: &str) {
+    let path = format!("{}/../../packaging/{name}", env!("CARGO_MANIFEST_DIR"));
     let unit = std::fs::read_to_string(path).unwrap();
     let program = "/usr/local/bin/spillway";
     assert_eq!(unit.matches(&format!("={program} ")).count(), 2);
@@ -23,9 +29,9 @@ fn systemd_takes_the_unit_without_a_word() {
         Command::new("systemd-analyze").args(["verify", "--man=no", &file]).output().unwrap()
     };
     let here = unit.replace(program, env!("CARGO_BIN_EXE_spillway"));
-    let output = verify("spillway.service", &here);
+    let output = verify(name, &here);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(!stderr(&output).contains("spillway.service"), "{}", stderr(&output));
-    let wrong = verify("wrong.service", &here.replace("KillMode=mixed", "KillMode=sometimes"));
+    assert!(!stderr(&output).contains(name), "{}", stderr(&output));
+    let wrong = verify("wrong.service", &here.replace("Restart=on-failure", "Restart=sometimes"));
     assert!(stderr(&wrong).contains("wrong.service"), "{}", stderr(&wrong));
 }

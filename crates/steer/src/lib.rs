@@ -1,6 +1,7 @@
 //! Floor 1: where traffic goes. A BGP speaker that announces and withdraws; no socket, no clock, no file.
 #![forbid(unsafe_code)]
 
+pub mod absorb;
 pub mod bgp;
 pub mod book;
 pub mod confirm;

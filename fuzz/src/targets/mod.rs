@@ -1,5 +1,6 @@
 //! One file per decoder, one line in the list.
 
+mod absorb;
 mod bgp;
 mod capture;
 mod export;
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     export::COLLECTOR,
     capture::TARGET,
     rules::TARGET,
+    absorb::TARGET,
     bgp::TARGET,
     monitoring::BMP,
     monitoring::RTR,

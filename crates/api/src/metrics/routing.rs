@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Page, Told};
+use super::{Absorber, Page, Told, absorber};
 
 /// Routers that are spoken with, and what they are told.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Routing {
     pub drills: Vec<Drill>,
     /// What routers and RPKI caches tell.
     pub told: Told,
+    /// One entry per absorber that is spoken with.
+    pub absorbers: Vec<Absorber>,
 }
 
 /// The last fire drill of a kind.
@@ -124,6 +126,7 @@ impl Routing {
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
         }
+        absorber::encode(&self.absorbers, out)?;
         self.told.encode(out)
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod down;
 mod list;
 mod play;
+mod reroute;
 mod up;
 
 use crate::cli::Context;

@@ -2,6 +2,7 @@
 
 use crate::cli::Context;
 
+pub mod absorb;
 pub mod backtest;
 pub mod capture;
 pub mod check;
@@ -55,6 +56,7 @@ commands! {
     Dataplane => dataplane,
     Capture => capture,
     Run => run,
+    Absorb => absorb,
     Check => check,
     Init => init,
     Import => import,

@@ -1,4 +1,4 @@
-//! `spillway route peers|list|announce|…`: what routers are told, by hand.
+//! `spillway route peers|absorbers|list|announce|…`: what routers are told, by hand.
 
 pub(super) mod text;
 
@@ -22,7 +22,7 @@ beyond the caps of [routing]; what refuses says which rail and what to do. Every
 Orders go through the control socket, which only the daemon's user may open; with whose name is --as.
 
 Examples:
-  spillway route peers; spillway route status; spillway route origin 203.0.113.9
+  spillway route peers; spillway route absorbers; spillway route status; spillway route origin 203.0.113.9
   spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m --dry-run
   spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m
   spillway route announce 'ntp dst 198.51.100.7/32 proto udp src-port 123 -> drop' --reason 'ticket 12'
@@ -38,6 +38,7 @@ pub struct Args {
 enum Command {
     Peers(Peers),
     Status(Status),
+    Absorbers(Absorbers),
     Origin(Origin),
     List(List),
     Announce(Announce),
@@ -101,6 +102,13 @@ struct Peers {
 /// Who tells us of routes and of the RPKI, and how much
 #[derive(Debug, clap::Args)]
 struct Status {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Who takes what is diverted: state, load, head-room, prefixes, fingerprint
+#[derive(Debug, clap::Args)]
+struct Absorbers {
     #[command(flatten)]
     daemon: Daemon,
 }
@@ -256,6 +264,7 @@ impl Command {
         match self {
             Self::Peers(Peers { daemon }) => asked(daemon, Order::Peers),
             Self::Status(Status { daemon }) => asked(daemon, Order::Status),
+            Self::Absorbers(Absorbers { daemon }) => asked(daemon, Order::Absorbers),
             Self::Origin(Origin { address, daemon }) => asked(daemon, Order::Origin { address }),
             Self::List(List { daemon }) => asked(daemon, Order::List),
             Self::History(History { id, limit, daemon }) => asked(daemon, Order::History { id, limit }),

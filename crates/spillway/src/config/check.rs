@@ -25,7 +25,16 @@ pub(super) struct Problems<'a> {
     found: Vec<Problem>,
 }
 
-impl Problems<'_> {
+impl<'a> Problems<'a> {
+    pub(super) const fn new(path: &'a Path, text: &'a str) -> Self {
+        Self { path, text, found: Vec::new() }
+    }
+
+    /// All that was found, if anything was.
+    pub(super) fn done(self) -> Result<(), Vec<Problem>> {
+        if self.found.is_empty() { Ok(()) } else { Err(self.found) }
+    }
+
     pub(super) fn at(&mut self, offset: usize, message: String) {
         self.found.push(Problem::at(self.path, self.text, offset, message));
     }
@@ -37,7 +46,7 @@ impl Problems<'_> {
 
 /// The configuration, or everything that speaks against it.
 pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec<Problem>> {
-    let mut problems = Problems { path, text, found: Vec::new() };
+    let mut problems = Problems::new(path, text);
     if file.networks.is_empty() {
         let message = "`networks` is empty; list the prefixes that you protect, like \"198.51.100.0/24\"";
         problems.at(text.find("networks").unwrap_or(0), message.to_owned());

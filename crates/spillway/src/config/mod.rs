@@ -4,6 +4,7 @@
 //! and its remedy. A key that is not known is an error that names the nearest one; a number that needs a unit is an error
 //! that shows the right form.
 
+mod absorber;
 mod challenge;
 mod check;
 mod dataplane;
@@ -16,11 +17,13 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use place::Problem;
 pub use routing::{
-    Absorber, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing, Rpki, Said, Secret, Url,
+    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
+    Rpki, Said, Secret, Url,
 };
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,

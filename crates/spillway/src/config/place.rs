@@ -50,7 +50,7 @@ impl fmt::Display for Problem {
 }
 
 /// Examples for keys that must be there.
-const EXAMPLES: [(&str, &str); 8] = [
+const EXAMPLES: [(&str, &str); 10] = [
     ("networks", "add a line like networks = [\"198.51.100.0/24\"] at the top"),
     ("path", "add a line like path = \"/usr/local/bin/notify.sh\""),
     ("asn", "add a line like asn = 64512"),
@@ -58,6 +58,8 @@ const EXAMPLES: [(&str, &str); 8] = [
     ("address", "add a line like address = \"192.0.2.1\""),
     ("capacity", "add a line like capacity = \"10 Gbps\""),
     ("prefix", "add a line like prefix = \"198.51.100.0/24\""),
+    ("name", "add a line like name = \"scrub-1\""),
+    ("key", "add a line like key = \"/etc/spillway/absorb.key\""),
     ("carries", "add a line like carries = [\"blackhole\", \"flowspec\"]"),
 ];
 

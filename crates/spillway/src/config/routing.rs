@@ -1,5 +1,6 @@
 //! `[routing]`: routers that are spoken with, and the rails that every announcement passes.
 
+mod absorbers;
 mod drill;
 mod health;
 mod ladder;
@@ -18,6 +19,7 @@ use steer::book::{Approvals, LONGEST_ALONE};
 use steer::rails::Limits;
 use toml::Spanned;
 
+pub use absorbers::{Charge, Control, Controls};
 pub use drill::{Drill, Probe};
 pub use health::{Examination, Url};
 pub use ladder::{Absorber, Customer, Ladder, Link};
@@ -76,6 +78,7 @@ pub(super) struct Section {
     links: BTreeMap<Spanned<String>, ladder::LinkSection>,
     #[serde(default)]
     absorbers: BTreeMap<Spanned<String>, ladder::AbsorberSection>,
+    absorber_key: Option<std::path::PathBuf>,
 }
 
 const fn confirm() -> Wait {
@@ -197,6 +200,8 @@ pub struct Routing {
     pub routers: Vec<Router>,
     /// What is done by itself; `None`: nothing.
     pub ladder: Option<Ladder>,
+    /// Absorbers that are spoken with.
+    pub controls: Controls,
     /// How the operator has services asked whether they live.
     pub health: Vec<Examination>,
 }
@@ -240,8 +245,10 @@ pub(super) fn checked(
             format!("more than {PEERS_MAX} peers; let a route reflector pass it on"),
         );
     }
-    let routers: Vec<Router> =
+    let hops = absorbers::hops(problems, &section.absorbers);
+    let mut routers: Vec<Router> =
         section.peers.iter().map(|(name, peer)| peer::checked(problems, asn, name, peer)).collect();
+    routers.iter_mut().for_each(|router| router.absorber_hops.clone_from(&hops));
     for (place, (name, _)) in section.peers.iter().enumerate() {
         let same = |other: &Router| routers.get(place).is_some_and(|one| one.address == other.address);
         if let Some(other) = routers.iter().take(place).find(|other| same(other)) {
@@ -260,6 +267,7 @@ pub(super) fn checked(
         absorbers: &section.absorbers,
     };
     let ladder = ladder::checked(problems, &sections, (&routers, &diversion), owners);
+    let controls = absorbers::checked(problems, &section.absorbers, section.absorber_key.clone(), &routers);
     let health = health::checked(problems, networks, &section.health);
     Routing {
         asn,
@@ -280,6 +288,7 @@ pub(super) fn checked(
         confirm: section.confirm.0,
         routers,
         ladder,
+        controls,
         health,
     }
 }

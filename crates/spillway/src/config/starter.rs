@@ -116,6 +116,7 @@ ipfix = "0.0.0.0:4739"
 #   asn = 64512
 #   router_id = "192.0.2.1"
 #   never = []                     # never announced, cut by no rule; peers, next hops, listeners and this host are so anyway
+#   absorber_key = "/etc/spillway/absorbers.key"   # our key for absorbers; by default in state_dir, made when it is needed
 #   diversion = []                 # prefixes whose return path stands, exactly as they are announced
 #   lease = "15m"                  # how long a mitigation holds unless somebody says; lease_max = "86400s"
 #   routes_max = 100               # at once; rules_max = 500, per_minute = 60, blackholed_share = 0.01 of your addresses
@@ -140,6 +141,10 @@ ipfix = "0.0.0.0:4739"
 #   # every = "5s"                   # timeout = "2s"
 #   [routing.links."transit"]
 #   capacity = "10 Gbps"           # usual = "2 Gbps" in peace; peers = [], exporters = [] and interfaces = [] at it: empty is all
+# An absorber of `diversion`. With `control` and `fingerprint` it has to confirm before a route moves (`spillway absorb --help`):
+#   # [routing.absorbers."scrub-1"]
+#   # prefix = "198.51.100.0/24"   # capacity = "10 Gbps" that it is trusted with at most; usual = "1 Gbps" of the prefix in peace
+#   # control = "192.0.2.9:8647"   # fingerprint = "sha256:…" of `spillway absorb keys`; silence = "5s" and it is lost, linger = "30s" after a route
 #   [routing.peers."upstream"]     # for rules prefer a session within its AS: others fail validation at many routers (RFC 9117)
 #   address = "192.0.2.2"          # with its port, if it is not 179; asn of the router beside it
 #   asn = 64500

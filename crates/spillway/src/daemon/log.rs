@@ -5,7 +5,7 @@ use tracing::level_filters::LevelFilter;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// From now on; a second call changes nothing.
-pub(super) fn start(log: &Log) {
+pub(crate) fn start(log: &Log) {
     let level = match log.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,

@@ -18,7 +18,7 @@ mod enforcing;
 mod exec;
 pub mod guard;
 mod listener;
-mod log;
+pub(crate) mod log;
 mod mailbox;
 mod notify;
 mod persist;

@@ -6,6 +6,7 @@ use ::rules::{Action, Rule, RuleSet};
 use anyhow::{Context as _, bail};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment, Mode};
+use dataplane::returning::Returning;
 use dataplane::{Challenge, Installed, Policy, Protection};
 use sha2::{Digest as _, Sha256};
 
@@ -25,6 +26,8 @@ pub(crate) struct Frame {
     pub(crate) telemetry: bool,
     /// See `dataplane.dead_man`.
     pub(crate) patience: Option<Span>,
+    /// Who gets back what passes.
+    pub(crate) returning: Option<Returning>,
 }
 
 impl Frame {
@@ -36,6 +39,7 @@ impl Frame {
             challenge: config.dataplane.challenge,
             telemetry: config.dataplane.telemetry,
             patience: config.dataplane.dead_man,
+            returning: None,
         }
     }
 
@@ -54,6 +58,9 @@ impl Frame {
             digest.update(format!("{}\n", Rule { lease: None, ..rule.clone() }));
         }
         digest.update(format!("{}{}{:?}", self.telemetry, wanted.dry, self.challenge));
+        if let Some(returning) = &self.returning {
+            digest.update(format!("{returning:?}"));
+        }
         // What was made by hand challenges as `spillway dataplane attach` does.
         let challenge = self.challenge.unwrap_or_default();
         Policy {
@@ -63,6 +70,7 @@ impl Frame {
             rules,
             telemetry: self.telemetry,
             digest: digest.finalize().into(),
+            returning: self.returning.clone(),
             ..Policy::default()
         }
     }
@@ -110,6 +118,15 @@ impl Xdp {
     pub(crate) fn new(interfaces: &[String], frame: Frame) -> Self {
         let place = |name: &String| Place { name: name.clone(), attachment: None };
         Self { frame, places: interfaces.iter().map(place).collect(), warned: false }
+    }
+
+    /// What rules have done, on all interfaces.
+    pub(crate) fn counts(&self) -> anyhow::Result<Vec<dataplane::Counts>> {
+        let mut all = Vec::new();
+        for attachment in self.places.iter().filter_map(|place| place.attachment.as_ref()) {
+            all.extend(attachment.plane().counts()?);
+        }
+        Ok(all)
     }
 
     /// What a challenge would lack is said in peace, not first when it is needed.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::crowd::{Crowd, Deed};
+use super::namespace::Namespace;
 use super::network::{Network, Site};
 use super::process::Running;
 use super::reflector::Kind;
@@ -36,18 +37,14 @@ const RATE_MAX: u32 = 50_000;
 impl Scene<'_> {
     /// trafgen sends these packets in turn, so many a second of all together. `@MAC@` stands for the router.
     pub(super) fn trafgen(&self, name: &str, packets: &[String], rate: u32) -> anyhow::Result<Attacker> {
-        let [a, b, c, d, e, f] = self.network.router_mac(Site::Attackers)?;
-        let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
-        let file = self.folder.path().join(format!("{name}.trafgen"));
-        let text = packets.join("\n").replace("@MAC@", &mac);
-        fs::write(&file, text).context("cannot write trafgen's packets")?;
-        let rate = rate.min(RATE_MAX);
-        let number = u64::from(rate) * self.length.as_secs();
-        let (number, rate) = (number.to_string(), format!("{rate}pps"));
-        let (interface, file) = (self.network.interface(Site::Attackers), file.display().to_string());
-        // By the queue, so that who listens on the interface hears it too.
-        let args = ["--dev", &interface, "--conf", &file, "-P", "1", "-q", "-n", &number, "-b", &rate];
-        Ok(Attacker::Tool(Running::start(self.network, Site::Attackers, self.folder, "trafgen", &args)?))
+        let gun = Gun {
+            at: self.network.at(Site::Attackers),
+            interface: self.network.interface(Site::Attackers),
+            mac: self.network.router_mac(Site::Attackers)?,
+            folder: self.folder,
+            length: self.length,
+        };
+        gun.trafgen(name, packets, rate).map(Attacker::Tool)
     }
 
     /// Another tool.
@@ -77,9 +74,43 @@ impl Scene<'_> {
 
     /// Packets to the server over both families, from whatever address, with this behind the IP header.
     pub(super) fn flood(&self, name: &str, rest: &str, rate: u32) -> anyhow::Result<Attacker> {
-        let packet = |to: IpAddr| format!("{{ {}, {rest} }}", ip("drnd()", to));
-        self.trafgen(name, &[packet(Site::Server.v4(2)), packet(Site::Server.v6(2))], rate)
+        self.trafgen(name, &flood([Site::Server.v4(2), Site::Server.v6(2)], rest), rate)
     }
+}
+
+/// From where trafgen sends, and through which router.
+pub(super) struct Gun<'a> {
+    pub(super) at: Namespace,
+    pub(super) interface: String,
+    /// The router's end.
+    pub(super) mac: [u8; 6],
+    pub(super) folder: &'a Folder,
+    /// At most.
+    pub(super) length: Duration,
+}
+
+impl Gun<'_> {
+    /// See [`Scene::trafgen`].
+    pub(super) fn trafgen(&self, name: &str, packets: &[String], rate: u32) -> anyhow::Result<Running> {
+        let [a, b, c, d, e, f] = self.mac;
+        let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
+        let file = self.folder.path().join(format!("{name}.trafgen"));
+        let text = packets.join("\n").replace("@MAC@", &mac);
+        fs::write(&file, text).context("cannot write trafgen's packets")?;
+        let rate = rate.min(RATE_MAX);
+        let number = u64::from(rate) * self.length.as_secs();
+        let (number, rate) = (number.to_string(), format!("{rate}pps"));
+        let mut command = self.at.command("trafgen");
+        // By the queue, so that who listens on the interface hears it too.
+        command.args(["--dev", &self.interface, "-P", "1", "-q", "-n", &number, "-b", &rate]);
+        command.arg("--conf").arg(&file);
+        Running::spawn(command, self.folder.path(), &format!("trafgen-{name}"))
+    }
+}
+
+/// Packets to a server over both families, from whatever address, with this behind the IP header.
+pub(super) fn flood(server: [IpAddr; 2], rest: &str) -> [String; 2] {
+    server.map(|to| format!("{{ {}, {rest} }}", ip("drnd()", to)))
 }
 
 /// Link layer and IP header in trafgen's language.

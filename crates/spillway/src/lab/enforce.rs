@@ -8,7 +8,7 @@ use dataplane::Attachment;
 use engine::report::{Attack, Direction, Severity};
 use serde::Deserialize;
 
-use super::inside::inside;
+use super::namespace::Namespace;
 use super::network::{Network, Site};
 use super::report::{Found, RuleCount};
 use super::scenario::Place;
@@ -112,7 +112,8 @@ pub(super) fn counts(interfaces: &[String]) -> anyhow::Result<(Vec<RuleCount>, u
     Ok((rules, challenged))
 }
 
-fn program() -> anyhow::Result<String> {
+/// This program, to be started again.
+pub(super) fn program() -> anyhow::Result<String> {
     let program = std::env::current_exe().context("cannot find my own program")?;
     Ok(program.display().to_string())
 }
@@ -137,14 +138,8 @@ fn configuration(folder: &Path, mode: &str, more: &str, floor: &str) -> String {
 
 /// What the daemon calls an attack on us by now.
 pub(super) fn found(network: &Network, site: Site, daemon: &Daemon) -> anyhow::Result<Vec<Found>> {
-    let api = daemon.api().to_owned();
-    let ask = move || client::get(&api, "/api/v1/attacks");
-    let (status, body) = inside(network, site, ask)?.join()??;
-    anyhow::ensure!(status == 200, "the daemon answers with status {status}");
-    let attacks: Attacks = serde_json::from_str(&body).context("the daemon's attacks cannot be read")?;
-    let ours = attacks.items.into_iter();
-    let ours = ours.filter(|one| one.direction == Direction::In && one.severity == Severity::Attack);
-    Ok(ours
+    Ok(attacks(&network.at(site), daemon)?
+        .into_iter()
         .map(|attack| Found {
             id: attack.id,
             target: attack.target,
@@ -154,4 +149,16 @@ pub(super) fn found(network: &Network, site: Site, daemon: &Daemon) -> anyhow::R
             after_ms: attack.detected_at.since(attack.started_at).nanos() / 1_000_000,
         })
         .collect())
+}
+
+/// What a daemon in this namespace calls an attack on us by now.
+pub(super) fn attacks(at: &Namespace, daemon: &Daemon) -> anyhow::Result<Vec<Attack>> {
+    let api = daemon.api().to_owned();
+    let ask = move || client::get(&api, "/api/v1/attacks");
+    let (status, body) = at.inside(ask)?.join()??;
+    anyhow::ensure!(status == 200, "the daemon answers with status {status}");
+    let attacks: Attacks = serde_json::from_str(&body).context("the daemon's attacks cannot be read")?;
+    let ours = attacks.items.into_iter();
+    let ours = ours.filter(|one| one.direction == Direction::In && one.severity == Severity::Attack);
+    Ok(ours.collect())
 }

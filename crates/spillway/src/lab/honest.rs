@@ -12,8 +12,9 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 
-use super::inside::{Thread, inside};
-use super::network::{Network, Site, visitor};
+use super::inside::Thread;
+use super::namespace::Namespace;
+use super::network::visitor;
 use super::server::{PICTURES, PORT};
 
 /// A connection that is wanted.
@@ -67,8 +68,8 @@ pub(super) struct Honest {
 
 /// Who ask at the same time.
 const THREADS: u8 = 8;
-/// Page loads a second, of all together.
-const RATE: u32 = 100;
+/// Page loads a second, of all together, where one server is asked.
+pub(super) const RATE: u32 = 100;
 /// A client gives up after this.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1_000);
 /// Outcomes that are kept, of hours at this rate; later ones are not.
@@ -77,13 +78,14 @@ const OUTCOMES_MAX: usize = 1 << 20;
 const ANSWER_MAX: usize = 1 << 16;
 
 impl Honest {
-    /// Begins to ask.
-    pub(super) fn start(network: &Network) -> anyhow::Result<Self> {
+    /// From this namespace they begin to ask a server, by its two addresses, so many times a second.
+    pub(super) fn start(from: &Namespace, server: [IpAddr; 2], rate: u32) -> anyhow::Result<Self> {
         let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let mut honest = Self { stop, threads: Vec::new(), seen };
         for n in 0..THREADS {
             let (stop, seen) = (Arc::clone(&honest.stop), Arc::clone(&honest.seen));
-            honest.threads.push(inside(network, Site::Clients, move || ask_on(n, &stop, &seen))?);
+            let pace = Duration::from_secs(1) * u32::from(THREADS) / rate.max(1);
+            honest.threads.push(from.inside(move || ask_on(n, (server, pace), &stop, &seen))?);
         }
         Ok(honest)
     }
@@ -105,14 +107,18 @@ impl Drop for Honest {
     }
 }
 
-fn ask_on(thread: u8, stop: &AtomicBool, seen: &Mutex<Vec<Outcome>>) {
-    let pace = Duration::from_secs(1) * u32::from(THREADS) / RATE;
+fn ask_on(
+    thread: u8,
+    (server, pace): ([IpAddr; 2], Duration),
+    stop: &AtomicBool,
+    seen: &Mutex<Vec<Outcome>>,
+) {
     let mut next = Instant::now() + pace * u32::from(thread) / u32::from(THREADS);
     let mut turn = 2 * u32::from(thread);
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
         let at = Instant::now();
-        let answered = visit(turn, PATIENCE).is_ok();
+        let answered = visit(turn, server, PATIENCE).is_ok();
         let outcome = Outcome { at, took: at.elapsed(), answered };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < OUTCOMES_MAX {
@@ -127,9 +133,9 @@ fn ask_on(thread: u8, stop: &AtomicBool, seen: &Mutex<Vec<Outcome>>) {
 }
 
 /// A visitor, by number over IPv4 or IPv6 in turn, loads a page with what belongs to it, and goes.
-pub(super) fn visit(number: u32, patience: Duration) -> io::Result<()> {
+pub(super) fn visit(number: u32, [v4, v6]: [IpAddr; 2], patience: Duration) -> io::Result<()> {
     let over_ipv6 = !number.is_multiple_of(2);
-    let to = if over_ipv6 { Site::Server.v6(2) } else { Site::Server.v4(2) };
+    let to = if over_ipv6 { v6 } else { v4 };
     let from = visitor(number, over_ipv6);
     let until = Instant::now() + patience;
     let mut stream = dial(&Request { from, to: SocketAddr::new(to, PORT), mss: None, patience })?;

@@ -1,6 +1,7 @@
 //! A thread in a namespace. Sockets that it opens stay there.
 
 use std::fs::File;
+use std::path::Path;
 use std::thread::{Builder, JoinHandle};
 
 use anyhow::{Context as _, anyhow};
@@ -31,10 +32,17 @@ pub fn inside<T: Send + 'static>(
     site: Site,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> anyhow::Result<Thread<T>> {
-    let path = network.path(site);
-    let namespace = File::open(&path).with_context(|| path.display().to_string())?;
+    enter(&network.path(site), work)
+}
+
+/// Likewise, in the namespace that this file stands for.
+pub(super) fn enter<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<Thread<T>> {
+    let namespace = File::open(path).with_context(|| path.display().to_string())?;
     let (entered, wait) = std::sync::mpsc::channel();
-    let thread = Builder::new().name(format!("lab-{site}")).spawn(move || {
+    let thread = Builder::new().name("lab".to_owned()).spawn(move || {
         let done = setns(namespace, CloneFlags::CLONE_NEWNET);
         let may = done.is_ok();
         // Whoever waits is there until this is said.

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use base::Prefix;
@@ -14,17 +13,16 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::inside::inside;
+use super::namespace::{NAMESPACES, Namespace, ip};
+use super::reroute;
 
-/// Where `ip netns` keeps names.
-const NAMESPACES: &str = "/run/netns";
 /// Held by whoever plays.
 const LOCK: &str = "/run/spillway-lab.lock";
 /// Longest tag: names of interfaces have 15 octets.
 const TAG_MAX: usize = 8;
 /// Where honest visitors come from, routed to the clients' namespace: the second half of what RFC 2544 sets apart, and
 /// documentation addresses.
-const VISITORS: [&str; 2] = ["198.19.0.0/16", "2001:db8:cc::/48"];
+pub(super) const VISITORS: [&str; 2] = ["198.19.0.0/16", "2001:db8:cc::/48"];
 
 /// One of the places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,8 +173,7 @@ impl Network {
         remove(tag)?;
         let network = Self { tag: tag.into(), stays: false };
         for site in Site::ALL {
-            ip(&["netns", "add", &network.namespace(site)])?;
-            network.run(site, "ip", &["link", "set", "lo", "up"])?;
+            network.at(site).add()?;
         }
         for key in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
             network.set(Site::Router, key, "1")?;
@@ -228,7 +225,7 @@ impl Network {
 
     /// Its file.
     pub fn path(&self, site: Site) -> PathBuf {
-        Path::new(NAMESPACES).join(self.namespace(site))
+        self.at(site).path()
     }
 
     /// The site's own end of its pair.
@@ -243,14 +240,7 @@ impl Network {
 
     /// A program in a namespace. It is killed when the thread that starts it ends, and is out of reach of Ctrl-C.
     pub fn command(&self, site: Site, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--net={}", self.path(site).display()))
-            .args(["setpriv", "--pdeathsig", "KILL", program])
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .process_group(0);
-        command
+        self.at(site).command(program)
     }
 
     /// Runs a program to its end; its standard output.
@@ -258,7 +248,7 @@ impl Network {
     /// # Errors
     /// When it cannot be started or fails.
     pub fn run(&self, site: Site, program: &str, args: &[&str]) -> anyhow::Result<String> {
-        finish(self.command(site, program).args(args), &format!("{program} {}", args.join(" ")))
+        self.at(site).run(program, args)
     }
 
     /// Sets a kernel setting of a namespace, named as `sysctl` does.
@@ -266,12 +256,12 @@ impl Network {
     /// # Errors
     /// When there is none of that name, or the value does not fit.
     pub fn set(&self, site: Site, key: &str, value: &str) -> anyhow::Result<()> {
-        let path = Path::new("/proc/sys").join(key.replace('.', "/"));
-        let text = value.to_owned();
-        let written = inside(self, site, move || {
-            fs::File::options().write(true).open(&path).and_then(|mut file| file.write_all(text.as_bytes()))
-        })?;
-        written.join()?.with_context(|| format!("cannot set {key} to {value} in {site}"))
+        self.at(site).set(key, value)
+    }
+
+    /// A site's namespace.
+    pub(super) fn at(&self, site: Site) -> Namespace {
+        Namespace::named(self.namespace(site))
     }
 
     /// The hardware address of the router's end of a pair.
@@ -279,12 +269,7 @@ impl Network {
     /// # Errors
     /// When `ip` does not tell.
     pub fn router_mac(&self, site: Site) -> anyhow::Result<[u8; 6]> {
-        let up = self.uplink(site);
-        let text = self.run(Site::Router, "ip", &["-o", "link", "show", "dev", &up])?;
-        let word = text.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
-        let octets = word.unwrap_or_default().split(':').map(|octet| u8::from_str_radix(octet, 16));
-        let octets: Vec<u8> = octets.collect::<Result<_, _>>().unwrap_or_default();
-        octets.try_into().map_err(|_| anyhow::anyhow!("{up}: no hardware address in `{text}`"))
+        self.at(Site::Router).mac(&self.uplink(site))
     }
 }
 
@@ -297,7 +282,8 @@ impl Drop for Network {
     }
 }
 
-fn prefix(tag: &str) -> String {
+/// How the names of a lab's namespaces begin.
+pub(super) fn prefix(tag: &str) -> String {
     format!("spillway-{tag}-")
 }
 
@@ -312,7 +298,8 @@ pub fn remove(tag: &str) -> anyhow::Result<usize> {
         Err(error) => return Err(error).context(NAMESPACES),
     };
     let prefix = prefix(tag);
-    let is_ours = |name: &String| Site::ALL.iter().any(|site| format!("{prefix}{site}") == *name);
+    let places = || Site::ALL.iter().map(|site| site.name()).chain(reroute::NAMES.iter().copied());
+    let is_ours = |name: &String| places().any(|place| format!("{prefix}{place}") == *name);
     let ours: Vec<String> = names.filter(is_ours).collect();
     for name in &ours {
         let processes = ip(&["netns", "pids", name])?;
@@ -326,24 +313,11 @@ pub fn remove(tag: &str) -> anyhow::Result<usize> {
             dataplane::attachment::detach(&format!("{tag}-{}{end}", site.short()))?;
         }
     }
+    for name in reroute::interfaces(tag) {
+        dataplane::attachment::detach(&name)?;
+    }
     for name in &ours {
         ip(&["netns", "del", name])?;
     }
     Ok(ours.len())
-}
-
-fn ip(args: &[&str]) -> anyhow::Result<String> {
-    finish(Command::new("ip").args(args), &format!("ip {}", args.join(" ")))
-}
-
-fn finish(command: &mut Command, what: &str) -> anyhow::Result<String> {
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) => bail!("{what}: {error}; `spillway lab check` says what is missing"),
-    };
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{what}: {}; it said: {}", output.status, said.trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

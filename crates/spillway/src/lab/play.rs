@@ -9,7 +9,7 @@ use base::Timestamp;
 use super::attack::{Attacker, Scene};
 use super::enforce::{Filter, daemon, found};
 use super::first::First;
-use super::honest::{Honest, PATIENCE};
+use super::honest::{Honest, PATIENCE, RATE};
 use super::network::{Network, Site};
 use super::report::{Found, Phase, Played};
 use super::sampler::Sampler;
@@ -160,6 +160,11 @@ pub fn play(
     Ok(Played { scenario: scenario.name, by, synthetic, phases, found, acted_ms, rules, challenged })
 }
 
+/// The server's addresses.
+const fn servers() -> [std::net::IpAddr; 2] {
+    [Site::Server.v4(2), Site::Server.v6(2)]
+}
+
 /// Everything that is there through all phases.
 struct Stage<'a> {
     honest: Honest,
@@ -177,6 +182,21 @@ struct Stage<'a> {
     interrupt: &'a Interrupt,
     /// Where the daemon is.
     site: Site,
+}
+
+/// Waits, unless it is interrupted.
+pub(super) fn wait(interrupt: &Interrupt, length: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + length;
+    loop {
+        if interrupt.asked() {
+            bail!("interrupted; the lab is taken down");
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(POLL));
+    }
 }
 
 /// A phase that has been lived through; its last requests may still be on their way.
@@ -201,7 +221,7 @@ impl<'a> Stage<'a> {
             Place::Server => network.set(Site::Server, "net.ipv4.tcp_syncookies", "0")?,
             Place::Router => link::narrow(network)?,
         }
-        let nginx = server::start(network, folder)?;
+        let nginx = server::start(&network.at(Site::Server), Site::Server.v4(2), folder)?;
         let reflector = scenario.reflector.map(|kind| kind.start(network, folder)).transpose()?;
         let filter = Filter { network, folder, place: scenario.place };
         let daemon = match options.by {
@@ -213,7 +233,7 @@ impl<'a> Stage<'a> {
         let listens = collector.is_some() || options.capture.is_some();
         let capture = options.capture.as_deref();
         let sampler = listens.then(|| Sampler::start(network, collector, capture)).transpose()?;
-        let honest = Honest::start(network)?;
+        let honest = Honest::start(&network.at(Site::Clients), servers(), RATE)?;
         let site = if options.by == By::Daemon { filter.interfaces().0 } else { Site::Server };
         let (found, first) = (Vec::new(), None);
         let stage = Self {
@@ -235,17 +255,7 @@ impl<'a> Stage<'a> {
     }
 
     fn wait(&self, length: Duration) -> anyhow::Result<()> {
-        let until = Instant::now() + length;
-        loop {
-            if self.interrupt.asked() {
-                bail!("interrupted; the lab is taken down");
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(POLL));
-        }
+        wait(self.interrupt, length)
     }
 
     fn acted(&self) -> Option<Timestamp> {

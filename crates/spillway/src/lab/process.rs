@@ -36,7 +36,8 @@ impl Running {
         Self::spawn(command, folder.path(), program)
     }
 
-    fn spawn(mut command: Command, folder: &Path, name: &str) -> anyhow::Result<Self> {
+    /// Likewise, by a command; what it says goes to `NAME.log`.
+    pub(super) fn spawn(mut command: Command, folder: &Path, name: &str) -> anyhow::Result<Self> {
         let log =
             File::create(folder.join(format!("{name}.log"))).with_context(|| format!("log of {name}"))?;
         let also = log.try_clone()?;

@@ -1,13 +1,12 @@
 //! The protected server: nginx, on IPv4 and IPv6.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::inside::inside;
-use super::network::{Network, Site};
+use super::namespace::Namespace;
 use super::process::Running;
 use crate::folder::Folder;
 
@@ -20,8 +19,8 @@ const BACKLOG: u32 = 511;
 /// Until it has to serve.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts it and waits until it answers. A page is three small files; `/big` has 100 KiB.
-pub(super) fn start(network: &Network, folder: &Folder) -> anyhow::Result<Running> {
+/// Starts it and waits until it answers at this address. A page is three small files; `/big` has 100 KiB.
+pub(super) fn start(at: &Namespace, address: IpAddr, folder: &Folder) -> anyhow::Result<Running> {
     let root = folder.path().display();
     let web = folder.path().join("web");
     fs::create_dir(&web)?;
@@ -40,11 +39,12 @@ pub(super) fn start(network: &Network, folder: &Folder) -> anyhow::Result<Runnin
     );
     let config = folder.path().join("nginx.conf");
     fs::write(&config, text).context("cannot write nginx's configuration")?;
-    let mut running =
-        Running::start(network, Site::Server, folder, "nginx", &["-c", &config.display().to_string()])?;
+    let mut command = at.command("nginx");
+    command.arg("-c").arg(&config);
+    let mut running = Running::spawn(command, folder.path(), "nginx")?;
     let deadline = Instant::now() + PATIENCE;
-    let address = SocketAddr::new(Site::Server.v4(2), PORT);
-    while !inside(network, Site::Server, move || TcpStream::connect(address).is_ok())?.join()? {
+    let address = SocketAddr::new(address, PORT);
+    while !at.inside(move || TcpStream::connect(address).is_ok())?.join()? {
         running.check(folder)?;
         if Instant::now() > deadline {
             bail!("nginx does not serve after {} s", PATIENCE.as_secs());

@@ -19,6 +19,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("ntpd", "ntpsec"),
     ("snmpd", "snmpd"),
     ("memcached", "memcached"),
+    ("bird", "bird2"),
+    ("pmacctd", "pmacct"),
 ];
 
 /// What every play needs.

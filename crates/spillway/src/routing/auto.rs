@@ -4,7 +4,7 @@
 //! it knows of traffic comes from the decision core, once a second; while nothing comes, nothing is renewed and leases end.
 
 mod act;
-mod case;
+pub(super) mod case;
 mod memory;
 mod situation;
 mod tell;
@@ -21,7 +21,7 @@ use steer::effect::{Judgement, Verdict};
 use steer::ladder::{Choice, Climb, InForce, Look, Machine, Mode, Order, Policy, Situation, Step, choose};
 
 use super::clerk::Clerk;
-use super::lookout::{Lookout, Sight, WATCHED_MAX};
+use super::lookout::{Lookout, Sight, WATCHED_MAX, Watched};
 use super::speaker::PeerStatus;
 use case::{Barred, Case};
 use memory::Remembered;
@@ -80,7 +80,12 @@ impl Auto {
             memory::write(clerk.folder(), &all);
         }
         let watched = self.cases.iter().filter(|case| case.attack.is_some() && is_followed(case));
-        self.lookout.watch(watched.filter_map(Case::watched).take(WATCHED_MAX).collect());
+        let watched: Vec<Watched> = watched.filter_map(Case::watched).collect();
+        // What is diverted is counted, unless it is exactly what is looked for already.
+        let diverted = clerk.watched_prefixes();
+        let diverted: Vec<Watched> =
+            diverted.filter(|one| !watched.iter().any(|known| known.targets.contains(&one.name))).collect();
+        self.lookout.watch(watched.into_iter().chain(diverted).take(WATCHED_MAX).collect());
         self.lookout.show(self.documents(clerk));
     }
 
@@ -271,7 +276,8 @@ fn in_force(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Vec<InForce> {
         held.push(InForce { step: Step::Kernel, verdict: Verdict::Effective });
     }
     for step in [Step::Flowspec, Step::Diversion, Step::Blackhole] {
-        let active = pieces(clerk, case).any(|one| one.stage == Stage::Active && step_of(case, one) == step);
+        let acts = |one: &Mitigation| one.stage == Stage::Active && clerk.held_back(one.id).is_none();
+        let active = pieces(clerk, case).any(|one| acts(one) && step_of(case, one) == step);
         if !active {
             continue;
         }
@@ -333,13 +339,20 @@ fn chosen(
             machine: terms.filters.then(Machine::default),
             candidates: &situation::candidates(attack),
             neighbors: &situation::neighbors(routing, terms, status, &clerk.book, mine),
-            absorbers: &situation::absorbers(terms, &clerk.book, own),
+            absorbers: &situation::absorbers(terms, &clerk.book, own, |one| clerk.room_at(one)),
             in_force,
             policy,
             rails: clerk.book.rails(),
             drills: clerk.drilled(),
         },
     );
+    let no_room = terms.ladder.absorbers.iter().filter(|one| case.concerns(&one.prefix));
+    let no_room: Vec<String> = no_room.filter_map(|one| clerk.room_at(one).err()).collect();
+    for rejected in
+        choice.rejected.iter_mut().filter(|one| one.step == Step::Diversion && !no_room.is_empty())
+    {
+        rejected.reason = format!("{} ({})", rejected.reason, no_room.join("; "));
+    }
     for rejected in &mut choice.rejected {
         if let Some(why) = case.barred.steps.get(&rejected.step) {
             rejected.reason.clone_from(why);

@@ -1,28 +1,34 @@
 //! Who keeps the book: takes orders, writes the journal, tells the speaker; in this order.
 
+mod diverted;
 mod drilling;
 mod drills;
 mod harm;
 mod orders;
+mod pushed;
 mod show;
 mod trials;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use base::{Span, Timestamp};
 use steer::bgp::Settings;
 use steer::bgp::out::Key;
-use steer::book::{Actor, Book, Entry, Output};
+use steer::book::{Actor, Book, Entry, Output, What};
 use steer::confirm::Trials;
 use steer::rails::Class;
 use store::{Journal, Line};
 
+use self::diverted::Leg;
 use self::drills::Drills;
+use self::pushed::Pushed;
+use super::absorbers::Absorbers;
 use super::auto::Auto;
-use super::desk::{Board, Setup};
+use super::desk::{Ask, Board, Setup};
 use super::express;
 use super::health::Wards;
 use super::learned::Learned;
@@ -69,6 +75,12 @@ pub(super) struct Clerk {
     journal: Journal,
     speaker: Option<Speaker>,
     views: Views,
+    /// Who takes what is diverted, and speaks with us.
+    absorbers: Absorbers,
+    /// Diversions that such an absorber has to confirm, by mitigation.
+    legs: BTreeMap<u64, Leg>,
+    /// Rules that absorbers get.
+    pushed: Pushed,
     drills: Drills,
     clock: Clock,
     pulse: Pulse,
@@ -102,11 +114,13 @@ impl Clerk {
         setup: Setup,
         board: Board,
         pulse: Pulse,
+        asks: &Sender<Ask>,
         kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
         let journal = Journal::open(&setup.folder)?;
         let (speaker, learned) = kept.map(|kept| (kept.speaker, kept.learned)).unzip();
         let views = Views::start(&setup, learned.unwrap_or_default())?;
+        let absorbers = Absorbers::start(&setup.folder, &setup.routing, asks)?;
         let drills = Drills::of(&journal)?;
         let clock = Clock::start();
         let mut entries = Vec::new();
@@ -132,6 +146,9 @@ impl Clerk {
             journal,
             speaker: None,
             views,
+            absorbers,
+            legs: BTreeMap::new(),
+            pushed: Pushed::default(),
             drills,
             clock,
             pulse,
@@ -191,7 +208,7 @@ impl Clerk {
         let due = [self.book.poll_timeout(), self.trials.poll_timeout()].into_iter().flatten().min();
         let due = due.map_or(Span::from_secs(60), |due| due.since(self.clock.now()));
         let due = Duration::from_nanos(due.nanos());
-        if self.drills.busy() { due.min(DRILL_TURN) } else { due }
+        if self.drills.busy() || self.waits_for_absorbers() { due.min(DRILL_TURN) } else { due }
     }
 
     /// Does what is due by the clock.
@@ -205,6 +222,7 @@ impl Clerk {
         self.end_trials(now);
         self.dead_man();
         self.turn_drills();
+        self.turn_absorbers(now);
         // What it says stands in the log, and it is tried again at the next turn.
         let _ = self.settle();
         if now.since(self.looked) >= LOOK_EVERY {
@@ -231,6 +249,7 @@ impl Clerk {
 
     /// What the decision core knows: what harms goes, and the ladder looks at it.
     pub(super) fn look_out(&mut self, sight: &Sight) {
+        self.push_rules(sight);
         let mut auto = std::mem::take(&mut self.auto);
         self.end_harm(&mut auto, sight);
         if sight.terms.climbs {
@@ -325,25 +344,34 @@ impl Clerk {
                 self.upto = number;
             }
             Output::Announce { id, what, neighbors, .. } => {
-                for name in neighbors {
-                    let Some(router) = self.router(&name) else { continue };
-                    let said = express::route(&what, router, self.setup.routing.asn)
-                        .map_err(|unfit| unfit.to_string())
-                        .and_then(|route| self.say(id, &name, Say::Announce(Box::new(route))));
-                    if let Err(why) = said {
-                        self.refused_by(id, &name, why);
-                    }
+                if !self.asks_absorber(id, &what, &neighbors) {
+                    self.announce_to(id, &what, neighbors);
                 }
             }
             Output::Withdraw { id, what, neighbors, forgotten } => {
                 self.trouble.retain(|(of, _), _| *of != id);
-                let Some(key) = express::key(&what) else { return };
+                let key = express::key(&what);
                 for name in neighbors {
+                    let Some(key) = &key else { continue };
                     if self.router(&name).is_some() {
                         // It can only fail where there is no speaker any more.
-                        let _ = self.say(id, &name, Say::Withdraw(Key::clone(&key), forgotten));
+                        let _ = self.say(id, &name, Say::Withdraw(Key::clone(key), forgotten));
                     }
                 }
+                self.lets_go(id);
+            }
+        }
+    }
+
+    /// Each router in its own words.
+    fn announce_to(&mut self, id: u64, what: &What, neighbors: Vec<String>) {
+        for name in neighbors {
+            let Some(router) = self.router(&name) else { continue };
+            let said = express::route(what, router, self.setup.routing.asn)
+                .map_err(|unfit| unfit.to_string())
+                .and_then(|route| self.say(id, &name, Say::Announce(Box::new(route))));
+            if let Err(why) = said {
+                self.refused_by(id, &name, why);
             }
         }
     }

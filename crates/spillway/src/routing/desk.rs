@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::metrics;
+use base::Prefix;
 
 use super::clerk::{Clerk, Kept};
 use super::guards::Guards;
@@ -35,6 +36,8 @@ pub struct Setup {
     pub(super) routing: Routing,
     /// What the rails are made of.
     pub(super) guards: Guards,
+    /// Sources that pass at absorbers, whatever else is in force there.
+    pub(super) spare: Vec<Prefix>,
     /// Where routers tell over BMP.
     pub(super) bmp: Option<SocketAddr>,
 }
@@ -47,7 +50,8 @@ impl Setup {
         routing.ladder = None;
         routing.health = Vec::new();
         let guards = Guards::of(config, &routing);
-        Some(Self { folder: config.state_dir.clone(), routing, guards, bmp: config.listen.bmp })
+        let (folder, spare) = (config.state_dir.clone(), config.rules.never.clone());
+        Some(Self { folder, routing, guards, spare, bmp: config.listen.bmp })
     }
 }
 
@@ -57,6 +61,8 @@ pub(super) enum Ask {
     Order(Caller, Order, Sender<Result<Answer, String>>),
     /// What the decision core knows at the moment.
     Look(Box<Sight>, Arc<()>),
+    /// An absorber said something.
+    Wake,
     /// End.
     Stop,
     /// End, but leave what the next desk goes on with.
@@ -156,7 +162,7 @@ impl Desk {
     ) -> anyhow::Result<Self> {
         let board = Board::default();
         let (asks, asked) = channel();
-        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, kept)?;
+        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, &asks, kept)?;
         let lookout = clerk.lookout();
         let alarm = Alarm(Some(broken));
         let run = move || {
@@ -208,14 +214,14 @@ fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
                 return;
             }
             Ok(Ask::Order(caller, order, reply)) => {
-                // Who no longer waits has been told so.
-                let _ = reply.send(clerk.take(&caller, order));
+                let answer = clerk.take(&caller, order);
+                clerk.defer(answer, reply);
             }
             Ok(Ask::Look(sight, waits)) => {
                 drop(waits);
                 clerk.look_out(&sight);
             }
-            Err(_) => {}
+            Ok(Ask::Wake) | Err(_) => {}
         }
         clerk.turn();
     }

@@ -50,7 +50,10 @@ pub(super) fn route(what: &What, router: &Router, own: u32) -> Result<Route, Unf
     };
     let (key, next_hop) = match what {
         What::Blackhole(prefix) => unicast(prefix, &router.blackhole, &mut attributes),
-        What::Diversion(prefix) => unicast(prefix, &router.diversion, &mut attributes),
+        What::Diversion(prefix) => {
+            let (key, _) = unicast(prefix, &router.diversion, &mut attributes);
+            (key, router.diversion_hop(prefix))
+        }
         What::Flowspec(rule) => (flow(rule, router, &mut attributes)?, None),
     };
     if !router.families.contains(&key.family) {

@@ -37,9 +37,18 @@ impl Guards {
                     guards.host(hop, &format!("a next hop at {name}"));
                 }
             }
+            for (prefix, hop) in &router.absorber_hops {
+                guards.host(*hop, &format!("the absorber of {prefix}"));
+            }
             if let Some(local) = router.local.or_else(|| way_to(router.address)) {
                 guards.host(local, &format!("our end of the session with {name}"));
                 guards.session(router.address, local, name);
+            }
+        }
+        for absorber in &routing.controls.all {
+            // A name is looked up where it is dialled.
+            if let Ok(address) = absorber.address.parse::<SocketAddr>() {
+                guards.host(address.ip(), &format!("the absorber {}", absorber.name));
             }
         }
         for (key, address) in &config.listen.addresses {

@@ -1,6 +1,7 @@
 //! What can be asked of the desk, and what it answers: the same words on the control socket and in `-o json`.
 
 use serde::{Deserialize, Serialize};
+use steer::absorb::word::Load;
 use steer::book::Actor;
 use steer::rails::Class;
 
@@ -45,6 +46,8 @@ pub struct Request {
 pub enum Order {
     /// How the sessions are.
     Peers,
+    /// How those are that take what is diverted.
+    Absorbers,
     /// How those are that tell us of routes and of the RPKI.
     Status,
     /// To whom an address belongs, by the routes that were told.
@@ -169,6 +172,60 @@ pub struct Peer {
     pub quarantined: usize,
     /// The last fire drill of each kind.
     pub drills: Vec<Drilled>,
+}
+
+/// An absorber that is spoken with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absorber {
+    /// Its name here.
+    pub name: String,
+    /// Where it listens.
+    pub control: String,
+    /// Its key.
+    pub fingerprint: String,
+    /// `up`, `down`, or `distrusted`: what it says of its load is not true.
+    pub state: String,
+    /// Why it is not up.
+    pub reason: Option<String>,
+    /// Its own name.
+    pub says: Option<String>,
+    /// `scrub` or `null`.
+    pub kind: Option<String>,
+    /// What comes in there at most, by its own word.
+    pub capacity: Option<Load>,
+    /// What could come beside what comes, by its own word.
+    pub free: Option<Load>,
+    /// Rules of ours that are in force there.
+    pub rules: Option<usize>,
+    /// Rules that would find room.
+    pub rules_free: Option<usize>,
+    /// Prefixes that would find room.
+    pub prefixes_free: Option<usize>,
+    /// Milliseconds since it said something.
+    pub heard_ms_ago: Option<u64>,
+    /// What it takes.
+    pub prefixes: Vec<AbsorberPrefix>,
+}
+
+/// A prefix that an absorber takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsorberPrefix {
+    /// Which.
+    pub prefix: String,
+    /// `idle`, `waiting`, `stands` or `refused`.
+    pub state: String,
+    /// Why it was refused, or why its newest rules were.
+    pub reason: Option<String>,
+    /// How what is clean goes back: `routed`, `gre`, `ipip` or `none`.
+    pub returns: Option<String>,
+    /// Bits per second that it is trusted with at most.
+    pub capacity_bps: u64,
+    /// What came in the last second.
+    pub received: Option<Load>,
+    /// What was dropped of it.
+    pub dropped: Option<Load>,
+    /// What went back.
+    pub returned: Option<Load>,
 }
 
 /// Which fire drills are to be run.
@@ -351,6 +408,8 @@ pub struct Past {
 pub enum Answer {
     /// Sessions.
     Peers(Vec<Peer>),
+    /// Who takes what is diverted.
+    Absorbers(Vec<Absorber>),
     /// Who tells us.
     Status(Status),
     /// Where an address belongs.

@@ -47,6 +47,11 @@ impl House {
         Self { scratch, config }
     }
 
+    /// A file or folder of its own.
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.scratch.path(name)
+    }
+
     pub(super) fn start(&self) -> Spillway {
         Spillway::start(&self.config)
     }

@@ -2,7 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
 mod health;
-mod router;
+pub(super) mod router;
 mod steps;
 
 use std::time::Duration;

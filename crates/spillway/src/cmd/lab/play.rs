@@ -29,6 +29,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    if args.name == crate::lab::reroute::NAME {
+        return super::reroute::run(args.by, Duration::from_secs(args.seconds), context);
+    }
     let Some(scenario) = Scenario::find(&args.name) else {
         let names: Vec<&str> = SCENARIOS.iter().map(|one| one.name).collect();
         return Err(usage(format!("no scenario `{}`; there are {}", args.name, names.join(", "))));
@@ -89,7 +92,7 @@ fn story(out: &mut impl Write, paint: Paint, news: &News<'_>) -> std::io::Result
     }
 }
 
-fn measured(paint: Paint, phase: &Phase) -> String {
+pub(super) fn measured(paint: Paint, phase: &Phase) -> String {
     let share = format!("{:.1} %", 100.0 * phase.success());
     let share = if phase.success() > 0.99 { paint.green(share) } else { paint.red(share) };
     let median = phase.median_ms.map_or_else(|| "-".into(), |ms| format!("{ms:.1} ms"));

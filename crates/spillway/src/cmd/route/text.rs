@@ -1,5 +1,7 @@
 //! Answers about routes, for people and for programs.
 
+mod absorbers;
+
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ pub(in crate::cmd) fn show(out: &mut impl Write, format: Format, answer: &Answer
 fn plain(answer: &Answer) -> serde_json::Result<Value> {
     Ok(match answer {
         Answer::Peers(peers) => json!({ "peers": peers }),
+        Answer::Absorbers(all) => json!({ "absorbers": all }),
         Answer::List { frozen, mitigations } => json!({ "frozen": frozen, "mitigations": mitigations }),
         Answer::Status(status) => serde_json::to_value(status)?,
         Answer::Origin(origin) => serde_json::to_value(origin)?,
@@ -36,6 +39,7 @@ fn plain(answer: &Answer) -> serde_json::Result<Value> {
 fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
     match answer {
         Answer::Peers(peers) => peers.iter().map(serde_json::to_value).collect(),
+        Answer::Absorbers(all) => all.iter().map(serde_json::to_value).collect(),
         Answer::List { mitigations, .. } => mitigations.iter().map(serde_json::to_value).collect(),
         Answer::History(lines) => lines.iter().map(serde_json::to_value).collect(),
         Answer::Drills(all) => all.iter().map(serde_json::to_value).collect(),
@@ -49,6 +53,7 @@ fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let paint = Paint::stdout();
     match answer {
         Answer::Peers(peers) => peers.iter().try_for_each(|one| peer(out, paint, one)),
+        Answer::Absorbers(all) => absorbers::show(out, paint, all),
         Answer::List { frozen, mitigations } => {
             if *frozen {
                 writeln!(out, "{}", paint.red("frozen: nothing is announced until `spillway route resume`"))?;

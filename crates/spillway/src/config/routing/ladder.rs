@@ -11,6 +11,7 @@ use steer::ladder::Step;
 use toml::Spanned;
 
 use super::peer::Router;
+use crate::absorb::keys::Fingerprint;
 use crate::config::check::Problems;
 use crate::config::values::{Bits, Wait};
 
@@ -83,9 +84,15 @@ pub(super) struct LinkSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AbsorberSection {
-    prefix: Spanned<Prefix>,
-    capacity: Bits,
-    usual: Option<Bits>,
+    pub(super) prefix: Spanned<Prefix>,
+    pub(super) capacity: Bits,
+    pub(super) usual: Option<Bits>,
+    pub(super) next_hop: Option<Spanned<IpAddr>>,
+    pub(super) control: Option<Spanned<String>>,
+    pub(super) fingerprint: Option<Spanned<Fingerprint>>,
+    pub(super) lease: Option<Spanned<Wait>>,
+    pub(super) silence: Option<Spanned<Wait>>,
+    pub(super) linger: Option<Wait>,
 }
 
 fn hold() -> Spanned<Wait> {

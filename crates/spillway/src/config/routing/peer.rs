@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use base::Span;
+use base::{Prefix, Span};
 use serde::Deserialize;
 use steer::bgp::dialect::Dialect;
 use steer::bgp::session::Farewell;
@@ -130,6 +130,8 @@ pub struct Router {
     pub blackhole: Said,
     /// How a diversion is said.
     pub diversion: Said,
+    /// Next hops of what is diverted to absorbers that have one of their own.
+    pub absorber_hops: Vec<(Prefix, IpAddr)>,
     /// What is known of its kind.
     pub profile: &'static Profile,
     /// It takes rates in packets (extended community 0x800c).
@@ -152,6 +154,15 @@ pub struct Router {
     pub on_stop: Farewell,
     /// When we crash: seconds for which it keeps our routes; `None`: they end at once.
     pub restart_time: Option<u16>,
+}
+
+impl Router {
+    /// Where what is diverted goes from here.
+    pub fn diversion_hop(&self, prefix: &Prefix) -> Option<IpAddr> {
+        let own = self.absorber_hops.iter().find(|(of, _)| of == prefix).map(|(_, hop)| *hop);
+        let (v4, v6) = self.diversion.next_hops;
+        own.or(if prefix.is_ipv4() { v4 } else { v6 })
+    }
 }
 
 /// The section, or what speaks against it.
@@ -241,6 +252,7 @@ pub(super) fn checked(
         carries,
         blackhole,
         diversion,
+        absorber_hops: Vec::new(),
         profile,
         rate_packets: section.rate_packets.unwrap_or(profile.rate_packets),
         dialect: Dialect {

@@ -194,3 +194,50 @@ fn each_mistake_about_routers_has_its_place_and_its_remedy() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
+
+/// What stands for the section of an absorber, and what must come out.
+const UNFIT: &[(&str, &str)] = &[
+    ("fingerprint = \"@\"\n", "f.toml:13:20: `fingerprint` needs `control`"),
+    ("control = \"192.0.2.9:8647\"\n", "f.toml:13:20: `control` needs `fingerprint`"),
+    ("control = \"192.0.2.9\"\nfingerprint = \"@\"\n", "f.toml:16:11: `192.0.2.9` is no host with its port"),
+    ("control = \"192.0.2.9:1\"\nfingerprint = \"md5:0\"\n", "f.toml:17:15: `md5:0` is no fingerprint"),
+    (
+        "control = \"192.0.2.9:1\"\nfingerprint = \"@\"\nlease = \"60s\"\n",
+        "f.toml:18:9: lease must be 130s to 1h: routers may lead traffic there for 2m",
+    ),
+    (
+        "control = \"192.0.2.9:1\"\nfingerprint = \"@\"\nsilence = \"1s\"\n",
+        "f.toml:18:11: silence must be at least 2s",
+    ),
+    (
+        "control = \"192.0.2.9:1\"\nfingerprint = \"@\"\n[routing.absorbers.y]\ncapacity = \"1 Gbps\"\n\
+         prefix = \"198.51.100.0/24\"\ncontrol = \"192.0.2.8:1\"\nfingerprint = \"@\"\n",
+        "f.toml:20:10: 198.51.100.0/24 is absorber `x`'s already",
+    ),
+];
+
+#[test]
+fn each_mistake_about_absorbers_has_its_place_and_its_remedy() {
+    let key = format!("sha256:{}", "0a".repeat(32));
+    let whole = |text: &str| {
+        let routing = format!("{ROUTING}diversion = [\"198.51.100.0/24\"]\n");
+        let peer = PEER.replace("[\"blackhole\"]", "[\"diversion\"]");
+        let front = "[routing.absorbers.x]\ncapacity = \"1 Gbps\"\nprefix = \"198.51.100.0/24\"\n";
+        parse(&format!("{TOP}{routing}{peer}{front}{text}").replace('@', &key))
+    };
+    let mut failed = Vec::new();
+    for (text, expected) in UNFIT {
+        let found = whole(text).map_or_else(|line| line, |_| "no complaint".to_owned());
+        if !found.starts_with(expected) {
+            failed.push(format!("{text}\n  found    {found}\n  expected {expected}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+    let good = whole("control = \"scrub.example.net:8647\"\nfingerprint = \"@\"\n").unwrap().routing.unwrap();
+    let [control] = good.controls.all.as_slice() else { panic!("{:?}", good.controls) };
+    // Graceful restart is 120 s by default: what is at the absorber outlives it.
+    assert_eq!(
+        (control.name.as_str(), control.lease, control.charges.len()),
+        ("x", base::Span::from_secs(130), 1)
+    );
+}

@@ -202,7 +202,7 @@ impl Case {
 }
 
 /// Whether it is one that routers can be told about.
-pub(super) fn is_incoming(attack: &Attack) -> bool {
+pub(in crate::routing) fn is_incoming(attack: &Attack) -> bool {
     attack.direction == Direction::In && attack.severity == Severity::Attack
 }
 

@@ -129,19 +129,25 @@ fn carries(router: &crate::config::Router) -> Vec<(Class, bool)> {
 }
 
 /// Who takes what is diverted, with the room that is left beside what it has.
-pub(super) fn absorbers(terms: &Terms, book: &Book, mine: impl Fn(&Prefix) -> bool) -> Vec<Absorber> {
+/// Those that may get nothing now are left out.
+pub(super) fn absorbers(
+    terms: &Terms,
+    book: &Book,
+    mine: impl Fn(&Prefix) -> bool,
+    room: impl Fn(&crate::config::Absorber) -> Result<BitRate, String>,
+) -> Vec<Absorber> {
     let of = |absorber: &crate::config::Absorber| {
         let taken = book.all().any(|one| {
             matches!(&one.wish.what, What::Diversion(prefix) if *prefix == absorber.prefix && !mine(prefix))
         });
-        Absorber {
+        Some(Absorber {
             name: absorber.name.clone(),
             prefix: absorber.prefix,
-            free: if taken { BitRate(0.0) } else { absorber.capacity },
+            free: if taken { BitRate(0.0) } else { room(absorber).ok()? },
             carried: absorber.usual,
-        }
+        })
     };
-    terms.ladder.absorbers.iter().map(of).collect()
+    terms.ladder.absorbers.iter().filter_map(of).collect()
 }
 
 /// What a mitigation acts on.

@@ -69,7 +69,7 @@ impl Terms {
     }
 
     /// What may be done for a target, but for what approvals say.
-    pub(super) fn policy(&self, target: &Prefix) -> ladder::Policy {
+    pub(in crate::routing) fn policy(&self, target: &Prefix) -> ladder::Policy {
         let allowed = self.ladder.steps_for(target);
         let customer = self.ladder.customer(target);
         let limit = customer.and_then(|customer| customer.mode);

@@ -51,6 +51,9 @@ impl Clerk {
         let now = self.clock.now();
         match order {
             Order::Peers => Ok(Answer::Peers(self.peers())),
+            Order::Absorbers => {
+                Ok(Answer::Absorbers(self.absorbers.all().map(|one| one.document()).collect()))
+            }
             Order::Status => Ok(Answer::Status(self.views.status())),
             Order::Origin { address } => Ok(Answer::Origin(self.views.origin(address))),
             Order::List => self.list(),
@@ -191,6 +194,11 @@ impl Clerk {
             let _ = self.settle();
             return Err(why);
         }
+        self.begun(id)
+    }
+
+    /// How it began.
+    pub(super) fn begun(&mut self, id: u64) -> Result<Answer, String> {
         let Some(one) = self.book.get(id) else { return Err(format!("mitigation {id} is gone")) };
         let wrong = one.wish.neighbors.iter().map(|name| self.trouble.get(&(id, name.clone())).cloned());
         let wrong: Option<Vec<String>> = wrong.collect();
@@ -299,7 +307,12 @@ impl Clerk {
 /// The reason of an order that changes something.
 fn reason_of(order: &Order) -> Option<&str> {
     match order {
-        Order::Peers | Order::Status | Order::Origin { .. } | Order::List | Order::History { .. } => None,
+        Order::Peers
+        | Order::Absorbers
+        | Order::Status
+        | Order::Origin { .. }
+        | Order::List
+        | Order::History { .. } => None,
         Order::DrillProgress { .. } | Order::DrillList => None,
         Order::Drill(wanted) => Some(&wanted.reason),
         Order::Announce(request) => (!request.dry_run).then_some(&request.reason),

@@ -109,6 +109,7 @@ impl Clerk {
             announce_errors: self.counts.announce_errors,
             told: self.views.numbers(),
             drills: self.drilled().all().map(numbers).collect(),
+            absorbers: self.absorbers.all().map(|one| one.numbers()).collect(),
             ..metrics::Routing::default()
         };
         for router in &self.setup.routing.routers {
@@ -217,7 +218,8 @@ impl Clerk {
                 _ if held => "announced",
                 _ => "waiting",
             };
-            At { peer: name.clone(), state: state.to_owned(), reason: refused.cloned() }
+            let waits = || self.held_back(one.id).map(str::to_owned).filter(|_| state == "waiting");
+            At { peer: name.clone(), state: state.to_owned(), reason: refused.cloned().or_else(waits) }
         };
         let agreed = match &one.stage {
             Stage::Proposed(agreed) => agreed.clone(),
@@ -252,10 +254,7 @@ impl Clerk {
                 format!("all traffic to {prefix} is discarded upstream, the honest too")
             }
             What::Diversion(prefix) => {
-                let hop = |name: &String| {
-                    let (v4, v6) = self.router(name)?.diversion.next_hops;
-                    if prefix.is_ipv4() { v4 } else { v6 }
-                };
+                let hop = |name: &String| self.router(name)?.diversion_hop(prefix);
                 let hops: Vec<String> = neighbors.iter().filter_map(hop).map(|hop| hop.to_string()).collect();
                 format!("all traffic to {prefix} is led to {}", hops.join(", "))
             }

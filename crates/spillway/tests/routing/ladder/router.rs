@@ -24,7 +24,7 @@ const DISCARDED: u32 = 1 << 30 | 258;
 /// What it does with the flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Flood {
+pub(in crate::routing) enum Flood {
     /// There is none.
     None,
     /// It goes on to the target.
@@ -40,7 +40,7 @@ pub(super) enum Flood {
 /// How the target serves a hundred clients, who each ask every two seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Service {
+pub(in crate::routing) enum Service {
     /// Nobody asks.
     None,
     /// They are answered.
@@ -50,7 +50,7 @@ pub(super) enum Service {
 }
 
 /// A running router; it ends with the test.
-pub(super) struct Router {
+pub(in crate::routing) struct Router {
     state: Arc<State>,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,12 +67,12 @@ struct State {
 
 impl Router {
     /// Tells this collector.
-    pub(super) fn start(to: SocketAddr) -> Self {
+    pub(in crate::routing) fn start(to: SocketAddr) -> Self {
         Self::of(to, false, Service::None)
     }
 
     /// The flood's target, and so its service, is of this family.
-    pub(super) fn of(to: SocketAddr, v6: bool, service: Service) -> Self {
+    pub(in crate::routing) fn of(to: SocketAddr, v6: bool, service: Service) -> Self {
         let state = Arc::new(State {
             flood: AtomicU8::new(0),
             service: AtomicU8::new(service as u8),
@@ -87,29 +87,29 @@ impl Router {
     }
 
     /// From now on.
-    pub(super) fn flood(&self, flood: Flood) {
+    pub(in crate::routing) fn flood(&self, flood: Flood) {
         self.state.flood.store(flood as u8, Ordering::Relaxed);
     }
 
     /// From now on.
-    pub(super) fn serve(&self, service: Service) {
+    pub(in crate::routing) fn serve(&self, service: Service) {
         self.state.service.store(service as u8, Ordering::Relaxed);
     }
 
     /// Waits until it has told so much.
-    pub(super) fn has_told(&self, datagrams: u32) {
+    pub(in crate::routing) fn has_told(&self, datagrams: u32) {
         while self.state.told.load(Ordering::Relaxed) < datagrams {
             std::thread::sleep(PACE);
         }
     }
 
     /// Waits until it has told so much more.
-    pub(super) fn has_told_more(&self, datagrams: u32) {
+    pub(in crate::routing) fn has_told_more(&self, datagrams: u32) {
         self.has_told(self.state.told.load(Ordering::Relaxed) + datagrams);
     }
 
     /// Another collector.
-    pub(super) fn tell(&self, to: SocketAddr) {
+    pub(in crate::routing) fn tell(&self, to: SocketAddr) {
         *self.state.to.lock().unwrap() = to;
     }
 }

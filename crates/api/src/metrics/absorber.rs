@@ -1,0 +1,44 @@
+//! Numbers of absorbers that take what is diverted.
+
+use std::fmt;
+
+use super::Page;
+
+/// An absorber that is spoken with.
+#[derive(Clone, Debug, Default)]
+pub struct Absorber {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Whether it is spoken with and said something lately.
+    pub up: bool,
+    /// Whether what it says of its load is not true.
+    pub distrusted: bool,
+    /// Prefixes that stand there.
+    pub prefixes: u64,
+    /// What came there in the last second, by its word: bits per second.
+    pub received_bps: u64,
+    /// Likewise, what could come beside that.
+    pub free_bps: u64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+pub(super) fn encode(all: &[Absorber], out: &mut Page<'_>) -> fmt::Result {
+    let gauges: [(&str, &str, fn(&Absorber) -> u64); 5] = [
+        ("spillway_absorber_up", "1 while the absorber is spoken with", |one| u64::from(one.up)),
+        ("spillway_absorber_distrusted", "1 while what the absorber says of its load is not true", |one| {
+            u64::from(one.distrusted)
+        }),
+        ("spillway_absorber_prefixes", "Prefixes that stand at the absorber", |one| one.prefixes),
+        ("spillway_absorber_received_bits_per_second", "What came there, by its word", |one| {
+            one.received_bps
+        }),
+        ("spillway_absorber_free_bits_per_second", "What could come beside that, by its word", |one| {
+            one.free_bps
+        }),
+    ];
+    for (name, help, of) in gauges {
+        let values = all.iter().map(|one| (vec![("absorber", one.name.clone())], of(one) as f64));
+        out.gauges(name, help, values.collect())?;
+    }
+    Ok(())
+}

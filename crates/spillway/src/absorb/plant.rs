@@ -1,0 +1,169 @@
+//! What an absorber holds, and the kernel that does it: one lock around both.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use base::{Prefix, Span, Timestamp};
+use steer::absorb::Site;
+use steer::absorb::word::{Ask, Back, Kind, Report, Tell, Traffic};
+
+use super::filter::{Filter, Kept, Sum, Way, rate};
+use crate::daemon::clock::Clock;
+
+/// What came is measured this often.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// The absorber.
+pub(super) struct Plant {
+    site: Site,
+    kind: Kind,
+    ways: Vec<Way>,
+    filter: Box<dyn Filter>,
+    clock: Clock,
+    /// What the kernel shall have has changed, and it was not told yet.
+    behind: bool,
+    measured: Instant,
+    sums: BTreeMap<Prefix, Sum>,
+    done: BTreeMap<String, (u64, u64)>,
+    /// What brains are to hear, beside answers.
+    told: BTreeMap<String, Vec<Tell>>,
+    /// The newest connection of each brain: an older one ends.
+    newest: BTreeMap<String, u64>,
+}
+
+impl Plant {
+    pub(super) fn new(site: Site, kind: Kind, ways: Vec<Way>, filter: Box<dyn Filter>) -> Self {
+        Self {
+            site,
+            kind,
+            ways,
+            filter,
+            clock: Clock::start(),
+            behind: false,
+            measured: Instant::now(),
+            sums: BTreeMap::new(),
+            done: BTreeMap::new(),
+            told: BTreeMap::new(),
+            newest: BTreeMap::new(),
+        }
+    }
+
+    /// A brain has a new connection of this number.
+    pub(super) fn joins(&mut self, owner: &str, number: u64) {
+        self.newest.insert(owner.to_owned(), number);
+        self.told.remove(owner);
+    }
+
+    /// Whether a connection is the newest of its brain.
+    pub(super) fn is_newest(&self, owner: &str, number: u64) -> bool {
+        self.newest.get(owner) == Some(&number)
+    }
+
+    /// A brain asks.
+    pub(super) fn ask(&mut self, owner: &str, ask: Ask) -> Option<Tell> {
+        let now = self.clock.now();
+        let said = format!("{ask:?}");
+        let mut told = self.site.handle(now, owner, ask);
+        if self.site.is_pending() {
+            let done = self.apply(now).map_err(|error| format!("{error:#}"));
+            if done.is_ok() {
+                self.behind = false;
+            }
+            told = self.site.settle(done);
+        }
+        self.follow(now);
+        match &told {
+            Some(Tell::Taken { prefix, .. }) => tracing::info!(brain = owner, %prefix, "taken"),
+            Some(Tell::Refused { prefix, text, .. }) => {
+                tracing::warn!(brain = owner, %prefix, reason = text, "refused");
+            }
+            _ => tracing::debug!(brain = owner, said, "asked"),
+        }
+        told
+    }
+
+    /// Does what is due by the clock.
+    pub(super) fn turn(&mut self) {
+        self.clock.follow();
+        let now = self.clock.now();
+        for (owner, tell) in self.site.handle_timeout(now) {
+            if let Tell::Ended { prefix } = &tell {
+                tracing::warn!(brain = owner, %prefix, "its lease ended: nobody renewed it");
+            }
+            if self.newest.contains_key(&owner) {
+                self.told.entry(owner).or_default().push(tell);
+            }
+        }
+        self.follow(now);
+        if let Err(error) = self.filter.beat() {
+            tracing::warn!(reason = format!("{error:#}"), "the kernel's filter does not hear us");
+            self.behind = true;
+        }
+        if self.measured.elapsed() >= MEASURE {
+            self.measure();
+        }
+    }
+
+    /// What a brain is to hear beside answers.
+    pub(super) fn told(&mut self, owner: &str) -> Vec<Tell> {
+        self.told.remove(owner).unwrap_or_default()
+    }
+
+    /// How it is, for a brain.
+    pub(super) fn report(&self, owner: &str) -> Report {
+        self.site.report(owner, |id| self.done.get(id).copied())
+    }
+
+    /// Tells the kernel what changed; what fails is tried again at the next turn.
+    fn follow(&mut self, now: Timestamp) {
+        if !self.site.changed() && !self.behind {
+            return;
+        }
+        self.behind = match self.apply(now) {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::error!(reason = format!("{error:#}"), "the kernel does not take what is held");
+                true
+            }
+        };
+    }
+
+    fn apply(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let held: Vec<Kept> = self.site.prefixes().map(|prefix| self.kept(prefix, now)).collect();
+        self.filter.apply(&held, &self.site.rules(now))
+    }
+
+    fn kept(&self, prefix: Prefix, now: Timestamp) -> Kept {
+        let lease = self.site.until(&prefix).map_or(Span::ZERO, |until| until.since(now));
+        let covering = self.ways.iter().filter(|way| way.prefix.covers(&prefix));
+        let way = covering.max_by_key(|way| way.prefix.bits()).cloned();
+        let none = || Way { prefix, back: Back::None, local: None, remote: None, mtu: None };
+        Kept { prefix, lease, way: way.unwrap_or_else(none) }
+    }
+
+    fn measure(&mut self) {
+        let held: Vec<Prefix> = self.site.prefixes().collect();
+        let (done, sums) = match self.filter.counts(&held) {
+            Ok(counts) => counts,
+            Err(error) => {
+                tracing::warn!(reason = format!("{error:#}"), "the kernel does not say what came");
+                return;
+            }
+        };
+        let millis = u64::try_from(self.measured.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.measured = Instant::now();
+        let (before, ways, kind) = (&self.sums, &self.ways, self.kind);
+        self.site.measured(|prefix| {
+            let (Some(old), Some(new)) = (before.get(prefix), sums.get(prefix)) else {
+                return Traffic::default();
+            };
+            let received = rate(old.received, new.received, millis);
+            let dropped = rate(old.dropped, new.dropped, millis);
+            let goes_back = kind == Kind::Scrub
+                && ways.iter().any(|way| way.prefix.covers(prefix) && way.back != Back::None);
+            let returned = if goes_back { received.less(dropped) } else { Default::default() };
+            Traffic { received, dropped, returned }
+        });
+        (self.sums, self.done) = (sums, done);
+    }
+}

@@ -1,0 +1,81 @@
+//! An edge router: BIRD with the kernel's routes, and pmacctd that tells what comes in from outside.
+
+use std::fs;
+
+use anyhow::Context as _;
+
+use super::super::process::Running;
+use super::map::{BRAIN, Map, Place, edge};
+use crate::folder::Folder;
+
+/// AS of the edges, and of the brain beside them.
+pub(super) const ASN: u32 = 64_500;
+pub(super) const BRAIN_ASN: u32 = 64_512;
+/// One packet of so many is told.
+const SAMPLING: u32 = 16;
+/// Where the brain listens.
+pub(super) const SFLOW: u16 = 6343;
+
+/// A running router; it ends with this value.
+#[derive(Debug)]
+pub(super) struct Edge {
+    bird: Running,
+    teller: Running,
+}
+
+impl Edge {
+    /// Starts one by its number.
+    pub(super) fn start(map: &Map, folder: &Folder, number: u8) -> anyhow::Result<Self> {
+        let (place, name) = (Place::Edge(number), Place::Edge(number).name());
+        let own = edge(number);
+        let write = |what: &str, text: String| {
+            let path = folder.path().join(format!("{name}-{what}.conf"));
+            fs::write(&path, text).context("cannot write an edge's configuration")?;
+            anyhow::Ok(path)
+        };
+        let log = folder.path().join(format!("{name}-bird.messages")).display().to_string();
+        let conf = write("bird", bird(&own, &log))?;
+        let mut command = map.at(place).command("bird");
+        command.arg("-f").arg("-c").arg(conf);
+        command.arg("-s").arg(folder.path().join(format!("{name}.ctl")));
+        command.arg("-P").arg(folder.path().join(format!("{name}.pid")));
+        let bird = Running::spawn(command, folder.path(), &format!("{name}-bird"))?;
+        let outside = map.interface(&format!("-e{number}o"));
+        let conf = write("pmacctd", pmacctd(&own, &outside))?;
+        let mut command = map.at(place).command("pmacctd");
+        command.arg("-f").arg(conf);
+        let teller = Running::spawn(command, folder.path(), &format!("{name}-pmacctd"))?;
+        Ok(Self { bird, teller })
+    }
+
+    /// An error when a part of it has ended.
+    pub(super) fn check(&mut self, folder: &Folder) -> anyhow::Result<()> {
+        self.bird.check(folder)?;
+        self.teller.check(folder)
+    }
+}
+
+/// Static routes stand in the kernel with a larger metric; what the brain announces beats them.
+fn bird(own: &str, log: &str) -> String {
+    let import =
+        "import filter { if (65535, 666) ~ bgp_community then dest = RTD_BLACKHOLE; accept; }; export none;";
+    let kernel = ["ipv4", "ipv6"]
+        .map(|family| format!("protocol kernel {{ {family} {{ import none; export all; }}; }}\n"))
+        .concat();
+    format!(
+        "router id {own};\nlog \"{log}\" all;\nflow4 table f4;\nflow6 table f6;\nprotocol device {{ }}\n\
+         protocol direct {{ ipv4; ipv6; }}\n\
+         protocol bgp brain {{\n  local {own} as {ASN};\n  neighbor {BRAIN} as {BRAIN_ASN};\n  direct;\n  passive on;\n  \
+         error wait time 1, 4;\n  ipv4 {{ {import} }};\n  ipv6 {{ {import} }};\n\
+         \x20 flow4 {{ table f4; import all; export none; }};\n  flow6 {{ table f6; import all; export none; }};\n}}\n{kernel}"
+    )
+}
+
+/// sFlow of what comes from outside.
+fn pmacctd(own: &str, outside: &str) -> String {
+    format!(
+        "daemonize: false\npcap_interface: {outside}\npcap_direction: in\nplugins: sfprobe[a]\n\
+         sampling_rate[a]: {SAMPLING}\nsfprobe_receiver[a]: {BRAIN}:{SFLOW}\nsfprobe_agentip[a]: {own}\n\
+         sfprobe_ifindex[a]: 1\n"
+    )
+}

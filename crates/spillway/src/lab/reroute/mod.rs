@@ -1,0 +1,24 @@
+//! The rerouting lab: an Internet of ten namespaces, two edge routers with BIRD, two absorbers behind narrow links, and three
+//! victims of different value. An attack is diverted, filtered, and what is clean is given back.
+
+mod absorber;
+mod brain;
+mod edge;
+mod map;
+mod stage;
+mod story;
+mod victims;
+mod watch;
+
+pub(super) use map::{NAMES, interfaces};
+pub use stage::Passed;
+pub use story::{Fate, Load, News, Rerouted, by_hand, by_itself};
+
+/// As it is typed.
+pub const NAME: &str = "reroute";
+/// What each absorber's link carries.
+const CAPACITY: &str = "40 Mbps";
+/// Likewise, for `tc`.
+const CAPACITY_TC: &str = "40mbit";
+/// And each customers' link.
+const LINK_TC: &str = "8mbit";

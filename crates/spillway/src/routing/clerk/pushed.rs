@@ -1,0 +1,174 @@
+//! What absorbers hear of attacks: rules to filter by; and whether what they say of their load is true.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base::Prefix;
+use engine::report::State;
+use rules::{Action, Match, Per, Rule};
+use steer::absorb::word::{Load, RULES_MAX};
+use steer::book::{Stage, What};
+use steer::effect::Fate;
+use steer::ladder::Mode;
+
+use super::Clerk;
+use crate::routing::absorbers::whole;
+use crate::routing::auto::case::is_incoming;
+use crate::routing::lookout::{Sight, Watched};
+
+/// What goes on, for absorbers.
+#[derive(Debug, Default)]
+pub(super) struct Pushed {
+    /// Rules, by their destination.
+    rules: Vec<(Prefix, Rule)>,
+    /// The peak of each attack, by the prefix that covers its targets.
+    peaks: Vec<(Prefix, Load)>,
+}
+
+impl Clerk {
+    /// The decision core knows this: absorbers get the rules of what goes on, and are held to the truth.
+    pub(super) fn push_rules(&mut self, sight: &Sight) {
+        self.pushed = of(sight);
+        let held: Vec<Prefix> = self.legs.values().map(super::diverted::Leg::prefix).collect();
+        for prefix in held {
+            let rules = self.rules_for(&prefix);
+            let Some(absorber) = self.absorbers.of(&prefix) else { continue };
+            absorber.want(prefix, rules, self.expected(&prefix));
+        }
+        self.compare_loads(sight);
+    }
+
+    /// What will come where a prefix is led: what it gets in peace, and the attacks on it.
+    pub(super) fn expected(&self, prefix: &Prefix) -> Load {
+        let usual = self.absorbers.of(prefix).and_then(|absorber| absorber.charge(prefix));
+        let usual = Load { bps: usual.map_or(0, |charge| whole(charge.usual.0)), pps: 0 };
+        let attacks = self.pushed.peaks.iter().filter(|(target, _)| prefix.covers(target));
+        attacks.fold(usual, |sum, (_, peak)| sum.plus(*peak))
+    }
+
+    /// The rules that an absorber shall have for a prefix, as many as its owner has room for.
+    pub(super) fn rules_for(&self, prefix: &Prefix) -> Vec<String> {
+        let room = self.absorbers.of(prefix).and_then(|one| one.rules_max());
+        let never = self.setup.spare.iter().filter(|spare| spare.is_ipv4() == prefix.is_ipv4());
+        let never = never.enumerate().map(|(place, src)| spared(place, prefix, *src));
+        let pushed =
+            self.pushed.rules.iter().filter(|(dst, _)| prefix.covers(dst)).map(|(_, rule)| rule.clone());
+        let pushed: Vec<Rule> = pushed.collect();
+        if pushed.is_empty() {
+            return Vec::new();
+        }
+        let all = never.chain(pushed).map(|rule| rule.to_string());
+        all.take(room.unwrap_or(RULES_MAX).min(RULES_MAX)).collect()
+    }
+
+    /// Diverted prefixes whose traffic is counted, so that what absorbers say can be held against it.
+    pub(in crate::routing) fn watched_prefixes(&self) -> impl Iterator<Item = Watched> {
+        let said = self.legs.values().filter(|leg| leg.is_said());
+        said.map(|leg| Watched { name: leg.prefix(), targets: vec![leg.prefix()], rules: Vec::new() })
+    }
+
+    fn compare_loads(&mut self, sight: &Sight) {
+        // What routers stop before it comes there is not missing there.
+        let stopped: Vec<Prefix> = self
+            .book
+            .all()
+            .filter(|one| !matches!(one.stage, Stage::Proposed(_)))
+            .filter_map(|one| match &one.wish.what {
+                What::Blackhole(prefix) => Some(*prefix),
+                What::Flowspec(rule) => rule.matches.dst,
+                What::Diversion(_) => None,
+            })
+            .collect();
+        let said: Vec<Prefix> =
+            self.legs.values().filter(|leg| leg.is_said()).map(|leg| leg.prefix()).collect();
+        let meet = |a: &Prefix, b: &Prefix| a.covers(b) || b.covers(a);
+        for absorber in self.absorbers.all_mut() {
+            let mine: Vec<Prefix> = absorber
+                .control
+                .charges
+                .iter()
+                .map(|c| c.prefix)
+                .filter(|prefix| said.contains(prefix))
+                .collect();
+            let unclear = |prefix: &Prefix| {
+                let wider =
+                    sight.seen.iter().any(|(seen, _)| !prefix.covers(&seen.name) && seen.name.covers(prefix));
+                wider || stopped.iter().any(|other| meet(other, prefix))
+            };
+            if mine.is_empty() || mine.iter().any(unclear) {
+                continue;
+            }
+            // Two exporters on one way tell of a packet twice: at least what one of them tells was sent, at most all of it.
+            let mut told: BTreeMap<IpAddr, u64> = BTreeMap::new();
+            let mut sampled = 0;
+            for (seen, amount) in &sight.seen {
+                let is_there = mine.iter().any(|prefix| prefix.covers(&seen.name));
+                if is_there && !seen.egress && seen.fate() != Fate::Dropped {
+                    *told.entry(seen.exporter).or_default() += amount.packets;
+                    sampled += amount.sampled;
+                }
+            }
+            let (least, most) = (told.values().copied().max().unwrap_or(0), told.values().sum());
+            absorber.truth.sent(least, most, sampled);
+            if let Some((at, received)) = absorber.received()
+                && absorber.compared != Some(at)
+            {
+                absorber.compared = Some(at);
+                absorber.truth.received(received);
+            }
+            let before = absorber.truth.lie().is_some();
+            absorber.truth.handle_timeout(sight.now);
+            match absorber.truth.lie() {
+                Some(lie) if !before => {
+                    tracing::error!(absorber = absorber.control.name, %lie, "the absorber does not tell the truth");
+                }
+                None if before => {
+                    tracing::info!(absorber = absorber.control.name, "the absorber tells the truth again")
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Attacks, and those of their rules that may act by themselves.
+fn of(sight: &Sight) -> Pushed {
+    let mut pushed = Pushed::default();
+    let attacks = sight.attacks.iter().filter(|attack| attack.state == State::Active);
+    for attack in attacks.filter(|attack| is_incoming(attack) && !attack.doubtful) {
+        pushed.peaks.push((attack.target, Load { bps: attack.peak_bps, pps: attack.peak_pps }));
+        let policy = sight.terms.policy(&attack.target);
+        // Whatever step it is, it is filtering.
+        if policy.steps.iter().flatten().max() != Some(&Mode::Enforce) {
+            continue;
+        }
+        for report in &attack.rules {
+            let price = report.collateral.as_ref().map(|price| price.packets.max(price.peers));
+            if !price.map_or(policy.blind, |price| price <= policy.price_max) {
+                continue;
+            }
+            let Some(rule) = rules::parse::rules(&report.text).ok().and_then(|mut all| all.pop()) else {
+                continue;
+            };
+            let filters = matches!(rule.action, Action::Drop | Action::RatePackets(_) | Action::RateBits(_));
+            let Some(dst) = rule.matches.dst.filter(|_| filters) else { continue };
+            if !pushed.rules.iter().any(|(_, other)| other.id == rule.id) {
+                pushed.rules.push((dst, Rule { lease: None, sample: None, ..rule }));
+            }
+        }
+    }
+    pushed
+}
+
+/// Who is on the never-list passes at absorbers too.
+fn spared(place: usize, prefix: &Prefix, src: Prefix) -> Rule {
+    Rule {
+        id: format!("never-{place}-{}", prefix.to_string().replace(['.', ':', '/'], "-")),
+        precedence: 0,
+        matches: Match { dst: Some(*prefix), src: Some(src), ..Match::default() },
+        action: Action::Pass,
+        per: Per::Rule,
+        sample: None,
+        lease: None,
+    }
+}
