@@ -104,6 +104,9 @@ impl Dual {
         let mut best = f64::INFINITY;
         let mut weight = self.bound / 2.0;
         for _ in 0..BEGINNINGS {
+            if work.is_spent() {
+                break;
+            }
             let weights: Vec<f64> =
                 model.room.each().map(|limit| if binds(*limit) { weight } else { 0.0 }).collect();
             let look = self.see(model, &weights, work);
