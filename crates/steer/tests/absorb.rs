@@ -1,4 +1,5 @@
 //! The brain and an absorber over a connection that breaks, loses what is on its way, and restarts at either end.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 
