@@ -2,6 +2,7 @@
 
 mod bgp;
 mod capture;
+mod dns;
 mod export;
 mod monitoring;
 mod packet;
@@ -33,4 +34,5 @@ pub const TARGETS: &[Target] = &[
     bgp::TARGET,
     monitoring::BMP,
     monitoring::RTR,
+    dns::TARGET,
 ];
