@@ -3,12 +3,14 @@
 //! The daemon fills [`Metrics`] from its counters when it is asked; nothing is counted here. No label ever names a single
 //! host of the traffic. Labels that a sender could multiply (exporters) are capped where they are collected.
 
+mod dns;
 mod routing;
 mod told;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use dns::Dns;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 
@@ -60,6 +62,8 @@ pub struct Metrics {
     pub dataplane: Option<Dataplane>,
     /// Routers that are spoken with, where there are any.
     pub routing: Option<Routing>,
+    /// Names that may be diverted, where there are any.
+    pub dns: Option<Dns>,
 }
 
 /// What the enforcer on this machine did.
@@ -380,6 +384,7 @@ impl Collector for Metrics {
         self.detection(&mut out)?;
         self.dataplane(&mut out)?;
         self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
+        self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

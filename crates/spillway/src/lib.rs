@@ -14,6 +14,7 @@ mod companion;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod dns;
 mod enforce;
 pub mod error;
 mod folder;

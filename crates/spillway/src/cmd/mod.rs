@@ -10,6 +10,7 @@ pub mod control;
 pub mod dataplane;
 pub mod decode;
 pub mod demo;
+pub mod dns;
 pub mod drill;
 pub mod explain;
 pub mod guard;
@@ -60,6 +61,7 @@ commands! {
     Control => control,
     Route => route,
     Drill => drill,
+    Dns => dns,
     Demo => demo,
     Lab => lab,
     Version => version,

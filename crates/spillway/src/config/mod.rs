@@ -7,6 +7,7 @@
 mod challenge;
 mod check;
 mod dataplane;
+mod dns;
 mod groups;
 mod place;
 mod routing;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
+pub use dns::{Algorithm, DnsZone};
 pub use place::Problem;
 pub use routing::{Absorber, Customer, Drill, Ladder, Link, Probe, Router, Routing, Rpki, Said, Secret};
 pub use sections::{
@@ -72,6 +74,8 @@ pub struct Config {
     pub dataplane: Dataplane,
     /// Routers that are spoken with; `None`: none.
     pub routing: Option<Routing>,
+    /// Zones whose names may be diverted.
+    pub dns: Vec<DnsZone>,
     /// How the log looks.
     pub log: Log,
 }

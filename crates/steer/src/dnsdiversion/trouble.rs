@@ -74,7 +74,7 @@ pub enum Trouble {
 const fn remedy(code: u8) -> &'static str {
     match code {
         rcode::REFUSED => {
-            "it does not let this key update the zone; allow it there (Knot: `acl` with `action: update`; BIND: `allow-update` or `update-policy`)"
+            "it does not let this key update the zone, or does not serve it; compare `server` and `zone`, and allow the key there (Knot: `acl` with `action: update`; BIND: `allow-update` or `update-policy`)"
         }
         rcode::NOTAUTH => {
             "it is not the zone's primary or does not know our key; compare `server`, `zone` and `key_name`"
