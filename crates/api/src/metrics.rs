@@ -4,6 +4,7 @@
 //! host of the traffic. Labels that a sender could multiply (exporters) are capped where they are collected.
 
 mod absorber;
+mod dns;
 mod routing;
 mod told;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use absorber::Absorber;
+pub use dns::Dns;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 
@@ -62,6 +64,8 @@ pub struct Metrics {
     pub dataplane: Option<Dataplane>,
     /// Routers that are spoken with, where there are any.
     pub routing: Option<Routing>,
+    /// Names that may be diverted, where there are any.
+    pub dns: Option<Dns>,
 }
 
 /// What the enforcer on this machine did.
@@ -382,6 +386,7 @@ impl Collector for Metrics {
         self.detection(&mut out)?;
         self.dataplane(&mut out)?;
         self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
+        self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

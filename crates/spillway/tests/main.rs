@@ -10,6 +10,7 @@ mod daemon;
 mod dataplane;
 mod decode;
 mod demo;
+mod dns;
 mod enforce;
 mod help;
 mod import;

@@ -5,6 +5,7 @@ pub mod absorb;
 pub mod bgp;
 pub mod book;
 pub mod confirm;
+pub mod dnsdiversion;
 pub mod drill;
 pub mod effect;
 pub mod hold;

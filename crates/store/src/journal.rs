@@ -52,19 +52,30 @@ impl Journal {
         Self::open_with(folder, LINES_MAX)
     }
 
+    /// Opens a journal of the same form, of something else, under this name.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn open_file(folder: &Path, file: &str) -> Result<Self, StoreError> {
+        Self::open_at(&folder.join(file), LINES_MAX)
+    }
+
     /// Likewise, with another cap on its lines.
     ///
     /// # Errors
     /// Likewise.
     pub fn open_with(folder: &Path, lines_max: u64) -> Result<Self, StoreError> {
-        let path = folder.join(FILE);
-        let open = |cause| StoreError::Open { path: path.clone(), cause };
-        let mut db = Connection::open(&path).map_err(open)?;
+        Self::open_at(&folder.join(FILE), lines_max)
+    }
+
+    fn open_at(path: &Path, lines_max: u64) -> Result<Self, StoreError> {
+        let open = |cause| StoreError::Open { path: path.to_path_buf(), cause };
+        let mut db = Connection::open(path).map_err(open)?;
         db.busy_timeout(BUSY_MAX).map_err(open)?;
         // FULL: a committed line outlives a power cut, not only a kill.
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(open)?;
-        schema::migrate(&mut db, &path, schema::JOURNAL)?;
+        schema::migrate(&mut db, path, schema::JOURNAL)?;
         let lines = db.query_row("SELECT count(*) FROM journal", [], |row| row.get(0))?;
         Ok(Self { db, lines: unsigned(lines), lines_max })
     }

@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod bgp;
 pub mod bmp;
+pub mod dns;
 pub mod emit;
 pub mod ipfix;
 pub mod netflow5;

@@ -3,6 +3,7 @@
 mod absorb;
 mod bgp;
 mod capture;
+mod dns;
 mod export;
 mod monitoring;
 mod packet;
@@ -35,4 +36,5 @@ pub const TARGETS: &[Target] = &[
     bgp::TARGET,
     monitoring::BMP,
     monitoring::RTR,
+    dns::TARGET,
 ];

@@ -11,6 +11,7 @@ pub mod control;
 pub mod dataplane;
 pub mod decode;
 pub mod demo;
+pub mod dns;
 pub mod drill;
 pub mod explain;
 pub mod guard;
@@ -64,6 +65,7 @@ commands! {
     Route => route,
     Plan => plan,
     Drill => drill,
+    Dns => dns,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::place::Problem;
 use super::sections::{ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
-use super::{dataplane, groups, routing};
+use super::{dataplane, dns, groups, routing};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -63,6 +63,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
         .collect();
     let routing =
         file.routing.as_ref().map(|section| routing::checked(&mut problems, &networks, &owners, section));
+    let dns = dns::checked(&mut problems, &file.dns);
     let local = dataplane.telemetry && !dataplane.interfaces.is_empty();
     let listen = listen(&mut problems, file.listen.as_ref(), local);
     if let (None, Some(bmp)) =
@@ -96,6 +97,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             rules: file.rules,
             dataplane,
             routing,
+            dns,
             log: file.log,
         })
     } else {

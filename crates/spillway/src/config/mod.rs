@@ -8,6 +8,7 @@ mod absorber;
 mod challenge;
 mod check;
 mod dataplane;
+mod dns;
 mod groups;
 mod place;
 mod routing;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
+pub use dns::{Algorithm, DnsZone};
 pub use place::Problem;
 pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
@@ -77,6 +79,8 @@ pub struct Config {
     pub dataplane: Dataplane,
     /// Routers that are spoken with; `None`: none.
     pub routing: Option<Routing>,
+    /// Zones whose names may be diverted.
+    pub dns: Vec<DnsZone>,
     /// How the log looks.
     pub log: Log,
 }

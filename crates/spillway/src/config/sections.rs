@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, groups, routing};
+use super::{dataplane, dns, groups, routing};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -44,6 +44,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) dataplane: dataplane::Section,
     pub(super) routing: Option<routing::Section>,
+    #[serde(default)]
+    pub(super) dns: dns::Sections,
     #[serde(default)]
     pub(super) log: Log,
 }

@@ -161,6 +161,19 @@ ipfix = "0.0.0.0:4739"
 #   on_stop = "withdraw"           # or "keep": for restart_time, where the router does graceful restart
 #   on_crash = "keep"              # or "withdraw"; restart_time = "120s"
 
+# Names whose addresses may be exchanged for an absorber's (RFC 2136, signed by TSIG), by `spillway dns divert`: for those without
+# address space of their own. It is useless while the origin's own address is known to the attacker: it has to be secret, or to take
+# packets from the absorber alone.
+#   [dns."main"]
+#   server = "192.0.2.53"          # the zone's primary; with its port, if it is not 53
+#   zone = "example.net"
+#   names = ["www.example.net"]    # nothing else is ever touched, and never the zone's own SOA and NS
+#   to = ["203.0.113.80", "2001:db8::80"]   # the absorber's; a family that it has not is taken off the name meanwhile
+#   ttl = "30s"                    # of diverted records: how long clients still come to the absorber afterwards
+#   lease_max = "86400s"           # a diversion ends by itself, at the latest after this
+#   key_name = "spillway"          # algorithm = "hmac-sha256" (or "hmac-sha512")
+#   key_file = "/etc/spillway/dns.key"   # the secret in base64; or key_env = "NAME"
+
 [log]
 # "json" for machines. Levels: error, warn, info, debug.
 #format = "text"

@@ -14,6 +14,7 @@ use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
 use super::Event;
+use crate::dns;
 use crate::routing::Door;
 use crate::routing::order::{self, Caller};
 
@@ -46,6 +47,8 @@ struct Request {
     order: Option<Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<order::Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<dns::order::Order>,
     /// Who asks, by their own word: whoever may open the socket is believed.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -61,21 +64,34 @@ pub struct Reply {
     /// What was asked for, where it was about routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<order::Answer>,
+    /// Likewise, about names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<dns::order::Answer>,
 }
 
 impl Reply {
     /// It is done.
     pub(super) const fn done() -> Self {
-        Self { ok: true, error: None, answer: None }
+        Self { ok: true, error: None, answer: None, names: None }
+    }
+
+    fn send(&self, mut stream: UnixStream) -> anyhow::Result<()> {
+        serde_json::to_writer(&mut stream, self)?;
+        Ok(stream.write_all(b"\n")?)
     }
 
     fn refused(why: String) -> Self {
-        Self { ok: false, error: Some(why), answer: None }
+        Self { error: Some(why), ok: false, ..Self::done() }
     }
 }
 
 /// Opens the socket and serves it until the process ends.
-pub(super) fn start(folder: &Path, events: Sender<Event>, door: Door) -> anyhow::Result<()> {
+pub(super) fn start(
+    folder: &Path,
+    events: Sender<Event>,
+    door: Door,
+    names: dns::Door,
+) -> anyhow::Result<()> {
     let path = folder.join(SOCKET);
     // The folder's lock is ours, so a socket that lies here belongs to a process that is gone.
     let _ = std::fs::remove_file(&path);
@@ -84,7 +100,7 @@ pub(super) fn start(folder: &Path, events: Sender<Event>, door: Door) -> anyhow:
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            if let Err(cause) = answer(stream, &events, &door) {
+            if let Err(cause) = answer(stream, &events, &door, &names) {
                 tracing::debug!(%cause, "control socket");
             }
         }
@@ -93,7 +109,7 @@ pub(super) fn start(folder: &Path, events: Sender<Event>, door: Door) -> anyhow:
     Ok(())
 }
 
-fn answer(mut stream: UnixStream, events: &Sender<Event>, door: &Door) -> anyhow::Result<()> {
+fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::Door) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
@@ -111,11 +127,34 @@ fn answer(mut stream: UnixStream, events: &Sender<Event>, door: &Door) -> anyhow
             },
             Err(why) => Reply::refused(why),
         },
+        Ok(Request { dns: Some(order), name, .. }) => match caller(&stream, name) {
+            Ok(caller) => return wait_for_names(stream, names.clone(), caller, order),
+            Err(why) => Reply::refused(why),
+        },
         Ok(_) => Reply::refused("not a command: it asks for nothing".to_owned()),
         Err(wrong) => Reply::refused(format!("not a command: {wrong}")),
     };
-    serde_json::to_writer(&mut stream, &reply)?;
-    Ok(stream.write_all(b"\n")?)
+    reply.send(stream)
+}
+
+/// A DNS server may take its time, and nobody else shall wait for it: the answer is waited for beside.
+fn wait_for_names(
+    stream: UnixStream,
+    names: dns::Door,
+    caller: Caller,
+    order: dns::order::Order,
+) -> anyhow::Result<()> {
+    let wait = move || {
+        let reply = match names.ask(caller, order) {
+            Ok(answer) => Reply { names: Some(answer), ..Reply::done() },
+            Err(why) => Reply::refused(why),
+        };
+        if let Err(cause) = reply.send(stream) {
+            tracing::debug!(%cause, "control socket");
+        }
+    };
+    std::thread::Builder::new().name("control-wait".to_owned()).spawn(wait)?;
+    Ok(())
 }
 
 /// Who is at the other end: the user that the kernel names, and the name that they give themselves.
@@ -140,8 +179,18 @@ pub fn send(folder: &Path, order: Order) -> anyhow::Result<()> {
 
 /// Sends an order about routes, in this person's name.
 pub fn route(folder: &Path, order: order::Order, name: Option<String>) -> anyhow::Result<order::Answer> {
-    let reply = ask(folder, &Request { order: None, route: Some(order), name })?;
+    let reply = ask(folder, &Request { route: Some(order), name, ..Request::default() })?;
     reply.answer.context("the daemon's answer is empty")
+}
+
+/// Sends an order about names, in this person's name.
+pub fn names(
+    folder: &Path,
+    order: dns::order::Order,
+    name: Option<String>,
+) -> anyhow::Result<dns::order::Answer> {
+    let reply = ask(folder, &Request { dns: Some(order), name, ..Request::default() })?;
+    reply.names.context("the daemon's answer is empty")
 }
 
 fn ask(folder: &Path, request: &Request) -> anyhow::Result<Reply> {

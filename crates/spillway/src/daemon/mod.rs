@@ -20,6 +20,7 @@ pub mod guard;
 mod listener;
 pub(crate) mod log;
 mod mailbox;
+mod names;
 mod notify;
 mod persist;
 mod privileges;
@@ -85,20 +86,22 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     if let Some(user) = &config.user {
         privileges::drop_to(user, &config.state_dir)?;
     }
-    control::start(&config.state_dir, send.clone(), routes.door.clone())?;
+    control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
     let mut desk = routes.adapt(None, &config, &send)?;
+    let mut names = names::adapt(None, &config, &routes.names, &send)?;
     // Ends when this process does: its standard input is a pipe that we hold.
     let mut guard = guard::start(&config)?;
     loop {
         match session::run(&config, &mut kept, helper.as_ref(), &routes, &events, &send)? {
             Ended::Stopped => {
-                drop(desk);
+                drop((desk, names));
                 retire(guard);
                 return Ok(());
             }
             Ended::Reload(new) => {
                 config = *new;
                 desk = routes.adapt(desk, &config, &send)?;
+                names = names::adapt(names, &config, &routes.names, &send)?;
                 let old = std::mem::replace(&mut guard, guard::start(&config)?);
                 retire(old);
             }

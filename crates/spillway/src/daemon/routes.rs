@@ -16,6 +16,8 @@ pub(super) struct Routes {
     pub(super) door: Door,
     /// The decision core's sign of life.
     pub(super) pulse: Pulse,
+    /// Where orders about names go in.
+    pub(super) names: crate::dns::Door,
 }
 
 impl Routes {

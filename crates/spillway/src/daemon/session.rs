@@ -342,7 +342,7 @@ fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock
             Event::Order(Order::Reload, reply) => {
                 let checked = check(config, source, clock);
                 let error = checked.as_ref().err().cloned();
-                let _ = reply.send(Reply { ok: error.is_none(), error, answer: None });
+                let _ = reply.send(Reply { ok: error.is_none(), error, ..Reply::done() });
                 if let Ok(new) = checked {
                     return Ok(Ended::Reload(Box::new(new)));
                 }

@@ -316,6 +316,7 @@ impl api::Source for Source {
             resident_bytes,
             cpu_seconds,
             routing: self.routes.door.numbers(),
+            dns: self.routes.names.numbers(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {

@@ -40,8 +40,6 @@ use super::views::Views;
 use crate::config::{Router, Routing};
 use crate::daemon::clock::Clock;
 
-/// The longest reason that is taken, in octets.
-const REASON_MAX: usize = 1000;
 /// Lines of history in one answer.
 const HISTORY_MAX: u32 = 10_000;
 /// Numbers for `/metrics` are looked up this often.

@@ -227,7 +227,8 @@ fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
     }
 }
 
-struct Alarm<F: FnOnce()>(Option<F>);
+/// Tells that a thread ended by a panic.
+pub(crate) struct Alarm<F: FnOnce()>(pub(crate) Option<F>);
 
 impl<F: FnOnce()> Drop for Alarm<F> {
     fn drop(&mut self) {

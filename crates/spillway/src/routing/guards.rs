@@ -69,6 +69,9 @@ impl Guards {
         for cache in routing.rpki.iter().flat_map(|rpki| &rpki.caches) {
             guards.host(cache.ip(), "an RPKI cache");
         }
+        for dns in &config.dns {
+            guards.host(dns.server.ip(), &format!("the server of [dns.{}]", dns.zone.section));
+        }
         for (exporter, _) in &config.exporters {
             guards.host(*exporter, "an exporter of ours");
         }

@@ -5,6 +5,23 @@ use steer::absorb::word::Load;
 use steer::book::Actor;
 use steer::rails::Class;
 
+/// The longest reason that is taken, in octets.
+const REASON_MAX: usize = 1000;
+
+/// Whether a reason is one.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn fits(reason: &str) -> Result<(), String> {
+    if reason.trim().is_empty() {
+        return Err("an order that changes something needs a reason: add --reason TEXT".to_owned());
+    }
+    if reason.len() > REASON_MAX {
+        return Err(format!("a reason has at most {REASON_MAX} octets: shorten it"));
+    }
+    Ok(())
+}
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -15,6 +32,11 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// As it stands in a journal.
+    pub(crate) fn name(&self) -> String {
+        self.actor().to_string()
+    }
+
     pub(super) fn actor(&self) -> Actor {
         match self {
             Self::Person(name) => Actor::Person(name.clone()),

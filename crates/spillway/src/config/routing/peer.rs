@@ -362,22 +362,11 @@ fn seconds(problems: &mut Problems<'_>, key: &str, time: &Spanned<Wait>, from: u
 }
 
 fn key(problems: &mut Problems<'_>, section: &Section) -> Option<Secret> {
-    let (at, content, place) = match (&section.md5_file, &section.md5_env) {
-        (None, None) => return None,
-        (Some(file), Some(_)) => {
-            problems.at(file.span().start, "md5_file and md5_env are both there; keep one".to_owned());
-            return None;
-        }
-        (Some(file), None) => {
-            let read = std::fs::read(file.get_ref()).map_err(|cause| cause.to_string());
-            (file.span().start, read, file.get_ref().display().to_string())
-        }
-        (None, Some(name)) => {
-            let read = std::env::var(name.get_ref()).map(String::into_bytes);
-            (name.span().start, read.map_err(|cause| cause.to_string()), format!("${}", name.get_ref()))
-        }
-    };
-    let secret = content
-        .and_then(|content| Secret::new(&content).ok_or_else(|| "a key has 1 to 80 octets".to_owned()));
-    secret.map_err(|why| problems.at(at, format!("the key in {place} cannot be used: {why}"))).ok()
+    let (at, content) =
+        Secret::found(["md5_file", "md5_env"], section.md5_file.as_ref(), section.md5_env.as_ref())?;
+    let secret = content.and_then(|(place, content)| {
+        let wrong = || format!("the key in {place} cannot be used: a key has 1 to 80 octets");
+        Secret::new(&content).ok_or_else(wrong)
+    });
+    secret.map_err(|why| problems.at(at, why)).ok()
 }

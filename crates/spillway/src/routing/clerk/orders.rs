@@ -5,7 +5,7 @@ use steer::book::{Actor, Stage, What, Wish, Wrong};
 use steer::rails::Class;
 use store::Line;
 
-use super::{Clerk, LOOK_EVERY, REASON_MAX, express, text};
+use super::{Clerk, LOOK_EVERY, express, text};
 use crate::config::Router;
 use crate::routing::express::Unfit;
 use crate::routing::order::{self, Answer, Caller, Order, Request};
@@ -15,12 +15,7 @@ impl Clerk {
     pub(in crate::routing) fn take(&mut self, caller: &Caller, order: Order) -> Result<Answer, String> {
         let reason = reason_of(&order).map(str::to_owned);
         if let Some(reason) = &reason {
-            if reason.trim().is_empty() {
-                return Err("an order that changes something needs a reason: add --reason TEXT".to_owned());
-            }
-            if reason.len() > REASON_MAX {
-                return Err(format!("a reason has at most {REASON_MAX} octets: shorten it"));
-            }
+            order::fits(reason)?;
             self.because = (caller.actor().to_string(), reason.clone());
         }
         self.ask_rpki();

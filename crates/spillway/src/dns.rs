@@ -1,0 +1,11 @@
+//! DNS diversion's sockets: what the core of `steer::dnsdiversion` asks for is done here, with signatures (RFC 8945); and the
+//! desk that takes orders and keeps the journal.
+
+mod clerk;
+pub mod desk;
+mod exchange;
+pub mod order;
+mod show;
+mod sign;
+
+pub use desk::{Desk, Door};
