@@ -57,10 +57,10 @@ static __always_inline int is_tunnel(struct packet *p)
  * to walk it once. */
 __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 {
-	__u32 inner, kind = ETH_P_IP;
-	__u8 b[4], macs[12];
-	struct ethhdr *eth;
-	__be16 proto;
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 inner, kind = ETH_P_IP, macs[3];
+	struct ethhdr *eth = data;
+	__u8 *b;
 
 	if (!p)
 		return 0;
@@ -71,7 +71,9 @@ __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 	if (p->protocol == IPPROTO_IPV6)
 		kind = ETH_P_IPV6;
 	if (p->protocol == IPPROTO_GRE) {
-		if (bpf_xdp_load_bytes(ctx, inner, b, 4))
+		/* Headers that stand farther behind are none that a tunnel has. */
+		b = data + (inner & 0xff);
+		if (inner > 0xff || (void *)(b + 4) > end)
 			goto foreign;
 		/* Version 0, no routing; a sum, a key and a number of sequence may follow. */
 		if (b[1] & 7 || b[0] & 0x4f)
@@ -81,18 +83,18 @@ __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 	}
 	if (kind != ETH_P_IP && kind != ETH_P_IPV6)
 		goto foreign;
-	if (inner < sizeof(*eth) || inner + 20 > frame_len(ctx) || bpf_xdp_load_bytes(ctx, 0, macs, sizeof(macs)))
+	if (inner < sizeof(*eth) || inner + 20 > frame_len(ctx) || (void *)(eth + 1) > end)
 		goto foreign;
+	__builtin_memcpy(macs, eth, sizeof(macs));
 	if (p->tunnels >= TUNNELS_MAX)
 		return TOO_NESTED;
 	if (bpf_xdp_adjust_head(ctx, inner - sizeof(*eth)))
 		goto foreign;
 	eth = (void *)(long)ctx->data;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
-		return 0;
+		return TOO_NESTED;
 	__builtin_memcpy(eth, macs, sizeof(macs));
-	proto = bpf_htons(kind);
-	__builtin_memcpy(&eth->h_proto, &proto, 2);
+	eth->h_proto = bpf_htons(kind);
 	if (!p->tunnels) {
 		p->outer_high = p->src_high;
 		p->outer_low = p->src_low | (p->family == 4 ? MAPPED : 0);

@@ -27,8 +27,6 @@ struct {
 #define AF_INET 2
 #define AF_INET6 10
 #define GRE_HEADER 4
-/* The longest that is put before a packet: IPv6 and GRE. */
-#define OUTER_MAX (40 + GRE_HEADER)
 
 /* One hop less, or 0 where none is left. */
 static __always_inline int pay_hop(struct xdp_md *ctx, struct packet *p)
@@ -94,52 +92,48 @@ static __always_inline __u32 flow_label(struct packet *p)
 	return mixed >> 44;
 }
 
-/* Writes the outer headers where `at` is the place behind Ethernet; `tos` and DF are the inner packet's. */
+/* Writes the outer headers behind Ethernet; `tos` and DF are the inner packet's. */
 static __always_inline int put_outer(struct xdp_md *ctx, struct packet *p, struct target *t, __u8 tos)
 {
-	__u8 out[OUTER_MAX] __attribute__((aligned(8))) = {};
+	void *at = (void *)(long)ctx->data + sizeof(struct ethhdr), *end = (void *)(long)ctx->data_end;
 	__u32 length = outer_length(t), inner = p->length;
 	__u8 carried = p->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	__u8 *gre = out + (t->family == 4 ? 20 : 40);
+	__be32 *gre;
 
-	if (t->kind == LEAD_GRE) {
-		gre[2] = p->family == 4 ? 0x08 : 0x86;
-		gre[3] = p->family == 4 ? 0x00 : 0xdd;
+	if (t->kind == LEAD_GRE)
 		carried = IPPROTO_GRE;
-	}
 	if (t->family == 4) {
-		struct iphdr *ip = (void *)out;
 		/* An IPv6 packet is not to be cut on its way (RFC 4213); one of IPv4 says so itself (RFC 2003). */
 		int whole = p->family == 6 || p->fragment & FRAGMENT_DONT;
-		__u64 sum = 0;
+		__u32 *ip = at, *from = (void *)t->from, *to = (void *)t->to;
+		__u64 sum;
 
-		out[0] = 0x45;
-		ip->tos = tos;
-		ip->tot_len = bpf_htons(inner + length);
-		ip->id = whole ? 0 : bpf_get_prandom_u32();
-		ip->frag_off = whole ? bpf_htons(0x4000) : 0;
-		ip->ttl = 64;
-		ip->protocol = carried;
-		__builtin_memcpy(&ip->saddr, t->from, 4);
-		__builtin_memcpy(&ip->daddr, t->to, 4);
-#pragma unroll
-		for (int word = 0; word < 5; word++)
-			sum += ((__u32 *)ip)[word];
-		ip->check = fold(sum);
+		gre = at + 20;
+		if (at + 20 + GRE_HEADER > end)
+			return 0;
+		ip[0] = bpf_htonl(0x45000000 | tos << 16 | (inner + length));
+		ip[1] = whole ? bpf_htonl(0x4000) : bpf_htonl(bpf_get_prandom_u32() << 16);
+		ip[2] = bpf_htonl(64 << 24 | carried << 16);
+		ip[3] = *from;
+		ip[4] = *to;
+		sum = (__u64)ip[0] + ip[1] + ip[2] + *from + *to;
+		((__u16 *)ip)[5] = fold(sum);
 	} else {
-		struct ipv6hdr *ip = (void *)out;
+		__u32 *ip = at;
 
+		gre = at + 40;
+		if (at + 40 + GRE_HEADER > end)
+			return 0;
 		/* Who spreads traffic over several ways looks at the label (RFC 6438). */
-		*(__be32 *)out = bpf_htonl(0x60000000 | tos << 20 | flow_label(p));
-		ip->payload_len = bpf_htons(inner + length - 40);
-		ip->nexthdr = carried;
-		ip->hop_limit = 64;
-		__builtin_memcpy(&ip->saddr, t->from, 16);
-		__builtin_memcpy(&ip->daddr, t->to, 16);
+		ip[0] = bpf_htonl(0x60000000 | tos << 20 | flow_label(p));
+		ip[1] = bpf_htonl((inner + length - 40) << 16 | carried << 8 | 64);
+		__builtin_memcpy(ip + 2, t->from, 16);
+		__builtin_memcpy(ip + 6, t->to, 16);
 	}
-	if (length < 20 || length > OUTER_MAX)
-		return 0;
-	return !bpf_xdp_store_bytes(ctx, sizeof(struct ethhdr), out, length);
+	/* Of a tunnel without, that is where the packet begins. */
+	if (t->kind == LEAD_GRE)
+		*gre = bpf_htonl(p->family == 4 ? ETH_P_IP : ETH_P_IPV6);
+	return 1;
 }
 
 /* DSCP and ECN as the packet has them (RFC 2983, RFC 6040). */

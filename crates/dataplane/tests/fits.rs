@@ -277,6 +277,38 @@ fn nobody_is_told_who_must_not_be_and_nothing_is_said_without_end() {
     assert_eq!(hears(4, &net), 0, "where nobody shall be told");
 }
 
+#[test]
+fn what_is_cut_or_lies_on_its_way_back_is_never_aborted() {
+    if !inside("fits::what_is_cut_or_lies_on_its_way_back_is_never_aborted") {
+        return;
+    }
+    let Some(plane) = plane() else { return };
+    roads();
+    install(&plane, ways(Kind::Gre, false));
+    let mut seen = [0; 5];
+    for six in [false, true] {
+        let syn = Segment { options: LINUX.to_vec(), ..Segment::syn(six) }.frame();
+        let wrapped = frame(&brought(&syn[14..], Kind::Gre, six));
+        for whole in [syn, wrapped, frame(&long(six, 1490).bytes())] {
+            for end in (14..whole.len()).step_by(if whole.len() > 1000 { 37 } else { 1 }) {
+                let (verdict, _) = plane.answer(&whole[..end]).unwrap();
+                seen[usize::try_from(verdict).unwrap()] += 1;
+            }
+            // Each octet of the headers says something else than what is there.
+            for at in 14..whole.len().min(140) {
+                for value in [0, 0x45, 0x60, 0xff] {
+                    let mut lies = whole.clone();
+                    lies[at] = value;
+                    let (verdict, _) = plane.answer(&lies).unwrap();
+                    seen[usize::try_from(verdict).unwrap()] += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(seen[0], 0, "aborted");
+    assert!(seen[1..].iter().all(|count| *count > 0), "dropped, passed, answered and given back: {seen:?}");
+}
+
 fn processors() -> u32 {
     u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap()
 }

@@ -24,7 +24,8 @@ def end(kind, local, remote, name):
     by = {}
     for protocol in [47] if kind == "gre" else [4, 41]:
         by[protocol] = socket.socket(family(local), socket.SOCK_RAW, protocol)
-        by[protocol].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 1 << 23)
+        # SO_RCVBUFFORCE
+        by[protocol].setsockopt(socket.SOL_SOCKET, 33, 1 << 23)
         by[protocol].bind((local, 0))
     print("ready", flush=True)
     while True:
@@ -104,7 +105,7 @@ def serve():
 
 def web(address, octets):
     """Octets that a page brought, and that the server got."""
-    link = http.client.HTTPConnection(address, timeout=20)
+    link = http.client.HTTPConnection(address, 80, timeout=20)
     link.request("GET", f"/{octets}")
     got = len(link.getresponse().read())
     link.request("PUT", "/", b"y" * int(octets))

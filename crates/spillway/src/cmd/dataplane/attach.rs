@@ -58,7 +58,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PREFIX")]
     decap: Vec<Prefix>,
     #[command(flatten)]
-    returns: super::returns::Args,
+    returns: super::returns::Ways,
     /// Ports at which this host is administered: connections to them that are open now are never cut; nor is the one over
     /// which this is called
     #[arg(long, value_name = "PORT", default_values_t = [22])]

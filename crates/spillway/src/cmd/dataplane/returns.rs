@@ -8,9 +8,7 @@ use serde::Serialize;
 
 /// What an attach says of ways back.
 #[derive(Debug, clap::Args)]
-// That of the command has the same name.
-#[group(skip)]
-pub(super) struct Args {
+pub(super) struct Ways {
     /// Give back what no rule drops: packets to this prefix go into a tunnel (gre or ipip) from an address of this machine to
     /// their owner's, in this pass and without a tunnel device. `mtu`: octets of the longest packet within it [default: as the
     /// route says]; `via`: the next hop [default: likewise]
@@ -32,7 +30,7 @@ enum Else {
     Pass,
 }
 
-impl Args {
+impl Ways {
     /// What they say; `None` where nothing goes back.
     pub(super) fn returning(&self) -> Option<Returning> {
         if self.returns.is_empty() && self.discard.is_empty() {
