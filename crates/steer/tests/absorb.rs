@@ -1,4 +1,5 @@
 //! The brain and an absorber over a connection that breaks, loses what is on its way, and restarts at either end.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 
@@ -96,7 +97,7 @@ impl World {
         let mut frames = Frames::default();
         for octets in std::mem::take(&mut self.there).concat().chunks(7) {
             frames.push(octets);
-            while let Some(ask) = frames.next::<Ask>().unwrap() {
+            while let Some(ask) = frames.take::<Ask>().unwrap() {
                 match &ask {
                     Ask::Take { prefix, .. } => drop(self.heard.insert(*prefix, self.now)),
                     Ask::Renew { holds, .. } => {
@@ -112,7 +113,7 @@ impl World {
         assert_eq!(frames.waiting(), 0);
         let mut frames = Frames::default();
         frames.push(&std::mem::take(&mut self.back).concat());
-        while let Some(tell) = frames.next::<Tell>().unwrap() {
+        while let Some(tell) = frames.take::<Tell>().unwrap() {
             self.is_news &= !matches!(tell, Tell::Welcome { .. });
             self.brain.receive(self.now, tell);
         }
@@ -251,7 +252,7 @@ proptest! {
     fn no_octets_make_a_conversation_fail_otherwise_than_by_a_fault(octets in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut frames = Frames::default();
         frames.push(&octets);
-        while let Ok(Some(_)) = frames.next::<Ask>() {}
+        while let Ok(Some(_)) = frames.take::<Ask>() {}
         prop_assert!(frames.waiting() <= octets.len());
     }
 }

@@ -21,7 +21,7 @@ fn run(input: &[u8]) -> Outcome {
     frames.push(input);
     let now = base::Timestamp::from_secs(1);
     loop {
-        match within(most(input), || frames.next::<Ask>()) {
+        match within(most(input), || frames.take::<Ask>()) {
             Ok(Some(ask)) => {
                 decoded += 1;
                 again(&ask);
@@ -39,7 +39,7 @@ fn run(input: &[u8]) -> Outcome {
     }
     let mut frames = Frames::default();
     frames.push(input);
-    while let Ok(Some(tell)) = within(most(input), || frames.next::<Tell>()) {
+    while let Ok(Some(tell)) = within(most(input), || frames.take::<Tell>()) {
         decoded += 1;
         again(&tell);
     }
@@ -54,7 +54,7 @@ where
     let mut frames = Frames::default();
     frames.push(&write(message).expect("what came in a frame fits one"));
     assert_eq!(
-        frames.next::<T>().expect("it was written by us").as_ref(),
+        frames.take::<T>().expect("it was written by us").as_ref(),
         Some(message),
         "written otherwise"
     );

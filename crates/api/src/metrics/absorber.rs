@@ -21,9 +21,12 @@ pub struct Absorber {
     pub free_bps: u64,
 }
 
+/// Name, help, value.
+type Gauge = (&'static str, &'static str, fn(&Absorber) -> u64);
+
 #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
 pub(super) fn encode(all: &[Absorber], out: &mut Page<'_>) -> fmt::Result {
-    let gauges: [(&str, &str, fn(&Absorber) -> u64); 5] = [
+    let gauges: [Gauge; 5] = [
         ("spillway_absorber_up", "1 while the absorber is spoken with", |one| u64::from(one.up)),
         ("spillway_absorber_distrusted", "1 while what the absorber says of its load is not true", |one| {
             u64::from(one.distrusted)

@@ -78,7 +78,7 @@ impl Channel {
 
     /// What came.
     pub(crate) fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
-        Ok(self.frames.next()?)
+        Ok(self.frames.take()?)
     }
 
     /// Waits until something came, somebody wakes us, or for so long.

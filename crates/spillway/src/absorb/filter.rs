@@ -50,6 +50,9 @@ pub(crate) struct Sum {
     pub(crate) dropped: (u64, u64),
 }
 
+/// Of rules by id, packets decided and dropped; and what each prefix got.
+pub(crate) type Counts = (BTreeMap<String, (u64, u64)>, BTreeMap<Prefix, Sum>);
+
 /// Puts in force what is held.
 pub(crate) trait Filter: Send {
     /// Exactly this shall be in force; said again, leases are renewed.
@@ -58,11 +61,8 @@ pub(crate) trait Filter: Send {
     /// Whether rules can be in force at all.
     fn takes_rules(&self) -> bool;
 
-    /// What rules did: packets decided and dropped, and what each prefix got.
-    fn counts(
-        &mut self,
-        held: &[Prefix],
-    ) -> anyhow::Result<(BTreeMap<String, (u64, u64)>, BTreeMap<Prefix, Sum>)>;
+    /// What rules did, and what these prefixes got.
+    fn counts(&mut self, held: &[Prefix]) -> anyhow::Result<Counts>;
 
     /// Whoever decides lives.
     fn beat(&mut self) -> anyhow::Result<()>;
@@ -81,10 +81,7 @@ impl Filter for Nothing {
         false
     }
 
-    fn counts(
-        &mut self,
-        _held: &[Prefix],
-    ) -> anyhow::Result<(BTreeMap<String, (u64, u64)>, BTreeMap<Prefix, Sum>)> {
+    fn counts(&mut self, _held: &[Prefix]) -> anyhow::Result<Counts> {
         Ok(Default::default())
     }
 
@@ -150,10 +147,7 @@ impl Filter for Kernel {
         true
     }
 
-    fn counts(
-        &mut self,
-        held: &[Prefix],
-    ) -> anyhow::Result<(BTreeMap<String, (u64, u64)>, BTreeMap<Prefix, Sum>)> {
+    fn counts(&mut self, held: &[Prefix]) -> anyhow::Result<Counts> {
         let mut sums: BTreeMap<Prefix, Sum> = held.iter().map(|prefix| (*prefix, Sum::default())).collect();
         let mut done = BTreeMap::new();
         self.wake();

@@ -181,7 +181,7 @@ fn way(problems: &mut Problems<'_>, key: &Spanned<String>, section: &PrefixSecti
     if let Some(mtu) = section.mtu.as_ref().filter(|mtu| !(576..=9000).contains(mtu.get_ref())) {
         problems.at(mtu.span().start, "mtu must be 576 to 9000 octets".to_owned());
     }
-    let mtu = section.mtu.as_ref().map(|mtu| *mtu.get_ref()).or(is_tunnel.then_some(MTU));
+    let mtu = section.mtu.as_ref().map(|mtu| *mtu.get_ref()).or_else(|| is_tunnel.then_some(MTU));
     Some(Way { prefix, back: section.back, local: section.local, remote: section.remote, mtu })
 }
 

@@ -45,7 +45,7 @@ impl Frames {
     ///
     /// # Errors
     /// When it is no message: then the conversation is to be ended.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Fault> {
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Fault> {
         let Some((head, rest)) = self.buffer.split_first_chunk::<HEAD>() else { return Ok(None) };
         let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
         if length > FRAME_MAX {

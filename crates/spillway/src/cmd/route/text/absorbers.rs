@@ -51,7 +51,7 @@ fn absorber(out: &mut impl Write, paint: Paint, one: &Absorber) -> io::Result<()
         let returns = prefix
             .returns
             .as_deref()
-            .map_or("not declared there".to_owned(), |back| format!("returns: {back}"));
+            .map_or_else(|| "not declared there".to_owned(), |back| format!("returns: {back}"));
         write!(out, "  {} {} ({returns})", paint.bold(&prefix.prefix), prefix.state)?;
         if let (Some(received), Some(dropped), Some(returned)) =
             (prefix.received, prefix.dropped, prefix.returned)
