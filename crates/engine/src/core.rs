@@ -261,7 +261,7 @@ impl Engine {
             incident.note_passed(&tick, self.settings.profile.is_exact());
         }
         if let Some(services) = &mut self.services {
-            services.note(&tick, self.settings.profile.is_exact());
+            services.note(&tick, &frozen, self.settings.profile.is_exact());
         }
         let doings = std::mem::take(&mut tick.counts.conducts);
         let scans = self.scans.tick(&self.settings, &tick);

@@ -18,6 +18,7 @@ use detect::sample::Sample;
 use wire::packet::{TCP, UDP};
 
 use crate::core::Engine;
+use crate::frozen::Frozen;
 use crate::tick::{Tick, hosts};
 
 pub use count::Served;
@@ -41,6 +42,10 @@ struct Talk {
     kind: Kind,
     /// Packets it stands for.
     packets: u64,
+    /// The host got it.
+    received: bool,
+    /// No attack on the host was known.
+    peace: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +75,7 @@ impl Kind {
 #[derive(Debug)]
 struct Page {
     until: Timestamp,
-    talks: Vec<(Talk, bool)>,
+    talks: Vec<Talk>,
     /// Examples of what own hosts send, and the records that they stand for, times 256.
     sent: (u64, u64),
 }
@@ -129,13 +134,13 @@ impl Known {
 }
 
 impl Services {
-    pub(crate) fn note(&mut self, tick: &Tick, exact: bool) {
+    pub(crate) fn note(&mut self, tick: &Tick, frozen: &Frozen, exact: bool) {
         let (mut talks, mut sent) = (Vec::new(), (0, 0));
         for (sample, times) in tick.weighed(exact) {
             if sample.outgoing {
                 sent = (sent.0 + 1, sent.1 + times);
             }
-            talks.extend(talk(sample, times));
+            talks.extend(talk(sample, times, frozen));
         }
         self.talks += talks.len();
         self.pages.push_back(Page { until: tick.until, talks, sent });
@@ -158,11 +163,11 @@ impl Services {
         self.pages.range(begin..).take_while(move |page| page.until <= to)
     }
 
-    /// Whom they served between two times.
+    /// Whom they served in peace between two times.
     fn peers(&self, asked: &Question, from: Timestamp, to: Timestamp) -> BTreeSet<(u128, u128)> {
         let talks = self.pages(from, to).flat_map(|page| &page.talks);
-        let served = talks.filter(|(talk, _)| talk.kind.serves() && asked.is_about(talk.host));
-        served.map(|(talk, _)| (talk.host, talk.peer)).collect()
+        let served = talks.filter(|talk| talk.peace && talk.kind.serves() && asked.is_about(talk.host));
+        served.map(|talk| (talk.host, talk.peer)).collect()
     }
 
     fn known(&self, asked: &Question, until: Timestamp, window: Span) -> Known {
@@ -205,8 +210,8 @@ impl Engine {
     }
 }
 
-/// What an example says, and whether the host got it; nothing where neither end is an own host's service or question.
-fn talk(sample: &Sample, times: u64) -> Option<(Talk, bool)> {
+/// What an example says; nothing where neither end is an own host's service or question.
+fn talk(sample: &Sample, times: u64, frozen: &Frozen) -> Option<Talk> {
     let h = &sample.headers;
     let packets = sample.packets.saturating_mul(times) / 256;
     let (src, dst) = (wide(h.src), wide(h.dst));
@@ -225,5 +230,6 @@ fn talk(sample: &Sample, times: u64) -> Option<(Talk, bool)> {
         }
     });
     let received = !sample.outgoing;
-    (received || kind != Kind::Other).then_some((Talk { host, peer, kind, packets }, received))
+    let said = || Talk { host, peer, kind, packets, received, peace: !frozen.touches(host) };
+    (received || kind != Kind::Other).then(said)
 }

@@ -69,9 +69,9 @@ pub(super) fn count(
     let (mut load, mut sent) = (0_u64, (0_u64, 0_u64));
     for page in services.pages(from, to) {
         sent = (sent.0 + page.sent.0, sent.1 + page.sent.1);
-        for (talk, received) in page.talks.iter().filter(|(talk, _)| asked.is_about(talk.host)) {
+        for talk in page.talks.iter().filter(|talk| asked.is_about(talk.host)) {
             let pair = (talk.host, talk.peer);
-            if *received {
+            if talk.received {
                 load = load.saturating_add(talk.packets);
             }
             if talk.kind.serves() {

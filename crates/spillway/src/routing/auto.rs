@@ -102,7 +102,9 @@ impl Auto {
             if attack.state != State::Active || !case::is_incoming(attack) {
                 continue;
             }
-            let taken = |case: &Case| sight.attacks.iter().any(|other| is_of(case, other));
+            // One that is over is told of for a while yet; its case is that of the next one.
+            let goes_on = |other: &&Attack| other.state == State::Active;
+            let taken = |case: &Case| sight.attacks.iter().filter(goes_on).any(|other| is_of(case, other));
             let free = |case: &&mut Case| case.concerns(&attack.target) && !taken(case);
             if let Some(case) = self.cases.iter_mut().find(free) {
                 case.hear(attack);
@@ -159,6 +161,12 @@ impl Auto {
                 case.climb = Climb::new(sight.terms.hold());
             }
         }
+    }
+
+    /// Whether an attack on a target was seen not to come through what is in force.
+    pub(super) fn is_stopped(&self, target: &Prefix) -> bool {
+        let effective = |case: &Case| case.judged.values().any(|judged| judged.verdict == Verdict::Effective);
+        self.cases.iter().any(|case| case.concerns(target) && effective(case))
     }
 
     /// It made the service worse, and is being withdrawn: it is not tried again for this attack, and nothing stronger by itself.

@@ -100,8 +100,8 @@ pub(super) struct Compared {
 }
 
 impl Measured {
-    /// As it is judged, of a measure that began then.
-    pub(super) fn compared(&self, began: Timestamp) -> Compared {
+    /// As it is judged, of a measure that began then. `stopped`: the attack was seen not to come through.
+    pub(super) fn compared(&self, began: Timestamp, stopped: bool) -> Compared {
         let with = |health: Health, (ok, failed): (u64, u64)| Health {
             probe_ok: ok,
             probe_failed: failed,
@@ -110,7 +110,8 @@ impl Measured {
         let nothing = Health { span: WINDOW, ..Health::default() };
         let (before, after) = (self.earlier(), self.since(began));
         let growth = match (self.before, self.after) {
-            (Some(before), Some(after)) if before.load.0 > 0.0 => after.load.0 / before.load.0,
+            // A router that filters may tell of what it drops: that does not come to the service.
+            (Some(before), Some(after)) if before.load.0 > 0.0 && !stopped => after.load.0 / before.load.0,
             _ => 1.0,
         };
         Compared {

@@ -14,7 +14,8 @@ impl Clerk {
         let in_force = active.filter_map(|one| Some((one.id, one.started?, &one.wish.what)));
         let checkups = self.wards.follow(in_force, sight);
         auto.lookout.check_up(checkups);
-        for harm in self.wards.handle(sight.now, &sight.health) {
+        let stopped = |target: &base::Prefix| auto.is_stopped(target);
+        for harm in self.wards.handle(sight.now, &sight.health, stopped) {
             tracing::error!(mitigation = harm.id, why = harm.reason, "withdrawn");
             self.counts.harmful += 1;
             auto.harmed(sight, &harm.what, &harm.reason);

@@ -33,7 +33,7 @@ fn measured(secs: u64, before: Option<Served>, after: Option<Served>) -> Measure
 }
 
 fn outcome(measured: &Measured) -> (Outcome, Option<&'static str>) {
-    let compared = measured.compared(at(100));
+    let compared = measured.compared(at(100), false);
     (judge(&compared.before, &compared.after, compared.against).outcome, compared.note)
 }
 
@@ -72,7 +72,9 @@ fn what_cannot_be_said_is_unknown_with_its_reason() {
     unknown(&measured(100 + 301, good, bad), "too long ago");
     let thinner = bad.map(|bad| Served { each: 2.0, ..bad });
     unknown(&measured(130, good, thinner), "less is seen");
-    // An attack that grew may be the reason itself.
+    // An attack that grew may be the reason itself, unless it was seen to be stopped.
+    let stopped = measured(130, good, served(0, 0, 2000.0)).compared(at(100), true);
+    assert_eq!(judge(&stopped.before, &stopped.after, stopped.against).outcome, Outcome::Worse);
     assert_eq!(outcome(&measured(130, good, served(0, 0, 2000.0))), (Outcome::Unknown, None));
     assert!(is_hurt(&served(80, 80, 1000.0).unwrap(), &served(5, 5, 90_000.0).unwrap()));
     assert!(!is_hurt(&served(80, 80, 1000.0).unwrap(), &served(75, 75, 90_000.0).unwrap()));
@@ -136,9 +138,9 @@ fn of_several_measures_the_newest_goes_first_with_what_began_together_and_others
         [of(1), of(2), of(4)]
     };
     // The first time is not believed.
-    assert_eq!(wards.handle(at(121), &seen(121)), []);
+    assert_eq!(wards.handle(at(121), &seen(121), |_| false), []);
     assert_eq!(wards.said(1).unwrap().outcome, Outcome::Worse);
-    let harm = wards.handle(at(131), &seen(131));
+    let harm = wards.handle(at(131), &seen(131), |_| false);
     let ids: Vec<u64> = harm.iter().map(|harm| harm.id).collect();
     assert_eq!(ids, [4, 2, 3], "1 is older, and 3 began with 2 and meets it");
     assert!(
@@ -146,9 +148,13 @@ fn of_several_measures_the_newest_goes_first_with_what_began_together_and_others
         "{}",
         harm[0].reason
     );
-    assert_eq!(wards.handle(at(141), &seen(141)), [], "what was counted while the others held says nothing");
-    assert_eq!(wards.handle(at(155), &seen(155)), []);
-    let last = wards.handle(at(165), &seen(165));
+    assert_eq!(
+        wards.handle(at(141), &seen(141), |_| false),
+        [],
+        "what was counted while the others held says nothing"
+    );
+    assert_eq!(wards.handle(at(155), &seen(155), |_| false), []);
+    let last = wards.handle(at(165), &seen(165), |_| false);
     assert_eq!(last.iter().map(|harm| harm.id).collect::<Vec<_>>(), [1]);
     let near = |prefix: &Prefix| prefix.covers(&"198.51.100.7/32".parse().unwrap());
     assert_eq!(wards.withdrawn(at(0), near).len(), 2);

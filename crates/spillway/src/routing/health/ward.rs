@@ -83,11 +83,16 @@ impl Wards {
     }
 
     /// Takes in what was seen, and says which have to go. Of several about the same service the newest go first, and the others
-    /// are looked at anew.
-    pub(in crate::routing) fn handle(&mut self, now: Timestamp, measured: &[Measured]) -> Vec<Harm> {
+    /// are looked at anew. `stopped` says for whom an attack was seen not to come through.
+    pub(in crate::routing) fn handle(
+        &mut self,
+        now: Timestamp,
+        measured: &[Measured],
+        stopped: impl Fn(&Prefix) -> bool,
+    ) -> Vec<Harm> {
         let mut worse: Vec<(u64, String)> = measured
             .iter()
-            .filter_map(|one| Some((one.id, self.all.get_mut(&one.id)?.handle(one)?)))
+            .filter_map(|one| Some((one.id, self.all.get_mut(&one.id)?.handle(one, &stopped)?)))
             .collect();
         let began = |all: &BTreeMap<u64, Ward>, id: u64| all.get(&id).map(|ward| (ward.checkup.began, id));
         worse.sort_by_key(|(id, _)| std::cmp::Reverse(began(&self.all, *id)));
@@ -156,9 +161,9 @@ impl Wards {
 }
 
 impl Ward {
-    fn handle(&mut self, measured: &Measured) -> Option<String> {
+    fn handle(&mut self, measured: &Measured, stopped: impl Fn(&Prefix) -> bool) -> Option<String> {
         let began = self.checkup.began;
-        let compared = measured.compared(began);
+        let compared = measured.compared(began, self.checkup.targets.iter().any(stopped));
         let (before, settle) = (compared.before, self.checkup.settle);
         let guard = self.guard.get_or_insert_with(|| Guard::new(began, before, settle));
         let reason = guard.handle(measured.at, &compared.after, compared.against);

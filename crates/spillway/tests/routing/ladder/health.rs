@@ -74,6 +74,28 @@ fn a_rule_too_wide_by_hand_that_cuts_known_clients_is_withdrawn_and_one_that_doe
     });
 }
 
+/// Waits for what is said of an attack; what was said on the way is printed.
+pub(super) fn told_until(daemon: &Spillway, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    wait_for(what, LOOKED, || {
+        let sure = daemon.attacks().into_iter().filter(|attack| attack["severity"] == "attack");
+        let attack = sure.max_by_key(|attack| attack["started_at"].to_string())?;
+        let said = &attack["mitigation"];
+        let brief = serde_json::json!([
+            said["stands"],
+            said["health"],
+            said["refused"],
+            said["needs_person"],
+            attack["state"]
+        ]);
+        if brief != last {
+            println!("{brief}");
+            last = brief;
+        }
+        is(said).then_some(attack)
+    })
+}
+
 #[test]
 fn rules_of_the_ladder_that_cut_known_clients_are_withdrawn_and_nothing_stronger_follows_by_itself() {
     both(|v6| {
@@ -89,9 +111,7 @@ fn rules_of_the_ladder_that_cut_known_clients_are_withdrawn_and_nothing_stronger
         wait("the rules", || peer.view().rules > 0);
         router.flood(Flood::QueriesDiscarded);
         router.serve(Service::Cut);
-        let document = wait_for("its withdrawal", LOOKED, || {
-            attack(&daemon).filter(|attack| attack["mitigation"]["withdrawn"][0].is_object())
-        });
+        let document = told_until(&daemon, "its withdrawal", |said| said["withdrawn"][0].is_object());
         let said = &document["mitigation"];
         println!("{said:#}");
         let reason = said["withdrawn"][0]["reason"].as_str().unwrap();

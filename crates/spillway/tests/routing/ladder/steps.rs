@@ -1,6 +1,6 @@
 //! Each step of the ladder at real routers: diversion, blackhole, what is let through behind it, and how often all this may change.
 
-use super::health::{both, ended_of, target};
+use super::health::{both, ended_of, target, told_until};
 use super::*;
 use router::Service;
 
@@ -109,7 +109,7 @@ fn behind_a_blackhole_a_part_is_let_through_and_an_attack_that_goes_on_brings_it
         assert!(text.contains(target(v6)) && text.contains("rate 10Mbps"), "{part}");
         assert!(ended_of(&house, &first).unwrap().contains("a part is let through"), "{first}");
         router.flood(Flood::Forwarded);
-        wait("the blackhole again", || {
+        told_until(&daemon, "the blackhole again", |_| {
             let view = peer.view();
             view.blackholes == [target(v6)] && view.rules == 0
         });
@@ -176,7 +176,7 @@ fn a_kind_that_was_not_confirmed_is_doubted_over_a_kill_until_a_person_confirms_
         let daemon = house.start();
         router.tell(daemon.listen(0));
         house.up();
-        let waits = said(&daemon, "that a person is asked", |said| said["proposals"][0].is_number());
+        let waits = told_until(&daemon, "that a person is asked", |said| said["proposals"][0].is_number());
         assert!(peer.view().blackholes.is_empty());
         let id = waits["mitigation"]["proposals"][0].to_string();
         house.route(&with(&["approve", &id, "--as", "alice"], WHY)).unwrap();
