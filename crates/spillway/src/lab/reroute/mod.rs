@@ -20,8 +20,8 @@ pub const NAME: &str = "reroute";
 pub const ABOUT: &str =
     "floods on three victims behind two routers: led to absorbers, filtered, given back; one is given up";
 /// What each absorber's link carries.
-const CAPACITY: &str = "24 Mbps";
+const CAPACITY: &str = "20 Mbps";
 /// Likewise, for `tc`.
-const CAPACITY_TC: &str = "24mbit";
+const CAPACITY_TC: &str = "20mbit";
 /// And each customers' link.
 const LINK_TC: &str = "8mbit";

@@ -150,6 +150,7 @@ pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerout
                 if last { Ok(sacrificed(stage, victim)?.is_some()) } else { Ok(is_filtered(stage, victim)) }
             };
             while !done(stage)? && began.elapsed() < WITHIN {
+                agree(stage, victim, tell)?;
                 stage.wait(LOOK)?;
             }
             passed(stage.told("attack", began, Instant::now())?, phases, tell)?;
@@ -242,21 +243,30 @@ fn is_filtered(stage: &Stage<'_>, victim: Victim) -> bool {
     victim.prefixes().iter().all(|prefix| stage.watch.seen(prefix).dropped.is_some())
 }
 
+/// Where a diversion stands already, nobody measures what it does, and a person has to agree that a victim is given up: one does.
+fn agree(stage: &Stage<'_>, victim: Victim, tell: Tell<'_>) -> anyhow::Result<()> {
+    for one in stage.brain.mitigations()?.iter().filter(|one| gives_up(one, victim, "proposed")) {
+        let (id, reason) = (one.get("id").and_then(Value::as_u64), one.get("reason").and_then(Value::as_str));
+        let (id, reason) = (id.unwrap_or_default().to_string(), reason.unwrap_or_default());
+        tell(News::Says("brain", format!("asks for a person: {reason}")))?;
+        stage.brain.route(&["approve", &id, "--as", "operator", "--reason", "the lab's operator agrees"])?;
+    }
+    Ok(())
+}
+
+/// Whether a mitigation is a blackhole of a victim's, in this state.
+fn gives_up(one: &Value, victim: Victim, state: &str) -> bool {
+    let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+    let of = |what: base::Prefix| victim.prefixes().iter().any(|prefix| prefix.covers(&what));
+    text("class") == "blackhole" && text("state") == state && text("what").parse().is_ok_and(of)
+}
+
 /// Why a victim is given up, once both its addresses are.
 fn sacrificed(stage: &Stage<'_>, victim: Victim) -> anyhow::Result<Option<String>> {
     let all = stage.brain.mitigations()?;
-    let of = |prefix: &base::Prefix| {
-        all.iter().find(|one| {
-            let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
-            let what = text("what").parse::<base::Prefix>();
-            text("class") == "blackhole"
-                && text("state") == "active"
-                && what.is_ok_and(|what| prefix.covers(&what))
-        })
-    };
-    let [v4, v6] = victim.prefixes();
-    let why = of(&v4).zip(of(&v6)).and_then(|(one, _)| one.get("reason")?.as_str().map(str::to_owned));
-    Ok(why)
+    let of: Vec<&Value> = all.iter().filter(|one| gives_up(one, victim, "active")).collect();
+    let why = of.first().and_then(|one| one.get("reason")?.as_str().map(str::to_owned));
+    Ok(why.filter(|_| of.len() >= victim.prefixes().len()))
 }
 
 /// Targets, and when the brain knew.
