@@ -2,7 +2,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help demo demo-lab check test test-kernels fuzz bench bench-dataplane install
+.PHONY: help demo demo-lab demo-reroute check test test-kernels fuzz bench bench-dataplane install
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -14,6 +14,10 @@ demo: ## an attack on loopback, detected and filtered, told as it happens (DEMO_
 demo-lab: ## an attack by real tools in network namespaces, found and filtered, told as it happens (root; LAB=syn-flood)
 	@scripts/setup build kernel core lab
 	@cargo run --locked --profile ci --package spillway -- lab play $(or $(LAB),syn-flood) --by daemon --seconds 24
+
+demo-reroute: ## floods led to absorbers, filtered and given back, until one victim is given up (root; about three minutes)
+	@scripts/setup build kernel core lab
+	@cargo run --locked --profile ci --package spillway -- lab play reroute --by daemon
 
 check: ## quick: format, types, lints
 	@scripts/setup build

@@ -60,4 +60,32 @@ mod alone {
         assert_eq!((bank["filtered"].as_u64(), bank["lost"].as_u64()), (Some(0), Some(0)), "{bank}");
         assert_eq!(fate(&played, "shop")["returned"], 0, "nobody else was diverted");
     }
+
+    #[test]
+    fn attacks_are_diverted_and_filtered_until_one_victim_has_to_be_given_up_and_all_of_it_goes_back() {
+        let Some(()) = able() else { return };
+        let played = play(&["--by", "daemon"]);
+        for victim in ["bank", "shop"] {
+            for phase in ["before", "diverted", "sacrificed", "after"] {
+                // The machine does other things too; the play itself tells the exact share.
+                let share = success(&played, victim, phase);
+                assert!(share >= 0.97, "{victim}, {phase}: {share}");
+            }
+            let kept = fate(&played, victim);
+            assert!(kept["diverted_ms"].is_u64() && kept["filtered_ms"].is_u64(), "{kept}");
+            assert!(kept["filtered"].as_u64().unwrap() > 1_000, "{kept}");
+            assert!(kept["sacrificed"].is_null(), "{kept}");
+            assert_eq!(kept["lost"], 0, "{kept}");
+        }
+        let game = fate(&played, "game");
+        let why = game["sacrificed"].as_str().unwrap_or_else(|| panic!("{game}"));
+        assert!(why.contains("the blackhole suffices; not so diversion"), "{why}");
+        assert!(why.contains("the absorber takes"), "{why}");
+        for absorber in played["absorbers"].as_array().unwrap() {
+            assert!(absorber["most_bps"].as_f64().unwrap() <= 20e6 * 1.05, "{absorber}");
+            assert_eq!(absorber["returned"], absorber["arrived"], "nothing is lost by the way back");
+        }
+        assert!(played["back_after_ms"].is_u64());
+        assert!(success(&played, "game", "after") >= 0.97);
+    }
 }

@@ -21,6 +21,7 @@ Examples:
   spillway lab play syn-flood
   spillway lab play syn-flood --by daemon     the daemon finds it and acts by itself
   spillway lab play dns-amplification --by found --seconds 40 -o json
+  spillway lab play reroute --by daemon       floods led to absorbers, until one of three victims is given up
   spillway lab up; ip netns                   a look around
   spillway lab down")]
 pub struct Args {

@@ -144,6 +144,7 @@ ipfix = "0.0.0.0:4739"
 # An absorber of `diversion`. With `control` and `fingerprint` it has to confirm before a route moves (`spillway absorb --help`):
 #   # [routing.absorbers."scrub-1"]
 #   # prefix = "198.51.100.0/24"   # capacity = "10 Gbps" that it is trusted with at most; usual = "1 Gbps" of the prefix in peace
+#   # next_hop = "192.0.2.9"       # where routers lead it, if not to their `diversion_next_hop`
 #   # control = "192.0.2.9:8647"   # fingerprint = "sha256:…" of `spillway absorb keys`; silence = "5s" and it is lost, linger = "30s" after a route
 #   [routing.peers."upstream"]     # for rules prefer a session within its AS: others fail validation at many routers (RFC 9117)
 #   address = "192.0.2.2"          # with its port, if it is not 179; asn of the router beside it

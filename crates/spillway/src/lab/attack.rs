@@ -90,19 +90,28 @@ pub(super) struct Gun<'a> {
 }
 
 impl Gun<'_> {
-    /// See [`Scene::trafgen`].
+    /// See [`Scene::trafgen`]. What trafgen is allowed in a second it sends at its beginning.
     pub(super) fn trafgen(&self, name: &str, packets: &[String], rate: u32) -> anyhow::Result<Running> {
+        let rate = rate.min(RATE_MAX);
+        self.send(name, packets, rate, &["-b", &format!("{rate}pps")])
+    }
+
+    /// Likewise, at an even pace; it is no more than so.
+    pub(super) fn evenly(&self, name: &str, packets: &[String], rate: u32) -> anyhow::Result<Running> {
+        let rate = rate.clamp(1, RATE_MAX);
+        self.send(name, packets, rate, &["-t", &format!("{}us", 1_000_000 / rate)])
+    }
+
+    fn send(&self, name: &str, packets: &[String], rate: u32, pace: &[&str]) -> anyhow::Result<Running> {
         let [a, b, c, d, e, f] = self.mac;
         let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
         let file = self.folder.path().join(format!("{name}.trafgen"));
         let text = packets.join("\n").replace("@MAC@", &mac);
         fs::write(&file, text).context("cannot write trafgen's packets")?;
-        let rate = rate.min(RATE_MAX);
-        let number = u64::from(rate) * self.length.as_secs();
-        let (number, rate) = (number.to_string(), format!("{rate}pps"));
+        let number = (u64::from(rate) * self.length.as_secs()).to_string();
         let mut command = self.at.command("trafgen");
         // By the queue, so that who listens on the interface hears it too.
-        command.args(["--dev", &self.interface, "-P", "1", "-q", "-n", &number, "-b", &rate]);
+        command.args(["--dev", &self.interface, "-P", "1", "-q", "-n", &number]).args(pace);
         command.arg("--conf").arg(&file);
         Running::spawn(command, self.folder.path(), &format!("trafgen-{name}"))
     }

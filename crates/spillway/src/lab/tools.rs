@@ -21,6 +21,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("memcached", "memcached"),
     ("bird", "bird2"),
     ("pmacctd", "pmacct"),
+    ("nft", "nftables"),
 ];
 
 /// What every play needs.

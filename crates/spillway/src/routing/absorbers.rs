@@ -173,6 +173,13 @@ impl Absorber {
         Ok(Load { bps: says.bps.min(allowed), pps: says.pps })
     }
 
+    /// What comes there to a prefix that it holds, by its own word.
+    pub(super) fn gets(&self, prefix: &Prefix) -> Load {
+        let core = self.shared.core();
+        let prefixes = core.report().map(|(_, report)| report.prefixes.as_slice()).unwrap_or_default();
+        prefixes.iter().find(|(of, _)| of == prefix).map(|(_, traffic)| traffic.received).unwrap_or_default()
+    }
+
     /// Why it is not spoken with.
     pub(super) fn lost(&self) -> String {
         let trouble = self.shared.trouble().clone();

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::cli::Context;
-use crate::lab::SCENARIOS;
+use crate::lab::{SCENARIOS, reroute};
 use crate::output::{self, Format};
 
 /// The scenarios
@@ -31,7 +31,14 @@ pub(super) fn run(_args: &Args, context: &Context) -> anyhow::Result<()> {
         synthetic: one.synthetic,
         rules: one.rules.lines().collect(),
     });
-    let lines: Vec<Line> = lines.collect();
+    let reroute = Line {
+        name: reroute::NAME,
+        about: reroute::ABOUT,
+        vector: Some("udp-flood"),
+        synthetic: None,
+        rules: Vec::new(),
+    };
+    let lines: Vec<Line> = lines.chain([reroute]).collect();
     match context.format(Format::Text) {
         Format::Json => output::document(&mut out, &lines)?,
         Format::Jsonl => lines.iter().try_for_each(|one| output::line(&mut out, one))?,

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::cli::Context;
 use crate::error::usage;
-use crate::lab::{By, News, Options, Phase, Played, SCENARIOS, Scenario, exclusive, play, running_as_root};
+use crate::lab::{
+    By, News, Options, Phase, Played, SCENARIOS, Scenario, exclusive, play, reroute, running_as_root,
+};
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
 
@@ -29,11 +31,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    if args.name == crate::lab::reroute::NAME {
+    if args.name == reroute::NAME {
         return super::reroute::run(args.by, Duration::from_secs(args.seconds), context);
     }
     let Some(scenario) = Scenario::find(&args.name) else {
-        let names: Vec<&str> = SCENARIOS.iter().map(|one| one.name).collect();
+        let names = SCENARIOS.iter().map(|one| one.name).chain([reroute::NAME]);
+        let names: Vec<&str> = names.collect();
         return Err(usage(format!("no scenario `{}`; there are {}", args.name, names.join(", "))));
     };
     running_as_root()?;
@@ -92,19 +95,27 @@ fn story(out: &mut impl Write, paint: Paint, news: &News<'_>) -> std::io::Result
     }
 }
 
-pub(super) fn measured(paint: Paint, phase: &Phase) -> String {
+fn measured(paint: Paint, phase: &Phase) -> String {
+    format!(
+        "{}; {} attack packets a second, {} dropped",
+        answered(paint, phase),
+        grouped(phase.attack_pps),
+        grouped(phase.dropped)
+    )
+}
+
+/// What visitors got.
+pub(super) fn answered(paint: Paint, phase: &Phase) -> String {
     let share = format!("{:.1} %", 100.0 * phase.success());
     let share = if phase.success() > 0.99 { paint.green(share) } else { paint.red(share) };
     let median = phase.median_ms.map_or_else(|| "-".into(), |ms| format!("{ms:.1} ms"));
     format!(
-        "{} {:8} {:5.1} s: {} of requests answered, {:.0} a second, half of them within {median}; {} attack packets a second, {} dropped",
+        "{} {:8} {:5.1} s: {} of requests answered, {:.0} a second, half of them within {median}",
         paint.dim("measured"),
         phase.name,
         phase.seconds,
         share,
         phase.answered_per_second(),
-        grouped(phase.attack_pps),
-        grouped(phase.dropped),
     )
 }
 

@@ -31,7 +31,8 @@ pub(super) fn run(by: By, length: Duration, context: &Context) -> anyhow::Result
             News::Says(who, what) => writeln!(out, "{} {what}", paint.dim(format!("{who:8}")))?,
             News::Passed(all) => {
                 for one in all {
-                    writeln!(out, "{} {:5}", super::play::measured(paint, &one.phase), one.victim)?;
+                    let got = super::play::answered(paint, &one.phase);
+                    writeln!(out, "{got} ({}, value {})", one.victim, one.value)?;
                 }
             }
         }
@@ -71,11 +72,13 @@ fn summary(out: &mut impl std::io::Write, paint: Paint, played: &Rerouted) -> st
     for one in &played.absorbers {
         writeln!(
             out,
-            "{} ({}): {} bit/s at most, {} packets did not fit",
+            "{} ({}): {} bit/s at most, {} packets did not fit; of {} packets given back {} came to the edge",
             one.absorber,
             one.capacity,
             grouped(one.most_bps),
-            grouped(one.overflowed)
+            grouped(one.overflowed),
+            grouped(one.returned),
+            grouped(one.arrived),
         )?;
     }
     if played.back_after_ms.is_some() {

@@ -209,6 +209,7 @@ const UNFIT: &[(&str, &str)] = &[
         "control = \"192.0.2.9:1\"\nfingerprint = \"@\"\nsilence = \"1s\"\n",
         "f.toml:18:11: silence must be at least 2s",
     ),
+    ("next_hop = \"2001:db8::9\"\n", "f.toml:16:12: 2001:db8::9 cannot be the next hop of 198.51.100.0/24"),
     (
         "control = \"192.0.2.9:1\"\nfingerprint = \"@\"\n[routing.absorbers.y]\ncapacity = \"1 Gbps\"\n\
          prefix = \"198.51.100.0/24\"\ncontrol = \"192.0.2.8:1\"\nfingerprint = \"@\"\n",

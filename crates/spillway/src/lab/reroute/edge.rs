@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::Context as _;
 
 use super::super::process::Running;
-use super::map::{BRAIN, Map, Place, edge};
+use super::map::{BRAIN, Map, Place, edge, tunnel_end};
 use crate::folder::Folder;
 
 /// AS of the edges, and of the brain beside them.
@@ -27,6 +27,15 @@ impl Edge {
     /// Starts one by its number.
     pub(super) fn start(map: &Map, folder: &Folder, number: u8) -> anyhow::Result<Self> {
         let (place, name) = (Place::Edge(number), Place::Edge(number).name());
+        let [end4, end6] = tunnel_end(number);
+        // What absorbers give back is counted on its way.
+        let table = format!(
+            "add table inet lab; add counter inet lab back; \
+             add chain inet lab way {{ type filter hook forward priority 0; }}; \
+             add rule inet lab way ip daddr {end4} meta l4proto 47 counter name back; \
+             add rule inet lab way ip6 daddr {end6} meta l4proto 41 counter name back"
+        );
+        map.at(place).run("nft", &[&table])?;
         let own = edge(number);
         let write = |what: &str, text: String| {
             let path = folder.path().join(format!("{name}-{what}.conf"));
@@ -53,6 +62,13 @@ impl Edge {
         self.bird.check(folder)?;
         self.teller.check(folder)
     }
+}
+
+/// Packets from absorbers that came to an edge on their way to the customers.
+pub(super) fn returned(map: &Map, number: u8) -> anyhow::Result<u64> {
+    let text = map.at(Place::Edge(number)).run("nft", &["list", "counter", "inet", "lab", "back"])?;
+    let word = text.split_whitespace().skip_while(|word| *word != "packets").nth(1);
+    word.and_then(|word| word.parse().ok()).with_context(|| format!("nft says nothing of packets: {text}"))
 }
 
 /// Static routes stand in the kernel with a larger metric; what the brain announces beats them.

@@ -16,9 +16,12 @@ pub use story::{Fate, Load, News, Rerouted, by_hand, by_itself};
 
 /// As it is typed.
 pub const NAME: &str = "reroute";
+/// What happens.
+pub const ABOUT: &str =
+    "floods on three victims behind two routers: led to absorbers, filtered, given back; one is given up";
 /// What each absorber's link carries.
-const CAPACITY: &str = "40 Mbps";
+const CAPACITY: &str = "20 Mbps";
 /// Likewise, for `tc`.
-const CAPACITY_TC: &str = "40mbit";
+const CAPACITY_TC: &str = "20mbit";
 /// And each customers' link.
 const LINK_TC: &str = "8mbit";

@@ -110,14 +110,18 @@ impl<'a> Stage<'a> {
         let from = Instant::now();
         self.wait(length)?;
         self.check()?;
-        let to = Instant::now();
+        self.told(name, from, Instant::now())
+    }
+
+    /// Likewise, of a phase that was lived through.
+    pub(super) fn told(&self, name: &'static str, from: Instant, to: Instant) -> anyhow::Result<Vec<Passed>> {
         // The last request has its outcome by then.
         self.wait(PATIENCE + PATIENCE / 5)?;
         Ok(self.between(name, from, to))
     }
 
     /// What visitors got whose requests began between two instants.
-    pub(super) fn between(&self, name: &'static str, from: Instant, to: Instant) -> Vec<Passed> {
+    fn between(&self, name: &'static str, from: Instant, to: Instant) -> Vec<Passed> {
         let of = |(victim, honest): (super::victims::Victim, &Honest)| {
             let phase = Phase::new(name, to - from, &honest.between(from, to));
             Passed { victim: victim.name, value: victim.value, phase }

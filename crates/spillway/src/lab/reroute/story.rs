@@ -20,7 +20,7 @@ use crate::folder::Folder;
 use crate::interrupt::Interrupt;
 
 /// Programs beside those that every play needs.
-const TOOLS: [&str; 3] = ["trafgen", "bird", "pmacctd"];
+const TOOLS: [&str; 4] = ["trafgen", "bird", "pmacctd", "nft"];
 /// The brain has to see what is usual before it can tell what is not.
 const LEAD: Duration = Duration::from_secs(12);
 /// How long what stands is measured.
@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Behind the IP header: large packets to a port where nobody listens.
 const UDP: &str = "udp(sp=drnd(1024,65535), dp=9999), fill(0x41, 900)";
 /// Packets a second that an absorber takes with ease, and with another attack cannot take.
-const RATES: [u32; 3] = [2_500, 2_500, 6_000];
+const RATES: [u32; 3] = [2_500, 2_500, 8_000];
 /// What trafgen does at most, by itself.
 const LENGTH: Duration = Duration::from_secs(120);
 
@@ -100,6 +100,10 @@ pub struct Load {
     pub most_bps: u64,
     /// Packets that did not fit into its link.
     pub overflowed: u64,
+    /// Packets that it gave back.
+    pub returned: u64,
+    /// Of them, those that came to the edge on their way to the customers.
+    pub arrived: u64,
 }
 
 /// An operator diverts the first victim by hand, and takes it back.
@@ -146,8 +150,10 @@ pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerout
                 if last { Ok(sacrificed(stage, victim)?.is_some()) } else { Ok(is_filtered(stage, victim)) }
             };
             while !done(stage)? && began.elapsed() < WITHIN {
+                agree(stage, victim, tell)?;
                 stage.wait(LOOK)?;
             }
+            passed(stage.told("attack", began, Instant::now())?, phases, tell)?;
             stage.check()?;
             let said = match sacrificed(stage, victim)? {
                 Some(why) => {
@@ -155,7 +161,8 @@ pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerout
                     format!("{} (value {}) is given up: {why}", victim.name, victim.value)
                 }
                 None if is_filtered(stage, victim) => {
-                    format!("{} (value {}) is diverted and filtered", victim.name, victim.value)
+                    let more = if last { " still" } else { "" };
+                    format!("{} (value {}) is{more} diverted and filtered", victim.name, victim.value)
                 }
                 None => format!("{}: nothing has come about in {} s", victim.name, WITHIN.as_secs()),
             };
@@ -229,28 +236,37 @@ fn attack(stage: &Stage<'_>, victim: Victim, rate: u32) -> anyhow::Result<Runnin
         folder: stage.folder,
         length: LENGTH,
     };
-    gun.trafgen(victim.name, &flood(victim.addresses(), UDP), rate)
+    gun.evenly(victim.name, &flood(victim.addresses(), UDP), rate)
 }
 
 fn is_filtered(stage: &Stage<'_>, victim: Victim) -> bool {
     victim.prefixes().iter().all(|prefix| stage.watch.seen(prefix).dropped.is_some())
 }
 
+/// Where a diversion stands already, nobody measures what it does, and a person has to agree that a victim is given up: one does.
+fn agree(stage: &Stage<'_>, victim: Victim, tell: Tell<'_>) -> anyhow::Result<()> {
+    for one in stage.brain.mitigations()?.iter().filter(|one| gives_up(one, victim, "proposed")) {
+        let (id, reason) = (one.get("id").and_then(Value::as_u64), one.get("reason").and_then(Value::as_str));
+        let (id, reason) = (id.unwrap_or_default().to_string(), reason.unwrap_or_default());
+        tell(News::Says("brain", format!("asks for a person: {reason}")))?;
+        stage.brain.route(&["approve", &id, "--as", "operator", "--reason", "the lab's operator agrees"])?;
+    }
+    Ok(())
+}
+
+/// Whether a mitigation is a blackhole of a victim's, in this state.
+fn gives_up(one: &Value, victim: Victim, state: &str) -> bool {
+    let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+    let of = |what: base::Prefix| victim.prefixes().iter().any(|prefix| prefix.covers(&what));
+    text("class") == "blackhole" && text("state") == state && text("what").parse().is_ok_and(of)
+}
+
 /// Why a victim is given up, once both its addresses are.
 fn sacrificed(stage: &Stage<'_>, victim: Victim) -> anyhow::Result<Option<String>> {
     let all = stage.brain.mitigations()?;
-    let of = |prefix: &base::Prefix| {
-        all.iter().find(|one| {
-            let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
-            let what = text("what").parse::<base::Prefix>();
-            text("class") == "blackhole"
-                && text("state") == "active"
-                && what.is_ok_and(|what| prefix.covers(&what))
-        })
-    };
-    let [v4, v6] = victim.prefixes();
-    let why = of(&v4).zip(of(&v6)).and_then(|(one, _)| one.get("reason")?.as_str().map(str::to_owned));
-    Ok(why)
+    let of: Vec<&Value> = all.iter().filter(|one| gives_up(one, victim, "active")).collect();
+    let why = of.first().and_then(|one| one.get("reason")?.as_str().map(str::to_owned));
+    Ok(why.filter(|_| of.len() >= victim.prefixes().len()))
 }
 
 /// Targets, and when the brain knew.
@@ -287,7 +303,12 @@ fn load(stage: &Stage<'_>, number: u8, absorber: &'static str) -> anyhow::Result
     let port = stage.map.interface(&format!("-xa{number}"));
     let text = stage.map.at(Place::Exchange).run("tc", &["-s", "qdisc", "show", "dev", &port])?;
     let word = text.split_once("dropped ").and_then(|(_, rest)| rest.split([',', ' ']).next());
+    let of = VICTIMS.into_iter().filter(|victim| victim.absorber == number).flat_map(Victim::prefixes);
+    let returned = of.map(|prefix| stage.watch.seen(&prefix).returned).sum();
+    let arrived = super::edge::returned(stage.map, number)?;
     Ok(Load {
+        returned,
+        arrived,
         absorber,
         capacity: CAPACITY,
         most_bps: stage.watch.most_bps(usize::from(number).saturating_sub(1)) as u64,

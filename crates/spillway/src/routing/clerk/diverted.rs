@@ -177,7 +177,7 @@ impl Clerk {
     }
 
     /// What an absorber may still get, or why it gets nothing now; one that is not spoken with is taken at the word of the
-    /// configuration. What it holds already stands there beside what it has left.
+    /// configuration. What a prefix that it holds already gets there is room for it, and no more is: others may have come since.
     pub(in crate::routing) fn room_at(&self, absorber: &crate::config::Absorber) -> Result<BitRate, String> {
         let Some(one) = self.absorbers.of(&absorber.prefix) else { return Ok(absorber.capacity) };
         if let Some((at, why)) = &one.failed
@@ -187,11 +187,13 @@ impl Clerk {
         }
         let Some(charge) = one.charge(&absorber.prefix) else { return Ok(absorber.capacity) };
         let free = one.free(charge)?;
-        if one.standing(&absorber.prefix) == Standing::Stands {
-            return Ok(absorber.capacity);
-        }
+        let own = if one.standing(&absorber.prefix) == Standing::Stands {
+            one.gets(&absorber.prefix).bps
+        } else {
+            0
+        };
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
-        Ok(BitRate(free.bps as f64))
+        Ok(BitRate((free.bps.saturating_add(own) as f64).min(absorber.capacity.0)))
     }
 
     fn announce_leg(&mut self, now: Timestamp, id: u64) {

@@ -139,6 +139,15 @@ fn a_route_says_what_its_router_wants_to_hear() {
     assert_eq!(v4.attributes.local_pref, None);
     let v6 = route(router, "2001:db8::7/128").unwrap();
     assert_eq!(v6.next_hop, Some("2001:db8:ffff::1".parse().unwrap()));
+    // What is diverted goes to its own absorber, where there are several.
+    let diverted = |router: &Router, what: &str| {
+        express::route(&What::Diversion(what.parse().unwrap()), router, 64512).unwrap().next_hop
+    };
+    router.carries = vec![Class::Blackhole, Class::Diversion];
+    router.diversion.next_hops = (Some("192.0.2.21".parse().unwrap()), None);
+    router.absorber_hops = vec![("198.51.101.0/24".parse().unwrap(), "192.0.2.22".parse().unwrap())];
+    assert_eq!(diverted(router, "198.51.100.0/24"), Some("192.0.2.21".parse().unwrap()));
+    assert_eq!(diverted(router, "198.51.101.0/24"), Some("192.0.2.22".parse().unwrap()));
     // Within an AS the path is empty, and the preference is said.
     router.asn = 64512;
     let inner = route(router, "198.51.100.7/32").unwrap().attributes;
