@@ -165,7 +165,7 @@ impl Core {
         }
         let until = now.plus(hold);
         match &mut place.diversion {
-            Some(one) if one.is_restoring() => return Err(Refusal::Restoring(name.clone())),
+            Some(one) if one.is_restoring() => Err(Refusal::Restoring(name.clone())),
             Some(one) => {
                 let id = one.started.id;
                 one.started.until = until;

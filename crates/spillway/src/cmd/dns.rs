@@ -63,7 +63,7 @@ struct Why {
     reason: String,
     /// In whose name, beside the user that the kernel names [default: who called `sudo`]
     #[arg(long = "as", value_name = "NAME")]
-    name: Option<String>,
+    person: Option<String>,
     #[command(flatten)]
     daemon: Daemon,
 }
@@ -125,11 +125,11 @@ impl Command {
         match self {
             Self::Status(Status { daemon }) => (daemon, Order::Status, None),
             Self::History(History { limit, daemon }) => (daemon, Order::History { limit }, None),
-            Self::Divert(Divert { name, hold, why: Why { reason, name: who, daemon } }) => {
-                (daemon, Order::Divert { name, hold: hold.secs(), reason }, who)
+            Self::Divert(Divert { name, hold, why: Why { reason, person, daemon } }) => {
+                (daemon, Order::Divert { name, hold: hold.secs(), reason }, person)
             }
-            Self::Restore(Restore { name, why: Why { reason, name: who, daemon } }) => {
-                (daemon, Order::Restore { name, reason }, who)
+            Self::Restore(Restore { name, why: Why { reason, person, daemon } }) => {
+                (daemon, Order::Restore { name, reason }, person)
             }
         }
     }

@@ -81,6 +81,9 @@ fn diverted(started: &Started, moved_by: Option<Timestamp>) -> Diverted {
 /// What an operator should know of it before and while it matters.
 fn advice(place: &Place, there: &[Address], to: &[Address], negative_ttl: Option<u32>) -> Vec<String> {
     let mut all = Vec::new();
+    if place.seen().is_none() && place.diversion().is_none() {
+        return all;
+    }
     let was = place.diversion().map(Diversion::started).map_or(there, |one| one.was.as_slice());
     let time = |seconds: u32| Span::from_secs(seconds.into());
     let longest = was.iter().map(|one| one.ttl).max().unwrap_or(0);
@@ -97,7 +100,7 @@ fn advice(place: &Place, there: &[Address], to: &[Address], negative_ttl: Option
             time(place.zone().ttl)
         ));
     }
-    if place.seen().is_some() && was.is_empty() {
+    if was.is_empty() {
         all.push("it has no address, so there is nothing to divert; is it spelt right?".to_owned());
         return all;
     }

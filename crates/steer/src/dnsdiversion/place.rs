@@ -130,7 +130,9 @@ pub struct Place {
     due: Timestamp,
     /// Failures in a row.
     tries: u32,
-    /// The server has taken the last update.
+    /// The last update was one back.
+    back: bool,
+    /// The server has taken it, and nothing else is wanted since.
     updated: bool,
     last: Option<Past>,
 }
@@ -145,6 +147,7 @@ impl Place {
             asked: false,
             due: now,
             tries: 0,
+            back: false,
             updated: false,
             last: None,
         }
@@ -172,7 +175,7 @@ impl Place {
             return None;
         }
         one.phase = Phase::Diverting;
-        (self.asked, self.updated, self.tries) = (true, false, 0);
+        (self.asked, self.back, self.updated, self.tries) = (true, false, false, 0);
         Some((one.started.was.clone(), one.started.to.clone()))
     }
 
@@ -234,7 +237,8 @@ impl Place {
                 self.looked(now, seen)
             }
             Heard::Updated(Ok(())) => {
-                self.updated = true;
+                let back = self.diversion.as_ref().is_some_and(Diversion::is_restoring);
+                self.updated = back == self.back;
                 self.due = now;
                 Step::Nothing
             }
@@ -305,6 +309,7 @@ impl Place {
             return self.failed(now, Trouble::NotServed);
         }
         self.asked = true;
+        self.back = self.diversion.as_ref().is_some_and(Diversion::is_restoring);
         Step::Update(from, to)
     }
 
@@ -315,7 +320,7 @@ impl Place {
         let enough = self.tries >= TRIES || trouble.is_lasting();
         let phase = self.diversion.as_ref().map(|one| &one.phase);
         self.due = now.plus(match phase {
-            None => PEACE,
+            None if trouble.is_lasting() => PEACE,
             Some(Phase::Held) => HOLD,
             _ => pause,
         });

@@ -18,7 +18,7 @@ pub enum Trouble {
     Rcode(u8),
     /// The key is not known there.
     #[error(
-        "the server says BADKEY: it does not know the key; compare `key_name` and `algorithm` with its configuration"
+        "the server says BADKEY: it does not know the key, or (Knot) no `acl` of the zone names it; compare `key_name` and `algorithm` with its configuration"
     )]
     BadKey,
     /// The MAC is wrong.

@@ -93,7 +93,7 @@ fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
             text,
             "[routing.peers.edge{n}]\naddress = \"{}:179\"\nasn = {ASN}\nlocal = \"{BRAIN}\"\n\
              carries = [\"diversion\", \"blackhole\"]\nhold_time = \"9s\"\non_crash = \"withdraw\"\n\
-             blackhole_next_hop = \"192.0.2.66\"\nblackhole_next_hop6 = \"2001:db8::66\"\n\
+             blackhole_next_hop = \"100.64.0.66\"\nblackhole_next_hop6 = \"2001:db8:64::66\"\n\
              diversion_next_hop = \"{hop4}\"\ndiversion_next_hop6 = \"{hop6}\"\n",
             edge(n),
         );
