@@ -52,7 +52,7 @@ fn syns_and_syn_acks_offer_no_more_than_fits_wherever_the_option_stands() {
         all.iter_mut().for_each(|way| way.mtu = mtu);
         install(&plane, all.clone());
         for (way, six) in all.iter().zip([false, true]) {
-            let most = mtu.unwrap_or(1500 - way.overhead()) - if six { 60 } else { 40 };
+            let most = mtu.unwrap_or_else(|| 1500 - way.overhead()) - if six { 60 } else { 40 };
             for (options, before, at) in [
                 (&[2, 4, 5, 180][..], 1460, 2),
                 (&LINUX, 1460, 2),

@@ -1,5 +1,4 @@
 //! The rerouting lab: real routers, real exporters, our absorbers and brain, and visitors of three victims.
-#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
 use serde_json::Value;
 

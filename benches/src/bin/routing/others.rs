@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,7 @@ impl Drop for Running {
     }
 }
 
-fn start(
-    name: &str,
-    configuration: &str,
-    command: impl FnOnce(&PathBuf) -> Command,
-) -> anyhow::Result<Running> {
+fn start(name: &str, configuration: &str, command: impl FnOnce(&Path) -> Command) -> anyhow::Result<Running> {
     let folder = std::env::temp_dir().join(format!("spillway-bench-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("conf"), configuration)?;
@@ -152,7 +148,7 @@ fn exabgp_neighbor(port: u16, rest: &str) -> String {
     )
 }
 
-fn exabgp_command(folder: &PathBuf) -> Command {
+fn exabgp_command(folder: &Path) -> Command {
     let mut command = Command::new("exabgp");
     command.arg(folder.join("conf"));
     command.env("exabgp.api.cli", "false").env("exabgp.daemon.user", "root");

@@ -119,7 +119,7 @@ impl Measured {
             after: with(after.unwrap_or(nothing), self.probed.after),
             // Only known peers are counted; but those who attack may be among them, and so connections alone prove nothing.
             against: Against { completes: true, growth },
-            note: before.err().or(after.err()),
+            note: before.err().or_else(|| after.err()),
         }
     }
 

@@ -177,8 +177,9 @@ impl Ward {
             self.said = Said { outcome: judged.outcome, reason };
         }
         let failed = measured.probed.last.as_ref().filter(|_| measured.probed.after.1 > 0);
-        reason.map(|reason| {
-            failed.map_or(reason.clone(), |why| format!("{reason} (the last probe failed: {why})"))
+        reason.map(|reason| match failed {
+            Some(why) => format!("{reason} (the last probe failed: {why})"),
+            None => reason,
         })
     }
 }
