@@ -161,7 +161,7 @@ impl Router {
     pub fn diversion_hop(&self, prefix: &Prefix) -> Option<IpAddr> {
         let own = self.absorber_hops.iter().find(|(of, _)| of == prefix).map(|(_, hop)| *hop);
         let (v4, v6) = self.diversion.next_hops;
-        own.or(if prefix.is_ipv4() { v4 } else { v6 })
+        own.or_else(|| if prefix.is_ipv4() { v4 } else { v6 })
     }
 }
 
