@@ -233,6 +233,15 @@ pub fn read(octets: &[u8]) -> Result<Read, Fault> {
         }
         let at = reader.position();
         match record(octets, &mut reader)? {
+            // RFC 8945 §4.2: both are constants, and the MAC is of these.
+            Record { class, ttl, data: Data::Other(kind::TSIG, _), .. }
+                if (class, ttl) != (class::ANY, 0) =>
+            {
+                return Err(Fault::Value {
+                    what: "TSIG CLASS and TTL",
+                    found: u64::from(class) << 32 | u64::from(ttl),
+                });
+            }
             Record { name, data: Data::Other(kind::TSIG, rdata), .. } => {
                 signature = Some((Tsig::read(name, &rdata)?, at));
             }
