@@ -259,14 +259,22 @@ fn walk(lab: &mut Lab, way: &Way) {
         lab.forget();
         let before = lab.declared(six, "told_packets");
         assert!(before > 0);
-        let told = lab.peer("client", &["path", server]);
         let wanted = format!("{} 90", way.mtu);
+        // Who is not told once is told when it sends again: what is told is capped.
+        let mut told = lab.peer("client", &["path", server]);
+        for _ in 0..2 {
+            if told.as_ref() != Some(&wanted) {
+                std::thread::sleep(std::time::Duration::from_millis(1100));
+                told = lab.peer("client", &["path", server]);
+            }
+        }
+        let untold = lab.declared(six, "too_big_packets");
         assert_eq!(told.as_deref(), Some(wanted.as_str()), "EMSGSIZE, and the MTU: {}", lab.status());
         assert_eq!(lab.declared(six, "told_packets"), before + 1);
         if !six {
             let cut = ["datagrams", server, "54", "1", "1472", "cut"];
             assert_eq!(lab.peer("client", &cut).as_deref(), Some("0"), "what may be cut is not cut here");
-            assert_eq!(lab.declared(six, "too_big_packets"), 1);
+            assert_eq!(lab.declared(six, "too_big_packets"), untold + 1);
         }
         assert_eq!(lab.fragments(), 0, "nothing was cut");
     }
