@@ -221,7 +221,10 @@ fn a_probe_that_fails_since_a_measure_withdraws_it_and_without_anything_seen_it_
         let kept = listed(&house, &other).unwrap();
         assert_eq!(kept["outcome"]["is"], "unknown", "{kept}");
         assert!(kept["outcome"]["reason"].as_str().unwrap().contains("too little was counted"), "{kept}");
-        drop((router, daemon));
+        // Who is killed cannot kill its children; who ends does.
+        daemon.signal("-TERM");
+        let _ = daemon.ended();
+        drop(router);
         if !v6 {
             wait("no program that hangs is left", || !is_running(&nap));
         }
