@@ -15,6 +15,7 @@ mod companion;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+mod desk;
 pub mod dns;
 mod enforce;
 pub mod error;

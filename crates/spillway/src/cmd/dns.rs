@@ -2,13 +2,12 @@
 
 mod text;
 
-use std::path::PathBuf;
-
 use base::Span;
 
+use super::asked::{self, Daemon, Why};
 use crate::cli::Context;
 use crate::cmd::check::complain;
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::Config;
 use crate::daemon::control;
 use crate::dns::order::Order;
 use crate::output::{self, Format};
@@ -45,27 +44,6 @@ enum Command {
     Divert(Divert),
     Restore(Restore),
     History(History),
-}
-
-/// Which daemon.
-#[derive(Debug, clap::Args)]
-struct Daemon {
-    /// The configuration of the daemon
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
-}
-
-/// Who and why.
-#[derive(Debug, clap::Args)]
-struct Why {
-    /// Why; stands in the journal
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// In whose name, beside the user that the kernel names [default: who called `sudo`]
-    #[arg(long = "as", value_name = "NAME")]
-    person: Option<String>,
-    #[command(flatten)]
-    daemon: Daemon,
 }
 
 /// How all names are that may be diverted: their addresses and TTLs, what holds and until when, what is wrong
@@ -113,10 +91,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Ok(config) => config,
         Err(problems) => return complain(&problems),
     };
-    let name = name.or_else(|| std::env::var("SUDO_USER").ok());
-    let answer = control::names(&config.state_dir, order, name)?;
-    let mut out = output::stdout();
-    text::show(&mut out, context.format(Format::Text), &answer)
+    let answer = control::names(&config.state_dir, order, asked::person(name))?;
+    asked::show(&mut output::stdout(), context.format(Format::Text), &answer)
 }
 
 impl Command {

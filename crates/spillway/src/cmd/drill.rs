@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::route::{Daemon, text};
+use super::asked::{self, Daemon};
+use super::route::text;
 use crate::cli::Context;
 use crate::cmd::check::complain;
 use crate::config::Config;
@@ -62,13 +63,13 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Ok(config) => config,
         Err(problems) => return complain(&problems),
     };
-    let name = args.name.or_else(|| std::env::var("SUDO_USER").ok());
+    let name = asked::person(args.name);
     let ask = |order| control::route(&config.state_dir, order, name.clone());
     let format = context.format(Format::Text);
     let mut out = output::stdout();
     if args.list || args.stop {
         let order = if args.list { Order::DrillList } else { Order::DrillStop { reason: args.reason } };
-        return text::show(&mut out, format, &ask(order)?);
+        return asked::show(&mut out, format, &ask(order)?);
     }
     let interrupt = Interrupt::default();
     interrupt.listen()?;
@@ -101,7 +102,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         records.iter().try_for_each(|one| text::drilled(&mut out, paint, one))?;
         out.flush()?;
     } else {
-        text::show(&mut out, format, &Answer::Drills(records))?;
+        asked::show(&mut out, format, &Answer::Drills(records))?;
     }
     match (failed, unfinished) {
         (0, 0) => Ok(()),

@@ -3,6 +3,7 @@
 use crate::cli::Context;
 
 pub mod absorb;
+mod asked;
 pub mod backtest;
 pub mod capture;
 pub mod check;

@@ -2,13 +2,12 @@
 
 pub(super) mod text;
 
-use std::path::PathBuf;
-
 use base::Span;
 
+use super::asked::{self, Daemon, Why};
 use crate::cli::Context;
 use crate::cmd::check::complain;
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::Config;
 use crate::daemon::control;
 use crate::output::{self, Format};
 use crate::routing::order::{Order, Request};
@@ -53,27 +52,6 @@ enum Command {
     Panic(Panic),
     Resume(Resume),
     History(History),
-}
-
-/// Which daemon.
-#[derive(Debug, clap::Args)]
-pub(super) struct Daemon {
-    /// The configuration of the daemon
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    pub(super) config: PathBuf,
-}
-
-/// Who and why.
-#[derive(Debug, clap::Args)]
-struct Why {
-    /// Why; stands in the journal
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// In whose name, beside the user that the kernel names [default: who called `sudo`]
-    #[arg(long = "as", value_name = "NAME")]
-    name: Option<String>,
-    #[command(flatten)]
-    daemon: Daemon,
 }
 
 /// Where, and for how long.
@@ -249,18 +227,17 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Ok(config) => config,
         Err(problems) => return complain(&problems),
     };
-    let name = name.or_else(|| std::env::var("SUDO_USER").ok());
-    let answer = control::route(&config.state_dir, order, name)?;
-    let mut out = output::stdout();
-    text::show(&mut out, context.format(Format::Text), &answer)
+    let answer = control::route(&config.state_dir, order, asked::person(name))?;
+    asked::show(&mut output::stdout(), context.format(Format::Text), &answer)
 }
 
 impl Command {
     /// Whom to ask, what, and in whose name.
     fn order(self) -> anyhow::Result<(Daemon, Order, Option<String>)> {
         let asked = |daemon, order| Ok((daemon, order, None));
-        let changed =
-            |Why { reason, name, daemon }: Why, order: fn(String) -> Order| Ok((daemon, order(reason), name));
+        let changed = |Why { reason, person, daemon }: Why, order: fn(String) -> Order| {
+            Ok((daemon, order(reason), person))
+        };
         match self {
             Self::Peers(Peers { daemon }) => asked(daemon, Order::Peers),
             Self::Status(Status { daemon }) => asked(daemon, Order::Status),
@@ -278,23 +255,23 @@ impl Command {
                 place.request("diversion", prefix)
             }
             Self::Withdraw(Withdraw { id, why }) => {
-                Ok((why.daemon, Order::Withdraw { id, reason: why.reason }, why.name))
+                Ok((why.daemon, Order::Withdraw { id, reason: why.reason }, why.person))
             }
             Self::Approve(Approve { id, why }) => {
-                Ok((why.daemon, Order::Approve { id, reason: why.reason }, why.name))
+                Ok((why.daemon, Order::Approve { id, reason: why.reason }, why.person))
             }
             Self::Reject(Reject { id, why }) => {
-                Ok((why.daemon, Order::Reject { id, reason: why.reason }, why.name))
+                Ok((why.daemon, Order::Reject { id, reason: why.reason }, why.person))
             }
             Self::Renew(Renew { id, hold, why }) => {
                 let hold = hold.map(Span::secs);
-                Ok((why.daemon, Order::Renew { id, hold, reason: why.reason }, why.name))
+                Ok((why.daemon, Order::Renew { id, hold, reason: why.reason }, why.person))
             }
             Self::Confirm(Confirm { id, why }) => {
-                Ok((why.daemon, Order::Confirm { id, reason: why.reason }, why.name))
+                Ok((why.daemon, Order::Confirm { id, reason: why.reason }, why.person))
             }
             Self::Release(Release { id, peer, why }) => {
-                Ok((why.daemon, Order::Release { id, peer, reason: why.reason }, why.name))
+                Ok((why.daemon, Order::Release { id, peer, reason: why.reason }, why.person))
             }
             Self::Panic(Panic { why }) => changed(why, |reason| Order::Panic { reason }),
             Self::Resume(Resume { why }) => changed(why, |reason| Order::Resume { reason }),
@@ -304,7 +281,7 @@ impl Command {
 
 impl Where {
     fn request(self, class: &str, what: String) -> anyhow::Result<(Daemon, Order, Option<String>)> {
-        let Why { reason, name, daemon } = self.why;
+        let Why { reason, person, daemon } = self.why;
         let request = Request {
             class: class.to_owned(),
             what,
@@ -313,7 +290,7 @@ impl Where {
             reason,
             dry_run: self.dry_run,
         };
-        Ok((daemon, Order::Announce(request), name))
+        Ok((daemon, Order::Announce(request), person))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,15 +16,18 @@ use wire::dns::Name;
 use super::clerk::Clerk;
 use super::order::{Answer, Order};
 use crate::config::{Config, DnsZone};
-use crate::routing::desk::Alarm;
+use crate::desk::{self, Alarm, Manners, Place, Reply};
 use crate::routing::order::Caller;
 
 /// Name of the journal inside the state folder.
 pub(super) const FILE: &str = "dns.db";
-/// Orders that wait for a server at once; who comes then is told so.
-const WAITING_MAX: usize = 64;
-/// How long a caller waits for an answer; the clerk gives one before.
-const ANSWER_MAX: Duration = Duration::from_secs(9);
+/// The clerk gives an answer before it is too late.
+const MANNERS: Manners = Manners {
+    waiting_max: 64,
+    patience: Duration::from_secs(9),
+    gone: "the desk for names is gone; see the log",
+    late: "no answer in time: the order may still be carried out, see `spillway dns status`",
+};
 /// At the latest after so long the desk looks up.
 pub(super) const TURN: Duration = Duration::from_millis(500);
 
@@ -50,7 +53,7 @@ impl Setup {
 /// What comes to the desk.
 pub(super) enum Ask {
     /// An order, and where its answer goes.
-    Order(Caller, Order, Sender<Result<Answer, String>>),
+    Order(Caller, Order, Reply<Answer>),
     /// What a server answered about a name.
     Heard(Name, Heard),
     /// End.
@@ -62,7 +65,7 @@ pub(super) type Board = Arc<Mutex<metrics::Dns>>;
 
 /// The way to the desk, whichever is there at the moment.
 #[derive(Clone, Debug, Default)]
-pub struct Door(Arc<RwLock<Option<Inside>>>);
+pub struct Door(Place<Inside>);
 
 #[derive(Clone, Debug)]
 struct Inside {
@@ -77,33 +80,15 @@ impl Door {
     /// # Errors
     /// Why it was not done.
     pub fn ask(&self, caller: Caller, order: Order) -> Result<Answer, String> {
-        let Some(Inside { asks, waiting, .. }) = self.inside() else {
+        let Some(Inside { asks, waiting, .. }) = self.0.get() else {
             return Err("no name may be diverted: add a section [dns.NAME] to the configuration, or try again where it is being reloaded".to_owned());
         };
-        if Arc::strong_count(&waiting) > WAITING_MAX {
-            return Err("too many orders wait already: try again".to_owned());
-        }
-        let (reply, answer) = channel();
-        asks.send(Ask::Order(caller, order, reply))
-            .map_err(|_| "the desk for names is gone; see the log".to_owned())?;
-        answer.recv_timeout(ANSWER_MAX).unwrap_or_else(|_| {
-            Err("no answer in time: the order may still be carried out, see `spillway dns status`".to_owned())
-        })
+        desk::ask(&asks, &waiting, MANNERS, |reply| Ask::Order(caller, order, reply))
     }
 
     /// Numbers for `/metrics`; `None`: there is no desk.
     pub fn numbers(&self) -> Option<metrics::Dns> {
-        let Inside { board, .. } = self.inside()?;
-        let numbers = board.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Some(numbers)
-    }
-
-    fn inside(&self) -> Option<Inside> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, inside: Option<Inside>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = inside;
+        Some(desk::seen(&self.0.get()?.board))
     }
 }
 
@@ -136,7 +121,7 @@ impl Desk {
         };
         let thread = std::thread::Builder::new().name("dns".to_owned()).spawn(run);
         let thread = Some(thread.context("cannot start a thread")?);
-        door.set(Some(Inside { asks: asks.clone(), board, waiting: Arc::default() }));
+        door.0.set(Some(Inside { asks: asks.clone(), board, waiting: Arc::default() }));
         Ok(Self { setup, asks, door: door.clone(), thread })
     }
 
@@ -148,7 +133,7 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.door.set(None);
+        self.door.0.set(None);
         let _ = self.asks.send(Ask::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,13 +17,16 @@ use super::lookout::{Lookout, Sight};
 use super::order::{Answer, Caller, Order};
 use super::pulse::Pulse;
 use crate::config::{Config, Routing};
+use crate::desk::{self, Alarm, Manners, Place, Reply};
 
-/// Orders that wait at once; who comes then is told so.
-const WAITING_MAX: usize = 1000;
+const MANNERS: Manners = Manners {
+    waiting_max: 1000,
+    patience: Duration::from_secs(8),
+    gone: "the desk for routes is gone; see the log",
+    late: "no answer in time: the order may still be carried out, see `spillway route list`",
+};
 /// Handles beside the desk's own and the one in hand: one sight that waits.
 const SIGHTS_WAITING_MAX: usize = 2;
-/// How long a caller waits for its answer.
-const PATIENCE: Duration = Duration::from_secs(8);
 /// At the latest after so long the desk looks up.
 const TURN: Duration = Duration::from_millis(500);
 
@@ -58,7 +61,7 @@ impl Setup {
 /// What comes to the desk.
 pub(super) enum Ask {
     /// An order, and where its answer goes.
-    Order(Caller, Order, Sender<Result<Answer, String>>),
+    Order(Caller, Order, Reply<Answer>),
     /// What the decision core knows at the moment.
     Look(Box<Sight>, Arc<()>),
     /// An absorber said something.
@@ -74,7 +77,7 @@ pub(super) type Board = Arc<Mutex<metrics::Routing>>;
 
 /// The way to the desk, whichever is there at the moment.
 #[derive(Clone, Debug, Default)]
-pub struct Door(Arc<RwLock<Option<Inside>>>);
+pub struct Door(Place<Inside>);
 
 #[derive(Clone, Debug)]
 struct Inside {
@@ -92,23 +95,15 @@ impl Door {
     /// # Errors
     /// Why it was not done.
     pub fn ask(&self, caller: Caller, order: Order) -> Result<Answer, String> {
-        let Some(Inside { asks, waiting, .. }) = self.inside() else {
+        let Some(Inside { asks, waiting, .. }) = self.0.get() else {
             return Err("no routers are spoken with now: add a section [routing] to the configuration, or try again where it is being reloaded".to_owned());
         };
-        if Arc::strong_count(&waiting) > WAITING_MAX {
-            return Err("too many orders wait already: try again".to_owned());
-        }
-        let gone = || "the desk for routes is gone; see the log".to_owned();
-        let (reply, answer) = channel();
-        asks.send(Ask::Order(caller, order, reply)).map_err(|_| gone())?;
-        answer.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            Err("no answer in time: the order may still be carried out, see `spillway route list`".to_owned())
-        })
+        desk::ask(&asks, &waiting, MANNERS, |reply| Ask::Order(caller, order, reply))
     }
 
     /// Tells what the decision core knows, and waits for nothing; what was seen comes back where the desk is behind.
     pub(crate) fn tell(&self, sight: Box<Sight>) -> Option<Box<Sight>> {
-        let Inside { asks, sights, .. } = self.inside()?;
+        let Inside { asks, sights, .. } = self.0.get()?;
         if Arc::strong_count(&sights) > SIGHTS_WAITING_MAX {
             return Some(sight);
         }
@@ -119,22 +114,12 @@ impl Door {
 
     /// What is looked for; `None`: there is no desk.
     pub(crate) fn lookout(&self) -> Option<Lookout> {
-        self.inside().map(|inside| inside.lookout)
+        self.0.get().map(|inside| inside.lookout)
     }
 
     /// Numbers for `/metrics`; `None`: there is no desk.
     pub fn numbers(&self) -> Option<metrics::Routing> {
-        let Inside { board, .. } = self.inside()?;
-        let numbers = board.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Some(numbers)
-    }
-
-    fn inside(&self) -> Option<Inside> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, inside: Option<Inside>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = inside;
+        Some(desk::seen(&self.0.get()?.board))
     }
 }
 
@@ -171,7 +156,7 @@ impl Desk {
         };
         let thread = std::thread::Builder::new().name("routing".to_owned()).spawn(run);
         let thread = Some(thread.context("cannot start a thread")?);
-        door.set(Some(Inside {
+        door.0.set(Some(Inside {
             asks: asks.clone(),
             board,
             waiting: Arc::default(),
@@ -183,7 +168,7 @@ impl Desk {
 
     /// Ends, and leaves its sessions to the next desk; `None`: there are none.
     pub(crate) fn leave(self) -> Option<Kept> {
-        self.door.set(None);
+        self.door.0.set(None);
         let (reply, kept) = channel();
         self.asks.send(Ask::Leave(reply)).ok()?;
         kept.recv().ok()?
@@ -197,7 +182,7 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.door.set(None);
+        self.door.0.set(None);
         let _ = self.asks.send(Ask::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -224,16 +209,5 @@ fn serve(mut clerk: Clerk, asked: &Receiver<Ask>) {
             Ok(Ask::Wake) | Err(_) => {}
         }
         clerk.turn();
-    }
-}
-
-/// Tells that a thread ended by a panic.
-pub(crate) struct Alarm<F: FnOnce()>(pub(crate) Option<F>);
-
-impl<F: FnOnce()> Drop for Alarm<F> {
-    fn drop(&mut self) {
-        if let (true, Some(broken)) = (std::thread::panicking(), self.0.take()) {
-            broken();
-        }
     }
 }

@@ -5,43 +5,34 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use steer::dnsdiversion::message;
 
+use crate::cmd::asked::Shown;
 use crate::dns::order::{Answer, Line, Name};
-use crate::output::{self, Format, Paint};
+use crate::output::Paint;
 
-/// Prints an answer as it was asked for.
-pub(super) fn show(out: &mut impl Write, format: Format, answer: &Answer) -> anyhow::Result<()> {
-    match format {
-        Format::Json => output::document(out, &plain(answer)?)?,
-        Format::Jsonl => lines(answer)?.iter().try_for_each(|line| output::line(out, line))?,
-        Format::Text => print(out, answer)?,
+impl Shown for Answer {
+    fn document(&self) -> serde_json::Result<Value> {
+        Ok(match self {
+            Self::Names(names) => json!({ "names": names }),
+            Self::One(one) => serde_json::to_value(one)?,
+            Self::History(lines) => json!({ "history": lines }),
+        })
     }
-    Ok(out.flush()?)
-}
 
-/// One document, without the name of the kind of answer.
-fn plain(answer: &Answer) -> serde_json::Result<Value> {
-    Ok(match answer {
-        Answer::Names(names) => json!({ "names": names }),
-        Answer::One(one) => serde_json::to_value(one)?,
-        Answer::History(lines) => json!({ "history": lines }),
-    })
-}
-
-/// One object a line.
-fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
-    match answer {
-        Answer::Names(names) => names.iter().map(serde_json::to_value).collect(),
-        Answer::History(lines) => lines.iter().map(serde_json::to_value).collect(),
-        Answer::One(_) => Ok(vec![plain(answer)?]),
+    fn lines(&self) -> serde_json::Result<Vec<Value>> {
+        match self {
+            Self::Names(names) => names.iter().map(serde_json::to_value).collect(),
+            Self::History(lines) => lines.iter().map(serde_json::to_value).collect(),
+            Self::One(_) => Ok(vec![self.document()?]),
+        }
     }
-}
 
-fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
-    let paint = Paint::stdout();
-    match answer {
-        Answer::Names(names) => names.iter().try_for_each(|one| name(out, paint, one)),
-        Answer::One(one) => name(out, paint, one),
-        Answer::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
+    fn text(&self, out: &mut impl Write) -> io::Result<()> {
+        let paint = Paint::stdout();
+        match self {
+            Self::Names(names) => names.iter().try_for_each(|one| name(out, paint, one)),
+            Self::One(one) => name(out, paint, one),
+            Self::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
+        }
     }
 }
 

@@ -6,71 +6,66 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::output::{self, Format, Paint};
+use crate::cmd::asked::Shown;
+use crate::output::Paint;
 use crate::routing::order::{Answer, Drilled, Mitigation, Origin, Past, Peer, Status};
 
-/// Prints an answer as it was asked for.
-pub(in crate::cmd) fn show(out: &mut impl Write, format: Format, answer: &Answer) -> anyhow::Result<()> {
-    match format {
-        Format::Json => output::document(out, &plain(answer)?)?,
-        Format::Jsonl => lines(answer)?.iter().try_for_each(|line| output::line(out, line))?,
-        Format::Text => print(out, answer)?,
+impl Shown for Answer {
+    fn document(&self) -> serde_json::Result<Value> {
+        Ok(match self {
+            Self::Peers(peers) => json!({ "peers": peers }),
+            Self::Absorbers(all) => json!({ "absorbers": all }),
+            Self::List { frozen, mitigations } => json!({ "frozen": frozen, "mitigations": mitigations }),
+            Self::Status(status) => serde_json::to_value(status)?,
+            Self::Origin(origin) => serde_json::to_value(origin)?,
+            Self::Drill(progress) => serde_json::to_value(progress)?,
+            Self::Drills(all) => json!({ "drills": all }),
+            Self::One(one) => serde_json::to_value(one)?,
+            Self::History(lines) => json!({ "history": lines }),
+            Self::Done(count) => json!({ "ok": true, "mitigations": count }),
+        })
     }
-    Ok(out.flush()?)
-}
 
-/// One document, without the name of the kind of answer.
-fn plain(answer: &Answer) -> serde_json::Result<Value> {
-    Ok(match answer {
-        Answer::Peers(peers) => json!({ "peers": peers }),
-        Answer::Absorbers(all) => json!({ "absorbers": all }),
-        Answer::List { frozen, mitigations } => json!({ "frozen": frozen, "mitigations": mitigations }),
-        Answer::Status(status) => serde_json::to_value(status)?,
-        Answer::Origin(origin) => serde_json::to_value(origin)?,
-        Answer::Drill(progress) => serde_json::to_value(progress)?,
-        Answer::Drills(all) => json!({ "drills": all }),
-        Answer::One(one) => serde_json::to_value(one)?,
-        Answer::History(lines) => json!({ "history": lines }),
-        Answer::Done(count) => json!({ "ok": true, "mitigations": count }),
-    })
-}
-
-/// One object a line.
-fn lines(answer: &Answer) -> serde_json::Result<Vec<Value>> {
-    match answer {
-        Answer::Peers(peers) => peers.iter().map(serde_json::to_value).collect(),
-        Answer::Absorbers(all) => all.iter().map(serde_json::to_value).collect(),
-        Answer::List { mitigations, .. } => mitigations.iter().map(serde_json::to_value).collect(),
-        Answer::History(lines) => lines.iter().map(serde_json::to_value).collect(),
-        Answer::Drills(all) => all.iter().map(serde_json::to_value).collect(),
-        Answer::Drill(_) | Answer::Status(_) | Answer::Origin(_) | Answer::One(_) | Answer::Done(_) => {
-            Ok(vec![plain(answer)?])
+    fn lines(&self) -> serde_json::Result<Vec<Value>> {
+        match self {
+            Self::Peers(peers) => peers.iter().map(serde_json::to_value).collect(),
+            Self::Absorbers(all) => all.iter().map(serde_json::to_value).collect(),
+            Self::List { mitigations, .. } => mitigations.iter().map(serde_json::to_value).collect(),
+            Self::History(lines) => lines.iter().map(serde_json::to_value).collect(),
+            Self::Drills(all) => all.iter().map(serde_json::to_value).collect(),
+            Self::Drill(_) | Self::Status(_) | Self::Origin(_) | Self::One(_) | Self::Done(_) => {
+                Ok(vec![self.document()?])
+            }
         }
     }
-}
 
-fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
-    let paint = Paint::stdout();
-    match answer {
-        Answer::Peers(peers) => peers.iter().try_for_each(|one| peer(out, paint, one)),
-        Answer::Absorbers(all) => absorbers::show(out, paint, all),
-        Answer::List { frozen, mitigations } => {
-            if *frozen {
-                writeln!(out, "{}", paint.red("frozen: nothing is announced until `spillway route resume`"))?;
+    fn text(&self, out: &mut impl Write) -> io::Result<()> {
+        let paint = Paint::stdout();
+        match self {
+            Self::Peers(peers) => peers.iter().try_for_each(|one| peer(out, paint, one)),
+            Self::Absorbers(all) => absorbers::show(out, paint, all),
+            Self::List { frozen, mitigations } => {
+                if *frozen {
+                    writeln!(
+                        out,
+                        "{}",
+                        paint.red("frozen: nothing is announced until `spillway route resume`")
+                    )?;
+                }
+                if mitigations.is_empty() {
+                    writeln!(out, "nothing is proposed and nothing holds")?;
+                }
+                mitigations.iter().try_for_each(|one| mitigation(out, paint, one))
             }
-            if mitigations.is_empty() {
-                writeln!(out, "nothing is proposed and nothing holds")?;
-            }
-            mitigations.iter().try_for_each(|one| mitigation(out, paint, one))
+            Self::Status(told) => status(out, paint, told),
+            Self::Origin(found) => origin(out, paint, found),
+            Self::Drill(progress) => progress.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
+            Self::Drills(all) if all.is_empty() => writeln!(out, "no drill was run yet: `spillway drill`"),
+            Self::Drills(all) => all.iter().try_for_each(|one| drilled(out, paint, one)),
+            Self::One(one) => mitigation(out, paint, one),
+            Self::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
+            Self::Done(count) => writeln!(out, "done ({count} concerned)"),
         }
-        Answer::Status(told) => status(out, paint, told),
-        Answer::Origin(found) => origin(out, paint, found),
-        Answer::Drill(progress) => progress.lines.iter().try_for_each(|line| writeln!(out, "{line}")),
-        Answer::Drills(all) if all.is_empty() => writeln!(out, "no drill was run yet: `spillway drill`"),
-        Answer::Drills(all) => all.iter().try_for_each(|one| drilled(out, paint, one)),
-        Answer::One(one) => mitigation(out, paint, one),
-        Answer::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
-        Answer::Done(count) => writeln!(out, "done ({count} concerned)"),
     }
 }
 
