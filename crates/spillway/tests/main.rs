@@ -19,7 +19,6 @@ mod profiles;
 #[cfg(test)]
 mod recorded;
 mod replay;
-mod reroute;
 mod returning;
 mod routing;
 mod rules;

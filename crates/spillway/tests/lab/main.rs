@@ -11,6 +11,7 @@ mod alone {
 
     mod cookies;
     mod leftovers;
+    mod reroute;
     mod scenarios;
     mod transfer;
 

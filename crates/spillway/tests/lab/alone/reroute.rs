@@ -1,0 +1,79 @@
+//! The rerouting lab: real routers, real exporters, our absorbers and brain, and visitors of three victims.
+
+use serde_json::Value;
+
+use super::scenarios::{able, spillway};
+use super::turn;
+
+fn play(args: &[&str]) -> Value {
+    let output = spillway(&[&["lab", "play", "reroute", "-o", "json"][..], args].concat());
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let played: Value = serde_json::from_slice(&output.stdout).unwrap();
+    println!("{played:#}");
+    played
+}
+
+/// Of the requests of a victim's visitors in a phase, the share that was answered.
+fn success(played: &Value, victim: &str, phase: &str) -> f64 {
+    let phases = played["phases"].as_array().unwrap();
+    let of = |one: &&Value| one["victim"] == victim && one["name"] == phase;
+    let (mut requests, mut answered) = (0.0, 0.0);
+    for one in phases.iter().filter(of) {
+        requests += one["requests"].as_f64().unwrap();
+        answered += one["answered"].as_f64().unwrap();
+    }
+    assert!(requests >= 50.0, "{victim}, {phase}: {played:#}");
+    answered / requests
+}
+
+fn fate<'a>(played: &'a Value, victim: &str) -> &'a Value {
+    played["victims"].as_array().unwrap().iter().find(|one| one["victim"] == victim).unwrap()
+}
+
+#[test]
+fn what_an_operator_diverts_comes_back_by_the_tunnels_and_no_visitor_notices() {
+    let _turn = turn();
+    let Some(()) = able() else { return };
+    let played = play(&["--by", "rules", "--seconds", "12"]);
+    for phase in ["before", "diverted", "after"] {
+        for victim in ["bank", "shop", "game"] {
+            let share = success(&played, victim, phase);
+            assert!(share >= 0.99, "{victim}, {phase}: {share}");
+        }
+    }
+    let bank = fate(&played, "bank");
+    assert!(bank["returned"].as_u64().unwrap() > 200, "it went by the absorber: {bank}");
+    assert_eq!((bank["filtered"].as_u64(), bank["lost"].as_u64()), (Some(0), Some(0)), "{bank}");
+    assert_eq!(fate(&played, "shop")["returned"], 0, "nobody else was diverted");
+}
+
+#[test]
+fn attacks_are_diverted_and_filtered_until_one_victim_has_to_be_given_up_and_all_of_it_goes_back() {
+    let _turn = turn();
+    let Some(()) = able() else { return };
+    let played = play(&["--by", "daemon"]);
+    for victim in ["bank", "shop"] {
+        for phase in ["before", "diverted", "sacrificed", "after"] {
+            // The machine does other things too; the play itself tells the exact share.
+            let share = success(&played, victim, phase);
+            assert!(share >= 0.97, "{victim}, {phase}: {share}");
+        }
+        let kept = fate(&played, victim);
+        assert!(kept["diverted_ms"].is_u64() && kept["filtered_ms"].is_u64(), "{kept}");
+        assert!(kept["filtered"].as_u64().unwrap() > 1_000, "{kept}");
+        assert!(kept["sacrificed"].is_null(), "{kept}");
+        let count = |what: &str| kept[what].as_u64().unwrap();
+        // While a link is full, neighbours are not found at once.
+        assert!(count("lost") * 1_000 <= count("returned"), "{kept}");
+    }
+    let game = fate(&played, "game");
+    let why = game["sacrificed"].as_str().unwrap_or_else(|| panic!("{game}"));
+    assert!(why.contains("the blackhole suffices; not so "), "{why}");
+    assert!(why.contains("diversion: attack and traffic of the prefix are"), "{why}");
+    for absorber in played["absorbers"].as_array().unwrap() {
+        assert!(absorber["most_bps"].as_f64().unwrap() <= 20e6 * 1.05, "{absorber}");
+        assert_eq!(absorber["returned"], absorber["arrived"], "nothing is lost by the way back");
+    }
+    assert!(played["back_after_ms"].is_u64());
+    assert!(success(&played, "game", "after") >= 0.97);
+}
