@@ -46,12 +46,25 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("xtask", &["peers"]),
     // examiners: they stand outside the house and knock at every door
-    ("fuzz", &["wire", "rules", "telemetry", "spillway", "steer"]),
+    ("fuzz", &["wire", "rules", "ledger", "telemetry", "spillway", "steer", "intel"]),
     ("peers", &[]),
-    ("evaluation", &["wire", "rules", "telemetry", "engine", "sim", "spillway", "peers"]),
+    ("evaluation", &["wire", "rules", "telemetry", "intel", "engine", "sim", "spillway", "peers"]),
     (
         "benches",
-        &["wire", "rules", "telemetry", "detect", "engine", "sim", "sys", "dataplane", "spillway", "steer"],
+        &[
+            "wire",
+            "rules",
+            "ledger",
+            "telemetry",
+            "detect",
+            "engine",
+            "sim",
+            "sys",
+            "dataplane",
+            "spillway",
+            "steer",
+            "intel",
+        ],
     ),
 ];
 

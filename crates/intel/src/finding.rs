@@ -1,0 +1,241 @@
+//! What is said of one source, and which of it may be told to others.
+//!
+//! An address in a packet is a claim. Documents that leave the house take a [`Verified`], which only
+//! [`Finding::verified`] makes, so a forged address, an honest client or one nobody knows cannot stand in a report.
+
+use std::net::IpAddr;
+
+use base::{Prefix, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Somebody else wrote this address into packets.
+    Spoofed,
+    /// It sent what it sent under its own address; whether willingly is not known.
+    Real,
+    /// It answered somebody who forged our address.
+    Reflector,
+    /// It sends what a known tool or botnet sends, under its own address.
+    Bot,
+    /// An honest client.
+    Legitimate,
+    /// Not to be told.
+    Unknown,
+}
+
+/// Why; the codes are those of SPECIFICATION.md, "Who attacks".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Reason {
+    /// A handshake, a cookie or a challenge came back from it.
+    H1,
+    /// QUIC validated its address, or it sent a TLS hello after a handshake.
+    H2,
+    /// A valid answer in a protocol that reflects.
+    P1,
+    /// Special-purpose space (RFC 6890), while such sources can be told from anonymised ones.
+    B1,
+    /// No route covers it.
+    B2,
+    /// It came in where its network does not.
+    B3,
+    /// Its hop count is not the one its network has in peace.
+    T1,
+    /// Thousands of unrelated networks with one TTL.
+    T2,
+    /// The set of sources as a whole looks drawn at random.
+    D1,
+    /// It came again and again at a steady rate.
+    D2,
+    /// Its packets have the shape of a known tool or botnet.
+    F1,
+    /// It was an honest client before.
+    R1,
+    /// Somebody trusted said so.
+    X1,
+    /// Many people share this address.
+    C1,
+}
+
+/// What is said of one source of one attack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// As claimed by the packets.
+    pub address: IpAddr,
+    /// What it is.
+    pub class: Class,
+    /// How sure, 0 to 1.
+    pub confidence: f64,
+    /// Why, sorted, without doubles.
+    pub reasons: Vec<Reason>,
+    /// Packets of the attack, estimated where sampled.
+    pub packets: u64,
+    /// Layer-3 octets of the attack, estimated where sampled.
+    pub bytes: u64,
+    /// Its first packet of the attack.
+    pub first: Timestamp,
+    /// Its last packet of the attack.
+    pub last: Timestamp,
+    /// Vectors it takes part in, by index in [`crate::Incident::vectors`].
+    pub vectors: Vec<usize>,
+    /// Where its first packet came from and went to; `None` where packets have no ports.
+    pub ports: Option<(u16, u16)>,
+    /// IP protocol number of its first packet.
+    pub ip_protocol: u8,
+    /// The reflecting protocol it answered in: NAME of the vector `udp-amplification-NAME`, or `tcp-synack`, `tcp-middlebox`.
+    pub reflects: Option<String>,
+    /// Id of the rule whose tool or botnet its packets look like (see F1).
+    pub tool: Option<String>,
+    /// Network that announces it, where a file or a session told.
+    pub asn: Option<u32>,
+    /// The announced prefix that covers it, likewise.
+    pub prefix: Option<Prefix>,
+    /// ISO 3166 two-letter country, where a file told.
+    pub country: Option<String>,
+    /// City, where a file told.
+    pub city: Option<String>,
+    /// A few packets as they came, headers and at most the cut payload; at most [`SAMPLES_MAX`].
+    pub samples: Vec<Sample>,
+}
+
+/// Packets kept of one source.
+pub const SAMPLES_MAX: usize = 20;
+
+/// A packet as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When.
+    pub at: Timestamp,
+    /// Octets from the IP header on, as far as they may be kept.
+    pub octets: Vec<u8>,
+    /// Octets that the packet had, from the IP header on.
+    pub length: u32,
+}
+
+/// A source that did send, by proof: the only kind of source that leaves the house.
+#[derive(Clone, Copy, Debug)]
+pub enum Verified<'a> {
+    /// A host whose service was used; its owner can close it.
+    Reflector(Reflector<'a>),
+    /// An infected host.
+    Bot(Bot<'a>),
+    /// A host that floods.
+    Real(Real<'a>),
+}
+
+/// See [`Verified::Reflector`].
+#[derive(Clone, Copy, Debug)]
+pub struct Reflector<'a>(&'a Finding);
+
+/// See [`Verified::Bot`].
+#[derive(Clone, Copy, Debug)]
+pub struct Bot<'a>(&'a Finding);
+
+/// See [`Verified::Real`].
+#[derive(Clone, Copy, Debug)]
+pub struct Real<'a>(&'a Finding);
+
+impl Finding {
+    /// The source, if it may be told of.
+    ///
+    /// The class alone does not do: a reflector has its P1; a bot and a real host a proof, or a shape that came again
+    /// and again with nothing against it. Who was an honest client before is told of only with a handshake in the attack itself.
+    pub fn verified(&self) -> Option<Verified<'_>> {
+        use Reason::{B1, B2, B3, D2, F1, H1, H2, P1, R1, T1, X1};
+        let has = |reason| self.reasons.contains(&reason);
+        let proven = has(H1) || has(H2) || has(P1) || has(X1);
+        let against = has(B1) || has(B2) || has(B3) || has(T1);
+        let likely = has(F1) && has(D2) && !against;
+        if has(R1) && !has(H1) {
+            return None;
+        }
+        match self.class {
+            Class::Reflector if has(P1) || has(X1) => Some(Verified::Reflector(Reflector(self))),
+            Class::Bot if proven || likely => Some(Verified::Bot(Bot(self))),
+            Class::Real if proven || likely => Some(Verified::Real(Real(self))),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Verified<'a> {
+    /// What is said of it.
+    pub const fn finding(&self) -> &'a Finding {
+        match self {
+            Self::Reflector(Reflector(finding)) | Self::Bot(Bot(finding)) | Self::Real(Real(finding)) => {
+                finding
+            }
+        }
+    }
+}
+
+impl<'a> Reflector<'a> {
+    /// What is said of it.
+    pub const fn finding(&self) -> &'a Finding {
+        self.0
+    }
+}
+
+impl<'a> Bot<'a> {
+    /// What is said of it.
+    pub const fn finding(&self) -> &'a Finding {
+        self.0
+    }
+}
+
+impl<'a> Real<'a> {
+    /// What is said of it.
+    pub const fn finding(&self) -> &'a Finding {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(class: Class, reasons: &[Reason]) -> Finding {
+        Finding {
+            address: IpAddr::from([192, 0, 2, 1]),
+            class,
+            confidence: 1.0,
+            reasons: reasons.to_vec(),
+            packets: 1,
+            bytes: 40,
+            first: Timestamp::default(),
+            last: Timestamp::default(),
+            vectors: vec![0],
+            ports: None,
+            ip_protocol: 6,
+            reflects: None,
+            tool: None,
+            asn: None,
+            prefix: None,
+            country: None,
+            city: None,
+            samples: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn who_is_forged_honest_or_unknown_is_never_told_of() {
+        let every = [Reason::H1, Reason::P1, Reason::X1];
+        for class in [Class::Spoofed, Class::Legitimate, Class::Unknown] {
+            assert!(finding(class, &every).verified().is_none(), "{class:?}");
+        }
+    }
+
+    #[test]
+    fn a_class_without_its_proof_is_not_told_of() {
+        for class in [Class::Reflector, Class::Bot, Class::Real] {
+            assert!(finding(class, &[Reason::F1]).verified().is_none(), "{class:?}");
+            assert!(finding(class, &[Reason::X1, Reason::R1]).verified().is_none(), "{class:?}");
+        }
+        let shaped = [Reason::D2, Reason::F1];
+        assert!(matches!(finding(Class::Bot, &shaped).verified(), Some(Verified::Bot(_))));
+        assert!(finding(Class::Bot, &[Reason::D2, Reason::F1, Reason::T1]).verified().is_none());
+        assert!(matches!(finding(Class::Reflector, &[Reason::P1]).verified(), Some(Verified::Reflector(_))));
+    }
+}
