@@ -14,8 +14,10 @@ mod fit;
 mod greedy;
 mod improve;
 mod model;
+mod neighbourhood;
 pub mod playbook;
 mod regret;
+mod repair;
 mod room;
 mod say;
 mod size;
@@ -64,7 +66,7 @@ pub enum Effort {
 /// Looks within some 35 ms on one core of the machine that BENCH.md names.
 const QUICK: usize = 2_500_000;
 /// For an answer within about a second.
-const NORMAL: usize = 15 * QUICK;
+const NORMAL: usize = 28 * QUICK;
 /// Up to so many targets, the exact answer is to be there within a second, too.
 const FEW: usize = 30;
 

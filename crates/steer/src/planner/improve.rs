@@ -40,7 +40,7 @@ pub(super) fn improve(model: &Model, best: &mut Draft, guide: &Guide, dice: &mut
     while !work.is_spent() && best.profit < guide.bound - guide.bound.abs() * 1e-13 {
         work.spend(size);
         let lost: Vec<usize> = (0..model.goals.len()).filter(|goal| !draft.keeps(*goal)).collect();
-        let given_up = choose(model, &draft, &lost, dice);
+        let given_up = choose(model, &draft, &lost, GIVEN_UP_MAX, dice);
         let before = draft.profit;
         let old: Vec<(usize, Vec<Way>)> =
             given_up.iter().filter_map(|goal| Some((*goal, draft.remove(model, *goal)?))).collect();
@@ -109,8 +109,14 @@ fn shaken(prices: &Room, flat: &Room, mean: f64, dice: &mut Dice) -> Room {
     shaken
 }
 
-/// Kept targets that stand in the way of a sacrificed one, or that have something in common.
-fn choose(model: &Model, draft: &Draft, lost: &[usize], dice: &mut Dice) -> Vec<usize> {
+/// Kept targets that stand in the way of a sacrificed one, or that have something in common, so many at most.
+pub(super) fn choose(
+    model: &Model,
+    draft: &Draft,
+    lost: &[usize],
+    most: usize,
+    dice: &mut Dice,
+) -> Vec<usize> {
     let kept: Vec<usize> = (0..model.goals.len()).filter(|goal| draft.keeps(*goal)).collect();
     let seed = if lost.is_empty() || dice.below(4) == 0 {
         kept.get(dice.below(kept.len()))
@@ -134,7 +140,7 @@ fn choose(model: &Model, draft: &Draft, lost: &[usize], dice: &mut Dice) -> Vec<
                 })
         })
         .collect();
-    let wanted = 1 + dice.below(GIVEN_UP_MAX).min(near.len() / 2 + 1);
+    let wanted = 1 + dice.below(most).min(near.len() / 2 + 1);
     let mut chosen: Vec<usize> =
         (0..wanted).filter_map(|_| near.get(dice.below(near.len())).copied()).collect();
     chosen.sort_unstable();

@@ -7,7 +7,7 @@ use super::improve::{self, Guide};
 use super::model::Model;
 use super::room::{Room, at};
 use super::work::Work;
-use super::{branch, fit, greedy};
+use super::{branch, fit, greedy, neighbourhood, repair};
 
 /// A plan and what is known of the best one.
 #[derive(Clone, Debug)]
@@ -92,7 +92,11 @@ fn component(model: &Model, work: &mut Work) -> Solved {
         if exact {
             break;
         }
-        work.part(searching, |work| improve::improve(model, &mut best, &guide, &mut dice, work));
+        work.part(searching, |work| {
+            work.part(35, |work| improve::improve(model, &mut best, &guide, &mut dice, work));
+            work.part(60, |work| repair::improve(model, &mut best, &guide, &mut dice, work));
+            neighbourhood::improve(model, &mut best, &guide, &mut dice, work);
+        });
         exact = done(&best) || work.part(proving, |work| branch::search(model, &dual, &mut best, work));
     }
     let bound = if exact { best.profit } else { dual.bound };
