@@ -14,6 +14,7 @@ pub mod entry;
 pub mod hash;
 pub mod log;
 pub mod note;
+pub mod opening;
 pub mod policy;
 pub mod proof;
 pub mod receipt;

@@ -199,7 +199,7 @@ impl Disclosure<Reviewed> {
 /// }
 /// ```
 /// ```compile_fail
-/// let bundle = ledger::disclosure::Bundle { recipient: "somebody", payload: b"", receipt: todo!() };
+/// let bundle = ledger::disclosure::Bundle { draft: todo!(), payload: todo!(), receipt: todo!() };
 /// ```
 #[derive(Debug)]
 pub struct Bundle<'a> {

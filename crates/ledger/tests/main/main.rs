@@ -5,6 +5,7 @@ mod disk;
 mod entries;
 mod log;
 mod notes;
+mod opening;
 mod policy;
 mod second;
 mod verifier;
