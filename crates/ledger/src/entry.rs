@@ -81,6 +81,8 @@ pub enum Act {
     Configuration,
     /// An entry's salt was destroyed.
     Erasure,
+    /// Decisions could not be written down; how many is counted in it.
+    Gap,
 }
 
 impl Act {
@@ -95,6 +97,7 @@ impl Act {
             Self::Depseudonymisation => "depseudonymisation",
             Self::Configuration => "configuration",
             Self::Erasure => "erasure",
+            Self::Gap => "gap",
         }
     }
 }

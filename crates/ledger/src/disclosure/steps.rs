@@ -153,6 +153,15 @@ impl Disclosure<Minimised> {
 }
 
 impl Disclosure<Reviewed> {
+    /// What the ledger says of it, openly or sealed.
+    ///
+    /// # Errors
+    /// The draft has no canonical form.
+    pub fn record(&self, salt: Salt, customer: Option<CustomerTag>) -> Result<Record, Refused> {
+        let Reviewed { chosen, review } = &self.step;
+        Ok(Record::new(&self.draft, &chosen.payload, &chosen.counts, review.persons(), salt, customer)?)
+    }
+
     /// The entry that has to stand in the ledger before it leaves.
     ///
     /// # Errors
@@ -163,10 +172,7 @@ impl Disclosure<Reviewed> {
         salt: Salt,
         customer: Option<CustomerTag>,
     ) -> Result<Entry, Refused> {
-        let Reviewed { chosen, review } = &self.step;
-        let record =
-            Record::new(&self.draft, &chosen.payload, &chosen.counts, review.persons(), salt, customer)?;
-        let entry = Entry::new(time, record.entry(salt, self.draft.customer_may_know)?);
+        let entry = Entry::new(time, self.record(salt, customer)?.entry(salt, self.draft.customer_may_know)?);
         // said once, so that what is refused is refused before it is written
         entry.octets()?;
         Ok(entry)
