@@ -9,7 +9,7 @@ use ::peers::{machine, sheet};
 
 use crate::run::{Outcome, command, finish, output, root};
 
-/// `bench [decode|replay|peers|dataplane|routing]… [--write]`; all of them without a name.
+/// `bench [decode|replay|peers|dataplane|routing|ledger]… [--write]`; all of them without a name.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let write = args.iter().any(|arg| arg == "--write");
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
@@ -27,9 +27,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         }
     }
     match names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != *name)) {
-        Some(unknown) => {
-            Err(format!("no bench '{unknown}'; there are decode, replay, peers, dataplane and routing"))
-        }
+        Some(unknown) => Err(format!(
+            "no bench '{unknown}'; there are decode, replay, peers, dataplane, routing and ledger"
+        )),
         None => Ok(()),
     }
 }
@@ -42,6 +42,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("peers", peers::run),
     ("dataplane", dataplane),
     ("routing", routing),
+    ("ledger", ledger),
 ];
 
 /// The divan benches: nanoseconds per record, with the allocations counted beside them.
@@ -66,6 +67,14 @@ fn routing() -> Outcome<String> {
     output(&mut command(
         "cargo",
         &["run", "--quiet", "--profile", "quick", "--locked", "--package", "benches", "--bin", "routing"],
+    ))
+}
+
+/// The ledger on the disk of the working copy.
+fn ledger() -> Outcome<String> {
+    output(&mut command(
+        "cargo",
+        &["run", "--quiet", "--profile", "quick", "--locked", "--package", "benches", "--bin", "ledger"],
     ))
 }
 
