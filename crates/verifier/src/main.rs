@@ -17,12 +17,11 @@ const FILE_MAX: u64 = 1 << 30;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let place = arguments.iter().position(|argument| argument == "--policy");
-    let (proof, file, policy) = match (arguments.as_slice(), place) {
-        ([proof, file, _, policy], Some(2)) | ([_, policy, proof, file], Some(0)) => (proof, file, policy),
-        _ => {
-            eprintln!("spillway-verify: {USAGE}");
-            return ExitCode::from(2);
-        }
+    let (([proof, file, _, policy], Some(2)) | ([_, policy, proof, file], Some(0))) =
+        (arguments.as_slice(), place)
+    else {
+        eprintln!("spillway-verify: {USAGE}");
+        return ExitCode::from(2);
     };
     match check(proof, file, policy) {
         Ok(said) => {

@@ -1,4 +1,5 @@
 //! The stand-alone verifier as it is called.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

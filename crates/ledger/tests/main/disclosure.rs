@@ -18,6 +18,8 @@ const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const PAYLOAD: &[u8] = b"198.51.100.7 took part, says alice@example.org";
 const SALT: Salt = Salt::new([42; 32]);
 
+type Change = fn(&mut Draft);
+
 fn draft() -> Draft {
     Draft {
         id: "d-1".to_owned(),
@@ -218,7 +220,7 @@ fn four_eyes_are_two_persons_who_saw_these_octets() {
 fn a_draft_says_all_that_is_needed_and_does_not_contradict_itself() {
     assert_eq!(draft().check(), Ok(()));
     assert_eq!(order().check(), Ok(()));
-    let wrong: [(&str, fn(&mut Draft)); 18] = [
+    let wrong: [(&str, Change); 18] = [
         ("id", |draft| draft.id.clear()),
         ("author", |draft| draft.author = " ".to_owned()),
         ("recipient", |draft| draft.recipient.clear()),
@@ -243,7 +245,7 @@ fn a_draft_says_all_that_is_needed_and_does_not_contradict_itself() {
         change(&mut draft);
         assert_eq!(draft.check().map_err(|incomplete| incomplete.field), Err(field), "{draft:?}");
     }
-    let wrong: [(&str, fn(&mut Draft)); 3] = [
+    let wrong: [(&str, Change); 3] = [
         ("recipient_class", |draft| draft.recipient_class = RecipientClass::Cert),
         ("profile", |draft| draft.profile = Profile::TargetShown),
         ("bag", |draft| {

@@ -1,4 +1,5 @@
 //! The log through its door: what it writes, what it proves, and what two other implementations say to that.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod disclosure;
 mod disk;

@@ -1,5 +1,7 @@
 //! `spillway disclosure new|review|approve|send|mark|unseal|list|show`: how something leaves.
 
+mod show;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -7,8 +9,8 @@ use ::ledger::Hash;
 use ::ledger::disclosure::{Approval, ReviewPolicy};
 use anyhow::{Context as _, bail};
 use base::Timestamp;
-use serde_json::{Value, json};
 
+use self::show::Shown;
 use super::asked::{self, Daemon};
 use super::ledger::config;
 use crate::cli::Context;
@@ -16,7 +18,7 @@ use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::disclosure::{self, Case, Cases, EXAMPLE, Request, Route, Step};
 use crate::error::usage;
-use crate::output::{self, Format};
+use crate::output;
 
 /// Hand something out: described, reviewed, in the ledger, then sent
 #[derive(Debug, clap::Args)]
@@ -168,92 +170,26 @@ impl Desk {
         Ok(Self { config, cases, policy, now: Clock::start().now() })
     }
 
-    fn document(&self, case: &Case) -> anyhow::Result<Value> {
-        let step = self.cases.step(case, self.policy, self.now)?;
-        let payload = Hash::of(&self.cases.payload(case)?);
+    fn shown<'a>(&self, case: &'a Case) -> anyhow::Result<Shown<'a>> {
         let missing = self.cases.reviewed(case, self.policy).err().map(|why| format!("{why:#}"));
-        let due = case.draft.basis.time_limit().map(|limit| case.draft.created.plus(limit));
-        Ok(json!({
-            "id": case.draft.id, "step": step.word(), "draft": case.draft, "counts": case.counts, "payload_sha256": payload.to_string(),
-            "payload": self.cases.payload_path(case)?, "approvals": case.approvals, "missing": missing, "due": due,
-            "ledgered": case.ledgered, "sent": case.sent, "outcomes": case.outcomes, "unsealed": case.unsealed,
-        }))
+        Ok(Shown {
+            step: self.cases.step(case, self.policy, self.now)?.word(),
+            payload: self.cases.payload_path(case)?,
+            payload_sha256: Hash::of(&self.cases.payload(case)?),
+            missing,
+            due: case.draft.basis.time_limit().map(|limit| case.draft.created.plus(limit)),
+            id: &case.draft.id,
+            case,
+        })
     }
 
     fn show(&self, case: &Case, context: &Context) -> anyhow::Result<()> {
-        let document = self.document(case)?;
-        let mut out = output::stdout();
-        match context.format(Format::Json) {
-            Format::Json => output::document(&mut out, &document)?,
-            Format::Jsonl => output::line(&mut out, &document)?,
-            Format::Text => {
-                let draft = &case.draft;
-                let step = document["step"].as_str().unwrap_or_default();
-                writeln!(out, "{}  {step}", draft.id)?;
-                let by: Vec<&str> = case.approvals.iter().map(|one| one.by.as_str()).collect();
-                for (name, text) in [
-                    (
-                        "to",
-                        format!(
-                            "{} ({}; {})",
-                            draft.recipient,
-                            draft.recipient_class.word(),
-                            draft.recipient_source
-                        ),
-                    ),
-                    (
-                        "for",
-                        format!("{}, {} ({})", draft.purpose.word(), draft.basis.word(), draft.jurisdiction),
-                    ),
-                    (
-                        "marked",
-                        format!(
-                            "TLP:{} PAP:{}",
-                            draft.tlp.word().to_uppercase(),
-                            draft.pap.word().to_uppercase()
-                        ),
-                    ),
-                    ("holds", draft.data.iter().map(|one| one.word()).collect::<Vec<_>>().join(", ")),
-                    ("minimised", format!("{} ({})", draft.profile.word(), draft.extent.word())),
-                    (
-                        "payload",
-                        format!(
-                            "{} sha256 {}",
-                            self.cases.payload_path(case)?.display(),
-                            document["payload_sha256"].as_str().unwrap_or_default()
-                        ),
-                    ),
-                    ("approved", if by.is_empty() { "by nobody".to_owned() } else { by.join(", ") }),
-                    ("expires", draft.expires.to_string()),
-                ] {
-                    writeln!(out, "  {name:<10} {text}")?;
-                }
-                if let Some(missing) = document["missing"].as_str() {
-                    writeln!(out, "  missing    {missing}")?;
-                }
-                if let Some(index) = case.ledgered {
-                    writeln!(out, "  ledger     entry {index}")?;
-                }
-            }
-        }
-        Ok(out.flush()?)
+        show::one(&self.shown(case)?, context)
     }
 
     fn list(&self, context: &Context) -> anyhow::Result<()> {
         let cases = self.cases.all()?;
-        let documents = cases.iter().map(|case| self.document(case)).collect::<anyhow::Result<Vec<_>>>()?;
-        let mut out = output::stdout();
-        match context.format(Format::Json) {
-            Format::Json => output::document(&mut out, &json!({"items": documents}))?,
-            Format::Jsonl => documents.iter().try_for_each(|one| output::line(&mut out, one))?,
-            Format::Text => {
-                for (case, document) in cases.iter().zip(&documents) {
-                    let step = document["step"].as_str().unwrap_or_default();
-                    writeln!(out, "{:<24} {step:<13} {}", case.draft.id, case.draft.recipient)?;
-                }
-            }
-        }
-        Ok(out.flush()?)
+        show::all(&cases.iter().map(|case| self.shown(case)).collect::<anyhow::Result<Vec<_>>>()?, context)
     }
 }
 

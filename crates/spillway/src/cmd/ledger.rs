@@ -1,6 +1,7 @@
-//! `spillway ledger head|prove|verify|report|erase`: the log of decisions and disclosures.
+//! `spillway ledger head|prove|verify|report|record|erase`: the log of decisions and disclosures.
 
 mod prove;
+mod record;
 mod report;
 mod verify;
 
@@ -40,6 +41,7 @@ enum Command {
     Prove(prove::Args),
     Verify(verify::Args),
     Report(report::Args),
+    Record(record::Args),
     Erase(Erase),
 }
 
@@ -66,6 +68,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::Prove(args) => prove::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Report(args) => report::run(&args, context),
+        Command::Record(args) => record::run(args, context),
         Command::Erase(args) => erase(args, context),
     }
 }

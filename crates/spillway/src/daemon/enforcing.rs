@@ -258,11 +258,11 @@ mod tests {
     fn the_newest_set_is_put_in_force_and_nobody_waits_for_it() {
         let desk = Arc::new(Desk::new("clerk", Choice::default()));
         let book = Arc::new(Mutex::new(Book::default()));
+        let (pen, in_force) = (Pen::default(), InForce::default());
         std::thread::scope(|scope| {
             let _close = CloseAtEnd(Arc::clone(&desk));
             let clerk = Box::new(Clerk(Arc::clone(&book), 0));
-            let written = (&Pen::default(), &InForce::default());
-            let thread = scope.spawn(|| run(&desk, clerk, written));
+            let thread = scope.spawn(|| run(&desk, clerk, (&pen, &in_force)));
             while desk.standing().errors == 0 {
                 std::thread::yield_now();
             }

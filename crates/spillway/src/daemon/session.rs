@@ -111,6 +111,7 @@ pub(super) fn run(
     let mut writer = Writer::open(&config.state_dir)?;
     let engine = state::engine(config, &mut writer, &seed, clock.now())?;
     let key = state::key(&mut writer, clock.now())?;
+    state::note_configuration(config, &mut writer, &routes.pen, clock.now())?;
     let templates = writer.snapshots("templates/")?;
     let history = writer.reader()?;
     let writer = Arc::new(Mutex::new(writer));
@@ -158,7 +159,14 @@ pub(super) fn run(
     let now = clock.now();
     source.taken(true, now);
 
-    let notifier = Notifier::start(config, &writer, Arc::clone(&source.told), &engine.attacks(), now)?;
+    let notifier = Notifier::start(
+        config,
+        &writer,
+        Arc::clone(&source.told),
+        &engine.attacks(),
+        now,
+        routes.pen.clone(),
+    )?;
     let office = desk.clone().map(|desk| Office { bounds, desk });
     let terms = Terms::of(config, source.locals.keys().copied());
     let asked = config.routing.iter().flat_map(|routing| &routing.health);

@@ -75,8 +75,11 @@ impl Disk {
     /// Waits until the names of all that was written are on the disk.
     pub(super) fn sync(&mut self) -> Result<(), FileError> {
         while let Some(folder) = self.unsynced.pop_first() {
-            let synced = File::open(&folder).and_then(|file| file.sync_all());
-            synced.map_err(of(&folder))?;
+            match File::open(&folder).and_then(|file| file.sync_all()) {
+                // of an append that failed, and tidied away since
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+                synced => synced.map_err(of(&folder))?,
+            }
         }
         Ok(())
     }

@@ -60,3 +60,58 @@ impl Known {
         Self { text, dst: rule.matches.dst }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::clock::Clock;
+    use crate::ledger::{Place, Scribe, View};
+
+    #[test]
+    fn rules_that_come_and_go_are_decisions() {
+        let folder = std::env::temp_dir().join(format!("spillway-force-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let place = Place::new(&folder, None, None);
+        let scribe = Scribe::start(place.clone(), Clock::start()).unwrap();
+        let (pen, in_force) = (scribe.pen(), InForce::default());
+        pen.know(&[("acme".to_owned(), vec!["198.51.100.0/24".parse().unwrap()])]);
+        let wanted = |text: &str| Wanted { rules: ::rules::parse::rules(text).unwrap(), ..Wanted::default() };
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+        let two =
+            wanted("a dst 198.51.100.1/32 proto udp -> drop for 10m\nb dst 203.0.113.1/32 -> drop for 10m\n");
+        in_force.look(&pen, "test", &ids(&["a"]), &two);
+        // its lease runs, and it is the same rule; the other one comes into the kernel now
+        let later =
+            wanted("a dst 198.51.100.1/32 proto udp -> drop for 9m\nb dst 203.0.113.1/32 -> drop for 9m\n");
+        in_force.look(&pen, "test", &ids(&["a", "b"]), &later);
+        // after a reload another thread looks, and nothing is written twice
+        in_force.clone().look(&pen, "test", &ids(&["a", "b"]), &later);
+        in_force.look(&pen, "test", &ids(&["b"]), &wanted("b dst 203.0.113.1/32 -> drop for 8m\n"));
+        in_force.look(&pen, "test", &ids(&["b"]), &wanted("b dst 203.0.113.1/32 proto tcp -> drop for 8m\n"));
+        drop(scribe);
+        let view = View::at(&place).unwrap();
+        let mut acts = Vec::new();
+        view.audit(|index, entry| {
+            let entry: serde_json::Value = serde_json::from_slice(entry).unwrap();
+            let decision = &entry["what"]["decision"];
+            let content = view.secret(index).unwrap().unwrap().content.unwrap();
+            let content: serde_json::Value = serde_json::from_str(&content).unwrap();
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            acts.push((text(&decision["act"]), text(&content["id"]), decision["customer"].is_string()));
+        })
+        .unwrap();
+        let act = |act: &str, id: &str, of_customer| (act.to_owned(), id.to_owned(), of_customer);
+        assert_eq!(
+            acts,
+            [
+                act("mitigation", "a", true),
+                act("mitigation", "b", false),
+                act("mitigation-end", "a", true),
+                act("mitigation-end", "b", false),
+                act("mitigation", "b", false),
+            ]
+        );
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

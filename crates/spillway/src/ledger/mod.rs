@@ -15,6 +15,7 @@ mod place;
 mod scribe;
 mod secrets;
 mod store;
+mod view;
 
 pub use disk::FileError;
 pub use erase::erase;
@@ -22,7 +23,8 @@ pub(crate) use force::InForce;
 pub use place::Place;
 pub(crate) use scribe::{Deed, Pen, Scribe};
 pub use secrets::Secret;
-pub use store::{Item, Store, Trouble, View};
+pub use store::{Item, Store, Trouble};
+pub use view::View;
 
 /// Octets that nobody can guess.
 ///

@@ -329,3 +329,48 @@ fn item(store: &mut Store, deed: &Deed, customer: Option<&str>) -> Result<Item, 
         record: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::View;
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_stands_in_the_ledger_as_a_gap() {
+        const ALL: u64 = (WAITING_MAX + AT_ONCE_MAX) as u64 + 900;
+        let folder = std::env::temp_dir().join(format!("spillway-scribe-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let place = Place::new(&folder, None, None);
+        // no ledger can be made here yet
+        std::fs::write(place.root(), "in the way").unwrap();
+        let scribe = Scribe::start(place.clone(), Clock::start()).unwrap();
+        let pen = scribe.pen();
+        for n in 0..ALL {
+            pen.write(Deed {
+                at: Timestamp::from_secs(1_790_000_000),
+                act: Act::Mitigation,
+                by: By::Product,
+                about: None,
+                content: Value::from(n),
+                counts: BTreeMap::new(),
+            });
+        }
+        let lost = pen.numbers().unwrap().lost;
+        assert!(lost >= 900, "{lost}");
+        std::fs::remove_file(place.root()).unwrap();
+        drop(scribe);
+        let view = View::at(&place).unwrap();
+        let (mut written, mut gaps) = (0, 0);
+        view.audit(|_, entry| {
+            let entry: Value = serde_json::from_slice(entry).unwrap();
+            match entry["what"]["decision"]["act"].as_str().unwrap() {
+                "gap" => gaps += entry["what"]["decision"]["counts"]["decisions"].as_u64().unwrap(),
+                _ => written += 1,
+            }
+        })
+        .unwrap();
+        assert_eq!((written + gaps, gaps), (ALL, lost));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,5 +1,7 @@
 //! What entries commit to, and their salts: one file for 256 entries, one line an entry.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use ::ledger::disclosure::Record;
@@ -60,10 +62,12 @@ impl Secrets {
         let text: String = kept.into_iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         let path = self.file(index);
         if found {
-            // over the old content first, for what is renamed away may stay on the disk
-            let length = std::fs::metadata(&path).map_err(of(&path))?.len();
-            disk.write(&path, &vec![b'\n'; usize::try_from(length).unwrap_or(0)], 0o600)?;
+            // What is replaced may stay on the disk for long, so it is written over, once the new one is in its place.
+            let mut old = File::options().write(true).open(&path).map_err(of(&path))?;
             disk.replace(&path, text.as_bytes(), 0o600)?;
+            let length = old.metadata().map_err(of(&path))?.len();
+            let blank = vec![b'\n'; usize::try_from(length).unwrap_or(0)];
+            old.write_all(&blank).and_then(|()| old.sync_all()).map_err(of(&path))?;
         }
         Ok(found)
     }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use ::ledger::Report;
 use ::ledger::report::Counts;
+use serde::Serialize;
 use serde_json::json;
 
 use super::super::asked::Daemon;
@@ -18,16 +19,19 @@ pub(super) struct Args {
     daemon: Daemon,
 }
 
+#[derive(Serialize)]
+struct Half<'a> {
+    half: String,
+    #[serde(flatten)]
+    counts: &'a Counts,
+}
+
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let view = View::at(&super::place(&args.daemon)?)?;
     let mut report = Report::default();
     view.audit(|_, entry| report.add(entry))?;
     let head = view.checkpoint();
-    let object = |(year, half): (u16, u8), counts: &Counts| {
-        let mut object = json!(counts);
-        object["half"] = json!(format!("{year}-H{half}"));
-        object
-    };
+    let object = |(year, half): (u16, u8), counts| Half { half: format!("{year}-H{half}"), counts };
     let mut out = output::stdout();
     match context.format(Format::Json) {
         Format::Json => {
