@@ -5,6 +5,7 @@
 
 mod absorber;
 mod dns;
+mod ledger;
 mod routing;
 mod told;
 
@@ -13,6 +14,7 @@ use std::fmt;
 
 pub use absorber::Absorber;
 pub use dns::Dns;
+pub use ledger::Ledger;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 
@@ -66,6 +68,8 @@ pub struct Metrics {
     pub routing: Option<Routing>,
     /// Names that may be diverted, where there are any.
     pub dns: Option<Dns>,
+    /// The log of decisions; `None`: there is none.
+    pub ledger: Option<Ledger>,
 }
 
 /// What the enforcer on this machine did.
@@ -387,6 +391,7 @@ impl Collector for Metrics {
         self.dataplane(&mut out)?;
         self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
         self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
+        self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

@@ -10,10 +10,12 @@ mod daemon;
 mod dataplane;
 mod decode;
 mod demo;
+mod disclosure;
 mod dns;
 mod enforce;
 mod help;
 mod import;
+mod ledger;
 mod plan;
 mod profiles;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod bgp;
 mod capture;
 mod dns;
 mod export;
+mod ledger;
 mod monitoring;
 mod packet;
 mod rules;
@@ -37,4 +38,8 @@ pub const TARGETS: &[Target] = &[
     monitoring::BMP,
     monitoring::RTR,
     dns::TARGET,
+    ledger::PROOF,
+    ledger::NOTE,
+    ledger::POLICY,
+    ledger::ENTRY,
 ];

@@ -12,6 +12,7 @@ pub mod control;
 pub mod dataplane;
 pub mod decode;
 pub mod demo;
+pub mod disclosure;
 pub mod dns;
 pub mod drill;
 pub mod explain;
@@ -19,6 +20,7 @@ pub mod guard;
 pub mod import;
 pub mod init;
 pub mod lab;
+pub mod ledger;
 pub mod man;
 pub mod plan;
 pub mod privileged;
@@ -67,6 +69,8 @@ commands! {
     Plan => plan,
     Drill => drill,
     Dns => dns,
+    Ledger => ledger,
+    Disclosure => disclosure,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -98,6 +98,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             dataplane,
             routing,
             dns,
+            ledger: file.ledger,
             log: file.log,
         })
     } else {

@@ -28,8 +28,8 @@ pub use routing::{
     Rpki, Said, Secret, Url,
 };
 pub use sections::{
-    Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,
-    LogLevel, NotifyExec, RuleSettings,
+    Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Ledger, Listen, Log,
+    LogFormat, LogLevel, NotifyExec, RuleSettings,
 };
 pub use starter::starter;
 pub use values::Role;
@@ -81,6 +81,8 @@ pub struct Config {
     pub routing: Option<Routing>,
     /// Zones whose names may be diverted.
     pub dns: Vec<DnsZone>,
+    /// The log of decisions and disclosures.
+    pub ledger: Ledger,
     /// How the log looks.
     pub log: Log,
 }
@@ -126,6 +128,11 @@ impl Config {
             customers: self.customers.clone(),
             ..engine::Settings::of(profile)
         }
+    }
+
+    /// Where the ledger is.
+    pub fn ledger_place(&self) -> crate::ledger::Place {
+        crate::ledger::Place::new(&self.state_dir, self.ledger.origin.clone(), self.ledger.remember.clone())
     }
 
     /// What the collector needs of it.

@@ -47,11 +47,33 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) dns: dns::Sections,
     #[serde(default)]
+    pub(super) ledger: Ledger,
+    #[serde(default)]
     pub(super) log: Log,
 }
 
 fn state_dir() -> PathBuf {
     "/var/lib/spillway".into()
+}
+
+/// The log of decisions and disclosures.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// Decisions are written down; disclosures always are.
+    pub enabled: bool,
+    /// What the log is called, for good: a name that nobody else uses, like `example.net/spillway`. Without it: by the machine.
+    pub origin: Option<String>,
+    /// A file on another disk that remembers the head, too, so that an older copy of the whole state folder is found out.
+    pub remember: Option<PathBuf>,
+    /// Abuse reports to the hoster or provider of a source leave without a person having looked, where no rule asks for four eyes.
+    pub automatic_abuse_reports: bool,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { enabled: true, origin: None, remember: None, automatic_abuse_reports: false }
+    }
 }
 
 /// Whose notification habits are followed.

@@ -175,6 +175,17 @@ ipfix = "0.0.0.0:4739"
 #   key_name = "spillway"          # algorithm = "hmac-sha256" (or "hmac-sha512")
 #   key_file = "/etc/spillway/dns.key"   # the secret in base64; or key_env = "NAME"
 
+# Every decision (rules in force, routes announced, approvals) and every disclosure stands in a log that can only grow, in the state
+# folder; `spillway ledger` reads it, proves single entries, and checks such proofs without a network.
+[ledger]
+#enabled = true
+# What the log is called, for good; nobody else may use the name. Without it: by the machine's name.
+#   origin = "example.net/spillway"
+# A file on another disk that remembers the head: an older copy of the whole state folder is found out by it.
+#   remember = "/mnt/other/spillway.head"
+# Abuse reports to the hoster or provider of a source may leave without a person having looked.
+#automatic_abuse_reports = false
+
 [log]
 # "json" for machines. Levels: error, warn, info, debug.
 #format = "text"

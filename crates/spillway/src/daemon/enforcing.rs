@@ -9,6 +9,7 @@ use api::metrics::Histogram;
 
 use crate::enforce::choose::Choice;
 use crate::enforce::{Done, Enforcer, Wanted};
+use crate::ledger::{InForce, Pen};
 
 /// Between two signs of life, and two looks at what the kernel has.
 const BEAT: Duration = Duration::from_secs(1);
@@ -146,7 +147,7 @@ impl Drop for CloseAtEnd {
 }
 
 /// Puts in force what lies on the desk, until it is closed.
-pub(super) fn run(desk: &Desk, mut enforcer: Box<dyn Enforcer>) {
+pub(super) fn run(desk: &Desk, mut enforcer: Box<dyn Enforcer>, (pen, in_force): (&Pen, &InForce)) {
     let mut last = Wanted::default();
     let mut failed: Option<Instant> = None;
     while let Some(job) = desk.next() {
@@ -167,6 +168,9 @@ pub(super) fn run(desk: &Desk, mut enforcer: Box<dyn Enforcer>) {
             failed = applied.is_err().then(Instant::now);
         }
         let actual = enforcer.actual();
+        if let Ok(actual) = &actual {
+            in_force.look(pen, enforcer.name(), &actual.keys().cloned().collect(), &last);
+        }
         let trouble = [
             alive.err(),
             applied.as_ref().and_then(|applied| applied.as_ref().err()).map(|e| anyhow::anyhow!("{e:#}")),
@@ -254,10 +258,11 @@ mod tests {
     fn the_newest_set_is_put_in_force_and_nobody_waits_for_it() {
         let desk = Arc::new(Desk::new("clerk", Choice::default()));
         let book = Arc::new(Mutex::new(Book::default()));
+        let (pen, in_force) = (Pen::default(), InForce::default());
         std::thread::scope(|scope| {
             let _close = CloseAtEnd(Arc::clone(&desk));
             let clerk = Box::new(Clerk(Arc::clone(&book), 0));
-            let thread = scope.spawn(|| run(&desk, clerk));
+            let thread = scope.spawn(|| run(&desk, clerk, (&pen, &in_force)));
             while desk.standing().errors == 0 {
                 std::thread::yield_now();
             }

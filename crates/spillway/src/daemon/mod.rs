@@ -49,6 +49,8 @@ use signal_hook::iterator::Signals;
 use crate::cmd::check::complain;
 use crate::config::Config;
 use crate::enforce::remote::Helper;
+use crate::ledger::Scribe;
+use clock::Clock;
 use control::{Order, Reply};
 use routes::Routes;
 use session::{Ended, Kept};
@@ -75,7 +77,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     log::start(&config.log);
     let _lock = state::take_soon(&config.state_dir)?;
     let (send, events) = channel();
-    let routes = Routes::default();
+    let mut routes = Routes::default();
     signals(send.clone(), routes.clone())?;
     let mut kept = Kept::open(&config)?;
     // What needs privileges has them by now, or the helper does it.
@@ -86,6 +88,10 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     if let Some(user) = &config.user {
         privileges::drop_to(user, &config.state_dir)?;
     }
+    // Last to end, for whatever ends before it may have something to write.
+    let scribe =
+        config.ledger.enabled.then(|| Scribe::start(config.ledger_place(), Clock::start())).transpose()?;
+    routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
     control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
     let mut desk = routes.adapt(None, &config, &send)?;
     let mut names = names::adapt(None, &config, &routes.names, &send)?;
@@ -95,6 +101,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
         match session::run(&config, &mut kept, helper.as_ref(), &routes, &events, &send)? {
             Ended::Stopped => {
                 drop((desk, names));
+                drop(scribe);
                 retire(guard);
                 return Ok(());
             }

@@ -6,14 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ::ledger::entry::{Act, By};
 use base::{Prefix, Span, Timestamp};
 use engine::Mode;
 use engine::report::{Attack, Direction, Severity, State};
+use serde_json::json;
 use store::{Ban, Writer};
 
 use super::decide::text;
 use super::exec::{Job, Pool};
 use crate::config::{Compat, Config};
+use crate::ledger::{Deed, Pen};
 
 /// Leases are looked at this often.
 const LOOK_EVERY: Span = Span::from_secs(1);
@@ -54,6 +57,8 @@ pub(super) struct Notifier {
     /// Attacks that were refused, so that the log says it once.
     refused: BTreeMap<String, &'static str>,
     looked: Timestamp,
+    /// Bans are decisions.
+    pen: Pen,
 }
 
 impl Notifier {
@@ -64,6 +69,7 @@ impl Notifier {
         told: Arc<Told>,
         active: &[Attack],
         now: Timestamp,
+        pen: Pen,
     ) -> anyhow::Result<Self> {
         let manner = Manner {
             compat: config.compat,
@@ -86,6 +92,7 @@ impl Notifier {
             open: BTreeMap::new(),
             refused: BTreeMap::new(),
             looked: Timestamp::ZERO,
+            pen,
         };
         for ban in left {
             let goes_on = active.iter().any(|attack| attack.id == ban.attack) && notifier.kind_fits(&ban);
@@ -197,6 +204,7 @@ impl Notifier {
         };
         let job = Job::make(&ban, attack.peak_pps, verb);
         if self.pool.as_ref().is_some_and(|pool| pool.give(job)) {
+            self.write_down(&ban, Act::Mitigation, now);
             self.open.insert(attack.id.clone(), ban);
         } else {
             // Tried again with the attack's next state.
@@ -216,9 +224,20 @@ impl Notifier {
         let document = last.as_ref().map_or_else(|| ban.document.clone(), text);
         let job = Job::undo(&Ban { document, ..ban.clone() }, pps, verb);
         if self.pool.as_ref().is_some_and(|pool| pool.give(job)) {
-            self.open.remove(id);
+            if let Some(ban) = self.open.remove(id) {
+                self.write_down(&ban, Act::MitigationEnd, now);
+            }
         } else {
             self.told.count("queue_full");
+        }
+    }
+
+    /// A call that makes somebody act is a decision, and so is the one that undoes it.
+    fn write_down(&self, ban: &Ban, act: Act, now: Timestamp) {
+        if acts(ban) {
+            let about = ban.target.parse().ok();
+            let content = json!({"ban": ban.target, "direction": ban.direction, "attack": ban.attack});
+            self.pen.write(Deed { at: now, act, by: By::Product, about, content, counts: BTreeMap::new() });
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::mpsc::Sender;
 
 use super::Event;
 use crate::config::Config;
+use crate::ledger::{InForce, Pen};
 use crate::routing::desk::Setup;
 use crate::routing::order::{Caller, Order};
 use crate::routing::pulse::Pulse;
@@ -18,6 +19,10 @@ pub(super) struct Routes {
     pub(super) pulse: Pulse,
     /// Where orders about names go in.
     pub(super) names: crate::dns::Door,
+    /// What is decided is written down with it.
+    pub(super) pen: Pen,
+    /// Rules in force, as far as it is written down.
+    pub(super) in_force: InForce,
 }
 
 impl Routes {
@@ -37,7 +42,7 @@ impl Routes {
         let kept = old.and_then(Desk::leave);
         let events = events.clone();
         let broken = move || drop(events.send(Event::Broken("routing")));
-        Desk::start(setup, &self.door, self.pulse.clone(), broken, kept).map(Some)
+        Desk::start(setup, &self.door, self.pulse.clone(), self.pen.clone(), broken, kept).map(Some)
     }
 
     /// The panic button as a signal.

@@ -106,10 +106,12 @@ pub(super) fn run(
     send: &Sender<Event>,
 ) -> anyhow::Result<Ended> {
     let clock = Clock::start();
+    routes.pen.know(&config.customers);
     let seed = Seed::new(state::random()?);
     let mut writer = Writer::open(&config.state_dir)?;
     let engine = state::engine(config, &mut writer, &seed, clock.now())?;
     let key = state::key(&mut writer, clock.now())?;
+    state::note_configuration(config, &mut writer, &routes.pen, clock.now())?;
     let templates = writer.snapshots("templates/")?;
     let history = writer.reader()?;
     let writer = Arc::new(Mutex::new(writer));
@@ -157,7 +159,14 @@ pub(super) fn run(
     let now = clock.now();
     source.taken(true, now);
 
-    let notifier = Notifier::start(config, &writer, Arc::clone(&source.told), &engine.attacks(), now)?;
+    let notifier = Notifier::start(
+        config,
+        &writer,
+        Arc::clone(&source.told),
+        &engine.attacks(),
+        now,
+        routes.pen.clone(),
+    )?;
     let office = desk.clone().map(|desk| Office { bounds, desk });
     let terms = Terms::of(config, source.locals.keys().copied());
     let asked = config.routing.iter().flat_map(|routing| &routing.health);
@@ -205,7 +214,8 @@ pub(super) fn run(
         let (shared, effort) = (&shared, Arc::clone(&source.effort));
         spawn(scope, "core", send, move || core.run(told, shared))?;
         if let (Some(enforcer), Some(desk)) = (enforcer, &desk) {
-            spawn(scope, "enforcer", send, move || enforcing::run(desk, enforcer))?;
+            let written = (&routes.pen, &routes.in_force);
+            spawn(scope, "enforcer", send, move || enforcing::run(desk, enforcer, written))?;
         }
         if tells && let Some(mouth) = &mouth {
             let (stop, refused) = (&stop, &refused);
@@ -368,6 +378,8 @@ fn check(config: &Config, source: &Source, clock: Clock) -> Result<Config, Strin
     let checked = checked.and_then(|new| {
         if new.state_dir != config.state_dir {
             Err("`state_dir` needs a restart".to_owned())
+        } else if (new.ledger.enabled, new.ledger_place()) != (config.ledger.enabled, config.ledger_place()) {
+            Err("[ledger] needs a restart".to_owned())
         } else if new.user != config.user {
             Err("`user` needs a restart".to_owned())
         } else if new.user.is_some() && helper_wanted(&new) != helper_wanted(config) {

@@ -317,6 +317,7 @@ impl api::Source for Source {
             cpu_seconds,
             routing: self.routes.door.numbers(),
             dns: self.routes.names.numbers(),
+            ledger: self.routes.pen.numbers(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {

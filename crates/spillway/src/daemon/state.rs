@@ -1,20 +1,25 @@
 //! The state folder: whose it is, and what is taken up from it.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use ::ledger::Hash;
+use ::ledger::entry::{Act, By};
 use anyhow::{Context as _, bail};
 use base::Timestamp;
 use base::map::Seed;
 use engine::report::{Attack, State};
 use engine::{Engine, Mode};
 use nix::fcntl::{Flock, FlockArg};
+use serde_json::json;
 use store::{Batch, Snapshot, Writer};
 
 use super::decide::row;
 use crate::config::Config;
+use crate::ledger::{Deed, Pen};
 
 /// As [`take`], with a moment of patience for a guard that looks around.
 pub(super) fn take_soon(folder: &Path) -> anyhow::Result<Flock<File>> {
@@ -99,6 +104,26 @@ pub(super) fn key(writer: &mut Writer, now: Timestamp) -> anyhow::Result<u64> {
     let snapshot = Snapshot { name: "key".to_owned(), taken_at: now, build, body };
     writer.commit(&Batch { attacks: Vec::new(), snapshots: vec![snapshot] })?;
     Ok(key)
+}
+
+/// A configuration that is not the last one is a decision.
+pub(super) fn note_configuration(
+    config: &Config,
+    writer: &mut Writer,
+    pen: &Pen,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    // Read again: what was edited since it was loaded is noted with the next reload.
+    let hash = Hash::of(&std::fs::read(&config.path).unwrap_or_default());
+    let (name, build) = ("configuration".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    if writer.snapshot(&name)?.is_some_and(|last| last.body == hash.0) {
+        return Ok(());
+    }
+    let content = json!({"file": config.path, "sha256": hash.to_string(), "build": build});
+    let (act, by, counts) = (Act::Configuration, By::Person, BTreeMap::new());
+    pen.write(Deed { at: now, act, by, about: None, content, counts });
+    let snapshot = Snapshot { name, taken_at: now, build, body: hash.0.to_vec() };
+    Ok(writer.commit(&Batch { attacks: Vec::new(), snapshots: vec![snapshot] })?)
 }
 
 /// A number that nobody can guess.

@@ -4,6 +4,7 @@ mod diverted;
 mod drilling;
 mod drills;
 mod harm;
+mod ledgered;
 mod orders;
 mod pushed;
 mod show;
@@ -25,6 +26,7 @@ use store::{Journal, Line};
 
 use self::diverted::Leg;
 use self::drills::Drills;
+use self::ledgered::Deeds;
 use self::pushed::Pushed;
 use super::absorbers::Absorbers;
 use super::auto::Auto;
@@ -39,6 +41,7 @@ use super::speaker::{Neighbor, Say, Speaker};
 use super::views::Views;
 use crate::config::{Router, Routing};
 use crate::daemon::clock::Clock;
+use crate::ledger::Pen;
 
 /// Lines of history in one answer.
 const HISTORY_MAX: u32 = 10_000;
@@ -82,6 +85,7 @@ pub(super) struct Clerk {
     drills: Drills,
     clock: Clock,
     pulse: Pulse,
+    deeds: Deeds,
     board: Board,
     /// What is to be said before the speaker starts, and for which mitigation.
     first: Vec<(u64, String, Say)>,
@@ -112,6 +116,7 @@ impl Clerk {
         setup: Setup,
         board: Board,
         pulse: Pulse,
+        pen: Pen,
         asks: &Sender<Ask>,
         kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
@@ -133,6 +138,7 @@ impl Clerk {
         let near = Near::look();
         rails.set_near(near.never, near.lifelines);
         let book = Book::restore(rails, setup.routing.approvals, &entries, clock.now());
+        let deeds = Deeds::new(pen, &book);
         let restarting = !entries.is_empty();
         let upto = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         let mut clerk = Self {
@@ -150,6 +156,7 @@ impl Clerk {
             drills,
             clock,
             pulse,
+            deeds,
             board,
             first: Vec::new(),
             unwritten: Vec::new(),
@@ -329,6 +336,7 @@ impl Clerk {
                 ));
             }
             self.unwritten.clear();
+            self.deeds.hand_over();
             self.book.journalled(self.upto);
         }
     }
@@ -338,6 +346,7 @@ impl Clerk {
             Output::Journal(number, entry) => {
                 self.try_out(&entry);
                 let line = self.line(&entry);
+                self.deeds.note(&self.book, &entry, &line);
                 self.unwritten.push(line);
                 self.upto = number;
             }

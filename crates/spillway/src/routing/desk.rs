@@ -18,6 +18,7 @@ use super::order::{Answer, Caller, Order};
 use super::pulse::Pulse;
 use crate::config::{Config, Routing};
 use crate::desk::{self, Alarm, Manners, Place, Reply};
+use crate::ledger::Pen;
 
 const MANNERS: Manners = Manners {
     waiting_max: 1000,
@@ -142,12 +143,13 @@ impl Desk {
         setup: Setup,
         door: &Door,
         pulse: Pulse,
+        pen: Pen,
         broken: impl FnOnce() + Send + 'static,
         kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
         let board = Board::default();
         let (asks, asked) = channel();
-        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, &asks, kept)?;
+        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, pen, &asks, kept)?;
         let lookout = clerk.lookout();
         let alarm = Alarm(Some(broken));
         let run = move || {

@@ -1,0 +1,281 @@
+//! A disclosure's folder.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use ::ledger::disclosure::{Approval, Disclosure, Draft, Drafted, Minimised, ReviewPolicy, Reviewed, Stage};
+use anyhow::{Context as _, bail};
+use base::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// Octets of what may leave at once.
+const PAYLOAD_MAX: u64 = 1 << 30;
+
+/// All disclosures of a state folder.
+#[derive(Clone, Debug)]
+pub struct Cases(PathBuf);
+
+/// One of them, as its files have it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What it is.
+    pub draft: Draft,
+    /// What can be counted in it.
+    pub counts: BTreeMap<String, u64>,
+    /// Who agreed.
+    pub approvals: Vec<Approval>,
+    /// Its entry, once it has one.
+    pub ledgered: Option<u64>,
+    /// When it was sent.
+    pub sent: Option<Timestamp>,
+    /// What became of it, one after the other.
+    pub outcomes: Vec<Outcome>,
+    /// The entry that opened its sealed one.
+    pub unsealed: Option<u64>,
+}
+
+/// What became of what was sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub stage: Step,
+    /// Who says so.
+    pub by: String,
+}
+
+/// How far a disclosure has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// What would leave is chosen; persons have to agree.
+    Minimised,
+    /// Agreed to.
+    Reviewed,
+    /// In the ledger, and not sent.
+    Ledgered,
+    /// Sent.
+    Sent,
+    /// The recipient has it.
+    Acknowledged,
+    /// It did not arrive.
+    Bounced,
+    /// The recipient was asked to forget it.
+    Withdrawn,
+    /// It was not sent in time, or the recipient's time with it is over.
+    Expired,
+}
+
+impl Step {
+    /// As it is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Minimised => "minimised",
+            Self::Reviewed => "reviewed",
+            Self::Ledgered => "ledgered",
+            Self::Sent => "sent",
+            Self::Acknowledged => "acknowledged",
+            Self::Bounced => "bounced",
+            Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// As what became of something sent.
+    pub const fn stage(self) -> Option<Stage> {
+        match self {
+            Self::Sent => Some(Stage::Sent),
+            Self::Acknowledged => Some(Stage::Acknowledged),
+            Self::Bounced => Some(Stage::Bounced),
+            Self::Withdrawn => Some(Stage::Withdrawn),
+            Self::Expired => Some(Stage::Expired),
+            Self::Minimised | Self::Reviewed | Self::Ledgered => None,
+        }
+    }
+}
+
+impl Cases {
+    /// In this state folder.
+    pub fn new(state_dir: &Path) -> Self {
+        Self(state_dir.join("disclosures"))
+    }
+
+    /// Begins one: a draft, and what would leave.
+    ///
+    /// # Errors
+    /// The draft lacks something, or the files cannot be written.
+    pub fn begin(
+        &self,
+        draft: Draft,
+        counts: BTreeMap<String, u64>,
+        payload: Vec<u8>,
+    ) -> anyhow::Result<Case> {
+        // refused before anything is written
+        Disclosure::<Drafted>::new(draft.clone())?.minimise(payload.clone(), counts.clone())?;
+        let folder = self.folder(&draft.id)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        write(&folder.join("payload"), &payload)?;
+        let case = Case {
+            draft,
+            counts,
+            approvals: Vec::new(),
+            ledgered: None,
+            sent: None,
+            outcomes: Vec::new(),
+            unsealed: None,
+        };
+        self.keep(&case)?;
+        Ok(case)
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// It is not there, or damaged.
+    pub fn get(&self, id: &str) -> anyhow::Result<Case> {
+        let path = self.folder(id)?.join("case.json");
+        let text = std::fs::read(&path)
+            .with_context(|| format!("no disclosure `{id}`; `spillway disclosure list` shows them"))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// All of them, by their names.
+    ///
+    /// # Errors
+    /// One is damaged.
+    pub fn all(&self) -> anyhow::Result<Vec<Case>> {
+        let mut names: Vec<String> = match std::fs::read_dir(&self.0) {
+            Ok(entries) => {
+                entries.flatten().map(|one| one.file_name().to_string_lossy().into_owned()).collect()
+            }
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(cause) => return Err(cause).with_context(|| format!("cannot read {}", self.0.display())),
+        };
+        names.sort();
+        names.iter().map(|name| self.get(name)).collect()
+    }
+
+    /// Writes what changed, in one step.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep(&self, case: &Case) -> anyhow::Result<()> {
+        let path = self.folder(&case.draft.id)?.join("case.json");
+        let new = path.with_extension("new");
+        write(&new, &serde_json::to_vec_pretty(case)?)?;
+        std::fs::rename(&new, &path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// What would leave.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn payload(&self, case: &Case) -> anyhow::Result<Vec<u8>> {
+        let path = self.payload_path(case)?;
+        let what = || format!("cannot read {}", path.display());
+        if std::fs::metadata(&path).with_context(what)?.len() > PAYLOAD_MAX {
+            bail!("{}: more than {PAYLOAD_MAX} octets", path.display());
+        }
+        std::fs::read(&path).with_context(what)
+    }
+
+    /// Where that is.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub fn payload_path(&self, case: &Case) -> anyhow::Result<PathBuf> {
+        Ok(self.folder(&case.draft.id)?.join("payload"))
+    }
+
+    /// Takes the steps up to what would leave.
+    ///
+    /// # Errors
+    /// One is refused.
+    pub fn minimised(&self, case: &Case) -> anyhow::Result<Disclosure<Minimised>> {
+        let drafted = Disclosure::<Drafted>::new(case.draft.clone())?;
+        Ok(drafted.minimise(self.payload(case)?, case.counts.clone())?)
+    }
+
+    /// And through the review.
+    ///
+    /// # Errors
+    /// One is refused.
+    pub fn reviewed(&self, case: &Case, policy: ReviewPolicy) -> anyhow::Result<Disclosure<Reviewed>> {
+        Ok(self.minimised(case)?.review(&case.approvals, policy)?)
+    }
+
+    /// How far it has come.
+    ///
+    /// # Errors
+    /// Its files are damaged.
+    pub fn step(&self, case: &Case, policy: ReviewPolicy, now: Timestamp) -> anyhow::Result<Step> {
+        if let Some(last) = case.outcomes.last() {
+            return Ok(last.stage);
+        }
+        if case.sent.is_some() {
+            return Ok(Step::Sent);
+        }
+        if now >= case.draft.expires {
+            return Ok(Step::Expired);
+        }
+        if case.ledgered.is_some() {
+            return Ok(Step::Ledgered);
+        }
+        let minimised = self.minimised(case)?;
+        Ok(if minimised.review(&case.approvals, policy).is_ok() { Step::Reviewed } else { Step::Minimised })
+    }
+
+    /// Writes down what became of what was sent.
+    ///
+    /// # Errors
+    /// It cannot become that from where it is.
+    pub fn mark(
+        &self,
+        config: &Config,
+        case: &mut Case,
+        what: Step,
+        by: String,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let Some(to) = what.stage().filter(|to| *to != Stage::Sent) else {
+            bail!(
+                "`{}` is not what becomes of something sent: acknowledged, bounced, withdrawn, expired are",
+                what.word()
+            );
+        };
+        let Some(at) = case.sent else { bail!("`{}` was not sent", case.draft.id) };
+        let policy = ReviewPolicy { automatic_abuse_reports: config.ledger.automatic_abuse_reports };
+        let mut sent = super::send::ledgered(config, case, self.reviewed(case, policy)?)?.sent(at);
+        for stage in case.outcomes.iter().filter_map(|one| one.stage.stage()) {
+            sent = sent.becomes(stage)?;
+        }
+        sent.becomes(to)?;
+        case.outcomes.push(Outcome { at: now, stage: what, by });
+        self.keep(case)
+    }
+
+    fn folder(&self, id: &str) -> anyhow::Result<PathBuf> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
+            bail!("`{id}` is not the name of a disclosure; `spillway disclosure list` shows them");
+        }
+        Ok(self.0.join(id))
+    }
+}
+
+/// A file for nobody else, on the disk.
+fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let what = || format!("cannot write {}", path.display());
+    let mut options = std::fs::OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(path).with_context(what)?;
+    file.write_all(content).and_then(|()| file.sync_all()).with_context(what)
+}

@@ -1,0 +1,13 @@
+//! Disclosures on a disk: each has a folder, and comes as far as its files carry it.
+//!
+//! `STATE_DIR/disclosures/ID/case.json` holds the draft and what persons did; `payload` is what would leave. Every command takes
+//! the steps of [`::ledger::disclosure`] anew from there, so a file that was edited by hand skips none of them.
+
+mod case;
+mod eml;
+mod request;
+mod send;
+
+pub use case::{Case, Cases, Outcome, Step};
+pub use request::{EXAMPLE, Request};
+pub use send::{Route, send, unseal};

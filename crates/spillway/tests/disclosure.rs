@@ -1,0 +1,268 @@
+//! Nothing leaves without its entry in the ledger.
+
+use serde_json::Value;
+
+use crate::ledger::{House, on_a_small_disk};
+use crate::support::{spillway, stderr};
+
+const REQUEST: &str = r#"
+recipient = "abuse@hoster.example"
+recipient_source = "RDAP"
+recipient_class = "hoster"
+purpose = "abuse-report"
+jurisdiction = "DE"
+tlp = "green"
+pap = "green"
+consent = "not-needed"
+customer = "acme"
+data = ["source-addresses"]
+profile = "recipients-sources"
+extent = "minimised"
+retention_days = 30
+expires_days = 7
+ticket = "T-17"
+[basis]
+kind = "legitimate-interest"
+[counts]
+sources = 1
+"#;
+
+/// An order that forbids to speak of it.
+const ORDER: &str = r#"
+recipient = "Staatsanwaltschaft"
+recipient_source = "the order"
+recipient_class = "law-enforcement"
+purpose = "investigation"
+jurisdiction = "DE"
+tlp = "red"
+pap = "red"
+consent = "forbidden"
+data = ["source-addresses", "payload"]
+profile = "as-ordered"
+extent = "named-data"
+retention_days = 3650
+expires_days = 7
+ticket = "T-18"
+embargo_until = "2020-01-01T00:00:00Z"
+customer_may_know = false
+[basis]
+kind = "production-order"
+instrument = "eu-2023-1543"
+reference = "Az 1"
+emergency = true
+"#;
+
+const PAYLOAD: &[u8] = b"{\"source\":\"203.0.113.9\"}";
+
+struct Desk(House);
+
+impl Desk {
+    fn new(name: &str, more: &str) -> Self {
+        Self(House::new(&format!("disclosure-{name}"), more))
+    }
+
+    fn run(&self, args: &[&str]) -> Result<Value, String> {
+        let output = spillway([&["disclosure"], args, &["-c", &self.0.config, "-o", "json"]].concat());
+        match output.status.code() {
+            Some(0) => Ok(serde_json::from_slice(&output.stdout).unwrap()),
+            _ => Err(stderr(&output)),
+        }
+    }
+
+    fn begin(&self, request: &str) -> Value {
+        let request = self.0.scratch.file("request.toml", request.as_bytes());
+        let payload = self.0.scratch.file("payload", PAYLOAD);
+        self.run(&["new", &request, "--payload", &payload, "--as", "alice"]).unwrap()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.scratch.path(name).to_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn a_disclosure_goes_all_the_way_and_its_recipient_checks_it_offline() {
+    let desk = Desk::new("way", "");
+    let begun = desk.begin(REQUEST);
+    let id = begun["id"].as_str().unwrap();
+    assert_eq!(begun["step"], "minimised");
+    let out = desk.path("out");
+    let said = desk.run(&["send", id, "--to-folder", &out]).unwrap_err();
+    assert!(said.contains("nothing is sent") && said.contains("a person has to agree"), "{said}");
+    assert!(!std::path::Path::new(&out).exists());
+    let said = desk.run(&["approve", id, "--as", "bob", "--sha256", "00"]).unwrap_err();
+    assert!(said.contains("look again"), "{said}");
+    let sha256 = begun["payload_sha256"].as_str().unwrap();
+    assert_eq!(desk.run(&["approve", id, "--as", "bob", "--sha256", sha256]).unwrap()["step"], "reviewed");
+    let sent = desk.run(&["send", id, "--to-folder", &out]).unwrap();
+    assert_eq!((&sent["step"], &sent["ledgered"]), (&"sent".into(), &0.into()));
+    let file = |end: &str| format!("{out}/{id}{end}");
+    assert_eq!(std::fs::read(file("")).unwrap(), PAYLOAD);
+    let verify = || {
+        spillway([
+            "ledger",
+            "verify",
+            &file(".tlog-proof"),
+            &file(""),
+            "--policy",
+            &file(".policy"),
+            "-o",
+            "json",
+        ])
+    };
+    let output = verify();
+    assert!(output.status.success(), "{}", stderr(&output));
+    std::fs::write(file(""), b"{\"source\":\"203.0.113.8\"}").unwrap();
+    assert!(!verify().status.success());
+    assert!(desk.run(&["send", id, "--to-folder", &out]).unwrap_err().contains("was sent already"));
+    assert_eq!(desk.run(&["mark", id, "acknowledged"]).unwrap()["step"], "acknowledged");
+    let said = desk.run(&["mark", id, "bounced"]).unwrap_err();
+    assert!(said.contains("cannot become"), "{said}");
+    let list = desk.run(&["list"]).unwrap();
+    assert_eq!(list["items"][0]["id"], id);
+    let entry = String::from_utf8(desk.0.view().entry(0).unwrap()).unwrap();
+    for secret in ["203.0.113", "acme", "alice", "bob", "hoster.example", "T-17"] {
+        assert!(!entry.contains(secret), "{secret} in {entry}");
+    }
+}
+
+#[test]
+fn a_changed_payload_or_an_edited_file_skips_no_step() {
+    let desk = Desk::new("edited", "");
+    let begun = desk.begin(REQUEST);
+    let id = begun["id"].as_str().unwrap();
+    desk.run(&["approve", id, "--as", "bob"]).unwrap();
+    std::fs::write(begun["payload"].as_str().unwrap(), b"something else").unwrap();
+    let out = desk.path("out");
+    let said = desk.run(&["send", id, "--to-folder", &out]).unwrap_err();
+    assert!(said.contains("was changed since"), "{said}");
+    // somebody writes the number of another entry into the file
+    std::fs::write(begun["payload"].as_str().unwrap(), PAYLOAD).unwrap();
+    let other = desk.begin(REQUEST);
+    let other = other["id"].as_str().unwrap();
+    desk.run(&["approve", other, "--as", "bob"]).unwrap();
+    desk.run(&["send", other, "--eml", &desk.path("mail.eml")]).unwrap();
+    let case = desk.path(&format!("state/disclosures/{id}/case.json"));
+    let text = std::fs::read_to_string(&case).unwrap().replace("\"ledgered\": null", "\"ledgered\": 0");
+    std::fs::write(&case, text).unwrap();
+    let said = desk.run(&["send", id, "--to-folder", &out]).unwrap_err();
+    assert!(said.contains("the receipt is of another entry"), "{said}");
+    assert!(!std::path::Path::new(&out).exists());
+}
+
+#[test]
+fn a_mail_carries_payload_and_proof() {
+    let desk = Desk::new("mail", "[ledger]\nautomatic_abuse_reports = true");
+    let begun = desk.begin(REQUEST);
+    let id = begun["id"].as_str().unwrap();
+    // no person has to agree, as the configuration says
+    assert_eq!(begun["step"], "reviewed");
+    desk.run(&["send", id, "--eml", &desk.path("mail.eml")]).unwrap();
+    let mail = std::fs::read_to_string(desk.path("mail.eml")).unwrap();
+    assert!(mail.starts_with("To: abuse@hoster.example\r\n"), "{mail}");
+    let payload: String =
+        mail.split("filename=\"").nth(1).unwrap().split("\r\n\r\n").nth(1).unwrap().lines().take(1).collect();
+    assert_eq!(ledger::text::from_base64(&payload).unwrap(), PAYLOAD);
+    assert_eq!(mail.matches("Content-Type: application/octet-stream").count(), 2);
+}
+
+#[test]
+fn an_order_under_embargo_takes_two_persons_and_stays_sealed_until_its_day() {
+    let desk = Desk::new("order", "");
+    let begun = desk.begin(ORDER);
+    let id = begun["id"].as_str().unwrap();
+    assert!(begun["due"].is_string());
+    desk.run(&["approve", id, "--as", "alice"]).unwrap();
+    let out = desk.path("out");
+    let said = desk.run(&["send", id, "--to-folder", &out]).unwrap_err();
+    assert!(said.contains("two persons"), "{said}");
+    desk.run(&["approve", id, "--as", "bob"]).unwrap();
+    desk.run(&["send", id, "--to-folder", &out]).unwrap();
+    let entry: Value = serde_json::from_slice(&desk.0.view().entry(0).unwrap()).unwrap();
+    let sealed = entry["what"]["sealed"].as_object().unwrap();
+    assert_eq!(sealed.keys().collect::<Vec<_>>(), ["commitment"]);
+    let file = |end: &str| format!("{out}/{id}{end}");
+    let output =
+        spillway(["ledger", "verify", &file(".tlog-proof"), &file(""), "--policy", &file(".policy")]);
+    assert!(output.status.success(), "who has it can check it: {}", stderr(&output));
+    let report =
+        || serde_json::from_slice::<Value>(&desk.0.ledger(&["report", "-o", "json"]).stdout).unwrap();
+    assert_eq!(report()["halves"][0]["sealed"], 1);
+    // its embargo is over
+    assert_eq!(desk.run(&["unseal", id]).unwrap()["unsealed"], 1);
+    assert_eq!(
+        (&report()["halves"][0]["sealed"], &report()["halves"][0]["unsealed"]),
+        (&1.into(), &1.into())
+    );
+    let opened: Value = serde_json::from_slice(&desk.0.view().entry(1).unwrap()).unwrap();
+    assert_eq!(opened["what"]["unsealed"]["record"]["recipient_class"], "law-enforcement");
+    assert!(desk.run(&["unseal", id]).unwrap_err().contains("was opened by entry 1"));
+}
+
+#[test]
+fn an_embargo_that_lasts_is_kept() {
+    let desk = Desk::new("embargo", "");
+    let begun = desk.begin(&ORDER.replace("2020-01-01", "2499-01-01"));
+    let id = begun["id"].as_str().unwrap();
+    desk.run(&["approve", id, "--as", "alice"]).unwrap();
+    desk.run(&["approve", id, "--as", "bob"]).unwrap();
+    desk.run(&["send", id, "--to-folder", &desk.path("out")]).unwrap();
+    assert!(desk.run(&["unseal", id]).unwrap_err().contains("stays sealed until 2499"));
+}
+
+#[test]
+fn a_draft_that_lacks_something_is_refused_with_its_place() {
+    let desk = Desk::new("lacks", "");
+    let payload = desk.0.scratch.file("payload", PAYLOAD);
+    for (from, to, why) in [
+        ("ticket = \"T-17\"\n", "", "missing field `ticket`"),
+        ("tlp = \"green\"", "tlp = \"greem\"", ":7: unknown variant `greem`"),
+        ("DE", "Germany", "jurisdiction: is two capital letters"),
+        ("extent = \"minimised\"", "extent = \"complete-bag\"", "only a production or preservation order"),
+    ] {
+        let request = desk.0.scratch.file("request.toml", REQUEST.replace(from, to).as_bytes());
+        let said = desk.run(&["new", &request, "--payload", &payload]).unwrap_err();
+        assert!(said.contains(why), "{said} for {why}");
+    }
+    let example = spillway(["disclosure", "new", "--example"]);
+    let request = desk.0.scratch.file("request.toml", &example.stdout);
+    assert_eq!(desk.run(&["new", &request, "--payload", &payload]).unwrap()["step"], "minimised");
+}
+
+#[test]
+fn with_the_ledgers_disk_full_nothing_is_sent() {
+    let desk = Desk::new("full", "");
+    let request = desk.0.scratch.file("request.toml", REQUEST.as_bytes());
+    let payload = desk.0.scratch.file("payload", PAYLOAD);
+    let script = format!(
+        r#"
+d() {{ "$SPILLWAY" disclosure "$@" -c "$CONFIG" -o json; }}
+d new {request} --payload {payload} --as alice >"$OUT/begun"
+id=$(sed -n 's/^  "id": "\(.*\)",$/\1/p' "$OUT/begun"); echo "$id" >"$OUT/id"
+d approve "$id" --as bob >"$OUT/approved"
+head -c 2m /dev/zero >"$STATE/ballast" 2>/dev/null
+d send "$id" --to-folder "$OUT/sent" >"$OUT/refused" 2>"$OUT/said"; echo "$?" >"$OUT/status"
+ls "$OUT/sent" >"$OUT/leaked" 2>/dev/null
+rm "$STATE/ballast"
+d send "$id" --to-folder "$OUT/sent" >"$OUT/again" 2>&1
+"$SPILLWAY" ledger report -c "$CONFIG" -o json >"$OUT/report"
+exit 0
+"#
+    );
+    if on_a_small_disk(&desk.0, &script).is_none() {
+        return;
+    }
+    let read = |name: &str| std::fs::read_to_string(desk.path(name)).unwrap();
+    assert_eq!(read("status").trim(), "1", "{} {}", read("begun"), read("said"));
+    assert!(read("said").contains("nothing is sent: the ledger cannot be written"), "{}", read("said"));
+    assert_eq!(read("leaked"), "", "something left without its entry");
+    let id = read("id");
+    assert_eq!(
+        std::fs::read(desk.path(&format!("sent/{}", id.trim()))).unwrap(),
+        PAYLOAD,
+        "{}",
+        read("again")
+    );
+    let report: Value = serde_json::from_str(&read("report")).unwrap();
+    assert_eq!(report["halves"][0]["recipients"]["hoster"], 1);
+}
