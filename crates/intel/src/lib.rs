@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod dossier;
+pub mod export;
 pub mod finding;
+mod text;
 
-pub use dossier::{Dossier, Incident};
+pub use dossier::{Dossier, Incident, Ingress};
 pub use finding::{Class, Finding, Reason, Verified};
