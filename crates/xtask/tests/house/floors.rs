@@ -44,6 +44,8 @@ const FLOORS: &[(&str, &[&str])] = &[
             "api",
         ],
     ),
+    // what a customer checks us with: short enough to be read
+    ("verifier", &["ledger"]),
     ("xtask", &["peers"]),
     // examiners: they stand outside the house and knock at every door
     ("fuzz", &["wire", "rules", "ledger", "telemetry", "spillway", "steer", "intel"]),

@@ -1,0 +1,86 @@
+//! Who has to agree.
+
+use std::collections::BTreeSet;
+
+use base::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use super::words::{Purpose, RecipientClass};
+use crate::hash::Hash;
+
+/// Persons that can agree to one disclosure.
+const APPROVALS_MAX: usize = 16;
+
+/// One person's word for exactly these octets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// SHA-256 of what may leave.
+    pub payload: Hash,
+}
+
+/// What may leave without a person having looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewPolicy {
+    /// Abuse reports to the hoster or provider of a source, where no rule asks for four eyes.
+    pub automatic_abuse_reports: bool,
+}
+
+/// What was reviewed, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review(Vec<Approval>);
+
+impl Review {
+    /// Weighs approvals of what hashes to `payload`.
+    pub(super) fn weigh(
+        draft: &Draft,
+        payload: Hash,
+        approvals: &[Approval],
+        policy: ReviewPolicy,
+    ) -> Result<Self, &'static str> {
+        if approvals.len() > APPROVALS_MAX {
+            return Err("more approvals than a disclosure can have");
+        }
+        if approvals.iter().any(|approval| approval.payload != payload) {
+            return Err(
+                "what was approved is not what would leave: it was changed since, so it has to be looked at again",
+            );
+        }
+        if approvals.iter().any(|approval| approval.by.trim().is_empty() || approval.at < draft.created) {
+            return Err("an approval needs a name, and a time after the draft");
+        }
+        let name = |approval: &Approval| approval.by.trim().to_lowercase();
+        let persons: BTreeSet<String> = approvals.iter().map(name).collect();
+        let automatic = policy.automatic_abuse_reports
+            && draft.purpose == Purpose::AbuseReport
+            && matches!(draft.recipient_class, RecipientClass::Hoster | RecipientClass::Isp);
+        if draft.needs_four_eyes() {
+            if persons.len() < 2 {
+                return Err(
+                    "two persons have to agree: it goes to law enforcement or is TLP:AMBER or higher",
+                );
+            }
+        } else if persons.is_empty() && !automatic {
+            return Err("a person has to agree");
+        }
+        Ok(Self(approvals.to_vec()))
+    }
+
+    /// The approvals.
+    pub fn approvals(&self) -> &[Approval] {
+        &self.0
+    }
+
+    /// Different persons among them.
+    pub(super) fn persons(&self) -> u32 {
+        let persons: BTreeSet<String> =
+            self.0.iter().map(|approval| approval.by.trim().to_lowercase()).collect();
+        u32::try_from(persons.len()).unwrap_or(u32::MAX)
+    }
+}
