@@ -4,10 +4,10 @@
 //! what the roof learned in peace, and from files the operator has.
 #![forbid(unsafe_code)]
 
+pub mod bag;
 pub mod dossier;
 pub mod export;
 pub mod finding;
-mod text;
 
 pub use dossier::{Dossier, Incident, Ingress};
 pub use finding::{Class, Finding, Reason, Verified};

@@ -51,7 +51,7 @@ fn table<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
 }
 
 /// A class as documents write it.
-pub(crate) const fn word(class: Class) -> &'static str {
+pub const fn word(class: Class) -> &'static str {
     match class {
         Class::Spoofed => "spoofed",
         Class::Real => "real",

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::xarf::Report;
 use crate::dossier::Reporter;
-use crate::text::{base64, hex};
+use ledger::text::{base64, hex};
 
 /// The mail of one report, with lines that end in CR LF.
 ///

@@ -94,7 +94,7 @@ pub struct Shared<'a> {
     /// What happened.
     pub incident: &'a Incident,
     /// Who says so.
-    pub reporter: &'a Reporter,
+    pub reporter: Reporter,
     /// On what terms.
     pub terms: Terms,
     /// Sources that may be told of, sorted by address; at most [`SOURCES_MAX`].
@@ -116,7 +116,14 @@ impl<'a> Shared<'a> {
         }
         sources.sort_by_key(|one| one.finding().address);
         let set = ddosch::set(&dossier.findings);
-        Self { incident: &dossier.incident, reporter: &dossier.reporter, terms, sources, left_out, set }
+        Self {
+            incident: &dossier.incident,
+            reporter: named(&dossier.reporter),
+            terms,
+            sources,
+            left_out,
+            set,
+        }
     }
 
     /// The target as communities learn it.
@@ -132,6 +139,18 @@ impl<'a> Shared<'a> {
             .iter()
             .map(String::as_str)
             .filter(move |rule| named && !rule.split_whitespace().any(|word| word == "src"))
+    }
+}
+
+/// Who says so. Formats want a name and an address that can be one; where nobody is configured, they are such that lead nowhere
+/// (RFC 2606), so that a draft is valid and cannot be sent by mistake.
+fn named(reporter: &Reporter) -> Reporter {
+    let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+    let domain = or(&reporter.domain, "reporter.invalid");
+    Reporter {
+        organisation: or(&reporter.organisation, "Unnamed reporter"),
+        contact: or(&reporter.contact, &format!("abuse@{domain}")),
+        domain,
     }
 }
 

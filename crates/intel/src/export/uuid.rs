@@ -107,7 +107,7 @@ mod tests {
         ]);
         assert_eq!(Uuid::of(dns, "www.example.com").to_string(), "2ed6657d-e927-568b-95e1-2665a8aea6a2");
         // FIPS 180-4's examples: one block and two
-        let hex = |text: &str| crate::text::hex(&sha1(text.as_bytes()).collect::<Vec<_>>());
+        let hex = |text: &str| ledger::text::hex(&sha1(text.as_bytes()).collect::<Vec<_>>());
         assert_eq!(hex("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
         let two = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
         assert_eq!(hex(two), "84983e441c3bd26ebaae4aa1f95129e5e54670f1");

@@ -19,7 +19,7 @@ use super::uuid::Uuid;
 use super::{Document, Format, Shared, pcap, share, time};
 use crate::dossier::{Incident, Ingress, VectorFacts};
 use crate::finding::{Bot, Finding, Real, Reflector, Verified};
-use crate::text::{base64, hex};
+use ledger::text::{base64, hex};
 
 /// One file per source.
 pub const FORMAT: Format = Format { name: "xarf", write };
@@ -215,7 +215,7 @@ fn core(
     (category, kind): (&str, &str),
     text: &str,
 ) -> Map<String, Value> {
-    let reporter = shared.reporter;
+    let reporter = &shared.reporter;
     let contact =
         json!({"org": reporter.organisation, "contact": reporter.contact, "domain": reporter.domain});
     let id = Uuid::ours(&format!("xarf {} {} {kind} {about}", reporter.domain, shared.incident.id));

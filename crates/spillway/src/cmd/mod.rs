@@ -14,6 +14,7 @@ pub mod decode;
 pub mod demo;
 pub mod dns;
 pub mod drill;
+pub mod evidence;
 pub mod explain;
 pub mod guard;
 pub mod import;
@@ -54,6 +55,7 @@ commands! {
     Replay => replay,
     Backtest => backtest,
     Explain => explain,
+    Evidence => evidence,
     Rules => rules,
     Dataplane => dataplane,
     Capture => capture,

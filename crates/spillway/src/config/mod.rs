@@ -9,6 +9,7 @@ mod challenge;
 mod check;
 mod dataplane;
 mod dns;
+mod evidence;
 mod groups;
 mod place;
 mod routing;
@@ -22,6 +23,7 @@ pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
+pub use evidence::Evidence;
 pub use place::Problem;
 pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
@@ -81,6 +83,8 @@ pub struct Config {
     pub routing: Option<Routing>,
     /// Zones whose names may be diverted.
     pub dns: Vec<DnsZone>,
+    /// Who speaks in reports, and who stamps evidence.
+    pub evidence: Evidence,
     /// How the log looks.
     pub log: Log,
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, dns, groups, routing};
+use super::{dataplane, dns, evidence, groups, routing};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -46,6 +46,8 @@ pub(super) struct File {
     pub(super) routing: Option<routing::Section>,
     #[serde(default)]
     pub(super) dns: dns::Sections,
+    #[serde(default)]
+    pub(super) evidence: evidence::Section,
     #[serde(default)]
     pub(super) log: Log,
 }

@@ -175,6 +175,14 @@ ipfix = "0.0.0.0:4739"
 #   key_name = "spillway"          # algorithm = "hmac-sha256" (or "hmac-sha512")
 #   key_file = "/etc/spillway/dns.key"   # the secret in base64; or key_env = "NAME"
 
+# Who speaks in reports to others, and who stamps evidence.
+[evidence]
+#organisation = ""
+#contact = ""
+#domain = ""
+# A time stamping authority (RFC 3161) is asked when evidence is sealed; its answer is signed, so http does.
+#   tsa = "http://tsa.example.net/tsr"
+
 [log]
 # "json" for machines. Levels: error, warn, info, debug.
 #format = "text"

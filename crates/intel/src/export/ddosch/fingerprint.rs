@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use super::Spread;
-use crate::text::hex;
+use ledger::text::hex;
 
 /// Vectors of one fingerprint; more is none.
 const VECTORS_MAX: usize = 1_000;

@@ -19,7 +19,7 @@ pub use spread::Spread;
 use super::{Document, Format, Shared, share, time, words};
 use crate::dossier::{Counts, VectorFacts};
 use crate::finding::{Class, Finding};
-use crate::text::hex;
+use ledger::text::hex;
 
 /// One fingerprint.
 pub const FORMAT: Format = Format { name: "ddosch", write };

@@ -25,7 +25,7 @@ pub(super) struct Objects {
 
 impl Objects {
     pub(super) fn new(shared: &Shared<'_>) -> Self {
-        let reporter = shared.reporter;
+        let reporter = &shared.reporter;
         let mut objects = Self {
             all: BTreeMap::new(),
             reporter: id("identity", &format!("{} {}", reporter.domain, reporter.organisation)),

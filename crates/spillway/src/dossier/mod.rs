@@ -1,0 +1,3 @@
+//! Who attacked: a folder per attack.
+
+pub mod write;
