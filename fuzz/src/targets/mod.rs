@@ -4,6 +4,7 @@ mod absorb;
 mod bgp;
 mod capture;
 mod dns;
+mod evidence;
 mod export;
 mod monitoring;
 mod packet;
@@ -37,4 +38,7 @@ pub const TARGETS: &[Target] = &[
     monitoring::BMP,
     monitoring::RTR,
     dns::TARGET,
+    evidence::BAG,
+    evidence::FINGERPRINT,
+    evidence::STAMP,
 ];

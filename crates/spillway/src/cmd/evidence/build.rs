@@ -24,7 +24,7 @@ use crate::output::{self, Format};
 /// FOLDER is what `replay --dossier` wrote of an attack, or at least has its attack.json; sources.jsonl and stix.json go in where
 /// they are there. Packets to and from its targets, from its start to its end, are taken from the captures.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The attack's folder
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
@@ -81,7 +81,7 @@ struct Source {
 const FILE_MAX: u64 = 1 << 30;
 
 /// Builds and prints.
-pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let config = args.config.as_deref().map(load).transpose()?;
     let attack_file = args.folder.join("attack.json");
     let attack_json = read(&attack_file)?.with_context(|| format!("{}: missing", attack_file.display()))?;

@@ -13,7 +13,7 @@ use crate::output::{self, Format, Paint};
 ///
 /// Exit code 1 where anything was changed, added or taken away; each such file is named.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The bag
     #[arg(value_name = "BAG")]
     bag: PathBuf,
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Checks and prints.
-pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let keys = args.key.iter().map(|key| key::trusted(key)).collect::<anyhow::Result<Vec<_>>>()?;
     let report = bag::verify(&contents(&args.bag)?, &keys);
     let mut out = output::stdout();
