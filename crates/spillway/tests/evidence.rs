@@ -28,7 +28,8 @@ fn signer() -> Signer {
 
 /// Writes the folder of an attack with a sealed bag of three packets in it; gives the bag.
 fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>) -> anyhow::Result<PathBuf> {
-    let dossier = cases::reflection();
+    let mut dossier = cases::reflection();
+    dossier.incident.rules = vec!["r1 @10 dst 198.51.100.7/32 proto udp src-port 53 -> drop".into()];
     let bag = folder.join("evidence");
     let about = About { interface: "edge1 ae3".into(), filter: "dst 198.51.100.7".into(), sampling: Some(1) };
     let mut recorder = Recorder::open(&bag, about, cases::at(0))?;
@@ -155,7 +156,7 @@ fn the_capture_is_read_by_others_with_comments_nanoseconds_and_sampling() {
     let Some(info) = tool("capinfos", &[]) else { return };
     for line in [
         "Number of packets:   3",
-        "Time precision:      nanoseconds (9)",
+        "File timestamp precision:  nanoseconds (9)",
         "Capture application: spillway ",
         "Name = edge1 ae3",
         "Comment = sampling 1:1",

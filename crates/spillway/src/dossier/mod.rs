@@ -1,3 +1,4 @@
 //! Who attacked: a folder per attack.
 
+pub mod recorders;
 pub mod write;

@@ -9,7 +9,7 @@ use super::{bagit, sealed, signer, verified};
 use crate::support::{Scratch, stderr};
 
 const CONFIG: &str = "[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=v3\n[dn]\nCN=Test TSA\n[v3]\n\
-    basicConstraints=critical,CA:TRUE\nkeyUsage=critical,digitalSignature,keyCertSign\nextendedKeyUsage=critical,timeStamping\n\
+    basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n\
     [tsa]\ndefault_tsa=one\n[one]\nserial=SERIAL\ncrypto_device=builtin\nsigner_cert=CERT\nsigner_key=KEY\nsigner_digest=sha256\n\
     default_policy=1.2.3.4.1\ndigests=sha256\naccuracy=secs:1\nordering=no\ntsa_name=no\ness_cert_id_chain=no\n";
 

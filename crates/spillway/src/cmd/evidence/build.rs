@@ -15,8 +15,10 @@ use crate::cli::Context;
 use crate::cmd::replay;
 use crate::config::Config;
 use crate::daemon::clock::Clock;
+use crate::dossier::recorders::{Recorders, Scope};
+use crate::evidence::recorder::Recorded;
 use crate::evidence::stamp::Authority;
-use crate::evidence::{About, Recorder, Sealing, files, key, seal};
+use crate::evidence::{Sealing, files, key, seal};
 use crate::output::{self, Format};
 
 /// Seal what is known of an attack and its packets into a bag
@@ -146,34 +148,21 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Packets to and from the targets while the attack ran.
-fn record(
-    args: &Args,
-    attack: &Attack,
-    bag: &Path,
-    context: &Context,
-) -> anyhow::Result<crate::evidence::recorder::Recorded> {
-    let targets: Vec<String> = attack.targets.iter().map(ToString::to_string).collect();
-    let about = About {
-        interface: args.capture.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        filter: targets.iter().map(|target| format!("net {target}")).collect::<Vec<_>>().join(" or "),
-        sampling: Some(1),
-    };
+fn record(args: &Args, attack: &Attack, bag: &Path, context: &Context) -> anyhow::Result<Recorded> {
     let mut capture = Capture::open(&args.capture)?;
-    let mut recorder = Recorder::open(bag, about, Clock::start().now())?;
-    let during = |at: Timestamp| attack.started_at <= at && attack.ended_at.is_none_or(|end| at <= end);
+    let scope = Scope { targets: attack.targets.clone(), from: attack.started_at, until: attack.ended_at };
+    let file = args.capture.file_name().unwrap_or_default().to_string_lossy();
+    let mut recorders = Recorders::default();
+    recorders.open(bag, scope, &file, Some(1), Clock::start().now())?;
     while let Some(packet) = capture.next()? {
         if context.interrupt.asked() {
             return Err(anyhow!("interrupted; remove {} and call again", bag.display()));
         }
-        let of_target = |address: IpAddr| attack.targets.iter().any(|target| target.contains(address));
-        let headers = packet.parse().map(|parsed| parsed.headers);
-        if during(packet.at)
-            && headers.is_some_and(|headers| of_target(headers.dst) || of_target(headers.src))
-        {
-            recorder.packet(&packet)?;
+        if let Some(parsed) = packet.parse() {
+            recorders.packet(&packet, parsed.headers.src, parsed.headers.dst)?;
         }
     }
-    recorder.finish()
+    recorders.finish()?.pop().context("a bag that was opened")
 }
 
 fn sources(lines: &[u8]) -> anyhow::Result<BTreeMap<IpAddr, Source>> {
