@@ -12,6 +12,7 @@ mod decode;
 mod demo;
 mod dns;
 mod enforce;
+#[cfg(test)]
 mod evidence;
 mod help;
 mod import;

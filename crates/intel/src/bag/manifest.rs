@@ -67,11 +67,11 @@ pub fn parse(algorithm: Algorithm, text: &[u8]) -> Result<BTreeMap<&str, Vec<u8>
     let mut last = "";
     for (at, line) in text.split_inclusive('\n').enumerate() {
         let wrong = |what| (at + 1, what);
-        let line = line.strip_suffix('\n').ok_or(wrong("no line break at its end"))?;
+        let line = line.strip_suffix('\n').ok_or_else(|| wrong("no line break at its end"))?;
         let (digest, path) =
-            line.split_at_checked(algorithm.octets() * 2).ok_or(wrong("too short for a digest"))?;
-        let digest = from_hex(digest).ok_or(wrong("no digest in lower-case hexadecimal digits"))?;
-        let path = path.strip_prefix("  ").ok_or(wrong("no two spaces behind the digest"))?;
+            line.split_at_checked(algorithm.octets() * 2).ok_or_else(|| wrong("too short for a digest"))?;
+        let digest = from_hex(digest).ok_or_else(|| wrong("no digest in lower-case hexadecimal digits"))?;
+        let path = path.strip_prefix("  ").ok_or_else(|| wrong("no two spaces behind the digest"))?;
         if !is_path(path) {
             return Err(wrong("a path that leads out of the bag, or has odd characters"));
         }
@@ -114,7 +114,7 @@ mod tests {
                 if !text.is_empty() {
                     let mut changed = text.clone().into_bytes();
                     let at = at % changed.len();
-                    changed[at] ^= 1 << bit;
+                    changed[at] ^= 1_u8 << bit;
                     prop_assert_ne!(parse(algorithm, &changed), Ok(expected));
                 }
             }

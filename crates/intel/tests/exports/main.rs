@@ -4,6 +4,7 @@
 mod cases;
 mod fingerprint;
 mod golden;
+#[cfg(test)]
 mod privacy;
 mod python;
 mod reports;

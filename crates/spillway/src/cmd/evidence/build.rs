@@ -102,8 +102,10 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let name = if reporter.domain.is_empty() { "spillway" } else { &reporter.domain };
     let key = args.key.clone().or_else(|| config.as_ref().map(|(config, _)| key::path(&config.state_dir)));
     let signer = key.map(|path| key::load_or_make(&path, &format!("{name}/evidence"))).transpose()?;
-    let authority =
-        args.tsa.as_ref().or(config.as_ref().and_then(|(config, _)| config.evidence.authority.as_ref()));
+    let authority = args
+        .tsa
+        .as_ref()
+        .or_else(|| config.as_ref().and_then(|(config, _)| config.evidence.authority.as_ref()));
     let rules: String = attack.rules.iter().map(|rule| format!("{}\n", rule.text)).collect();
     let mut kept = vec![
         ("data/attack.json".to_owned(), attack_json),
