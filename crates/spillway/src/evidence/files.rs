@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use intel::bag::{CUSTODY, Contents, Digests, FILES_MAX, PATH_MAX, is_payload};
 use sha2::{Digest as _, Sha256, Sha512};
 
-/// Octets of a file that is kept as text; payload is only digested, whatever its length.
+/// Octets of texts that are kept of one bag; payload is only digested, whatever its length.
 const TEXT_MAX: u64 = 64 << 20;
 /// Folders within folders.
 const DEPTH_MAX: usize = 16;
@@ -44,6 +44,11 @@ fn walk(folder: &Path, inside: &str, depth: usize, bag: &mut Contents) -> anyhow
             walk(&entry.path(), &format!("{path}/"), depth - 1, bag)?;
         } else if kind.is_file() {
             let kept = !is_payload(&path) || path == CUSTODY;
+            let before: usize = bag.texts.values().map(Vec::len).sum();
+            let left = TEXT_MAX.saturating_sub(u64::try_from(before).unwrap_or(u64::MAX));
+            if kept && entry.metadata()?.len() > left {
+                bail!("{}: too long for what a bag says of itself", entry.path().display());
+            }
             let (digests, text) = digest(&entry.path(), kept)?;
             bag.files.insert(path.clone(), digests);
             if kept {
@@ -60,9 +65,6 @@ fn walk(folder: &Path, inside: &str, depth: usize, bag: &mut Contents) -> anyhow
 pub fn digest(path: &Path, keep: bool) -> anyhow::Result<(Digests, Vec<u8>)> {
     let failed = || format!("{}: cannot be read", path.display());
     let mut file = File::open(path).with_context(failed)?;
-    if keep && file.metadata().with_context(failed)?.len() > TEXT_MAX {
-        bail!("{}: too long for a file of its kind", path.display());
-    }
     let (mut sha256, mut sha512) = (Sha256::new(), Sha512::new());
     let mut octets = 0;
     let mut text = Vec::new();

@@ -132,7 +132,9 @@ fn annotate(recorded: &Recorded, sealing: &Sealing<'_>) -> anyhow::Result<()> {
         packets += 1;
     }
     writer.finish()?;
-    std::fs::rename(&done, &raw).with_context(|| format!("{}: cannot be written", raw.display()))?;
+    let kept = std::fs::File::open(&done).and_then(|file| file.sync_all());
+    kept.and_then(|()| std::fs::rename(&done, &raw))
+        .with_context(|| format!("{}: cannot be written", raw.display()))?;
     let (after, _) = files::digest(&raw, false)?;
     let step = Step {
         at: sealing.at,
