@@ -107,9 +107,9 @@ mod tests {
     #[test]
     fn a_query_is_the_der_of_rfc_3161() {
         let query = query(&[7; 32], [0xff, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(&query[..5], [0x30, 66, 0x02, 1, 1]);
-        assert_eq!(query.len(), 68);
-        assert_eq!(&query[54..], [0x02, 9, 0x7f, 0xff, 2, 3, 4, 5, 6, 7, 8, 0x01, 0x01, 0xff]);
+        assert_eq!(&query[..5], [0x30, 68, 0x02, 1, 1]);
+        assert_eq!(query.len(), 70);
+        assert_eq!(&query[56..], [0x02, 9, 0x7f, 0xff, 2, 3, 4, 5, 6, 7, 8, 0x01, 0x01, 0xff]);
     }
 
     #[test]
