@@ -18,7 +18,7 @@ pub struct Dossier {
 }
 
 /// Who says so; stands in every document that leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reporter {
     /// The organisation's name.
     pub organisation: String,

@@ -17,6 +17,7 @@ pub mod daemon;
 pub mod demo;
 mod desk;
 pub mod dns;
+pub mod dossier;
 mod enforce;
 pub mod error;
 mod folder;

@@ -4,11 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context as _;
 use base::Prefix;
 use base::map::Seed;
 use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
+use intel::dossier::Reporter;
+use intel::enrich::Nothing;
 use serde::Serialize;
 
 use crate::capture::Writer;
@@ -16,6 +19,7 @@ use crate::capture::content::Content;
 use crate::card;
 use crate::cli::Context;
 use crate::config::Config;
+use crate::dossier::{Collector, document};
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
@@ -62,6 +66,9 @@ pub struct Args {
     /// Number of shards; the result does not depend on it
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SHARDS_MAX))]
     shards: u64,
+    /// Write a folder per attack into this one: what it was, and a verdict on each of its sources
+    #[arg(long, value_name = "DIR")]
+    dossier: Option<PathBuf>,
     /// Write wall time, memory and packets per shard as JSON into this file
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -89,7 +96,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let started = Instant::now();
     args.check_outputs()?;
     let writes = args.passed.is_some() || args.dropped.is_some();
-    let second = writes || args.apply != Apply::None;
+    let second = writes || args.apply != Apply::None || args.dossier.is_some();
     let mut feed = Feed::open(&args.files, if second { 2 } else { 1 }, &context.interrupt)?;
     if writes && feed.content() == Content::FlowExport {
         return Err(usage("--passed and --dropped need packets, and this is flow export; leave them out"));
@@ -159,11 +166,15 @@ fn apply(
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
     let mut verdicts = Verdicts::new(args.apply, findings, settings.install_delay)?;
+    let mut sources = args.dossier.is_some().then(|| Collector::new(findings)).transpose()?;
     let open = |path: &Option<PathBuf>| path.as_deref().map(Writer::create).transpose();
     let (mut passed, mut dropped) = (open(&args.passed)?, open(&args.dropped)?);
     summary.passed_packets = 0;
     feed.pass("applying the rules:", |item| {
         let weight = packets(&item);
+        if let Some(sources) = &mut sources {
+            sources.take(&item);
+        }
         let passes = match &item {
             Item::Packet(_, None) | Item::Health(..) => true,
             Item::Packet(packet, Some(parsed)) => verdicts.passes(packet.at, parsed)?,
@@ -176,7 +187,25 @@ fn apply(
             _ => Ok(()),
         }
     })?;
+    if let (Some(folder), Some(sources)) = (&args.dossier, sources) {
+        dossiers(folder, &sources)?;
+    }
     [passed, dropped].into_iter().flatten().try_for_each(Writer::finish)
+}
+
+/// A folder per attack.
+fn dossiers(folder: &Path, sources: &Collector) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot be made; name a folder that can", folder.display()))?;
+    for (attack, dossier) in sources.conclude(&Reporter::default(), &Nothing) {
+        document::write(&folder.join(&attack.id), attack, &dossier)?;
+    }
+    match sources.left_out {
+        0 => Ok(()),
+        n => Err(anyhow::Error::msg(format!(
+            "{n} small attacks have no dossier; replay a part of the recording"
+        ))),
+    }
 }
 
 impl Args {
