@@ -82,28 +82,34 @@ impl Opinion {
             && ratio(b, n4) <= BOGONS_MOST
             && ratio(beyond, b) >= BEYOND_UNICAST_MIN;
         let one_way = of_one_way(claims);
-        let mut tallies: BTreeMap<(u8, u8), (u64, u64)> = BTreeMap::new();
+        let mut tallies: Tallies = BTreeMap::new();
+        // Of the sources that come from no one place.
+        let (mut rest4, mut rest_bogons) = (0, 0);
         for claim in claims {
-            let tally = tallies.entry((claim.form, claim.ttl)).or_default();
+            let key = (claim.form, claim.ttl);
+            let bogon = u64::from(claim.address.is_ipv4() && special(claim.address));
+            let tally = tallies.entry(key).or_default();
             tally.0 += 1;
-            tally.1 += u64::from(claim.address.is_ipv4() && special(claim.address));
+            tally.1 += bogon;
+            if !one_way.contains(&key) {
+                rest4 += u64::from(claim.address.is_ipv4());
+                rest_bogons += bogon;
+            }
         }
-        let pooled = if opinion.bogons_tell { (ratio(b, n4) / SPECIAL_SHARE).min(1.0) } else { 0.5 };
-        // Sources from one place, of which none is special although some should be: forged from a list of real networks.
-        let mut listed = 0;
+        let pooled =
+            if opinion.bogons_tell { (ratio(rest_bogons, rest4) / SPECIAL_SHARE).min(1.0) } else { 0.5 };
+        // What comes from one place is forged whether special or not: a forger may take addresses from a list of real networks.
+        let mut placed = Placed::default();
         for (key, (n, bogons)) in &tallies {
-            let spike = one_way.contains(key);
-            let (forged, why) = if opinion.bogons_tell && (*bogons > 0 || !spike) {
+            if one_way.contains(key) {
+                let natural = beside(&tallies, &one_way, *key).min(float(*n));
+                placed.add(*n, *bogons, natural);
+                let forged = (1.0 - natural / float(*n)).clamp(0.5, 0.97);
+                opinion.groups.insert(*key, Group { forged, why: Reason::T2 });
+            } else if opinion.bogons_tell && *n >= GROUP_MIN {
                 let leaning = LEAN * SPECIAL_SHARE * pooled;
-                ((float(*bogons) + leaning) / (SPECIAL_SHARE * (float(*n) + LEAN)), Reason::D1)
-            } else if spike {
-                listed += *n;
-                (0.97, Reason::T2)
-            } else {
-                continue;
-            };
-            if *n >= GROUP_MIN || spike {
-                opinion.groups.insert(*key, Group { forged: forged.clamp(0.01, 0.99), why });
+                let forged = (float(*bogons) + leaning) / (SPECIAL_SHARE * (float(*n) + LEAN));
+                opinion.groups.insert(*key, Group { forged: forged.clamp(0.01, 0.99), why: Reason::D1 });
             }
         }
         let drawn = claims.len() >= UNIFORM_MIN && drawn_at_random(claims);
@@ -114,39 +120,46 @@ impl Opinion {
         } else {
             None
         };
-        opinion.share = opinion.measure(claims, proven, (b, n4), listed, drawn);
+        opinion.share = opinion.measure(count(claims.len()), proven, (rest_bogons, rest4), &placed, drawn);
         opinion
     }
 
     fn measure(
         &self,
-        claims: &[Claim],
+        claims: u64,
         proven: u64,
-        (bogons, n4): (u64, u64),
-        listed: u64,
+        (bogons, rest4): (u64, u64),
+        placed: &Placed,
         drawn: bool,
     ) -> Option<Share> {
-        let all = float(count(claims.len()) + proven);
+        let all = float(claims + proven);
         if all == 0.0 {
             return None;
         }
-        let most = float(count(claims.len())) / all;
-        let by_list = float(listed) / all;
+        let most = float(claims) / all;
+        let at = |low: f64, estimate: f64, high: f64| {
+            let part = |sources: f64| (sources / all).clamp(0.0, most);
+            Some(Share { estimate: part(estimate), low: part(low), high: part(high) })
+        };
+        let (placed_low, placed_high) = placed.interval();
+        let rest = float(claims - placed.sources);
         if self.bogons_tell {
-            let rest = n4.saturating_sub(listed);
-            let told = wilson(bogons, rest);
-            let part = float(rest) / all / SPECIAL_SHARE;
-            let at = |share: f64| (share * part + by_list).min(most);
-            let share = Share { estimate: at(told.estimate), low: at(told.low), high: at(told.high) };
+            let told = wilson(bogons, rest4);
+            let of = |share: f64| (share / SPECIAL_SHARE).min(1.0) * float(rest4);
             // Sources of IPv6 say nothing by being special.
-            let six = float(count(claims.len()) - n4) / all;
-            return Some(Share { high: (share.high + six).min(most), ..share });
+            let six = rest - float(rest4);
+            return at(
+                placed_low + of(told.low),
+                placed.forged + of(told.estimate),
+                placed_high + of(told.high) + six,
+            );
         }
-        if listed > 0 {
-            return Some(Share { estimate: by_list, low: by_list * 0.9, high: most });
+        if placed.sources > 0 {
+            // Of the rest, nothing is known.
+            return at(placed_low, placed.forged, placed_high + rest);
         }
         if drawn {
-            return Some(Share { estimate: most, low: most * 0.8, high: most });
+            return at(0.8 * rest, rest, rest);
         }
         (float(proven) / all >= 0.9).then_some(Share { estimate: 0.0, low: 0.0, high: most })
     }
@@ -158,6 +171,47 @@ impl Opinion {
             None => self.rest.map(|forged| (forged, Reason::D1)),
         }
     }
+}
+
+/// Sources and special-purpose ones by form and TTL.
+type Tallies = BTreeMap<(u8, u8), (u64, u64)>;
+
+/// Sources that come from one place in the name of many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Placed {
+    sources: u64,
+    /// Of these, those that are no chance.
+    forged: f64,
+    /// Real hosts that happen to be as far away.
+    natural: f64,
+    /// Special-purpose ones: forged in any case.
+    bogons: u64,
+}
+
+impl Placed {
+    fn add(&mut self, sources: u64, bogons: u64, natural: f64) {
+        self.sources += sources;
+        self.forged += float(sources) - natural;
+        self.natural += natural;
+        self.bogons += bogons;
+    }
+
+    /// How many are forged at least and at most: how many real ones are as far away is read from those that are nearly as far.
+    fn interval(&self) -> (f64, f64) {
+        let unsure = self.natural + 2.0 * libm::sqrt(self.natural);
+        let least = (self.forged - unsure).max(float(self.bogons)).max(0.0);
+        (least, (self.forged + unsure).min(float(self.sources)))
+    }
+}
+
+/// Sources of the same form that are nearly as far away, per TTL: what would be there if nothing was forged.
+fn beside(tallies: &Tallies, one_way: &BTreeSet<(u8, u8)>, (form, ttl): (u8, u8)) -> f64 {
+    let near = (ttl.saturating_sub(3)..=ttl.saturating_add(3)).map(|ttl| (form, ttl));
+    let others: Vec<u64> = near
+        .filter(|key| key.1 != ttl && !one_way.contains(key))
+        .map(|key| tallies.get(&key).map_or(0, |(n, _)| *n))
+        .collect();
+    float(others.iter().sum()) / float(count(others.len()).max(1))
 }
 
 /// Groups whose sources come from many networks and arrive in one way.

@@ -58,7 +58,7 @@ const NATURES: [(&str, &str, &str, usize); 5] = [
     ("tcp-synack-reflection.pcap", "reflectors", "reflector", 6_035),
     ("udp-ike-natt4500-reflection.pcap", "reflectors", "reflector", 2_767),
     ("udp-snmp161-amplification.pcap", "reflectors", "reflector", 4_028),
-    // Of its 52, two sent only later fragments, which prove nothing.
+    // Some of its 52 sent only later fragments, which prove nothing.
     ("udp-dns-rrsig-amplification-fragmented-with-background.pcap", "reflectors", "reflector", 50),
 ];
 

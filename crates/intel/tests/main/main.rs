@@ -1,0 +1,6 @@
+//! Who attacks, by packets whose truth is known.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod mixture;
+mod mixtures;
+mod tools;
