@@ -3,4 +3,5 @@
 
 mod mixture;
 mod mixtures;
+mod places;
 mod tools;
