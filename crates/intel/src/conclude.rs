@@ -68,18 +68,21 @@ impl Observer {
             .collect();
         incident.packets = total;
         incident.bytes = self.vectors.iter().map(|vector| vector.bytes).sum();
-        incident.source_count = self.source_count(&findings);
+        incident.source_count = self.source_count(&findings, incident.source_count);
         Dossier { incident, findings, reporter }
     }
 
-    /// Exact while all sources are remembered; without honest clients.
-    fn source_count(&self, findings: &[Finding]) -> u64 {
+    /// Without honest clients, and exact while all sources are remembered; beyond that what detection counted, as long as that
+    /// is exact, or an estimate.
+    fn source_count(&self, findings: &[Finding], detected: u64) -> u64 {
         let count = |wanted: fn(&&Finding) -> bool| {
             u64::try_from(findings.iter().filter(wanted).count()).unwrap_or(u64::MAX)
         };
         let honest = count(|finding| finding.class == Class::Legitimate && finding.packets > 0);
         let all = if self.sources.dropped == 0 {
             count(|finding| finding.packets > 0)
+        } else if (1..=DETECTED_EXACT).contains(&detected) {
+            return detected;
         } else {
             self.distinct.count()
         };
@@ -120,6 +123,9 @@ impl Observer {
         }
     }
 }
+
+/// So many sources detection counts one by one (interface.md).
+const DETECTED_EXACT: u64 = 1_000_000;
 
 /// Of the packets whose senders are known, so many make a nature; of all, so many have to be known.
 const MOST: f64 = 0.9;

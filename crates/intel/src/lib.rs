@@ -4,12 +4,14 @@
 //! what the roof learned in peace, and from files the operator has.
 #![forbid(unsafe_code)]
 
+pub mod campaign;
 mod conclude;
 mod distinct;
 pub mod dossier;
 pub mod enrich;
 pub mod finding;
 mod forgery;
+pub mod minhash;
 pub mod observe;
 mod packet;
 mod pattern;

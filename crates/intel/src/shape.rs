@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use wire::packet::{ICMP, ICMP6, TCP, UDP};
 
 use crate::packet::{Packet, Segment, options_text, origin};
-use crate::tally::{Tally, ratio};
+use crate::tally::Tally;
 
 /// What a packet says by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -221,13 +221,6 @@ impl Shape {
             return format!("{one:016x}");
         }
         if self.random_payload * 10 >= self.fronts.total() * 9 { "random".into() } else { "mixed".into() }
-    }
-
-    /// Constants of its payloads, for comparing attacks: hashes of their first octets that are frequent.
-    pub(crate) fn fronts(&self) -> Vec<u64> {
-        let total = self.fronts.total();
-        let often = |count: u64| ratio(count, total) >= 0.2;
-        self.fronts.ranked().into_iter().filter(|(_, count)| often(*count)).map(|(front, _)| front).collect()
     }
 }
 

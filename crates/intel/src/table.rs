@@ -9,8 +9,9 @@ use base::map::{Map, Seed};
 
 use crate::source::{Proofs, Source};
 
-/// Sources remembered of one attack: seven eighths of 2¹⁸ slots, of some 160 octets each (42 MB).
-pub const SOURCES_MAX: usize = 229_376;
+/// Sources remembered of one attack: seven eighths of 2¹⁷ slots, so that table and findings together stay below 100 MB
+/// (tests/main/memory.rs).
+pub const SOURCES_MAX: usize = 114_688;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {

@@ -1,6 +1,8 @@
 //! Who attacks, by packets whose truth is known.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod campaigns;
+mod memory;
 mod mixture;
 mod mixtures;
 mod places;
