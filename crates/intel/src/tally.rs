@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally<K> {
     counts: BTreeMap<K, u64>,
-    /// The value before, which is often the next one too.
     pub(crate) others: u64,
+    /// The value before, which is often the next one too, and how often it came since it was counted.
+    recent: Option<(K, u64)>,
 }
 
 impl<K: Ord + Clone> Tally<K> {
@@ -15,11 +16,22 @@ impl<K: Ord + Clone> Tally<K> {
     pub(crate) const MAX: usize = 256;
 
     pub(crate) const fn new() -> Self {
-        Self { counts: BTreeMap::new(), others: 0 }
+        Self { counts: BTreeMap::new(), others: 0, recent: None }
     }
 
     #[inline]
     pub(crate) fn add(&mut self, value: K, packets: u64) {
+        match &mut self.recent {
+            Some((known, count)) if *known == value => *count += packets,
+            _ => {
+                if let Some((before, count)) = self.recent.replace((value, packets)) {
+                    self.count(before, count);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, value: K, packets: u64) {
         if let Some(count) = self.counts.get_mut(&value) {
             *count += packets;
         } else if self.counts.len() < Self::MAX {
@@ -30,18 +42,28 @@ impl<K: Ord + Clone> Tally<K> {
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.counts.values().sum::<u64>() + self.others
+        let recent = self.recent.as_ref().map_or(0, |(_, count)| *count);
+        self.counts.values().sum::<u64>() + self.others + recent
+    }
+
+    /// With the last value counted too.
+    fn settled(&self) -> Self {
+        let mut settled = self.clone();
+        if let Some((value, count)) = settled.recent.take() {
+            settled.count(value, count);
+        }
+        settled
     }
 
     /// Values by count, the most frequent first, equals by value.
     pub(crate) fn ranked(&self) -> Vec<(K, u64)> {
-        let mut all: Vec<_> = self.counts.iter().map(|(k, n)| (k.clone(), *n)).collect();
+        let mut all: Vec<_> = self.settled().counts.into_iter().collect();
         all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         all
     }
 
     pub(crate) fn into_counts(self) -> BTreeMap<K, u64> {
-        self.counts
+        self.settled().counts
     }
 
     /// The fewest values that make up `share` of all, if at most `max` do.
@@ -77,7 +99,7 @@ mod tests {
         for value in 0..1000u32 {
             tally.add(value, 2);
         }
-        assert_eq!((tally.total(), tally.others), (2000, 2 * (1000 - 256)));
+        assert_eq!((tally.total(), tally.settled().others), (2000, 2 * (1000 - 256)));
         assert_eq!(tally.few(4, 0.9), None);
         let mut few = Tally::new();
         few.add(9u32, 50);

@@ -7,52 +7,60 @@ use wire::packet::{TCP, UDP};
 use crate::packet::Packet;
 use crate::tally::Tally;
 
-/// Names in questions that are told apart.
+/// A vector, watched.
 #[derive(Clone, Debug)]
 pub(crate) struct Vector {
     pub(crate) name: String,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
-    pub(crate) protocol: Tally<u8>,
+    pub(crate) protocol: Dense<u8>,
     pub(crate) started: Option<Timestamp>,
     pub(crate) last: Timestamp,
-    pub(crate) src_ports: Ports,
-    pub(crate) dst_ports: Ports,
-    pub(crate) flags: Tally<u8>,
-    pub(crate) ttls: Tally<u8>,
+    pub(crate) src_ports: Dense<u16>,
+    pub(crate) dst_ports: Dense<u16>,
+    pub(crate) flags: Dense<u8>,
+    pub(crate) ttls: Dense<u8>,
     pub(crate) lengths: Tally<u32>,
     pub(crate) offsets: Tally<u16>,
-    pub(crate) icmp: Tally<u8>,
+    pub(crate) icmp: Dense<u8>,
     pub(crate) questions: Tally<(String, u16)>,
-    pub(crate) forms: Tally<u8>,
-    pub(crate) tools: Tally<u8>,
+    pub(crate) forms: Dense<u8>,
+    pub(crate) tools: Dense<u8>,
     seen: u64,
 }
 
-/// Packets by port, all of them: floods draw ports at random.
+/// Packets by each value that there is: floods draw ports at random, and looking values up takes time.
 #[derive(Clone, Debug)]
-pub(crate) struct Ports(Vec<u32>);
+pub(crate) struct Dense<K> {
+    counts: Vec<u32>,
+    of: std::marker::PhantomData<K>,
+}
 
-impl Ports {
-    fn new() -> Self {
-        Self(vec![0; 1 << 16])
+impl<K: Copy + Ord + Into<usize> + TryFrom<usize>> Dense<K> {
+    /// For `K` of so many bits.
+    fn new(bits: u32) -> Self {
+        Self { counts: vec![0; 1 << bits], of: std::marker::PhantomData }
     }
 
     #[inline]
-    fn add(&mut self, port: u16, packets: u64) {
-        if let Some(count) = self.0.get_mut(usize::from(port)) {
+    fn add(&mut self, value: K, packets: u64) {
+        if let Some(count) = self.counts.get_mut(value.into()) {
             *count = count.saturating_add(u32::try_from(packets).unwrap_or(u32::MAX));
         }
     }
 
-    /// The most frequent ones, at most [`Tally::MAX`].
-    pub(crate) fn counts(&self) -> std::collections::BTreeMap<u16, u64> {
-        let mut all: Vec<(u16, u64)> = (0u16..=u16::MAX)
-            .zip(&self.0)
-            .filter(|(_, n)| **n > 0)
-            .map(|(p, n)| (p, u64::from(*n)))
-            .collect();
+    /// Values by count, the most frequent first, equals by value.
+    pub(crate) fn ranked(&self) -> Vec<(K, u64)> {
+        let there = (0usize..).zip(&self.counts).filter(|(_, n)| **n > 0);
+        let mut all: Vec<(K, u64)> =
+            there.filter_map(|(value, n)| Some((K::try_from(value).ok()?, u64::from(*n)))).collect();
         all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        all
+    }
+
+    /// The most frequent ones, at most [`Tally::MAX`].
+    pub(crate) fn counts(&self) -> std::collections::BTreeMap<K, u64> {
+        let mut all = self.ranked();
         all.truncate(Tally::<u16>::MAX);
         all.into_iter().collect()
     }
@@ -68,19 +76,19 @@ impl Vector {
             name,
             packets: 0,
             bytes: 0,
-            protocol: Tally::new(),
+            protocol: Dense::new(8),
             started: None,
             last: Timestamp::ZERO,
-            src_ports: Ports::new(),
-            dst_ports: Ports::new(),
-            flags: Tally::new(),
-            ttls: Tally::new(),
+            src_ports: Dense::new(16),
+            dst_ports: Dense::new(16),
+            flags: Dense::new(8),
+            ttls: Dense::new(8),
             lengths: Tally::new(),
             offsets: Tally::new(),
-            icmp: Tally::new(),
+            icmp: Dense::new(8),
             questions: Tally::new(),
-            forms: Tally::new(),
-            tools: Tally::new(),
+            forms: Dense::new(8),
+            tools: Dense::new(8),
             seen: 0,
         }
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::recorded::frames::{Frame, files, load};
 use crate::support::{Scratch, data, json_lines, spillway, stderr};
 
 /// A dossier as it stands in its folder.
@@ -79,6 +81,169 @@ fn recorded_attacks_have_the_nature_that_their_publisher_gives() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The fields of a packet that a rule may ask for, of a stored frame.
+fn tool(rules: &intel::Rules, frame: &Frame) -> Option<String> {
+    let parsed = frame.parse()?;
+    let packet = intel::Packet {
+        at: frame.at,
+        headers: &parsed.headers,
+        ip: wire::packet::network(frame.link(), &frame.bytes).ok()?,
+        transport: parsed.transport,
+        payload: parsed.payload,
+        packets: 1,
+        bytes: u64::from(parsed.headers.length),
+        single: true,
+    };
+    rules.tool(&packet).map(|place| rules.tools[place].id.clone())
+}
+
+#[test]
+fn ordinary_traffic_looks_like_no_tool() {
+    let Some(data) = data() else { return };
+    let rules = intel::Rules::embedded().unwrap();
+    let mut hits: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut packets = 0;
+    for file in files(&data.join("benign")) {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        for frame in load(&file) {
+            packets += 1;
+            if let Some(tool) = tool(&rules, &frame) {
+                *hits.entry((name.clone(), tool)).or_default() += 1;
+            }
+        }
+    }
+    // One file of the folder is a scan by Nmap, as its description says.
+    let scan = hits.remove(&("hardneg_synscan.pcap".into(), "nmap-syn".into()));
+    println!("{packets} packets, the scan {scan:?}, others {hits:?}");
+    assert!(packets > 30_000 && hits.is_empty(), "{hits:?}");
+}
+
+/// A MaxMind DB file of one IPv4 network of eight bits: `country` for addresses that begin with `first`.
+fn database(first: u8, country: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    for bit in 0..8u32 {
+        let next = if bit == 7 { 8 + 16 } else { bit + 1 };
+        let sides = if first >> (7 - bit) & 1 == 1 { [8, next] } else { [next, 8] };
+        sides.iter().for_each(|side| out.extend(&side.to_be_bytes()[1..]));
+    }
+    let text = |out: &mut Vec<u8>, text: &str| {
+        out.push(2 << 5 | u8::try_from(text.len()).unwrap());
+        out.extend(text.as_bytes());
+    };
+    out.extend([0; 16]);
+    out.push(7 << 5 | 1);
+    text(&mut out, "country_code");
+    text(&mut out, country);
+    out.extend(b"\xab\xcd\xefMaxMind.com");
+    out.push(7 << 5 | 4);
+    for (name, value) in
+        [("node_count", 8u32), ("record_size", 24), ("ip_version", 4), ("binary_format_major_version", 2)]
+    {
+        text(&mut out, name);
+        out.push(6 << 5 | 4);
+        out.extend(value.to_be_bytes());
+    }
+    out
+}
+
+#[test]
+fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
+    let Some(data) = data() else { return };
+    let scratch = Scratch::new("places");
+    let mmdb = scratch.file("made.mmdb", &database(136, "US"));
+    let config = scratch.file(
+        "spillway.toml",
+        format!("networks = [\"10.10.10.0/24\"]\n[intel]\nmmdb = [\"{mmdb}\"]\n").as_bytes(),
+    );
+    let file = data.join("attacks/tcp-synack-reflection.pcap");
+    let told = dossiers(&file, &scratch, &["--config", &config]);
+    let first = |source: &Value| source["address"].as_str().unwrap().starts_with("136.");
+    let (here, elsewhere): (Vec<&Value>, Vec<&Value>) = told[0].sources.iter().partition(|s| first(s));
+    assert!(!here.is_empty() && here.iter().all(|s| s["country"] == "US"));
+    assert!(elsewhere.iter().all(|s| s["country"].is_null() && s["asn"].is_null()));
+    let countries = told[0].attack["sources"]["countries"].as_array().unwrap();
+    let us = countries.iter().find(|row| row["name"] == "US").unwrap();
+    assert_eq!(us["sources"].as_u64().unwrap(), u64::try_from(here.len()).unwrap());
+    assert!(countries.iter().any(|row| row["name"].is_null()));
+
+    let damaged = scratch.file("damaged.mmdb", &database(136, "US")[..60]);
+    let config = scratch.file(
+        "damaged.toml",
+        format!("networks = [\"10.10.10.0/24\"]\n[intel]\nmmdb = [\"{damaged}\"]\n").as_bytes(),
+    );
+    let folder = scratch.path("none");
+    let output = spillway([
+        "replay",
+        file.to_str().unwrap(),
+        "--config",
+        &config,
+        "--dossier",
+        folder.to_str().unwrap(),
+    ]);
+    let said = stderr(&output);
+    assert!(
+        output.status.code() == Some(1) && said.contains("damaged.mmdb") && said.contains(" at octet "),
+        "{said}"
+    );
+}
+
+#[test]
+fn looking_at_who_attacks_sends_nothing() {
+    let Some(data) = data() else { return };
+    let name = format!("spw-passive-{}", std::process::id());
+    let ip = |args: &[&str]| Command::new("ip").args(args).status().is_ok_and(|status| status.success());
+    if !ip(&["netns", "add", &name]) {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "needs root and network namespaces");
+        eprintln!("skipped: needs root and network namespaces");
+        return;
+    }
+    let _gone = Namespace(name.clone());
+    // A way out for everything, so that whatever is sent is counted instead of refused.
+    for line in
+        ["link add out type dummy", "addr add 10.10.10.10/24 dev out", "link set out up", "link set lo up"]
+    {
+        assert!(
+            ip(&[&["-n", name.as_str()], line.split(' ').collect::<Vec<_>>().as_slice()].concat()),
+            "{line}"
+        );
+    }
+    assert!(ip(&["-n", &name, "route", "add", "default", "dev", "out"]));
+    // Neighbour and router discovery of the kernel itself is over, or off.
+    let quiet = "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done";
+    let inside = |program: &str, args: &[&str]| {
+        Command::new("ip").args(["netns", "exec", &name, program]).args(args).output().unwrap()
+    };
+    assert!(inside("/bin/sh", &["-c", quiet]).status.success());
+    let sent = || {
+        let text = String::from_utf8(inside("cat", &["/proc/net/dev"]).stdout).unwrap();
+        let line = |name: &str| {
+            text.lines().find_map(|l| l.trim().strip_prefix(name)?.strip_prefix(':')).unwrap().to_owned()
+        };
+        ["out", "lo"].map(|name| line(name).split_whitespace().nth(9).unwrap().parse::<u64>().unwrap())
+    };
+    let before = sent();
+    let scratch = Scratch::new("passive");
+    for (n, (file, ..)) in NATURES.iter().enumerate() {
+        let (file, folder) = (data.join("attacks").join(file), scratch.path(&n.to_string()));
+        let output = inside(
+            env!("CARGO_BIN_EXE_spillway"),
+            &["replay", file.to_str().unwrap(), "-o", "jsonl", "--dossier", folder.to_str().unwrap()],
+        );
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(std::fs::read_dir(&folder).unwrap().count() > 0);
+    }
+    assert_eq!(sent(), before, "packets left for somebody");
+}
+
+/// A network namespace that goes with this value.
+struct Namespace(String);
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
 }
 
 #[test]

@@ -10,8 +10,9 @@ use base::map::Seed;
 use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
+use intel::campaign::{Campaigns, Trace};
 use intel::dossier::Reporter;
-use intel::enrich::Nothing;
+use intel::enrich::Files;
 use serde::Serialize;
 
 use crate::capture::Writer;
@@ -19,7 +20,7 @@ use crate::capture::content::Content;
 use crate::card;
 use crate::cli::Context;
 use crate::config::Config;
-use crate::dossier::{Collector, document};
+use crate::dossier::{Collector, document, places};
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
@@ -129,7 +130,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         attacks: findings.attack_count(),
     };
     if second {
-        apply(&args, &mut feed, &findings, &settings, &mut summary)?;
+        let places = places::open(&config.as_ref().map(|config| config.intel.clone()).unwrap_or_default())?;
+        apply(&args, &mut feed, &findings, (&settings, &places), &mut summary)?;
     }
     match format {
         Format::Jsonl => output::line(&mut out, &summary)?,
@@ -162,7 +164,7 @@ fn apply(
     args: &Args,
     feed: &mut Feed,
     findings: &Findings,
-    settings: &Settings,
+    (settings, places): (&Settings, &Files),
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
     let mut verdicts = Verdicts::new(args.apply, findings, settings.install_delay)?;
@@ -188,18 +190,21 @@ fn apply(
         }
     })?;
     if let (Some(folder), Some(sources)) = (&args.dossier, sources) {
-        dossiers(folder, &sources)?;
+        dossiers(folder, &sources, places)?;
     }
     [passed, dropped].into_iter().flatten().try_for_each(Writer::finish)
 }
 
 /// A folder per attack.
-fn dossiers(folder: &Path, sources: &Collector) -> anyhow::Result<()> {
+fn dossiers(folder: &Path, sources: &Collector, places: &Files) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: cannot be made; name a folder that can", folder.display()))?;
-    for (attack, dossier) in sources.conclude(&Reporter::default(), &Nothing) {
-        document::write(&folder.join(&attack.id), attack, &dossier)?;
-    }
+    let mut campaigns = Campaigns::default();
+    sources.conclude(&Reporter::default(), places, |attack, dossier| {
+        let trace = Trace::of(dossier, document::TRACE_KEY);
+        let link = campaigns.place(trace.clone());
+        document::write(&folder.join(&attack.id), attack, dossier, (&trace, &link))
+    })?;
     match sources.left_out {
         0 => Ok(()),
         n => Err(anyhow::Error::msg(format!(

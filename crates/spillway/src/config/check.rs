@@ -98,6 +98,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             dataplane,
             routing,
             dns,
+            intel: file.intel,
             log: file.log,
         })
     } else {

@@ -10,6 +10,7 @@ mod check;
 mod dataplane;
 mod dns;
 mod groups;
+mod intel;
 mod place;
 mod routing;
 mod sections;
@@ -22,6 +23,7 @@ pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
+pub use intel::Intel;
 pub use place::Problem;
 pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
@@ -81,6 +83,8 @@ pub struct Config {
     pub routing: Option<Routing>,
     /// Zones whose names may be diverted.
     pub dns: Vec<DnsZone>,
+    /// Files that tell where addresses are.
+    pub intel: Intel,
     /// How the log looks.
     pub log: Log,
 }

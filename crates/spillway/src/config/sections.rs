@@ -9,6 +9,7 @@ use engine::Mode;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
 use super::{dataplane, dns, groups, routing};
 
@@ -46,6 +47,8 @@ pub(super) struct File {
     pub(super) routing: Option<routing::Section>,
     #[serde(default)]
     pub(super) dns: dns::Sections,
+    #[serde(default)]
+    pub(super) intel: Intel,
     #[serde(default)]
     pub(super) log: Log,
 }

@@ -175,6 +175,12 @@ ipfix = "0.0.0.0:4739"
 #   key_name = "spillway"          # algorithm = "hmac-sha256" (or "hmac-sha512")
 #   key_file = "/etc/spillway/dns.key"   # the secret in base64; or key_env = "NAME"
 
+# Files that tell where sources are, for dossiers: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
+# TABLE_DUMP_V2, unpacked). What no file knows is shown as unknown. `spillway replay --dossier` reads them.
+#   [intel]
+#   mmdb = ["/var/lib/spillway/country.mmdb"]
+#   mrt = ["/var/lib/spillway/rib.mrt"]
+
 [log]
 # "json" for machines. Levels: error, warn, info, debug.
 #format = "text"

@@ -58,7 +58,7 @@ impl Collector {
         attacks.retain(|attack| attack.packets >= least);
         attacks.truncate(ATTACKS_MAX);
         let left_out = before - attacks.len();
-        let each = (SOURCES_MAX / attacks.len().max(1)).max(SOURCES_MIN);
+        let each = (4 * SOURCES_MAX / attacks.len().max(4)).max(SOURCES_MIN);
         let cases: Vec<Case> = attacks.into_iter().map(|attack| Case::new(attack, &rules, each)).collect();
         let mut prefixes: Vec<Prefix> = cases.iter().flat_map(Case::areas).copied().collect();
         prefixes.sort_unstable();
@@ -136,15 +136,17 @@ impl Collector {
         }
     }
 
-    /// The dossier of each attack, with the attack.
-    pub fn conclude(&self, reporter: &Reporter, enrich: &dyn Enrich) -> Vec<(&Attack, Dossier)> {
-        self.cases
-            .iter()
-            .map(|case| {
-                let incident = incident(&case.attack);
-                (&case.attack, case.observer.conclude(incident, reporter.clone(), enrich))
-            })
-            .collect()
+    /// Shows the dossier of each attack, one after the other: together they might not fit into memory.
+    pub fn conclude(
+        &self,
+        reporter: &Reporter,
+        enrich: &dyn Enrich,
+        mut each: impl FnMut(&Attack, &Dossier) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.cases.iter().try_for_each(|case| {
+            let incident = incident(&case.attack);
+            each(&case.attack, &case.observer.conclude(incident, reporter.clone(), enrich))
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use engine::report::Attack;
+use intel::campaign::{Link, Trace};
 use intel::dossier::{Dossier, VectorFacts};
 use intel::finding::{Class, Finding, Reason};
 use intel::shape_id;
@@ -33,12 +34,25 @@ struct Line<'a> {
     tool: Option<&'a str>,
 }
 
+/// The key under which traces are made: the same for all who want to compare.
+pub const TRACE_KEY: u64 = 0x7472_6163_6531_0001;
+
 /// Writes both files into `folder`, which is made where it is missing.
-pub fn write(folder: &Path, attack: &Attack, dossier: &Dossier) -> anyhow::Result<()> {
+pub fn write(
+    folder: &Path,
+    attack: &Attack,
+    dossier: &Dossier,
+    (trace, link): (&Trace, &Link),
+) -> anyhow::Result<()> {
     let failed = |path: &Path| format!("{}: cannot be written; name a folder that can", path.display());
     std::fs::create_dir_all(folder).with_context(|| failed(folder))?;
     let path = folder.join("attack.json");
-    let mut text = serde_json::to_string_pretty(&document(attack, dossier)?)?;
+    let mut document = document(attack, dossier)?;
+    if let Some(document) = document.as_object_mut() {
+        document.insert("trace".into(), serde_json::to_value(trace)?);
+        document.insert("campaign".into(), campaign(link));
+    }
+    let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     std::fs::write(&path, text).with_context(|| failed(&path))?;
     let path = folder.join("sources.jsonl");
@@ -69,6 +83,13 @@ fn line<'a>(finding: &'a Finding, dossier: &'a Dossier) -> Line<'a> {
         reflects: finding.reflects.as_deref(),
         tool: finding.tool.as_deref(),
     }
+}
+
+/// Which of the recording's attacks it belongs to, and why.
+fn campaign(link: &Link) -> Value {
+    let because: Vec<Value> =
+        link.because.iter().map(|(what, weight)| json!({"what": what, "weight": weight})).collect();
+    json!({"number": link.campaign, "new": link.is_new, "score": rounded(link.score), "because": because})
 }
 
 /// The attack's document; its sources are what the dossier says of them.

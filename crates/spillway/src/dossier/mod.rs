@@ -4,5 +4,6 @@ pub mod aggregate;
 pub mod belonging;
 pub mod collect;
 pub mod document;
+pub mod places;
 
 pub use collect::Collector;
