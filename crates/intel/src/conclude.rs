@@ -97,7 +97,9 @@ impl Observer {
             .filter_map(|(form, packets)| Some((self.forms.get(usize::from(form))?.text(), packets)))
             .collect();
         shapes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let tools = vector.tools.ranked().into_iter().filter_map(|(tool, packets)| {
+        let named = |packets: &u64| ratio(*packets, vector.packets) >= NAMED;
+        let tools = vector.tools.ranked().into_iter().filter(|(_, packets)| named(packets));
+        let tools = tools.filter_map(|(tool, packets)| {
             let tool = self.rules.tools.get(usize::from(tool))?;
             Some((tool.id.clone(), tool.name.clone(), packets))
         });
@@ -123,6 +125,9 @@ impl Observer {
         }
     }
 }
+
+/// Of a vector's packets, so many name a tool: random fields hit a rule now and then.
+const NAMED: f64 = 0.001;
 
 /// So many sources detection counts one by one (interface.md).
 const DETECTED_EXACT: u64 = 1_000_000;

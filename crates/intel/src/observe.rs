@@ -17,7 +17,7 @@ use crate::finding::Sample;
 use crate::packet::{Packet, Segment};
 use crate::rules::Rules;
 use crate::shape::{FORMS_MAX, Form, Shape};
-use crate::source::{Proofs, Said};
+use crate::source::{Proofs, Said, Source};
 use crate::table::Sources;
 use crate::vector::Vector;
 
@@ -41,6 +41,8 @@ pub struct Scope {
     pub started: Timestamp,
     /// Who was seen to behave in the way of vectors that are known by behaviour; empty where none is.
     pub culprits: Vec<IpAddr>,
+    /// Who has proven itself to the data plane: a cookie or a challenge came back.
+    pub proven: Vec<IpAddr>,
     /// Sources remembered at most.
     pub sources_max: usize,
     /// Of sketches and samples; nobody outside needs to know it.
@@ -77,10 +79,13 @@ pub struct Observer {
 impl Observer {
     /// Of an attack that is known by now; its packets are shown in order of capture.
     pub fn new(rules: std::sync::Arc<Rules>, scope: Scope) -> Self {
-        let Scope { vectors, started, culprits, sources_max, key, seed } = scope;
+        let Scope { vectors, started, culprits, proven, sources_max, key, seed } = scope;
         let mut sources = Sources::new(sources_max, key, seed);
         for culprit in culprits.iter().take(sources_max / 2) {
-            sources.get(wide(*culprit)).proof.set(Proofs::CULPRIT);
+            sources.get(wide(*culprit)).into_iter().for_each(|source| source.proof.set(Proofs::CULPRIT));
+        }
+        for address in proven.iter().take(sources_max / 4) {
+            sources.get(wide(*address)).into_iter().for_each(|source| source.proof.set(Proofs::HANDSHAKE));
         }
         Self {
             rules,
@@ -106,14 +111,15 @@ impl Observer {
     pub fn answer(&mut self, packet: &Packet<'_>) {
         self.two_way = true;
         let address = wide(packet.headers.dst);
-        match said(packet, packet.segment().as_ref()) {
-            Some(said) => self.sources.get(address).told(&said),
-            None => {
-                let source = self.sources.get(address);
-                if source.packets == 0 && source.other == 0 {
-                    source.proof.set(Proofs::ASKED);
-                }
-            }
+        let said = said(packet, packet.segment().as_ref());
+        // Of a source that was forgotten it is not known who spoke first: what answers says nothing then.
+        let begins = !self.sources.overflows() || said.is_none_or(|said| said.syn && !said.ack);
+        let Some(source) = self.sources.get(address) else { return };
+        if begins && source.packets == 0 && source.other == 0 {
+            source.proof.set(Proofs::ASKED);
+        }
+        if let Some(said) = said {
+            source.told(&said);
         }
     }
 
@@ -127,7 +133,9 @@ impl Observer {
         let segment = packet.segment();
         let address = wide(h.src);
         let said = said(packet, segment.as_ref());
-        let source = self.sources.get(address);
+        // Who is not remembered counts for the vector all the same.
+        let mut stranger = Source::default();
+        let source = self.sources.get(address).unwrap_or(&mut stranger);
         if packet.at < self.started {
             source.proof.set(Proofs::BEFORE);
         }
@@ -163,7 +171,6 @@ impl Observer {
             self.summarised += 1;
         }
         self.distinct.add(address);
-        let source = self.sources.get(address);
         if source.packets == 0 {
             (source.ports, source.protocol, source.form) = (h.ports, h.protocol, form_at);
         }

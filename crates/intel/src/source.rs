@@ -102,9 +102,6 @@ impl Source {
     /// The target said this to it.
     #[inline]
     pub(crate) fn told(&mut self, said: &Said) {
-        if self.packets == 0 && self.other == 0 {
-            self.proof.set(Proofs::ASKED);
-        }
         let after = said.after();
         // A reset says nothing that could be acknowledged.
         if !said.rst && (said.syn || said.payload > 0 || said.fin || !self.proof.has(Proofs::EXPECTED)) {

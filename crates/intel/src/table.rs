@@ -2,7 +2,7 @@
 //!
 //! While they fit, all are. Then a keyed hash of the address draws lots: who is below the limit stays, whoever it is and
 //! whatever it sends, so those that stay are a fair sample of all; who is above it stays if it is notable (a proof, a
-//! tool's shape, many packets). What is dropped stays in the counts of the vectors and in [`Distinct`].
+//! tool's shape, many packets), and gets in when it comes a second time. What is dropped stays in the counts of the vectors and in [`Distinct`].
 
 use base::hash::Mixer;
 use base::map::{Map, Seed};
@@ -22,24 +22,63 @@ pub(crate) struct Sources {
     limit: u64,
     /// Packets that make a source notable.
     notable: u64,
-    /// Sources dropped, counted each time.
+    /// Sources dropped or not let in, counted each time.
     pub(crate) dropped: u64,
+    /// Who came once since the last time that room was made: bits by hash.
+    door: Vec<u64>,
 }
+
+/// Bits of the door: a flood of forged sources sets each in eight of them before half are set.
+const DOOR_BITS: usize = 1 << 20;
 
 /// Packets that make a source notable at first.
 const NOTABLE: u64 = 4;
 
 impl Sources {
     pub(crate) fn new(max: usize, key: u64, seed: Seed) -> Self {
-        Self { map: Map::new(seed), max: max.max(16), key, limit: u64::MAX, notable: NOTABLE, dropped: 0 }
+        Self {
+            map: Map::new(seed),
+            max: max.max(16),
+            key,
+            limit: u64::MAX,
+            notable: NOTABLE,
+            dropped: 0,
+            door: Vec::new(),
+        }
     }
 
+    /// What is remembered of a source, from now on. `None`: it is not of the sample, and came for the first time.
     #[inline]
-    pub(crate) fn get(&mut self, address: u128) -> &mut Source {
-        if self.map.len() >= self.max && !self.map.contains_key(&address) {
+    pub(crate) fn get(&mut self, address: u128) -> Option<&mut Source> {
+        if (self.limit != u64::MAX || self.map.len() >= self.max)
+            && !self.map.contains_key(&address)
+            && !self.lets_in(address)
+        {
+            self.dropped += 1;
+            return None;
+        }
+        Some(self.map.get_or_insert_with(address, Source::default))
+    }
+
+    /// Whether sources had to be dropped.
+    pub(crate) const fn overflows(&self) -> bool {
+        self.limit != u64::MAX || self.dropped > 0
+    }
+
+    #[cold]
+    fn lets_in(&mut self, address: u128) -> bool {
+        if self.map.len() >= self.max {
             self.prune();
         }
-        self.map.get_or_insert_with(address, Source::default)
+        let hash = self.hash(address);
+        if self.limit == u64::MAX || hash < self.limit {
+            return true;
+        }
+        let bit = usize::try_from(hash).unwrap_or(0) % DOOR_BITS;
+        let Some(word) = self.door.get_mut(bit / 64) else { return true };
+        let before = *word;
+        *word |= 1 << (bit % 64);
+        before == *word
     }
 
     /// Whether all sources are there, and the rest whether this one is of the fair sample.
@@ -86,6 +125,8 @@ impl Sources {
             }
         }
         self.dropped += u64::try_from(before - self.map.len()).unwrap_or(0);
+        self.door.clear();
+        self.door.resize(DOOR_BITS / 64, 0);
     }
 }
 
@@ -94,7 +135,8 @@ const PROOF: u32 = 12;
 
 /// Who sends much, or has a proof.
 const fn is_notable(source: &Source, packets: u64) -> bool {
-    let proven = source.proof.has(Proofs::HANDSHAKE) || source.proof.has(Proofs::ANSWER);
+    let proof = source.proof;
+    let proven = proof.has(Proofs::HANDSHAKE) || proof.has(Proofs::ANSWER) || proof.has(Proofs::ASKED);
     source.packets >= packets || (proven && source.packets >= packets >> PROOF)
 }
 
@@ -107,17 +149,21 @@ mod tests {
         let mut sources = Sources::new(4096, 1, Seed::default());
         for round in 0..20u128 {
             for n in 0..20_000u128 {
-                sources.get(1 << 64 | round * 20_000 + n).packets += 1;
+                if let Some(source) = sources.get(1 << 64 | round * 20_000 + n) {
+                    source.packets += 1;
+                }
             }
             for bot in 0..100u128 {
-                sources.get(bot).packets += 5;
+                if let Some(source) = sources.get(bot) {
+                    source.packets += 5;
+                }
             }
         }
         let kept = sources.sorted();
         assert!(kept.len() <= 4096);
         let bots = kept.iter().filter(|(address, _)| **address < 100).count();
         assert_eq!(bots, 100);
-        assert!(kept.iter().all(|(address, source)| **address >= 100 || source.packets >= 90));
+        assert!(kept.iter().all(|(address, source)| **address >= 100 || source.packets >= 80));
         let sampled = kept.iter().filter(|(a, _)| **a >= 100 && sources.sampled(**a)).count();
         let estimate = sampled as f64 / sources.sampling();
         assert!((estimate / 400_000.0 - 1.0).abs() < 0.15, "{estimate}");
@@ -128,9 +174,10 @@ mod tests {
     fn proofs_alone_cannot_fill_it_for_ever() {
         let mut sources = Sources::new(256, 1, Seed::default());
         for n in 0..100_000u128 {
-            let source = sources.get(n);
-            source.packets = 1;
-            source.proof.set(Proofs::HANDSHAKE);
+            if let Some(source) = sources.get(n) {
+                source.packets = 1;
+                source.proof.set(Proofs::HANDSHAKE);
+            }
         }
         assert!(sources.sorted().len() <= 256);
     }

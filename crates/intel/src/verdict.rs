@@ -103,11 +103,12 @@ impl<'a> Judge<'a> {
     /// Whether a source has shown, by what it sent, that it is there.
     fn stands(&self, source: &Source) -> bool {
         let proof = source.proof;
+        // Half a conversation is no proof for who floods beside it.
+        let half = proof.has(Proofs::HALF) || proof.has(Proofs::ASKED);
         proof.has(Proofs::HANDSHAKE)
-            || proof.has(Proofs::HALF)
-            || proof.has(Proofs::ASKED)
             || proof.has(Proofs::CULPRIT)
             || self.answers(source)
+            || half && !floods(source)
     }
 
     /// Whether its answers are those of a service: by their form, or for SYN-ACKs by how different they all are.

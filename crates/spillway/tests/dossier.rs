@@ -155,7 +155,7 @@ fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
     let mmdb = scratch.file("made.mmdb", &database(136, "US"));
     let config = scratch.file(
         "spillway.toml",
-        format!("networks = [\"10.10.10.0/24\"]\n[intel]\nmmdb = [\"{mmdb}\"]\n").as_bytes(),
+        format!("networks = [\"10.10.10.0/24\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n[intel]\nmmdb = [\"{mmdb}\"]\n").as_bytes(),
     );
     let file = data.join("attacks/tcp-synack-reflection.pcap");
     let told = dossiers(&file, &scratch, &["--config", &config]);
@@ -171,7 +171,7 @@ fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
     let damaged = scratch.file("damaged.mmdb", &database(136, "US")[..60]);
     let config = scratch.file(
         "damaged.toml",
-        format!("networks = [\"10.10.10.0/24\"]\n[intel]\nmmdb = [\"{damaged}\"]\n").as_bytes(),
+        format!("networks = [\"10.10.10.0/24\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n[intel]\nmmdb = [\"{damaged}\"]\n").as_bytes(),
     );
     let folder = scratch.path("none");
     let output = spillway([
@@ -201,9 +201,13 @@ fn looking_at_who_attacks_sends_nothing() {
     }
     let _gone = Namespace(name.clone());
     // A way out for everything, so that whatever is sent is counted instead of refused.
-    for line in
-        ["link add out type dummy", "addr add 10.10.10.10/24 dev out", "link set out up", "link set lo up"]
-    {
+    for line in [
+        "link add out type veth peer name far",
+        "addr add 10.10.10.10/24 dev out",
+        "link set out up",
+        "link set far up",
+        "link set lo up",
+    ] {
         assert!(
             ip(&[&["-n", name.as_str()], line.split(' ').collect::<Vec<_>>().as_slice()].concat()),
             "{line}"
@@ -221,7 +225,7 @@ fn looking_at_who_attacks_sends_nothing() {
         let line = |name: &str| {
             text.lines().find_map(|l| l.trim().strip_prefix(name)?.strip_prefix(':')).unwrap().to_owned()
         };
-        ["out", "lo"].map(|name| line(name).split_whitespace().nth(9).unwrap().parse::<u64>().unwrap())
+        ["out", "far", "lo"].map(|name| line(name).split_whitespace().nth(9).unwrap().parse::<u64>().unwrap())
     };
     let before = sent();
     let scratch = Scratch::new("passive");

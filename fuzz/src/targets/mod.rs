@@ -7,6 +7,7 @@ mod dns;
 mod export;
 mod monitoring;
 mod packet;
+mod places;
 mod rules;
 
 use crate::measure::Outcome;
@@ -37,4 +38,7 @@ pub const TARGETS: &[Target] = &[
     monitoring::BMP,
     monitoring::RTR,
     dns::TARGET,
+    places::MMDB,
+    places::MRT,
+    places::SHAPES,
 ];

@@ -40,6 +40,7 @@ pub(crate) fn scope(vectors: &[&str]) -> Scope {
         vectors: vectors.iter().map(ToString::to_string).collect(),
         started: Timestamp::from_secs(1_700_000_000),
         culprits: Vec::new(),
+        proven: Vec::new(),
         sources_max: intel::table::SOURCES_MAX,
         key: 7,
         seed: Seed::default(),

@@ -157,6 +157,8 @@ impl Case {
             vectors: names.clone(),
             started: attack.started_at,
             culprits: attack.culprits.clone(),
+            // A recording tells of no cookies.
+            proven: Vec::new(),
             sources_max,
             key: KEY,
             seed: Seed::default(),
