@@ -42,6 +42,9 @@ pub struct Trace {
     pub seconds: f64,
 }
 
+/// What was alike, with the log-odds of each.
+pub type Because = Vec<(&'static str, f64)>;
+
 /// What an attack belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
@@ -51,8 +54,8 @@ pub struct Link {
     pub score: f64,
     /// Whether nothing known was near enough.
     pub is_new: bool,
-    /// What was alike, with the weight of each.
-    pub because: Vec<(&'static str, f64)>,
+    /// Why.
+    pub because: Because,
 }
 
 /// All traces so far.
@@ -98,7 +101,7 @@ impl Trace {
 
     /// Log-odds that one hand made both, and what they come from. Weights are choices; what they lead to is measured on made-up
     /// booters (tests/main/campaigns.rs).
-    pub fn likeness(&self, other: &Self) -> (f64, Vec<(&'static str, f64)>) {
+    pub fn likeness(&self, other: &Self) -> (f64, Because) {
         let mut because = vec![("most attacks are not of the same hand", PRIOR)];
         let mut say = |what: &'static str, weight: f64| {
             if weight != 0.0 {
@@ -148,7 +151,7 @@ fn sets(a: &MinHash, b: &MinHash) -> f64 {
 impl Campaigns {
     /// Puts an attack where it belongs, and remembers it.
     pub fn place(&mut self, trace: Trace) -> Link {
-        let mut best: Option<(f64, usize, Vec<(&'static str, f64)>)> = None;
+        let mut best: Option<(f64, usize, Because)> = None;
         for (campaign, known) in &self.traces {
             let (odds, because) = trace.likeness(known);
             if best.as_ref().is_none_or(|(most, ..)| odds > *most) {

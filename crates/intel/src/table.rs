@@ -149,7 +149,7 @@ mod tests {
         let mut sources = Sources::new(4096, 1, Seed::default());
         for round in 0..20u128 {
             for n in 0..20_000u128 {
-                if let Some(source) = sources.get(1 << 64 | round * 20_000 + n) {
+                if let Some(source) = sources.get((1 << 64) + round * 20_000 + n) {
                     source.packets += 1;
                 }
             }

@@ -11,6 +11,7 @@ mod dataplane;
 mod decode;
 mod demo;
 mod dns;
+#[cfg(test)]
 mod dossier;
 mod enforce;
 mod help;

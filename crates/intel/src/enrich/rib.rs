@@ -47,7 +47,7 @@ impl Rib {
 
     /// Of routes from anywhere; of equal prefixes the first that names its origin wins.
     pub fn of(mut routes: Vec<(Prefix, Option<u32>)>) -> Self {
-        routes.sort_by(|a, b| (a.0, a.1.is_none()).cmp(&(b.0, b.1.is_none())));
+        routes.sort_by_key(|(prefix, origin)| (*prefix, origin.is_none()));
         routes.dedup_by_key(|(prefix, _)| *prefix);
         // A default route says nothing of who is there.
         routes.retain(|(prefix, _)| prefix.bits() > 0);

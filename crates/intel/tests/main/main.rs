@@ -1,5 +1,5 @@
 //! Who attacks, by packets whose truth is known.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod campaigns;
 mod memory;
