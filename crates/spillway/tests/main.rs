@@ -11,6 +11,8 @@ mod dataplane;
 mod decode;
 mod demo;
 mod dns;
+#[cfg(test)]
+mod dossier;
 mod enforce;
 #[cfg(test)]
 mod evidence;

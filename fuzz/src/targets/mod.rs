@@ -8,6 +8,7 @@ mod evidence;
 mod export;
 mod monitoring;
 mod packet;
+mod places;
 mod rules;
 
 use crate::measure::Outcome;
@@ -41,4 +42,7 @@ pub const TARGETS: &[Target] = &[
     evidence::BAG,
     evidence::FINGERPRINT,
     evidence::STAMP,
+    places::MMDB,
+    places::MRT,
+    places::SHAPES,
 ];

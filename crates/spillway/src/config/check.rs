@@ -100,6 +100,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             routing,
             dns,
             evidence,
+            intel: file.intel,
             log: file.log,
         })
     } else {

@@ -11,6 +11,7 @@ mod dataplane;
 mod dns;
 mod evidence;
 mod groups;
+mod intel;
 mod place;
 mod routing;
 mod sections;
@@ -24,6 +25,7 @@ pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
 pub use evidence::Evidence;
+pub use intel::Intel;
 pub use place::Problem;
 pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
@@ -85,6 +87,8 @@ pub struct Config {
     pub dns: Vec<DnsZone>,
     /// Who speaks in reports, and who stamps evidence.
     pub evidence: Evidence,
+    /// Files that tell where addresses are.
+    pub intel: Intel,
     /// How the log looks.
     pub log: Log,
 }
