@@ -117,6 +117,7 @@ mod tests {
             stability: None,
             usual_syns: Vec::new(),
             covered: None,
+            culprits: Vec::new(),
         };
         let turns: Vec<_> = turns.iter().map(|(seconds, on)| (at(*seconds), *on)).collect();
         Alarm { first: turns[0].0, turns, last }

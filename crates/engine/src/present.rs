@@ -47,6 +47,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings, watch: &Watch) ->
         withdrawn: incident.outcomes.withdrawn.clone(),
         stability: incident.stability.filter(|_| acts && !incident.rules.is_empty()),
         covered: incident.covered,
+        culprits: if settings.profile.is_exact() { culprits(incident) } else { Vec::new() },
         packets: incident.packets,
         bytes: incident.bytes,
         entries: entries(incident),
@@ -105,6 +106,9 @@ fn called(state: &VectorState, all: &[&VectorState]) -> String {
     completed.unwrap_or_else(|| state.name.clone())
 }
 
+/// Senders known by behaviour that are told.
+const CULPRITS_MAX: usize = 1 << 16;
+
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e6).round() / 1e6 }
@@ -128,6 +132,13 @@ fn sources(incident: &Incident, settings: &Settings, vectors: &[Vector]) -> Sour
         .collect();
     let (nature, confidence) = nature(incident, settings, vectors, count);
     Sources { count, nature, confidence, top }
+}
+
+/// Told of captures only: a daemon's reports would all carry the list.
+fn culprits(incident: &Incident) -> Vec<std::net::IpAddr> {
+    let known = incident.vectors.iter().any(|vector| vector.by_culprit);
+    let hosts = if known { incident.culprits.sorted() } else { Vec::new() };
+    hosts.into_iter().take(CULPRITS_MAX).map(|(host, ())| narrow(*host)).collect()
 }
 
 /// Where it comes in, the widest door first.

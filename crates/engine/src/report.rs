@@ -60,6 +60,10 @@ pub struct Attack {
     /// Share of the attack's examples, 0 to 1, that the rules drop together; for those who decide, and not in the document.
     #[serde(skip)]
     pub covered: Option<f64>,
+    /// Who behaves in the way of its vectors that are known by behaviour; for those who look at senders one by one, and not in
+    /// the document.
+    #[serde(skip)]
+    pub culprits: Vec<std::net::IpAddr>,
 }
 
 /// What a host usually gets.

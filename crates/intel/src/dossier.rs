@@ -18,7 +18,7 @@ pub struct Dossier {
 }
 
 /// Who says so; stands in every document that leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reporter {
     /// The organisation's name.
     pub organisation: String,
@@ -63,6 +63,21 @@ pub struct Incident {
     pub rules: Vec<String>,
     /// Distinct sources, also those that found no place among the findings.
     pub source_count: u64,
+    /// Where it came in, where exporters told; empty where nobody did.
+    pub ingress: Vec<Ingress>,
+}
+
+/// One way by which an attack came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingress {
+    /// Exporter and interface, as the operator knows them.
+    pub interface: String,
+    /// The neighbour's network behind it, where known.
+    pub asn: Option<u32>,
+    /// Packets of the attack that came in here.
+    pub packets: u64,
+    /// Those of them whose source is forged by B1, B2 or B3.
+    pub forged: u64,
 }
 
 /// Counts of values seen in packets; the counts sum to the packets that had such a value.

@@ -33,6 +33,8 @@ pub enum Reason {
     H1,
     /// QUIC validated its address, or it sent a TLS hello after a handshake.
     H2,
+    /// Its side of a connection is whole and the other was not seen, or the target spoke first: no proof, but honest.
+    H3,
     /// A valid answer in a protocol that reflects.
     P1,
     /// Special-purpose space (RFC 6890), while such sources can be told from anonymised ones.

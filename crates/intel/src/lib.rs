@@ -4,8 +4,35 @@
 //! what the roof learned in peace, and from files the operator has.
 #![forbid(unsafe_code)]
 
+pub mod bag;
+pub mod campaign;
+mod conclude;
+mod distinct;
 pub mod dossier;
+pub mod enrich;
+pub mod export;
 pub mod finding;
+mod forgery;
+pub mod minhash;
+pub mod observe;
+mod packet;
+mod pattern;
+pub mod rules;
+mod shape;
+mod source;
+mod special;
+mod spread;
+pub mod table;
+mod tally;
+mod vector;
+mod verdict;
 
-pub use dossier::{Dossier, Incident};
+pub use conclude::{Nature, NatureClass};
+pub use dossier::{Dossier, Incident, Ingress};
+pub use enrich::{Enrich, Place};
 pub use finding::{Class, Finding, Reason, Verified};
+pub use observe::{Observer, Scope};
+pub use packet::Packet;
+pub use rules::Rules;
+pub use shape::shape_id;
+pub use special::special;

@@ -12,7 +12,11 @@ mod decode;
 mod demo;
 mod disclosure;
 mod dns;
+#[cfg(test)]
+mod dossier;
 mod enforce;
+#[cfg(test)]
+mod evidence;
 mod help;
 mod import;
 mod ledger;

@@ -12,6 +12,7 @@ pub mod bmp;
 pub mod dns;
 pub mod emit;
 pub mod ipfix;
+pub mod mrt;
 pub mod netflow5;
 pub mod netflow9;
 pub mod packet;

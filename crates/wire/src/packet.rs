@@ -235,6 +235,17 @@ pub fn parse_into<'a>(
     ip(r.rest(), original_len.saturating_sub(l2_len), headers, behind)
 }
 
+/// The octets of a frame from the IP header on, link-layer padding included.
+pub fn network(link: Link, bytes: &[u8]) -> Result<&[u8], Fault> {
+    let mut r = Reader::new(bytes);
+    match link {
+        Link::Ip => None,
+        Link::Ethernet => ethernet(&mut r)?,
+        other => uncommon(other, &mut r)?,
+    };
+    Ok(r.rest())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,10 +4,12 @@ mod absorb;
 mod bgp;
 mod capture;
 mod dns;
+mod evidence;
 mod export;
 mod ledger;
 mod monitoring;
 mod packet;
+mod places;
 mod rules;
 
 use crate::measure::Outcome;
@@ -42,4 +44,10 @@ pub const TARGETS: &[Target] = &[
     ledger::NOTE,
     ledger::POLICY,
     ledger::ENTRY,
+    evidence::BAG,
+    evidence::FINGERPRINT,
+    evidence::STAMP,
+    places::MMDB,
+    places::MRT,
+    places::SHAPES,
 ];

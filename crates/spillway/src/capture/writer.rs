@@ -11,6 +11,7 @@ use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPa
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
+use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 use pcap_file::{DataLink, Endianness, PcapError};
 
@@ -26,16 +27,56 @@ pub struct Writer {
     options: Vec<InterfaceDescriptionOption<'static>>,
 }
 
+/// How packets that are kept as evidence were come by.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Interface, exporter or file.
+    pub interface: String,
+    /// In words.
+    pub description: String,
+    /// Which packets were kept.
+    pub filter: String,
+    /// The sampling.
+    pub comment: String,
+    /// By what they were written.
+    pub application: String,
+}
+
 impl Writer {
     /// Creates or overwrites the file.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
+        Self::begun(path, Vec::new())
+    }
+
+    fn begun(path: &Path, options: Vec<SectionHeaderOption<'static>>) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
         let buffered = BufWriter::with_capacity(1 << 20, file);
-        let file = PcapNgWriter::with_endianness(buffered, Endianness::Little)
+        let section = SectionHeaderBlock { endianness: Endianness::Little, options, ..Default::default() };
+        let file = PcapNgWriter::with_section_header(buffered, section)
             .map_err(io_error)
             .with_context(|| name.clone())?;
         Ok(Self { name, file, links: Vec::new(), options: Vec::new() })
+    }
+
+    /// Likewise, for evidence: says by what it was written, and how the packets were come by.
+    pub fn evidence(path: &Path, about: &Described) -> anyhow::Result<Self> {
+        let owned = |text: &String| Cow::Owned(text.clone());
+        let section = vec![
+            SectionHeaderOption::Hardware(Cow::Borrowed(std::env::consts::ARCH)),
+            SectionHeaderOption::OS(Cow::Borrowed(std::env::consts::OS)),
+            SectionHeaderOption::UserApplication(owned(&about.application)),
+        ];
+        let mut writer = Self::begun(path, section)?;
+        // the first octet of a filter says that it is text
+        let filter = [b"\0", about.filter.as_bytes()].concat();
+        writer.options = vec![
+            InterfaceDescriptionOption::Comment(owned(&about.comment)),
+            InterfaceDescriptionOption::IfName(owned(&about.interface)),
+            InterfaceDescriptionOption::IfDescription(owned(&about.description)),
+            InterfaceDescriptionOption::IfFilter(Cow::Owned(filter)),
+        ];
+        Ok(writer)
     }
 
     /// Likewise, for packets of one interface: says in the file what it is and how they were chosen.

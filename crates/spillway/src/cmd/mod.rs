@@ -15,6 +15,7 @@ pub mod demo;
 pub mod disclosure;
 pub mod dns;
 pub mod drill;
+pub mod evidence;
 pub mod explain;
 pub mod guard;
 pub mod import;
@@ -56,6 +57,7 @@ commands! {
     Replay => replay,
     Backtest => backtest,
     Explain => explain,
+    Evidence => evidence,
     Rules => rules,
     Dataplane => dataplane,
     Capture => capture,

@@ -4,11 +4,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context as _;
 use base::Prefix;
 use base::map::Seed;
 use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
+use intel::campaign::{Campaigns, Trace};
+use intel::enrich::Files;
+use intel::export::Terms;
+use ledger::Signer;
 use serde::Serialize;
 
 use crate::capture::Writer;
@@ -16,7 +21,11 @@ use crate::capture::content::Content;
 use crate::card;
 use crate::cli::Context;
 use crate::config::Config;
+use crate::dossier::recorders::Recorders;
+use crate::dossier::write::{Extra, write};
+use crate::dossier::{Collector, document, places};
 use crate::error::usage;
+use crate::evidence::key;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
 use crate::replay::search::{Cut, packets, search};
@@ -62,6 +71,9 @@ pub struct Args {
     /// Number of shards; the result does not depend on it
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SHARDS_MAX))]
     shards: u64,
+    /// Write a folder per attack into this one: what it was, and a verdict on each of its sources
+    #[arg(long, value_name = "DIR")]
+    dossier: Option<PathBuf>,
     /// Write wall time, memory and packets per shard as JSON into this file
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -89,7 +101,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let started = Instant::now();
     args.check_outputs()?;
     let writes = args.passed.is_some() || args.dropped.is_some();
-    let second = writes || args.apply != Apply::None;
+    let second = writes || args.apply != Apply::None || args.dossier.is_some();
     let mut feed = Feed::open(&args.files, if second { 2 } else { 1 }, &context.interrupt)?;
     if writes && feed.content() == Content::FlowExport {
         return Err(usage("--passed and --dropped need packets, and this is flow export; leave them out"));
@@ -122,7 +134,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         attacks: findings.attack_count(),
     };
     if second {
-        apply(&args, &mut feed, &findings, &settings, &mut summary)?;
+        let places = places::open(&config.as_ref().map(|config| config.intel.clone()).unwrap_or_default())?;
+        apply(&args, &mut feed, &findings, (&settings, &places, config.as_ref()), &mut summary)?;
     }
     match format {
         Format::Jsonl => output::line(&mut out, &summary)?,
@@ -155,15 +168,27 @@ fn apply(
     args: &Args,
     feed: &mut Feed,
     findings: &Findings,
-    settings: &Settings,
+    (settings, places, config): (&Settings, &Files, Option<&Config>),
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
     let mut verdicts = Verdicts::new(args.apply, findings, settings.install_delay)?;
+    let mut sources = args.dossier.is_some().then(|| Collector::new(findings)).transpose()?;
+    let file = args.files.first().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
+    let mut bags = match (&args.dossier, &sources) {
+        (Some(folder), Some(sources)) => sources.bags(folder, &file)?,
+        _ => Recorders::default(),
+    };
     let open = |path: &Option<PathBuf>| path.as_deref().map(Writer::create).transpose();
     let (mut passed, mut dropped) = (open(&args.passed)?, open(&args.dropped)?);
     summary.passed_packets = 0;
     feed.pass("applying the rules:", |item| {
         let weight = packets(&item);
+        if let Some(sources) = &mut sources {
+            sources.take(&item);
+        }
+        if let Item::Packet(packet, Some(parsed)) = &item {
+            bags.packet(packet, parsed.headers.src, parsed.headers.dst)?;
+        }
         let passes = match &item {
             Item::Packet(_, None) | Item::Health(..) => true,
             Item::Packet(packet, Some(parsed)) => verdicts.passes(packet.at, parsed)?,
@@ -176,7 +201,63 @@ fn apply(
             _ => Ok(()),
         }
     })?;
+    if let (Some(folder), Some(sources)) = (&args.dossier, sources) {
+        dossiers(folder, &sources, bags, (places, config))?;
+    }
     [passed, dropped].into_iter().flatten().try_for_each(Writer::finish)
+}
+
+/// A folder per attack: what it was, who sent it, what may be told of it to whom, and the evidence.
+fn dossiers(
+    folder: &Path,
+    sources: &Collector,
+    bags: Recorders,
+    (places, config): (&Files, Option<&Config>),
+) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot be made; name a folder that can", folder.display()))?;
+    let reporter = config.map(|config| config.evidence.reporter.clone()).unwrap_or_default();
+    let signer = config.map(signer).transpose()?.flatten();
+    let text = config.map(|config| std::fs::read(&config.path)).transpose()?;
+    let mut recorded = bags.finish()?.into_iter();
+    let mut campaigns = Campaigns::default();
+    sources.conclude(&reporter, places, |attack, dossier| {
+        let folder = folder.join(&attack.id);
+        let trace = Trace::of(dossier, document::TRACE_KEY);
+        let link = campaigns.place(trace.clone());
+        document::write(&folder, attack, dossier, (&trace, &link))?;
+        let extra = Extra {
+            attack: &std::fs::read(folder.join("attack.json"))?,
+            config: text.as_deref(),
+            terms: Terms::default(),
+            // a recording gives the same bag at any time
+            at: dossier.incident.last,
+            reason: "an attack in a recording",
+            signer: signer.as_ref(),
+            authority: config.and_then(|config| config.evidence.authority.as_ref()),
+        };
+        let written = write(&folder, dossier, recorded.next().as_ref(), &extra)?;
+        match written.withheld.first() {
+            None => Ok(()),
+            Some(withheld) => Err(anyhow::Error::new(withheld.clone())),
+        }
+    })?;
+    match sources.left_out {
+        0 => Ok(()),
+        n => Err(anyhow::Error::msg(format!(
+            "{n} small attacks have no dossier; replay a part of the recording"
+        ))),
+    }
+}
+
+/// The key that signs evidence, where the configuration's state folder is there.
+fn signer(config: &Config) -> anyhow::Result<Option<Signer>> {
+    if !config.state_dir.is_dir() {
+        return Ok(None);
+    }
+    let domain = &config.evidence.reporter.domain;
+    let name = if domain.is_empty() { "spillway" } else { domain };
+    key::load_or_make(&key::path(&config.state_dir), &format!("{name}/evidence")).map(Some)
 }
 
 impl Args {

@@ -9,7 +9,9 @@ mod challenge;
 mod check;
 mod dataplane;
 mod dns;
+mod evidence;
 mod groups;
+mod intel;
 mod place;
 mod routing;
 mod sections;
@@ -22,6 +24,8 @@ pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
+pub use evidence::Evidence;
+pub use intel::Intel;
 pub use place::Problem;
 pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
@@ -83,6 +87,10 @@ pub struct Config {
     pub dns: Vec<DnsZone>,
     /// The log of decisions and disclosures.
     pub ledger: Ledger,
+    /// Who speaks in reports, and who stamps evidence.
+    pub evidence: Evidence,
+    /// Files that tell where addresses are.
+    pub intel: Intel,
     /// How the log looks.
     pub log: Log,
 }

@@ -9,8 +9,9 @@ use engine::Mode;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, dns, groups, routing};
+use super::{dataplane, dns, evidence, groups, routing};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -48,6 +49,10 @@ pub(super) struct File {
     pub(super) dns: dns::Sections,
     #[serde(default)]
     pub(super) ledger: Ledger,
+    #[serde(default)]
+    pub(super) evidence: evidence::Section,
+    #[serde(default)]
+    pub(super) intel: Intel,
     #[serde(default)]
     pub(super) log: Log,
 }

@@ -186,6 +186,20 @@ ipfix = "0.0.0.0:4739"
 # Abuse reports to the hoster or provider of a source may leave without a person having looked.
 #automatic_abuse_reports = false
 
+# Who speaks in reports to others, and who stamps evidence.
+[evidence]
+#organisation = ""
+#contact = ""
+#domain = ""
+# A time stamping authority (RFC 3161) is asked when evidence is sealed; its answer is signed, so http does.
+#   tsa = "http://tsa.example.net/tsr"
+
+# Files that tell where sources are, for dossiers: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
+# TABLE_DUMP_V2, unpacked). What no file knows is shown as unknown. `spillway replay --dossier` reads them.
+#   [intel]
+#   mmdb = ["/var/lib/spillway/country.mmdb"]
+#   mrt = ["/var/lib/spillway/rib.mrt"]
+
 [log]
 # "json" for machines. Levels: error, warn, info, debug.
 #format = "text"

@@ -5,7 +5,7 @@
 
 mod detection;
 mod filters;
-mod frames;
+pub(crate) mod frames;
 mod judge;
 mod moves;
 mod packet_edit;

@@ -1,0 +1,41 @@
+//! Which report about whom.
+
+use intel::export::{Shared, Terms, xarf};
+
+use crate::cases;
+
+#[test]
+fn each_kind_of_source_gets_the_report_that_fits_it() {
+    let mut kinds = Vec::new();
+    for (name, dossier) in cases::all() {
+        let shared = Shared::new(&dossier, Terms::default());
+        for report in xarf::reports(&shared) {
+            let of = |key: &str| report.value.get(key).unwrap().as_str().unwrap().to_owned();
+            kinds.push(format!("{name} {} {}/{}", of("source_identifier"), of("category"), of("type")));
+        }
+    }
+    let expected = [
+        "reflection 203.0.113.5 vulnerability/open_service",
+        "reflection 203.0.113.9 vulnerability/open_service",
+        "mixture 203.0.113.66 connection/infected_host",
+        "mixture 203.0.113.80 connection/ddos",
+        "mixture AS64501 vulnerability/misconfiguration",
+        "portless 203.0.113.31 reputation/threat_intelligence",
+        "portless 203.0.113.32 infrastructure/botnet",
+        "portless 203.0.113.33 reputation/threat_intelligence",
+        "networks 2001:db8:a:1::1 vulnerability/open_service",
+        "networks 2001:db8:a:1::2 vulnerability/open_service",
+        "networks 2001:db8:a:2::1 vulnerability/open_service",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_mail_address_that_brings_its_own_lines_is_refused() {
+    let dossier = cases::reflection();
+    let shared = Shared::new(&dossier, Terms::default());
+    let report = xarf::reports(&shared).remove(0);
+    let at = dossier.incident.last;
+    assert!(intel::export::mail::write(&report, &dossier.reporter, "a@b.example\r\nBcc: c@d", at).is_none());
+    assert!(intel::export::mail::write(&report, &dossier.reporter, "a@b.example", at).is_some());
+}

@@ -1,0 +1,22 @@
+//! The files of `[intel]`, opened.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use intel::enrich::{Corrupt, Files, Mmdb, Rib};
+
+use crate::config::Intel;
+
+/// Opens all of them; the first that cannot be used is an error with its name, the place in it and the reason.
+pub fn open(section: &Intel) -> anyhow::Result<Files> {
+    let databases = section.mmdb.iter().map(|path| read(path, Mmdb::open));
+    let routes = section.mrt.iter().map(|path| read(path, |octets| Rib::read(&octets)));
+    Ok(Files { databases: databases.collect::<Result<_, _>>()?, routes: routes.collect::<Result<_, _>>()? })
+}
+
+fn read<T>(path: &Path, open: impl Fn(Vec<u8>) -> Result<T, Corrupt>) -> anyhow::Result<T> {
+    let name = path.display();
+    let octets = std::fs::read(path)
+        .with_context(|| format!("{name}: cannot be read; name a file of [intel] that can"))?;
+    open(octets).map_err(|corrupt| anyhow::anyhow!("{name}: {corrupt}"))
+}

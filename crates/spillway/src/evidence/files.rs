@@ -1,0 +1,104 @@
+//! A bag's files: found, read once, digested.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use intel::bag::{CUSTODY, Contents, Digests, FILES_MAX, PATH_MAX, is_payload};
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// Octets of texts that are kept of one bag; payload is only digested, whatever its length.
+const TEXT_MAX: u64 = 64 << 20;
+/// Folders within folders.
+const DEPTH_MAX: usize = 16;
+
+/// All of a bag's files with their digests, and its texts.
+///
+/// # Errors
+/// It is no folder, has too many files, or something in it cannot be read or is no file.
+pub fn contents(folder: &Path) -> anyhow::Result<Contents> {
+    if !folder.is_dir() {
+        bail!("{}: no bag; name a folder that `spillway evidence build` made", folder.display());
+    }
+    let mut bag = Contents::default();
+    walk(folder, "", DEPTH_MAX, &mut bag)?;
+    Ok(bag)
+}
+
+fn walk(folder: &Path, inside: &str, depth: usize, bag: &mut Contents) -> anyhow::Result<()> {
+    let shown = folder.display();
+    if depth == 0 {
+        bail!("{shown}: folders within folders; this is no bag of ours");
+    }
+    for entry in fs::read_dir(folder).with_context(|| format!("{shown}: cannot be read"))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_str().with_context(|| format!("{shown}: a name that is not UTF-8"))?;
+        let path = format!("{inside}{name}");
+        let kind = entry.file_type()?;
+        if path.len() > PATH_MAX || bag.files.len() >= FILES_MAX {
+            bail!("{shown}: more than {FILES_MAX} files, or a path of more than {PATH_MAX} octets");
+        }
+        if kind.is_dir() {
+            walk(&entry.path(), &format!("{path}/"), depth - 1, bag)?;
+        } else if kind.is_file() {
+            let kept = !is_payload(&path) || path == CUSTODY;
+            let before: usize = bag.texts.values().map(Vec::len).sum();
+            let left = TEXT_MAX.saturating_sub(u64::try_from(before).unwrap_or(u64::MAX));
+            if kept && entry.metadata()?.len() > left {
+                bail!("{}: too long for what a bag says of itself", entry.path().display());
+            }
+            let (digests, text) = digest(&entry.path(), kept)?;
+            bag.files.insert(path.clone(), digests);
+            if kept {
+                bag.texts.insert(path, text);
+            }
+        } else {
+            bail!("{}: neither file nor folder; a bag has no links", entry.path().display());
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file through once.
+pub fn digest(path: &Path, keep: bool) -> anyhow::Result<(Digests, Vec<u8>)> {
+    let failed = || format!("{}: cannot be read", path.display());
+    let mut file = File::open(path).with_context(failed)?;
+    let (mut sha256, mut sha512) = (Sha256::new(), Sha512::new());
+    let mut octets = 0;
+    let mut text = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let some = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => buffer.get(..n).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error).with_context(failed),
+        };
+        sha256.update(some);
+        sha512.update(some);
+        octets += u64::try_from(some.len()).unwrap_or(0);
+        if keep {
+            text.extend_from_slice(some);
+        }
+    }
+    Ok((Digests { sha256: sha256.finalize().into(), sha512: sha512.finalize().into(), octets }, text))
+}
+
+/// Writes a file of a bag, with its folder, to the disk.
+pub fn put(folder: &Path, path: &str, octets: &[u8]) -> anyhow::Result<()> {
+    let path = folder.join(path);
+    let failed = || format!("{}: cannot be written", path.display());
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).with_context(failed)?;
+    }
+    fs::write(&path, octets).with_context(failed)?;
+    File::open(&path).and_then(|file| file.sync_all()).with_context(failed)
+}
+
+/// What stands at a packet of a source: `verdict=bot confidence=0.950 reasons=D2,F1`.
+pub fn comment(verdict: &str, confidence: f64, reasons: &[String]) -> String {
+    let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(",") };
+    format!("verdict={verdict} confidence={confidence:.3} reasons={reasons}")
+}

@@ -1,0 +1,13 @@
+//! Evidence bags: opened while an attack runs ([`Recorder`]), sealed after it ([`seal`]), checked by anybody ([`contents`] and
+//! `intel::bag::verify`). What a bag is stands in `intel::bag`; here are its files, the key, and the time stamping authority.
+
+pub mod custody;
+pub mod files;
+pub mod key;
+pub mod recorder;
+pub mod seal;
+pub mod stamp;
+
+pub use files::contents;
+pub use recorder::{About, Recorder};
+pub use seal::{Sealing, add_proof, seal};

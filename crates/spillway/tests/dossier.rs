@@ -1,0 +1,264 @@
+//! `spillway replay --dossier`: who attacked, a verdict per source.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::recorded::frames::{Frame, files, load};
+use crate::support::{Scratch, data, json_lines, spillway, stderr};
+
+/// A dossier as it stands in its folder.
+struct Told {
+    attack: Value,
+    sources: Vec<Value>,
+}
+
+/// Replays a file and reads all folders.
+fn dossiers(file: &Path, scratch: &Scratch, more: &[&str]) -> Vec<Told> {
+    let folder = scratch.path("dossier");
+    let (file, folder) = (file.to_str().unwrap(), folder.to_str().unwrap());
+    let mut args = vec!["replay", file, "-o", "jsonl", "--dossier", folder];
+    args.extend(more);
+    let output = spillway(args);
+    assert!(output.status.success(), "{file}: {}", stderr(&output));
+    let ids: Vec<String> = json_lines(&output)
+        .iter()
+        .filter(|line| line["event"] == "attack")
+        .map(|line| line["id"].as_str().unwrap().to_owned())
+        .collect();
+    let mut folders: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.iter().all(|f| ids.contains(&f.file_name().unwrap().to_str().unwrap().to_owned())));
+    folders.iter().map(|folder| read(folder)).collect()
+}
+
+fn read(folder: &Path) -> Told {
+    let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let sources = text("sources.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    Told { attack: serde_json::from_str(&text("attack.json")).unwrap(), sources }
+}
+
+impl Told {
+    fn verdicts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for source in &self.sources {
+            *counts.entry(source["verdict"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        counts
+    }
+
+    fn count(&self, verdict: &str) -> usize {
+        self.verdicts().get(verdict).copied().unwrap_or(0)
+    }
+}
+
+/// File, nature, and the verdict that most of so many sources get: what the data's table says.
+const NATURES: [(&str, &str, &str, usize); 5] = [
+    ("tcp-syn-flood-spoofed-port25565.pcap", "spoofed", "spoofed", 37_623),
+    ("tcp-synack-reflection.pcap", "reflectors", "reflector", 6_035),
+    ("udp-ike-natt4500-reflection.pcap", "reflectors", "reflector", 2_767),
+    ("udp-snmp161-amplification.pcap", "reflectors", "reflector", 4_028),
+    // Some of its 52 sent only later fragments, which prove nothing.
+    ("udp-dns-rrsig-amplification-fragmented-with-background.pcap", "reflectors", "reflector", 50),
+];
+
+#[test]
+fn recorded_attacks_have_the_nature_that_their_publisher_gives() {
+    let Some(data) = data() else { return };
+    let mut wrong = Vec::new();
+    for (file, nature, verdict, sources) in NATURES {
+        let scratch = Scratch::new(file);
+        for told in dossiers(&data.join("attacks").join(file), &scratch, &[]) {
+            println!("{file}: {} {:?}", told.attack["sources"]["nature"], told.verdicts());
+            let most = told.count(verdict);
+            let near = most * 100 >= sources * 99 && most <= sources;
+            let forbidden = if verdict == "spoofed" { "reflector" } else { "spoofed" };
+            if told.attack["sources"]["nature"] != nature || !near || told.count(forbidden) > 0 {
+                wrong.push(format!("{file}: {} {:?}", told.attack["sources"], told.verdicts()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The fields of a packet that a rule may ask for, of a stored frame.
+fn tool(rules: &intel::Rules, frame: &Frame) -> Option<String> {
+    let parsed = frame.parse()?;
+    let packet = intel::Packet {
+        at: frame.at,
+        headers: &parsed.headers,
+        ip: wire::packet::network(frame.link(), &frame.bytes).ok()?,
+        transport: parsed.transport,
+        payload: parsed.payload,
+        packets: 1,
+        bytes: u64::from(parsed.headers.length),
+        single: true,
+    };
+    rules.tool(&packet).map(|place| rules.tools[place].id.clone())
+}
+
+#[test]
+fn ordinary_traffic_looks_like_no_tool() {
+    let Some(data) = data() else { return };
+    let rules = intel::Rules::embedded().unwrap();
+    let mut hits: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut packets = 0;
+    for file in files(&data.join("benign")) {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        for frame in load(&file) {
+            packets += 1;
+            if let Some(tool) = tool(&rules, &frame) {
+                *hits.entry((name.clone(), tool)).or_default() += 1;
+            }
+        }
+    }
+    // One file of the folder is a scan by Nmap, as its description says.
+    let scan = hits.remove(&("hardneg_synscan.pcap".into(), "nmap-syn".into()));
+    println!("{packets} packets, the scan {scan:?}, others {hits:?}");
+    assert!(packets > 30_000 && hits.is_empty(), "{hits:?}");
+}
+
+/// A MaxMind DB file of one IPv4 network of eight bits: `country` for addresses that begin with `first`.
+fn database(first: u8, country: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    for bit in 0..8u32 {
+        let next = if bit == 7 { 8 + 16 } else { bit + 1 };
+        let sides = if first >> (7 - bit) & 1 == 1 { [8, next] } else { [next, 8] };
+        sides.iter().for_each(|side| out.extend(&side.to_be_bytes()[1..]));
+    }
+    let text = |out: &mut Vec<u8>, text: &str| {
+        out.push(2 << 5 | u8::try_from(text.len()).unwrap());
+        out.extend(text.as_bytes());
+    };
+    out.extend([0; 16]);
+    out.push(7 << 5 | 1);
+    text(&mut out, "country_code");
+    text(&mut out, country);
+    out.extend(b"\xab\xcd\xefMaxMind.com");
+    out.push(7 << 5 | 4);
+    for (name, value) in
+        [("node_count", 8u32), ("record_size", 24), ("ip_version", 4), ("binary_format_major_version", 2)]
+    {
+        text(&mut out, name);
+        out.push(6 << 5 | 4);
+        out.extend(value.to_be_bytes());
+    }
+    out
+}
+
+#[test]
+fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
+    let Some(data) = data() else { return };
+    let scratch = Scratch::new("places");
+    let mmdb = scratch.file("made.mmdb", &database(136, "US"));
+    let config = scratch.file(
+        "spillway.toml",
+        format!("networks = [\"10.10.10.0/24\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n[intel]\nmmdb = [\"{mmdb}\"]\n").as_bytes(),
+    );
+    let file = data.join("attacks/tcp-synack-reflection.pcap");
+    let told = dossiers(&file, &scratch, &["--config", &config]);
+    let first = |source: &Value| source["address"].as_str().unwrap().starts_with("136.");
+    let (here, elsewhere): (Vec<&Value>, Vec<&Value>) = told[0].sources.iter().partition(|s| first(s));
+    assert!(!here.is_empty() && here.iter().all(|s| s["country"] == "US"));
+    assert!(elsewhere.iter().all(|s| s["country"].is_null() && s["asn"].is_null()));
+    let countries = told[0].attack["sources"]["countries"].as_array().unwrap();
+    let us = countries.iter().find(|row| row["name"] == "US").unwrap();
+    assert_eq!(us["sources"].as_u64().unwrap(), u64::try_from(here.len()).unwrap());
+    assert!(countries.iter().any(|row| row["name"].is_null()));
+
+    let damaged = scratch.file("damaged.mmdb", &database(136, "US")[..60]);
+    let config = scratch.file(
+        "damaged.toml",
+        format!("networks = [\"10.10.10.0/24\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n[intel]\nmmdb = [\"{damaged}\"]\n").as_bytes(),
+    );
+    let folder = scratch.path("none");
+    let output = spillway([
+        "replay",
+        file.to_str().unwrap(),
+        "--config",
+        &config,
+        "--dossier",
+        folder.to_str().unwrap(),
+    ]);
+    let said = stderr(&output);
+    assert!(
+        output.status.code() == Some(1) && said.contains("damaged.mmdb") && said.contains(" at octet "),
+        "{said}"
+    );
+}
+
+#[test]
+fn looking_at_who_attacks_sends_nothing() {
+    let Some(data) = data() else { return };
+    let name = format!("spw-passive-{}", std::process::id());
+    let ip = |args: &[&str]| Command::new("ip").args(args).status().is_ok_and(|status| status.success());
+    if !ip(&["netns", "add", &name]) {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "needs root and network namespaces");
+        eprintln!("skipped: needs root and network namespaces");
+        return;
+    }
+    let _gone = Namespace(name.clone());
+    // A way out for everything, so that whatever is sent is counted instead of refused.
+    for line in [
+        "link add out type veth peer name far",
+        "addr add 10.10.10.10/24 dev out",
+        "link set out up",
+        "link set far up",
+        "link set lo up",
+    ] {
+        assert!(
+            ip(&[&["-n", name.as_str()], line.split(' ').collect::<Vec<_>>().as_slice()].concat()),
+            "{line}"
+        );
+    }
+    assert!(ip(&["-n", &name, "route", "add", "default", "dev", "out"]));
+    // Neighbour and router discovery of the kernel itself is over, or off.
+    let quiet = "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done";
+    let inside = |program: &str, args: &[&str]| {
+        Command::new("ip").args(["netns", "exec", &name, program]).args(args).output().unwrap()
+    };
+    assert!(inside("/bin/sh", &["-c", quiet]).status.success());
+    let sent = || {
+        let text = String::from_utf8(inside("cat", &["/proc/net/dev"]).stdout).unwrap();
+        let line = |name: &str| {
+            text.lines().find_map(|l| l.trim().strip_prefix(name)?.strip_prefix(':')).unwrap().to_owned()
+        };
+        ["out", "far", "lo"].map(|name| line(name).split_whitespace().nth(9).unwrap().parse::<u64>().unwrap())
+    };
+    let before = sent();
+    let scratch = Scratch::new("passive");
+    for (n, (file, ..)) in NATURES.iter().enumerate() {
+        let (file, folder) = (data.join("attacks").join(file), scratch.path(&n.to_string()));
+        let output = inside(
+            env!("CARGO_BIN_EXE_spillway"),
+            &["replay", file.to_str().unwrap(), "-o", "jsonl", "--dossier", folder.to_str().unwrap()],
+        );
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(std::fs::read_dir(&folder).unwrap().count() > 0);
+    }
+    assert_eq!(sent(), before, "packets left for somebody");
+}
+
+/// A network namespace that goes with this value.
+struct Namespace(String);
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+#[test]
+fn a_dossier_does_not_depend_on_seed_or_shards() {
+    let Some(data) = data() else { return };
+    let file = data.join("attacks/tcp-synack-reflection.pcap");
+    let (a, b) = (Scratch::new("one"), Scratch::new("other"));
+    let first = dossiers(&file, &a, &[]);
+    let second = dossiers(&file, &b, &["--seed", "9", "--shards", "7"]);
+    assert_eq!(first.len(), second.len());
+    for (a, b) in first.iter().zip(&second) {
+        assert_eq!((&a.attack, &a.sources), (&b.attack, &b.sources));
+    }
+}

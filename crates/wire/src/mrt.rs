@@ -1,0 +1,186 @@
+//! MRT: dumps of routing tables, `TABLE_DUMP_V2` (RFC 6396 §4.3, with additional paths of RFC 8050).
+
+use base::Prefix;
+
+use crate::bgp::attribute::{PathAttribute, kind};
+use crate::bgp::nlri::Prefixes;
+use crate::reader::{Fault, Reader};
+
+const TABLE_DUMP_V2: u16 = 13;
+/// Entries of one prefix that are read; a route server has some hundreds.
+const ENTRIES_MAX: u16 = 4096;
+
+/// A prefix and who announces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Last number of the path of the first entry that has a single one.
+    pub origin: Option<u32>,
+}
+
+/// Where a dump is damaged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Offset of the record.
+    pub at: usize,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// A dump, record by record. After damage there is nothing more.
+#[derive(Clone, Copy, Debug)]
+pub struct Dump<'a> {
+    reader: Reader<'a>,
+    /// Records of other kinds: peers, updates, multicast.
+    pub others: u64,
+}
+
+impl<'a> Dump<'a> {
+    /// Of these octets.
+    pub const fn new(octets: &'a [u8]) -> Self {
+        Self { reader: Reader::new(octets), others: 0 }
+    }
+
+    fn take(&mut self) -> Result<Option<Route>, Fault> {
+        self.reader.skip("Timestamp", 4)?;
+        let (of, subtype) = (self.reader.u16("Type")?, self.reader.u16("Subtype")?);
+        let length = usize::try_from(self.reader.u32("Length")?).unwrap_or(usize::MAX);
+        let mut body = self.reader.sub("MRT record", length)?;
+        // RIB_IPV4_UNICAST, RIB_IPV6_UNICAST, and both with additional paths.
+        let (v6, paths) = match (of, subtype) {
+            (TABLE_DUMP_V2, 2) => (false, false),
+            (TABLE_DUMP_V2, 4) => (true, false),
+            (TABLE_DUMP_V2, 8) => (false, true),
+            (TABLE_DUMP_V2, 10) => (true, true),
+            _ => {
+                self.others += 1;
+                return Ok(None);
+            }
+        };
+        body.skip("Sequence Number", 4)?;
+        let bits = body.rest().first().copied().unwrap_or(0);
+        let octets = body.bytes("Prefix", 1 + usize::from(bits.div_ceil(8)))?;
+        let Some(prefix) = Prefixes::new(octets, v6).next() else { return Ok(None) };
+        let prefix = prefix?;
+        let mut origin = None;
+        for _ in 0..body.u16("Entry Count")?.min(ENTRIES_MAX) {
+            body.skip("Peer Index and Originated Time", if paths { 10 } else { 6 })?;
+            let length = usize::from(body.u16("Attribute Length")?);
+            let mut attributes = body.sub("BGP Attributes", length)?;
+            while origin.is_none() && !attributes.is_empty() {
+                let attribute = PathAttribute::read(&mut attributes)?;
+                if attribute.kind == kind::AS_PATH {
+                    origin = last(attribute.value)?;
+                }
+            }
+        }
+        Ok(Some(Route { prefix, origin }))
+    }
+}
+
+/// The last number of a path of four-octet numbers; `None` for an empty path and behind a set of several.
+fn last(path: &[u8]) -> Result<Option<u32>, Fault> {
+    let mut reader = Reader::new(path);
+    let mut last = None;
+    while !reader.is_empty() {
+        let kind = reader.u8("Path Segment Type")?;
+        let count = reader.u8("Path Segment Length")?;
+        let single = matches!(kind, 2 | 3) || count == 1;
+        for _ in 0..count {
+            let asn = reader.u32("AS Number")?;
+            last = single.then_some(asn);
+        }
+    }
+    Ok(last)
+}
+
+impl Iterator for Dump<'_> {
+    type Item = Result<Route, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.reader.is_empty() {
+            let at = self.reader.position();
+            match self.take() {
+                Ok(None) => {}
+                Ok(Some(route)) => return Some(Ok(route)),
+                Err(fault) => {
+                    self.reader = Reader::new(&[]);
+                    return Some(Err(Damage { at, fault }));
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    fn record(subtype: u16, body: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x65, 0, 0, 0, 0, 13];
+        out.extend(subtype.to_be_bytes());
+        out.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+        out.extend(body);
+        out
+    }
+
+    fn rib(prefix: &[u8], paths: &[&[u8]], more: bool) -> Vec<u8> {
+        let mut body = vec![0, 0, 0, 1];
+        body.extend(prefix);
+        body.extend(u16::try_from(paths.len()).unwrap().to_be_bytes());
+        for path in paths {
+            body.extend([0, 0, 0x65, 0, 0, 0]);
+            if more {
+                body.extend([0, 0, 0, 7]);
+            }
+            let attributes = [&[0x40, 1, 1, 0, 0x40, 2, u8::try_from(path.len()).unwrap()], *path].concat();
+            body.extend(u16::try_from(attributes.len()).unwrap().to_be_bytes());
+            body.extend(attributes);
+        }
+        body
+    }
+
+    const PATH: &[u8] = &[2, 2, 0, 0, 0x0d, 0x1c, 0, 1, 0x11, 0x70];
+
+    #[test]
+    fn routes_of_both_families_are_read_with_their_origin() {
+        let set = &[2, 1, 0, 0, 0x0d, 0x1c, 1, 2, 0, 0, 0, 1, 0, 0, 0, 2][..];
+        let dump = [
+            record(1, &[1, 1, 1, 1, 0, 0, 0, 0]),
+            record(2, &rib(&[24, 198, 51, 100], &[PATH], false)),
+            record(8, &rib(&[8, 11], &[&[], PATH], true)),
+            record(4, &rib(&[32, 0x20, 0x01, 0x0d, 0xb8], &[set], false)),
+        ]
+        .concat();
+        let mut read = Dump::new(&dump);
+        let routes: Vec<Route> = read.by_ref().map(Result::unwrap).collect();
+        let route = |prefix: &str, origin| Route { prefix: prefix.parse().unwrap(), origin };
+        assert_eq!(
+            routes,
+            [
+                route("198.51.100.0/24", Some(70_000)),
+                route("11.0.0.0/8", Some(70_000)),
+                route("2001:db8::/32", None)
+            ]
+        );
+        assert_eq!(read.others, 1);
+    }
+
+    #[test]
+    fn damage_is_told_with_its_place_and_ends_the_dump() {
+        let first = record(2, &rib(&[24, 198, 51, 100], &[PATH], false));
+        let mut dump = [first.clone(), record(2, &rib(&[33, 1, 2, 3, 4, 5], &[PATH], false))].concat();
+        dump.extend(&first);
+        let read: Vec<_> = Dump::new(&dump).collect();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[1].unwrap_err().at, first.len());
+        for cut in 1..first.len() {
+            let read: Vec<_> = Dump::new(&first[..cut]).collect();
+            assert!(matches!(read.as_slice(), [Err(Damage { at: 0, .. })]), "{cut}: {read:?}");
+        }
+    }
+}
