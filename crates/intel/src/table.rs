@@ -28,8 +28,9 @@ pub(crate) struct Sources {
     door: Vec<u64>,
 }
 
-/// Bits of the door: a flood of forged sources sets each in eight of them before half are set.
-const DOOR_BITS: usize = 1 << 20;
+/// Bits of the door: some million forged sources come before strangers that share a bit have filled the table again, and in that
+/// time who sends much has sent enough to stay.
+const DOOR_BITS: usize = 1 << 23;
 
 /// Packets that make a source notable at first.
 const NOTABLE: u64 = 4;
