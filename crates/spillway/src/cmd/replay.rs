@@ -4,16 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
 use base::Prefix;
 use base::map::Seed;
 use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
-use intel::campaign::{Campaigns, Trace};
 use intel::enrich::Files;
-use intel::export::Terms;
-use ledger::Signer;
 use serde::Serialize;
 
 use crate::capture::Writer;
@@ -21,11 +17,8 @@ use crate::capture::content::Content;
 use crate::card;
 use crate::cli::Context;
 use crate::config::Config;
-use crate::dossier::recorders::Recorders;
-use crate::dossier::write::{Extra, write};
-use crate::dossier::{Collector, document, places};
+use crate::dossier::{Folders, Seat, places};
 use crate::error::usage;
-use crate::evidence::key;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
 use crate::replay::search::{Cut, packets, search};
@@ -172,22 +165,18 @@ fn apply(
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
     let mut verdicts = Verdicts::new(args.apply, findings, settings.install_delay)?;
-    let mut sources = args.dossier.is_some().then(|| Collector::new(findings)).transpose()?;
     let file = args.files.first().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
-    let mut bags = match (&args.dossier, &sources) {
-        (Some(folder), Some(sources)) => sources.bags(folder, &file)?,
-        _ => Recorders::default(),
+    let mut folders = match &args.dossier {
+        Some(root) => Some(Folders::open(root, findings, &file, Seat::of(config)?)?),
+        None => None,
     };
     let open = |path: &Option<PathBuf>| path.as_deref().map(Writer::create).transpose();
     let (mut passed, mut dropped) = (open(&args.passed)?, open(&args.dropped)?);
     summary.passed_packets = 0;
     feed.pass("applying the rules:", |item| {
         let weight = packets(&item);
-        if let Some(sources) = &mut sources {
-            sources.take(&item);
-        }
-        if let Item::Packet(packet, Some(parsed)) = &item {
-            bags.packet(packet, parsed.headers.src, parsed.headers.dst)?;
+        if let Some(folders) = &mut folders {
+            folders.take(&item)?;
         }
         let passes = match &item {
             Item::Packet(_, None) | Item::Health(..) => true,
@@ -201,63 +190,10 @@ fn apply(
             _ => Ok(()),
         }
     })?;
-    if let (Some(folder), Some(sources)) = (&args.dossier, sources) {
-        dossiers(folder, &sources, bags, (places, config))?;
+    if let Some(folders) = folders {
+        folders.conclude(places)?;
     }
     [passed, dropped].into_iter().flatten().try_for_each(Writer::finish)
-}
-
-/// A folder per attack: what it was, who sent it, what may be told of it to whom, and the evidence.
-fn dossiers(
-    folder: &Path,
-    sources: &Collector,
-    bags: Recorders,
-    (places, config): (&Files, Option<&Config>),
-) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("{}: cannot be made; name a folder that can", folder.display()))?;
-    let reporter = config.map(|config| config.evidence.reporter.clone()).unwrap_or_default();
-    let signer = config.map(signer).transpose()?.flatten();
-    let text = config.map(|config| std::fs::read(&config.path)).transpose()?;
-    let mut recorded = bags.finish()?.into_iter();
-    let mut campaigns = Campaigns::default();
-    sources.conclude(&reporter, places, |attack, dossier| {
-        let folder = folder.join(&attack.id);
-        let trace = Trace::of(dossier, document::TRACE_KEY);
-        let link = campaigns.place(trace.clone());
-        document::write(&folder, attack, dossier, (&trace, &link))?;
-        let extra = Extra {
-            attack: &std::fs::read(folder.join("attack.json"))?,
-            config: text.as_deref(),
-            terms: Terms::default(),
-            // a recording gives the same bag at any time
-            at: dossier.incident.last,
-            reason: "an attack in a recording",
-            signer: signer.as_ref(),
-            authority: config.and_then(|config| config.evidence.authority.as_ref()),
-        };
-        let written = write(&folder, dossier, recorded.next().as_ref(), &extra)?;
-        match written.withheld.first() {
-            None => Ok(()),
-            Some(withheld) => Err(anyhow::Error::new(withheld.clone())),
-        }
-    })?;
-    match sources.left_out {
-        0 => Ok(()),
-        n => Err(anyhow::Error::msg(format!(
-            "{n} small attacks have no dossier; replay a part of the recording"
-        ))),
-    }
-}
-
-/// The key that signs evidence, where the configuration's state folder is there.
-fn signer(config: &Config) -> anyhow::Result<Option<Signer>> {
-    if !config.state_dir.is_dir() {
-        return Ok(None);
-    }
-    let domain = &config.evidence.reporter.domain;
-    let name = if domain.is_empty() { "spillway" } else { domain };
-    key::load_or_make(&key::path(&config.state_dir), &format!("{name}/evidence")).map(Some)
 }
 
 impl Args {

@@ -1,7 +1,6 @@
 //! The pass over a recording that looks at sources: packets to and from the targets of what was found, each shown to the
 //! observers of the attacks it may be of.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use base::map::Seed;
@@ -17,7 +16,6 @@ use telemetry::record::{Detail, Record};
 use wire::packet::{Parsed, network};
 
 use super::belonging;
-use super::recorders::{self, Recorders};
 use crate::capture;
 use crate::replay::{Findings, Item};
 
@@ -38,6 +36,8 @@ pub struct Collector {
     classifier: Classifier,
     /// Attacks beyond [`ATTACKS_MAX`].
     pub left_out: usize,
+    /// N of 1:N of the coarsest records; `None`: one came without.
+    sampling: Option<u32>,
 }
 
 struct Case {
@@ -70,7 +70,12 @@ impl Collector {
             cases.iter().enumerate().filter(|(_, case)| covers(case)).map(|(place, _)| place).collect()
         };
         let targets = PrefixTable::new(prefixes.iter().map(|prefix| (*prefix, of(prefix))));
-        Ok(Self { cases, targets, classifier: Classifier::default(), left_out })
+        Ok(Self { cases, targets, classifier: Classifier::default(), left_out, sampling: Some(1) })
+    }
+
+    /// The attacks that get a dossier, each with its end, in the order in which they are concluded.
+    pub fn attacks(&self) -> impl Iterator<Item = (&Attack, Timestamp)> {
+        self.cases.iter().map(|case| (&case.attack, case.until))
     }
 
     /// Takes what the recording holds next.
@@ -104,6 +109,7 @@ impl Collector {
     }
 
     fn record(&mut self, record: &Record) {
+        self.sampling = self.sampling.zip(record.sampling.rate).map(|(known, rate)| known.max(rate));
         let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
         self.show(&Packet {
             at: record.at,
@@ -138,24 +144,6 @@ impl Collector {
         }
     }
 
-    /// Opens a bag for each attack, in its folder below this one, in the order in which [`Collector::conclude`] shows them.
-    ///
-    /// # Errors
-    /// When there is one already, or the disk does not take it.
-    pub fn bags(&self, folder: &Path, file: &str) -> anyhow::Result<Recorders> {
-        let mut bags = Recorders::default();
-        for case in &self.cases {
-            let attack = &case.attack;
-            let scope = recorders::Scope {
-                targets: attack.targets.clone(),
-                from: attack.started_at,
-                until: Some(case.until),
-            };
-            bags.open(&folder.join(&attack.id).join("evidence"), scope, file, Some(1), attack.detected_at)?;
-        }
-        Ok(bags)
-    }
-
     /// Shows the dossier of each attack, one after the other: together they might not fit into memory.
     pub fn conclude(
         &self,
@@ -164,7 +152,7 @@ impl Collector {
         mut each: impl FnMut(&Attack, &Dossier) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         self.cases.iter().try_for_each(|case| {
-            let incident = incident(&case.attack);
+            let incident = incident(&case.attack, self.sampling);
             each(&case.attack, &case.observer.conclude(incident, reporter.clone(), enrich))
         })
     }
@@ -193,7 +181,7 @@ impl Case {
 }
 
 /// What detection knows of it; the rest is the observer's.
-fn incident(attack: &Attack) -> Incident {
+fn incident(attack: &Attack, sampling: Option<u32>) -> Incident {
     Incident {
         id: attack.id.clone(),
         target: attack.target,
@@ -207,10 +195,11 @@ fn incident(attack: &Attack) -> Incident {
         peak_bps: attack.peak_bps,
         packets: attack.packets,
         bytes: attack.bytes,
-        sampling: Some(1),
+        sampling,
         vectors: Vec::new(),
         rules: attack.rules.iter().map(|rule| rule.text.clone()).collect(),
         source_count: attack.sources.count,
+        // Who the neighbours of a recording's exporters are, nobody told.
         ingress: Vec::new(),
     }
 }

@@ -37,13 +37,16 @@ struct Line<'a> {
 /// The key under which traces are made: the same for all who want to compare.
 pub const TRACE_KEY: u64 = 0x7472_6163_6531_0001;
 
-/// Writes both files into `folder`, which is made where it is missing.
+/// Writes both files into `folder`, which is made where it is missing; what stands in `attack.json`.
+///
+/// # Errors
+/// When the disk does not take it.
 pub fn write(
     folder: &Path,
     attack: &Attack,
     dossier: &Dossier,
     (trace, link): (&Trace, &Link),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     let failed = |path: &Path| format!("{}: cannot be written; name a folder that can", path.display());
     std::fs::create_dir_all(folder).with_context(|| failed(folder))?;
     let path = folder.join("attack.json");
@@ -54,14 +57,15 @@ pub fn write(
     }
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
-    std::fs::write(&path, text).with_context(|| failed(&path))?;
+    std::fs::write(&path, &text).with_context(|| failed(&path))?;
     let path = folder.join("sources.jsonl");
     let mut out = BufWriter::new(File::create(&path).with_context(|| failed(&path))?);
     for finding in &dossier.findings {
         serde_json::to_writer(&mut out, &line(finding, dossier))?;
         out.write_all(b"\n").with_context(|| failed(&path))?;
     }
-    out.flush().with_context(|| failed(&path))
+    out.flush().with_context(|| failed(&path))?;
+    Ok(text)
 }
 
 fn line<'a>(finding: &'a Finding, dossier: &'a Dossier) -> Line<'a> {

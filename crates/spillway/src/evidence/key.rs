@@ -6,9 +6,12 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use intel::dossier::Reporter;
 use ledger::note::{Role, SEED_LEN};
 use ledger::{Signer, VerifierKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::config::Config;
 
 /// Octets of a key file at most.
 const FILE_MAX: u64 = 4_096;
@@ -16,6 +19,21 @@ const FILE_MAX: u64 = 4_096;
 /// Where the key of this state folder is.
 pub fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("evidence.key")
+}
+
+/// What a key is named after who reports.
+pub fn name(reporter: &Reporter) -> String {
+    let domain = if reporter.domain.is_empty() { "spillway" } else { &reporter.domain };
+    format!("{domain}/evidence")
+}
+
+/// The key of a configuration, made where there is none; `None`: there is no state folder, the daemon never ran here.
+///
+/// # Errors
+/// When it cannot be read or written, is no key, or is open to others.
+pub fn of(config: &Config) -> anyhow::Result<Option<Signer>> {
+    let key = config.state_dir.is_dir().then(|| path(&config.state_dir));
+    key.map(|key| load_or_make(&key, &name(&config.evidence.reporter))).transpose()
 }
 
 /// Reads the key, or makes one where there is none.

@@ -99,9 +99,8 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         sources.get(&source).map(|one| files::comment(&one.verdict, one.confidence, &one.reasons))
     };
     let reporter = config.as_ref().map(|(config, _)| config.evidence.reporter.clone()).unwrap_or_default();
-    let name = if reporter.domain.is_empty() { "spillway" } else { &reporter.domain };
     let key = args.key.clone().or_else(|| config.as_ref().map(|(config, _)| key::path(&config.state_dir)));
-    let signer = key.map(|path| key::load_or_make(&path, &format!("{name}/evidence"))).transpose()?;
+    let signer = key.map(|path| key::load_or_make(&path, &key::name(&reporter))).transpose()?;
     let authority = args
         .tsa
         .as_ref()

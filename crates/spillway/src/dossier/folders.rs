@@ -1,0 +1,128 @@
+//! `replay --dossier`: a folder per attack with its sources, documents for others, and its packets in a sealed bag.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use intel::campaign::{Campaigns, Trace};
+use intel::dossier::Reporter;
+use intel::enrich::Enrich;
+use intel::export::Terms;
+use ledger::Signer;
+
+use super::recorders::{Recorders, Scope};
+use super::write::{Extra, write};
+use super::{Collector, document};
+use crate::config::Config;
+use crate::evidence::key;
+use crate::evidence::stamp::Authority;
+use crate::replay::{Findings, Item};
+
+/// Why packets of a recording are kept.
+const REASON: &str = "dossier of a recording";
+
+/// Who speaks, signs and stamps.
+#[derive(Default)]
+pub struct Seat {
+    reporter: Reporter,
+    signer: Option<Signer>,
+    authority: Option<Authority>,
+    config: Option<Vec<u8>>,
+}
+
+impl Seat {
+    /// As a configuration says; without one nobody signs.
+    ///
+    /// # Errors
+    /// When the file or its key cannot be read.
+    pub fn of(config: Option<&Config>) -> anyhow::Result<Self> {
+        let Some(config) = config else { return Ok(Self::default()) };
+        let path = &config.path;
+        let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+        Ok(Self {
+            reporter: config.evidence.reporter.clone(),
+            signer: key::of(config)?,
+            authority: config.evidence.authority.clone(),
+            config: Some(text),
+        })
+    }
+}
+
+/// The folders of a recording that is passed through once more.
+pub struct Folders {
+    root: PathBuf,
+    collector: Collector,
+    recorders: Recorders,
+    seat: Seat,
+}
+
+impl Folders {
+    /// Opens a bag per attack in folders under `root`; `file` is what is recorded from.
+    ///
+    /// # Errors
+    /// When a bag is there already, or the disk does not take it.
+    pub fn open(root: &Path, findings: &Findings, file: &str, seat: Seat) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(root)
+            .with_context(|| format!("{}: cannot be made; name a folder that can", root.display()))?;
+        let collector = Collector::new(findings)?;
+        let mut recorders = Recorders::default();
+        for (attack, until) in collector.attacks() {
+            let scope =
+                Scope { targets: attack.targets.clone(), from: attack.started_at, until: Some(until) };
+            recorders.open(
+                &root.join(&attack.id).join("evidence"),
+                scope,
+                file,
+                Some(1),
+                attack.detected_at,
+            )?;
+        }
+        Ok(Self { root: root.to_owned(), collector, recorders, seat })
+    }
+
+    /// Takes what the recording holds next.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    #[inline]
+    pub fn take(&mut self, item: &Item<'_>) -> anyhow::Result<()> {
+        self.collector.take(item);
+        match item {
+            Item::Packet(packet, Some(parsed)) => {
+                self.recorders.packet(packet, parsed.headers.src, parsed.headers.dst)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes everything and seals the bags.
+    ///
+    /// # Errors
+    /// When the disk does not take it, no authority stamps, or attacks were left out.
+    pub fn conclude(self, enrich: &dyn Enrich) -> anyhow::Result<()> {
+        let Self { root, collector, recorders, seat } = self;
+        let mut recorded = recorders.finish()?.into_iter();
+        let mut campaigns = Campaigns::default();
+        collector.conclude(&seat.reporter, enrich, |attack, dossier| {
+            let folder = root.join(&attack.id);
+            let trace = Trace::of(dossier, document::TRACE_KEY);
+            let link = campaigns.place(trace.clone());
+            let attack = document::write(&folder, attack, dossier, (&trace, &link))?;
+            let extra = Extra {
+                attack: attack.as_bytes(),
+                config: seat.config.as_deref(),
+                terms: Terms::default(),
+                // A recording gives the same bag at any time.
+                at: dossier.incident.last,
+                reason: REASON,
+                signer: seat.signer.as_ref(),
+                authority: seat.authority.as_ref(),
+            };
+            let written = write(&folder, dossier, recorded.next().as_ref(), &extra)?;
+            written.withheld.into_iter().next().map_or(Ok(()), |withheld| Err(withheld.into()))
+        })?;
+        match collector.left_out {
+            0 => Ok(()),
+            n => Err(anyhow!("{n} small attacks have no dossier; replay a part of the recording")),
+        }
+    }
+}
