@@ -196,7 +196,7 @@ impl Core {
         let active = self.attacks.values().filter(|attack| attack.state == State::Active);
         self.source.routes.pulse.sees(active.count());
         self.enforce(turning);
-        self.scout();
+        self.scout(turning);
         if turning || !rows.is_empty() {
             self.publish();
         }
@@ -255,10 +255,10 @@ impl Core {
     }
 
     /// Tells the ladder what is known, and shows what came of it.
-    fn scout(&mut self) {
+    fn scout(&mut self, turning: bool) {
         let Some(scout) = &mut self.scout else { return };
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        if scout.tell(self.until, &self.engine, &self.attacks, standing.as_deref(), &self.source) {
+        if scout.tell((self.until, turning), &self.engine, &self.attacks, standing.as_deref(), &self.source) {
             self.publish();
         }
     }

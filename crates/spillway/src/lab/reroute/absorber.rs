@@ -80,10 +80,11 @@ fn write(
     rate: &str,
 ) -> anyhow::Result<PathBuf> {
     let mut text = format!(
-        "name = \"absorber{number}\"\nlisten = \"{}:{PORT}\"\nkey = \"{}\"\ninterface = \"{interface}\"\n\
+        "name = \"absorber{number}\"\nlisten = \"{}:{PORT}\"\nkey = \"{}\"\nstate_dir = \"{}\"\ninterface = \"{interface}\"\n\
          capacity = \"{rate}\"\n[brains]\nbrain = \"{brain}\"\n",
         absorber(number)[0],
         key.display(),
+        folder.join(format!("absorber{number}")).display(),
     );
     for victim in VICTIMS.iter().filter(|victim| victim.absorber == number) {
         // Back by the tunnel of the edge of the same number; IPv6 in IPv6 and IPv4 in IPv4.
