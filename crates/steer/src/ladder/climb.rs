@@ -58,6 +58,13 @@ impl Climb {
         climb
     }
 
+    /// See [`Hold::wake`].
+    pub fn wake(&mut self, now: Timestamp) {
+        if let Some(hold) = &mut self.hold {
+            hold.wake(now);
+        }
+    }
+
     /// Takes in a look, and says what is to be done.
     pub fn handle(&mut self, now: Timestamp, look: &Look<'_>) -> Option<Order> {
         let Look { choice, agreed, attacked, seen } = *look;

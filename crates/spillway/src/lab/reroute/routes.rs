@@ -36,16 +36,17 @@ pub(super) fn led(map: &Map, edge: u8) -> anyhow::Result<BTreeSet<Led>> {
     Ok(all.filter(of_victims).collect())
 }
 
-/// A line of `/proc/net/route`: addresses as the machine keeps them.
+/// A line of `/proc/net/route`: addresses as the machine keeps them, and no interface where packets are discarded.
 fn route4(line: &str) -> Option<Led> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let hex = |at: usize| u32::from_str_radix(words.get(at)?, 16).ok();
     let address = |at: usize| hex(at).map(|octets| Ipv4Addr::from(octets.to_ne_bytes()));
     let (to, mask, flags) = (address(1)?, address(7)?, hex(3)?);
+    let discards = flags & REJECT != 0 || words.first() == Some(&"*");
     let metric: u32 = words.get(6)?.parse().ok()?;
     let bits = u8::try_from(mask.to_bits().leading_ones()).ok()?;
     let prefix = Prefix::of(IpAddr::V4(to), bits);
-    (metric != PEACE_METRIC).then_some(Led { prefix, discards: flags & REJECT != 0 })
+    (metric != PEACE_METRIC).then_some(Led { prefix, discards })
 }
 
 /// A line of `/proc/net/ipv6_route`.
@@ -71,7 +72,7 @@ mod tests {
     fn routes_are_read_as_the_kernel_tells_them_and_those_of_peace_are_left_out() {
         let told = "lab-e1x\t000112C6\t15004064\t0003\t0\t0\t32\t00FFFFFF\t0\t0\t0";
         assert_eq!(route4(told), led("198.18.1.0/24", false));
-        let nowhere = "*\t0A0312C6\t00000000\t0205\t0\t0\t32\tFFFFFFFF\t0\t0\t0";
+        let nowhere = "*\t0A0312C6\t00000000\t0005\t0\t0\t32\tFFFFFFFF\t0\t0\t0";
         assert_eq!(route4(nowhere), led("198.18.3.10/32", true));
         let peace = "lab-e1i\t000112C6\t020B4064\t0003\t0\t0\t1000\t00FFFFFF\t0\t0\t0";
         assert_eq!(route4(peace), None);

@@ -151,6 +151,9 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
     let why = case.choice.as_ref().map(|choice| choice.reason.clone()).unwrap_or_default();
     let why = if ask { format!("{}; {why}", plan.preview(steer::ladder::Volume::default())) } else { why };
     for (placed, what) in wanted(case, class, &plan) {
+        if !ask {
+            no_proposal(clerk, case, class, &placed);
+        }
         if case.placed.contains_key(&placed) {
             continue;
         }
@@ -184,6 +187,22 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
                 case.refused.insert(placed, (sight.now, cause));
             }
         }
+    }
+}
+
+/// What a person was asked for before, and may be done by itself now, is no proposal any more.
+fn no_proposal(clerk: &mut Clerk, case: &mut Case, class: Class, placed: &(&'static str, String)) {
+    if clerk.book.needed(class) > 0 {
+        return;
+    }
+    let asked = clerk.book.all().find(|one| {
+        let is_it = one.wish.actor == Actor::Engine && key(&one.wish.what) == *placed;
+        is_it && matches!(one.stage, Stage::Proposed(_))
+    });
+    let Some(id) = asked.map(|one| one.id) else { return };
+    let why = reason(case, "nobody has to agree any more");
+    if clerk.take(&Caller::Engine, Order::Withdraw { id, reason: why }).is_ok() {
+        case.placed.remove(placed);
     }
 }
 

@@ -10,6 +10,8 @@ const WINDOW: Duration = Duration::from_millis(1_000);
 const STEP: Duration = Duration::from_millis(100);
 /// Of the requests in a window at least so many of a hundred are answered, where visitors are served.
 const SERVED: usize = 90;
+/// One request that fails is no interruption.
+const ALONE: usize = 1;
 
 /// How long it took from an instant until they were served for good, as it is known at another; no time: nothing was to be
 /// seen. `None`: they are not yet.
@@ -20,8 +22,8 @@ pub(super) fn back(outcomes: &[Outcome], from: Instant, to: Instant) -> Option<D
         let now = outcomes.iter().filter(|one| one.at >= begin && one.at < begin + WINDOW);
         let (all, answered) =
             now.fold((0, 0), |(all, answered), one| (all + 1, answered + usize::from(one.answered)));
-        // Where nobody asks, all wait for answers.
-        if all == 0 || answered * 100 < all * SERVED {
+        // Where nobody asks, all wait for answers, and these tell in the window in which they were asked for.
+        if answered * 100 < all * SERVED && all - answered > ALONE {
             last = Some(begin + WINDOW);
         }
         begin += STEP;
