@@ -165,10 +165,15 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
         if case.refused.get(&placed).is_some_and(|(at, _)| sight.now.since(*at) < AGAIN) {
             continue;
         }
+        let status = clerk.status();
+        let all = situation::neighbors(clerk.routing(), &sight.terms, &status, &clerk.book, |one| {
+            one.is_automatic()
+        });
+        let away = situation::away(&plan, class, &all);
         let request = Request {
             class: class.as_str().to_owned(),
             what,
-            peers: plan.neighbors.clone(),
+            peers: plan.neighbors.iter().cloned().chain(away).collect(),
             hold: Some(sight.terms.lease.secs()),
             reason: reason(case, &why),
             dry_run: false,
