@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 /// What absorbers hold ends so long after the brain was heard last, in seconds.
 pub(super) const LEASE_SECS: u64 = 20;
 /// And so long an absorber may say nothing.
-pub(super) const SILENCE_SECS: u64 = 3;
+pub(super) const SILENCE_SECS: u64 = 5;
 /// A router takes the brain for dead after so many seconds without a word.
 const HOLD_SECS: u64 = 9;
 /// One that helps a restart keeps routes for so long.

@@ -114,7 +114,7 @@ pub(crate) const fn long(part: Part) -> Duration {
         // Longer than routers keep routes and absorbers leases.
         Part::Brain => Duration::from_millis(22_500),
         // Longer than the brain bears its silence.
-        Part::Absorber(_) => Duration::from_millis(6_000),
+        Part::Absorber(_) => Duration::from_millis(9_000),
         // Longer than the hold time.
         Part::Edge(_) => Duration::from_millis(11_000),
     }
