@@ -126,10 +126,10 @@ impl Kernel {
     /// holds until its leases end, or until a brain says what shall be instead.
     pub(crate) fn prepare(&mut self, interface: &str) -> anyhow::Result<()> {
         attachment::mount()?;
-        if Attachment::open(interface)?.is_none() {
-            self.apply(&[], &[])?;
+        match Attachment::open(interface)? {
+            None => self.apply(&[], &[]),
+            Some(_) => self.xdp.take_over(),
         }
-        Ok(())
     }
 }
 
