@@ -131,7 +131,7 @@ struct config {
 #define SLOT_BEHIND (SLOT_CHALLENGE + 4)
 #define SLOT_ENTRY (SLOT_BEHIND + SETS) /* what came out of a tunnel begins anew */
 #define SLOT_RETURN (SLOT_ENTRY + 1) /* the way back of what passes */
-#define SLOT_BIG (SLOT_ENTRY + 2) /* tells senders that their packets are too big for it */
+#define SLOT_TELL (SLOT_ENTRY + 2) /* tells senders of what does not go back */
 #define SLOTS (SLOT_ENTRY + 3)
 
 #define ACTION_PASS 0
@@ -206,7 +206,7 @@ enum leave {
 	LEAVE_EXPIRED,	    /* no hop left for the way back: dropped */
 	LEAVE_NO_WAY,	    /* no route or neighbour on the way back, or no room for an outer header: dropped */
 	LEAVE_OVERSIZED,    /* too big for the way back: dropped */
-	LEAVE_TOLD,	    /* likewise, and its sender was told */
+	LEAVE_TOLD,	    /* too big, or no hop left: its sender was told */
 	LEAVE_HANDED,	    /* likewise, and may be cut: handed to the kernel in its outer header */
 	LEAVES
 };

@@ -99,8 +99,11 @@ static __always_inline int return_along(struct xdp_md *ctx, struct packet *p, st
 	}
 	if (p->tunnels && p->outer_low == path->remote_low && p->outer_high == path->remote_high)
 		return lose(LEAVE_LOOPED, looped);
-	if (p->ttl <= 1)
+	if (p->ttl <= 1) {
+		p->place = place;
+		bpf_tail_call(ctx, &programs, SLOT_TELL);
 		return lose(LEAVE_EXPIRED, expired);
+	}
 	hop = hop_of(ctx, path, place);
 	if (!hop || !is_whole(ctx, p))
 		return lose(LEAVE_NO_WAY, no_way);
@@ -110,7 +113,7 @@ static __always_inline int return_along(struct xdp_md *ctx, struct packet *p, st
 		if (p->family == 6 || p->fragment & FRAGMENT_DONT) {
 			p->limit = limit;
 			p->place = place;
-			bpf_tail_call(ctx, &programs, SLOT_BIG);
+			bpf_tail_call(ctx, &programs, SLOT_TELL);
 		} else if (all->flags & RETURNING_CUT && path->tunnel.family == 4 && length + front <= 0xffff) {
 			return hand_up(ctx, p, path, counter);
 		}

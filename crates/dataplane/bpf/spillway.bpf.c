@@ -20,7 +20,7 @@
 #include "decap.h"
 #include "lead.h"
 #include "returning.h"
-#include "too_big.h"
+#include "tell.h"
 
 SEC("xdp")
 int entry(struct xdp_md *ctx)
@@ -274,12 +274,12 @@ int give_back(struct xdp_md *ctx)
 }
 
 SEC("xdp")
-int too_big(struct xdp_md *ctx)
+int tell_sender(struct xdp_md *ctx)
 {
 	__u32 zero = 0;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 
-	return p ? answer_too_big(ctx, p) : XDP_DROP;
+	return p ? answer_sender(ctx, p) : XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -28,7 +28,7 @@ pub(crate) const SLOT_ENTRY: u32 = SLOT_BEHIND + SETS;
 /// The slot of the program that gives back what passes.
 pub(crate) const SLOT_RETURN: u32 = SLOT_ENTRY + 1;
 /// The slot of the program that tells senders of packets that are too big for the way back.
-pub(crate) const SLOT_BIG: u32 = SLOT_ENTRY + 2;
+pub(crate) const SLOT_TELL: u32 = SLOT_ENTRY + 2;
 /// Octets of `struct set`.
 pub(crate) const SET: usize = 8 + LISTS * LIST + 32;
 /// Lists of a set: allowed, blocked, protected.

@@ -239,9 +239,7 @@ impl Attachment {
     /// # Errors
     /// When the kernel does not take them, or cannot be asked.
     pub fn is_current(&self) -> Result<bool, Error> {
-        let ours = Plane::load_for(Clock::Kernel, self.plane.buffers()?)?;
-        let ours = info(ours.entry.as_fd()).map_err(Error::system("asking for a program"))?;
-        Ok(self.program()?.tag == ours.tag)
+        Ok(self.program()?.tag == Plane::entry_tag(self.plane.buffers()?)?)
     }
 
     /// The index of the interface that the link holds; 0 when the interface is gone.

@@ -28,7 +28,7 @@ pub(crate) const OPTIONAL: [Optional; 6] = [
     Optional { name: "lead", slot: abi::SLOT_TUNNEL, needed_by: |rule| leads(rule).is_some() },
     Optional { name: GIVES_BACK, slot: abi::SLOT_RETURN, needed_by: |_| false },
     // Without it nobody is told, and packets that are too big are dropped and counted.
-    Optional { name: "too_big", slot: abi::SLOT_BIG, needed_by: |_| false },
+    Optional { name: "tell_sender", slot: abi::SLOT_TELL, needed_by: |_| false },
 ];
 
 /// What ways back need.

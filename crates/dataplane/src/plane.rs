@@ -46,6 +46,19 @@ pub enum Clock {
     Set,
 }
 
+/// The object with its maps, and no program loaded yet.
+fn opened(clock: Clock, buffers: Buffers) -> Result<aya::Ebpf, Error> {
+    let set = u32::from(clock == Clock::Set);
+    let (key, tick) = (limits::random_key()?, sys::clock::tick());
+    let mut loader = aya::EbpfLoader::new();
+    let loaded = loader
+        .override_global("test_clock", &set, true)
+        .override_global("hash_key", key.as_slice(), true)
+        .override_global("tick_ns", &tick, true)
+        .load(object(buffers)?);
+    loaded.map_err(|error| Error::Fixed(error.to_string()))
+}
+
 impl Plane {
     /// Loads the fixed programs and makes their maps.
     ///
@@ -77,15 +90,7 @@ impl Plane {
     /// Likewise; `entry` and those that do what rules say are taken everywhere, or there is no plane.
     pub fn load_but(clock: Clock, buffers: Buffers, without: &[&str]) -> Result<Self, Error> {
         let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
-        let set = u32::from(clock == Clock::Set);
-        let (key, tick) = (limits::random_key()?, sys::clock::tick());
-        let mut loader = aya::EbpfLoader::new();
-        let mut object = loader
-            .override_global("test_clock", &set, true)
-            .override_global("hash_key", key.as_slice(), true)
-            .override_global("tick_ns", &tick, true)
-            .load(object(buffers)?)
-            .map_err(|e| fixed(&e))?;
+        let mut object = opened(clock, buffers)?;
         let maps = Maps::of(&object)?;
         let mut programs = Vec::new();
         let mut load = |name: &'static str| -> Result<OwnedFd, Error> {
@@ -118,6 +123,18 @@ impl Plane {
         put(&mut config, abi::BUFFERS_AT, &u32::from(buffers == Buffers::Several).to_ne_bytes());
         plane.maps.write("config", 0, &config)?;
         Ok(plane)
+    }
+
+    /// The tag of `entry` as this build has it: that program alone is loaded, and gone again.
+    pub(crate) fn entry_tag(buffers: Buffers) -> Result<[u8; 8], Error> {
+        let fixed = |error: &dyn core::fmt::Display| Error::Fixed(error.to_string());
+        let mut object = opened(Clock::Kernel, buffers)?;
+        let program =
+            object.program_mut("entry").ok_or_else(|| Error::Fixed("no program entry".to_owned()))?;
+        let program: &mut Xdp = program.try_into().map_err(|e| fixed(&e))?;
+        program.load().map_err(|error| refused("entry", &error))?;
+        let fd = program.fd().map_err(|e| fixed(&e))?;
+        Ok(sys::bpf::info(fd.as_fd()).map_err(Error::system("asking for a program"))?.tag)
     }
 
     /// Puts a policy in force: the new set is written beside the old one, then one word turns over.

@@ -5,8 +5,10 @@ mod agreement;
 mod alive;
 mod challenge;
 mod decap;
+mod declared;
 mod dns;
 mod elsewhere;
+mod expired;
 mod fits;
 mod increments;
 #[path = "../../rules/tests/kernel.rs"]

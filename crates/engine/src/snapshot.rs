@@ -53,6 +53,9 @@ struct Learned {
 struct Memories {
     version: u32,
     now: Timestamp,
+    /// It was learned for long enough to know who is always busy; older ones do not say so.
+    #[serde(default)]
+    settled: bool,
     #[serde(flatten)]
     learned: Learned,
 }
@@ -143,7 +146,8 @@ impl Engine {
 
     /// What was learned as normal, as bytes for [`Self::remember`]: large, and slow to change.
     pub fn snapshot_learned(&self) -> Vec<u8> {
-        bytes(&Memories { version: VERSION, now: self.now(), learned: self.save_learned() })
+        let (now, settled) = (self.now(), self.watch.is_settled(self.now()));
+        bytes(&Memories { version: VERSION, now, settled, learned: self.save_learned() })
     }
 
     fn saved(&self, learned: Learned) -> Vec<u8> {
@@ -194,6 +198,9 @@ impl Engine {
             serde_json::from_slice(snapshot).map_err(|e| RestoreError::Unreadable(e.to_string()))?;
         readable(saved.version)?;
         self.learn_again(saved.learned, saved.now);
+        if saved.settled {
+            self.watch.settle(saved.now);
+        }
         Ok(())
     }
 

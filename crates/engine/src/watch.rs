@@ -122,6 +122,16 @@ impl Watch {
         }
     }
 
+    /// Whether who is always busy is known by now.
+    pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
+        self.begun.is_some_and(|begun| now.since(begun) >= SETTLED)
+    }
+
+    /// It was known to an earlier run as of then: what begins now is not taken for usual.
+    pub(crate) fn settle(&mut self, then: Timestamp) {
+        self.begun = Some(then.minus(SETTLED));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.targets.len()
     }
@@ -302,7 +312,8 @@ impl Watch {
         let shares = spread.iter().copied().chain(std::iter::repeat(1.0));
         for (c, share) in counts.iter().zip(shares) {
             let learning = self.crowd.as_ref().is_some_and(|crowd| !crowd.stands_out(c, share));
-            let learning = learning && (vector::family(c.class).needs_learning || !host);
+            // What an attack of an earlier run sends is not usual because everything is new here.
+            let learning = learning && !frozen && (vector::family(c.class).needs_learning || !host);
             // A host that is new goes by its peers.
             let is_new = social && target.stream(c.class).is_none();
             let stream = target.stream_mut(c.class, quiet);

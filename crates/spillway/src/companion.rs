@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What it complains of, in its folder.
 const LOG: &str = "log";
 
+/// Its configuration there.
+const CONFIG: &str = "spillway.toml";
+
 /// A running daemon.
 #[derive(Debug)]
 pub(crate) struct Daemon {
@@ -49,27 +52,27 @@ impl Daemon {
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         let folder = Folder::new(purpose)?;
-        let config = folder.path().join("spillway.toml");
-        fs::write(&config, configuration(folder.path()))
+        fs::write(folder.path().join(CONFIG), configuration(folder.path()))
             .context("cannot write the daemon's configuration")?;
-        let log = fs::File::create(folder.path().join(LOG)).context("cannot create the daemon's log")?;
-        let mut child = command
-            .arg("run")
-            .arg("-c")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            // Ctrl-C is for us; we end it in order.
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot start {} run", command.get_program().display()))?;
-        let lines = child.stdout.take().map(lines_of);
-        let mut daemon =
-            Self { child, folder, ready: Ready { ready: false, api: String::new(), listen: Vec::new() } };
-        let lines = lines.ok_or_else(|| anyhow!("the daemon has no standard output"))?;
+        let (child, lines) = spawn(&mut command, folder.path())?;
+        let ready = Ready { ready: false, api: String::new(), listen: Vec::new() };
+        let mut daemon = Self { child, folder, ready };
         daemon.ready = daemon.wait_ready(&lines, interrupt)?;
         Ok(daemon)
+    }
+
+    /// Kills it: nothing in it hears of that.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill().context("cannot kill the daemon")?;
+        self.child.wait().context("cannot wait for the daemon").map(drop)
+    }
+
+    /// Starts it again with its configuration and whatever it has left, and waits until it serves.
+    pub(crate) fn again(&mut self, mut command: Command, interrupt: &Interrupt) -> anyhow::Result<()> {
+        let (child, lines) = spawn(&mut command, self.folder.path())?;
+        self.child = child;
+        self.ready = self.wait_ready(&lines, interrupt)?;
+        Ok(())
     }
 
     /// Where its API listens.
@@ -161,6 +164,24 @@ impl Drop for Daemon {
         // Whatever went wrong was reported; nobody is left behind.
         let _ = self.end();
     }
+}
+
+/// Starts `command run -c FILE`; what it says on its standard output comes line by line.
+fn spawn(command: &mut Command, folder: &Path) -> anyhow::Result<(Child, mpsc::Receiver<String>)> {
+    let log = fs::File::options().create(true).append(true).open(folder.join(LOG));
+    let mut child = command
+        .arg("run")
+        .arg("-c")
+        .arg(folder.join(CONFIG))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log.context("cannot open the daemon's log")?)
+        // Ctrl-C is for us; we end it in order.
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot start {} run", command.get_program().display()))?;
+    let lines = child.stdout.take().map(lines_of);
+    Ok((child, lines.ok_or_else(|| anyhow!("the daemon has no standard output"))?))
 }
 
 /// Its standard output, line by line, without ever blocking us.

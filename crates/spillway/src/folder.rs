@@ -1,4 +1,4 @@
-//! A folder that goes when we go.
+//! A folder that goes when we go, and files that are whole.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -40,6 +40,12 @@ impl Folder {
             words => format!("; it said: {words}"),
         }
     }
+}
+
+/// Writes a file that is whole, or as it was, whenever we are killed.
+pub(crate) fn replace(path: &Path, octets: &[u8]) -> std::io::Result<()> {
+    let fresh = path.with_added_extension("new");
+    fs::write(&fresh, octets).and_then(|()| fs::rename(&fresh, path))
 }
 
 /// Removes our folders of this purpose whose process is gone without its farewell.

@@ -15,5 +15,5 @@ pub mod word;
 
 pub use controller::{Controller, Settings, Standing};
 pub use frame::{FRAME_MAX, Fault, Frames, write};
-pub use site::{Counts, Site};
+pub use site::{Counts, Keepsake, Site};
 pub use truth::{Lie, Truth};

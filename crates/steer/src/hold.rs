@@ -160,6 +160,11 @@ impl Hold {
         }
     }
 
+    /// Whoever looks begins to look again after a restart: meanwhile nobody looked, and that is no time of quiet.
+    pub fn wake(&mut self, now: Timestamp) {
+        self.last = self.last.max(now);
+    }
+
     /// Something stronger was put in force: that is a change, and the time of quiet begins anew.
     pub fn raise(&mut self, now: Timestamp, view: View) {
         self.view = view;

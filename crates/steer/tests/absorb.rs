@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base::{Prefix, Span, Timestamp};
 use proptest::prelude::*;
 use steer::absorb::word::{Ask, Back, Declared, Kind, Load, Reason, Tell};
-use steer::absorb::{Controller, Frames, Settings, Site, Standing, write};
+use steer::absorb::{Controller, Frames, Keepsake, Settings, Site, Standing, write};
 
 const LEASE: u64 = 30;
 
@@ -335,6 +335,82 @@ fn what_is_not_declared_finds_no_room_or_is_anothers_is_refused_with_the_reason(
     assert_eq!(text, "no memory");
     assert_eq!(site.holds(Timestamp::from_secs(1), "a"), before);
     assert_eq!(site.rules(Timestamp::from_secs(1)).len(), 1);
+}
+
+#[test]
+fn an_absorber_that_is_started_again_goes_on_with_what_it_held_and_no_longer_than_that() {
+    let start = Timestamp::from_secs(1_000_000);
+    let mut before = Site::new("scrub", declared());
+    for (number, place) in [(2, "198.51.100.0/25"), (0, "2001:db8:1::/48")] {
+        let place = prefix(place);
+        let ask = Ask::Take {
+            number: 1,
+            prefix: place,
+            rules: rules(number, &place),
+            // Both need all the room there is: nobody asks for room again.
+            expects: Load { bps: 500_000, pps: 500 },
+            lease: LEASE,
+        };
+        assert_eq!(before.handle(start, "brain", ask), None);
+        before.settle(Ok(()));
+    }
+    let kept = before.keepsakes();
+    let text = serde_json::to_string(&kept).unwrap();
+    let kept: Vec<Keepsake> = serde_json::from_str(&text).unwrap();
+    let later = start.plus(Span::from_secs(10));
+    let resumed = |declared: Declared, now: Timestamp, knows: &str| {
+        let mut site = Site::new("scrub", declared);
+        site.resume(now, kept.clone(), |owner| owner == knows);
+        site
+    };
+    let mut site = resumed(declared(), later, "brain");
+    assert!(site.changed(), "the kernel is told");
+    assert_eq!(site.holds(later, "brain"), before.holds(later, "brain"));
+    assert_eq!(site.rules(later), before.rules(later));
+    // The lease goes on, and is not renewed by a restart.
+    let over = start.plus(Span::from_secs(LEASE));
+    assert_eq!(site.handle_timeout(over).len(), 2);
+    let none = |site: Site| site.prefixes().count();
+    assert_eq!(none(resumed(declared(), over, "brain")), 0, "it ended meanwhile");
+    assert_eq!(none(resumed(declared(), later, "another")), 0, "nobody may ask for it any more");
+    let fewer = Declared { prefixes: vec![(prefix("2001:db8::/32"), Back::Routed)], ..declared() };
+    assert_eq!(none(resumed(fewer, later, "brain")), 1, "what is not declared any more is left out");
+}
+
+#[test]
+fn a_brain_that_is_started_again_keeps_the_rules_that_are_there_until_it_knows_which_it_wants() {
+    let now = Timestamp::from_secs(1_000_000);
+    let place = prefix("198.51.100.0/25");
+    let mut site = Site::new("scrub", declared());
+    let texts = rules(2, &place);
+    let ask =
+        Ask::Take { number: 1, prefix: place, rules: texts.clone(), expects: Load::default(), lease: LEASE };
+    assert_eq!(site.handle(now, "brain", ask), None);
+    site.settle(Ok(()));
+    let mut brain = Controller::new(settings());
+    let mut talk = |brain: &mut Controller| {
+        let mut takes = 0;
+        while let Some(ask) = brain.poll_output() {
+            takes += usize::from(matches!(ask, Ask::Take { .. }));
+            let tell = site.handle(now, "brain", ask).or_else(|| site.settle(Ok(())));
+            brain.receive(now, tell.unwrap());
+        }
+        (takes, site.rules(now).len())
+    };
+    brain.keep(now, place, Load::default());
+    brain.connected(now);
+    assert_eq!(talk(&mut brain), (0, 2), "nothing is asked for");
+    assert_eq!(brain.standing(now, &place), Standing::Stands);
+    brain.want(now, place, texts, Load::default());
+    assert_eq!(talk(&mut brain), (0, 2), "it is what is there");
+    brain.keep(now, place, Load::default());
+    brain.want(now, place, rules(1, &place), Load::default());
+    assert_eq!(talk(&mut brain), (1, 1));
+    // Where nothing is there, the prefix is asked for all the same.
+    let other = prefix("2001:db8:1::/48");
+    brain.keep(now, other, Load::default());
+    assert_eq!(talk(&mut brain), (1, 1));
+    assert_eq!(brain.standing(now, &other), Standing::Stands);
 }
 
 #[test]

@@ -48,6 +48,23 @@ fn silence_and_pauses_between_looks_are_not_quiet() {
 }
 
 #[test]
+fn the_time_in_which_nobody_ran_is_no_quiet() {
+    let first = Span::from_secs(10);
+    let mut hold = Hold::new(at(0), View::Hidden, Settings { first, ..Settings::default() });
+    assert_eq!(hold.handle(at(1), Evidence::Attack), None);
+    let text = serde_json::to_string(&hold).unwrap();
+    let mut again: Hold = serde_json::from_str(&text).unwrap();
+    again.wake(at(26));
+    // Nobody is heard yet.
+    assert_eq!(again.handle(at(26), Evidence::Blind), None);
+    assert_eq!(again.handle(at(35), Evidence::Blind), None);
+    assert_eq!(again.handle(at(36), Evidence::Blind), Some(Change::Probe), "its own time counts");
+    // A clock that was set back does not bring time twice.
+    again.wake(at(10));
+    assert_eq!(again.handle(at(37), Evidence::Attack), Some(Change::Restore));
+}
+
+#[test]
 fn behind_a_blackhole_a_part_is_let_through_first() {
     let mut hold = Hold::new(at(0), View::Hidden, Settings::default());
     // Nobody sees anything behind it; when its time is over, a part shows whether the attack goes on.

@@ -29,12 +29,13 @@ pub struct Returned {
     /// Packets too big for the tunnel that were dropped without a word: senders who cannot be told, may cut packets, or have been told
     /// often enough.
     pub too_big: u64,
-    /// Packets too big for the tunnel whose sender was told so.
+    /// Packets too big for the tunnel, or whose time to live (hop limit) was over, whose sender was told so.
     pub told: u64,
     /// Packets that were dropped because the kernel knows no route or no neighbour towards the far end, or the driver leaves no room
     /// for an outer header.
     pub no_way: u64,
-    /// Packets that were dropped because their time to live (hop limit) was over.
+    /// Packets whose time to live (hop limit) was over that were dropped without a word: whose senders must not be told, or have been
+    /// told often enough.
     pub expired: u64,
     /// Packets that were dropped because they came from the tunnel into which they would go back.
     pub looped: u64,

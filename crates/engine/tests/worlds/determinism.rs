@@ -35,7 +35,7 @@ fn shards_and_seeds_change_nothing_in_samples() {
 fn shards_may_finish_in_any_order_and_a_restart_continues_the_attack() {
     let scenario = measured("dns-100k", 2);
     let settings = Settings { networks: scenario.config.networks.clone(), ..Settings::of(Profile::Daemon) };
-    let run = |reversed: bool, restart: bool| {
+    let run = |reversed: bool, restart: Option<base::Timestamp>| {
         let seed = Seed::new(1);
         let mut shards: Vec<Shard> =
             (0..3).map(|_| Shard::new(settings.profile, &settings.networks, settings.tick, 7)).collect();
@@ -55,10 +55,11 @@ fn shards_may_finish_in_any_order_and_a_restart_continues_the_attack() {
                 while let Some(Output::Attack { attack, .. }) = engine.poll_output() {
                     ids.push(attack.id);
                 }
-                if restart && !restarted && !ids.is_empty() {
+                if !restarted && restart.is_some_and(|at| at <= until) {
                     restarted = true;
-                    let saved = engine.snapshot();
-                    engine = Engine::restore(settings.clone(), seed.clone(), &saved).unwrap();
+                    let (attacks, learned) = (engine.snapshot_attacks(), engine.snapshot_learned());
+                    engine = Engine::restore(settings.clone(), seed.clone(), &attacks).unwrap();
+                    engine.remember(&learned).unwrap();
                 }
             }
             let exporter = usize::try_from(record.exporter).unwrap();
@@ -68,11 +69,17 @@ fn shards_may_finish_in_any_order_and_a_restart_continues_the_attack() {
         ids.dedup();
         (ids, engine.attacks())
     };
-    let straight = run(false, false);
+    let straight = run(false, None);
     assert_eq!(straight.0.len(), 1);
-    assert_eq!(run(true, false), straight);
-    let restarted = run(false, true);
+    assert_eq!(run(true, None), straight);
+    let (started, detected) = (straight.1[0].started_at, straight.1[0].detected_at);
+    let restarted = run(false, Some(detected));
     assert_eq!(restarted.0, straight.0, "a restart gives the attack another name");
-    assert_eq!(restarted.1[0].started_at, straight.1[0].started_at);
+    assert_eq!(restarted.1[0].started_at, started);
+    // Who is always busy was known before: what begins just after a restart is as new as it is.
+    let restarted = run(false, Some(started.minus(base::Span::from_secs(3))));
+    assert_eq!(restarted.0.len(), 1, "it was taken for usual");
+    let later = restarted.1[0].detected_at.since(detected);
+    assert!(later <= base::Span::from_secs(1), "found {later} later than without a restart");
     assert!(Engine::restore(settings, Seed::new(1), b"{}").is_err());
 }

@@ -102,15 +102,15 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// On this interface, with the ways back of what is declared; nothing is done yet.
-    pub(crate) fn new(interface: &str, kind: Kind, ways: &[Way]) -> Self {
+    /// On this interface, with the ways back of what is declared; `tells`: some of what comes is told of. Nothing is done yet.
+    pub(crate) fn new(interface: &str, kind: Kind, ways: &[Way], tells: bool) -> Self {
         let returning = returning(kind, ways);
         // Rules end with their leases, and not before: what is diverted goes on to come for a while when this ends.
         let frame = Frame {
             never: Vec::new(),
             by_hand: Vec::new(),
             challenge: None,
-            telemetry: false,
+            telemetry: tells,
             patience: None,
             returning: returning.clone(),
         };
@@ -126,10 +126,10 @@ impl Kernel {
     /// holds until its leases end, or until a brain says what shall be instead.
     pub(crate) fn prepare(&mut self, interface: &str) -> anyhow::Result<()> {
         attachment::mount()?;
-        if Attachment::open(interface)?.is_none() {
-            self.apply(&[], &[])?;
+        match Attachment::open(interface)? {
+            None => self.apply(&[], &[]),
+            Some(_) => self.xdp.take_over(),
         }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod filter;
+mod kept;
 pub mod keys;
 mod plant;
 pub mod server;

@@ -1,13 +1,15 @@
 //! What an absorber holds, and the kernel that does it: one lock around both.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base::{Prefix, Span, Timestamp};
 use steer::absorb::Site;
 use steer::absorb::word::{Ask, Back, Kind, Report, Tell, Traffic};
 
-use super::filter::{Filter, Kept, Sum, Way, rate};
+use super::filter::{Filter, Sum, Way, rate};
+use super::{filter, kept};
 use crate::daemon::clock::Clock;
 
 /// What came is measured this often.
@@ -29,6 +31,8 @@ pub(super) struct Plant {
     told: BTreeMap<String, Vec<Tell>>,
     /// The newest connection of each brain: an older one ends.
     newest: BTreeMap<String, u64>,
+    /// Where it is kept what is held.
+    kept: Option<kept::Kept>,
 }
 
 impl Plant {
@@ -45,7 +49,22 @@ impl Plant {
             done: BTreeMap::new(),
             told: BTreeMap::new(),
             newest: BTreeMap::new(),
+            kept: None,
         }
+    }
+
+    /// Goes on with what an earlier run held for those who may still ask, before anybody does.
+    pub(super) fn resume(&mut self, folder: &Path, knows: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+        let (kept, before) = kept::Kept::open(folder)?;
+        self.kept = Some(kept);
+        let now = self.clock.now();
+        self.site.resume(now, before, knows);
+        let held = self.site.prefixes().count();
+        if held > 0 {
+            tracing::info!(prefixes = held, "held from before");
+        }
+        self.follow(now);
+        Ok(())
     }
 
     /// A brain has a new connection of this number.
@@ -72,6 +91,7 @@ impl Plant {
             told = self.site.settle(done);
         }
         self.follow(now);
+        self.keep();
         match &told {
             Some(Tell::Taken { prefix, .. }) => tracing::info!(brain = owner, %prefix, "taken"),
             Some(Tell::Refused { prefix, text, .. }) => {
@@ -95,6 +115,7 @@ impl Plant {
             }
         }
         self.follow(now);
+        self.keep();
         if let Err(error) = self.filter.beat() {
             tracing::warn!(reason = format!("{error:#}"), "the kernel's filter does not hear us");
             self.behind = true;
@@ -128,17 +149,23 @@ impl Plant {
         };
     }
 
+    fn keep(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.write(self.site.keepsakes());
+        }
+    }
+
     fn apply(&mut self, now: Timestamp) -> anyhow::Result<()> {
-        let held: Vec<Kept> = self.site.prefixes().map(|prefix| self.kept(prefix, now)).collect();
+        let held: Vec<filter::Kept> = self.site.prefixes().map(|prefix| self.kept(prefix, now)).collect();
         self.filter.apply(&held, &self.site.rules(now))
     }
 
-    fn kept(&self, prefix: Prefix, now: Timestamp) -> Kept {
+    fn kept(&self, prefix: Prefix, now: Timestamp) -> filter::Kept {
         let lease = self.site.until(&prefix).map_or(Span::ZERO, |until| until.since(now));
         let covering = self.ways.iter().filter(|way| way.prefix.covers(&prefix));
         let way = covering.max_by_key(|way| way.prefix.bits()).cloned();
         let none = || Way { prefix, back: Back::None, local: None, remote: None, mtu: None };
-        Kept { prefix, lease, way: way.unwrap_or_else(none) }
+        filter::Kept { prefix, lease, way: way.unwrap_or_else(none) }
     }
 
     fn measure(&mut self) {

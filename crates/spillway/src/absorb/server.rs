@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,7 @@ use super::keys::{Fingerprint, Key};
 use super::plant::Plant;
 use super::tls;
 use crate::config::Absorbing;
+use crate::enforce::teller::{self, Refused, Teller};
 use crate::interrupt::Interrupt;
 use crate::output;
 
@@ -56,7 +57,8 @@ pub(crate) fn run(config: &Absorbing) -> anyhow::Result<()> {
     let tls = tls::server(&key, config.brains.keys().copied().collect())?;
     let filter: Box<dyn Filter> = match &config.interface {
         Some(interface) => {
-            let mut kernel = Kernel::new(interface, config.declared.kind, &config.ways);
+            let mut kernel =
+                Kernel::new(interface, config.declared.kind, &config.ways, config.samples.is_some());
             kernel
                 .prepare(interface)
                 .with_context(|| format!("cannot filter on {interface} (`interface`)"))?;
@@ -70,7 +72,10 @@ pub(crate) fn run(config: &Absorbing) -> anyhow::Result<()> {
         declared.rules = 0;
     }
     let site = Site::new(&config.name, declared);
-    let plant = Plant::new(site, config.declared.kind, config.ways.clone(), filter);
+    let mut plant = Plant::new(site, config.declared.kind, config.ways.clone(), filter);
+    if let Some(folder) = &config.state_dir {
+        plant.resume(folder, |owner| config.brains.values().any(|known| known == owner))?;
+    }
     let listener = TcpListener::bind(config.listen)
         .with_context(|| format!("cannot listen at {} (`listen`)", config.listen))?;
     listener.set_nonblocking(true)?;
@@ -83,8 +88,19 @@ pub(crate) fn run(config: &Absorbing) -> anyhow::Result<()> {
         next: AtomicU64::new(1),
         guests: Mutex::default(),
     });
+    let _teller = samples(config)?;
     say_ready(config, &key, address)?;
     hall.serve(&listener)
+}
+
+/// Tells of a part of what comes, where that was asked for, until it is dropped.
+fn samples(config: &Absorbing) -> anyhow::Result<Option<Teller>> {
+    let (Some(to), Some(interface)) = (config.samples, config.interface.clone()) else { return Ok(None) };
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(to).map(|()| socket));
+    let socket = socket.with_context(|| format!("cannot send to {to} (`samples`)"))?;
+    let refused = Refused::default();
+    Ok(Some(Teller::start(move |stop| teller::run_far(&interface, &socket, stop, &refused))))
 }
 
 /// One line, like that of `spillway run`: from now on it can be asked.

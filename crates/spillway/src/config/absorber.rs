@@ -28,9 +28,11 @@ struct File {
     name: Spanned<String>,
     listen: Option<Address>,
     key: PathBuf,
+    state_dir: Option<PathBuf>,
     #[serde(default)]
     kind: Kind,
     interface: Option<String>,
+    samples: Option<Spanned<Address>>,
     capacity: Bits,
     packets: Option<Packets>,
     rules: Option<usize>,
@@ -60,8 +62,12 @@ pub(crate) struct Absorbing {
     pub(crate) listen: SocketAddr,
     /// Its key.
     pub(crate) key: PathBuf,
+    /// Where it is kept what is held; `None`: one that is started again holds nothing until it is asked.
+    pub(crate) state_dir: Option<PathBuf>,
     /// The interface through which traffic comes; `None`: no rules are taken.
     pub(crate) interface: Option<String>,
+    /// Where a part of what comes is told of, in sFlow.
+    pub(crate) samples: Option<SocketAddr>,
     /// What it may take.
     pub(crate) declared: Declared,
     /// How what is clean goes back.
@@ -101,6 +107,10 @@ impl Absorbing {
                 problems.at(file.brains.span().start, message);
             }
         }
+        if let Some(samples) = file.samples.as_ref().filter(|_| file.interface.is_none()) {
+            let message = "samples are of what comes through an interface; name it with `interface`";
+            problems.at(samples.span().start, message.to_owned());
+        }
         if file.prefixes.is_empty() {
             let message = "no prefix may come here; add a section [prefixes.\"198.51.100.0/24\"]";
             problems.at(text.find("prefixes").unwrap_or(0), message.to_owned());
@@ -134,7 +144,9 @@ impl Absorbing {
             name,
             listen: file.listen.map_or(LISTEN, |address| address.0),
             key: file.key,
+            state_dir: file.state_dir,
             interface: file.interface,
+            samples: file.samples.map(|address| address.get_ref().0),
             declared,
             ways,
             brains,
@@ -195,11 +207,17 @@ name = "scrub-1"
 #listen = "[::]:8647"
 key = "/etc/spillway/absorb.key"
 
+# What is held is kept here, so that a restart of this program changes nothing. Without it the brain asks anew.
+state_dir = "/var/lib/spillway-absorb"
+
 # scrub: filter by the brain's rules, give back what is clean.  null: count and discard.
 #kind = "scrub"
 
 # Through which diverted traffic comes; rules are in force there. Without it prefixes are taken, and no rules.
 #   interface = "eth0"
+
+# A collector of sFlow that is told of a part of what comes: HOST:PORT. It tells of packets that routers may tell of too.
+#   samples = "192.0.2.1:6343"
 
 # What comes in at most: more is refused.
 capacity = "10 Gbps"
@@ -258,6 +276,7 @@ mod tests {
             ("remote = \"203.0.113.2\"", "remote = \"2001:db8::1\"", "both IPv4 or both IPv6"),
             ("main = \"sha256:0000", "main = \"sha256:", "is no fingerprint"),
             ("main = ", "#main = ", "names nobody"),
+            ("#kind =", "samples = \"192.0.2.1:6343\"\n#kind =", "name it with `interface`"),
             ("#mtu = 1476", "mtu = 100", "mtu must be"),
             ("name = \"scrub-1\"", "name = \"\"", "a name has"),
             ("198.51.100.0/24", "198.51.100.1/24", "is not a prefix"),

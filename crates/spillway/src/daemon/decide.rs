@@ -23,7 +23,7 @@ use crate::enforce::{self, choose::Bounds};
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
-/// What was learned as normal is saved this often, and at the end.
+/// What was learned as normal is saved this often, and at the end; in the first minute as often as everything else.
 const LEARNED_EVERY: Span = Span::from_secs(60);
 /// Saving may cost at most this share of the time: with a large state, turning points wait for each other.
 const SNAPSHOT_SHARE: u64 = 20;
@@ -55,6 +55,8 @@ pub(super) struct Core {
     saved: Timestamp,
     /// When what was learned was saved.
     learned: Timestamp,
+    /// When something was saved for the first time.
+    begun: Option<Timestamp>,
     /// What saving took the last time.
     save_cost: Span,
     /// A turning point waits to be saved.
@@ -110,6 +112,7 @@ impl Core {
             until: Timestamp::ZERO,
             saved: Timestamp::ZERO,
             learned: Timestamp::ZERO,
+            begun: None,
             save_cost: Span::ZERO,
             due: false,
             dropped: 0,
@@ -196,7 +199,7 @@ impl Core {
         let active = self.attacks.values().filter(|attack| attack.state == State::Active);
         self.source.routes.pulse.sees(active.count());
         self.enforce(turning);
-        self.scout();
+        self.scout(turning);
         if turning || !rows.is_empty() {
             self.publish();
         }
@@ -255,10 +258,10 @@ impl Core {
     }
 
     /// Tells the ladder what is known, and shows what came of it.
-    fn scout(&mut self) {
+    fn scout(&mut self, turning: bool) {
         let Some(scout) = &mut self.scout else { return };
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        if scout.tell(self.until, &self.engine, &self.attacks, standing.as_deref(), &self.source) {
+        if scout.tell((self.until, turning), &self.engine, &self.attacks, standing.as_deref(), &self.source) {
             self.publish();
         }
     }
@@ -282,7 +285,9 @@ impl Core {
         let begun = Instant::now();
         let mut states = vec![snapshot("core".to_owned(), self.until, self.engine.snapshot_attacks())];
         self.save_cost = Span::from_nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        if self.until.since(self.learned) >= LEARNED_EVERY {
+        let begun = *self.begun.get_or_insert(self.until);
+        let is_young = self.until.since(begun) < LEARNED_EVERY;
+        if is_young || self.until.since(self.learned) >= LEARNED_EVERY {
             self.learned = self.until;
             states.push(snapshot("learned".to_owned(), self.until, self.engine.snapshot_learned()));
         }

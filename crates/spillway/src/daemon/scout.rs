@@ -1,4 +1,5 @@
-//! What the decision core tells the ladder, once a second: attacks, who saw what of them, and who is heard.
+//! What the decision core tells the ladder, at once where an attack began, got other rules or ended, and else once a second: attacks, who
+//! saw what of them, and who is heard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,7 +15,7 @@ use super::source::Source;
 use crate::routing::auto::Terms;
 use crate::routing::lookout::{Amount, Sight, Sighting};
 
-/// Between two words to the ladder.
+/// Between two words to the ladder, where nothing turns.
 const EVERY: Span = Span::from_secs(1);
 /// Who said nothing for so long is no witness, also where his usual pauses are not known yet.
 const HEARD: Span = Span::from_secs(60);
@@ -28,6 +29,8 @@ const SIGHTINGS_MAX: usize = 16_384;
 pub(super) struct Scout {
     terms: Arc<Terms>,
     told: Timestamp,
+    /// An attack turned, and it was not told yet.
+    turning: bool,
     seen: Vec<(Sighting, Amount)>,
     exporters: BTreeMap<u32, IpAddr>,
     /// When something came of each exporter last.
@@ -44,6 +47,7 @@ impl Scout {
             checkups,
             terms: Arc::new(terms),
             told: Timestamp::ZERO,
+            turning: false,
             seen: Vec::new(),
             exporters: BTreeMap::new(),
             came: BTreeMap::new(),
@@ -63,17 +67,18 @@ impl Scout {
         self.seen.extend(seen.into_iter().take(room));
     }
 
-    /// Tells the ladder, when it is time; whether documents would show something else.
+    /// Tells the ladder, when it is time or an attack turns; whether documents would show something else.
     pub(super) fn tell(
         &mut self,
-        now: Timestamp,
+        (now, turning): (Timestamp, bool),
         engine: &Engine,
         attacks: &BTreeMap<String, Attack>,
         standing: Option<&Standing>,
         source: &Source,
     ) -> bool {
         let door = &source.routes.door;
-        if now.since(self.told) >= EVERY {
+        let turning = std::mem::take(&mut self.turning) || turning;
+        if turning || now.since(self.told) >= EVERY {
             self.told = now;
             let numbers = source.numbers();
             let is_silent = |address: &IpAddr| {
@@ -98,6 +103,8 @@ impl Scout {
             });
             if let Some(back) = door.tell(sight) {
                 self.seen = back.seen;
+                // The desk is busy: it hears at the next tick.
+                self.turning = turning;
                 self.checkups.again(back.health);
             }
         }

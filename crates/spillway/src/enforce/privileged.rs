@@ -9,8 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 
 use ::rules::Rule;
 use ::rules::lease::LEASE_MAX;
@@ -18,7 +17,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::choose::Bounds;
 use super::protocol::{PART, Reply, Request, VERSION, hear, say};
-use super::teller::{self, Refused};
+use super::teller::{self, Refused, Teller};
 use super::{Done, Enforcer, Wanted};
 use crate::config::Config;
 
@@ -53,21 +52,6 @@ struct Office {
     enforcer: Box<dyn Enforcer>,
     refused: Refused,
     _teller: Option<Teller>,
-}
-
-/// Tells of local packets until it is dropped.
-struct Teller {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Teller {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 impl Desk<'_> {
@@ -127,12 +111,9 @@ impl Office {
         let enforcer = super::of(&config).context("`dataplane.interfaces` is empty")?;
         let refused = Refused::default();
         let teller = config.dataplane.telemetry.then(|| {
-            let stop = Arc::new(AtomicBool::new(false));
-            let (mouth, watched) = (Arc::clone(mouth), Arc::clone(&stop));
-            let (interfaces, refused) = (config.dataplane.interfaces.clone(), Arc::clone(&refused));
-            let work = move || teller::run(&interfaces, &mouth, &watched, &refused);
-            let thread = std::thread::Builder::new().name("teller".to_owned()).spawn(work);
-            Teller { stop, thread: thread.ok() }
+            let (mouth, refused) = (Arc::clone(mouth), Arc::clone(&refused));
+            let interfaces = config.dataplane.interfaces.clone();
+            Teller::start(move |stop| teller::run(&interfaces, &mouth, stop, &refused))
         });
         Ok(Self { bounds: Bounds::of(&config), enforcer, refused, _teller: teller })
     }

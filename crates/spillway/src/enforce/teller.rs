@@ -2,10 +2,12 @@
 //!
 //! So sampling rates, losses and silence mean what they mean for every exporter, and nothing behind it is special.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use dataplane::{Attachment, Listener, Told};
@@ -15,6 +17,8 @@ use wire::emit::sflow::{Datagram, FlowSample, Header};
 const TURN: Duration = Duration::from_millis(10);
 /// Packets in one datagram: less than 64 KiB. The kernel lets ten datagrams wait.
 const SAMPLES_MAX: u32 = 256;
+/// Likewise over a network, whose packets are not cut for it.
+const SAMPLES_FAR: u32 = 7;
 /// Without packets a datagram is sent all the same: nobody is silent.
 const ALIVE: Duration = Duration::from_secs(1);
 /// How often pins are looked at anew: programs may have been replaced.
@@ -35,17 +39,61 @@ pub(crate) fn sender(datagram: &[u8]) -> Option<IpAddr> {
 /// Datagrams that found no room because whoever reads them was busy.
 pub(crate) type Refused = Arc<AtomicU64>;
 
+/// Tells of packets until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Teller {
+    /// In a thread of its own, with what ends it.
+    pub(crate) fn start(work: impl FnOnce(&AtomicBool) + Send + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let watched = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("teller".to_owned()).spawn(move || work(&watched));
+        Self { stop, thread: thread.ok() }
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It has nothing left to say.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Tells of the packets of interfaces until it is stopped.
 pub(crate) fn run(interfaces: &[String], out: &UnixDatagram, stop: &AtomicBool, refused: &Refused) {
-    let mut agents: Vec<Agent> =
-        interfaces.iter().enumerate().map(|(place, name)| Agent::new(place, name.clone())).collect();
+    let agents = interfaces.iter().enumerate();
+    let agents = agents.map(|(place, name)| Agent::new(place, name.clone(), address(place), SAMPLES_MAX));
     // The reader is never waited for: what it does not take is lost and counted.
     let _ = out.set_nonblocking(true);
+    turn(agents.collect(), &|datagram| out.send(datagram), stop, refused);
+}
+
+/// Likewise, of one interface to whom a socket is connected with: an exporter at the socket's own address.
+pub(crate) fn run_far(interface: &str, out: &UdpSocket, stop: &AtomicBool, refused: &Refused) {
+    let own = out.local_addr().map_or_else(|_| address(0), |own| own.ip());
+    let _ = out.set_nonblocking(true);
+    let agent = Agent::new(0, interface.to_owned(), own, SAMPLES_FAR);
+    turn(vec![agent], &|datagram| out.send(datagram), stop, refused);
+}
+
+fn turn(
+    mut agents: Vec<Agent>,
+    out: &dyn Fn(&[u8]) -> io::Result<usize>,
+    stop: &AtomicBool,
+    refused: &Refused,
+) {
     while !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
         for agent in &mut agents {
             agent.turn(begun, &mut |datagram| {
-                if out.send(&datagram).is_err() {
+                if out(&datagram).is_err() {
                     refused.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -58,6 +106,8 @@ pub(crate) fn run(interfaces: &[String], out: &UnixDatagram, stop: &AtomicBool, 
 struct Agent {
     name: String,
     address: IpAddr,
+    /// Samples in one datagram at most.
+    most: u32,
     index: u32,
     ear: Option<Ear>,
     opened: Option<Instant>,
@@ -75,13 +125,13 @@ struct Ear {
 }
 
 impl Agent {
-    fn new(place: usize, name: String) -> Self {
+    fn new(place: usize, name: String, address: IpAddr, most: u32) -> Self {
         let index = u32::try_from(place + 1).unwrap_or(u32::MAX);
         let started = Instant::now();
-        let address = address(place);
         Self {
             name,
             address,
+            most,
             index,
             ear: None,
             opened: None,
@@ -100,6 +150,7 @@ impl Agent {
         }
         let Some(mut ear) = self.ear.take() else { return };
         let mut datagram: Option<Datagram> = None;
+        let most = self.most;
         let heard = ear.listener.turn(ear.attachment.plane(), |told| {
             let open = datagram.take();
             let mut filling = match open {
@@ -107,7 +158,7 @@ impl Agent {
                 None => self.begin(now),
             };
             self.put(&mut filling, told);
-            if filling.samples() >= SAMPLES_MAX {
+            if filling.samples() >= most {
                 self.sent = Some(now);
                 send(filling.finish());
             } else {

@@ -120,6 +120,18 @@ impl Xdp {
         Self { frame, places: interfaces.iter().map(place).collect(), warned: false }
     }
 
+    /// Takes over programs that are pinned and as this build has them, with whatever they do: that takes a while, which is
+    /// better spent before anybody waits.
+    pub(crate) fn take_over(&mut self) -> anyhow::Result<()> {
+        for place in self.places.iter_mut().filter(|place| place.attachment.is_none()) {
+            let Some(there) = Attachment::open(&place.name)? else { continue };
+            if there.interface()? != 0 && there.is_current()? {
+                place.attachment = Some(there);
+            }
+        }
+        Ok(())
+    }
+
     /// What rules have done, on all interfaces.
     pub(crate) fn counts(&self) -> anyhow::Result<Vec<dataplane::Counts>> {
         let mut all = Vec::new();

@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Running {
     name: String,
     child: Child,
+    killed: bool,
 }
 
 impl Running {
@@ -38,15 +39,16 @@ impl Running {
 
     /// Likewise, by a command; what it says goes to `NAME.log`.
     pub(super) fn spawn(mut command: Command, folder: &Path, name: &str) -> anyhow::Result<Self> {
-        let log =
-            File::create(folder.join(format!("{name}.log"))).with_context(|| format!("log of {name}"))?;
+        // One that is started again goes on where the one before it stopped.
+        let log = File::options().create(true).append(true).open(folder.join(format!("{name}.log")));
+        let log = log.with_context(|| format!("log of {name}"))?;
         let also = log.try_clone()?;
         let child = command
             .stdout(Stdio::from(log))
             .stderr(also)
             .spawn()
             .with_context(|| format!("cannot start {name}; `spillway lab check` says what is missing"))?;
-        Ok(Self { name: name.into(), child })
+        Ok(Self { name: name.into(), child, killed: false })
     }
 
     /// An error when a program that should serve has ended.
@@ -60,7 +62,19 @@ impl Running {
         }
     }
 
+    /// Kills it and what it has started: nothing in it hears of that.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        let id = i32::try_from(self.child.id()).context("a process id that is none")?;
+        killpg(Pid::from_raw(id), Signal::SIGKILL).with_context(|| format!("cannot kill {}", self.name))?;
+        self.killed = true;
+        self.child.wait().with_context(|| format!("cannot wait for {}", self.name)).map(drop)
+    }
+
     fn end(&mut self) {
+        // Its number may be another's by now.
+        if self.killed {
+            return;
+        }
         let Ok(id) = i32::try_from(self.child.id()) else { return };
         let group = Pid::from_raw(id);
         // Each may have ended just now.

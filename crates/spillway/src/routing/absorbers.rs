@@ -130,6 +130,12 @@ impl Absorber {
         self.shared.wake();
     }
 
+    /// It shall hold a prefix with the rules that it has, until it is known which those are.
+    pub(super) fn keep(&self, prefix: Prefix, expects: Load) {
+        self.shared.core().keep(self.shared.now(), prefix, expects);
+        self.shared.wake();
+    }
+
     /// It need not any more, after a while.
     pub(super) fn release(&self, prefix: Prefix, linger: Span) {
         self.shared.core().release(self.shared.now(), prefix, linger);
@@ -139,6 +145,12 @@ impl Absorber {
     /// How a prefix stands there.
     pub(super) fn standing(&self, prefix: &Prefix) -> Standing {
         self.shared.core().standing(self.shared.now(), prefix)
+    }
+
+    /// Whether it was heard, and then for too long not any more.
+    pub(super) fn is_silent(&self) -> bool {
+        let core = self.shared.core();
+        core.heard().is_some() && !core.is_alive(self.shared.now())
     }
 
     /// Rules that its owner has room for; `None`: it has not said so.

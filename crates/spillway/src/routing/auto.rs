@@ -127,7 +127,10 @@ impl Auto {
 
     /// Takes up what the journal says that the engine put in force before a restart.
     fn adopt(&mut self, clerk: &Clerk, sight: &Sight) {
-        for Remembered { target, climb, barred } in memory::read(clerk.folder()).into_iter().take(CASES_MAX) {
+        for Remembered { target, mut climb, barred } in
+            memory::read(clerk.folder()).into_iter().take(CASES_MAX)
+        {
+            climb.wake(sight.now);
             let known = self.cases.iter_mut().find(|case| case.concerns(&target));
             if let Some(case) = known {
                 case.climb = climb;
@@ -154,11 +157,15 @@ impl Auto {
                 case.climb = Climb::resumed(sight.now, step, sight.terms.hold());
             }
         }
-        // The journal says what is in force; what it does not have is not.
+        // The journal says what is in force; what it does not have is not, and what it has as a proposal is not yet.
         for case in &mut self.cases {
-            let is_there = |step: Step| pieces(clerk, case).any(|one| step_of(case, one) == step);
-            if case.climb.at().is_some_and(|step| step != Step::Kernel && !is_there(step)) {
-                case.climb = Climb::new(sight.terms.hold());
+            let active = pieces(clerk, case).filter(|one| !matches!(one.stage, Stage::Proposed(_)));
+            let there: Vec<Step> = active.map(|one| step_of(case, one)).collect();
+            if case.climb.at().is_some_and(|step| step != Step::Kernel && !there.contains(&step)) {
+                let hold = sight.terms.hold();
+                let highest = there.into_iter().max();
+                case.climb =
+                    highest.map_or_else(|| Climb::new(hold), |step| Climb::resumed(sight.now, step, hold));
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod acts;
 mod falls;
+mod kernel;
 mod refusals;
 
 use std::process::Command;

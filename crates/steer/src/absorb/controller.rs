@@ -39,7 +39,8 @@ pub enum Standing {
 #[derive(Clone, Debug)]
 struct Want {
     rules: Vec<String>,
-    digest: String,
+    /// Of these rules; `None`: whatever is there shall stay.
+    digest: Option<String>,
     expects: Load,
     /// The last number that was used before it was wanted: answers to earlier questions may be about a time before it was
     /// let go.
@@ -94,16 +95,25 @@ impl Controller {
 
     /// A prefix shall be there with these rules.
     pub fn want(&mut self, now: Timestamp, prefix: Prefix, rules: Vec<String>, expects: Load) {
+        let digest = digest(&prefix, &rules);
+        self.wants(now, prefix, Some((rules, digest)), expects);
+    }
+
+    /// A prefix shall be there with the rules that it has there, until it is known which it shall have.
+    pub fn keep(&mut self, now: Timestamp, prefix: Prefix, expects: Load) {
+        self.wants(now, prefix, None, expects);
+    }
+
+    fn wants(&mut self, now: Timestamp, prefix: Prefix, rules: Option<(Vec<String>, String)>, expects: Load) {
         if self.wanted.len() >= PREFIXES_MAX && !self.wanted.contains_key(&prefix) {
             self.left_out += 1;
             return;
         }
-        let digest = digest(&prefix, &rules);
         let born = self.next;
         let want = self.wanted.entry(prefix).or_insert_with(|| Want {
             born,
             rules: Vec::new(),
-            digest: String::new(),
+            digest: None,
             expects,
             asked: None,
             there: None,
@@ -112,8 +122,10 @@ impl Controller {
         });
         want.linger = None;
         want.expects = want.expects.max(expects);
-        if want.digest != digest {
-            want.digest = digest;
+        if let Some((rules, digest)) = rules
+            && want.digest.as_ref() != Some(&digest)
+        {
+            want.digest = Some(digest);
             want.rules = rules;
             want.asked = None;
             want.refused = None;
@@ -322,7 +334,8 @@ impl Controller {
         let (retry, lease) = (self.settings.retry, self.settings.lease.secs());
         let mut asks = Vec::new();
         for (prefix, want) in &mut self.wanted {
-            let stands = want.there.as_ref().is_some_and(|(digest, _)| *digest == want.digest);
+            let is_it = |there: &String| want.digest.as_ref().is_none_or(|digest| digest == there);
+            let stands = want.there.as_ref().is_some_and(|(digest, _)| is_it(digest));
             let waits = want.asked.is_some_and(|(_, at)| now.since(at) < retry)
                 || want.refused.as_ref().is_some_and(|(_, _, at)| now.since(*at) < AGAIN);
             if stands || waits || want.linger.is_some() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base::{Prefix, Span, Timestamp};
 use rules::{Action, Rule};
+use serde::{Deserialize, Serialize};
 
 use super::word::{
     Ask, Declared, Hold, LEASE_MAX, Load, NAME_MAX, PREFIXES_MAX, REPORTED_MAX, RESERVED, RULES_MAX, Reason,
@@ -19,6 +20,23 @@ pub struct Counts {
     pub refused: u64,
     /// Leases that ended because nobody renewed them.
     pub ended: u64,
+}
+
+/// A prefix that is held, as it is kept over a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keepsake {
+    /// Which.
+    pub prefix: Prefix,
+    /// For whom.
+    pub owner: String,
+    /// Its rules.
+    pub rules: Vec<String>,
+    /// What the brain knows them by.
+    pub digest: String,
+    /// What was said will come.
+    pub expects: Load,
+    /// When its lease ends, in nanoseconds since 1970.
+    pub until: u64,
 }
 
 /// A prefix that is held.
@@ -67,6 +85,34 @@ impl Site {
             pending: None,
             changed: false,
             counts: Counts::default(),
+        }
+    }
+
+    /// What is to be kept over a restart.
+    pub fn keepsakes(&self) -> Vec<Keepsake> {
+        let of = |(prefix, held): (&Prefix, &Held)| Keepsake {
+            prefix: *prefix,
+            owner: held.owner.clone(),
+            rules: held.rules.iter().map(Rule::to_string).collect(),
+            digest: held.digest.clone(),
+            expects: held.expects,
+            until: held.until.nanos(),
+        };
+        self.held.iter().map(of).collect()
+    }
+
+    /// Holds again what was kept, where its lease goes on and its owner may still ask for it. Traffic may be coming already, so
+    /// nobody asks whether there is room. What is left out ends.
+    pub fn resume(&mut self, now: Timestamp, kept: Vec<Keepsake>, knows: impl Fn(&str) -> bool) {
+        for one in kept.into_iter().take(self.declared.held) {
+            let until = Timestamp::from_nanos(one.until).min(now.plus(Span::from_secs(LEASE_MAX)));
+            let declared = self.declared.prefixes.iter().any(|(whole, _)| whole.covers(&one.prefix));
+            let rules = self.read(one.prefix, &one.rules);
+            let (true, Ok(rules)) = (until > now && declared && knows(&one.owner), rules) else { continue };
+            let (owner, digest, expects) = (one.owner, one.digest, one.expects);
+            let held = Held { owner, rules, digest, expects, until, traffic: Traffic::default() };
+            self.held.insert(one.prefix, held);
+            self.changed = true;
         }
     }
 

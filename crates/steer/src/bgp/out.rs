@@ -3,7 +3,10 @@
 //! Routes go out in the order of their rank, at a pace. A route is *good* once the session has lived some seconds after
 //! it; when the peer ends the session before that, all routes sent since are put into quarantine together, and the good
 //! ones go out again. (Measured: one FlowSpec rule that FRR or BIRD does not like ends the session, and every mitigation
-//! on it.)
+//! on it.) A peer that goes without a word may have crashed for a reason of its own: plain routes, which every router reads,
+//! go out once more then, and into quarantine when it goes again.
+
+mod batch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -12,6 +15,7 @@ use base::{Span, Timestamp};
 use wire::bgp::attribute::community;
 use wire::bgp::{Attributes, Family, update};
 
+use self::batch::Batch;
 use super::dialect::{Dialect, Unspoken};
 
 /// A route is good when the session has lived so long after it was sent.
@@ -101,6 +105,17 @@ pub enum Suspicion {
     Culprit,
 }
 
+/// Whether what a peer was sent can be the reason why its session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// No: it had another one.
+    None,
+    /// It may be: the peer went without a word.
+    Perhaps,
+    /// Yes, as the peer says.
+    Said,
+}
+
 /// Adj-RIB-Out of one peer (RFC 4271 §3.2).
 #[derive(Debug, Default)]
 pub struct Out {
@@ -113,6 +128,8 @@ pub struct Out {
     /// Routes which this peer has survived.
     good: BTreeMap<Key, Route>,
     quarantine: BTreeMap<Key, Suspicion>,
+    /// Plain routes among which a peer went without a word once; at most as many as are wanted.
+    doubted: BTreeSet<Key>,
     /// Sent since the last moment that was proven good.
     unproven: BTreeSet<Key>,
     /// Their times, oldest first; one that was sent again since stands here twice.
@@ -165,6 +182,7 @@ impl Out {
         if before.as_ref() != Some(&route) {
             // What is said now is another thing than what the peer survived.
             self.quarantine.remove(&key);
+            self.doubted.remove(&key);
         }
         self.unqueue(&key, before.map(|route| route.rank));
         if self.held.get(&key).is_none_or(|held| held.route != route) {
@@ -177,6 +195,7 @@ impl Out {
     pub fn withdraw(&mut self, key: &Key, forgotten: bool) {
         let before = self.wanted.remove(key);
         self.quarantine.remove(key);
+        self.doubted.remove(key);
         self.good.remove(key);
         self.unqueue(key, before.map(|route| route.rank));
         if self.held.contains_key(key) || forgotten {
@@ -212,16 +231,22 @@ impl Out {
         self.queue.extend(announced);
     }
 
-    /// Routes flow no longer. `blamed`: the peer ended it, perhaps because of what it was sent; gives how many routes
-    /// are in quarantine for it.
-    pub fn down(&mut self, now: Timestamp, blamed: bool) -> usize {
+    /// Routes flow no longer; gives how many routes are in quarantine for it.
+    pub fn down(&mut self, now: Timestamp, blame: Blame) -> usize {
         self.prove(now);
         self.up = None;
         self.held.clear();
-        let suspects = std::mem::take(&mut self.unproven);
+        let mut suspects = std::mem::take(&mut self.unproven);
         self.proving.clear();
-        if !blamed {
-            return 0;
+        match blame {
+            Blame::None => return 0,
+            Blame::Perhaps => {
+                suspects.retain(|key| !is_plain(key.family) || !self.doubted.insert(key.clone()));
+                if suspects.is_empty() {
+                    return 0;
+                }
+            }
+            Blame::Said => {}
         }
         if std::mem::take(&mut self.searching) {
             self.last_fall = Some(now);
@@ -231,6 +256,7 @@ impl Out {
             count => Suspicion::Among(count),
         };
         for key in &suspects {
+            self.doubted.remove(key);
             self.quarantine.insert(key.clone(), suspicion);
         }
         suspects.len()
@@ -338,6 +364,7 @@ impl Out {
             if let Some(held) = held
                 && self.unproven.remove(&key)
             {
+                self.doubted.remove(&key);
                 self.good.insert(key, held.route.clone());
             }
         }
@@ -399,52 +426,15 @@ impl Out {
     }
 }
 
+/// Whether all routers read it alike.
+fn is_plain(family: Family) -> bool {
+    family == Family::IPV4 || family == Family::IPV6
+}
+
 fn first_of(family: Family) -> Key {
     Key { family, nlri: Vec::new() }
 }
 
 fn again((key, held): (&Key, &Held)) -> (u32, Key) {
     (held.route.rank.max(1), key.clone())
-}
-
-/// What an announcement says of its routes: next hop and attributes.
-type Said = (Option<IpAddr>, Attributes);
-
-/// Routes that go in one message: withdrawals of a family, or announcements that say the same.
-#[derive(Default)]
-struct Batch {
-    said: Option<(Family, Option<Said>)>,
-    routes: Vec<Vec<u8>>,
-}
-
-impl Batch {
-    fn takes(&self, of: Family, route: Option<&Route>) -> bool {
-        let Some((family, said)) = &self.said else { return true };
-        let same = match (said, route) {
-            (None, None) => true,
-            (Some((hop, attributes)), Some(route)) => {
-                *hop == route.next_hop && *attributes == route.attributes
-            }
-            _ => false,
-        };
-        *family == of && same
-    }
-
-    fn push(&mut self, family: Family, nlri: Vec<u8>, route: Option<&Route>) {
-        if self.said.is_none() {
-            self.said = Some((family, route.map(|route| (route.next_hop, route.attributes.clone()))));
-        }
-        self.routes.push(nlri);
-    }
-
-    fn close(&mut self, four: bool) -> Vec<Vec<u8>> {
-        let routes = std::mem::take(&mut self.routes);
-        match self.said.take() {
-            None => Vec::new(),
-            Some((family, None)) => update::withdraw(family, &routes).0,
-            Some((family, Some((hop, attributes)))) => {
-                update::announce(family, hop, &attributes, &routes, four).0
-            }
-        }
-    }
 }

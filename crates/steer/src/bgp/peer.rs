@@ -3,7 +3,7 @@
 use base::Timestamp;
 use wire::bgp::{Family, Notification};
 
-use super::out::{Key, NotTaken, Out, Pacing, Route};
+use super::out::{Blame, Key, NotTaken, Out, Pacing, Route};
 use super::session::{Down, Input, Output, Session, Settings};
 
 /// One peer.
@@ -140,13 +140,14 @@ impl Peer {
 
 /// Whether what we sent can be the reason. A peer that is shut down, reconfigured or reset says so; silence and our own
 /// stop have other reasons.
-const fn blames(why: &Down) -> bool {
+const fn blames(why: &Down) -> Blame {
     match why {
-        Down::Closed => true,
-        Down::Notified(Notification { code, subcode, .. }) => {
-            !matches!((*code, *subcode), (6, 2 | 3 | 4 | 6 | 7 | 10) | (4 | 2, _))
-        }
+        Down::Closed => Blame::Perhaps,
+        Down::Notified(
+            Notification { code: 6, subcode: 2 | 3 | 4 | 6 | 7 | 10, .. } | Notification { code: 4 | 2, .. },
+        ) => Blame::None,
+        Down::Notified(_) => Blame::Said,
         // What did not reach the peer has not ended it; a kernel acknowledges before its router reads.
-        Down::Stopped | Down::Silent | Down::Lost | Down::Refused(_) => false,
+        Down::Stopped | Down::Silent | Down::Lost | Down::Refused(_) => Blame::None,
     }
 }

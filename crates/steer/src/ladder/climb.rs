@@ -58,6 +58,13 @@ impl Climb {
         climb
     }
 
+    /// See [`Hold::wake`].
+    pub fn wake(&mut self, now: Timestamp) {
+        if let Some(hold) = &mut self.hold {
+            hold.wake(now);
+        }
+    }
+
     /// Takes in a look, and says what is to be done.
     pub fn handle(&mut self, now: Timestamp, look: &Look<'_>) -> Option<Order> {
         let Look { choice, agreed, attacked, seen } = *look;
@@ -80,7 +87,14 @@ impl Climb {
             (true, true) => Evidence::Quiet,
             (true, false) => Evidence::Attack,
         };
+        // Where a gentler step suffices, there is nothing to try: the attack goes on, and that step meets it.
+        let gentler = wanted.filter(|wanted| attacked && *wanted < at);
         match hold.handle(now, evidence)? {
+            Change::Probe if gentler.is_some() => {
+                self.at = gentler;
+                hold.stay(view(gentler));
+                Some(Order::Lower(gentler))
+            }
             Change::Probe => Some(Order::Probe(at)),
             Change::Restore => Some(Order::Take(at)),
             Change::Release => {

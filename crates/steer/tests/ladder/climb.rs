@@ -86,6 +86,19 @@ fn a_blackhole_ends_by_a_part_first_and_silence_ends_no_filter() {
 }
 
 #[test]
+fn a_blackhole_gives_way_to_a_gentler_step_that_suffices_while_the_attack_goes_on() {
+    let mut walk = Walk::new();
+    assert_eq!(walk.until(Step::Blackhole, true, true).0, Order::Take(Step::Blackhole));
+    assert_eq!(walk.until(Step::Diversion, true, true), (Order::Lower(Some(Step::Diversion)), 300));
+    assert_eq!(walk.climb.at(), Some(Step::Diversion));
+    // That is held in its turn, and tried by a part when it is quiet.
+    for _ in 0..100 {
+        assert_eq!(walk.look(Step::Diversion, true, true, Mode::Enforce), None);
+    }
+    assert_eq!(walk.until(Step::Diversion, false, true).0, Order::Probe(Step::Diversion));
+}
+
+#[test]
 fn what_is_only_proposed_is_not_climbed_until_somebody_agrees() {
     let mut walk = Walk::new();
     assert_eq!(walk.look(Step::Blackhole, true, true, Mode::Suggest), None);

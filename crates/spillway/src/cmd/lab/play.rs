@@ -25,6 +25,12 @@ pub(super) struct Args {
     /// Who filters
     #[arg(long, value_enum, default_value_t = By::Rules, value_name = "WHO")]
     by: By,
+    /// Kill the brain, absorbers and routers of `reroute` at so many drawn instants, and tell what came of each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    kills: Option<u64>,
+    /// From which instants and parts are drawn
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "kills")]
+    seed: u64,
     /// Write what attackers, clients, reflectors and server send, the first 256 octets of each packet (pcapng)
     #[arg(long, value_name = "FILE")]
     capture: Option<PathBuf>,
@@ -32,7 +38,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if args.name == reroute::NAME {
-        return super::reroute::run(args.by, Duration::from_secs(args.seconds), context);
+        let kills = args.kills.map(|count| (usize::try_from(count).unwrap_or(usize::MAX), args.seed));
+        return super::reroute::run(args.by, Duration::from_secs(args.seconds), kills, context);
+    }
+    if args.kills.is_some() {
+        return Err(usage(format!("--kills is for {}", reroute::NAME)));
     }
     let Some(scenario) = Scenario::find(&args.name) else {
         let names = SCENARIOS.iter().map(|one| one.name).chain([reroute::NAME]);

@@ -19,6 +19,8 @@ pub(super) const PORT: u16 = 8647;
 /// A running absorber; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Absorber {
+    place: Place,
+    conf: PathBuf,
     running: Running,
     /// Its key's, as its owner writes it down for the brain.
     pub(super) fingerprint: String,
@@ -42,16 +44,31 @@ impl Absorber {
         // What a driver sends back is taken by the other end of a virtual pair only where that has a program too.
         let port = map.interface(&format!("-xa{number}"));
         map.at(Place::Exchange).run(&program, &["dataplane", "attach", &port, "--yes"])?;
-        let mut command = map.at(place).command(&program);
-        command.args(["absorb", "-c"]).arg(conf);
-        let running = Running::spawn(command, folder.path(), place.name())?;
-        Ok(Self { running, fingerprint })
+        let running = spawn(map, folder, place, &conf)?;
+        Ok(Self { place, conf, running, fingerprint })
+    }
+
+    /// Kills it; its programs stay in the kernel.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        self.running.kill()
+    }
+
+    /// Starts a killed one again.
+    pub(super) fn again(&mut self, map: &Map, folder: &Folder) -> anyhow::Result<()> {
+        self.running = spawn(map, folder, self.place, &self.conf)?;
+        Ok(())
     }
 
     /// An error when it has ended.
     pub(super) fn check(&mut self, folder: &Folder) -> anyhow::Result<()> {
         self.running.check(folder)
     }
+}
+
+fn spawn(map: &Map, folder: &Folder, place: Place, conf: &Path) -> anyhow::Result<Running> {
+    let mut command = map.at(place).command(&program()?);
+    command.args(["absorb", "-c"]).arg(conf);
+    Running::spawn(command, folder.path(), place.name())
 }
 
 fn write(
@@ -63,10 +80,11 @@ fn write(
     rate: &str,
 ) -> anyhow::Result<PathBuf> {
     let mut text = format!(
-        "name = \"absorber{number}\"\nlisten = \"{}:{PORT}\"\nkey = \"{}\"\ninterface = \"{interface}\"\n\
+        "name = \"absorber{number}\"\nlisten = \"{}:{PORT}\"\nkey = \"{}\"\nstate_dir = \"{}\"\ninterface = \"{interface}\"\n\
          capacity = \"{rate}\"\n[brains]\nbrain = \"{brain}\"\n",
         absorber(number)[0],
         key.display(),
+        folder.join(format!("absorber{number}")).display(),
     );
     for victim in VICTIMS.iter().filter(|victim| victim.absorber == number) {
         // Back by the tunnel of the edge of the same number; IPv6 in IPv6 and IPv4 in IPv4.

@@ -15,6 +15,22 @@ use super::{CAPACITY, absorber::Absorber};
 use crate::companion::Daemon;
 use crate::interrupt::Interrupt;
 
+/// What absorbers hold ends so long after the brain was heard last, in seconds.
+pub(super) const LEASE_SECS: u64 = 20;
+/// And so long an absorber may say nothing.
+pub(super) const SILENCE_SECS: u64 = 5;
+/// A router takes the brain for dead after so many seconds without a word.
+const HOLD_SECS: u64 = 9;
+/// One that helps a restart keeps routes for so long.
+const RESTART_SECS: u64 = 10;
+/// BIRD 2.0.12 lets them go three seconds after that (measured: 13.04 s after the kill, each time).
+const FLUSH_SECS: u64 = 3;
+
+/// For how long an edge may keep routes when the brain is dead, in seconds: the first helps no restart, the second does.
+pub(super) const fn keeps_secs(edge: u8) -> u64 {
+    if edge == 1 { HOLD_SECS } else { RESTART_SECS + FLUSH_SECS }
+}
+
 /// A running brain.
 #[derive(Debug)]
 pub(super) struct Brain {
@@ -33,6 +49,16 @@ impl Brain {
         let daemon =
             Daemon::start("spillway-lab", command, |folder| text(folder, key, absorbers), interrupt)?;
         Ok(Self { daemon })
+    }
+
+    /// Kills it; what it has written stays.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        self.daemon.kill()
+    }
+
+    /// Starts a killed one again.
+    pub(super) fn again(&mut self, map: &Map, interrupt: &Interrupt) -> anyhow::Result<()> {
+        self.daemon.again(map.at(Place::Brain).command(&program()?), interrupt)
     }
 
     /// `spillway route …`: the document that it prints.
@@ -89,10 +115,14 @@ fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
     // Writing into a string does not fail.
     for n in [1, 2] {
         let [hop4, hop6] = absorber(1);
+        let on_crash = match n {
+            1 => "on_crash = \"withdraw\"".to_owned(),
+            _ => format!("on_crash = \"keep\"\nrestart_time = \"{RESTART_SECS}s\""),
+        };
         let _ = write!(
             text,
             "[routing.peers.edge{n}]\naddress = \"{}:179\"\nasn = {ASN}\nlocal = \"{BRAIN}\"\n\
-             carries = [\"diversion\", \"blackhole\"]\nhold_time = \"9s\"\non_crash = \"withdraw\"\n\
+             carries = [\"diversion\", \"blackhole\"]\nhold_time = \"{HOLD_SECS}s\"\n{on_crash}\n\
              blackhole_next_hop = \"100.64.0.66\"\nblackhole_next_hop6 = \"2001:db8:64::66\"\n\
              diversion_next_hop = \"{hop4}\"\ndiversion_next_hop6 = \"{hop6}\"\n",
             edge(n),
@@ -106,7 +136,7 @@ fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
             let _ = write!(
                 text,
                 "[routing.absorbers.{}{family}]\nprefix = \"{prefix}\"\nnext_hop = \"{hop}\"\ncapacity = \"{CAPACITY}\"\n\
-                 control = \"{address}:{}\"\nfingerprint = \"{}\"\nlinger = \"2s\"\nsilence = \"3s\"\n",
+                 control = \"{address}:{}\"\nfingerprint = \"{}\"\nlease = \"{LEASE_SECS}s\"\nlinger = \"2s\"\nsilence = \"{SILENCE_SECS}s\"\n",
                 victim.name,
                 super::absorber::PORT,
                 known.fingerprint,

@@ -19,6 +19,7 @@ pub(super) const SFLOW: u16 = 6343;
 /// A running router; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Edge {
+    place: Place,
     bird: Running,
     teller: Running,
 }
@@ -39,22 +40,26 @@ impl Edge {
         let own = edge(number);
         let write = |what: &str, text: String| {
             let path = folder.path().join(format!("{name}-{what}.conf"));
-            fs::write(&path, text).context("cannot write an edge's configuration")?;
-            anyhow::Ok(path)
+            fs::write(&path, text).context("cannot write an edge's configuration")
         };
         let log = folder.path().join(format!("{name}-bird.messages")).display().to_string();
-        let conf = write("bird", bird(&own, &log))?;
-        let mut command = map.at(place).command("bird");
-        command.arg("-f").arg("-c").arg(conf);
-        command.arg("-s").arg(folder.path().join(format!("{name}.ctl")));
-        command.arg("-P").arg(folder.path().join(format!("{name}.pid")));
-        let bird = Running::spawn(command, folder.path(), &format!("{name}-bird"))?;
+        write("bird", bird(&own, &log))?;
         let outside = map.interface(&format!("-e{number}o"));
-        let conf = write("pmacctd", pmacctd(&own, &outside))?;
-        let mut command = map.at(place).command("pmacctd");
-        command.arg("-f").arg(conf);
-        let teller = Running::spawn(command, folder.path(), &format!("{name}-pmacctd"))?;
-        Ok(Self { bird, teller })
+        write("pmacctd", pmacctd(&own, &outside))?;
+        let (bird, teller) = spawn(map, folder, place)?;
+        Ok(Self { place, bird, teller })
+    }
+
+    /// Kills it. What it has told the kernel stays there until it is started again, as BIRD has it.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        self.bird.kill()?;
+        self.teller.kill()
+    }
+
+    /// Starts a killed one again.
+    pub(super) fn again(&mut self, map: &Map, folder: &Folder) -> anyhow::Result<()> {
+        (self.bird, self.teller) = spawn(map, folder, self.place)?;
+        Ok(())
     }
 
     /// An error when a part of it has ended.
@@ -62,6 +67,19 @@ impl Edge {
         self.bird.check(folder)?;
         self.teller.check(folder)
     }
+}
+
+/// BIRD, and pmacctd.
+fn spawn(map: &Map, folder: &Folder, place: Place) -> anyhow::Result<(Running, Running)> {
+    let (name, at) = (place.name(), map.at(place));
+    let file = |what: &str| folder.path().join(format!("{name}{what}"));
+    let mut bird = at.command("bird");
+    bird.arg("-f").arg("-c").arg(file("-bird.conf"));
+    bird.arg("-s").arg(file(".ctl")).arg("-P").arg(file(".pid"));
+    let bird = Running::spawn(bird, folder.path(), &format!("{name}-bird"))?;
+    let mut teller = at.command("pmacctd");
+    teller.arg("-f").arg(file("-pmacctd.conf"));
+    Ok((bird, Running::spawn(teller, folder.path(), &format!("{name}-pmacctd"))?))
 }
 
 /// Packets from absorbers that came to an edge on their way to the customers.

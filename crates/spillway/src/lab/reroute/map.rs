@@ -5,6 +5,8 @@ use super::super::namespace::Namespace;
 use super::super::network::{Site, VISITORS, prefix, remove, running_as_root};
 use super::victims::{VICTIMS, Victim};
 
+/// What routes have that lead in peace; what BIRD learns has a smaller one.
+pub(super) const PEACE_METRIC: u32 = 1000;
 /// What a narrow link and a ring of so many packets are for `tc`.
 const BURST: &str = "64kb";
 const RING: &str = "256";
@@ -272,8 +274,10 @@ impl Map {
         ] {
             self.run(Place::Transit, &format!("{family} route add {prefix} {out}"))?;
             for (n, hop) in (1..).zip(inside) {
-                // What BIRD learns has a smaller metric.
-                self.run(Place::Edge(n), &format!("{family} route add {prefix} via {hop} metric 1000"))?;
+                self.run(
+                    Place::Edge(n),
+                    &format!("{family} route add {prefix} via {hop} metric {PEACE_METRIC}"),
+                )?;
             }
             self.run(Place::Customers, &format!("address add {address} dev lo nodad"))?;
         }

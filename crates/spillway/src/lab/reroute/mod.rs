@@ -4,12 +4,15 @@
 mod absorber;
 mod brain;
 mod edge;
+mod kills;
 mod map;
+mod routes;
 mod stage;
 mod story;
 mod victims;
 mod watch;
 
+pub use kills::{Killed, Ordeal, killed};
 pub(super) use map::{NAMES, interfaces};
 pub use stage::Passed;
 pub use story::{Fate, Load, News, Rerouted, by_hand, by_itself};

@@ -2,17 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
+use dataplane::Attachment;
 use serde::Serialize;
 
 use super::super::enforce::program;
-use super::super::honest::{Honest, PATIENCE};
+use super::super::honest::{Honest, Outcome, PATIENCE};
 use super::super::process::Running;
 use super::super::report::Phase;
 use super::super::server;
 use super::absorber::Absorber;
 use super::brain::Brain;
 use super::edge::Edge;
+use super::kills::plan::Part;
 use super::map::{Map, Place};
 use super::victims::VICTIMS;
 use super::watch::Watch;
@@ -105,6 +107,39 @@ impl<'a> Stage<'a> {
         self.brain.daemon.check()
     }
 
+    /// Kills a part.
+    pub(super) fn kill(&mut self, part: Part) -> anyhow::Result<()> {
+        match part {
+            Part::Brain => self.brain.kill(),
+            Part::Absorber(number) => at(&mut self.absorbers, number)?.kill(),
+            Part::Edge(number) => at(&mut self.edges, number)?.kill(),
+        }
+    }
+
+    /// Starts a killed part again.
+    pub(super) fn again(&mut self, part: Part) -> anyhow::Result<()> {
+        match part {
+            Part::Brain => self.brain.again(self.map, self.interrupt),
+            Part::Absorber(number) => at(&mut self.absorbers, number)?.again(self.map, self.folder),
+            Part::Edge(number) => at(&mut self.edges, number)?.again(self.map, self.folder),
+        }
+    }
+
+    /// Rules that the kernel has in force at an absorber.
+    pub(super) fn rules_at(&self, absorber: u8) -> anyhow::Result<u32> {
+        let there = Attachment::open(&self.map.interface(&format!("-a{absorber}")))?;
+        Ok(there.map(|there| there.plane().in_force()).transpose()?.map_or(0, |force| force.rules))
+    }
+
+    /// Of each victim in turn, what became of requests that began between two instants.
+    pub(super) fn outcomes(
+        &self,
+        from: Instant,
+        to: Instant,
+    ) -> impl Iterator<Item = (&'static str, Vec<Outcome>)> {
+        VICTIMS.iter().zip(&self.honest).map(move |(victim, honest)| (victim.name, honest.between(from, to)))
+    }
+
     /// Lives through a phase, and tells what visitors got.
     pub(super) fn measure(&mut self, name: &'static str, length: Duration) -> anyhow::Result<Vec<Passed>> {
         let from = Instant::now();
@@ -128,4 +163,8 @@ impl<'a> Stage<'a> {
         };
         VICTIMS.into_iter().zip(&self.honest).map(of).collect()
     }
+}
+
+fn at<T>(all: &mut [T], number: u8) -> anyhow::Result<&mut T> {
+    all.get_mut(usize::from(number).saturating_sub(1)).with_context(|| format!("there is no number {number}"))
 }

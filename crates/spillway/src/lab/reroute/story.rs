@@ -12,6 +12,7 @@ use super::super::attack::{Gun, flood};
 use super::super::enforce::attacks;
 use super::super::process::Running;
 use super::super::tools::{BASE, apt_line, missing};
+use super::kills::Killed;
 use super::map::{Map, Place};
 use super::stage::{Passed, Stage};
 use super::victims::{VICTIMS, Victim};
@@ -22,7 +23,7 @@ use crate::interrupt::Interrupt;
 /// Programs beside those that every play needs.
 const TOOLS: [&str; 4] = ["trafgen", "bird", "pmacctd", "nft"];
 /// The brain has to see what is usual before it can tell what is not.
-const LEAD: Duration = Duration::from_secs(12);
+pub(super) const LEAD: Duration = Duration::from_secs(12);
 /// How long what stands is measured.
 const STANDS: Duration = Duration::from_secs(6);
 /// What has not come about within this does not.
@@ -34,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Behind the IP header: large packets to a port where nobody listens.
 const UDP: &str = "udp(sp=drnd(1024,65535), dp=9999), fill(0x41, 900)";
 /// Packets a second that an absorber takes with ease, and with another attack cannot take.
-const RATES: [u32; 3] = [2_500, 2_500, 8_000];
+pub(super) const RATES: [u32; 3] = [2_500, 2_500, 8_000];
 /// What trafgen does at most, by itself.
 const LENGTH: Duration = Duration::from_secs(120);
 
@@ -45,10 +46,12 @@ pub enum News<'a> {
     Says(&'static str, String),
     /// A phase was measured.
     Passed(&'a [Passed]),
+    /// Somebody was killed, and this came of it.
+    Killed(&'a Killed),
 }
 
 /// Who hears it.
-type Tell<'a> = &'a mut dyn FnMut(News<'_>) -> anyhow::Result<()>;
+pub(super) type Tell<'a> = &'a mut dyn FnMut(News<'_>) -> anyhow::Result<()>;
 
 /// A play, measured.
 #[derive(Clone, Debug, Serialize)]
@@ -143,7 +146,7 @@ pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerout
         let mut attackers = Vec::new();
         for (victim, rate) in VICTIMS.into_iter().zip(RATES) {
             tell(News::Says("lab", format!("{} is attacked: {rate} packets a second", victim.name)))?;
-            attackers.push(attack(stage, victim, rate)?);
+            attackers.push(attack(stage, victim, rate, LENGTH)?);
             let began = Instant::now();
             let last = attackers.len() == VICTIMS.len();
             let done = |stage: &Stage<'_>| -> anyhow::Result<bool> {
@@ -201,11 +204,7 @@ fn play(
     tell: Tell<'_>,
     story: impl FnOnce(&mut Stage<'_>, &mut Vec<Passed>, Tell<'_>) -> anyhow::Result<Told>,
 ) -> anyhow::Result<Rerouted> {
-    let needed: Vec<&str> = BASE.iter().chain(&TOOLS).copied().collect();
-    let lacking = missing(Some(&needed));
-    if !lacking.is_empty() {
-        bail!("{NAME} needs more programs: {}", apt_line(&lacking));
-    }
+    ready()?;
     // In this order, so that they go in the reverse one.
     let map = Map::build(TAG)?;
     let folder = Folder::new("spillway-lab")?;
@@ -221,20 +220,35 @@ fn play(
     Ok(Rerouted { scenario: NAME, by, phases, victims, absorbers, back_after_ms: told.back_after_ms })
 }
 
+/// An error where a program is missing.
+pub(super) fn ready() -> anyhow::Result<()> {
+    let needed: Vec<&str> = BASE.iter().chain(&TOOLS).copied().collect();
+    let lacking = missing(Some(&needed));
+    if !lacking.is_empty() {
+        bail!("{NAME} needs more programs: {}", apt_line(&lacking));
+    }
+    Ok(())
+}
+
 fn passed(what: Vec<Passed>, phases: &mut Vec<Passed>, tell: Tell<'_>) -> anyhow::Result<()> {
     tell(News::Passed(&what))?;
     phases.extend(what);
     Ok(())
 }
 
-/// Attackers send to both addresses of a victim from whatever address.
-fn attack(stage: &Stage<'_>, victim: Victim, rate: u32) -> anyhow::Result<Running> {
+/// Attackers send to both addresses of a victim from whatever address, for so long at most.
+pub(super) fn attack(
+    stage: &Stage<'_>,
+    victim: Victim,
+    rate: u32,
+    length: Duration,
+) -> anyhow::Result<Running> {
     let gun = Gun {
         at: stage.map.at(Place::Attackers),
         interface: stage.map.interface("-at"),
         mac: stage.map.at(Place::Transit).mac(&stage.map.interface("-tat"))?,
         folder: stage.folder,
-        length: LENGTH,
+        length,
     };
     gun.evenly(victim.name, &flood(victim.addresses(), UDP), rate)
 }
@@ -244,7 +258,7 @@ fn is_filtered(stage: &Stage<'_>, victim: Victim) -> bool {
 }
 
 /// Where a diversion stands already, nobody measures what it does, and a person has to agree that a victim is given up: one does.
-fn agree(stage: &Stage<'_>, victim: Victim, tell: Tell<'_>) -> anyhow::Result<()> {
+pub(super) fn agree(stage: &Stage<'_>, victim: Victim, tell: Tell<'_>) -> anyhow::Result<()> {
     for one in stage.brain.mitigations()?.iter().filter(|one| gives_up(one, victim, "proposed")) {
         let (id, reason) = (one.get("id").and_then(Value::as_u64), one.get("reason").and_then(Value::as_str));
         let (id, reason) = (id.unwrap_or_default().to_string(), reason.unwrap_or_default());
@@ -262,7 +276,7 @@ fn gives_up(one: &Value, victim: Victim, state: &str) -> bool {
 }
 
 /// Why a victim is given up, once both its addresses are.
-fn sacrificed(stage: &Stage<'_>, victim: Victim) -> anyhow::Result<Option<String>> {
+pub(super) fn sacrificed(stage: &Stage<'_>, victim: Victim) -> anyhow::Result<Option<String>> {
     let all = stage.brain.mitigations()?;
     let of: Vec<&Value> = all.iter().filter(|one| gives_up(one, victim, "active")).collect();
     let why = of.first().and_then(|one| one.get("reason")?.as_str().map(str::to_owned));

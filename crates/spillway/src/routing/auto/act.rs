@@ -151,6 +151,9 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
     let why = case.choice.as_ref().map(|choice| choice.reason.clone()).unwrap_or_default();
     let why = if ask { format!("{}; {why}", plan.preview(steer::ladder::Volume::default())) } else { why };
     for (placed, what) in wanted(case, class, &plan) {
+        if !ask {
+            no_proposal(clerk, case, class, &placed);
+        }
         if case.placed.contains_key(&placed) {
             continue;
         }
@@ -162,10 +165,15 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
         if case.refused.get(&placed).is_some_and(|(at, _)| sight.now.since(*at) < AGAIN) {
             continue;
         }
+        let status = clerk.status();
+        let all = situation::neighbors(clerk.routing(), &sight.terms, &status, &clerk.book, |one| {
+            one.is_automatic()
+        });
+        let away = situation::away(&plan, class, &all);
         let request = Request {
             class: class.as_str().to_owned(),
             what,
-            peers: plan.neighbors.clone(),
+            peers: plan.neighbors.iter().cloned().chain(away).collect(),
             hold: Some(sight.terms.lease.secs()),
             reason: reason(case, &why),
             dry_run: false,
@@ -184,6 +192,22 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
                 case.refused.insert(placed, (sight.now, cause));
             }
         }
+    }
+}
+
+/// What a person was asked for before, and may be done by itself now, is no proposal any more.
+fn no_proposal(clerk: &mut Clerk, case: &mut Case, class: Class, placed: &(&'static str, String)) {
+    if clerk.book.needed(class) > 0 {
+        return;
+    }
+    let asked = clerk.book.all().find(|one| {
+        let is_it = one.wish.actor == Actor::Engine && key(&one.wish.what) == *placed;
+        is_it && matches!(one.stage, Stage::Proposed(_))
+    });
+    let Some(id) = asked.map(|one| one.id) else { return };
+    let why = reason(case, "nobody has to agree any more");
+    if clerk.take(&Caller::Engine, Order::Withdraw { id, reason: why }).is_ok() {
+        case.placed.remove(placed);
     }
 }
 

@@ -36,10 +36,8 @@ pub(super) fn read(folder: &Path) -> Vec<Remembered> {
 
 /// For the next run: whole, or as it was.
 pub(super) fn write(folder: &Path, all: &[Remembered]) {
-    let fresh = folder.join("ladder.json.new");
     let text = serde_json::to_vec(all).unwrap_or_default();
-    let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, place(folder)));
-    if let Err(cause) = written {
+    if let Err(cause) = crate::folder::replace(&place(folder), &text) {
         tracing::warn!(%cause, "{FILE} cannot be written: after a restart holds begin with the shortest");
     }
 }

@@ -8,7 +8,7 @@ use base::units::{BitRate, PacketRate};
 use engine::report::Attack;
 use steer::bgp::step::State;
 use steer::book::{Book, Mitigation, Stage, What};
-use steer::ladder::{Absorber, Candidate, Link, Neighbor, Volume};
+use steer::ladder::{Absorber, Candidate, Link, Neighbor, Plan, Volume};
 use steer::rails::Class;
 use wire::bgp::Family;
 
@@ -105,6 +105,15 @@ pub(super) fn neighbors(
         }
     };
     routing.routers.iter().map(of).collect()
+}
+
+/// Neighbours that are away now and hear of a plan's routes when they are back: else what comes by them goes on as before.
+pub(super) fn away(plan: &Plan, class: Class, neighbors: &[Neighbor]) -> Vec<String> {
+    let hears = |n: &&Neighbor| {
+        let carries = |prefix: &Prefix| n.carries.contains(&(class, prefix.is_ipv4()));
+        !n.up && n.routes_left > 0 && class != Class::Flowspec && plan.prefixes.iter().all(carries)
+    };
+    neighbors.iter().filter(hears).map(|n| n.name.clone()).collect()
 }
 
 fn carries(router: &crate::config::Router) -> Vec<(Class, bool)> {

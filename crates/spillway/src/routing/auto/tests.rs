@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use base::Timestamp;
 use steer::effect::{Fate, Place};
-use steer::ladder::{Mode, Step};
+use steer::ladder::{Mode, Neighbor, Plan, Step};
+use steer::rails::Class;
 use telemetry::Record;
 use telemetry::record::Observed;
 use wire::Headers;
 
 use super::Terms;
+use super::situation::away;
 use crate::config::Config;
 use crate::routing::lookout::{Lookout, Spyglass, Watched};
 
@@ -50,6 +52,38 @@ fn terms() -> Terms {
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
+}
+
+#[test]
+fn a_router_that_is_away_hears_of_routes_when_it_is_back_and_of_nothing_that_it_does_not_carry() {
+    let prefixes = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let plan = |texts: &[&str]| Plan {
+        step: Step::Diversion,
+        prefixes: prefixes(texts),
+        rules: Vec::new(),
+        neighbors: vec!["here".to_owned()],
+        stops: 1.0,
+        cuts: None,
+        drilled: false,
+    };
+    let one = |name: &str, up: bool, carries: &[(Class, bool)], routes_left: usize| Neighbor {
+        name: name.to_owned(),
+        up,
+        links: Vec::new(),
+        carries: carries.to_vec(),
+        rules_left: 0,
+        routes_left,
+    };
+    let both = [(Class::Diversion, true), (Class::Diversion, false)];
+    let all = [
+        one("here", true, &both, 9),
+        one("away", false, &both, 9),
+        one("four", false, &both[..1], 9),
+        one("full", false, &both, 0),
+    ];
+    assert_eq!(away(&plan(&["198.51.100.0/24"]), Class::Diversion, &all), ["away", "four"]);
+    assert_eq!(away(&plan(&["2001:db8::/48"]), Class::Diversion, &all), ["away"]);
+    assert!(away(&plan(&["198.51.100.0/24"]), Class::Blackhole, &all).is_empty());
 }
 
 #[test]

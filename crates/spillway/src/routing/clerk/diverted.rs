@@ -65,7 +65,7 @@ impl Leg {
         &mut self,
         now: Timestamp,
         silence: Span,
-        standing: Standing,
+        (standing, is_silent): (Standing, bool),
         untrue: Option<String>,
         lost: &dyn Fn() -> String,
     ) -> Option<Step> {
@@ -81,7 +81,10 @@ impl Leg {
             }
             Standing::Stands => (now >= self.back.1).then_some(Step::Announce),
             Standing::Refused(_, why) if self.said || !self.stood => fails(self.stood, why),
-            Standing::Waiting | Standing::Unwanted if self.said && now.since(self.since) >= silence => {
+            // One that came back holding nothing, or was not heard yet, gets as much time as one that is silent got already.
+            Standing::Waiting | Standing::Unwanted
+                if self.said && (is_silent || now.since(self.since) >= silence) =>
+            {
                 Some(Step::HoldBack(lost()))
             }
             Standing::Waiting | Standing::Unwanted if !self.stood && now.since(self.since) >= CONFIRM => {
@@ -97,10 +100,13 @@ impl Clerk {
     pub(super) fn asks_absorber(&mut self, id: u64, what: &What, neighbors: &[String]) -> bool {
         let What::Diversion(prefix) = what else { return false };
         let Some(absorber) = self.absorbers.of(prefix) else { return false };
-        let rules = self.rules_for(prefix);
-        absorber.want(*prefix, rules, self.expected(prefix));
-        // What stood before a restart stands on, while the absorber is asked.
+        // What stood before a restart stands on, while the absorber is asked; which rules it shall have says the core, later.
         let said = self.speaker.is_none();
+        if said {
+            absorber.keep(*prefix, self.expected(prefix));
+        } else {
+            absorber.want(*prefix, self.rules_for(prefix), self.expected(prefix));
+        }
         let now = self.clock.now();
         let why = (!said).then(|| format!("absorber `{}` is asked", absorber.control.name));
         let leg = Leg {
@@ -162,7 +168,7 @@ impl Clerk {
             let name = &absorber.control.name;
             let untrue = absorber.truth.lie().map(|lie| format!("absorber `{name}` is left out: {lie}"));
             let lost = || absorber.lost();
-            let standing = absorber.standing(&leg.prefix);
+            let standing = (absorber.standing(&leg.prefix), absorber.is_silent());
             if let Some(step) = leg.step(now, absorber.control.silence, standing, untrue, &lost) {
                 steps.push((*id, step));
             }

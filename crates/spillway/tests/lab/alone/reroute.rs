@@ -54,9 +54,8 @@ fn attacks_are_diverted_and_filtered_until_one_victim_has_to_be_given_up_and_all
     let played = play(&["--by", "daemon"]);
     for victim in ["bank", "shop"] {
         for phase in ["before", "diverted", "sacrificed", "after"] {
-            // The machine does other things too; the play itself tells the exact share.
             let share = success(&played, victim, phase);
-            assert!(share >= 0.97, "{victim}, {phase}: {share}");
+            assert!(share >= 0.99, "{victim}, {phase}: {share}");
         }
         let kept = fate(&played, victim);
         assert!(kept["diverted_ms"].is_u64() && kept["filtered_ms"].is_u64(), "{kept}");
@@ -76,4 +75,24 @@ fn attacks_are_diverted_and_filtered_until_one_victim_has_to_be_given_up_and_all
     }
     assert!(played["back_after_ms"].is_u64());
     assert!(success(&played, "game", "after") >= 0.97);
+}
+
+#[test]
+fn whoever_is_killed_while_attacks_come_and_go_nothing_outlives_its_promise_and_visitors_are_back() {
+    let _turn = turn();
+    let Some(()) = able() else { return };
+    // A hundred instants over all phases: `spillway lab play reroute --by daemon --kills 100`.
+    let played = play(&["--by", "daemon", "--kills", "6", "--seed", "11"]);
+    let kills = played["kills"].as_array().unwrap();
+    assert_eq!((kills.len(), &played["broken"]), (6, &Value::from(0)));
+    let mut parts: Vec<&str> = kills.iter().map(|kill| kill["part"].as_str().unwrap()).collect();
+    parts.sort_unstable();
+    assert_eq!(parts, ["absorber1", "absorber2", "brain", "brain", "edge1", "edge2"]);
+    for kill in kills {
+        assert!(
+            kill["settled_ms"].is_u64() && kill["back_ms"].as_u64().is_some_and(|ms| ms <= 10_000),
+            "{kill}"
+        );
+        assert!(kill["requests"].as_u64().unwrap() > 0, "{kill}");
+    }
 }

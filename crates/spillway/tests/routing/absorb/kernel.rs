@@ -1,0 +1,142 @@
+//! The absorber's kernel: it keeps to the rules that are pushed, goes on while the absorber is away, and tells of what it drops.
+
+use std::net::UdpSocket;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns};
+
+use super::super::ladder::router::{Flood, Router};
+use super::acts::ladder;
+use super::*;
+use crate::dataplane::{Lab, left};
+
+/// A namespace with an interface, where all lives that this thread starts from now on.
+fn inside(name: &str) -> Option<Lab> {
+    let lab = Lab::new(name)?;
+    assert!(lab.inside_ns("ip", &["link", "set", "lo", "up"]).is_some());
+    let namespace = std::fs::File::open(format!("/run/netns/{}", lab.namespace)).unwrap();
+    setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+    Some(lab)
+}
+
+/// An absorber on that interface, and a brain that acts.
+fn scene(lab: &Lab, name: &str, top: &str) -> Option<Scene> {
+    let top = format!("capacity = \"10 Gbps\"\ninterface = \"{}\"\n{top}", lab.inside);
+    Scene::acting(name, &top, &declared(), &ladder("\"diversion\""))
+}
+
+/// Packets of the flood, as routers tell of them, out of an interface.
+struct Packets(Child);
+
+impl Packets {
+    fn start(interface: &str) -> Self {
+        let script = "import socket,struct,sys,time\n\
+            s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind((sys.argv[1],0))\n\
+            udp=struct.pack('!HHHH',123,5000,448,0)+bytes(440)\n\
+            ip=struct.pack('!BBHHHBBH',0x45,0,468,0,0,55,17,0)+socket.inet_aton('11.7.0.1')+socket.inet_aton('198.51.100.7')\n\
+            f=bytes.fromhex('020000000001020000000002')+b'\\x08\\x00'+ip+udp\n\
+            while True:\n\
+            \x20 for _ in range(20): s.send(f)\n\
+            \x20 time.sleep(0.01)\n";
+        Self(Command::new("python3").args(["-c", script, interface]).stdin(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Packets {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn rules_are_pushed_into_the_absorbers_kernel_and_end_there_with_their_lease_when_both_ends_are_killed() {
+    let Some(lab) = inside("abs") else { return };
+    let Some(scene) = scene(&lab, "kernel", "") else { return };
+    let absorber = scene.absorber.start();
+    let brain = scene.house.start();
+    scene.up();
+    scene.divert().unwrap();
+    let _packets = Packets::start(&lab.outside);
+    let got = |what: &str| scene.place()[what]["pps"].as_u64().unwrap_or(0);
+    // Before any rule all of it is counted, and goes back.
+    wait("what comes", || got("received") > 100 && got("returned") > 100 && got("dropped") == 0);
+    assert!(scene.place()["received"]["bps"].as_u64().unwrap() > 100 * 468 * 8);
+    let router = Router::start(brain.listen(0));
+    router.flood(Flood::Forwarded);
+    wait("what is dropped", || got("dropped") > 100);
+    assert!(scene.shown()["rules"].as_u64().unwrap() > 0);
+    let killed = Instant::now();
+    for process in [absorber, brain] {
+        process.signal("-KILL");
+        let _ = process.ended();
+    }
+    let dropped = || left(&lab.status(), "dropped");
+    let (before, at) = (dropped(), killed.elapsed());
+    wait("more", || dropped() > before);
+    assert!(at < Duration::from_secs(10), "rules hold while their lease does");
+    std::thread::sleep(Duration::from_secs(15).saturating_sub(killed.elapsed()));
+    let after = dropped();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(dropped(), after, "their lease is over");
+}
+
+#[test]
+fn an_absorber_that_is_killed_and_started_again_changes_nothing_in_its_kernel() {
+    let Some(lab) = inside("abk") else { return };
+    let state = Scratch::new("absorb-held");
+    let top = format!("state_dir = \"{}\"", state.path("held").display());
+    let Some(scene) = scene(&lab, "again", &top) else { return };
+    let absorber = scene.absorber.start();
+    let brain = scene.house.start();
+    scene.up();
+    scene.divert().unwrap();
+    let _packets = Packets::start(&lab.outside);
+    let router = Router::start(brain.listen(0));
+    router.flood(Flood::Forwarded);
+    wait("what is dropped", || scene.place()["dropped"]["pps"].as_u64().unwrap_or(0) > 100);
+    // Without a brain nobody can ask for anything anew.
+    brain.signal("-KILL");
+    let _ = brain.ended();
+    absorber.signal("-KILL");
+    let _ = absorber.ended();
+    let before = lab.status();
+    let again = scene.absorber.start();
+    // It has been asked nothing, and has looked around.
+    std::thread::sleep(Duration::from_secs(2));
+    let after = lab.status();
+    assert_eq!((&after["digest"], &after["sets"]), (&before["digest"], &before["sets"]), "{after}");
+    let (was, is) = (left(&before, "dropped"), left(&after, "dropped"));
+    assert!(is > was + 100, "it drops on: {was}, {is}");
+    // The lease that nobody renews ends all the same.
+    wait("the end of the lease", || lab.status()["rules"].as_array().is_some_and(Vec::is_empty));
+    again.signal("-TERM");
+    let (_, errors) = again.ended();
+    assert!(errors.contains("held from before") && errors.contains("its lease ended"), "{errors}");
+}
+
+#[test]
+fn a_null_absorber_tells_of_what_it_discards() {
+    let Some(lab) = inside("abn") else { return };
+    let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+    collector.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let top = format!("kind = \"null\"\nsamples = \"{}\"", collector.local_addr().unwrap());
+    let Some(scene) = scene(&lab, "null", &top) else { return };
+    let _absorber = scene.absorber.start();
+    let _brain = scene.house.start();
+    scene.up();
+    scene.divert().unwrap();
+    let _packets = Packets::start(&lab.outside);
+    wait("what is discarded", || scene.place()["dropped"]["pps"].as_u64().unwrap_or(0) > 100);
+    let mut datagram = [0; 2048];
+    let ip = [11, 7, 0, 1, 198, 51, 100, 7];
+    let told = (0..100).find_map(|_| {
+        let octets = collector.recv(&mut datagram).unwrap();
+        let datagram = &datagram[..octets];
+        assert_eq!(datagram[..4], [0, 0, 0, 5], "sFlow of version 5");
+        assert_eq!(datagram[4..12], [0, 0, 0, 1, 127, 0, 0, 1], "by the address that it sends from");
+        datagram.windows(8).any(|eight| eight == ip).then_some(octets)
+    });
+    assert!(told.is_some_and(|octets| octets <= 1472), "{told:?} octets: a packet that nobody cuts");
+}
