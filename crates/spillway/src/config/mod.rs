@@ -24,7 +24,7 @@ pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
 pub use place::Problem;
 pub use routing::{
-    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
+    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router, Routing,
     Rpki, Said, Secret, Url,
 };
 pub use sections::{

@@ -9,6 +9,7 @@ mod memory;
 mod situation;
 mod tell;
 mod terms;
+mod together;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use super::speaker::PeerStatus;
 use case::{Barred, Case};
 use memory::Remembered;
 pub(crate) use terms::Terms;
+use together::{Council, Sites};
 
 /// Targets that are followed at once, under attack or not forgotten yet; further ones are left out and counted.
 const CASES_MAX: usize = 256;
@@ -40,6 +42,8 @@ pub(super) struct Auto {
     barred: Vec<Barred>,
     /// Attacks for which there was no room.
     left_out: u64,
+    /// Plans for all of them.
+    council: Council,
     /// Shared with those who look.
     pub(super) lookout: Lookout,
 }
@@ -52,8 +56,17 @@ impl Auto {
         if !std::mem::replace(&mut self.is_adopted, true) {
             self.adopt(clerk, sight);
         }
+        self.cases.iter_mut().for_each(|case| case.measure(sight.now));
+        let sites = self.plan(clerk, sight, &status);
         let mut moved = false;
-        for at in 0..self.cases.len() {
+        // Who leaves an absorber goes before who comes.
+        let mut order: Vec<usize> = (0..self.cases.len()).collect();
+        let comes = |at: &usize| {
+            let lot = self.cases.get(*at).and_then(|case| case.lot.as_ref());
+            lot.is_some_and(|lot| lot.absorber.is_some())
+        };
+        order.sort_by_key(comes);
+        for at in order {
             let others: Vec<(Prefix, Option<Step>)> = self
                 .cases
                 .iter()
@@ -62,7 +75,7 @@ impl Auto {
                 .map(|(_, case)| (case.target, case.climb.at()))
                 .collect();
             if let Some(case) = self.cases.get_mut(at) {
-                moved |= decide(clerk, (sight, &status), case, &others);
+                moved |= decide(clerk, (sight, &status), (case, &sites), &others);
             }
         }
         self.cases.retain(|case| {
@@ -224,7 +237,7 @@ fn step_of(case: &Case, one: &Mitigation) -> Step {
 fn decide(
     clerk: &mut Clerk,
     (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
-    case: &mut Case,
+    (case, sites): (&mut Case, &Sites),
     others: &[(Prefix, Option<Step>)],
 ) -> bool {
     let now = sight.now;
@@ -238,9 +251,9 @@ fn decide(
     let in_force = in_force(clerk, sight, case);
     let policy = policy(clerk, sight, case);
     case.modes = policy.steps;
-    let choice = chosen(clerk, (sight, status), case, &in_force, &policy);
+    let choice = chosen(clerk, (sight, status), (case, sites), &in_force, &policy);
     let wanted = choice.plan.as_ref().map(|plan| plan.step);
-    if let Some(plan) = &choice.plan {
+    for plan in choice.plan.iter().chain(&choice.beside) {
         case.plans.insert(plan.step, plan.clone());
     }
     let agreed = wanted.is_some_and(|step| in_force.iter().any(|held| held.step == step));
@@ -255,10 +268,12 @@ fn decide(
         }
         Some(Order::Probe(step)) => {
             case.is_probing = true;
+            act::ahead(clerk, sight, case);
             act::probe(clerk, sight, case, step, others);
         }
         Some(Order::Lower(to)) => {
             case.is_probing = false;
+            act::ahead(clerk, sight, case);
             act::lower(clerk, case, to, others);
             case.keep(now, |step| Some(step) <= to);
         }
@@ -310,7 +325,7 @@ fn policy(clerk: &Clerk, sight: &Sight, case: &Case) -> Policy {
 fn chosen(
     clerk: &Clerk,
     (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
-    case: &Case,
+    (case, sites): (&Case, &Sites),
     in_force: &[InForce],
     policy: &Policy,
 ) -> Choice {
@@ -321,6 +336,7 @@ fn chosen(
             suffices: false,
             person: false,
             reason: "it was in force before a restart, and no attack is known that it is for".to_owned(),
+            beside: None,
             rejected: Vec::new(),
             at: sight.now,
         };
@@ -329,25 +345,25 @@ fn chosen(
     let mine = |one: &Mitigation| {
         one.wish.actor == Actor::Engine && case.placed.contains_key(&act::key(&one.wish.what))
     };
-    let own = |prefix: &Prefix| case.concerns(prefix);
     let routing = clerk.routing();
+    let volume = case.volume();
     let mut choice = choose(
         sight.now,
         &Situation {
-            attack: &situation::attack(attack),
-            links: &situation::links(terms, attack, &sight.exporters),
+            attack: &situation::attack(attack, volume, case.honest),
+            links: &situation::links(terms, attack, volume, &sight.exporters),
             machine: terms.filters.then(Machine::default),
             candidates: &situation::candidates(attack),
             neighbors: &situation::neighbors(routing, terms, status, &clerk.book, mine),
-            absorbers: &situation::absorbers(terms, &clerk.book, own, |one| clerk.room_at(one)),
+            absorbers: &situation::absorbers(&sites.all),
             in_force,
             policy,
             rails: clerk.book.rails(),
             drills: clerk.drilled(),
+            lot: case.lot.as_ref(),
         },
     );
-    let no_room = terms.ladder.absorbers.iter().filter(|one| case.concerns(&one.prefix));
-    let no_room: Vec<String> = no_room.filter_map(|one| clerk.room_at(one).err()).collect();
+    let no_room: Vec<&str> = sites.left_out(case).collect();
     for rejected in
         choice.rejected.iter_mut().filter(|one| one.step == Step::Diversion && !no_room.is_empty())
     {

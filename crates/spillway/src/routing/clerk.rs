@@ -4,9 +4,12 @@ mod diverted;
 mod drilling;
 mod drills;
 mod harm;
+mod led;
+mod moved;
 mod orders;
 mod pushed;
 mod show;
+mod sites;
 mod trials;
 
 use std::collections::BTreeMap;
@@ -15,7 +18,8 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use base::{Span, Timestamp};
+use base::{Prefix, Span, Timestamp};
+use steer::absorb::word::Load;
 use steer::bgp::Settings;
 use steer::bgp::out::Key;
 use steer::book::{Actor, Book, Entry, Output, What};
@@ -25,6 +29,7 @@ use store::{Journal, Line};
 
 use self::diverted::Leg;
 use self::drills::Drills;
+use self::led::Led;
 use self::pushed::Pushed;
 use super::absorbers::Absorbers;
 use super::auto::Auto;
@@ -77,8 +82,14 @@ pub(super) struct Clerk {
     absorbers: Absorbers,
     /// Diversions that such an absorber has to confirm, by mitigation.
     legs: BTreeMap<u64, Leg>,
+    /// Who has, or shall have, what is diverted.
+    led: Led,
     /// Rules that absorbers get.
     pushed: Pushed,
+    /// How large attacks were lately, by target.
+    pub(super) sizes: BTreeMap<Prefix, Load>,
+    /// The plan for all attacks, as it is shown.
+    pub(super) planned: serde_json::Value,
     drills: Drills,
     clock: Clock,
     pulse: Pulse,
@@ -120,6 +131,7 @@ impl Clerk {
         let views = Views::start(&setup, learned.unwrap_or_default())?;
         let absorbers = Absorbers::start(&setup.folder, &setup.routing, asks)?;
         let drills = Drills::of(&journal)?;
+        let led = Led::read(&setup.folder);
         let clock = Clock::start();
         let mut entries = Vec::new();
         for text in journal.entries()? {
@@ -146,7 +158,10 @@ impl Clerk {
             views,
             absorbers,
             legs: BTreeMap::new(),
+            led,
             pushed: Pushed::default(),
+            sizes: BTreeMap::new(),
+            planned: serde_json::Value::Null,
             drills,
             clock,
             pulse,
@@ -356,7 +371,7 @@ impl Clerk {
                         let _ = self.say(id, &name, Say::Withdraw(Key::clone(key), forgotten));
                     }
                 }
-                self.lets_go(id);
+                self.lets_go(id, &what);
             }
         }
     }
@@ -365,7 +380,8 @@ impl Clerk {
     fn announce_to(&mut self, id: u64, what: &What, neighbors: Vec<String>) {
         for name in neighbors {
             let Some(router) = self.router(&name) else { continue };
-            let said = express::route(what, router, self.setup.routing.asn)
+            let absorber = if let What::Diversion(prefix) = what { self.led.of(prefix) } else { None };
+            let said = express::route(what, router, self.setup.routing.asn, absorber)
                 .map_err(|unfit| unfit.to_string())
                 .and_then(|route| self.say(id, &name, Say::Announce(Box::new(route))));
             if let Err(why) = said {

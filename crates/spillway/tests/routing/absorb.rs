@@ -3,6 +3,7 @@
 
 mod acts;
 mod falls;
+mod planned;
 mod refusals;
 
 use std::process::Command;

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use base::units::{BitRate, PacketRate};
 use base::{Prefix, Timestamp};
 use engine::report::{Attack, Direction, Severity, State};
 use serde::{Deserialize, Serialize};
 use steer::effect::{Judgement, Seen, Verdict, Watch};
-use steer::ladder::{Choice, Climb, Mode, Plan, Step};
+use steer::allot::Lot;
+use steer::ladder::{Choice, Climb, Mode, Plan, Step, Volume};
+use steer::planner::Sizes;
 
 use super::Terms;
 use crate::routing::lookout::{Sight, Watched};
@@ -16,6 +19,10 @@ use crate::routing::lookout::{Sight, Watched};
 const WINDOW: u64 = 3;
 /// See [`WINDOW`].
 const PATIENCE: u64 = 12;
+/// An attack is taken for as large as it was in nine of ten seconds lately (knowledge of it is sampled) …
+const QUANTILE: f64 = 0.9;
+/// … once it was counted so often.
+const SIZES_MIN: usize = 5;
 /// Those who saw it that are remembered; further ones are no witnesses of quiet.
 const LOOKERS_MAX: usize = 64;
 
@@ -55,6 +62,14 @@ pub(super) struct Case {
     pub(super) modes: [Option<Mode>; 4],
     /// A part is let through.
     pub(super) is_probing: bool,
+    /// What its targets get in peace.
+    pub(super) honest: Volume,
+    /// What the plan for all attacks has for it.
+    pub(super) lot: Option<Lot>,
+    /// How large it was lately.
+    sizes: Sizes,
+    /// When it was counted last: packets and octets until then.
+    counted: Option<(Timestamp, u64, u64)>,
     /// What steps in force do, as it was judged last.
     pub(super) judged: BTreeMap<Step, Judgement>,
     rolling: Watch,
@@ -78,6 +93,10 @@ impl Case {
             plans: BTreeMap::new(),
             modes: [None; 4],
             is_probing: false,
+            honest: Volume::default(),
+            lot: None,
+            sizes: Sizes::default(),
+            counted: None,
             judged: BTreeMap::new(),
             rolling: Watch::new(settle.times(WINDOW), settle),
             watches: BTreeMap::new(),
@@ -89,6 +108,7 @@ impl Case {
     pub(super) fn hear(&mut self, attack: &Attack) {
         if self.attack.as_ref().is_none_or(|known| known.id != attack.id) {
             self.refused.clear();
+            (self.sizes, self.counted, self.lot) = (Sizes::default(), None, None);
             let held: BTreeSet<Step> = self.watches.keys().copied().collect();
             self.placed.retain(|_, step| held.contains(step));
         }
@@ -99,6 +119,34 @@ impl Case {
         self.attacked = attack.state == State::Active && is_incoming(attack);
         self.target = attack.target;
         self.attack = Some(attack.clone());
+    }
+
+    /// Counts how large it is.
+    #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
+    pub(super) fn measure(&mut self, now: Timestamp) {
+        let Some(attack) = self.attack.as_ref().filter(|_| self.attacked) else { return };
+        let (packets, bytes) = (attack.packets, attack.bytes);
+        let Some((at, before, bytes_before)) = self.counted.replace((now, packets, bytes)) else { return };
+        let seconds = now.since(at).as_secs_f64();
+        let more = (bytes.saturating_sub(bytes_before), packets.saturating_sub(before));
+        // What nobody sees behind a measure has no size.
+        let is_hidden = more.1 == 0 && self.climb.at().is_some();
+        if seconds > 0.0 && !is_hidden {
+            let (bps, pps) = (more.0 as f64 * 8.0 / seconds, more.1 as f64 / seconds);
+            self.sizes.see(self.target, "", bps, pps);
+        }
+    }
+
+    /// How large it is taken for: an upper quantile of what was seen lately, and its peak while that says little.
+    pub(super) fn volume(&self) -> Volume {
+        let peak = self.attack.as_ref().map(super::situation::peak).unwrap_or_default();
+        match self.sizes.of(self.target, "", QUANTILE).filter(|_| self.sizes.seen(self.target, "") >= SIZES_MIN) {
+            Some((bps, pps)) => Volume {
+                bits: BitRate(bps.min(peak.bits.0)),
+                packets: PacketRate(pps.min(peak.packets.0)),
+            },
+            None => peak,
+        }
     }
 
     /// Takes in what was seen of it since the last time.

@@ -214,7 +214,7 @@ impl Clerk {
         let mut places = Vec::new();
         for name in asked {
             let router = self.known(name)?;
-            express::route(what, router, routing.asn).map_err(|unfit| unfit.to_string())?;
+            express::route(what, router, routing.asn, None).map_err(|unfit| unfit.to_string())?;
             if !places.contains(name) {
                 places.push(name.clone());
             }
@@ -224,7 +224,7 @@ impl Clerk {
         }
         let mut why: Option<Unfit> = None;
         for router in &routing.routers {
-            match express::route(what, router, routing.asn) {
+            match express::route(what, router, routing.asn, None) {
                 Ok(_) => places.push(router.name.clone()),
                 // What the rule itself is to blame for says most.
                 Err(unfit @ (Unfit::Rule(..) | Unfit::Profile(..))) => why = Some(unfit),

@@ -254,9 +254,10 @@ impl Clerk {
                 format!("all traffic to {prefix} is discarded upstream, the honest too")
             }
             What::Diversion(prefix) => {
-                let hop = |name: &String| self.router(name)?.diversion_hop(prefix);
+                let hop = |name: &String| self.router(name)?.diversion_hop(prefix, self.led.of(prefix));
                 let hops: Vec<String> = neighbors.iter().filter_map(hop).map(|hop| hop.to_string()).collect();
-                format!("all traffic to {prefix} is led to {}", hops.join(", "))
+                let to = self.led.of(prefix).map_or_else(String::new, |name| format!(", absorber {name}"));
+                format!("all traffic to {prefix} is led to {}{to}", hops.join(", "))
             }
             What::Flowspec(rule) => {
                 let dst = rule.matches.dst.map_or_else(|| "anywhere".to_owned(), |dst| dst.to_string());

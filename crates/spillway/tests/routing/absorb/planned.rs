@@ -1,0 +1,128 @@
+//! Several are attacked at once, and there is room for one: the plan for all of them says who gets it.
+
+use std::time::Duration;
+
+use super::super::ladder::health::both;
+use super::super::ladder::router::{Flood, Router, Service};
+use super::*;
+use crate::daemon::wait_for;
+
+/// What is done by itself, soon enough for a test; one customer is worth ten of the others.
+const LADDER: &str = "[routing.ladder]\nhold = \"5s\"\nsettle = \"1s\"\nsteps = [\"diversion\", \"blackhole\"]\n\
+     [routing.ladder.customers.gold]\nvalue = 10.0\n[dataplane]\nblind = true\n\
+     [routing.approvals]\ndiversion = \"automatic\"\nblackhole = \"automatic\"\n";
+/// Until a smaller attack is believed, and what is held is let go.
+const EASED: Duration = Duration::from_secs(150);
+
+/// Two prefixes of one family with a target in each; the second is the customer's who is worth more.
+struct Two {
+    host: &'static str,
+    prefixes: [&'static str; 2],
+    cheap: &'static str,
+}
+
+const TWO: [Two; 2] = [
+    Two {
+        host: "127.0.0.1",
+        prefixes: ["198.51.100.0/24", "198.51.101.0/24"],
+        cheap: "198.51.100.7/32",
+    },
+    Two { host: "[::1]", prefixes: ["2001:db8:1::/48", "2001:db8:2::/48"], cheap: "2001:db8:1::7/128" },
+];
+
+/// A router, a brain, and absorbers that each are trusted with this much.
+pub(super) struct Town {
+    pub(super) router: Daemon,
+    pub(super) house: House,
+    pub(super) absorbers: Vec<Absorber>,
+}
+
+impl Town {
+    /// Absorbers by their next hops, each with both prefixes.
+    fn new(name: &str, v6: bool, capacity: &str, hops: &[&str]) -> Option<Self> {
+        let two = &TWO[usize::from(v6)];
+        let router = Daemon::start(if v6 { Kind::Bird } else { Kind::Gobgp }, Options::default())?;
+        let keys = Scratch::new(&format!("planned-{name}"));
+        let brain = key(&keys.path("key"));
+        let declared: String = two.prefixes.iter().map(|prefix| format!("[prefixes.\"{prefix}\"]\n")).collect();
+        let brief = "hold_time = \"3s\"\non_crash = \"withdraw\"\n";
+        let (mut peers, mut absorbers) = (peer("edge", router.port, brief), Vec::new());
+        for (number, hop) in hops.iter().enumerate() {
+            let place = Place { host: two.host, prefix: two.prefixes[0], family: "" };
+            let name = format!("{name}-{number}");
+            let absorber = Absorber::new(place, &name, &brain, "capacity = \"20 Gbps\"", &declared);
+            for (part, prefix) in two.prefixes.iter().enumerate() {
+                let section = absorber.section("").replace(place.prefix, prefix).replace("10 Gbps", capacity);
+                let section = section.replace(".scrub]", &format!(".scrub-{number}-{part}]"));
+                peers += &format!("{section}next_hop = \"{hop}\"\n");
+            }
+            absorbers.push(absorber);
+        }
+        let [a, b] = two.prefixes;
+        let top = format!("mode = \"enforce\"\n[customers.gold]\nnetworks = [\"{b}\"]\n");
+        let diversion = format!("diversion = [\"{a}\", \"{b}\"]");
+        let house = House::under(&top, &format!("planned-{name}"), &diversion, &[&peers, LADDER].concat());
+        std::fs::create_dir_all(house.path("state")).unwrap();
+        std::fs::copy(keys.path("key"), house.path("state/absorbers.key")).unwrap();
+        Some(Self { router, house, absorbers })
+    }
+
+    fn up(&self) {
+        self.house.up();
+        wait("the conversations", || {
+            let all = self.house.route(&["absorbers"]).unwrap()["absorbers"].clone();
+            all.as_array().unwrap().iter().all(|one| one["state"] == "up")
+        });
+    }
+
+    /// Where the effect of a diversion is not measured, a person has to agree to a blackhole: one does.
+    fn agree(&self) {
+        for one in self.house.mitigations() {
+            if (&one["state"], &one["class"]) == (&"proposed".into(), &"blackhole".into()) {
+                let id = one["id"].to_string();
+                self.house.route(&with(&["approve", &id, "--as", "alice"], WHY)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_the_other_attack_shrinks() {
+    both(|v6| {
+        for gold_first in [true, false] {
+            let two = &TWO[usize::from(v6)];
+            let hop = if v6 { "2001:db8:ffff::21" } else { "192.0.2.21" };
+            let Some(town) = Town::new(&format!("two-{v6}-{gold_first}"), v6, "3 Gbps", &[hop]) else { return };
+            let _absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
+            let brain = town.house.start();
+            town.up();
+            let router = Router::of(brain.listen(0), v6, Service::None);
+            let floods = |gold: bool| {
+                if gold { router.flood_second(10) } else { router.flood(Flood::Forwarded) }
+            };
+            floods(gold_first);
+            let first = two.prefixes[usize::from(gold_first)];
+            wait("the first diversion", || town.router.view().others == [first]);
+            floods(!gold_first);
+            let mut seen = town.router.view();
+            wait_for("the sacrifice", Duration::from_secs(60), || {
+                town.agree();
+                seen = town.router.view();
+                (seen.blackholes == [two.cheap] && seen.others == [two.prefixes[1]]).then_some(())
+            });
+            let list = town.house.mitigations();
+            let hole = list.iter().find(|one| one["class"] == "blackhole").unwrap();
+            println!("{hole:#}");
+            let why = hole["reason"].as_str().unwrap();
+            assert!(why.contains("is sacrificed (value 1 of 11)"), "{why}");
+            // One of the two attacks becomes small: there is room for both.
+            router.flood_second(2);
+            wait_for("the second diversion", EASED, || {
+                let seen = town.router.view();
+                let mut others = seen.others;
+                others.sort();
+                (seen.blackholes.is_empty() && others == two.prefixes).then_some(())
+            });
+        }
+    });
+}
