@@ -14,6 +14,8 @@ mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use document::NETWORK;
+
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Timestamp};
 

@@ -24,8 +24,8 @@ pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
 pub use place::Problem;
 pub use routing::{
-    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router, Routing,
-    Rpki, Said, Secret, Url,
+    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router,
+    Routing, Rpki, Said, Secret, Url,
 };
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Listen, Log, LogFormat,

@@ -123,7 +123,14 @@ impl Absorber {
         let (theirs, address, name) = (Arc::clone(&shared), control.address.clone(), control.name.clone());
         let run = move || theirs.run(&tls, &address, &name, &asks);
         std::thread::Builder::new().name("absorber".to_owned()).spawn(run)?;
-        Ok(Self { control: control.clone(), shared, truth: Truth::default(), compared: None, failed: None, others: Others::default() })
+        Ok(Self {
+            control: control.clone(),
+            shared,
+            truth: Truth::default(),
+            compared: None,
+            failed: None,
+            others: Others::default(),
+        })
     }
 
     /// What the configuration says of a prefix.
@@ -170,7 +177,8 @@ impl Absorber {
             let of = report.prefixes.iter().find(|(of, _)| of == prefix);
             of.map(|(_, traffic)| traffic.received).unwrap_or_default()
         };
-        let ours = core.expected().fold(Load::default(), |sum, (prefix, load)| sum.plus(load.max(gets(prefix))));
+        let ours =
+            core.expected().fold(Load::default(), |sum, (prefix, load)| sum.plus(load.max(gets(prefix))));
         self.others.note(*at, declared.capacity, report.free, ours);
     }
 

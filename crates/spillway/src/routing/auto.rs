@@ -9,9 +9,9 @@ mod memory;
 mod situation;
 mod tell;
 mod terms;
-mod together;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl Auto {
         if !std::mem::replace(&mut self.is_adopted, true) {
             self.adopt(clerk, sight);
         }
-        self.cases.iter_mut().for_each(|case| case.measure(sight.now));
+        self.cases.iter_mut().for_each(|case| case.measure(sight));
         let sites = self.plan(clerk, sight, &status);
         let mut moved = false;
         // Who leaves an absorber goes before who comes.
@@ -257,7 +257,13 @@ fn decide(
         case.plans.insert(plan.step, plan.clone());
     }
     let agreed = wanted.is_some_and(|step| in_force.iter().any(|held| held.step == step));
-    let look = Look { choice: &choice, agreed, attacked: case.attacked, seen: case.is_seen(sight) };
+    let look = Look {
+        choice: &choice,
+        agreed,
+        attacked: case.attacked,
+        seen: case.is_seen(sight),
+        sized: case.is_sized,
+    };
     let order = case.climb.handle(now, &look);
     case.choice = Some(choice);
     match order {
@@ -299,11 +305,32 @@ fn in_force(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Vec<InForce> {
         if !case.follows(step) {
             case.took(sight.now, &sight.terms, step);
         }
-        let judgement: Judgement = case.judge(sight.now, &sight.terms, step);
+        let mut judgement: Judgement = case.judge(sight.now, &sight.terms, step);
+        if step == Step::Diversion && !is_sure(&judgement) {
+            // Behind a blackhole nothing arrives.
+            let holes = pieces(clerk, case).any(|one| acts(one) && step_of(case, one) == Step::Blackhole);
+            let arrives = diverted(clerk, case).filter_map(|prefix| clerk.arrives(sight.now, &prefix));
+            // Of several, the one that is worst.
+            let worst = arrives.filter(is_sure).max_by_key(|one| one.verdict as u8);
+            judgement = worst.filter(|_| !holes).unwrap_or(judgement);
+        }
         held.push(InForce { step, verdict: judgement.verdict });
         case.judged.insert(step, judgement);
     }
     held
+}
+
+/// Whether it says what a measure does.
+const fn is_sure(judgement: &Judgement) -> bool {
+    !matches!(judgement.verdict, Verdict::Pending | Verdict::NotMeasurable)
+}
+
+/// Prefixes that are diverted for a case.
+fn diverted<'a>(clerk: &'a Clerk, case: &'a Case) -> impl Iterator<Item = Prefix> {
+    pieces(clerk, case).filter_map(|one| match one.wish.what {
+        What::Diversion(prefix) => Some(prefix),
+        _ => None,
+    })
 }
 
 /// What may be done for it: the customer's policy, less what persons have to agree to or have ended.
@@ -346,7 +373,7 @@ fn chosen(
         one.wish.actor == Actor::Engine && case.placed.contains_key(&act::key(&one.wish.what))
     };
     let routing = clerk.routing();
-    let volume = case.volume();
+    let volume = case.volume(sight.now);
     let mut choice = choose(
         sight.now,
         &Situation {

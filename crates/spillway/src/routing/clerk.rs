@@ -1,5 +1,6 @@
 //! Who keeps the book: takes orders, writes the journal, tells the speaker; in this order.
 
+mod arrived;
 mod diverted;
 mod drilling;
 mod drills;
@@ -39,6 +40,7 @@ use super::health::Wards;
 use super::learned::Learned;
 use super::lookout::{Lookout, Sight};
 use super::near::Near;
+use super::plays::Plays;
 use super::pulse::Pulse;
 use super::speaker::{Neighbor, Say, Speaker};
 use super::views::Views;
@@ -84,6 +86,8 @@ pub(super) struct Clerk {
     legs: BTreeMap<u64, Leg>,
     /// Who has, or shall have, what is diverted.
     led: Led,
+    /// What diversions were measured to move.
+    pub(super) plays: Plays,
     /// Rules that absorbers get.
     pushed: Pushed,
     /// How large attacks were lately, by target.
@@ -131,7 +135,7 @@ impl Clerk {
         let views = Views::start(&setup, learned.unwrap_or_default())?;
         let absorbers = Absorbers::start(&setup.folder, &setup.routing, asks)?;
         let drills = Drills::of(&journal)?;
-        let led = Led::read(&setup.folder);
+        let (led, plays) = (Led::read(&setup.folder), Plays::read(&setup.folder));
         let clock = Clock::start();
         let mut entries = Vec::new();
         for text in journal.entries()? {
@@ -159,6 +163,7 @@ impl Clerk {
             absorbers,
             legs: BTreeMap::new(),
             led,
+            plays,
             pushed: Pushed::default(),
             sizes: BTreeMap::new(),
             planned: serde_json::Value::Null,

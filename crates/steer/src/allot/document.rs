@@ -15,7 +15,7 @@ use crate::planner::{Absorber, Attack, Document, Entry, Filter, Target};
 use crate::rails::Class;
 
 /// Where no way in is configured, all comes by this one.
-pub(super) const NETWORK: &str = "the network";
+pub const NETWORK: &str = "the network";
 /// What comes by no way in that is configured.
 pub(super) const ELSEWHERE: &str = "elsewhere";
 /// A smaller part of an attack has no way in of its own.
@@ -154,8 +154,11 @@ impl World<'_> {
             return Vec::new();
         }
         let Ok((taken, ..)) = reach::sayable(situation) else { return Vec::new() };
-        let share: f64 =
-            shares(situation.links).into_iter().filter(|(entry, _)| *entry == part.entry).map(|(_, s)| s).sum();
+        let share: f64 = shares(situation.links)
+            .into_iter()
+            .filter(|(entry, _)| *entry == part.entry)
+            .map(|(_, s)| s)
+            .sum();
         let own = situation.attack.volume.bits.0 * share;
         let weight = if part.bps > 0.0 { own / part.bps } else { 0.0 };
         let of = |candidate: &&crate::ladder::Candidate| Filter {
@@ -244,7 +247,8 @@ fn bears(situation: &Situation<'_>) -> (Option<f64>, Option<f64>) {
     let left = situation.policy.left_max;
     let filters = situation.machine.is_some()
         && may(situation, Step::Kernel)
-        && reach::affordable(situation, |_| true).is_ok_and(|(_, stops, _): Taken<'_>| 1.0 - stops <= left + 1e-9);
+        && reach::affordable(situation, |_| true)
+            .is_ok_and(|(_, stops, _): Taken<'_>| 1.0 - stops <= left + 1e-9);
     if filters {
         return (None, None);
     }

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base::Prefix;
+
+use super::Site;
 use super::document::{Only, World};
 use super::group::{Group, groups};
 use crate::planner::{Document, Effort, Mode, Plan, Refusal, plan};
@@ -45,17 +48,27 @@ pub(super) fn settle(
     effort: Effort,
 ) -> Result<Settled, Refusal> {
     let (mut only, mut dropped) = (Only::new(), BTreeSet::new());
+    let mut asked: BTreeMap<Prefix, BTreeSet<String>> = BTreeMap::new();
     let mut tries = 0;
     loop {
         let groups = groups(world.claims, world.sites, &dropped);
         let document = world.document(&groups, pinned, &only);
         let plan = plan(&document, mode, effort)?;
         tries += 1;
-        let parted = parted(&document, &plan);
-        if let Some((group, best)) = parted {
-            let best = Some(best).filter(|_| tries < TRIES_MAX);
-            only.insert(group, best.into_iter().collect());
-            continue;
+        // One that was held to an absorber that has no room for it may find room at another.
+        let lost = |group: &&Group| {
+            asked.contains_key(&group.key) && plan.sacrificed.iter().any(|one| one.target == group.key)
+        };
+        let again = parted(&plan).or_else(|| groups.iter().find(lost).map(|group| group.key));
+        if let Some(group) = again.and_then(|key| groups.iter().find(|group| group.key == key)) {
+            let tried = asked.entry(group.key).or_default();
+            let next = next(world, &document, group, (pinned, tried)).filter(|_| tries < TRIES_MAX);
+            let was_held = only.get(&group.key).is_some_and(|only| only.len() == 1);
+            tried.extend(next.clone());
+            if next.is_some() || !was_held {
+                only.insert(group.key, next.into_iter().collect());
+                continue;
+            }
         }
         // Of several that share a prefix, the least valuable goes first.
         let least = groups
@@ -72,18 +85,33 @@ pub(super) fn settle(
     }
 }
 
-/// A group that is led to several absorbers, and the one that gets most of it.
-fn parted(document: &Document, plan: &Plan) -> Option<(base::Prefix, String)> {
-    let mut by: BTreeMap<base::Prefix, BTreeMap<&str, f64>> = BTreeMap::new();
+/// A group that is led to several absorbers.
+fn parted(plan: &Plan) -> Option<Prefix> {
+    let mut by: BTreeMap<Prefix, BTreeSet<&str>> = BTreeMap::new();
     for one in &plan.diverted {
-        let is_it =
-            |attack: &&crate::planner::Attack| attack.target == one.target && attack.entry == one.entry;
-        let bps = document.attacks.iter().find(is_it).map_or(0.0, |attack| attack.bps);
-        *by.entry(one.target).or_default().entry(&one.absorber).or_insert(0.0) += bps;
+        by.entry(one.target).or_default().insert(&one.absorber);
     }
-    let (group, sites) = by.into_iter().find(|(_, sites)| sites.len() > 1)?;
-    let best = sites.into_iter().reduce(|best, other| if other.1 > best.1 { other } else { best })?;
-    Some((group, best.0.to_owned()))
+    by.into_iter().find(|(_, sites)| sites.len() > 1).map(|(group, _)| group)
+}
+
+/// The next absorber that a group is held to: the smallest that takes all of it by itself, else the largest.
+fn next(
+    world: &World<'_>,
+    document: &Document,
+    group: &Group,
+    (pinned, tried): (bool, &BTreeSet<String>),
+) -> Option<String> {
+    let parts = || document.attacks.iter().filter(|attack| attack.target == group.key);
+    let all: f64 = parts().map(|attack| attack.bps + attack.legit_bps).sum();
+    let takes = |name: &String| {
+        !tried.contains(name)
+            && parts().all(|part| world.takers(group, &part.entry, pinned, None).contains(name))
+    };
+    let sites = world.sites.iter().filter(|site| takes(&site.name));
+    let (large, small): (Vec<&Site>, Vec<&Site>) = sites.partition(|site| site.capacity.0 >= all);
+    let order = |a: &&&Site, b: &&&Site| a.capacity.0.total_cmp(&b.capacity.0).then(a.name.cmp(&b.name));
+    let best = large.iter().min_by(order).or_else(|| small.iter().max_by(order));
+    best.map(|site| site.name.clone())
 }
 
 /// Of a group's members that may be given up, the least valuable; of equal ones the largest.

@@ -60,7 +60,10 @@ impl Story<'_> {
         let others = shared.map_or_else(String::new, |group| {
             let members = group.members.iter().filter_map(|place| self.world.claims.get(*place));
             let names: Vec<String> = members.map(|other| named(other)).take(NAMED_MAX).collect();
-            format!(": it would be led to an absorber with {}, and there is no room for all of them", names.join(", "))
+            format!(
+                ": it would be led to an absorber with {}, and there is no room for all of them",
+                names.join(", ")
+            )
         });
         let why = format!("{} is sacrificed (value {}){others}", claim.target, claim.value);
         Lot { sacrificed: true, why, ..Lot::default() }
@@ -86,7 +89,11 @@ impl Story<'_> {
             }
             Some(name) => {
                 let needs = received(document, group.key);
-                text.push_str(&format!(": absorber {name} takes its {} at {}", BitRate(needs), links.join(", ")));
+                text.push_str(&format!(
+                    ": absorber {name} takes its {} at {}",
+                    BitRate(needs),
+                    links.join(", ")
+                ));
                 if let Some(site) = self.world.sites.iter().find(|site| site.name == name) {
                     let used: f64 = self.used(document, name);
                     text.push_str(&format!(" ({} of {} are planned)", BitRate(used), site.capacity));
@@ -97,7 +104,8 @@ impl Story<'_> {
                 }
             }
         }
-        let given: Vec<String> = self.plan.sacrificed.iter().take(NAMED_MAX).map(|one| one.target.to_string()).collect();
+        let given: Vec<String> =
+            self.plan.sacrificed.iter().take(NAMED_MAX).map(|one| one.target.to_string()).collect();
         if !given.is_empty() {
             text.push_str(&format!("; {} is given up", given.join(", ")));
         }

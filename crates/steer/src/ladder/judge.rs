@@ -135,7 +135,8 @@ fn reason(situation: &Situation<'_>, plan: &Plan, choice: &Choice, short: &[(Pla
             format!("nothing suffices; the {name} helps most ({})", lacks.unwrap_or_default())
         }
     };
-    let is_said = choice.rejected.iter().any(|rejected| situation.lot.is_some_and(|lot| rejected.reason == lot.why));
+    let is_said =
+        choice.rejected.iter().any(|rejected| situation.lot.is_some_and(|lot| rejected.reason == lot.why));
     let tells = |lot: &&Lot| !is_said && least(lot).is_some_and(|least| least > Step::Flowspec);
     if let Some(lot) = situation.lot.filter(tells) {
         text.push_str(&format!("; {}", lot.why));

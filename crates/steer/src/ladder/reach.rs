@@ -159,7 +159,9 @@ fn diversion(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String>
         let stands = |name: &String| {
             let of = situation.neighbors.iter().find(|neighbor| neighbor.name == *name);
             of.is_none_or(|of| {
-                situation.links.is_empty() || of.links.is_empty() || of.links.iter().any(|link| links.contains(link))
+                situation.links.is_empty()
+                    || of.links.is_empty()
+                    || of.links.iter().any(|link| links.contains(link))
             })
         };
         neighbors.retain(stands);
@@ -236,7 +238,10 @@ fn planned<'a>(situation: &Situation<'a>, (taken, stops, cuts): Taken<'a>) -> Ta
 /// The rules that may be used, what they stop together, and what they cut together at most.
 pub(crate) type Taken<'a> = (Vec<&'a Candidate>, f64, Option<f64>);
 
-pub(crate) fn affordable<'a>(situation: &Situation<'a>, fits: impl Fn(&Candidate) -> bool) -> Result<Taken<'a>, String> {
+pub(crate) fn affordable<'a>(
+    situation: &Situation<'a>,
+    fits: impl Fn(&Candidate) -> bool,
+) -> Result<Taken<'a>, String> {
     let policy = situation.policy;
     let cheap = |candidate: &Candidate| match candidate.price {
         None => policy.blind,
@@ -340,8 +345,13 @@ fn leaves(situation: &Situation<'_>, stops: f64) -> Option<String> {
 fn share_by_link(situation: &Situation<'_>, of: impl Fn(&Link) -> f64) -> f64 {
     let all: f64 = situation.links.iter().map(|link| link.attack.0).sum();
     if all <= 0.0 {
-        let somewhere =
-            Link { name: String::new(), capacity: None, attack: BitRate(0.0), share: 0.0, other: BitRate(0.0) };
+        let somewhere = Link {
+            name: String::new(),
+            capacity: None,
+            attack: BitRate(0.0),
+            share: 0.0,
+            other: BitRate(0.0),
+        };
         return of(&somewhere);
     }
     situation.links.iter().map(|link| of(link) * link.attack.0).sum::<f64>() / all

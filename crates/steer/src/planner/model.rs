@@ -132,7 +132,8 @@ impl Model {
                 complete &= all;
                 let mut reach = reaches.get(entry).cloned().unwrap_or_default();
                 if let Some(may) = &attack.absorbers {
-                    let is_there = |k: &usize| document.absorbers.get(*k).is_some_and(|a| may.contains(&a.name));
+                    let is_there =
+                        |k: &usize| document.absorbers.get(*k).is_some_and(|a| may.contains(&a.name));
                     reach.retain(is_there);
                 }
                 let diverted = if reach.is_empty() { Vec::new() } else { variants::diverted(attack) };

@@ -22,20 +22,24 @@ struct Walk {
     choices: [Choice; 4],
     climb: Climb,
     now: u64,
+    /// How large the attack is shows.
+    sized: bool,
     changes: Vec<Timestamp>,
 }
 
 impl Walk {
     fn new() -> Self {
         let choices = Step::ALL.map(choice);
-        Self { choices, climb: Climb::new(Settings::default()), now: 0, changes: Vec::new() }
+        Self { choices, climb: Climb::new(Settings::default()), now: 0, sized: false, changes: Vec::new() }
     }
 
     fn look(&mut self, step: Step, attacked: bool, seen: bool, mode: Mode) -> Option<Order> {
         let choice =
             self.choices.iter_mut().find(|c| c.plan.as_ref().is_some_and(|p| p.step == step)).unwrap();
         choice.mode = mode;
-        let order = self.climb.handle(at(self.now), &Look { choice, agreed: false, attacked, seen });
+        let order = self
+            .climb
+            .handle(at(self.now), &Look { choice, agreed: false, attacked, seen, sized: self.sized });
         if order.is_some() {
             self.changes.push(at(self.now));
         }
@@ -86,6 +90,20 @@ fn a_blackhole_ends_by_a_part_first_and_silence_ends_no_filter() {
 }
 
 #[test]
+fn where_it_shows_that_an_attack_has_become_small_a_blackhole_ends_for_a_gentler_step() {
+    let mut walk = Walk::new();
+    assert_eq!(walk.until(Step::Blackhole, true, true).0, Order::Take(Step::Blackhole));
+    assert_eq!(walk.until(Step::Diversion, true, true), (Order::Probe(Step::Blackhole), 300));
+    // That it goes on is no news; how large it is does not show.
+    assert_eq!(walk.until(Step::Diversion, true, true), (Order::Take(Step::Blackhole), 10));
+    walk.sized = true;
+    assert_eq!(walk.until(Step::Diversion, true, true), (Order::Probe(Step::Blackhole), 600));
+    assert_eq!(walk.until(Step::Diversion, true, true), (Order::Lower(Some(Step::Diversion)), 60));
+    // It has grown again meanwhile.
+    assert_eq!(walk.until(Step::Blackhole, true, true), (Order::Take(Step::Blackhole), 10));
+}
+
+#[test]
 fn what_is_only_proposed_is_not_climbed_until_somebody_agrees() {
     let mut walk = Walk::new();
     assert_eq!(walk.look(Step::Blackhole, true, true, Mode::Suggest), None);
@@ -96,11 +114,14 @@ fn what_is_only_proposed_is_not_climbed_until_somebody_agrees() {
         assert_eq!(walk.look(Step::Blackhole, true, true, Mode::Suggest), None);
     }
     let choice = Choice { mode: Mode::Suggest, person: true, ..choice(Step::Blackhole) };
-    let look = Look { choice: &choice, agreed: true, attacked: true, seen: true };
+    let look = Look { choice: &choice, agreed: true, attacked: true, seen: true, sized: false };
     assert_eq!(walk.climb.handle(at(walk.now), &look), Some(Order::Take(Step::Blackhole)));
     let asks = Choice { mode: Mode::Enforce, person: true, ..choice.clone() };
     let mut climb = Climb::new(Settings::default());
-    assert_eq!(climb.handle(at(0), &Look { choice: &asks, agreed: false, attacked: true, seen: true }), None);
+    assert_eq!(
+        climb.handle(at(0), &Look { choice: &asks, agreed: false, attacked: true, seen: true, sized: false }),
+        None
+    );
 }
 
 #[test]

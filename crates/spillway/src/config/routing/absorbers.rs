@@ -105,7 +105,8 @@ pub(super) fn checked(
             let overlaps = taken.covers(&prefix) || prefix.covers(taken);
             overlaps && (*taken != prefix || other.address == *address.get_ref())
         };
-        let others = all.iter().flat_map(|other| other.charges.iter().map(move |charge| (other, charge.prefix)));
+        let others =
+            all.iter().flat_map(|other| other.charges.iter().map(move |charge| (other, charge.prefix)));
         if let Some((other, taken)) = others.clone().find(|(other, taken)| clashes(other, taken)) {
             let message = format!(
                 "absorber `{}` has {taken} already: a prefix is diverted as a whole; name the same one, or another",
@@ -168,7 +169,10 @@ pub(super) fn hops(
     for (name, section) in sections {
         let prefix = *section.prefix.get_ref();
         let Some(hop) = &section.next_hop else {
-            if sections.values().any(|other| !std::ptr::eq(other, section) && *other.prefix.get_ref() == prefix) {
+            if sections
+                .values()
+                .any(|other| !std::ptr::eq(other, section) && *other.prefix.get_ref() == prefix)
+            {
                 let message = format!("several absorbers take {prefix}: each needs its own `next_hop`");
                 problems.at(section.prefix.span().start, message);
             }

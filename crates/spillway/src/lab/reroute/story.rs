@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Behind the IP header: large packets to a port where nobody listens.
 const UDP: &str = "udp(sp=drnd(1024,65535), dp=9999), fill(0x41, 900)";
 /// Packets a second that an absorber takes with ease, and with another attack cannot take.
-const RATES: [u32; 3] = [2_500, 2_500, 8_000];
+const RATES: [u32; 3] = [2_000, 2_000, 8_000];
 /// What trafgen does at most, by itself.
 const LENGTH: Duration = Duration::from_secs(120);
 

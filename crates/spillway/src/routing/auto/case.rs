@@ -1,14 +1,14 @@
 //! One target under attack: where it stands on the ladder, what is seen of it, and what is not to be tried again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Timestamp};
 use engine::report::{Attack, Direction, Severity, State};
 use serde::{Deserialize, Serialize};
-use steer::effect::{Judgement, Seen, Verdict, Watch};
 use steer::allot::Lot;
+use steer::effect::{Judgement, Seen, Verdict, Watch};
 use steer::ladder::{Choice, Climb, Mode, Plan, Step, Volume};
 use steer::planner::Sizes;
 
@@ -23,6 +23,12 @@ const PATIENCE: u64 = 12;
 const QUANTILE: f64 = 0.9;
 /// … once it was counted so often.
 const SIZES_MIN: usize = 5;
+/// While it is young, it is taken for this share of its busiest second at least.
+const YOUNG: f64 = 0.75;
+/// Each count is over so many looks, a second each.
+const COUNTED_MAX: usize = 5;
+/// Less of a second says nothing of the whole.
+const PART_MIN: f64 = 0.25;
 /// Those who saw it that are remembered; further ones are no witnesses of quiet.
 const LOOKERS_MAX: usize = 64;
 
@@ -66,10 +72,12 @@ pub(super) struct Case {
     pub(super) honest: Volume,
     /// What the plan for all attacks has for it.
     pub(super) lot: Option<Lot>,
+    /// How large it is was seen lately, whatever stops it.
+    pub(super) is_sized: bool,
     /// How large it was lately.
     sizes: Sizes,
-    /// When it was counted last: packets and octets until then.
-    counted: Option<(Timestamp, u64, u64)>,
+    /// When it was counted lately: packets and octets until then, the newest last.
+    counted: VecDeque<(Timestamp, u64, u64)>,
     /// What steps in force do, as it was judged last.
     pub(super) judged: BTreeMap<Step, Judgement>,
     rolling: Watch,
@@ -95,8 +103,9 @@ impl Case {
             is_probing: false,
             honest: Volume::default(),
             lot: None,
+            is_sized: false,
             sizes: Sizes::default(),
-            counted: None,
+            counted: VecDeque::new(),
             judged: BTreeMap::new(),
             rolling: Watch::new(settle.times(WINDOW), settle),
             watches: BTreeMap::new(),
@@ -108,7 +117,7 @@ impl Case {
     pub(super) fn hear(&mut self, attack: &Attack) {
         if self.attack.as_ref().is_none_or(|known| known.id != attack.id) {
             self.refused.clear();
-            (self.sizes, self.counted, self.lot) = (Sizes::default(), None, None);
+            (self.sizes, self.counted, self.lot) = (Sizes::default(), VecDeque::new(), None);
             let held: BTreeSet<Step> = self.watches.keys().copied().collect();
             self.placed.retain(|_, step| held.contains(step));
         }
@@ -123,30 +132,44 @@ impl Case {
 
     /// Counts how large it is.
     #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
-    pub(super) fn measure(&mut self, now: Timestamp) {
+    pub(super) fn measure(&mut self, sight: &Sight) {
+        let now = sight.now;
         let Some(attack) = self.attack.as_ref().filter(|_| self.attacked) else { return };
+        let usual = attack.targets.iter().filter_map(|target| sight.usual.get(target));
+        let (pps, bps) = usual.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        self.honest = Volume { bits: BitRate(bps), packets: PacketRate(pps) };
         let (packets, bytes) = (attack.packets, attack.bytes);
-        let Some((at, before, bytes_before)) = self.counted.replace((now, packets, bytes)) else { return };
-        let seconds = now.since(at).as_secs_f64();
-        let more = (bytes.saturating_sub(bytes_before), packets.saturating_sub(before));
-        // What nobody sees behind a measure has no size.
-        let is_hidden = more.1 == 0 && self.climb.at().is_some();
-        if seconds > 0.0 && !is_hidden {
-            let (bps, pps) = (more.0 as f64 * 8.0 / seconds, more.1 as f64 / seconds);
-            self.sizes.see(self.target, "", bps, pps);
+        let newest = self.counted.back().map_or(packets, |(_, before, _)| *before);
+        self.counted.push_back((now, packets, bytes));
+        if self.counted.len() > COUNTED_MAX {
+            self.counted.pop_front();
         }
+        // What nobody sees behind a measure has no size.
+        self.is_sized = packets > newest || self.climb.at().is_none();
+        let oldest = self.counted.front().filter(|(at, ..)| *at < now && self.is_sized);
+        let Some((at, before, bytes_before)) = oldest else { return };
+        let seconds = now.since(*at).as_secs_f64();
+        let more = (bytes.saturating_sub(*bytes_before), packets.saturating_sub(*before));
+        self.sizes.see(self.target, "", more.0 as f64 * 8.0 / seconds, more.1 as f64 / seconds);
     }
 
-    /// How large it is taken for: an upper quantile of what was seen lately, and its peak while that says little.
-    pub(super) fn volume(&self) -> Volume {
-        let peak = self.attack.as_ref().map(super::situation::peak).unwrap_or_default();
-        match self.sizes.of(self.target, "", QUANTILE).filter(|_| self.sizes.seen(self.target, "") >= SIZES_MIN) {
-            Some((bps, pps)) => Volume {
-                bits: BitRate(bps.min(peak.bits.0)),
-                packets: PacketRate(pps.min(peak.packets.0)),
-            },
-            None => peak,
-        }
+    /// How large it is taken for: an upper quantile of what was seen lately; while that says little, what came since it began,
+    /// or most of what came in its busiest second, for what is sampled jumps.
+    #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
+    pub(super) fn volume(&self, now: Timestamp) -> Volume {
+        let Some(attack) = &self.attack else { return Volume::default() };
+        let peak = super::situation::peak(attack);
+        // Of the first second only a part is there yet.
+        let lasts = now.since(attack.started_at).as_secs_f64();
+        let part = lasts.clamp(PART_MIN, 1.0);
+        let (bps, pps) = (peak.bits.0 / part, peak.packets.0 / part);
+        let known = self.sizes.seen(self.target, "") >= SIZES_MIN;
+        let sizes = self.sizes.of(self.target, "", QUANTILE).filter(|_| known);
+        let (bits, packets) = sizes.unwrap_or_else(|| {
+            let mean = |sum: u64| sum as f64 / lasts.max(1.0);
+            ((mean(attack.bytes) * 8.0).max(bps * YOUNG), mean(attack.packets).max(pps * YOUNG))
+        });
+        Volume { bits: BitRate(bits.min(bps)), packets: PacketRate(packets.min(pps)) }
     }
 
     /// Takes in what was seen of it since the last time.

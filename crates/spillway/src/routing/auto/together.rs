@@ -8,7 +8,6 @@ use steer::absorb::word::Load;
 use steer::allot::{Allotted, Allotter, Claim, Lot, Site};
 use steer::book::{Actor, Mitigation, Stage, What};
 use steer::ladder::{Attack, Candidate, InForce, Link, Machine, Policy, Situation, Step};
-use steer::planner::playbook::Playbook;
 use steer::planner::{Mode, Settings, Switch};
 
 use super::case::Case;
@@ -78,12 +77,11 @@ impl Auto {
         let (all, left_out) = clerk.sites(&terms.ladder, fill);
         let sites = Sites { all, left_out };
         let sizes = self.cases.iter().filter(|case| case.attacked).map(|case| {
-            let volume = case.volume();
+            let volume = case.volume(sight.now);
             (case.target, Load { bps: whole(volume.bits.0), pps: whole(volume.packets.0) })
         });
         clerk.sizes = sizes.collect();
-        let parts: Vec<Parts> =
-            self.cases.iter_mut().filter_map(|case| parts(clerk, sight, case)).collect();
+        let parts: Vec<Parts> = self.cases.iter_mut().filter_map(|case| parts(clerk, sight, case)).collect();
         if parts.is_empty() {
             self.council = Council::default();
             clerk.planned = Value::Null;
@@ -130,8 +128,8 @@ impl Auto {
         });
         if !is_same {
             let mode = terms.ladder.plan;
-            let looked =
-                self.council.allotter.look(sight.now, &claims, &sites.all, &Playbook::default(), mode);
+            let measured = clerk.plays.within(clerk.now(), Policy::default().drilled_within);
+            let looked = self.council.allotter.look(sight.now, &claims, &sites.all, &measured, mode);
             match looked {
                 Ok(allotted) => {
                     let news = self.council.news(&allotted);
@@ -144,7 +142,9 @@ impl Auto {
                     clerk.planned = shown;
                     self.council.lots = allotted.lots;
                 }
-                Err(refusal) => tracing::error!(%refusal, "there is no plan for all attacks: each is met by itself"),
+                Err(refusal) => {
+                    tracing::error!(%refusal, "there is no plan for all attacks: each is met by itself")
+                }
             }
             self.council.last = Some((sight.now, numbers, words));
         }
@@ -171,7 +171,7 @@ impl Council {
 /// What one case brings to the plan; `None`: nothing acts on it.
 fn parts(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Option<Parts> {
     let attack = case.attack.clone().filter(|_| case.attacked)?;
-    let volume = case.volume();
+    let volume = case.volume(sight.now);
     let ours = situation::attack(&attack, volume, case.honest);
     if !ours.sure || sight.terms.observes() {
         return None;

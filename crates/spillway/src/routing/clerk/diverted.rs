@@ -8,6 +8,7 @@ use steer::bgp::out::Key;
 use steer::book::{Actor, What};
 use store::Line;
 
+use super::arrived::Followed;
 use super::moved::Next;
 use super::{Clerk, express};
 use crate::routing::absorbers::Absorber;
@@ -33,6 +34,8 @@ pub(super) struct Leg {
     /// Who shall have it instead.
     pub(super) next: Option<Next>,
     neighbors: Vec<String>,
+    /// What it does.
+    pub(super) followed: Option<Followed>,
     /// Routers were told.
     said: bool,
     /// It stood once: from now on it is held back, and not ended.
@@ -55,12 +58,18 @@ enum Step {
 
 impl Leg {
     /// One that routers know, at an absorber that may not be spoken with.
-    pub(super) fn standing(prefix: Prefix, absorber: Option<String>, neighbors: Vec<String>, now: Timestamp) -> Self {
+    pub(super) fn standing(
+        prefix: Prefix,
+        absorber: Option<String>,
+        neighbors: Vec<String>,
+        now: Timestamp,
+    ) -> Self {
         Self {
             prefix,
             absorber: absorber.unwrap_or_default(),
             next: None,
             neighbors,
+            followed: None,
             said: true,
             stood: true,
             since: now,
@@ -93,7 +102,7 @@ impl Leg {
     /// It is at this one from now on, and routers are told so: who had it.
     pub(super) fn goes_to(&mut self, absorber: &str, now: Timestamp) -> String {
         (self.said, self.stood, self.since) = (true, true, now);
-        (self.back, self.why, self.next) = ((0, now), None, None);
+        (self.back, self.why, self.next, self.followed) = ((0, now), None, None, None);
         std::mem::replace(&mut self.absorber, absorber.to_owned())
     }
 
@@ -150,6 +159,7 @@ impl Clerk {
             absorber: name,
             next: None,
             neighbors: neighbors.to_vec(),
+            followed: None,
             said,
             stood: said,
             since: now,

@@ -55,7 +55,8 @@ impl Led {
     /// Whole, or as it was.
     fn write(&self) {
         let fresh = self.at.with_extension("json.new");
-        let all: BTreeMap<String, &String> = self.all.iter().map(|(prefix, name)| (prefix.to_string(), name)).collect();
+        let all: BTreeMap<String, &String> =
+            self.all.iter().map(|(prefix, name)| (prefix.to_string(), name)).collect();
         let text = serde_json::to_vec(&all).unwrap_or_default();
         let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, &self.at));
         if let Err(cause) = written {

@@ -4,8 +4,8 @@ use base::{Prefix, Span, Timestamp};
 use steer::absorb::Standing;
 use steer::book::{Stage, What};
 
-use super::diverted::{CONFIRM, Leg};
 use super::Clerk;
+use super::diverted::{CONFIRM, Leg};
 
 /// An absorber that shall have what another has.
 #[derive(Clone, Debug)]

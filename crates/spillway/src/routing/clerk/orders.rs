@@ -49,6 +49,8 @@ impl Clerk {
             Order::Absorbers => {
                 Ok(Answer::Absorbers(self.absorbers.all().map(|one| one.document()).collect()))
             }
+            Order::Plan => Ok(Answer::Plan(self.planned.clone())),
+            Order::Playbook => Ok(Answer::Playbook(self.playbook())),
             Order::Status => Ok(Answer::Status(self.views.status())),
             Order::Origin { address } => Ok(Answer::Origin(self.views.origin(address))),
             Order::List => self.list(),
@@ -304,6 +306,8 @@ fn reason_of(order: &Order) -> Option<&str> {
     match order {
         Order::Peers
         | Order::Absorbers
+        | Order::Plan
+        | Order::Playbook
         | Order::Status
         | Order::Origin { .. }
         | Order::List

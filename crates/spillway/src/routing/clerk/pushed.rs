@@ -29,13 +29,15 @@ impl Clerk {
     /// The decision core knows this: absorbers get the rules of what goes on, and are held to the truth.
     pub(super) fn push_rules(&mut self, sight: &Sight) {
         self.pushed = of(sight);
-        let held = self.legs.values().flat_map(|leg| leg.holders().map(|name| (leg.prefix(), name.to_owned())));
+        let held =
+            self.legs.values().flat_map(|leg| leg.holders().map(|name| (leg.prefix(), name.to_owned())));
         for (prefix, name) in held.collect::<Vec<_>>() {
             let Some(absorber) = self.absorbers.get(&name) else { continue };
             absorber.want(prefix, self.rules_for(&prefix, absorber), self.expected(&prefix));
         }
         self.absorbers.all_mut().for_each(Absorber::look);
         self.compare_loads(sight);
+        self.follow_arrivals(sight);
     }
 
     /// What will come where a prefix is led: what it gets in peace, and the attacks on it.

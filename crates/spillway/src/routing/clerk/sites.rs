@@ -15,7 +15,11 @@ const REFUSED: Span = Span::from_secs(30);
 
 impl Clerk {
     /// Those that may get something, filled to this share at most; and of the others, which prefixes, and why.
-    pub(in crate::routing) fn sites(&self, ladder: &Ladder, fill: f64) -> (Vec<Site>, Vec<(Vec<Prefix>, String)>) {
+    pub(in crate::routing) fn sites(
+        &self,
+        ladder: &Ladder,
+        fill: f64,
+    ) -> (Vec<Site>, Vec<(Vec<Prefix>, String)>) {
         let (mut sites, mut left_out): (Vec<Site>, Vec<(Vec<Prefix>, String)>) = (Vec::new(), Vec::new());
         for section in &ladder.absorbers {
             let of = (section.prefix, section.usual);
@@ -68,7 +72,8 @@ impl Clerk {
 
     /// What stands at an absorber, by what is expected of it.
     fn has(&self, absorber: &Absorber) -> Load {
-        let at = self.legs.values().filter(|leg| leg.absorber() == absorber.control.name).map(|leg| leg.prefix());
+        let at =
+            self.legs.values().filter(|leg| leg.absorber() == absorber.control.name).map(|leg| leg.prefix());
         let stands = at.filter(|prefix| absorber.standing(prefix) == Standing::Stands);
         stands.fold(Load::default(), |sum, prefix| sum.plus(self.expected(&prefix)))
     }

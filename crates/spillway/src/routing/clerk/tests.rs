@@ -128,8 +128,9 @@ fn a_route_says_what_its_router_wants_to_hear() {
     let folder = Folder::new("said");
     let mut setup = folder.setup();
     let router = &mut setup.routing.routers[0];
-    let route =
-        |router: &Router, what: &str| express::route(&What::Blackhole(what.parse().unwrap()), router, 64512, None);
+    let route = |router: &Router, what: &str| {
+        express::route(&What::Blackhole(what.parse().unwrap()), router, 64512, None)
+    };
     let v4 = route(router, "198.51.100.7/32").unwrap();
     assert_eq!(v4.next_hop, Some("192.0.2.1".parse().unwrap()));
     assert_eq!(

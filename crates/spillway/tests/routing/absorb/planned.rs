@@ -22,19 +22,15 @@ struct Two {
 }
 
 const TWO: [Two; 2] = [
-    Two {
-        host: "127.0.0.1",
-        prefixes: ["198.51.100.0/24", "198.51.101.0/24"],
-        cheap: "198.51.100.7/32",
-    },
+    Two { host: "127.0.0.1", prefixes: ["198.51.100.0/24", "198.51.101.0/24"], cheap: "198.51.100.7/32" },
     Two { host: "[::1]", prefixes: ["2001:db8:1::/48", "2001:db8:2::/48"], cheap: "2001:db8:1::7/128" },
 ];
 
 /// A router, a brain, and absorbers that each are trusted with this much.
-pub(super) struct Town {
-    pub(super) router: Daemon,
-    pub(super) house: House,
-    pub(super) absorbers: Vec<Absorber>,
+struct Town {
+    router: Daemon,
+    house: House,
+    absorbers: Vec<Absorber>,
 }
 
 impl Town {
@@ -44,7 +40,8 @@ impl Town {
         let router = Daemon::start(if v6 { Kind::Bird } else { Kind::Gobgp }, Options::default())?;
         let keys = Scratch::new(&format!("planned-{name}"));
         let brain = key(&keys.path("key"));
-        let declared: String = two.prefixes.iter().map(|prefix| format!("[prefixes.\"{prefix}\"]\n")).collect();
+        let declared: String =
+            two.prefixes.iter().map(|prefix| format!("[prefixes.\"{prefix}\"]\n")).collect();
         let brief = "hold_time = \"3s\"\non_crash = \"withdraw\"\n";
         let (mut peers, mut absorbers) = (peer("edge", router.port, brief), Vec::new());
         for (number, hop) in hops.iter().enumerate() {
@@ -75,6 +72,13 @@ impl Town {
         });
     }
 
+    /// The plan for what is attacked now.
+    fn planned(&self) -> Value {
+        let output = spillway(["plan", "--live", "-c", &self.house.config, "-o", "json"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// Where the effect of a diversion is not measured, a person has to agree to a blackhole: one does.
     fn agree(&self) {
         for one in self.house.mitigations() {
@@ -92,7 +96,9 @@ fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_t
         for gold_first in [true, false] {
             let two = &TWO[usize::from(v6)];
             let hop = if v6 { "2001:db8:ffff::21" } else { "192.0.2.21" };
-            let Some(town) = Town::new(&format!("two-{v6}-{gold_first}"), v6, "3 Gbps", &[hop]) else { return };
+            let Some(town) = Town::new(&format!("two-{v6}-{gold_first}"), v6, "3 Gbps", &[hop]) else {
+                return;
+            };
             let _absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
             let brain = town.house.start();
             town.up();
@@ -115,6 +121,11 @@ fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_t
             println!("{hole:#}");
             let why = hole["reason"].as_str().unwrap();
             assert!(why.contains("is sacrificed (value 1 of 11)"), "{why}");
+            let planned = town.planned();
+            let lots = planned["targets"].as_array().unwrap();
+            let lost: Vec<&Value> = lots.iter().filter(|lot| lot["sacrificed"] == true).collect();
+            assert_eq!((lost.len(), &lost[0]["target"]), (1, &two.cheap.into()), "{planned:#}");
+            assert!(town.house.history().contains(&"planned".to_owned()));
             // One of the two attacks becomes small: there is room for both.
             router.flood_second(2);
             wait_for("the second diversion", EASED, || {
@@ -124,5 +135,62 @@ fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_t
                 (seen.blackholes.is_empty() && others == two.prefixes).then_some(())
             });
         }
+    });
+}
+
+#[test]
+fn a_diversion_whose_absorber_is_lost_moves_to_another_that_holds_it_before_its_route_moves() {
+    both(|v6| {
+        let two = &TWO[usize::from(v6)];
+        let hops = if v6 { ["2001:db8:ffff::21", "2001:db8:ffff::22"] } else { ["192.0.2.21", "192.0.2.22"] };
+        let Some(town) = Town::new(&format!("moved-{v6}"), v6, "3 Gbps", &hops) else { return };
+        let mut absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
+        let brain = town.house.start();
+        town.up();
+        let router = Router::of(brain.listen(0), v6, Service::None);
+        router.flood(Flood::Forwarded);
+        let prefix = two.prefixes[0];
+        wait("the diversion", || town.router.view().others == [prefix]);
+        // The plan has a sentence for it, with the absorber that it does not go to.
+        let planned = town.planned();
+        let target = &planned["targets"][0];
+        let first = target["absorber"].as_str().unwrap().to_owned();
+        let place = usize::from(first.starts_with("scrub-1"));
+        let why = target["why"].as_str().unwrap();
+        assert!(why.contains(&format!("is kept (value 1): absorber {first} takes its")), "{why}");
+        assert!(why.contains("; not scrub-"), "{why}");
+        assert!(town.router.view().text.contains(hops[place]), "{}", town.router.view().text);
+        let stands = |number: usize| {
+            let all = town.house.route(&["absorbers"]).unwrap()["absorbers"].clone();
+            let list = all[number]["prefixes"].as_array().unwrap().clone();
+            list.iter().any(|one| (&one["prefix"], &one["state"]) == (&prefix.into(), &"stands".into()))
+        };
+        assert!(stands(place) && !stands(1 - place));
+        let lost = absorbers.remove(place);
+        lost.signal("-KILL");
+        let _ = lost.ended();
+        wait("the other way", || {
+            let moved = town.router.view().text.contains(hops[1 - place]);
+            // There is no route to an absorber that does not hold the prefix.
+            assert!(!moved || stands(1 - place));
+            moved
+        });
+        let one = town.house.mitigations().remove(0);
+        assert!(one["effect"].as_str().unwrap().contains(hops[1 - place]), "{one}");
+        let history = town.house.history();
+        assert!(
+            history.contains(&"moved".to_owned()) && history.contains(&"planned".to_owned()),
+            "{history:?}"
+        );
+        // It outlives a restart of the brain: the journal says what is diverted, and it stays where it is.
+        brain.signal("-KILL");
+        let _ = brain.ended();
+        let brain = town.house.start();
+        router.tell(brain.listen(0));
+        town.house.up();
+        wait("the route again", || town.router.view().text.contains(hops[1 - place]));
+        assert!(!town.router.view().text.contains(hops[place]));
+        let text = spillway(["plan", "--live", "-c", &town.house.config]);
+        assert!(text.status.success(), "{}", stderr(&text));
     });
 }
