@@ -107,6 +107,13 @@ impl Allotter {
         playbook: &Playbook,
         mode: Mode,
     ) -> Result<Allotted, Refusal> {
+        // Who may not be given up stays where he is, and nobody else has that room.
+        let (fixed, open): (Vec<Claim<'_>>, Vec<Claim<'_>>) = claims
+            .iter()
+            .cloned()
+            .partition(|claim| claim.at.is_some() && !claim.can_end && has(claim, sites));
+        let (sites, stay) = tell::fixed(&fixed, sites);
+        let (claims, sites) = (open.as_slice(), sites.as_slice());
         let world = document::World { now, claims, sites, playbook };
         let effort = if claims.len() <= FEW { Effort::Normal } else { Effort::Quick };
         let mut settled = settle::settle(&world, true, mode, effort)?;
@@ -122,7 +129,8 @@ impl Allotter {
         }
         let switch = self.planner.handle(now, &settled.document, mode, effort)?;
         let plan = self.planner.current().cloned().unwrap_or_else(nothing);
-        let lots = tell::lots(&world, &settled, &plan);
+        let mut lots = tell::lots(&world, &settled, &plan);
+        lots.extend(stay);
         Ok(Allotted { lots, document: settled.document, plan, switch })
     }
 
@@ -130,6 +138,11 @@ impl Allotter {
     pub const fn current(&self) -> Option<&Plan> {
         self.planner.current()
     }
+}
+
+/// Whether its absorber may have it still.
+fn has(claim: &Claim<'_>, sites: &[Site]) -> bool {
+    sites.iter().any(|site| Some(site.name.as_str()) == claim.at)
 }
 
 const fn nothing() -> Plan {

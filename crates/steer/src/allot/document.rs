@@ -154,6 +154,11 @@ impl World<'_> {
             return Vec::new();
         }
         let Ok((taken, ..)) = reach::sayable(situation) else { return Vec::new() };
+        let about: Vec<Prefix> = taken.iter().filter_map(|candidate| candidate.rule.matches.dst).collect();
+        let ways = reach::filterers(self.now, situation, &about);
+        if ways.map_or(true, |ways| ways.uncovered.contains(&part.entry)) {
+            return Vec::new();
+        }
         let share: f64 = shares(situation.links)
             .into_iter()
             .filter(|(entry, _)| *entry == part.entry)
@@ -190,8 +195,7 @@ impl World<'_> {
         let stays = members.iter().find_map(|claim| claim.at).filter(|_| pinned);
         let fails = |name: &str| {
             let fails = |claim: &&&Claim<'_>| {
-                claim.at == Some(name)
-                    && verdict(claim.situation, Step::Diversion) == Some(Verdict::Ineffective)
+                claim.at == Some(name) && verdict(claim.situation, Step::Diversion).is_some_and(fails_short)
             };
             divertible.iter().any(|claim| fails(&claim))
         };
@@ -216,9 +220,14 @@ impl World<'_> {
     }
 }
 
-/// Whether a step may be taken, and was not seen to do nothing.
+/// Whether a step may be taken, and was not seen to do too little.
 fn may(situation: &Situation<'_>, step: Step) -> bool {
-    situation.policy.mode(step).is_some() && verdict(situation, step) != Some(Verdict::Ineffective)
+    situation.policy.mode(step).is_some() && !verdict(situation, step).is_some_and(fails_short)
+}
+
+/// What is in force does not suffice.
+const fn fails_short(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Ineffective | Verdict::Partly)
 }
 
 fn verdict(situation: &Situation<'_>, step: Step) -> Option<Verdict> {

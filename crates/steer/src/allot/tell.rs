@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::Prefix;
-use base::units::BitRate;
+use base::units::{BitRate, PacketRate};
 
 use super::document::World;
 use super::group::Group;
 use super::settle::Settled;
-use super::{Claim, Lot};
+use super::{Claim, Lot, Site};
 use crate::planner::{Document, Plan};
 
 /// Others named in a sentence.
@@ -27,6 +27,28 @@ pub(super) fn lots(world: &World<'_>, settled: &Settled, plan: &Plan) -> BTreeMa
         lots.insert(claim.target, story.dropped(claim));
     }
     lots
+}
+
+/// Those that stay at their absorbers whatever is planned, and what is left there for others.
+pub(super) fn fixed(claims: &[Claim<'_>], sites: &[Site]) -> (Vec<Site>, BTreeMap<Prefix, Lot>) {
+    let (mut left, mut lots) = (sites.to_vec(), BTreeMap::new());
+    for claim in claims {
+        let Some(site) = left.iter_mut().find(|site| Some(site.name.as_str()) == claim.at) else { continue };
+        let targets = &claim.situation.attack.targets;
+        let carried = site.prefixes.iter().filter(|(prefix, _)| targets.iter().any(|t| prefix.covers(t)));
+        let carried: f64 = carried.map(|(_, usual)| usual.0).sum();
+        let volume = claim.situation.attack.volume;
+        site.capacity = BitRate((site.capacity.0 - volume.bits.0 - carried).max(0.0));
+        site.packets = site.packets.map(|packets| PacketRate((packets.0 - volume.packets.0).max(0.0)));
+        let links = claim.situation.links.iter().map(|link| link.name.clone()).collect();
+        let why = format!(
+            "{} (value {}) stays at absorber {}: it may not be given up",
+            claim.target, claim.value, site.name
+        );
+        let lot = Lot { absorber: Some((site.name.clone(), links)), why, ..Lot::default() };
+        lots.insert(claim.target, lot);
+    }
+    (left, lots)
 }
 
 struct Story<'a> {

@@ -74,6 +74,9 @@ fn weigh(now: Timestamp, situation: &Situation<'_>, step: Step) -> Result<Reach,
     if situation.policy.mode(step).is_none() {
         return Err("the customer's policy rules it out".to_owned());
     }
+    if step == Step::Blackhole && situation.lot.is_some_and(|lot| !lot.sacrificed) {
+        return Err("the plan for all attacks keeps it".to_owned());
+    }
     let held = situation.in_force.iter().find(|held| held.step == step).map(|held| held.verdict);
     let mut reach = reach(now, situation, step)?;
     // It may suffice for this one by itself, and not for all who share the links.

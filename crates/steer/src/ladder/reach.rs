@@ -120,6 +120,15 @@ fn by_rules(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> 
     Ok(Reach { plan, lacks, helps })
 }
 
+/// Who takes rules about these prefixes.
+pub(crate) fn filterers(
+    now: Timestamp,
+    situation: &Situation<'_>,
+    prefixes: &[Prefix],
+) -> Result<Ways, String> {
+    ways(now, situation, (prefixes, Class::Flowspec), "FlowSpec rules", |n| n.rules_left > 0)
+}
+
 /// Who leads the traffic of these prefixes away.
 pub(crate) fn diverters(
     now: Timestamp,

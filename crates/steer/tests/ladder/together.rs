@@ -70,7 +70,7 @@ fn look(allotter: &mut Allotter, second: u64, all: &[One<'_>], sites: &[Site], b
             value: one.1,
             situation,
             at: one.2,
-            can_end: true,
+            can_end: one.0.policy.mode(Step::Blackhole).is_some(),
         })
         .collect();
     allotter.look(at(second), &claims, sites, book, Aim::default()).unwrap()
@@ -186,6 +186,17 @@ fn rules_at_the_routers_come_before_an_absorber_and_what_did_nothing_is_not_coun
     one.in_force = vec![InForce { step: Step::Diversion, verdict: Verdict::Ineffective }];
     let lots = once(&[One(&one, 1.0, Some("scrub"))], &sites);
     assert_eq!(to(&lots, target), None, "it is there, and does nothing");
+}
+
+#[test]
+fn who_may_not_be_given_up_keeps_his_place_at_an_absorber() {
+    let (mut one, two) = (town("198.51.100.7/32", 500.0), town("198.51.101.7/32", 500.0));
+    one.policy.steps = [None, None, Some(Mode::Enforce), None];
+    let lots =
+        once(&[One(&one, 1.0, Some("scrub")), One(&two, 10.0, None)], &[site("scrub", 800.0, &[A, B])]);
+    assert_eq!(to(&lots, "198.51.100.7/32"), Some("scrub"));
+    let lost = &lots[&prefix("198.51.101.7/32")];
+    assert!(lost.sacrificed && lost.why.contains("200 Mbps over what absorber scrub"), "{lost:?}");
 }
 
 #[test]
