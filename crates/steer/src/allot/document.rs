@@ -192,13 +192,15 @@ impl World<'_> {
         if divertible.is_empty() {
             return BTreeSet::new();
         }
-        let stays = members.iter().find_map(|claim| claim.at).filter(|_| pinned);
         let fails = |name: &str| {
             let fails = |claim: &&&Claim<'_>| {
                 claim.at == Some(name) && verdict(claim.situation, Step::Diversion).is_some_and(fails_short)
             };
-            divertible.iter().any(|claim| fails(&claim))
+            divertible.iter().any(fails)
         };
+        // One that is lost, or does nothing, keeps nobody.
+        let holds = |name: &&str| self.sites.iter().any(|site| site.name == **name) && !fails(name);
+        let stays = members.iter().find_map(|claim| claim.at).filter(|_| pinned).filter(holds);
         let takes = |site: &&Site| {
             group.needs.iter().all(|need| site.prefixes.iter().any(|(prefix, _)| prefix == need))
                 && stays.is_none_or(|stays| stays == site.name)

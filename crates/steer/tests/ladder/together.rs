@@ -136,6 +136,9 @@ fn what_is_diverted_stays_where_it_is_unless_moving_it_keeps_somebody() {
     // An absorber that is lost is not among the sites: what it had moves.
     let lots = once(&[One(&one, 1.0, Some("lost"))], &sites);
     assert_eq!(to(&lots, "198.51.100.7/32").map(str::len), Some(1));
+    // However little it is worth beside others.
+    let lots = once(&[One(&one, 0.01, Some("lost")), One(&two, 10.0, Some("b"))], &sites);
+    assert_eq!((to(&lots, "198.51.100.7/32"), to(&lots, "198.51.101.7/32")), (Some("a"), Some("b")));
 }
 
 #[test]

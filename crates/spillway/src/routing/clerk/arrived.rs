@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use base::{Prefix, Span, Timestamp};
 use steer::allot::NETWORK;
-use steer::book::{Stage, What};
 use steer::effect::{Arrival, Fate, Judgement, Verdict};
 use steer::planner::playbook::{Move, Shift};
 
@@ -43,16 +42,7 @@ impl Clerk {
     /// What was seen since the last time, for each diversion that routers know.
     pub(super) fn follow_arrivals(&mut self, sight: &Sight) {
         let settle = sight.terms.settle();
-        let others: Vec<Prefix> = self
-            .book
-            .all()
-            .filter(|one| !matches!(one.stage, Stage::Proposed(_)))
-            .filter_map(|one| match &one.wish.what {
-                What::Blackhole(prefix) => Some(*prefix),
-                What::Flowspec(rule) => rule.matches.dst,
-                What::Diversion(_) => None,
-            })
-            .collect();
+        let others = self.stopped();
         let mut measured = Vec::new();
         for (id, leg) in &mut self.legs {
             if !leg.is_said() {

@@ -29,6 +29,12 @@ impl Clerk {
         };
         let now = self.clock.now();
         let at = self.led.of(&prefix).map(str::to_owned);
+        if at.is_none() && self.absorbers.get(name).is_none() && !self.legs.contains_key(&id) {
+            // By hand, where the routers lead such things; nobody has to hold it first.
+            self.led.set(prefix, name);
+            self.announce_to(id, &What::Diversion(prefix), neighbors);
+            return;
+        }
         let leg = self.legs.entry(id).or_insert_with(|| Leg::standing(prefix, at, neighbors, now));
         if leg.absorber() == name {
             // It stays after all.

@@ -7,7 +7,7 @@ use base::Prefix;
 use engine::report::State;
 use rules::{Action, Match, Per, Rule};
 use steer::absorb::word::{Load, RULES_MAX};
-use steer::book::{Stage, What};
+use steer::book::{Mitigation, Stage, What};
 use steer::effect::Fate;
 use steer::ladder::Mode;
 
@@ -71,18 +71,20 @@ impl Clerk {
         said.map(|leg| Watched { name: leg.prefix(), targets: vec![leg.prefix()], rules: Vec::new() })
     }
 
+    /// What routers stop, or may: it does not come to where it is led.
+    pub(super) fn stopped(&self) -> Vec<Prefix> {
+        let held = self.book.all().filter(|one| !matches!(one.stage, Stage::Proposed(_)));
+        let stops = |one: &Mitigation| match &one.wish.what {
+            What::Blackhole(prefix) => Some(*prefix),
+            What::Flowspec(rule) => rule.matches.dst,
+            What::Diversion(_) => None,
+        };
+        held.filter_map(stops).collect()
+    }
+
     fn compare_loads(&mut self, sight: &Sight) {
         // What routers stop before it comes there is not missing there.
-        let stopped: Vec<Prefix> = self
-            .book
-            .all()
-            .filter(|one| !matches!(one.stage, Stage::Proposed(_)))
-            .filter_map(|one| match &one.wish.what {
-                What::Blackhole(prefix) => Some(*prefix),
-                What::Flowspec(rule) => rule.matches.dst,
-                What::Diversion(_) => None,
-            })
-            .collect();
+        let stopped = self.stopped();
         let said: Vec<(Prefix, String)> = self
             .legs
             .values()

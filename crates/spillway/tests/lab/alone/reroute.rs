@@ -75,6 +75,12 @@ fn attacks_are_diverted_and_filtered_until_one_victim_has_to_be_given_up_and_all
         assert!(absorber["most_bps"].as_f64().unwrap() <= 20e6 * 1.05, "{absorber}");
         assert_eq!(absorber["returned"], absorber["arrived"], "nothing is lost by the way back");
     }
+    // Absorbers say what came, routers what was sent.
+    let measured = played["measured"].as_array().unwrap();
+    assert!(
+        measured.iter().any(|one| one.as_str().unwrap().contains("arrive at the absorber")),
+        "{played:#}"
+    );
     assert!(played["back_after_ms"].is_u64());
     assert!(success(&played, "game", "after") >= 0.97);
 }

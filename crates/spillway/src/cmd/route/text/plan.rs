@@ -18,7 +18,7 @@ pub(super) fn show(out: &mut impl Write, paint: Paint, planned: &Value) -> io::R
     for one in list("targets") {
         let is_lost = one.get("sacrificed") == Some(&Value::Bool(true));
         let what = if is_lost { paint.red("given up") } else { paint.green("kept") };
-        writeln!(out, "{} {what}: {}", paint.bold(&text(one, "target")), text(one, "why"))?;
+        writeln!(out, "{} {what}: {}", paint.bold(text(one, "target")), text(one, "why"))?;
     }
     for why in list("left_out").iter().filter_map(Value::as_str) {
         writeln!(out, "{}", paint.yellow(why))?;
