@@ -190,7 +190,13 @@ impl Case {
             let (place, acts) = sight.terms.place(looker.0, looker.1);
             let fate = if acts { sighting.fate() } else { steer::effect::Fate::Unknown };
             let seen = Seen { packets: amount.packets, sampled: amount.sampled, fate };
-            self.watches().for_each(|watch| watch.see(now, &name(looker.0, looker.1), place, seen));
+            let by = name(looker.0, looker.1);
+            self.rolling.see(now, &by, place, seen);
+            for (step, watch) in &mut self.watches {
+                // What is diverted is forwarded, too.
+                let fate = if *step == Step::Diversion { steer::effect::Fate::Unknown } else { fate };
+                watch.see(now, &by, place, Seen { fate, ..seen });
+            }
         }
     }
 
