@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use base::map::{Map, Seed};
-use base::{Span, Timestamp};
+use base::{Prefix, Span, Timestamp};
 use detect::ShardTick;
 use detect::class::{Class, Classifier};
 
@@ -180,6 +180,11 @@ impl Engine {
     /// The latest time the core was told.
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Packets and layer-3 bits a second that a target usually gets at most, at this hour; `None`: it has shown none.
+    pub fn usual(&self, target: &Prefix) -> Option<(f64, f64)> {
+        self.watch.usual(target)
     }
 
     /// Targets under watch.

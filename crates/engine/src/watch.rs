@@ -4,6 +4,7 @@ mod budget;
 mod calm;
 mod crowd;
 mod habits;
+mod peace;
 mod step;
 mod syns;
 mod told;

@@ -14,6 +14,7 @@ pub(crate) mod lookout;
 pub mod monitor;
 mod near;
 pub mod order;
+mod plays;
 mod probe;
 pub mod profile;
 pub mod pulse;

@@ -9,11 +9,13 @@
 
 mod controller;
 mod frame;
+mod others;
 mod site;
 mod truth;
 pub mod word;
 
 pub use controller::{Controller, Settings, Standing};
 pub use frame::{FRAME_MAX, Fault, Frames, write};
+pub use others::Others;
 pub use site::{Counts, Keepsake, Site};
 pub use truth::{Lie, Truth};

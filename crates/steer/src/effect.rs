@@ -9,12 +9,14 @@
 //! All counts are of packets that the measure shall stop: of the blackholed prefix, of the rule's match. [`Watch`] keeps
 //! them; [`judge`] is pure.
 
+mod arrival;
 mod judge;
 mod watch;
 
 use base::units::PacketRate;
 use base::{Span, Timestamp};
 
+pub use arrival::Arrival;
 pub use judge::judge;
 pub(crate) use judge::wilson;
 pub use watch::{Seen, Watch};

@@ -9,13 +9,14 @@
 
 mod climb;
 mod judge;
-mod reach;
+pub(crate) mod reach;
 
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Span, Timestamp};
 use rules::Rule;
 use serde::{Deserialize, Serialize};
 
+use crate::allot::Lot;
 use crate::drill::Log;
 use crate::effect::Verdict;
 use crate::rails::{Class, Rails};
@@ -104,6 +105,8 @@ pub struct Link {
     pub capacity: Option<BitRate>,
     /// The part of the attack that comes here, before anything was done.
     pub attack: BitRate,
+    /// Which share of the attack that is, 0 to 1.
+    pub share: f64,
     /// What else comes here.
     pub other: BitRate,
 }
@@ -233,6 +236,8 @@ pub struct Situation<'a> {
     pub rails: &'a Rails,
     /// What was tried in peace.
     pub drills: &'a Log,
+    /// What the plan for all attacks has for this one; `None`: it is alone.
+    pub lot: Option<&'a Lot>,
 }
 
 /// What a step would do.
@@ -308,6 +313,8 @@ pub struct Choice {
     pub person: bool,
     /// Why this step, in a sentence.
     pub reason: String,
+    /// Rules that the plan for all has beside the step.
+    pub beside: Option<Plan>,
     /// Why not the others.
     pub rejected: Vec<Rejected>,
     /// When it was chosen.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod absorb;
+pub mod allot;
 pub mod bgp;
 pub mod book;
 pub mod confirm;

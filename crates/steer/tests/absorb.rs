@@ -30,6 +30,7 @@ fn declared() -> Declared {
         capacity: Load { bps: 1_000_000, pps: 1000 },
         rules: 4,
         held: 3,
+        counts: true,
     }
 }
 

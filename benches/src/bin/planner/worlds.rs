@@ -90,6 +90,7 @@ pub(crate) fn world(seed: u64, (targets, entries, absorbers): Size, family: Fami
                 bps: bps.round(),
                 pps: (bps / 8.0 / octets).round(),
                 legit_bps: (legit / f64::from(count)).round(),
+                absorbers: None,
                 rules: (0..rules).map(|at| filter(&mut rng, at)).collect(),
             });
         }

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use base::{Span, Timestamp};
+use base::map::Seed;
+use base::{Prefix, Span, Timestamp};
 use engine::report::{Attack, Severity, State};
-use engine::{Floor, Profile, Settings};
+use engine::{Engine, Floor, Input, Profile, Settings, Shard};
 use telemetry::Record;
 use telemetry::record::Sampling;
 use wire::packet::flags::{ACK, SYN};
@@ -73,4 +74,34 @@ fn a_flood_that_goes_on_with_less_is_not_over() {
     let ended = last.ended_at.map(|end| end.since(start()).secs());
     assert!(told.iter().all(|attack| attack.id == last.id), "one attack");
     assert!(ended.is_none_or(|ended| ended >= 149), "over at {ended:?}");
+}
+
+#[test]
+fn what_a_target_gets_in_peace_is_known_while_it_is_attacked() {
+    let settings = Settings { floor: Floor::Low, ..Settings::of(Profile::Daemon) };
+    let tick = settings.tick;
+    let mut shard = Shard::new(settings.profile, &settings.networks, tick, 7);
+    let mut engine = Engine::new(settings, Seed::new(1));
+    let host = Prefix::host(HOST);
+    assert_eq!(engine.usual(&host), None, "nothing is known yet");
+    let mut records = packets(0).into_iter().peekable();
+    let mut until = start();
+    let mut known = Vec::new();
+    // In peace, and five seconds into the flood.
+    for end in [38, 45] {
+        while until < start().plus(Span::from_secs(end)) {
+            until = until.plus(tick);
+            while let Some(record) = records.next_if(|record| record.at < until) {
+                shard.record(&record);
+            }
+            engine.handle(until, Input::Tick { until, shards: vec![shard.close()] });
+        }
+        known.push(engine.usual(&host).unwrap());
+    }
+    // 100 SYNs and 200 segments of data, of 340 octets and more.
+    for (packets, bits) in known {
+        assert!((250.0..600.0).contains(&packets), "{packets} packets/s");
+        assert!((100_000.0..5_000_000.0).contains(&bits), "{bits} bit/s");
+    }
+    assert_eq!(engine.usual(&"203.0.113.1/32".parse().unwrap()), None);
 }

@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 
 use steer::planner::{self, Document, Effort, Mode, Plan, Solver};
 
+use super::asked::{self, Daemon};
 use crate::cli::Context;
+use crate::cmd::check::complain;
+use crate::config::Config;
+use crate::daemon::control;
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
+use crate::routing::order::Order;
 
 /// Larger files are refused before they are read.
 const FILE_MAX: u64 = 1 << 30;
@@ -25,17 +30,24 @@ flowspec_slots, capacity_bps, capacity_pps) is no limit:
    \"absorbers\":[{\"name\":\"a1\",\"capacity_bps\":20e9,\"capacity_pps\":10e6,\"cost_per_gbps\":1.5,\"reaches\":[\"e1\"]}],
    \"attacks\":[{\"target\":\"198.51.100.7/32\",\"entry\":\"e1\",\"bps\":15e9,\"pps\":4e6,\"legit_bps\":200e6,
                \"rules\":[{\"id\":\"r1\",\"removes\":0.9,\"collateral\":0.01}]}]}
+An attack may name its `absorbers`: of those that its entry reaches, only these may take it.
 
 Examples:
   spillway plan attack.json --dry-run
-  spillway plan attack.json --dry-run -o json --effort exact --mode share-the-pain")]
+  spillway plan attack.json --dry-run -o json --effort exact --mode share-the-pain
+  spillway plan --live; spillway plan --live -o json     # of the running daemon, with the document that it planned from")]
 pub struct Args {
     /// What is attacked, where, and what there is against it; `-` reads standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Only say the plan; needed, for nothing else is done yet with a plan from a file
+    #[arg(value_name = "FILE", required_unless_present = "live")]
+    file: Option<PathBuf>,
+    /// Only say the plan; needed, for nothing else is done with a plan from a file
     #[arg(long)]
     dry_run: bool,
+    /// Show the plan of the running daemon for what is attacked now: who is kept, where it goes, who is given up, and why
+    #[arg(long, conflicts_with_all = ["file", "dry_run", "effort", "mode"])]
+    live: bool,
+    #[command(flatten)]
+    daemon: Daemon,
     /// How long to think: `quick` within 100 ms, `normal` about a second, `exact` longer, to prove that nothing is better
     #[arg(long, value_enum, default_value_t = Thought::Normal)]
     effort: Thought,
@@ -61,11 +73,12 @@ enum Aim {
 
 /// Plans and prints.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    let Some(file) = args.file else { return live(&args.daemon, context) };
     if !args.dry_run {
         return Err(usage("a plan from a file is only said, not done; add --dry-run"));
     }
-    let name = args.file.display();
-    let document: Document = read(&args.file)?;
+    let name = file.display();
+    let document: Document = read(&file)?;
     let effort = match args.effort {
         Thought::Quick => Effort::Quick,
         Thought::Normal => Effort::Normal,
@@ -84,6 +97,16 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Format::Text => text(&mut out, &plan)?,
     }
     Ok(out.flush()?)
+}
+
+/// Asks the daemon for its plan.
+fn live(daemon: &Daemon, context: &Context) -> anyhow::Result<()> {
+    let config = match Config::load(&daemon.config) {
+        Ok(config) => config,
+        Err(problems) => return complain(&problems),
+    };
+    let answer = control::route(&config.state_dir, Order::Plan, asked::person(None))?;
+    asked::show(&mut output::stdout(), context.format(Format::Text), &answer)
 }
 
 fn read(path: &Path) -> anyhow::Result<Document> {

@@ -38,6 +38,7 @@ enum Command {
     Peers(Peers),
     Status(Status),
     Absorbers(Absorbers),
+    Playbook(Playbook),
     Origin(Origin),
     List(List),
     Announce(Announce),
@@ -87,6 +88,13 @@ struct Status {
 /// Who takes what is diverted: state, load, head-room, prefixes, fingerprint
 #[derive(Debug, clap::Args)]
 struct Absorbers {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// What diversions were measured to move: how much of which entry's traffic came to which absorber; plans count on it for 30 days
+#[derive(Debug, clap::Args)]
+struct Playbook {
     #[command(flatten)]
     daemon: Daemon,
 }
@@ -242,6 +250,7 @@ impl Command {
             Self::Peers(Peers { daemon }) => asked(daemon, Order::Peers),
             Self::Status(Status { daemon }) => asked(daemon, Order::Status),
             Self::Absorbers(Absorbers { daemon }) => asked(daemon, Order::Absorbers),
+            Self::Playbook(Playbook { daemon }) => asked(daemon, Order::Playbook),
             Self::Origin(Origin { address, daemon }) => asked(daemon, Order::Origin { address }),
             Self::List(List { daemon }) => asked(daemon, Order::List),
             Self::History(History { id, limit, daemon }) => asked(daemon, Order::History { id, limit }),

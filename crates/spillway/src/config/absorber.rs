@@ -139,6 +139,7 @@ impl Absorbing {
             },
             rules: file.rules.unwrap_or(RULES),
             held: file.held.unwrap_or(PREFIXES_MAX),
+            counts: file.interface.is_some(),
         };
         Ok(Self {
             name,

@@ -28,8 +28,8 @@ pub use evidence::Evidence;
 pub use intel::Intel;
 pub use place::Problem;
 pub use routing::{
-    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Ladder, Link, Probe, Router, Routing,
-    Rpki, Said, Secret, Url,
+    Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router,
+    Routing, Rpki, Said, Secret, Url,
 };
 pub use sections::{
     Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Ledger, Listen, Log,

@@ -19,7 +19,7 @@ use steer::book::{Approvals, LONGEST_ALONE};
 use steer::rails::Limits;
 use toml::Spanned;
 
-pub use absorbers::{Charge, Control, Controls};
+pub use absorbers::{Charge, Control, Controls, Hop};
 pub use drill::{Drill, Probe};
 pub use health::{Examination, Url};
 pub use ladder::{Absorber, Customer, Ladder, Link};

@@ -133,7 +133,8 @@ ipfix = "0.0.0.0:4739"
 #   diversion = []                 # and prefixes of `routing.diversion` that it diverts
 #   # probe = ["/usr/bin/ping", "-c1", "-W1", "{address}"]   # ends with 0 where it was reached, 3 at the absorber
 #   [routing.ladder]               # attacks are met by routers without anybody's hand, within `mode` and the approvals above
-#   steps = ["kernel", "flowspec", "diversion", "blackhole"]   # [routing.ladder.customers.NAME] (or a group's): steps and mode of its own
+#   steps = ["kernel", "flowspec", "diversion", "blackhole"]   # [routing.ladder.customers.NAME] (or a group's): steps and mode of its own, value = 1.0
+#   plan = "protect-most-valuable" # whom absorbers, links and routers have room for when not all; or "share-the-pain"
 #   hold = "5m"                    # quiet before it ends, doubled each time that the attack comes back; hold_max = "4h"
 #   settle = "10s"                 # until an announcement acts and is seen to; behind = [] and before = []: exporters there
 #   # [routing.health."198.51.100.7"]   # asked before and while something is in force for it; what makes it fail is withdrawn
@@ -143,7 +144,7 @@ ipfix = "0.0.0.0:4739"
 #   capacity = "10 Gbps"           # usual = "2 Gbps" in peace; peers = [], exporters = [] and interfaces = [] at it: empty is all
 # An absorber of `diversion`. With `control` and `fingerprint` it has to confirm before a route moves (`spillway absorb --help`):
 #   # [routing.absorbers."scrub-1"]
-#   # prefix = "198.51.100.0/24"   # capacity = "10 Gbps" that it is trusted with at most; usual = "1 Gbps" of the prefix in peace
+#   # prefix = "198.51.100.0/24"   # capacity = "10 Gbps" that it is trusted with at most; usual = "1 Gbps" of the prefix in peace; cost = 1.0 of a Gbps
 #   # next_hop = "192.0.2.9"       # where routers lead it, if not to their `diversion_next_hop`
 #   # control = "192.0.2.9:8647"   # fingerprint = "sha256:…" of `spillway absorb keys`; silence = "5s" and it is lost, linger = "30s" after a route
 #   [routing.peers."upstream"]     # for rules prefer a session within its AS: others fail validation at many routers (RFC 9117)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base::{Span, Timestamp};
-use engine::report::Attack;
+use base::{Prefix, Span, Timestamp};
+use engine::report::{Attack, State};
 use engine::{Engine, Feed, Hearing};
 
 use super::checkups::Checkups;
@@ -21,6 +21,8 @@ const EVERY: Span = Span::from_secs(1);
 const HEARD: Span = Span::from_secs(60);
 /// Exporters followed; further ones are no witnesses.
 const EXPORTERS_MAX: usize = 8192;
+/// Targets whose usual traffic is told; of further ones none is known.
+const USUAL_MAX: usize = 1024;
 /// Sightings that wait while the desk is busy; further ones are left out.
 const SIGHTINGS_MAX: usize = 16_384;
 
@@ -100,6 +102,7 @@ impl Scout {
                 heard,
                 kernel: kernel.map(|standing| standing.actual.keys().cloned().collect()).unwrap_or_default(),
                 health,
+                usual: usual(engine, attacks),
             });
             if let Some(back) = door.tell(sight) {
                 self.seen = back.seen;
@@ -111,4 +114,11 @@ impl Scout {
         let revision = door.lookout().map_or(0, |lookout| lookout.revision());
         std::mem::replace(&mut self.revision, revision) != revision
     }
+}
+
+/// What targets of attacks that go on usually get, where that is known.
+fn usual(engine: &Engine, attacks: &BTreeMap<String, Attack>) -> BTreeMap<Prefix, (f64, f64)> {
+    let active = attacks.values().filter(|attack| attack.state == State::Active);
+    let targets = active.flat_map(|attack| &attack.targets).take(USUAL_MAX);
+    targets.filter_map(|target| Some((*target, engine.usual(target)?))).collect()
 }

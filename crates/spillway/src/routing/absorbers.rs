@@ -14,7 +14,7 @@ use base::{Prefix, Span, Timestamp};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use rustls::ClientConfig;
 use steer::absorb::word::{Load, Tell};
-use steer::absorb::{Controller, Settings, Standing, Truth};
+use steer::absorb::{Controller, Others, Settings, Standing, Truth};
 
 use super::desk::Ask;
 use super::order;
@@ -48,6 +48,8 @@ pub(super) struct Absorber {
     pub(super) compared: Option<Timestamp>,
     /// The last diversion that came to nothing here, and why.
     pub(super) failed: Option<(Timestamp, String)>,
+    /// What others have there.
+    others: Others,
 }
 
 #[derive(Debug)]
@@ -79,14 +81,19 @@ impl Absorbers {
         Ok(Self { all: all.collect::<anyhow::Result<_>>()? })
     }
 
-    /// Whose a prefix is.
-    pub(super) fn of(&self, prefix: &Prefix) -> Option<&Absorber> {
-        self.all.iter().find(|one| one.charge(prefix).is_some())
+    /// By its name.
+    pub(super) fn get(&self, name: &str) -> Option<&Absorber> {
+        self.all.iter().find(|one| one.control.name == name)
     }
 
     /// Likewise.
-    pub(super) fn of_mut(&mut self, prefix: &Prefix) -> Option<&mut Absorber> {
-        self.all.iter_mut().find(|one| one.charge(prefix).is_some())
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Absorber> {
+        self.all.iter_mut().find(|one| one.control.name == name)
+    }
+
+    /// Who may get a prefix.
+    pub(super) fn takers<'a>(&'a self, prefix: &'a Prefix) -> impl Iterator<Item = &'a Absorber> {
+        self.all.iter().filter(|one| one.charge(prefix).is_some())
     }
 
     /// All of them.
@@ -116,7 +123,14 @@ impl Absorber {
         let (theirs, address, name) = (Arc::clone(&shared), control.address.clone(), control.name.clone());
         let run = move || theirs.run(&tls, &address, &name, &asks);
         std::thread::Builder::new().name("absorber".to_owned()).spawn(run)?;
-        Ok(Self { control: control.clone(), shared, truth: Truth::default(), compared: None, failed: None })
+        Ok(Self {
+            control: control.clone(),
+            shared,
+            truth: Truth::default(),
+            compared: None,
+            failed: None,
+            others: Others::default(),
+        })
     }
 
     /// What the configuration says of a prefix.
@@ -167,9 +181,25 @@ impl Absorber {
         Some((*at, sum))
     }
 
-    /// What could come beside what it has: what it says, and never more than the configuration allows. `None`: nothing may be
-    /// led there now, for this reason.
-    pub(super) fn free(&self, charge: &Charge) -> Result<Load, String> {
+    /// Takes in its last report, for [`Self::capacity`].
+    pub(super) fn look(&mut self) {
+        let core = self.shared.core();
+        let (Some((at, report)), Some((_, declared))) = (core.report(), core.welcome()) else { return };
+        let gets = |prefix: &Prefix| {
+            let of = report.prefixes.iter().find(|(of, _)| of == prefix);
+            of.map(|(_, traffic)| traffic.received).unwrap_or_default()
+        };
+        let ours =
+            core.expected().fold(Load::default(), |sum, (prefix, load)| sum.plus(load.max(gets(prefix))));
+        self.others.note(*at, declared.capacity, report.free, ours);
+    }
+
+    /// What may come of ours, all together: what its owner declared less what others have there, and never more than the
+    /// configuration allows.
+    ///
+    /// # Errors
+    /// Why nothing may be led there now.
+    pub(super) fn capacity(&self) -> Result<Load, String> {
         let now = self.shared.now();
         if let Some(lie) = self.truth.lie() {
             return Err(format!("absorber `{}` is left out: {lie}", self.control.name));
@@ -179,17 +209,21 @@ impl Absorber {
             drop(core);
             return Err(self.lost());
         }
-        let says = core.report().map(|(_, report)| report.free).unwrap_or_default();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate above 0")]
-        let allowed = charge.capacity.0 as u64;
-        Ok(Load { bps: says.bps.min(allowed), pps: says.pps })
+        let Some((_, declared)) = core.welcome() else {
+            return Err(format!("absorber `{}` has not said what it takes", self.control.name));
+        };
+        let allowed = self.control.charges.iter().map(|charge| whole(charge.capacity.0)).max().unwrap_or(0);
+        let left = declared.capacity.less(self.others.load());
+        Ok(Load { bps: left.bps.min(allowed), pps: left.pps })
     }
 
-    /// What comes there to a prefix that it holds, by its own word.
-    pub(super) fn gets(&self, prefix: &Prefix) -> Load {
+    /// What comes there to a prefix that it holds, by its own word; `None`: it has not said, or does not count.
+    pub(super) fn gets(&self, prefix: &Prefix) -> Option<(Timestamp, Load)> {
         let core = self.shared.core();
-        let prefixes = core.report().map(|(_, report)| report.prefixes.as_slice()).unwrap_or_default();
-        prefixes.iter().find(|(of, _)| of == prefix).map(|(_, traffic)| traffic.received).unwrap_or_default()
+        core.welcome().filter(|(_, declared)| declared.counts)?;
+        let (at, report) = core.report()?;
+        let of = report.prefixes.iter().find(|(of, _)| of == prefix);
+        of.map(|(_, traffic)| (*at, traffic.received))
     }
 
     /// Why it is not spoken with.

@@ -11,6 +11,7 @@ mod tell;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ use super::speaker::PeerStatus;
 use case::{Barred, Case};
 use memory::Remembered;
 pub(crate) use terms::Terms;
+use together::{Council, Sites};
 
 /// Targets that are followed at once, under attack or not forgotten yet; further ones are left out and counted.
 const CASES_MAX: usize = 256;
@@ -40,6 +42,8 @@ pub(super) struct Auto {
     barred: Vec<Barred>,
     /// Attacks for which there was no room.
     left_out: u64,
+    /// Plans for all of them.
+    council: Council,
     /// Shared with those who look.
     pub(super) lookout: Lookout,
 }
@@ -52,8 +56,17 @@ impl Auto {
         if !std::mem::replace(&mut self.is_adopted, true) {
             self.adopt(clerk, sight);
         }
+        self.cases.iter_mut().for_each(|case| case.measure(sight));
+        let sites = self.plan(clerk, sight, &status);
         let mut moved = false;
-        for at in 0..self.cases.len() {
+        // Who leaves an absorber goes before who comes.
+        let mut order: Vec<usize> = (0..self.cases.len()).collect();
+        let comes = |at: &usize| {
+            let lot = self.cases.get(*at).and_then(|case| case.lot.as_ref());
+            lot.is_some_and(|lot| lot.absorber.is_some())
+        };
+        order.sort_by_key(comes);
+        for at in order {
             let others: Vec<(Prefix, Option<Step>)> = self
                 .cases
                 .iter()
@@ -62,7 +75,7 @@ impl Auto {
                 .map(|(_, case)| (case.target, case.climb.at()))
                 .collect();
             if let Some(case) = self.cases.get_mut(at) {
-                moved |= decide(clerk, (sight, &status), case, &others);
+                moved |= decide(clerk, (sight, &status), (case, &sites), &others);
             }
         }
         self.cases.retain(|case| {
@@ -231,7 +244,7 @@ fn step_of(case: &Case, one: &Mitigation) -> Step {
 fn decide(
     clerk: &mut Clerk,
     (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
-    case: &mut Case,
+    (case, sites): (&mut Case, &Sites),
     others: &[(Prefix, Option<Step>)],
 ) -> bool {
     let now = sight.now;
@@ -245,13 +258,19 @@ fn decide(
     let in_force = in_force(clerk, sight, case);
     let policy = policy(clerk, sight, case);
     case.modes = policy.steps;
-    let choice = chosen(clerk, (sight, status), case, &in_force, &policy);
+    let choice = chosen(clerk, (sight, status), (case, sites), &in_force, &policy);
     let wanted = choice.plan.as_ref().map(|plan| plan.step);
-    if let Some(plan) = &choice.plan {
+    for plan in choice.plan.iter().chain(&choice.beside) {
         case.plans.insert(plan.step, plan.clone());
     }
     let agreed = wanted.is_some_and(|step| in_force.iter().any(|held| held.step == step));
-    let look = Look { choice: &choice, agreed, attacked: case.attacked, seen: case.is_seen(sight) };
+    let look = Look {
+        choice: &choice,
+        agreed,
+        attacked: case.attacked,
+        seen: case.is_seen(sight),
+        sized: case.is_sized,
+    };
     let order = case.climb.handle(now, &look);
     case.choice = Some(choice);
     match order {
@@ -262,10 +281,12 @@ fn decide(
         }
         Some(Order::Probe(step)) => {
             case.is_probing = true;
+            act::ahead(clerk, sight, case);
             act::probe(clerk, sight, case, step, others);
         }
         Some(Order::Lower(to)) => {
             case.is_probing = false;
+            act::ahead(clerk, sight, case);
             act::lower(clerk, case, to, others);
             case.keep(now, |step| Some(step) <= to);
         }
@@ -291,11 +312,32 @@ fn in_force(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Vec<InForce> {
         if !case.follows(step) {
             case.took(sight.now, &sight.terms, step);
         }
-        let judgement: Judgement = case.judge(sight.now, &sight.terms, step);
+        let mut judgement: Judgement = case.judge(sight.now, &sight.terms, step);
+        if step == Step::Diversion && !is_sure(&judgement) {
+            // Behind a blackhole nothing arrives.
+            let holes = pieces(clerk, case).any(|one| acts(one) && step_of(case, one) == Step::Blackhole);
+            let arrives = diverted(clerk, case).filter_map(|prefix| clerk.arrives(sight.now, &prefix));
+            // Of several, the one that is worst.
+            let worst = arrives.filter(is_sure).max_by_key(|one| one.verdict as u8);
+            judgement = worst.filter(|_| !holes).unwrap_or(judgement);
+        }
         held.push(InForce { step, verdict: judgement.verdict });
         case.judged.insert(step, judgement);
     }
     held
+}
+
+/// Whether it says what a measure does.
+const fn is_sure(judgement: &Judgement) -> bool {
+    !matches!(judgement.verdict, Verdict::Pending | Verdict::NotMeasurable)
+}
+
+/// Prefixes that are diverted for a case.
+fn diverted<'a>(clerk: &'a Clerk, case: &'a Case) -> impl Iterator<Item = Prefix> {
+    pieces(clerk, case).filter_map(|one| match one.wish.what {
+        What::Diversion(prefix) => Some(prefix),
+        _ => None,
+    })
 }
 
 /// What may be done for it: the customer's policy, less what persons have to agree to or have ended.
@@ -317,7 +359,7 @@ fn policy(clerk: &Clerk, sight: &Sight, case: &Case) -> Policy {
 fn chosen(
     clerk: &Clerk,
     (sight, status): (&Sight, &BTreeMap<String, PeerStatus>),
-    case: &Case,
+    (case, sites): (&Case, &Sites),
     in_force: &[InForce],
     policy: &Policy,
 ) -> Choice {
@@ -328,6 +370,7 @@ fn chosen(
             suffices: false,
             person: false,
             reason: "it was in force before a restart, and no attack is known that it is for".to_owned(),
+            beside: None,
             rejected: Vec::new(),
             at: sight.now,
         };
@@ -336,25 +379,25 @@ fn chosen(
     let mine = |one: &Mitigation| {
         one.wish.actor == Actor::Engine && case.placed.contains_key(&act::key(&one.wish.what))
     };
-    let own = |prefix: &Prefix| case.concerns(prefix);
     let routing = clerk.routing();
+    let volume = case.volume(sight.now);
     let mut choice = choose(
         sight.now,
         &Situation {
-            attack: &situation::attack(attack),
-            links: &situation::links(terms, attack, &sight.exporters),
+            attack: &situation::attack(attack, volume, case.honest),
+            links: &situation::links(terms, attack, volume, &sight.exporters),
             machine: terms.filters.then(Machine::default),
             candidates: &situation::candidates(attack),
             neighbors: &situation::neighbors(routing, terms, status, &clerk.book, mine),
-            absorbers: &situation::absorbers(terms, &clerk.book, own, |one| clerk.room_at(one)),
+            absorbers: &situation::absorbers(&sites.all),
             in_force,
             policy,
             rails: clerk.book.rails(),
             drills: clerk.drilled(),
+            lot: case.lot.as_ref(),
         },
     );
-    let no_room = terms.ladder.absorbers.iter().filter(|one| case.concerns(&one.prefix));
-    let no_room: Vec<String> = no_room.filter_map(|one| clerk.room_at(one).err()).collect();
+    let no_room: Vec<&str> = sites.left_out(case).collect();
     for rejected in
         choice.rejected.iter_mut().filter(|one| one.step == Step::Diversion && !no_room.is_empty())
     {

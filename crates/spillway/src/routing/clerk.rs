@@ -1,13 +1,17 @@
 //! Who keeps the book: takes orders, writes the journal, tells the speaker; in this order.
 
+mod arrived;
 mod diverted;
 mod drilling;
 mod drills;
 mod harm;
+mod led;
 mod ledgered;
+mod moved;
 mod orders;
 mod pushed;
 mod show;
+mod sites;
 mod trials;
 
 use std::collections::BTreeMap;
@@ -16,7 +20,8 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use base::{Span, Timestamp};
+use base::{Prefix, Span, Timestamp};
+use steer::absorb::word::Load;
 use steer::bgp::Settings;
 use steer::bgp::out::Key;
 use steer::book::{Actor, Book, Entry, Output, What};
@@ -26,6 +31,7 @@ use store::{Journal, Line};
 
 use self::diverted::Leg;
 use self::drills::Drills;
+use self::led::Led;
 use self::ledgered::Deeds;
 use self::pushed::Pushed;
 use super::absorbers::Absorbers;
@@ -36,6 +42,7 @@ use super::health::Wards;
 use super::learned::Learned;
 use super::lookout::{Lookout, Sight};
 use super::near::Near;
+use super::plays::Plays;
 use super::pulse::Pulse;
 use super::speaker::{Neighbor, Say, Speaker};
 use super::views::Views;
@@ -80,8 +87,16 @@ pub(super) struct Clerk {
     absorbers: Absorbers,
     /// Diversions that such an absorber has to confirm, by mitigation.
     legs: BTreeMap<u64, Leg>,
+    /// Who has, or shall have, what is diverted.
+    led: Led,
+    /// What diversions were measured to move.
+    pub(super) plays: Plays,
     /// Rules that absorbers get.
     pushed: Pushed,
+    /// How large attacks were lately, by target.
+    pub(super) sizes: BTreeMap<Prefix, Load>,
+    /// The plan for all attacks, as it is shown.
+    pub(super) planned: serde_json::Value,
     drills: Drills,
     clock: Clock,
     pulse: Pulse,
@@ -125,6 +140,7 @@ impl Clerk {
         let views = Views::start(&setup, learned.unwrap_or_default())?;
         let absorbers = Absorbers::start(&setup.folder, &setup.routing, asks)?;
         let drills = Drills::of(&journal)?;
+        let (led, plays) = (Led::read(&setup.folder), Plays::read(&setup.folder));
         let clock = Clock::start();
         let mut entries = Vec::new();
         for text in journal.entries()? {
@@ -152,7 +168,11 @@ impl Clerk {
             views,
             absorbers,
             legs: BTreeMap::new(),
+            led,
+            plays,
             pushed: Pushed::default(),
+            sizes: BTreeMap::new(),
+            planned: serde_json::Value::Null,
             drills,
             clock,
             pulse,
@@ -365,7 +385,7 @@ impl Clerk {
                         let _ = self.say(id, &name, Say::Withdraw(Key::clone(key), forgotten));
                     }
                 }
-                self.lets_go(id);
+                self.lets_go(id, &what);
             }
         }
     }
@@ -374,7 +394,8 @@ impl Clerk {
     fn announce_to(&mut self, id: u64, what: &What, neighbors: Vec<String>) {
         for name in neighbors {
             let Some(router) = self.router(&name) else { continue };
-            let said = express::route(what, router, self.setup.routing.asn)
+            let absorber = if let What::Diversion(prefix) = what { self.led.of(prefix) } else { None };
+            let said = express::route(what, router, self.setup.routing.asn, absorber)
                 .map_err(|unfit| unfit.to_string())
                 .and_then(|route| self.say(id, &name, Say::Announce(Box::new(route))));
             if let Err(why) = said {

@@ -35,8 +35,8 @@ pub(super) enum Unfit {
     Profile(String, &'static str, &'static str, &'static str),
 }
 
-/// The route for this router.
-pub(super) fn route(what: &What, router: &Router, own: u32) -> Result<Route, Unfit> {
+/// The route for this router; what is diverted goes to this absorber, or to the first that is prepared for it.
+pub(super) fn route(what: &What, router: &Router, own: u32, absorber: Option<&str>) -> Result<Route, Unfit> {
     let class = what.class();
     if !router.carries.contains(&class) {
         return Err(Unfit::Class(router.name.clone(), class.as_str()));
@@ -52,7 +52,7 @@ pub(super) fn route(what: &What, router: &Router, own: u32) -> Result<Route, Unf
         What::Blackhole(prefix) => unicast(prefix, &router.blackhole, &mut attributes),
         What::Diversion(prefix) => {
             let (key, _) = unicast(prefix, &router.diversion, &mut attributes);
-            (key, router.diversion_hop(prefix))
+            (key, router.diversion_hop(prefix, absorber))
         }
         What::Flowspec(rule) => (flow(rule, router, &mut attributes)?, None),
     };

@@ -37,8 +37,8 @@ impl Guards {
                     guards.host(hop, &format!("a next hop at {name}"));
                 }
             }
-            for (prefix, hop) in &router.absorber_hops {
-                guards.host(*hop, &format!("the absorber of {prefix}"));
+            for one in &router.absorber_hops {
+                guards.host(one.hop, &format!("the absorber of {}", one.prefix));
             }
             if let Some(local) = router.local.or_else(|| way_to(router.address)) {
                 guards.host(local, &format!("our end of the session with {name}"));

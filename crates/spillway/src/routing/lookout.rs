@@ -160,6 +160,8 @@ pub(crate) struct Sight {
     pub(crate) heard: BTreeSet<IpAddr>,
     /// Rules that the kernel has.
     pub(crate) kernel: BTreeSet<String>,
+    /// Packets and layer-3 bits a second that targets under attack usually get.
+    pub(crate) usual: BTreeMap<Prefix, (f64, f64)>,
     /// What was seen of the services that measures are about, where it was time to look.
     pub(crate) health: Vec<Measured>,
 }

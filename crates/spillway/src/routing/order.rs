@@ -70,6 +70,10 @@ pub enum Order {
     Peers,
     /// How those are that take what is diverted.
     Absorbers,
+    /// The plan for all attacks that go on.
+    Plan,
+    /// What diversions were measured to move.
+    Playbook,
     /// How those are that tell us of routes and of the RPKI.
     Status,
     /// To whom an address belongs, by the routes that were told.
@@ -248,6 +252,28 @@ pub struct AbsorberPrefix {
     pub dropped: Option<Load>,
     /// What went back.
     pub returned: Option<Load>,
+}
+
+/// What one announcement was measured to move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Played {
+    /// Its name: what, to whom, and where it was announced.
+    pub announcement: String,
+    /// When it was measured.
+    pub measured: String,
+    /// How much of each entry's traffic came to which absorber.
+    pub shifts: Vec<Shifted>,
+}
+
+/// A part of an entry's traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shifted {
+    /// From where.
+    pub entry: String,
+    /// To whom.
+    pub absorber: String,
+    /// Percent of it.
+    pub percent: u8,
 }
 
 /// Which fire drills are to be run.
@@ -432,6 +458,10 @@ pub enum Answer {
     Peers(Vec<Peer>),
     /// Who takes what is diverted.
     Absorbers(Vec<Absorber>),
+    /// The plan; `null`: nothing is attacked.
+    Plan(serde_json::Value),
+    /// Measured announcements.
+    Playbook(Vec<Played>),
     /// Who tells us.
     Status(Status),
     /// Where an address belongs.

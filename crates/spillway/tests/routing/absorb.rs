@@ -4,6 +4,7 @@
 mod acts;
 mod falls;
 mod kernel;
+mod planned;
 mod refusals;
 
 use std::process::Command;

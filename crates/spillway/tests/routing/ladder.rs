@@ -1,7 +1,7 @@
 //! Attacks are met by routers without anybody's hand: told by sFlow, found, announced, held, let go.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
-mod health;
+pub(super) mod health;
 pub(super) mod router;
 mod steps;
 

@@ -6,6 +6,8 @@ use base::{Prefix, Span, Timestamp};
 
 use super::word::{Ask, Declared, Hold, Load, PREFIXES_MAX, Reason, Report, Tell, VERSION, digest};
 
+/// What is expected is told again when it differs from what was told by more than this part of the larger one.
+const DIFFERENT: u64 = 8;
 /// What was refused is tried again after so long, while it is wanted.
 const AGAIN: Span = Span::from_secs(10);
 
@@ -42,6 +44,8 @@ struct Want {
     /// Of these rules; `None`: whatever is there shall stay.
     digest: Option<String>,
     expects: Load,
+    /// What the absorber was last told to expect.
+    told: Load,
     /// The last number that was used before it was wanted: answers to earlier questions may be about a time before it was
     /// let go.
     born: u64,
@@ -115,13 +119,14 @@ impl Controller {
             rules: Vec::new(),
             digest: None,
             expects,
+            told: Load::default(),
             asked: None,
             there: None,
             refused: None,
             linger: None,
         });
         want.linger = None;
-        want.expects = want.expects.max(expects);
+        want.expects = expects;
         if let Some((rules, digest)) = rules
             && want.digest.as_ref() != Some(&digest)
         {
@@ -134,9 +139,18 @@ impl Controller {
     }
 
     /// It is not wanted any more: it is let go after so long, for what is on its way still comes.
+    /// Meanwhile it keeps nobody else from the absorber: no more is expected for it.
     pub fn release(&mut self, now: Timestamp, prefix: Prefix, linger: Span) {
-        if let Some(want) = self.wanted.get_mut(&prefix) {
+        let speaks = self.is_up();
+        if let Some(want) = self.wanted.get_mut(&prefix).filter(|want| want.linger.is_none()) {
             want.linger = Some(now.plus(linger));
+            (want.expects, want.told) = (Load::default(), Load::default());
+            if speaks && want.there.is_some() && linger > Span::ZERO {
+                self.next += 1;
+                let (number, rules) = (self.next, want.rules.clone());
+                let (expects, lease) = (Load::default(), self.settings.lease.secs());
+                self.outputs.push_back(Ask::Take { number, prefix, rules, expects, lease });
+            }
         }
         self.handle_timeout(now);
     }
@@ -309,6 +323,11 @@ impl Controller {
         self.wanted.keys()
     }
 
+    /// What each of them is expected to bring.
+    pub fn expected(&self) -> impl Iterator<Item = (&Prefix, Load)> {
+        self.wanted.iter().map(|(prefix, want)| (prefix, want.expects.max(want.told)))
+    }
+
     /// Three times in each lease.
     const fn renewal(&self) -> Span {
         Span::from_nanos(self.settings.lease.nanos() / 3)
@@ -334,8 +353,11 @@ impl Controller {
         let (retry, lease) = (self.settings.retry, self.settings.lease.secs());
         let mut asks = Vec::new();
         for (prefix, want) in &mut self.wanted {
-            let is_it = |there: &String| want.digest.as_ref().is_none_or(|digest| digest == there);
-            let stands = want.there.as_ref().is_some_and(|(digest, _)| is_it(digest));
+            let stands = want.there.as_ref().is_some_and(|(there, _)| match &want.digest {
+                Some(digest) => digest == there && !differ(want.told, want.expects),
+                // Whatever is there shall stay: what it is told to expect goes with rules.
+                None => true,
+            });
             let waits = want.asked.is_some_and(|(_, at)| now.since(at) < retry)
                 || want.refused.as_ref().is_some_and(|(_, _, at)| now.since(*at) < AGAIN);
             if stands || waits || want.linger.is_some() {
@@ -343,6 +365,7 @@ impl Controller {
             }
             self.next += 1;
             want.asked = Some((self.next, now));
+            want.told = want.expects;
             let (number, prefix, expects) = (self.next, *prefix, want.expects);
             asks.push(Ask::Take { number, prefix, rules: want.rules.clone(), expects, lease });
         }
@@ -366,4 +389,13 @@ impl Controller {
         self.renewing = Some((number, now));
         self.outputs.push_back(Ask::Renew { number, lease: self.settings.lease.secs(), holds });
     }
+}
+
+/// Whether what is expected now is worth telling.
+const fn differ(told: Load, expects: Load) -> bool {
+    const fn far(a: u64, b: u64) -> bool {
+        let larger = if a > b { a } else { b };
+        a.abs_diff(b) > larger / DIFFERENT
+    }
+    far(told.bps, expects.bps) || far(told.pps, expects.pps)
 }

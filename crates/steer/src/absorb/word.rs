@@ -114,6 +114,9 @@ pub struct Declared {
     pub rules: usize,
     /// Prefixes at one time.
     pub held: usize,
+    /// What comes is counted there: its reports say what a diversion moves.
+    #[serde(default)]
+    pub counts: bool,
 }
 
 /// What the brain says.

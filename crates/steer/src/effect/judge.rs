@@ -6,11 +6,11 @@ use base::units::PacketRate;
 use super::{Counted, Judgement, Measure, Place, Verdict, View};
 
 /// Sampled packets without which nothing is said.
-const SEEN_MIN: u64 = 30;
+pub(super) const SEEN_MIN: u64 = 30;
 /// Of what is expected: stopping surely more than this is effective, surely less than `LITTLE` is not.
-const MUCH: f64 = 0.8;
+pub(super) const MUCH: f64 = 0.8;
 /// See [`MUCH`].
-const LITTLE: f64 = 0.2;
+pub(super) const LITTLE: f64 = 0.2;
 /// Bounds further apart than this say nothing between the two.
 const VAGUE: f64 = 0.5;
 /// An attack that has shrunk to less than this before the measure leaves too little to judge by.
@@ -18,7 +18,7 @@ const SHRUNK: f64 = 0.25;
 /// Flows that do not say what became of them may be this part of all.
 const UNSAID_MAX: f64 = 0.2;
 /// Standard deviations of 95 %.
-const Z: f64 = 1.96;
+pub(super) const Z: f64 = 1.96;
 
 /// What a measure does, by what was seen at these places.
 pub fn judge(now: Timestamp, measure: &Measure, views: &[(Place, View)]) -> Judgement {

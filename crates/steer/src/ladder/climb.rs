@@ -31,6 +31,8 @@ pub struct Look<'a> {
     pub attacked: bool,
     /// Its end would be seen: its witnesses are heard, and not all of it is hidden by a blackhole.
     pub seen: bool,
+    /// How large it is shows, whatever stops it: it is told of before.
+    pub sized: bool,
 }
 
 /// One attack on the ladder. It is written down and read again as it is.
@@ -67,7 +69,7 @@ impl Climb {
 
     /// Takes in a look, and says what is to be done.
     pub fn handle(&mut self, now: Timestamp, look: &Look<'_>) -> Option<Order> {
-        let Look { choice, agreed, attacked, seen } = *look;
+        let Look { choice, agreed, attacked, seen, sized } = *look;
         let may = agreed || (choice.mode == Mode::Enforce && !choice.person);
         let wanted = choice.plan.as_ref().map(|plan| plan.step).filter(|_| attacked);
         if wanted > self.at && may {
@@ -81,7 +83,8 @@ impl Climb {
             return None;
         };
         // A part that is let through shows whether it goes on, but not how large it is.
-        let is_less = !attacked || (!hold.is_probing() && wanted.is_some_and(|wanted| wanted < at));
+        let shows = sized || !hold.is_probing();
+        let is_less = !attacked || (shows && wanted.is_some_and(|wanted| wanted < at));
         let evidence = match (seen, is_less) {
             (false, _) => Evidence::Blind,
             (true, true) => Evidence::Quiet,

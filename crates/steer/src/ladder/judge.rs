@@ -4,6 +4,7 @@ use base::Timestamp;
 
 use super::reach::{Reach, reach};
 use super::{Choice, Mode, Plan, Rejected, Situation, Step};
+use crate::allot::Lot;
 use crate::effect::Verdict;
 
 /// The lowest step that suffices; of those below the blackhole, one that passed a drill lately before one that did not.
@@ -15,6 +16,7 @@ pub fn choose(now: Timestamp, situation: &Situation<'_>) -> Choice {
         suffices: false,
         person: false,
         reason: String::new(),
+        beside: None,
         rejected: Vec::new(),
         at: now,
     };
@@ -58,6 +60,7 @@ pub fn choose(now: Timestamp, situation: &Situation<'_>) -> Choice {
         "no step helps".clone_into(&mut choice.reason);
         return choice;
     };
+    choice.beside = beside(now, situation, &plan);
     let unmeasured = unmeasured(situation, plan.step).is_some();
     choice.person = plan.step == Step::Blackhole && unmeasured;
     let mode = situation.policy.mode(plan.step).unwrap_or(Mode::Observe);
@@ -71,14 +74,43 @@ fn weigh(now: Timestamp, situation: &Situation<'_>, step: Step) -> Result<Reach,
     if situation.policy.mode(step).is_none() {
         return Err("the customer's policy rules it out".to_owned());
     }
+    if step == Step::Blackhole && situation.lot.is_some_and(|lot| !lot.sacrificed) {
+        return Err("the plan for all attacks keeps it".to_owned());
+    }
     let held = situation.in_force.iter().find(|held| held.step == step).map(|held| held.verdict);
     let mut reach = reach(now, situation, step)?;
+    // It may suffice for this one by itself, and not for all who share the links.
+    if situation.lot.and_then(least).is_some_and(|least| step < least) && reach.lacks.is_none() {
+        reach.lacks = Some("it does not suffice beside the other attacks".to_owned());
+    }
     match held {
         Some(Verdict::Ineffective) => return Err("it is in force and not effective".to_owned()),
         Some(Verdict::Partly) => reach.lacks = Some("it is in force and only partly effective".to_owned()),
         _ => {}
     }
     Ok(reach)
+}
+
+/// The gentlest step that the plan for all attacks has for this one.
+fn least(lot: &Lot) -> Option<Step> {
+    if lot.sacrificed {
+        Some(Step::Blackhole)
+    } else if lot.absorber.is_some() {
+        Some(Step::Diversion)
+    } else if !lot.rules.is_empty() {
+        Some(Step::Flowspec)
+    } else {
+        None
+    }
+}
+
+/// The rules that the plan for all attacks has before a diversion.
+fn beside(now: Timestamp, situation: &Situation<'_>, plan: &Plan) -> Option<Plan> {
+    let planned = situation.lot.is_some_and(|lot| !lot.rules.is_empty());
+    if plan.step != Step::Diversion || !planned {
+        return None;
+    }
+    weigh(now, situation, Step::Flowspec).ok().map(|reach| reach.plan)
 }
 
 /// Of those that do not suffice, the one that helps most; no target is given up for what would not suffice, and of equal
@@ -106,6 +138,12 @@ fn reason(situation: &Situation<'_>, plan: &Plan, choice: &Choice, short: &[(Pla
             format!("nothing suffices; the {name} helps most ({})", lacks.unwrap_or_default())
         }
     };
+    let is_said =
+        choice.rejected.iter().any(|rejected| situation.lot.is_some_and(|lot| rejected.reason == lot.why));
+    let tells = |lot: &&Lot| !is_said && least(lot).is_some_and(|least| least > Step::Flowspec);
+    if let Some(lot) = situation.lot.filter(tells) {
+        text.push_str(&format!("; {}", lot.why));
+    }
     if let Some(step) = unmeasured(situation, plan.step).filter(|_| choice.person) {
         text.push_str(&format!(
             "; a person has to agree, because nobody could measure what the {} does",

@@ -67,7 +67,8 @@ fn kernel(situation: &Situation<'_>) -> Result<Reach, String> {
     Ok(Reach { plan, lacks, helps })
 }
 
-fn by_rules(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> {
+/// Rules that may be used, that routers understand and that the rails allow.
+pub(crate) fn sayable<'a>(situation: &Situation<'a>) -> Result<Taken<'a>, String> {
     // All of them together: a rule whose exception cannot be said is not said either.
     let rules: Vec<Rule> = situation.candidates.iter().map(|c| c.rule.clone()).collect();
     let said = flowspec::lines(&rules);
@@ -77,9 +78,12 @@ fn by_rules(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> 
             && of.all(|line| line.error.is_none())
             && situation.rails.rule(&candidate.rule).is_ok()
     };
-    let taken = affordable(situation, sayable)
-        .map_err(|why| format!("{why}, of those that routers understand and the rails allow"))?;
-    let (taken, stops, cuts) = fitting(situation, taken);
+    affordable(situation, sayable)
+        .map_err(|why| format!("{why}, of those that routers understand and the rails allow"))
+}
+
+fn by_rules(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> {
+    let (taken, stops, cuts) = planned(situation, fitting(situation, sayable(situation)?));
     let prefixes = aggregate(taken.iter().filter_map(|c| c.rule.matches.dst).collect());
     let needed = taken.len();
     let what = format!("{needed} more FlowSpec rules");
@@ -116,10 +120,41 @@ fn by_rules(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> 
     Ok(Reach { plan, lacks, helps })
 }
 
+/// Who takes rules about these prefixes.
+pub(crate) fn filterers(
+    now: Timestamp,
+    situation: &Situation<'_>,
+    prefixes: &[Prefix],
+) -> Result<Ways, String> {
+    ways(now, situation, (prefixes, Class::Flowspec), "FlowSpec rules", |n| n.rules_left > 0)
+}
+
+/// Who leads the traffic of these prefixes away.
+pub(crate) fn diverters(
+    now: Timestamp,
+    situation: &Situation<'_>,
+    prefixes: &[Prefix],
+) -> Result<Ways, String> {
+    for prefix in prefixes {
+        situation.rails.prefix(*prefix, Class::Diversion).map_err(|refusal| refusal.to_string())?;
+    }
+    let needed = prefixes.len();
+    ways(now, situation, (prefixes, Class::Diversion), "the diversion", |n| n.routes_left >= needed)
+}
+
 fn diversion(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String> {
+    let planned = match situation.lot {
+        Some(lot) if lot.sacrificed => return Err(lot.why.clone()),
+        Some(lot) => match &lot.absorber {
+            Some((name, links)) => Some((name, links)),
+            None => return Err(format!("the plan for all attacks does without: {}", lot.why)),
+        },
+        None => None,
+    };
     let mut taken: Vec<&super::Absorber> = Vec::new();
     for target in &situation.attack.targets {
-        let fits = situation.absorbers.iter().filter(|absorber| absorber.prefix.covers(target));
+        let is_it = |absorber: &&super::Absorber| planned.is_none_or(|(name, _)| *name == absorber.name);
+        let fits = situation.absorbers.iter().filter(|absorber| absorber.prefix.covers(target)).filter(is_it);
         let best = fits.max_by_key(|absorber| absorber.prefix.bits());
         let Some(best) = best else { return Err(format!("no diversion is prepared for {target}")) };
         if !taken.contains(&best) {
@@ -127,25 +162,37 @@ fn diversion(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String>
         }
     }
     let prefixes: Vec<Prefix> = taken.iter().map(|absorber| absorber.prefix).collect();
-    for prefix in &prefixes {
-        situation.rails.prefix(*prefix, Class::Diversion).map_err(|refusal| refusal.to_string())?;
+    let Ways { mut neighbors, mut uncovered, drilled } = diverters(now, situation, &prefixes)?;
+    if let Some((_, links)) = planned {
+        // Only where the plan has it: at those who stand before one of these links, or before none that is known.
+        let stands = |name: &String| {
+            let of = situation.neighbors.iter().find(|neighbor| neighbor.name == *name);
+            of.is_none_or(|of| {
+                situation.links.is_empty()
+                    || of.links.is_empty()
+                    || of.links.iter().any(|link| links.contains(link))
+            })
+        };
+        neighbors.retain(stands);
+        let spared = situation.links.iter().filter(|link| !links.contains(&link.name) && link.attack.0 > 0.0);
+        let spared: Vec<String> = spared.map(|link| link.name.clone()).collect();
+        uncovered.extend(spared);
     }
-    let needed = prefixes.len();
-    let ways =
-        ways(now, situation, (&prefixes, Class::Diversion), "the diversion", |n| n.routes_left >= needed)?;
-    let Ways { neighbors, uncovered, drilled } = ways;
     let carried: BitRate = BitRate(taken.iter().map(|absorber| absorber.carried.0).sum());
     let volume = situation.attack.volume.bits.0 + carried.0;
     let free = taken.iter().map(|absorber| absorber.free.0).sum::<f64>() * situation.policy.fill_max;
-    let lacks = if volume > free {
-        let (volume, free) = (BitRate(volume), BitRate(free));
-        Some(format!("attack and traffic of the prefix are {volume}, and the absorber takes {free}"))
-    } else {
-        let stopped_at = |link: &Link| if uncovered.contains(&link.name) { 0.0 } else { 1.0 };
-        full(situation, |link| BitRate(link.attack.0 * (1.0 - stopped_at(link))))
-            .or_else(|| leaves(situation, share_by_link(situation, |link| stopped_at(link))))
+    let stopped_at = |link: &Link| if uncovered.contains(&link.name) { 0.0 } else { 1.0 };
+    let lacks = match planned {
+        // The plan for all attacks has looked for room, and what it does not lead away fits otherwise.
+        Some(_) => None,
+        None if volume > free => {
+            let (volume, free) = (BitRate(volume), BitRate(free));
+            Some(format!("attack and traffic of the prefix are {volume}, and the absorber takes {free}"))
+        }
+        None => full(situation, |link| BitRate(link.attack.0 * (1.0 - stopped_at(link))))
+            .or_else(|| leaves(situation, share_by_link(situation, |link| stopped_at(link)))),
     };
-    let stops = share_by_link(situation, |link| if uncovered.contains(&link.name) { 0.0 } else { 1.0 });
+    let stops = share_by_link(situation, |link| stopped_at(link));
     let plan = Plan {
         step: Step::Diversion,
         prefixes,
@@ -187,10 +234,23 @@ fn blackhole(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String>
     Ok(Reach { plan, lacks, helps })
 }
 
-/// The rules that may be used, what they stop together, and what they cut together at most.
-type Taken<'a> = (Vec<&'a Candidate>, f64, Option<f64>);
+/// Of these rules, those that the plan for all attacks has, where it has any; exceptions stay.
+fn planned<'a>(situation: &Situation<'a>, (taken, stops, cuts): Taken<'a>) -> Taken<'a> {
+    let Some(lot) = situation.lot.filter(|lot| !lot.rules.is_empty()) else { return (taken, stops, cuts) };
+    let has = |candidate: &&Candidate| {
+        candidate.rule.action == Action::Pass
+            || lot.rules.values().any(|ids| ids.contains(&candidate.rule.id))
+    };
+    summed(taken.into_iter().filter(has).collect())
+}
 
-fn affordable<'a>(situation: &Situation<'a>, fits: impl Fn(&Candidate) -> bool) -> Result<Taken<'a>, String> {
+/// The rules that may be used, what they stop together, and what they cut together at most.
+pub(crate) type Taken<'a> = (Vec<&'a Candidate>, f64, Option<f64>);
+
+pub(crate) fn affordable<'a>(
+    situation: &Situation<'a>,
+    fits: impl Fn(&Candidate) -> bool,
+) -> Result<Taken<'a>, String> {
     let policy = situation.policy;
     let cheap = |candidate: &Candidate| match candidate.price {
         None => policy.blind,
@@ -232,10 +292,10 @@ fn fitting<'a>(situation: &Situation<'a>, (mut taken, stops, cuts): Taken<'a>) -
 }
 
 /// Who takes an announcement.
-struct Ways {
+pub(crate) struct Ways {
     neighbors: Vec<String>,
     /// Links that the attack comes by, before which none of them stands.
-    uncovered: Vec<String>,
+    pub(crate) uncovered: Vec<String>,
     /// All of them passed a drill of it lately.
     drilled: bool,
 }
@@ -294,8 +354,13 @@ fn leaves(situation: &Situation<'_>, stops: f64) -> Option<String> {
 fn share_by_link(situation: &Situation<'_>, of: impl Fn(&Link) -> f64) -> f64 {
     let all: f64 = situation.links.iter().map(|link| link.attack.0).sum();
     if all <= 0.0 {
-        let somewhere =
-            Link { name: String::new(), capacity: None, attack: BitRate(0.0), other: BitRate(0.0) };
+        let somewhere = Link {
+            name: String::new(),
+            capacity: None,
+            attack: BitRate(0.0),
+            share: 0.0,
+            other: BitRate(0.0),
+        };
         return of(&somewhere);
     }
     situation.links.iter().map(|link| of(link) * link.attack.0).sum::<f64>() / all

@@ -98,6 +98,9 @@ pub struct Attack {
     /// Rules that the entry's router could take, one slot each.
     #[serde(default)]
     pub rules: Vec<Filter>,
+    /// Absorbers that may take it, of those that its entry reaches; not given: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absorbers: Option<Vec<String>>,
 }
 
 /// A rule that the entry's router could take.
@@ -214,6 +217,12 @@ impl Document {
             amount(attack.pps, &place, "pps")?;
             amount(attack.legit_bps, &place, "legit_bps")?;
             attack.check_rules(&place)?;
+            for (j, name) in attack.absorbers.iter().flatten().enumerate() {
+                if !self.absorbers.iter().any(|absorber| absorber.name == *name) {
+                    let what = format!("`{name}` is not among the absorbers; add it, or mend the name");
+                    return refuse(format!("{place}.absorbers[{j}]"), what);
+                }
+            }
         }
         Ok(())
     }

@@ -130,7 +130,12 @@ impl Model {
                 let (mut open, all) = variants::open(attack, harm > 0.0);
                 open.iter_mut().for_each(|one| one.lost *= harm);
                 complete &= all;
-                let reach = reaches.get(entry).cloned().unwrap_or_default();
+                let mut reach = reaches.get(entry).cloned().unwrap_or_default();
+                if let Some(may) = &attack.absorbers {
+                    let is_there =
+                        |k: &usize| document.absorbers.get(*k).is_some_and(|a| may.contains(&a.name));
+                    reach.retain(is_there);
+                }
                 let diverted = if reach.is_empty() { Vec::new() } else { variants::diverted(attack) };
                 parts.push(Part { attack: at, entry, legit: attack.legit_bps, open, diverted, reach });
             }

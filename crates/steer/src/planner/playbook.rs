@@ -117,6 +117,13 @@ impl Playbook {
         }
     }
 
+    /// Whether this entry's traffic was led to an absorber, and each time less than this share of it came there.
+    pub fn doubts(&self, entry: &str, absorber: &str, share: f64) -> bool {
+        let shifts = self.moves.iter().flat_map(|one| &one.shifts);
+        let of = shifts.filter(|shift| shift.entry == entry && shift.absorber == absorber);
+        of.map(|shift| shift.share).reduce(f64::max).is_some_and(|most| most < share)
+    }
+
     fn check(&self) -> Result<(), Refusal> {
         let refuse = |place: String, what: String| Err(Refusal { place, what });
         if self.moves.len() > MOVES_MAX {

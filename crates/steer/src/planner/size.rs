@@ -35,6 +35,21 @@ impl Sizes {
         samples.push_back((bps, pps));
     }
 
+    /// This quantile (0…1, nearest rank) of what was seen of an attack, bits/s and packets/s, and never less than what was
+    /// seen last; `None`: nothing was.
+    pub fn of(&self, target: Prefix, entry: &str, quantile: f64) -> Option<(f64, f64)> {
+        let samples = self.seen.get(&(target, entry.to_owned()))?;
+        let last = samples.back()?;
+        let bps = rank(samples.iter().map(|(bps, _)| *bps), quantile)?;
+        let pps = rank(samples.iter().map(|(_, pps)| *pps), quantile)?;
+        Some((bps.max(last.0), pps.max(last.1)))
+    }
+
+    /// Samples that are remembered of an attack.
+    pub fn seen(&self, target: Prefix, entry: &str) -> usize {
+        self.seen.get(&(target, entry.to_owned())).map_or(0, VecDeque::len)
+    }
+
     /// Forgets an attack that is over.
     pub fn forget(&mut self, target: Prefix, entry: &str) {
         self.seen.remove(&(target, entry.to_owned()));

@@ -22,20 +22,24 @@ struct Walk {
     choices: [Choice; 4],
     climb: Climb,
     now: u64,
+    /// How large the attack is shows.
+    sized: bool,
     changes: Vec<Timestamp>,
 }
 
 impl Walk {
     fn new() -> Self {
         let choices = Step::ALL.map(choice);
-        Self { choices, climb: Climb::new(Settings::default()), now: 0, changes: Vec::new() }
+        Self { choices, climb: Climb::new(Settings::default()), now: 0, sized: false, changes: Vec::new() }
     }
 
     fn look(&mut self, step: Step, attacked: bool, seen: bool, mode: Mode) -> Option<Order> {
         let choice =
             self.choices.iter_mut().find(|c| c.plan.as_ref().is_some_and(|p| p.step == step)).unwrap();
         choice.mode = mode;
-        let order = self.climb.handle(at(self.now), &Look { choice, agreed: false, attacked, seen });
+        let order = self
+            .climb
+            .handle(at(self.now), &Look { choice, agreed: false, attacked, seen, sized: self.sized });
         if order.is_some() {
             self.changes.push(at(self.now));
         }
@@ -109,11 +113,14 @@ fn what_is_only_proposed_is_not_climbed_until_somebody_agrees() {
         assert_eq!(walk.look(Step::Blackhole, true, true, Mode::Suggest), None);
     }
     let choice = Choice { mode: Mode::Suggest, person: true, ..choice(Step::Blackhole) };
-    let look = Look { choice: &choice, agreed: true, attacked: true, seen: true };
+    let look = Look { choice: &choice, agreed: true, attacked: true, seen: true, sized: false };
     assert_eq!(walk.climb.handle(at(walk.now), &look), Some(Order::Take(Step::Blackhole)));
     let asks = Choice { mode: Mode::Enforce, person: true, ..choice.clone() };
     let mut climb = Climb::new(Settings::default());
-    assert_eq!(climb.handle(at(0), &Look { choice: &asks, agreed: false, attacked: true, seen: true }), None);
+    assert_eq!(
+        climb.handle(at(0), &Look { choice: &asks, agreed: false, attacked: true, seen: true, sized: false }),
+        None
+    );
 }
 
 #[test]

@@ -4,4 +4,5 @@
 mod choice;
 mod climb;
 mod story;
+mod together;
 mod town;

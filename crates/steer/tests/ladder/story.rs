@@ -62,7 +62,7 @@ fn play(work: &[Step], telemetry: bool) -> Vec<(u64, Order)> {
             town.in_force.push(InForce { step: *step, verdict: judged });
         }
         let choice = town.choose();
-        let look = Look { choice: &choice, agreed: false, attacked: attack > 0, seen: true };
+        let look = Look { choice: &choice, agreed: false, attacked: attack > 0, seen: true, sized: false };
         let Some(order) = climb.handle(at(now), &look) else { continue };
         orders.push((now, order));
         match order {

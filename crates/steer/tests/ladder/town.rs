@@ -105,6 +105,7 @@ impl Town {
                 policy,
                 rails,
                 drills,
+                lot: None,
             },
         )
     }
@@ -132,6 +133,7 @@ pub(crate) fn link(name: &str, attack: f64) -> Link {
         name: name.into(),
         capacity: Some(BitRate(1000.0 * MBPS)),
         attack: BitRate(attack * MBPS),
+        share: 1.0,
         other: BitRate(200.0 * MBPS),
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn world(rng: &mut Rng, targets: u32, entries: u32, absorbers: u32, r
                 pps,
                 legit_bps,
                 rules,
+                absorbers: None,
             });
         }
         if !pps_only && rng.chance(0.5) {

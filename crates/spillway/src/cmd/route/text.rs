@@ -1,6 +1,7 @@
 //! Answers about routes, for people and for programs.
 
 mod absorbers;
+mod plan;
 
 use std::io::{self, Write};
 
@@ -16,6 +17,8 @@ impl Shown for Answer {
             Self::Peers(peers) => json!({ "peers": peers }),
             Self::Absorbers(all) => json!({ "absorbers": all }),
             Self::List { frozen, mitigations } => json!({ "frozen": frozen, "mitigations": mitigations }),
+            Self::Plan(planned) => planned.clone(),
+            Self::Playbook(all) => json!({ "playbook": all }),
             Self::Status(status) => serde_json::to_value(status)?,
             Self::Origin(origin) => serde_json::to_value(origin)?,
             Self::Drill(progress) => serde_json::to_value(progress)?,
@@ -33,9 +36,13 @@ impl Shown for Answer {
             Self::List { mitigations, .. } => mitigations.iter().map(serde_json::to_value).collect(),
             Self::History(lines) => lines.iter().map(serde_json::to_value).collect(),
             Self::Drills(all) => all.iter().map(serde_json::to_value).collect(),
-            Self::Drill(_) | Self::Status(_) | Self::Origin(_) | Self::One(_) | Self::Done(_) => {
-                Ok(vec![self.document()?])
-            }
+            Self::Playbook(all) => all.iter().map(serde_json::to_value).collect(),
+            Self::Plan(_)
+            | Self::Drill(_)
+            | Self::Status(_)
+            | Self::Origin(_)
+            | Self::One(_)
+            | Self::Done(_) => Ok(vec![self.document()?]),
         }
     }
 
@@ -57,6 +64,8 @@ impl Shown for Answer {
                 }
                 mitigations.iter().try_for_each(|one| mitigation(out, paint, one))
             }
+            Self::Plan(planned) => plan::show(out, paint, planned),
+            Self::Playbook(all) => plan::playbook(out, paint, all),
             Self::Status(told) => status(out, paint, told),
             Self::Origin(found) => origin(out, paint, found),
             Self::Drill(progress) => progress.lines.iter().try_for_each(|line| writeln!(out, "{line}")),

@@ -10,7 +10,7 @@ use steer::absorb::word::LEASE_MAX;
 use steer::rails::Class;
 use toml::Spanned;
 
-use super::ladder::AbsorberSection;
+use super::ladder::{AbsorberSection, one_name};
 use super::peer::Router;
 use crate::absorb::keys::Fingerprint;
 use crate::config::check::Problems;
@@ -100,13 +100,17 @@ pub(super) fn checked(
             problems.at(address.span().start, message);
         }
         let prefix = *section.prefix.get_ref();
+        // Several may take one prefix: the plan says which does.
+        let clashes = |other: &Control, taken: &Prefix| {
+            let overlaps = taken.covers(&prefix) || prefix.covers(taken);
+            overlaps && (*taken != prefix || other.address == *address.get_ref())
+        };
         let others =
-            all.iter().flat_map(|other| other.charges.iter().map(move |charge| (&other.name, charge.prefix)));
-        if let Some((other, _)) =
-            others.clone().find(|(_, taken)| taken.covers(&prefix) || prefix.covers(taken))
-        {
+            all.iter().flat_map(|other| other.charges.iter().map(move |charge| (other, charge.prefix)));
+        if let Some((other, taken)) = others.clone().find(|(other, taken)| clashes(other, taken)) {
             let message = format!(
-                "{prefix} is absorber `{other}`'s already: one absorber confirms a prefix before its route moves"
+                "absorber `{}` has {taken} already: a prefix is diverted as a whole; name the same one, or another",
+                other.name
             );
             problems.at(section.prefix.span().start, message);
         }
@@ -145,14 +149,35 @@ pub(super) fn checked(
     Controls { key, all }
 }
 
+/// Where an absorber has a prefix led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Its name.
+    pub absorber: String,
+    /// Of what.
+    pub prefix: Prefix,
+    /// Whereto.
+    pub hop: IpAddr,
+}
+
 /// Next hops of those that have one of their own: with several absorbers, a router has to know which takes what.
 pub(super) fn hops(
     problems: &mut Problems<'_>,
     sections: &BTreeMap<Spanned<String>, AbsorberSection>,
-) -> Vec<(Prefix, IpAddr)> {
+) -> Vec<Hop> {
     let mut hops = Vec::new();
-    for section in sections.values() {
-        let (prefix, Some(hop)) = (*section.prefix.get_ref(), &section.next_hop) else { continue };
+    for (name, section) in sections {
+        let prefix = *section.prefix.get_ref();
+        let Some(hop) = &section.next_hop else {
+            if sections
+                .values()
+                .any(|other| !std::ptr::eq(other, section) && *other.prefix.get_ref() == prefix)
+            {
+                let message = format!("several absorbers take {prefix}: each needs its own `next_hop`");
+                problems.at(section.prefix.span().start, message);
+            }
+            continue;
+        };
         if hop.get_ref().is_ipv4() != prefix.is_ipv4() {
             let message = format!(
                 "{} cannot be the next hop of {prefix}: name an address of the absorber of the same family",
@@ -160,7 +185,7 @@ pub(super) fn hops(
             );
             problems.at(hop.span().start, message);
         }
-        hops.push((prefix, *hop.get_ref()));
+        hops.push(Hop { absorber: one_name(sections, name, section), prefix, hop: *hop.get_ref() });
     }
     hops
 }

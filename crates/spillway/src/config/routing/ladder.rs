@@ -8,6 +8,7 @@ use base::{Prefix, Span};
 use engine::Mode;
 use serde::Deserialize;
 use steer::ladder::Step;
+use steer::planner;
 use toml::Spanned;
 
 use super::peer::Router;
@@ -17,6 +18,12 @@ use crate::config::values::{Bits, Wait};
 
 /// A shorter hold would let a pulse of the attack pass for its end.
 const HOLD_MIN: Span = Span::from_secs(1);
+/// What a target is worth of which nobody says it.
+const VALUE: f64 = 1.0;
+/// What a Gbit/s costs at an absorber of which nobody says it: anything else that does as well is preferred.
+const COST: f64 = 1.0;
+/// Values and costs are of an order that people can compare.
+const AMOUNT_MAX: f64 = 1e9;
 /// Links, absorbers and customers with a policy, at most.
 const NAMED_MAX: usize = 256;
 
@@ -52,6 +59,8 @@ pub(super) struct Section {
     #[serde(default = "settle")]
     settle: Spanned<Wait>,
     #[serde(default)]
+    plan: PlanMode,
+    #[serde(default)]
     before: BTreeSet<IpAddr>,
     #[serde(default)]
     behind: BTreeSet<IpAddr>,
@@ -64,6 +73,25 @@ pub(super) struct Section {
 struct CustomerSection {
     steps: Option<Vec<StepName>>,
     mode: Option<Mode>,
+    value: Option<Spanned<f64>>,
+}
+
+/// What a plan for several attacks is to be good at.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PlanMode {
+    #[default]
+    ProtectMostValuable,
+    ShareThePain,
+}
+
+impl PlanMode {
+    const fn mode(self) -> planner::Mode {
+        match self {
+            Self::ProtectMostValuable => planner::Mode::ProtectMostValuable,
+            Self::ShareThePain => planner::Mode::ShareThePain,
+        }
+    }
 }
 
 /// A way in.
@@ -87,6 +115,7 @@ pub(super) struct AbsorberSection {
     pub(super) prefix: Spanned<Prefix>,
     pub(super) capacity: Bits,
     pub(super) usual: Option<Bits>,
+    pub(super) cost: Option<Spanned<f64>>,
     pub(super) next_hop: Option<Spanned<IpAddr>>,
     pub(super) control: Option<Spanned<String>>,
     pub(super) fingerprint: Option<Spanned<Fingerprint>>,
@@ -118,6 +147,8 @@ pub struct Ladder {
     pub hold_max: Span,
     /// Time that an announcement takes to act and to be seen.
     pub settle: Span,
+    /// What a plan for several attacks is to be good at.
+    pub plan: planner::Mode,
     /// Exporters whose traffic has met no measure yet.
     pub before: BTreeSet<IpAddr>,
     /// Exporters to which what routers stop does not come.
@@ -138,6 +169,7 @@ impl Ladder {
             hold: hold().get_ref().0,
             hold_max: hold_max().get_ref().0,
             settle: settle().get_ref().0,
+            plan: planner::Mode::default(),
             before: BTreeSet::new(),
             behind: BTreeSet::new(),
             customers: Vec::new(),
@@ -157,6 +189,11 @@ impl Ladder {
             .max_by_key(|customer| longest(customer))
     }
 
+    /// What it is worth to keep a target.
+    pub(crate) fn value(&self, target: &Prefix) -> f64 {
+        self.customer(target).map_or(VALUE, |customer| customer.value)
+    }
+
     /// Steps that may be taken or proposed for a target.
     pub(crate) fn steps_for(&self, target: &Prefix) -> &[Step] {
         self.customer(target).map_or(&self.steps, |customer| &customer.steps)
@@ -174,6 +211,8 @@ pub struct Customer {
     pub steps: Vec<Step>,
     /// How far to go for it, but never beyond `mode`.
     pub mode: Option<Mode>,
+    /// What it is worth to keep a target of it, in a measure that is the operator's own.
+    pub value: f64,
 }
 
 /// A way in.
@@ -196,10 +235,12 @@ pub struct Link {
 /// Who takes what is diverted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Absorber {
-    /// Its name.
+    /// Its name; sections of one `control` are one absorber, by the name of the first.
     pub name: String,
     /// What is announced for it.
     pub prefix: Prefix,
+    /// What a Gbit/s costs there; decides between plans of equal value.
+    pub cost: f64,
     /// Bits per second on layer 3 that it takes.
     pub capacity: BitRate,
     /// What the whole prefix gets in peace.
@@ -225,7 +266,7 @@ pub(super) fn checked(
     let absorbers: Vec<Absorber> = sections
         .absorbers
         .iter()
-        .map(|(name, section)| absorber(problems, name, section, diversion))
+        .map(|(name, section)| absorber(problems, (name, section), sections.absorbers, diversion))
         .collect();
     let section = sections.ladder?;
     let times = [("hold", &section.hold), ("hold_max", &section.hold_max), ("settle", &section.settle)];
@@ -257,6 +298,7 @@ pub(super) fn checked(
                 networks: networks.clone(),
                 steps: steps_of(steps),
                 mode: customer.mode,
+                value: amount(problems, "value", customer.value.as_ref(), VALUE),
             })
         })
         .collect();
@@ -272,12 +314,23 @@ pub(super) fn checked(
         hold,
         hold_max: most,
         settle: section.settle.get_ref().0,
+        plan: section.plan.mode(),
         before: section.before.clone(),
         behind: section.behind.clone(),
         customers,
         links,
         absorbers,
     })
+}
+
+/// A number from 0 on.
+fn amount(problems: &mut Problems<'_>, key: &str, given: Option<&Spanned<f64>>, usual: f64) -> f64 {
+    let Some(number) = given else { return usual };
+    let value = *number.get_ref();
+    if !(0.0..=AMOUNT_MAX).contains(&value) {
+        problems.at(number.span().start, format!("{key} must be a number from 0 to 1e9, like {usual:.1}"));
+    }
+    value
 }
 
 fn steps_of(names: Option<&Vec<StepName>>) -> Vec<Step> {
@@ -309,8 +362,8 @@ fn link(
 
 fn absorber(
     problems: &mut Problems<'_>,
-    name: &Spanned<String>,
-    section: &AbsorberSection,
+    (name, section): (&Spanned<String>, &AbsorberSection),
+    all: &BTreeMap<Spanned<String>, AbsorberSection>,
     diversion: &[Prefix],
 ) -> Absorber {
     let prefix = *section.prefix.get_ref();
@@ -319,9 +372,24 @@ fn absorber(
         problems.at(section.prefix.span().start, message);
     }
     Absorber {
-        name: name.get_ref().clone(),
+        name: one_name(all, name, section),
         prefix,
+        cost: amount(problems, "cost", section.cost.as_ref(), COST),
         capacity: BitRate(section.capacity.0),
         usual: BitRate(section.usual.map_or(0.0, |rate| rate.0)),
     }
+}
+
+/// The name of an absorber: of its sections, the first one's.
+pub(super) fn one_name(
+    all: &BTreeMap<Spanned<String>, AbsorberSection>,
+    name: &Spanned<String>,
+    section: &AbsorberSection,
+) -> String {
+    let control = section.control.as_ref().map(Spanned::get_ref);
+    let same = |other: &AbsorberSection| {
+        control.is_some() && other.control.as_ref().map(Spanned::get_ref) == control
+    };
+    let first = all.iter().find(|(_, other)| same(other)).map(|(name, _)| name.get_ref());
+    first.unwrap_or_else(|| name.get_ref()).clone()
 }

@@ -13,6 +13,7 @@ use wire::bgp::Family;
 use wire::bgp::attribute::community;
 
 use super::Secret;
+use super::absorbers::Hop;
 use super::words::{Carried, Community, FamilyName, OffsetForm, PeerAddress, RedirectForm};
 use crate::config::check::Problems;
 use crate::config::values::Wait;
@@ -131,7 +132,7 @@ pub struct Router {
     /// How a diversion is said.
     pub diversion: Said,
     /// Next hops of what is diverted to absorbers that have one of their own.
-    pub absorber_hops: Vec<(Prefix, IpAddr)>,
+    pub absorber_hops: Vec<Hop>,
     /// What is known of its kind.
     pub profile: &'static Profile,
     /// It takes rates in packets (extended community 0x800c).
@@ -157,9 +158,10 @@ pub struct Router {
 }
 
 impl Router {
-    /// Where what is diverted goes from here.
-    pub fn diversion_hop(&self, prefix: &Prefix) -> Option<IpAddr> {
-        let own = self.absorber_hops.iter().find(|(of, _)| of == prefix).map(|(_, hop)| *hop);
+    /// Where what is diverted goes from here: to this absorber, or to the first that is prepared for it.
+    pub fn diversion_hop(&self, prefix: &Prefix, absorber: Option<&str>) -> Option<IpAddr> {
+        let is_it = |one: &&Hop| one.prefix == *prefix && absorber.is_none_or(|name| one.absorber == name);
+        let own = self.absorber_hops.iter().find(is_it).map(|one| one.hop);
         let (v4, v6) = self.diversion.next_hops;
         let usual = if prefix.is_ipv4() { v4 } else { v6 };
         own.or(usual)

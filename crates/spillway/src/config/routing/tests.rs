@@ -211,9 +211,13 @@ const UNFIT: &[(&str, &str)] = &[
     ),
     ("next_hop = \"2001:db8::9\"\n", "f.toml:16:12: 2001:db8::9 cannot be the next hop of 198.51.100.0/24"),
     (
-        "control = \"192.0.2.9:1\"\nfingerprint = \"@\"\n[routing.absorbers.y]\ncapacity = \"1 Gbps\"\n\
-         prefix = \"198.51.100.0/24\"\ncontrol = \"192.0.2.8:1\"\nfingerprint = \"@\"\n",
-        "f.toml:20:10: 198.51.100.0/24 is absorber `x`'s already",
+        "next_hop = \"192.0.2.9\"\ncontrol = \"192.0.2.9:1\"\nfingerprint = \"@\"\n[routing.absorbers.y]\ncapacity = \"1 Gbps\"\n\
+         prefix = \"198.51.100.0/24\"\nnext_hop = \"192.0.2.8\"\ncontrol = \"192.0.2.9:1\"\nfingerprint = \"@\"\n",
+        "f.toml:21:10: absorber `x` has 198.51.100.0/24 already",
+    ),
+    (
+        "next_hop = \"192.0.2.9\"\n[routing.absorbers.y]\ncapacity = \"1 Gbps\"\nprefix = \"198.51.100.0/24\"\n",
+        "f.toml:19:10: several absorbers take 198.51.100.0/24: each needs its own `next_hop`",
     ),
 ];
 

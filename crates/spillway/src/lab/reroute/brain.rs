@@ -129,6 +129,13 @@ fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
         );
     }
     for victim in VICTIMS {
+        let [v4, v6] = victim.prefixes();
+        let _ = write!(
+            text,
+            "[customers.{name}]\nnetworks = [\"{v4}\", \"{v6}\"]\n[routing.ladder.customers.{name}]\nvalue = {}.0\n",
+            victim.value,
+            name = victim.name,
+        );
         let Some(known) = absorbers.get(usize::from(victim.absorber).saturating_sub(1)) else { continue };
         let hops = absorber(victim.absorber);
         let address = hops[0].clone();

@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Behind the IP header: large packets to a port where nobody listens.
 const UDP: &str = "udp(sp=drnd(1024,65535), dp=9999), fill(0x41, 900)";
 /// Packets a second that an absorber takes with ease, and with another attack cannot take.
-pub(super) const RATES: [u32; 3] = [2_500, 2_500, 8_000];
+pub(super) const RATES: [u32; 3] = [2_000, 2_000, 8_000];
 /// What trafgen does at most, by itself.
 const LENGTH: Duration = Duration::from_secs(120);
 
@@ -66,6 +66,8 @@ pub struct Rerouted {
     pub victims: Vec<Fate>,
     /// What came to each absorber.
     pub absorbers: Vec<Load>,
+    /// What the brain measured of its diversions, in its words.
+    pub measured: Vec<String>,
     /// After the last attacker stopped, until nothing was diverted or given up any more, in milliseconds; `null`: it was not
     /// waited for.
     pub back_after_ms: Option<u64>,
@@ -174,6 +176,7 @@ pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerout
             passed(stage.measure(name, STANDS)?, phases, tell)?;
         }
         told.detected = detected(stage)?;
+        told.measured = measured(stage)?;
         drop(attackers);
         tell(News::Says("lab", "all attackers stop".to_owned()))?;
         let over = Instant::now();
@@ -195,6 +198,7 @@ pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerout
 struct Told {
     sacrificed: Vec<(&'static str, String)>,
     detected: Vec<(base::Prefix, Timestamp)>,
+    measured: Vec<String>,
     back_after_ms: Option<u64>,
 }
 
@@ -217,7 +221,8 @@ fn play(
     let victims = VICTIMS.into_iter().map(|victim| fate(&stage, victim, &told)).collect();
     let absorbers = (1..).zip(["absorber1", "absorber2"]);
     let absorbers = absorbers.map(|(n, name)| load(&stage, n, name)).collect::<anyhow::Result<_>>()?;
-    Ok(Rerouted { scenario: NAME, by, phases, victims, absorbers, back_after_ms: told.back_after_ms })
+    let Told { measured, back_after_ms, .. } = told;
+    Ok(Rerouted { scenario: NAME, by, phases, victims, absorbers, measured, back_after_ms })
 }
 
 /// An error where a program is missing.
@@ -281,6 +286,14 @@ pub(super) fn sacrificed(stage: &Stage<'_>, victim: Victim) -> anyhow::Result<Op
     let of: Vec<&Value> = all.iter().filter(|one| gives_up(one, victim, "active")).collect();
     let why = of.first().and_then(|one| one.get("reason")?.as_str().map(str::to_owned));
     Ok(why.filter(|_| of.len() >= victim.prefixes().len()))
+}
+
+/// What the journal says of what diversions do.
+fn measured(stage: &Stage<'_>) -> anyhow::Result<Vec<String>> {
+    let history = stage.brain.route(&["history", "--limit", "1000"])?;
+    let lines = history.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
+    let of = lines.iter().filter(|line| line.get("event").is_some_and(|event| event == "measured"));
+    Ok(of.filter_map(|line| Some(line.get("reason")?.as_str()?.to_owned())).collect())
 }
 
 /// Targets, and when the brain knew.

@@ -3,7 +3,7 @@
 use base::units::BitRate;
 use base::{Prefix, Span};
 use steer::book::{Actor, Mitigation, Stage, What};
-use steer::ladder::{Plan, Step};
+use steer::ladder::{Mode, Plan, Step};
 use steer::rails::Class;
 
 use super::case::Case;
@@ -16,6 +16,8 @@ use crate::routing::order::{Caller, Order, Request};
 const AGAIN: Span = Span::from_secs(30);
 /// Of a blackhole's traffic so much is let through to see whether the attack goes on, in bits per second on layer 3.
 const PART: BitRate = BitRate(10e6);
+/// What is refused for want of room at an absorber; it is tried again at each look.
+const ROOM: &str = "room";
 /// How ids of rules that let a part through begin.
 const PART_ID: &str = "part-";
 
@@ -56,6 +58,14 @@ pub(super) fn announce(
     let is_part =
         |one: &Mitigation| matches!(&one.wish.what, What::Flowspec(rule) if rule.id.starts_with(PART_ID));
     end(clerk, case, "the attack goes on", others, is_part);
+}
+
+/// Before something goes, what stands instead of it is there: an absorber has the prefix before a blackhole ends.
+pub(super) fn ahead(clerk: &mut Clerk, sight: &Sight, case: &mut Case) {
+    let wanted = case.choice.as_ref().and_then(|choice| choice.plan.as_ref()).map(|plan| plan.step);
+    if case.attacked && wanted == Some(Step::Diversion) && case.mode(Step::Diversion) == Some(Mode::Enforce) {
+        place(clerk, sight, case, Step::Diversion);
+    }
 }
 
 /// Lets a part through: routers that filter by rules let a rate through while the rest is withdrawn.
@@ -115,6 +125,11 @@ pub(super) fn keep_up(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others:
             (_, Some(step)) => place(clerk, sight, case, step),
             _ => {}
         }
+        let beside = case.choice.as_ref().and_then(|choice| choice.beside.as_ref()).map(|plan| plan.step);
+        if let Some(step) = beside.filter(|step| Some(*step) < case.climb.at()) {
+            place(clerk, sight, case, step);
+        }
+        given_up(clerk, case, others);
         replaced(clerk, case, others);
     }
     harmful(clerk, case, others);
@@ -126,6 +141,15 @@ pub(super) fn keep_up(clerk: &mut Clerk, sight: &Sight, case: &mut Case, others:
         .map(|one| one.id)
         .collect();
     end(clerk, case, why, others, |one| alone.contains(&one.id));
+}
+
+/// Who is given up has no use for an absorber: others need it.
+fn given_up(clerk: &mut Clerk, case: &mut Case, others: &[(Prefix, Option<Step>)]) {
+    let Some(why) = case.lot.as_ref().filter(|lot| lot.sacrificed).map(|lot| lot.why.clone()) else { return };
+    let holds = |one: &Mitigation| matches!(one.wish.what, What::Blackhole(_)) && one.stage == Stage::Active;
+    if pieces(clerk, case).any(holds) {
+        end(clerk, case, &why, others, |one| matches!(one.wish.what, What::Diversion(_)));
+    }
 }
 
 fn proposals_over(clerk: &mut Clerk, case: &mut Case) {
@@ -150,9 +174,23 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
     let ask = case.asks(step);
     let why = case.choice.as_ref().map(|choice| choice.reason.clone()).unwrap_or_default();
     let why = if ask { format!("{}; {why}", plan.preview(steer::ladder::Volume::default())) } else { why };
+    let absorber = case.lot.as_ref().and_then(|lot| Some((lot.absorber.clone()?.0, lot.why.clone())));
+    let absorber = absorber.filter(|_| step == Step::Diversion);
     for (placed, what) in wanted(case, class, &plan) {
         if !ask {
             no_proposal(clerk, case, class, &placed);
+        }
+        if let (Some((name, why)), Ok(prefix)) = (&absorber, what.parse::<Prefix>()) {
+            let room = (ROOM, prefix.to_string());
+            let is_there = case.placed.contains_key(&placed) && clerk.absorber_of(&prefix) == Some(name);
+            if let Err(cause) = clerk.has_room(&prefix, name)
+                && !is_there
+            {
+                case.refused.insert(room, (sight.now, cause));
+                continue;
+            }
+            case.refused.remove(&room);
+            clerk.lead(prefix, name, why);
         }
         if case.placed.contains_key(&placed) {
             continue;

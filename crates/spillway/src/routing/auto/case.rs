@@ -1,13 +1,16 @@
 //! One target under attack: where it stands on the ladder, what is seen of it, and what is not to be tried again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
+use base::units::{BitRate, PacketRate};
 use base::{Prefix, Timestamp};
 use engine::report::{Attack, Direction, Severity, State};
 use serde::{Deserialize, Serialize};
+use steer::allot::Lot;
 use steer::effect::{Judgement, Seen, Verdict, Watch};
-use steer::ladder::{Choice, Climb, Mode, Plan, Step};
+use steer::ladder::{Choice, Climb, Mode, Plan, Step, Volume};
+use steer::planner::Sizes;
 
 use super::Terms;
 use crate::routing::lookout::{Sight, Watched};
@@ -16,6 +19,16 @@ use crate::routing::lookout::{Sight, Watched};
 const WINDOW: u64 = 3;
 /// See [`WINDOW`].
 const PATIENCE: u64 = 12;
+/// An attack is taken for as large as it was in nine of ten seconds lately (knowledge of it is sampled) …
+const QUANTILE: f64 = 0.9;
+/// … once it was counted so often.
+const SIZES_MIN: usize = 5;
+/// While it is young, it is taken for this share of its busiest second at least.
+const YOUNG: f64 = 0.75;
+/// Each count is over so many looks, a second each.
+const COUNTED_MAX: usize = 5;
+/// Less of a second says nothing of the whole.
+const PART_MIN: f64 = 0.25;
 /// Those who saw it that are remembered; further ones are no witnesses of quiet.
 const LOOKERS_MAX: usize = 64;
 
@@ -55,6 +68,16 @@ pub(super) struct Case {
     pub(super) modes: [Option<Mode>; 4],
     /// A part is let through.
     pub(super) is_probing: bool,
+    /// What its targets get in peace.
+    pub(super) honest: Volume,
+    /// What the plan for all attacks has for it.
+    pub(super) lot: Option<Lot>,
+    /// How large it is was seen lately, whatever stops it.
+    pub(super) is_sized: bool,
+    /// How large it was lately.
+    sizes: Sizes,
+    /// When it was counted lately: packets and octets until then, the newest last.
+    counted: VecDeque<(Timestamp, u64, u64)>,
     /// What steps in force do, as it was judged last.
     pub(super) judged: BTreeMap<Step, Judgement>,
     rolling: Watch,
@@ -78,6 +101,11 @@ impl Case {
             plans: BTreeMap::new(),
             modes: [None; 4],
             is_probing: false,
+            honest: Volume::default(),
+            lot: None,
+            is_sized: false,
+            sizes: Sizes::default(),
+            counted: VecDeque::new(),
             judged: BTreeMap::new(),
             rolling: Watch::new(settle.times(WINDOW), settle),
             watches: BTreeMap::new(),
@@ -89,6 +117,7 @@ impl Case {
     pub(super) fn hear(&mut self, attack: &Attack) {
         if self.attack.as_ref().is_none_or(|known| known.id != attack.id) {
             self.refused.clear();
+            (self.sizes, self.counted, self.lot) = (Sizes::default(), VecDeque::new(), None);
             let held: BTreeSet<Step> = self.watches.keys().copied().collect();
             self.placed.retain(|_, step| held.contains(step));
         }
@@ -99,6 +128,48 @@ impl Case {
         self.attacked = attack.state == State::Active && is_incoming(attack);
         self.target = attack.target;
         self.attack = Some(attack.clone());
+    }
+
+    /// Counts how large it is.
+    #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
+    pub(super) fn measure(&mut self, sight: &Sight) {
+        let now = sight.now;
+        let Some(attack) = self.attack.as_ref().filter(|_| self.attacked) else { return };
+        let usual = attack.targets.iter().filter_map(|target| sight.usual.get(target));
+        let (pps, bps) = usual.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        self.honest = Volume { bits: BitRate(bps), packets: PacketRate(pps) };
+        let (packets, bytes) = (attack.packets, attack.bytes);
+        let newest = self.counted.back().map_or(packets, |(_, before, _)| *before);
+        self.counted.push_back((now, packets, bytes));
+        if self.counted.len() > COUNTED_MAX {
+            self.counted.pop_front();
+        }
+        // What nobody sees behind a measure has no size.
+        self.is_sized = packets > newest || self.climb.at().is_none();
+        let oldest = self.counted.front().filter(|(at, ..)| *at < now && self.is_sized);
+        let Some((at, before, bytes_before)) = oldest else { return };
+        let seconds = now.since(*at).as_secs_f64();
+        let more = (bytes.saturating_sub(*bytes_before), packets.saturating_sub(*before));
+        self.sizes.see(self.target, "", more.0 as f64 * 8.0 / seconds, more.1 as f64 / seconds);
+    }
+
+    /// How large it is taken for: an upper quantile of what was seen lately; while that says little, what came since it began,
+    /// or most of what came in its busiest second, for what is sampled jumps.
+    #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
+    pub(super) fn volume(&self, now: Timestamp) -> Volume {
+        let Some(attack) = &self.attack else { return Volume::default() };
+        let peak = super::situation::peak(attack);
+        // Of the first second only a part is there yet.
+        let lasts = now.since(attack.started_at).as_secs_f64();
+        let part = lasts.clamp(PART_MIN, 1.0);
+        let (bps, pps) = (peak.bits.0 / part, peak.packets.0 / part);
+        let known = self.sizes.seen(self.target, "") >= SIZES_MIN;
+        let sizes = self.sizes.of(self.target, "", QUANTILE).filter(|_| known);
+        let (bits, packets) = sizes.unwrap_or_else(|| {
+            let mean = |sum: u64| sum as f64 / lasts.max(1.0);
+            ((mean(attack.bytes) * 8.0).max(bps * YOUNG), mean(attack.packets).max(pps * YOUNG))
+        });
+        Volume { bits: BitRate(bits.min(bps)), packets: PacketRate(packets.min(pps)) }
     }
 
     /// Takes in what was seen of it since the last time.
@@ -119,7 +190,13 @@ impl Case {
             let (place, acts) = sight.terms.place(looker.0, looker.1);
             let fate = if acts { sighting.fate() } else { steer::effect::Fate::Unknown };
             let seen = Seen { packets: amount.packets, sampled: amount.sampled, fate };
-            self.watches().for_each(|watch| watch.see(now, &name(looker.0, looker.1), place, seen));
+            let by = name(looker.0, looker.1);
+            self.rolling.see(now, &by, place, seen);
+            for (step, watch) in &mut self.watches {
+                // What is diverted is forwarded, too.
+                let fate = if *step == Step::Diversion { steer::effect::Fate::Unknown } else { fate };
+                watch.see(now, &by, place, Seen { fate, ..seen });
+            }
         }
     }
 

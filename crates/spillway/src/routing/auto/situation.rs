@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use base::Prefix;
 use base::units::{BitRate, PacketRate};
 use engine::report::Attack;
+use steer::allot::Site;
 use steer::bgp::step::State;
 use steer::book::{Book, Mitigation, Stage, What};
 use steer::ladder::{Absorber, Candidate, Link, Neighbor, Plan, Volume};
@@ -16,25 +17,30 @@ use super::Terms;
 use crate::config::Routing;
 use crate::routing::speaker::PeerStatus;
 
-/// The attack as the ladder sees it. What its targets get in peace is not told apart from it: the peak stands for both.
-pub(super) fn attack(attack: &Attack) -> steer::ladder::Attack {
+/// The attack as the ladder sees it, this large, beside what its targets get in peace.
+pub(super) fn attack(attack: &Attack, volume: Volume, honest: Volume) -> steer::ladder::Attack {
     steer::ladder::Attack {
         targets: attack.targets.clone(),
-        volume: volume(attack),
-        honest: Volume::default(),
+        volume,
+        honest,
         sure: super::case::is_incoming(attack) && !attack.doubtful,
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
-fn volume(attack: &Attack) -> Volume {
+pub(super) fn peak(attack: &Attack) -> Volume {
     Volume { bits: BitRate(attack.peak_bps as f64), packets: PacketRate(attack.peak_pps as f64) }
 }
 
 /// The ways in that are configured, with the part of the attack that comes by each. What comes by none of them, or where
 /// nobody tells, is put down to no link.
-pub(super) fn links(terms: &Terms, attack: &Attack, exporters: &BTreeMap<u32, IpAddr>) -> Vec<Link> {
-    let all = volume(attack).bits.0;
+pub(super) fn links(
+    terms: &Terms,
+    attack: &Attack,
+    volume: Volume,
+    exporters: &BTreeMap<u32, IpAddr>,
+) -> Vec<Link> {
+    let all = volume.bits.0;
     let of = |link: &crate::config::Link| {
         let comes_by = |entry: &&engine::report::Entry| {
             let exporter = exporters.get(&entry.exporter);
@@ -50,6 +56,7 @@ pub(super) fn links(terms: &Terms, attack: &Attack, exporters: &BTreeMap<u32, Ip
             name: link.name.clone(),
             capacity: Some(link.capacity),
             attack: BitRate(all * share.min(1.0)),
+            share: share.min(1.0),
             other: link.usual,
         }
     };
@@ -137,26 +144,19 @@ fn carries(router: &crate::config::Router) -> Vec<(Class, bool)> {
     all
 }
 
-/// Who takes what is diverted, with the room that is left beside what it has.
-/// Those that may get nothing now are left out.
-pub(super) fn absorbers(
-    terms: &Terms,
-    book: &Book,
-    mine: impl Fn(&Prefix) -> bool,
-    room: impl Fn(&crate::config::Absorber) -> Result<BitRate, String>,
-) -> Vec<Absorber> {
-    let of = |absorber: &crate::config::Absorber| {
-        let taken = book.all().any(|one| {
-            matches!(&one.wish.what, What::Diversion(prefix) if *prefix == absorber.prefix && !mine(prefix))
-        });
-        Some(Absorber {
-            name: absorber.name.clone(),
-            prefix: absorber.prefix,
-            free: if taken { BitRate(0.0) } else { room(absorber).ok()? },
-            carried: absorber.usual,
-        })
+/// Who takes what is diverted. Those that may get nothing now are left out; for how much there is room says the plan.
+pub(super) fn absorbers(sites: &[Site]) -> Vec<Absorber> {
+    let of = |site: &Site| {
+        let (name, free) = (site.name.clone(), site.capacity);
+        let each = move |(prefix, carried): &(Prefix, BitRate)| Absorber {
+            name: name.clone(),
+            prefix: *prefix,
+            free,
+            carried: *carried,
+        };
+        site.prefixes.iter().map(each).collect::<Vec<_>>()
     };
-    terms.ladder.absorbers.iter().filter_map(of).collect()
+    sites.iter().flat_map(of).collect()
 }
 
 /// What a mitigation acts on.

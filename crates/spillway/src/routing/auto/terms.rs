@@ -82,6 +82,16 @@ impl Terms {
         }
     }
 
+    /// The ways in at which an exporter is; one without a name where none is configured.
+    pub(in crate::routing) fn entries(&self, exporter: IpAddr) -> Vec<Option<&str>> {
+        let at =
+            |link: &&crate::config::Link| link.exporters.is_empty() || link.exporters.contains(&exporter);
+        match self.ladder.links.as_slice() {
+            [] => vec![None],
+            links => links.iter().filter(at).map(|link| Some(link.name.as_str())).collect(),
+        }
+    }
+
     /// Where an exporter looks, as packets go, and whether what it tells of their fate is of a router that acts.
     pub(super) fn place(&self, exporter: IpAddr, egress: bool) -> (steer::effect::Place, bool) {
         use steer::effect::Place;

@@ -2,23 +2,23 @@
 
 use std::sync::mpsc::Sender;
 
-use base::units::BitRate;
 use base::{Prefix, Span, Timestamp};
 use steer::absorb::Standing;
 use steer::bgp::out::Key;
 use steer::book::{Actor, What};
 use store::Line;
 
+use super::arrived::Followed;
+use super::moved::Next;
 use super::{Clerk, express};
+use crate::routing::absorbers::Absorber;
 use crate::routing::order::Answer;
 use crate::routing::speaker::Say;
 
 /// An absorber that does not say within this that it holds a prefix does not get it.
-const CONFIRM: Span = Span::from_secs(5);
+pub(super) const CONFIRM: Span = Span::from_secs(5);
 /// A route that was taken back comes again after so long, and twice as long each time.
 const AGAIN: Span = Span::from_secs(2);
-/// An absorber that did not take a diversion is left out for so long.
-const REFUSED: Span = Span::from_secs(30);
 /// Doublings at most.
 const DOUBLINGS_MAX: u32 = 7;
 
@@ -29,7 +29,13 @@ pub(in crate::routing) type Reply = Sender<Result<Answer, String>>;
 #[derive(Debug)]
 pub(super) struct Leg {
     prefix: Prefix,
+    /// Who has it, or is asked first.
+    absorber: String,
+    /// Who shall have it instead.
+    pub(super) next: Option<Next>,
     neighbors: Vec<String>,
+    /// What it does.
+    pub(super) followed: Option<Followed>,
     /// Routers were told.
     said: bool,
     /// It stood once: from now on it is held back, and not ended.
@@ -51,9 +57,53 @@ enum Step {
 }
 
 impl Leg {
+    /// One that routers know, at an absorber that may not be spoken with.
+    pub(super) fn standing(
+        prefix: Prefix,
+        absorber: Option<String>,
+        neighbors: Vec<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            prefix,
+            absorber: absorber.unwrap_or_default(),
+            next: None,
+            neighbors,
+            followed: None,
+            said: true,
+            stood: true,
+            since: now,
+            back: (0, now),
+            why: None,
+            replies: Vec::new(),
+        }
+    }
+
     /// What is diverted.
     pub(super) const fn prefix(&self) -> Prefix {
         self.prefix
+    }
+
+    /// Who has it.
+    pub(super) fn absorber(&self) -> &str {
+        &self.absorber
+    }
+
+    /// Who holds it: who has it, and who shall.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.absorber.as_str()).chain(self.next.as_ref().map(|next| next.name.as_str()))
+    }
+
+    /// Where it is announced.
+    pub(super) fn neighbors(&self) -> &[String] {
+        &self.neighbors
+    }
+
+    /// It is at this one from now on, and routers are told so: who had it.
+    pub(super) fn goes_to(&mut self, absorber: &str, now: Timestamp) -> String {
+        (self.said, self.stood, self.since) = (true, true, now);
+        (self.back, self.why, self.next, self.followed) = ((0, now), None, None, None);
+        std::mem::replace(&mut self.absorber, absorber.to_owned())
     }
 
     /// Whether routers were told.
@@ -99,19 +149,24 @@ impl Clerk {
     /// A diversion is to begin. Whether an absorber has to hold it first.
     pub(super) fn asks_absorber(&mut self, id: u64, what: &What, neighbors: &[String]) -> bool {
         let What::Diversion(prefix) = what else { return false };
-        let Some(absorber) = self.absorbers.of(prefix) else { return false };
+        let Some(absorber) = self.absorber_for(prefix) else { return false };
+        let name = absorber.control.name.clone();
         // What stood before a restart stands on, while the absorber is asked; which rules it shall have says the core, later.
         let said = self.speaker.is_none();
         if said {
             absorber.keep(*prefix, self.expected(prefix));
         } else {
-            absorber.want(*prefix, self.rules_for(prefix), self.expected(prefix));
+            absorber.want(*prefix, self.rules_for(prefix, absorber), self.expected(prefix));
         }
+        self.led.set(*prefix, &name);
         let now = self.clock.now();
-        let why = (!said).then(|| format!("absorber `{}` is asked", absorber.control.name));
+        let why = (!said).then(|| format!("absorber `{name}` is asked"));
         let leg = Leg {
             prefix: *prefix,
+            absorber: name,
+            next: None,
             neighbors: neighbors.to_vec(),
+            followed: None,
             said,
             stood: said,
             since: now,
@@ -123,12 +178,29 @@ impl Clerk {
         !said
     }
 
+    /// Who is asked for a prefix: who has it, or shall; else the first that may get something now.
+    fn absorber_for<'a>(&'a self, prefix: &'a Prefix) -> Option<&'a Absorber> {
+        if let Some(name) = self.led.of(prefix) {
+            let known = self.absorbers.get(name).filter(|one| one.charge(prefix).is_some());
+            let hops = self.setup.routing.routers.iter().flat_map(|router| &router.absorber_hops);
+            if known.is_some() || hops.into_iter().any(|hop| hop.absorber == name && hop.prefix == *prefix) {
+                return known;
+            }
+        }
+        let mut takers = self.absorbers.takers(prefix);
+        takers.find(|one| one.capacity().is_ok()).or_else(|| self.absorbers.takers(prefix).next())
+    }
+
     /// A diversion ended: its routes go first, and the absorber after a while.
-    pub(super) fn lets_go(&mut self, id: u64) {
+    pub(super) fn lets_go(&mut self, id: u64, what: &What) {
+        if let What::Diversion(prefix) = what {
+            self.led.end(prefix);
+        }
         let Some(leg) = self.legs.remove(&id) else { return };
-        if let Some(absorber) = self.absorbers.of(&leg.prefix) {
-            let linger = if leg.said { absorber.control.linger } else { Span::ZERO };
-            absorber.release(leg.prefix, linger);
+        for name in leg.holders() {
+            let Some(absorber) = self.absorbers.get(name) else { continue };
+            let has = leg.said && name == leg.absorber;
+            absorber.release(leg.prefix, if has { absorber.control.linger } else { Span::ZERO });
         }
         for reply in leg.replies {
             // Who no longer waits has been told so.
@@ -152,7 +224,7 @@ impl Clerk {
 
     /// Whether an answer is waited for.
     pub(super) fn waits_for_absorbers(&self) -> bool {
-        self.legs.values().any(|leg| !leg.said)
+        self.legs.values().any(|leg| !leg.said || leg.next.is_some())
     }
 
     /// Why routers are not told of a diversion.
@@ -162,9 +234,10 @@ impl Clerk {
 
     /// Announces what absorbers hold, and takes back what they do not.
     pub(super) fn turn_absorbers(&mut self, now: Timestamp) {
+        self.turn_moves(now);
         let mut steps = Vec::new();
         for (id, leg) in &mut self.legs {
-            let Some(absorber) = self.absorbers.of(&leg.prefix) else { continue };
+            let Some(absorber) = self.absorbers.get(&leg.absorber) else { continue };
             let name = &absorber.control.name;
             let untrue = absorber.truth.lie().map(|lie| format!("absorber `{name}` is left out: {lie}"));
             let lost = || absorber.lost();
@@ -182,39 +255,25 @@ impl Clerk {
         }
     }
 
-    /// What an absorber may still get, or why it gets nothing now; one that is not spoken with is taken at the word of the
-    /// configuration. What a prefix that it holds already gets there is room for it, and no more is: others may have come since.
-    pub(in crate::routing) fn room_at(&self, absorber: &crate::config::Absorber) -> Result<BitRate, String> {
-        let Some(one) = self.absorbers.of(&absorber.prefix) else { return Ok(absorber.capacity) };
-        if let Some((at, why)) = &one.failed
-            && self.clock.now().since(*at) < REFUSED
-        {
-            return Err(why.clone());
-        }
-        let Some(charge) = one.charge(&absorber.prefix) else { return Ok(absorber.capacity) };
-        let free = one.free(charge)?;
-        let own = if one.standing(&absorber.prefix) == Standing::Stands {
-            one.gets(&absorber.prefix).bps
-        } else {
-            0
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
-        Ok(BitRate((free.bps.saturating_add(own) as f64).min(absorber.capacity.0)))
-    }
-
     fn announce_leg(&mut self, now: Timestamp, id: u64) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let again = std::mem::replace(&mut leg.stood, true);
         (leg.said, leg.since, leg.why) = (true, now, None);
-        let (prefix, neighbors) = (leg.prefix, leg.neighbors.clone());
-        let replies = std::mem::take(&mut leg.replies);
-        let name = self.absorbers.of(&prefix).map(|one| one.control.name.clone()).unwrap_or_default();
+        let (prefix, neighbors, name) = (leg.prefix, leg.neighbors.clone(), leg.absorber.clone());
         let event = if again { "announced again" } else { "announced" };
         tracing::info!(mitigation = id, %prefix, absorber = name, event, "the absorber holds it: its route moves");
         self.note(id, event, format!("absorber `{name}` holds it"));
         self.announce_to(id, &What::Diversion(prefix), neighbors);
+        self.answer_leg(id);
+    }
+
+    /// Who waited hears how it began.
+    pub(super) fn answer_leg(&mut self, id: u64) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let replies = std::mem::take(&mut leg.replies);
         let answer = self.begun(id);
         for reply in replies {
+            // Who no longer waits has been told so.
             let _ = reply.send(answer.clone());
         }
     }
@@ -236,10 +295,10 @@ impl Clerk {
 
     fn fail(&mut self, now: Timestamp, id: u64, why: &str) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let prefix = leg.prefix;
+        let (prefix, name) = (leg.prefix, leg.absorber.clone());
         let replies = std::mem::take(&mut leg.replies);
         tracing::warn!(mitigation = id, %prefix, why, "the absorber does not take it: no route moves");
-        if let Some(absorber) = self.absorbers.of_mut(&prefix) {
+        if let Some(absorber) = self.absorbers.get_mut(&name) {
             absorber.failed = Some((now, why.to_owned()));
         }
         self.auto.let_go(&What::Diversion(prefix));
@@ -251,10 +310,20 @@ impl Clerk {
         }
     }
 
-    fn note(&mut self, id: u64, event: &str, reason: String) {
+    pub(super) fn note(&mut self, id: u64, event: &str, reason: String) {
+        self.write_down(Some(id), event, reason);
+    }
+
+    /// Something that is about no single mitigation stands in the journal.
+    pub(in crate::routing) fn remark(&mut self, event: &str, reason: String) {
+        tracing::info!(event, reason, "mitigation");
+        self.write_down(None, event, reason);
+    }
+
+    fn write_down(&mut self, mitigation: Option<u64>, event: &str, reason: String) {
         self.unwritten.push(Line {
             at: self.clock.now(),
-            mitigation: Some(id),
+            mitigation,
             event: event.to_owned(),
             actor: "spillway".to_owned(),
             reason,

@@ -222,7 +222,7 @@ impl Clerk {
                 for prefix in prefixes {
                     let fits = self
                         .drill_what(*class, *prefix)
-                        .and_then(|what| express::route(&what, router, routing.asn).map_err(text));
+                        .and_then(|what| express::route(&what, router, routing.asn, None).map_err(text));
                     match fits {
                         Ok(_) => plans.push(self.plan(router, *class, *prefix)),
                         Err(why) => unfit = Some(why),

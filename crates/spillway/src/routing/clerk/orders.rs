@@ -49,6 +49,8 @@ impl Clerk {
             Order::Absorbers => {
                 Ok(Answer::Absorbers(self.absorbers.all().map(|one| one.document()).collect()))
             }
+            Order::Plan => Ok(Answer::Plan(self.planned.clone())),
+            Order::Playbook => Ok(Answer::Playbook(self.playbook())),
             Order::Status => Ok(Answer::Status(self.views.status())),
             Order::Origin { address } => Ok(Answer::Origin(self.views.origin(address))),
             Order::List => self.list(),
@@ -214,7 +216,7 @@ impl Clerk {
         let mut places = Vec::new();
         for name in asked {
             let router = self.known(name)?;
-            express::route(what, router, routing.asn).map_err(|unfit| unfit.to_string())?;
+            express::route(what, router, routing.asn, None).map_err(|unfit| unfit.to_string())?;
             if !places.contains(name) {
                 places.push(name.clone());
             }
@@ -224,7 +226,7 @@ impl Clerk {
         }
         let mut why: Option<Unfit> = None;
         for router in &routing.routers {
-            match express::route(what, router, routing.asn) {
+            match express::route(what, router, routing.asn, None) {
                 Ok(_) => places.push(router.name.clone()),
                 // What the rule itself is to blame for says most.
                 Err(unfit @ (Unfit::Rule(..) | Unfit::Profile(..))) => why = Some(unfit),
@@ -304,6 +306,8 @@ fn reason_of(order: &Order) -> Option<&str> {
     match order {
         Order::Peers
         | Order::Absorbers
+        | Order::Plan
+        | Order::Playbook
         | Order::Status
         | Order::Origin { .. }
         | Order::List

@@ -7,12 +7,12 @@ use base::Prefix;
 use engine::report::State;
 use rules::{Action, Match, Per, Rule};
 use steer::absorb::word::{Load, RULES_MAX};
-use steer::book::{Stage, What};
+use steer::book::{Mitigation, Stage, What};
 use steer::effect::Fate;
 use steer::ladder::Mode;
 
 use super::Clerk;
-use crate::routing::absorbers::whole;
+use crate::routing::absorbers::{Absorber, whole};
 use crate::routing::auto::case::is_incoming;
 use crate::routing::lookout::{Sight, Watched};
 
@@ -29,26 +29,30 @@ impl Clerk {
     /// The decision core knows this: absorbers get the rules of what goes on, and are held to the truth.
     pub(super) fn push_rules(&mut self, sight: &Sight) {
         self.pushed = of(sight);
-        let held: Vec<Prefix> = self.legs.values().map(super::diverted::Leg::prefix).collect();
-        for prefix in held {
-            let rules = self.rules_for(&prefix);
-            let Some(absorber) = self.absorbers.of(&prefix) else { continue };
-            absorber.want(prefix, rules, self.expected(&prefix));
+        let held =
+            self.legs.values().flat_map(|leg| leg.holders().map(|name| (leg.prefix(), name.to_owned())));
+        for (prefix, name) in held.collect::<Vec<_>>() {
+            let Some(absorber) = self.absorbers.get(&name) else { continue };
+            absorber.want(prefix, self.rules_for(&prefix, absorber), self.expected(&prefix));
         }
+        self.absorbers.all_mut().for_each(Absorber::look);
         self.compare_loads(sight);
+        self.follow_arrivals(sight);
     }
 
     /// What will come where a prefix is led: what it gets in peace, and the attacks on it.
-    pub(super) fn expected(&self, prefix: &Prefix) -> Load {
-        let usual = self.absorbers.of(prefix).and_then(|absorber| absorber.charge(prefix));
-        let usual = Load { bps: usual.map_or(0, |charge| whole(charge.usual.0)), pps: 0 };
+    pub(in crate::routing) fn expected(&self, prefix: &Prefix) -> Load {
+        let usual = self.absorbers.takers(prefix).filter_map(|absorber| absorber.charge(prefix));
+        let usual = usual.map(|charge| whole(charge.usual.0)).max().unwrap_or(0);
         let attacks = self.pushed.peaks.iter().filter(|(target, _)| prefix.covers(target));
-        attacks.fold(usual, |sum, (_, peak)| sum.plus(*peak))
+        // As large as it was lately, where that is known; a peak never falls.
+        let sizes = attacks.map(|(target, peak)| self.sizes.get(target).copied().unwrap_or(*peak));
+        sizes.fold(Load { bps: usual, pps: 0 }, Load::plus)
     }
 
     /// The rules that an absorber shall have for a prefix, as many as its owner has room for.
-    pub(super) fn rules_for(&self, prefix: &Prefix) -> Vec<String> {
-        let room = self.absorbers.of(prefix).and_then(|one| one.rules_max());
+    pub(super) fn rules_for(&self, prefix: &Prefix, absorber: &Absorber) -> Vec<String> {
+        let room = absorber.rules_max();
         let never = self.setup.spare.iter().filter(|spare| spare.is_ipv4() == prefix.is_ipv4());
         let never = never.enumerate().map(|(place, src)| spared(place, prefix, *src));
         let pushed =
@@ -67,29 +71,31 @@ impl Clerk {
         said.map(|leg| Watched { name: leg.prefix(), targets: vec![leg.prefix()], rules: Vec::new() })
     }
 
+    /// What routers stop, or may: it does not come to where it is led.
+    pub(super) fn stopped(&self) -> Vec<Prefix> {
+        let held = self.book.all().filter(|one| !matches!(one.stage, Stage::Proposed(_)));
+        let stops = |one: &Mitigation| match &one.wish.what {
+            What::Blackhole(prefix) => Some(*prefix),
+            What::Flowspec(rule) => rule.matches.dst,
+            What::Diversion(_) => None,
+        };
+        held.filter_map(stops).collect()
+    }
+
     fn compare_loads(&mut self, sight: &Sight) {
         // What routers stop before it comes there is not missing there.
-        let stopped: Vec<Prefix> = self
-            .book
-            .all()
-            .filter(|one| !matches!(one.stage, Stage::Proposed(_)))
-            .filter_map(|one| match &one.wish.what {
-                What::Blackhole(prefix) => Some(*prefix),
-                What::Flowspec(rule) => rule.matches.dst,
-                What::Diversion(_) => None,
-            })
+        let stopped = self.stopped();
+        let said: Vec<(Prefix, String)> = self
+            .legs
+            .values()
+            .filter(|leg| leg.is_said())
+            .map(|leg| (leg.prefix(), leg.absorber().to_owned()))
             .collect();
-        let said: Vec<Prefix> =
-            self.legs.values().filter(|leg| leg.is_said()).map(|leg| leg.prefix()).collect();
         let meet = |a: &Prefix, b: &Prefix| a.covers(b) || b.covers(a);
         for absorber in self.absorbers.all_mut() {
-            let mine: Vec<Prefix> = absorber
-                .control
-                .charges
-                .iter()
-                .map(|c| c.prefix)
-                .filter(|prefix| said.contains(prefix))
-                .collect();
+            let name = &absorber.control.name;
+            let mine: Vec<Prefix> =
+                said.iter().filter(|(_, at)| at == name).map(|(prefix, _)| *prefix).collect();
             let unclear = |prefix: &Prefix| {
                 let wider =
                     sight.seen.iter().any(|(seen, _)| !prefix.covers(&seen.name) && seen.name.covers(prefix));

@@ -11,7 +11,7 @@ use store::Line;
 
 use super::drills::numbers;
 use super::{Clerk, HISTORY_MAX, express};
-use crate::routing::order::{self, Answer, At, Doing, Past, Peer};
+use crate::routing::order::{self, Answer, At, Doing, Past, Peer, Played, Shifted};
 use crate::routing::speaker::PeerStatus;
 
 impl Clerk {
@@ -42,6 +42,22 @@ impl Clerk {
             peer
         };
         self.setup.routing.routers.iter().map(of).collect()
+    }
+
+    pub(super) fn playbook(&self) -> Vec<Played> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a hundred")]
+        let percent = |share: f64| (share * 100.0).round() as u8;
+        let shifted = |one: &steer::planner::playbook::Shift| Shifted {
+            entry: one.entry.clone(),
+            absorber: one.absorber.clone(),
+            percent: percent(one.share),
+        };
+        let played = |one: &steer::planner::playbook::Move| Played {
+            announcement: one.announcement.clone(),
+            measured: one.measured.clone(),
+            shifts: one.shifts.iter().map(shifted).collect(),
+        };
+        self.plays.all().moves.iter().map(played).collect()
     }
 
     pub(super) fn list(&self) -> Result<Answer, String> {
@@ -254,9 +270,10 @@ impl Clerk {
                 format!("all traffic to {prefix} is discarded upstream, the honest too")
             }
             What::Diversion(prefix) => {
-                let hop = |name: &String| self.router(name)?.diversion_hop(prefix);
+                let hop = |name: &String| self.router(name)?.diversion_hop(prefix, self.led.of(prefix));
                 let hops: Vec<String> = neighbors.iter().filter_map(hop).map(|hop| hop.to_string()).collect();
-                format!("all traffic to {prefix} is led to {}", hops.join(", "))
+                let to = self.led.of(prefix).map_or_else(String::new, |name| format!(", absorber {name}"));
+                format!("all traffic to {prefix} is led to {}{to}", hops.join(", "))
             }
             What::Flowspec(rule) => {
                 let dst = rule.matches.dst.map_or_else(|| "anywhere".to_owned(), |dst| dst.to_string());

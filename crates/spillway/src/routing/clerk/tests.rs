@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use steer::book::{Stage, What, Wish};
 
 use super::*;
+use crate::config::Hop;
 use crate::routing::express::Unfit;
 use crate::routing::order::{Answer, Caller, Drills, Order};
 
@@ -130,8 +131,9 @@ fn a_route_says_what_its_router_wants_to_hear() {
     let folder = Folder::new("said");
     let mut setup = folder.setup();
     let router = &mut setup.routing.routers[0];
-    let route =
-        |router: &Router, what: &str| express::route(&What::Blackhole(what.parse().unwrap()), router, 64512);
+    let route = |router: &Router, what: &str| {
+        express::route(&What::Blackhole(what.parse().unwrap()), router, 64512, None)
+    };
     let v4 = route(router, "198.51.100.7/32").unwrap();
     assert_eq!(v4.next_hop, Some("192.0.2.1".parse().unwrap()));
     assert_eq!(
@@ -143,12 +145,19 @@ fn a_route_says_what_its_router_wants_to_hear() {
     let v6 = route(router, "2001:db8::7/128").unwrap();
     assert_eq!(v6.next_hop, Some("2001:db8:ffff::1".parse().unwrap()));
     // What is diverted goes to its own absorber, where there are several.
-    let diverted = |router: &Router, what: &str| {
-        express::route(&What::Diversion(what.parse().unwrap()), router, 64512).unwrap().next_hop
+    let to = |router: &Router, what: &str, absorber: Option<&str>| {
+        express::route(&What::Diversion(what.parse().unwrap()), router, 64512, absorber).unwrap().next_hop
     };
+    let diverted = |router: &Router, what: &str| to(router, what, None);
     router.carries = vec![Class::Blackhole, Class::Diversion];
     router.diversion.next_hops = (Some("192.0.2.21".parse().unwrap()), None);
-    router.absorber_hops = vec![("198.51.101.0/24".parse().unwrap(), "192.0.2.22".parse().unwrap())];
+    let hop = |absorber: &str, hop: &str| Hop {
+        absorber: absorber.to_owned(),
+        prefix: "198.51.101.0/24".parse().unwrap(),
+        hop: hop.parse().unwrap(),
+    };
+    router.absorber_hops = vec![hop("a", "192.0.2.22"), hop("b", "192.0.2.23")];
+    assert_eq!(to(router, "198.51.101.0/24", Some("b")), Some("192.0.2.23".parse().unwrap()));
     assert_eq!(diverted(router, "198.51.100.0/24"), Some("192.0.2.21".parse().unwrap()));
     assert_eq!(diverted(router, "198.51.101.0/24"), Some("192.0.2.22".parse().unwrap()));
     // Within an AS the path is empty, and the preference is said.

@@ -112,6 +112,7 @@ fn sight() -> Sight {
                 [routing.peers.up]\naddress = \"192.0.2.2\"\nasn = 64500\ncarries = [\"flowspec\"]\n";
     let config = Config::parse(std::path::Path::new("f"), text).unwrap();
     Sight {
+        usual: BTreeMap::new(),
         now: at(0),
         terms: Arc::new(Terms::of(&config, std::iter::empty()).unwrap()),
         attacks: Vec::new(),

@@ -68,11 +68,18 @@ fn attacks_are_diverted_and_filtered_until_one_victim_has_to_be_given_up_and_all
     let game = fate(&played, "game");
     let why = game["sacrificed"].as_str().unwrap_or_else(|| panic!("{game}"));
     assert!(why.contains("the blackhole suffices; not so "), "{why}");
-    assert!(why.contains("diversion: attack and traffic of the prefix are"), "{why}");
+    assert!(why.contains("is sacrificed (value 1 of "), "{why}");
+    assert!(why.contains(" over what absorber "), "{why}");
     for absorber in played["absorbers"].as_array().unwrap() {
         assert!(absorber["most_bps"].as_f64().unwrap() <= 20e6 * 1.05, "{absorber}");
         assert_eq!(absorber["returned"], absorber["arrived"], "nothing is lost by the way back");
     }
+    // Absorbers say what came, routers what was sent.
+    let measured = played["measured"].as_array().unwrap();
+    assert!(
+        measured.iter().any(|one| one.as_str().unwrap().contains("arrive at the absorber")),
+        "{played:#}"
+    );
     assert!(played["back_after_ms"].is_u64());
     assert!(success(&played, "game", "after") >= 0.97);
 }

@@ -10,7 +10,7 @@ const PEACE: u32 = 1300;
 const LOOKED: Duration = Duration::from_secs(120);
 
 /// In both families at once.
-pub(super) fn both(test: impl Fn(bool) + Sync) {
+pub(in crate::routing) fn both(test: impl Fn(bool) + Sync) {
     std::thread::scope(|scope| {
         let threads = [false, true].map(|v6| {
             scope.spawn({

@@ -58,6 +58,8 @@ pub(in crate::routing) struct Router {
 #[derive(Debug)]
 struct State {
     flood: AtomicU8,
+    /// Samples of a datagram of the flood of another target.
+    second: AtomicU32,
     service: AtomicU8,
     told: AtomicU32,
     stop: AtomicBool,
@@ -75,6 +77,7 @@ impl Router {
     pub(in crate::routing) fn of(to: SocketAddr, v6: bool, service: Service) -> Self {
         let state = Arc::new(State {
             flood: AtomicU8::new(0),
+            second: AtomicU32::new(0),
             service: AtomicU8::new(service as u8),
             told: AtomicU32::new(0),
             stop: AtomicBool::new(false),
@@ -89,6 +92,11 @@ impl Router {
     /// From now on.
     pub(in crate::routing) fn flood(&self, flood: Flood) {
         self.state.flood.store(flood as u8, Ordering::Relaxed);
+    }
+
+    /// A flood of another target, of so many samples in a datagram, 50,000 packets a second each.
+    pub(in crate::routing) fn flood_second(&self, samples: u32) {
+        self.state.second.store(samples, Ordering::Relaxed);
     }
 
     /// From now on.
@@ -179,6 +187,10 @@ fn serve(state: &State, sequence: u32, samples: &mut Samples<'_>) {
 }
 
 fn flood(state: &State, sequence: u32, samples: &mut Samples<'_>) {
+    for place in 0..state.second.load(Ordering::Relaxed) {
+        let forged = forged(state.v6, sequence.wrapping_mul(31) + place);
+        samples.add(&packet(forged, second(state.v6), (123, 5000), 468), 2, RATE);
+    }
     let target = target(state.v6);
     for place in 0..FLOOD {
         let forged = forged(state.v6, sequence * FLOOD + place);
@@ -195,6 +207,11 @@ fn flood(state: &State, sequence: u32, samples: &mut Samples<'_>) {
             _ => {}
         }
     }
+}
+
+/// Of the network beside the first one's.
+fn second(v6: bool) -> IpAddr {
+    if v6 { "2001:db8:2::7" } else { "198.51.101.7" }.parse().unwrap()
 }
 
 fn target(v6: bool) -> IpAddr {

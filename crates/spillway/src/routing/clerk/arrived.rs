@@ -1,0 +1,116 @@
+//! What a diversion does: what its absorber received of a prefix against what routers tell of it, for the ladder and for the
+//! playbook.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base::{Prefix, Span, Timestamp};
+use steer::allot::NETWORK;
+use steer::effect::{Arrival, Fate, Judgement, Verdict};
+use steer::planner::playbook::{Move, Shift};
+
+use super::Clerk;
+use crate::routing::lookout::{Amount, Sight, Sighting};
+
+/// Windows are this many times as long as an announcement takes to settle; patience lasts likewise.
+const WINDOW: u64 = 3;
+/// See [`WINDOW`].
+const PATIENCE: u64 = 12;
+/// Less of an entry's packets than this share says nothing of it.
+const PART_MIN: f64 = 0.05;
+
+/// One diversion, as it is followed.
+#[derive(Clone, Debug)]
+pub(super) struct Followed {
+    arrival: Arrival,
+    /// The last report that was taken in.
+    reported: Option<Timestamp>,
+    /// Packets that came by each entry.
+    entries: BTreeMap<String, u64>,
+    /// It stands in the playbook.
+    is_noted: bool,
+}
+
+impl Followed {
+    fn new(now: Timestamp, settle: Span) -> Self {
+        let arrival = Arrival::new(now, settle, settle.times(WINDOW), settle.times(PATIENCE));
+        Self { arrival, reported: None, entries: BTreeMap::new(), is_noted: false }
+    }
+}
+
+impl Clerk {
+    /// What was seen since the last time, for each diversion that routers know.
+    pub(super) fn follow_arrivals(&mut self, sight: &Sight) {
+        let settle = sight.terms.settle();
+        let others = self.stopped();
+        let mut measured = Vec::new();
+        for (id, leg) in &mut self.legs {
+            if !leg.is_said() {
+                leg.followed = None;
+                continue;
+            }
+            let (prefix, name) = (leg.prefix(), leg.absorber().to_owned());
+            let followed = leg.followed.get_or_insert_with(|| Followed::new(sight.now, settle));
+            // What routers stop before it is not missing at the absorber.
+            let meets = |other: &Prefix| prefix.covers(other) || other.covers(&prefix);
+            if others.iter().any(meets) {
+                *followed = Followed { is_noted: followed.is_noted, ..Followed::new(sight.now, settle) };
+                continue;
+            }
+            let gets = self.absorbers.get(&name).and_then(|absorber| absorber.gets(&prefix));
+            let gets = gets.filter(|(at, _)| followed.reported != Some(*at));
+            followed.reported = gets.map(|(at, _)| at).or(followed.reported);
+            let told = told(sight, &prefix, &mut followed.entries);
+            followed.arrival.told(sight.now, told, gets.map(|(_, load)| load.pps));
+            let judged = followed.arrival.judge(sight.now);
+            let is_sure = !matches!(judged.verdict, Verdict::Pending | Verdict::NotMeasurable);
+            if is_sure && !std::mem::replace(&mut followed.is_noted, true) {
+                let entries = std::mem::take(&mut followed.entries);
+                measured.push((*id, prefix, name, leg.neighbors().to_vec(), entries, judged));
+            }
+        }
+        for (id, prefix, absorber, neighbors, entries, judged) in measured {
+            let (least, most) = judged.stopped.unwrap_or_default();
+            let one = Move {
+                announcement: format!("{prefix} to {absorber} at {}", neighbors.join(", ")),
+                measured: sight.now.to_string(),
+                shifts: shifts(&entries, &absorber, (least + most) / 2.0),
+            };
+            self.note(id, "measured", format!("absorber `{absorber}`: {}", judged.reason));
+            self.plays.note(one);
+        }
+    }
+
+    /// What the diversion of a prefix does, by its absorber's word; `None`: nothing is known of it.
+    pub(in crate::routing) fn arrives(&self, now: Timestamp, prefix: &Prefix) -> Option<Judgement> {
+        let leg = self.legs.values().find(|leg| leg.prefix() == *prefix)?;
+        Some(leg.followed.as_ref()?.arrival.judge(now))
+    }
+}
+
+/// Packets to a prefix by the exporter that saw most, by all together, and as sampled.
+fn told(sight: &Sight, prefix: &Prefix, entries: &mut BTreeMap<String, u64>) -> (u64, u64, u64) {
+    let mut by: BTreeMap<IpAddr, u64> = BTreeMap::new();
+    let mut sampled = 0;
+    let is_there = |(seen, _): &&(Sighting, Amount)| {
+        prefix.covers(&seen.name) && !seen.egress && seen.fate() != Fate::Dropped
+    };
+    for (seen, amount) in sight.seen.iter().filter(is_there) {
+        *by.entry(seen.exporter).or_default() += amount.packets;
+        sampled += amount.sampled;
+        for entry in sight.terms.entries(seen.exporter) {
+            *entries.entry(entry.unwrap_or(NETWORK).to_owned()).or_default() += amount.packets;
+        }
+    }
+    (by.values().copied().max().unwrap_or(0), by.values().sum(), sampled)
+}
+
+/// The same share of each entry by which enough of it came: an absorber does not say where it comes from.
+#[expect(clippy::cast_precision_loss, reason = "packets of some seconds are far below 2^53")]
+fn shifts(entries: &BTreeMap<String, u64>, absorber: &str, share: f64) -> Vec<Shift> {
+    let all: u64 = entries.values().sum();
+    let counts = |(_, packets): &(&String, &u64)| **packets as f64 >= all as f64 * PART_MIN;
+    let of =
+        |(entry, _): (&String, &u64)| Shift { entry: entry.clone(), absorber: absorber.to_owned(), share };
+    entries.iter().filter(counts).map(of).collect()
+}

@@ -1,0 +1,260 @@
+//! Several towns under attack at once: what the plan for all of them has for each.
+
+use std::collections::BTreeMap;
+
+use base::Prefix;
+use base::units::BitRate;
+use steer::allot::{Allotted, Allotter, Claim, Lot, Site};
+use steer::effect::Verdict;
+use steer::ladder::{Choice, InForce, Mode, Situation, Step, choose};
+use steer::planner::playbook::{Move, Playbook, Shift};
+use steer::planner::{Mode as Aim, Settings};
+use steer::rails::{Limits, Rails};
+
+use crate::town::{MBPS, Town, at, link, neighbor, prefix};
+
+const A: &str = "198.51.100.0/24";
+const B: &str = "198.51.101.0/24";
+const C: &str = "2001:db8::/48";
+
+/// A town whose target is this, with no machine and no rule, under so many Mbps: it can be diverted or given up.
+fn town(target: &str, mbps: f64) -> Town {
+    let mut town = Town::under(mbps);
+    town.attack.targets = vec![prefix(target)];
+    town.attack.honest = steer::ladder::Volume::default();
+    town.machine = None;
+    town.candidates.clear();
+    town.links.clear();
+    let own = vec![prefix("198.51.100.0/22"), prefix("2001:db8::/32")];
+    let limits = Limits { blackhole: (25, 64), ..Limits::default() };
+    town.rails = Rails::new(own, [A, B, C].map(prefix).to_vec(), Vec::new(), Vec::new(), limits);
+    town
+}
+
+fn site(name: &str, mbps: f64, prefixes: &[&str]) -> Site {
+    Site {
+        name: name.into(),
+        prefixes: prefixes.iter().map(|of| (prefix(of), BitRate(0.0))).collect(),
+        capacity: BitRate(mbps * MBPS),
+        packets: None,
+        cost_per_gbps: 1.0,
+    }
+}
+
+/// One who is attacked: what it is worth, and who has its traffic.
+struct One<'a>(&'a Town, f64, Option<&'a str>);
+
+fn situation<'a>(town: &'a Town, lot: Option<&'a Lot>) -> Situation<'a> {
+    Situation {
+        attack: &town.attack,
+        links: &town.links,
+        machine: town.machine,
+        candidates: &town.candidates,
+        neighbors: &town.neighbors,
+        absorbers: &town.absorbers,
+        in_force: &town.in_force,
+        policy: &town.policy,
+        rails: &town.rails,
+        drills: &town.drills,
+        lot,
+    }
+}
+
+fn look(allotter: &mut Allotter, second: u64, all: &[One<'_>], sites: &[Site], book: &Playbook) -> Allotted {
+    let situations: Vec<Situation<'_>> = all.iter().map(|one| situation(one.0, None)).collect();
+    let claims: Vec<Claim<'_>> = all
+        .iter()
+        .zip(&situations)
+        .map(|(one, situation)| Claim {
+            target: one.0.attack.targets[0],
+            value: one.1,
+            situation,
+            at: one.2,
+            can_end: one.0.policy.mode(Step::Blackhole).is_some(),
+        })
+        .collect();
+    allotter.look(at(second), &claims, sites, book, Aim::default()).unwrap()
+}
+
+fn once(all: &[One<'_>], sites: &[Site]) -> BTreeMap<Prefix, Lot> {
+    look(&mut Allotter::new(Settings::default()), 0, all, sites, &Playbook::default()).lots
+}
+
+fn to<'a>(lots: &'a BTreeMap<Prefix, Lot>, target: &str) -> Option<&'a str> {
+    lots[&prefix(target)].absorber.as_ref().map(|(name, _)| name.as_str())
+}
+
+/// What the ladder makes of it, with absorbers as the sites are.
+fn chosen(town: &mut Town, sites: &[Site], lot: &Lot) -> Choice {
+    town.absorbers = sites
+        .iter()
+        .flat_map(|site| {
+            site.prefixes.iter().map(|(of, carried)| steer::ladder::Absorber {
+                name: site.name.clone(),
+                prefix: *of,
+                free: site.capacity,
+                carried: *carried,
+            })
+        })
+        .collect();
+    choose(at(0), &situation(town, Some(lot)))
+}
+
+#[test]
+fn of_two_that_do_not_both_fit_the_less_valuable_is_given_up_and_the_ladder_does_as_the_plan_has_it() {
+    for (cheap, dear, prefixes) in
+        [("198.51.100.7/32", "198.51.101.7/32", [A, B]), ("2001:db8::7/128", "198.51.101.7/32", [C, B])]
+    {
+        let (mut first, mut second) = (town(cheap, 500.0), town(dear, 500.0));
+        let sites = [site("scrub", 800.0, &prefixes)];
+        let lots = once(&[One(&first, 1.0, None), One(&second, 10.0, None)], &sites);
+        assert_eq!(to(&lots, dear), Some("scrub"));
+        let lost = &lots[&prefix(cheap)];
+        assert!(lost.sacrificed, "{lost:?}");
+        assert!(lost.why.contains("is sacrificed (value 1 of 11)"), "{}", lost.why);
+        assert!(lost.why.contains(&format!("keeping it would cost {dear} (value 10)")), "{}", lost.why);
+        let choice = chosen(&mut first, &sites, lost);
+        assert_eq!(choice.plan.map(|plan| plan.step), Some(Step::Blackhole), "{}", choice.reason);
+        assert!(choice.reason.contains("is sacrificed (value 1 of 11)"), "{}", choice.reason);
+        let kept = &lots[&prefix(dear)];
+        let choice = chosen(&mut second, &sites, kept);
+        assert_eq!(choice.plan.map(|plan| plan.step), Some(Step::Diversion), "{}", choice.reason);
+        assert!(choice.reason.contains(&format!("{cheap} is given up")), "{}", choice.reason);
+    }
+}
+
+#[test]
+fn what_is_diverted_stays_where_it_is_unless_moving_it_keeps_somebody() {
+    let (one, two) = (town("198.51.100.7/32", 500.0), town("198.51.101.7/32", 500.0));
+    let sites = [site("a", 600.0, &[A, B]), site("b", 600.0, &[A, B])];
+    let lots = once(&[One(&one, 1.0, Some("b")), One(&two, 1.0, None)], &sites);
+    assert_eq!((to(&lots, "198.51.100.7/32"), to(&lots, "198.51.101.7/32")), (Some("b"), Some("a")));
+    // The other may go to `b` alone: the first makes room for it.
+    let sites = [site("a", 600.0, &[A]), site("b", 600.0, &[A, B])];
+    let lots = once(&[One(&one, 1.0, Some("b")), One(&two, 1.0, None)], &sites);
+    assert_eq!((to(&lots, "198.51.100.7/32"), to(&lots, "198.51.101.7/32")), (Some("a"), Some("b")));
+    // An absorber that is lost is not among the sites: what it had moves.
+    let lots = once(&[One(&one, 1.0, Some("lost"))], &sites);
+    assert_eq!(to(&lots, "198.51.100.7/32").map(str::len), Some(1));
+    // However little it is worth beside others.
+    let lots = once(&[One(&one, 0.01, Some("lost")), One(&two, 10.0, Some("b"))], &sites);
+    assert_eq!((to(&lots, "198.51.100.7/32"), to(&lots, "198.51.101.7/32")), (Some("a"), Some("b")));
+}
+
+#[test]
+fn one_prefix_goes_to_one_absorber_however_many_ways_in_it_has() {
+    let mut one = town("198.51.100.7/32", 1000.0);
+    one.links =
+        ["north", "south"].map(|name| steer::ladder::Link { share: 0.5, ..link(name, 500.0) }).to_vec();
+    one.neighbors = vec![neighbor("transit", &["north", "south"])];
+    // Only one part fits into each of them, and both parts of it into neither.
+    let sites = [site("a", 600.0, &[A]), site("b", 600.0, &[A])];
+    let lots = once(&[One(&one, 1.0, None)], &sites);
+    assert!(lots[&prefix("198.51.100.7/32")].sacrificed, "{lots:?}");
+    let sites = [site("a", 600.0, &[A]), site("b", 1100.0, &[A])];
+    let lots = once(&[One(&one, 1.0, None)], &sites);
+    let lot = &lots[&prefix("198.51.100.7/32")];
+    assert_eq!(lot.absorber, Some(("b".into(), vec!["north".into(), "south".into()])), "{lot:?}");
+}
+
+#[test]
+fn those_of_one_prefix_move_together_and_the_least_valuable_of_them_goes_first() {
+    let (one, two) = (town("198.51.100.7/32", 500.0), town("198.51.100.9/32", 500.0));
+    let claims = || [One(&one, 1.0, None), One(&two, 3.0, None)];
+    let lots = once(&claims(), &[site("a", 1100.0, &[A])]);
+    assert_eq!((to(&lots, "198.51.100.7/32"), to(&lots, "198.51.100.9/32")), (Some("a"), Some("a")));
+    let lots = once(&claims(), &[site("a", 700.0, &[A])]);
+    let lost = &lots[&prefix("198.51.100.7/32")];
+    assert!(lost.sacrificed && lost.why.contains("198.51.100.9/32 (value 3)"), "{lost:?}");
+    assert_eq!(to(&lots, "198.51.100.9/32"), Some("a"));
+}
+
+#[test]
+fn rules_at_the_routers_come_before_an_absorber_and_what_did_nothing_is_not_counted_on() {
+    let mut one = Town::under(500.0);
+    one.machine = None;
+    let target = "198.51.100.7/32";
+    let sites = [site("scrub", 2000.0, &[A])];
+    let lots = once(&[One(&one, 1.0, None)], &sites);
+    let lot = &lots[&prefix(target)];
+    assert_eq!((&lot.absorber, lot.rules["uplink"].len()), (&None, 1), "{lot:?}");
+    assert_eq!(chosen(&mut one, &sites, lot).plan.map(|plan| plan.step), Some(Step::Flowspec));
+    one.in_force = vec![InForce { step: Step::Flowspec, verdict: Verdict::Ineffective }];
+    let lots = once(&[One(&one, 1.0, None)], &sites);
+    assert_eq!(to(&lots, target), Some("scrub"));
+    // Nor on a step that the policy does not allow.
+    one.in_force.clear();
+    one.policy.steps = [None, None, Some(Mode::Enforce), None];
+    assert_eq!(to(&once(&[One(&one, 1.0, None)], &sites), target), Some("scrub"));
+    one.in_force = vec![InForce { step: Step::Diversion, verdict: Verdict::Ineffective }];
+    let lots = once(&[One(&one, 1.0, Some("scrub"))], &sites);
+    assert_eq!(to(&lots, target), None, "it is there, and does nothing");
+}
+
+#[test]
+fn who_may_not_be_given_up_keeps_his_place_at_an_absorber() {
+    let (mut one, two) = (town("198.51.100.7/32", 500.0), town("198.51.101.7/32", 500.0));
+    one.policy.steps = [None, None, Some(Mode::Enforce), None];
+    let lots =
+        once(&[One(&one, 1.0, Some("scrub")), One(&two, 10.0, None)], &[site("scrub", 800.0, &[A, B])]);
+    assert_eq!(to(&lots, "198.51.100.7/32"), Some("scrub"));
+    let lost = &lots[&prefix("198.51.101.7/32")];
+    assert!(lost.sacrificed && lost.why.contains("200 Mbps over what absorber scrub"), "{lost:?}");
+}
+
+#[test]
+fn a_link_that_all_share_is_filled_by_all_of_them_and_a_few_rules_go_to_who_is_worth_most() {
+    // Each alone fits into the link of 1 Gbps, 200 Mbps of which are there in peace; together they do not.
+    let (mut one, mut two) = (Town::under(500.0), Town::under(500.0));
+    two.attack.targets = vec![prefix("198.51.100.9/32")];
+    let text = "s dst 198.51.100.9/32 proto udp src-port 53 -> drop for 10m";
+    two.candidates = vec![crate::town::candidate(text, 0.98, Some(0.001))];
+    for town in [&mut one, &mut two] {
+        // A machine behind the link filters what comes.
+        town.neighbors = vec![steer::ladder::Neighbor { rules_left: 1, ..neighbor("transit", &["uplink"]) }];
+    }
+    let lots = once(&[One(&one, 1.0, None), One(&two, 2.0, None)], &[]);
+    let rules: usize = lots.values().map(|lot| lot.rules.len()).sum();
+    assert!(rules == 1 && lots.values().all(|lot| !lot.sacrificed), "{lots:?}");
+    // With a rule that is needed for each of them, and room for one.
+    (one.machine, two.machine) = (None, None);
+    let lots = once(&[One(&one, 1.0, None), One(&two, 2.0, None)], &[]);
+    assert!(lots[&prefix("198.51.100.7/32")].sacrificed && !lots[&prefix("198.51.100.9/32")].sacrificed);
+}
+
+#[test]
+fn a_plan_that_holds_is_not_exchanged_for_one_that_is_hardly_better() {
+    let (one, two) = (town("198.51.100.7/32", 500.0), town("198.51.101.7/32", 500.0));
+    let sites = [site("scrub", 800.0, &[A, B])];
+    let mut allotter = Allotter::new(Settings::default());
+    let mut given_up = |second: u64, values: [f64; 2], at: [Option<&str>; 2]| {
+        let claims = [One(&one, values[0], at[0]), One(&two, values[1], at[1])];
+        let lots = look(&mut allotter, second, &claims, &sites, &Playbook::default()).lots;
+        lots.into_iter().filter(|(_, lot)| lot.sacrificed).map(|(target, _)| target).collect::<Vec<_>>()
+    };
+    let diverted = [Some("scrub"), None];
+    assert_eq!(given_up(0, [10.0, 9.0], [None, None]), [prefix("198.51.101.7/32")]);
+    assert_eq!(given_up(1, [10.0, 10.4], diverted), [prefix("198.51.101.7/32")], "4 % are not enough");
+    assert_eq!(given_up(2, [10.0, 10.6], diverted), [prefix("198.51.100.7/32")]);
+}
+
+#[test]
+fn an_announcement_that_was_measured_to_move_little_is_not_counted_on() {
+    let one = town("198.51.100.7/32", 500.0);
+    let sites = [site("a", 2000.0, &[A]), site("b", 2000.0, &[A])];
+    let mut book = Playbook::default();
+    let shift =
+        |absorber: &str, share: f64| Shift { entry: "the network".into(), absorber: absorber.into(), share };
+    let measured = |announcement: &str, shifts| Move {
+        announcement: announcement.into(),
+        measured: "2027-01-15T08:00:00Z".into(),
+        shifts,
+    };
+    book.note(measured("198.51.100.0/24 to a", vec![shift("a", 0.2)])).unwrap();
+    let lots = look(&mut Allotter::new(Settings::default()), 0, &[One(&one, 1.0, None)], &sites, &book).lots;
+    assert_eq!(to(&lots, "198.51.100.7/32"), Some("b"));
+    book.note(measured("198.51.100.0/24 to a, at both", vec![shift("a", 0.97)])).unwrap();
+    let lots =
+        look(&mut Allotter::new(Settings::default()), 0, &[One(&one, 1.0, Some("a"))], &sites, &book).lots;
+    assert_eq!(to(&lots, "198.51.100.7/32"), Some("a"), "another announcement moves it");
+}
