@@ -187,6 +187,12 @@ impl Engine {
         self.watch.usual(target)
     }
 
+    /// What was counted to the attacks that go on, by id: packets and layer-3 octets so far. Their documents are told the less
+    /// often the longer they last.
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, u64, u64)> {
+        self.incidents.iter().map(|incident| (incident.id.as_str(), incident.packets, incident.bytes))
+    }
+
     /// Targets under watch.
     pub fn tracked_targets(&self) -> usize {
         self.watch.len()

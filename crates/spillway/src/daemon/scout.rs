@@ -96,7 +96,7 @@ impl Scout {
             let sight = Box::new(Sight {
                 now,
                 terms: Arc::clone(&self.terms),
-                attacks: attacks.values().cloned().collect(),
+                attacks: counted(engine, attacks),
                 seen: std::mem::take(&mut self.seen),
                 exporters: self.exporters.clone(),
                 heard,
@@ -114,6 +114,20 @@ impl Scout {
         let revision = door.lookout().map_or(0, |lookout| lookout.revision());
         std::mem::replace(&mut self.revision, revision) != revision
     }
+}
+
+/// The attacks, those that go on with what was counted to them until now.
+fn counted(engine: &Engine, attacks: &BTreeMap<String, Attack>) -> Vec<Attack> {
+    let counted: BTreeMap<&str, (u64, u64)> =
+        engine.sizes().map(|(id, packets, bytes)| (id, (packets, bytes))).collect();
+    let as_counted = |attack: &Attack| {
+        let mut attack = attack.clone();
+        if let Some((packets, bytes)) = counted.get(attack.id.as_str()) {
+            (attack.packets, attack.bytes) = (*packets, *bytes);
+        }
+        attack
+    };
+    attacks.values().map(as_counted).collect()
 }
 
 /// What targets of attacks that go on usually get, where that is known.
