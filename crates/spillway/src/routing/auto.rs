@@ -40,6 +40,8 @@ pub(super) struct Auto {
     is_adopted: bool,
     /// As it was written down last.
     barred: Vec<Barred>,
+    /// What was reverted because nobody confirmed it, since the last look.
+    reverted: Vec<What>,
     /// Attacks for which there was no room.
     left_out: u64,
     /// Plans for all of them.
@@ -55,6 +57,10 @@ impl Auto {
         let status = clerk.status();
         if !std::mem::replace(&mut self.is_adopted, true) {
             self.adopt(clerk, sight);
+        }
+        for what in std::mem::take(&mut self.reverted) {
+            let key = act::key(&what);
+            self.cases.iter_mut().for_each(|case| drop(fall(case, sight, &key)));
         }
         self.cases.iter_mut().for_each(|case| case.measure(sight));
         let sites = self.plan(clerk, sight, &status);
@@ -191,18 +197,19 @@ impl Auto {
 
     /// It made the service worse, and is being withdrawn: it is not tried again for this attack, and nothing stronger by itself.
     pub(super) fn harmed(&mut self, sight: &Sight, what: &What, why: &str) {
-        let (key, hold) = (act::key(what), sight.terms.hold());
+        let key = act::key(what);
         for case in &mut self.cases {
-            if let Some(step) = case.placed.remove(&key) {
-                let left = case.placed.values().copied().filter(|held| case.follows(*held)).max();
-                if left < case.climb.at() {
-                    case.climb =
-                        left.map_or_else(|| Climb::new(hold), |at| Climb::resumed(sight.now, at, hold));
-                    case.keep(sight.now, |held| Some(held) <= left);
-                }
+            if let Some(step) = fall(case, sight, &key) {
                 case.barred.steps.insert(step, why.to_owned());
                 case.barred.careful = true;
             }
+        }
+    }
+
+    /// Nobody confirmed it, and it is being withdrawn: that is no word against it, a person may be asked.
+    pub(super) fn revert(&mut self, what: What) {
+        if self.reverted.len() < CASES_MAX {
+            self.reverted.push(what);
         }
     }
 
@@ -218,6 +225,18 @@ impl Auto {
         let of = |case: &Case| Some((case.attack.as_ref()?.id.clone(), tell::document(clerk, case)));
         self.cases.iter().filter_map(of).collect()
     }
+}
+
+/// Something of a case is in force no more: it stands where what is left stands. The step that it was of.
+fn fall(case: &mut Case, sight: &Sight, key: &(&'static str, String)) -> Option<Step> {
+    let step = case.placed.remove(key)?;
+    let left = case.placed.values().copied().filter(|held| case.follows(*held)).max();
+    if left < case.climb.at() {
+        let hold = sight.terms.hold();
+        case.climb = left.map_or_else(|| Climb::new(hold), |at| Climb::resumed(sight.now, at, hold));
+        case.keep(sight.now, |held| Some(held) <= left);
+    }
+    Some(step)
 }
 
 /// Whether somebody may be told by what is seen of it.

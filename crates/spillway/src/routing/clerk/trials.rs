@@ -64,6 +64,9 @@ impl Clerk {
         self.trials.handle_timeout(now);
         while let Some(revert) = self.trials.poll_output() {
             tracing::warn!(mitigation = revert.id, why = revert.reason, "reverted");
+            if let Some(one) = self.book.get(revert.id).filter(|one| one.wish.actor == Actor::Engine) {
+                self.auto.revert(one.wish.what.clone());
+            }
             let _ = self.book.withdraw(revert.id, &Actor::Engine, &revert.reason);
             if let Some(class) = revert.doubted {
                 self.unwritten.push(Line {
