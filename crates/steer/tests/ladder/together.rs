@@ -186,6 +186,8 @@ fn rules_at_the_routers_come_before_an_absorber_and_what_did_nothing_is_not_coun
     one.in_force.clear();
     one.policy.steps = [None, None, Some(Mode::Enforce), None];
     assert_eq!(to(&once(&[One(&one, 1.0, None)], &sites), target), Some("scrub"));
+    // Who may be given up is, where being led away does nothing.
+    one.policy.steps = [None, None, Some(Mode::Enforce), Some(Mode::Enforce)];
     one.in_force = vec![InForce { step: Step::Diversion, verdict: Verdict::Ineffective }];
     let lots = once(&[One(&one, 1.0, Some("scrub"))], &sites);
     assert_eq!(to(&lots, target), None, "it is there, and does nothing");
