@@ -60,7 +60,9 @@ impl Auto {
         }
         for what in std::mem::take(&mut self.reverted) {
             let key = act::key(&what);
-            self.cases.iter_mut().for_each(|case| drop(fall(case, sight, &key)));
+            for case in &mut self.cases {
+                let _ = fall(case, sight, &key);
+            }
         }
         self.cases.iter_mut().for_each(|case| case.measure(sight));
         let sites = self.plan(clerk, sight, &status);
