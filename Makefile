@@ -38,7 +38,7 @@ fuzz: ## 60 seconds on each decoder
 	@$(XTASK) fuzz
 
 bench: ## figures beside the peers', in one run; see BENCH.md
-	@scripts/setup build kernel core peers
+	@scripts/setup build kernel core peers python
 	@$(XTASK) bench
 
 bench-dataplane: ## what a packet costs in the kernel, beside the peers, in one run (root)

@@ -205,7 +205,10 @@ impl Disclosure<Reviewed> {
 /// }
 /// ```
 /// ```compile_fail
-/// let bundle = ledger::disclosure::Bundle { draft: todo!(), payload: todo!(), receipt: todo!() };
+/// use ledger::{Receipt, disclosure::{Bundle, Draft}};
+/// fn by_hand<'a>(draft: &'a Draft, payload: &'a [u8], receipt: &'a Receipt) -> Bundle<'a> {
+///     Bundle { draft, payload, receipt }
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Bundle<'a> {
