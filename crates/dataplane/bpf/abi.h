@@ -31,11 +31,12 @@ struct packet {
 	__u32 rule; /* place in `rules` of the one that decides, or NO_RULE */
 	__u64 payload[8]; /* the first 64 octets, where the set asks for them */
 	__u8 options[16]; /* kinds of the TCP options, where the set asks for them; how many in the last one */
-	__u32 asks; /* SET_SAMPLE, where the set or the rule asks for samples; SET_RETURN, where the set gives back what passes */
+	__u32 asks; /* SET_SAMPLE, where the set or the rule asks for samples; SET_RETURN, where the set gives back what passes;
+	SET_DECAP, where the frame is `wrapped` */
 	__u8 carried; /* tunnels that the packet which is read next came out of; taken at once */
 	__u8 tunnels; /* tunnels that this one came out of, where the set ends some */
 	__u8 where; /* enum leave: where it would have left, if it were not given back */
-	__u8 unused;
+	__u8 wrapped; /* the frame still begins with the headers of the tunnel: take_off() */
 	__u64 outer_high, outer_low; /* who sent the outermost of these, in IPv6's form */
 	__u32 limit; /* octets of the longest packet that fits, for whom is told so */
 	__u32 place; /* in `return_counters`, likewise */
@@ -328,6 +329,13 @@ struct return_mask {
 	__u64 high, low;
 	__u64 length;
 };
+/* One of few declared prefixes: a look into a table costs more than to compare with all of them. */
+#define RETURN_FEW 8
+struct return_near {
+	__u64 high, low, mask_high, mask_low; /* IPv4 in the low 32 bits */
+	__u32 place;
+	__u32 unused;
+};
 struct returning {
 	__u32 flags; /* RETURNING_* */
 	__u32 box;   /* packets a second that tell senders their packets are too big, at most */
@@ -335,8 +343,10 @@ struct returning {
 	__u32 unused;
 	__u32 lengths4, lengths6; /* how many of these there are */
 	struct return_mask masks4[RETURN_LENGTHS_MAX], masks6[RETURN_LENGTHS_MAX]; /* the longest first */
+	__u32 few4, few6; /* how many of these there are; 0: more than fit, or none */
+	struct return_near near4[RETURN_FEW], near6[RETURN_FEW]; /* the longest first */
 };
-_Static_assert(sizeof(struct returning) == 408, "returning::kernel::HEAD");
+_Static_assert(sizeof(struct returning) == 1056, "returning::kernel::HEAD");
 
 #define RETURNING_PASS 1 /* what comes out of tunnels for nobody that is declared goes up */
 #define RETURNING_CUT 2	 /* the kernel forwards what has our address, and cuts it */

@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "parse.h"
 #include "sample.h"
+#include "wrapped.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -34,18 +35,18 @@ static __always_inline int is_from_peer(struct packet *p)
 	struct peers *all = bpf_map_lookup_elem(&peers, &key);
 	__u64 mapped = p->family == 4 ? MAPPED : 0;
 	__u64 src_low = p->src_low | mapped, dst_low = p->dst_low | mapped;
-	int from = 0, to = 0;
 
 	if (!all)
 		return 0;
-	for (__u32 i = 0; i < PEERS_MAX && i < all->peers; i++)
-		from |= (p->src_high & all->mask[i].high) == all->peer[i].high &&
-			(src_low & all->mask[i].low) == all->peer[i].low;
-	if (!from)
-		return 0;
 	for (__u32 i = 0; i < LOCALS_MAX && i < all->locals; i++)
-		to |= p->dst_high == all->local[i].high && dst_low == all->local[i].low;
-	return to;
+		if (dst_low == all->local[i].low && p->dst_high == all->local[i].high)
+			goto to;
+	return 0;
+to:
+	for (__u32 i = 0; i < PEERS_MAX && i < all->peers; i++)
+		if ((src_low & all->mask[i].low) == all->peer[i].low && (p->src_high & all->mask[i].high) == all->peer[i].high)
+			return 1;
+	return 0;
 }
 
 static __always_inline int is_tunnel(struct packet *p)
@@ -53,20 +54,22 @@ static __always_inline int is_tunnel(struct packet *p)
 	return p->protocol == IPPROTO_GRE || p->protocol == IPPROTO_IPIP || p->protocol == IPPROTO_IPV6;
 }
 
-/* Takes the outer headers off; OPENED if it did: then the frame begins with Ethernet and the inner packet. Global, for the verifier
- * to walk it once. */
-__noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
+/* Finds the packet within; OPENED if it did: then that is what is read next, and the outer headers stay until somebody needs the frame
+ * (take_off). */
+static __always_inline int decapsulate(struct xdp_md *ctx, struct packet *p)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 inner, kind = ETH_P_IP, macs[3];
-	struct ethhdr *eth = data;
+	void *data, *end;
+	__u32 inner, kind = ETH_P_IP;
 	__u8 *b;
 
-	if (!p)
-		return 0;
 	/* A tunnel's packet that was cut is put together by the kernel. */
 	if (p->fragment & (FRAGMENT_IS | FRAGMENT_FIRST) || !is_from_peer(p))
 		goto foreign;
+	/* Of tunnels in tunnels, one at a time. */
+	if (p->wrapped && take_off(ctx, p))
+		return TOO_NESTED;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
 	inner = p->l4;
 	if (p->protocol == IPPROTO_IPV6)
 		kind = ETH_P_IPV6;
@@ -83,23 +86,20 @@ __noinline int decapsulate(struct xdp_md *ctx, struct packet *p)
 	}
 	if (kind != ETH_P_IP && kind != ETH_P_IPV6)
 		goto foreign;
-	if (inner < sizeof(*eth) || inner + 20 > frame_len(ctx) || (void *)(eth + 1) > end)
+	if (inner < sizeof(struct ethhdr) || inner > WRAPPED_MAX || data + (inner & WRAPPED_MAX) + 20 > end)
 		goto foreign;
-	__builtin_memcpy(macs, eth, sizeof(macs));
 	if (p->tunnels >= TUNNELS_MAX)
 		return TOO_NESTED;
-	if (bpf_xdp_adjust_head(ctx, inner - sizeof(*eth)))
-		goto foreign;
-	eth = (void *)(long)ctx->data;
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
-		return TOO_NESTED;
-	__builtin_memcpy(eth, macs, sizeof(macs));
-	eth->h_proto = bpf_htons(kind);
 	if (!p->tunnels) {
 		p->outer_high = p->src_high;
 		p->outer_low = p->src_low | (p->family == 4 ? MAPPED : 0);
 	}
+	p->l3 = inner;
 	p->carried = p->tunnels + 1;
+	p->wrapped = kind == ETH_P_IP ? 4 : 6;
+	/* What passes goes up. */
+	if (!(p->asks & SET_RETURN) && take_off_here(ctx, p))
+		return TOO_NESTED;
 	meter(METER_DECAPSULATED);
 	return OPENED;
 foreign:

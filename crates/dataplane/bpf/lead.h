@@ -139,7 +139,7 @@ static __always_inline int put_outer(struct xdp_md *ctx, struct packet *p, struc
 /* DSCP and ECN as the packet has them (RFC 2983, RFC 6040). */
 static __always_inline __u8 traffic_class(struct xdp_md *ctx, struct packet *p)
 {
-	__u8 *b = (void *)(long)ctx->data + (p->l3 & 0x3f);
+	__u8 *b = (void *)(long)ctx->data + (p->l3 & WRAPPED_MAX);
 
 	if ((void *)(b + 2) > (void *)(long)ctx->data_end)
 		return 0;
@@ -163,11 +163,12 @@ static __always_inline enum sent send_on(struct xdp_md *ctx, struct packet *p, s
 	struct ethhdr *eth;
 	int growth;
 
-	/* The new Ethernet header has no tags. */
+	/* The new Ethernet header has no tags, and stands where those of a tunnel did. */
 	growth = (int)(sizeof(*eth) + front) - (int)p->l3;
 	if (growth && bpf_xdp_adjust_head(ctx, -growth))
 		return NO_ROOM;
 	p->l3 += growth;
+	p->wrapped = 0;
 	if (!pay_hop(ctx, p) || (front && !put_outer(ctx, p, t, tos)))
 		return SPOILT;
 	eth = (void *)(long)ctx->data;

@@ -20,6 +20,10 @@ static __always_inline int leave_unseen(enum leave where, __u32 bytes, int actio
 
 static __always_inline int leave_for_good(struct xdp_md *ctx, struct packet *p, enum leave where, __u32 bytes, int action)
 {
+	if (action == XDP_PASS && !is_bare(ctx, p)) {
+		where = LEAVE_NESTED;
+		action = XDP_DROP;
+	}
 	if (p->asks & SET_SAMPLE)
 		sample(ctx, p, where, action);
 	return leave_unseen(where, bytes, action);

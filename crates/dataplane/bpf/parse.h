@@ -58,6 +58,9 @@ static __always_inline __u32 clipped(struct xdp_md *ctx, __u32 left, void *from,
 #endif
 }
 
+/* Where a packet within a tunnel may begin at most, in a frame whose outer headers are still there. */
+#define WRAPPED_MAX 0xff
+
 enum parsed { PARSED, NOT_IP, MALFORMED };
 
 static __always_inline int is_tag(__be16 kind)
@@ -312,6 +315,7 @@ static __always_inline enum parsed ipv6(struct xdp_md *ctx, struct packet *p, __
 	return PARSED;
 }
 
+/* Reads the frame; if it is `wrapped`, from where the packet within the tunnel begins. */
 static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
 {
 	void *data = (void *)(long)ctx->data;
@@ -321,6 +325,10 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
 	__u32 l3 = sizeof(*eth);
 	__u8 *first;
 
+	if (p->wrapped) {
+		l3 = p->l3 & WRAPPED_MAX;
+		goto packet;
+	}
 	if ((void *)(eth + 1) > end)
 		return MALFORMED;
 	kind = eth->h_proto;
@@ -335,6 +343,7 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
 	}
 	if (kind != bpf_htons(ETH_P_IP) && kind != bpf_htons(ETH_P_IPV6))
 		return NOT_IP;
+packet:
 	first = data + l3;
 	if ((void *)(first + 1) > end)
 		return MALFORMED;

@@ -73,6 +73,25 @@ __noinline int place_of(struct packet *p, __u32 by_source)
 	return NO_PLACE;
 }
 
+/* The same of the destination, where most packets go. */
+static __always_inline int place_of_destination(struct packet *p, struct returning *all)
+{
+	__u32 few = p->family == 4 ? all->few4 : all->few6;
+	struct return_near *near = p->family == 4 ? all->near4 : all->near6;
+	__u64 high = p->dst_high, low = p->dst_low;
+
+	if (!few)
+		return place_of(p, 0);
+#pragma unroll
+	for (__u32 i = 0; i < RETURN_FEW; i++, near++) {
+		if (i >= few)
+			break;
+		if ((low & near->mask_low) == near->low && (high & near->mask_high) == near->high)
+			return near->place & (RETURN_PLACES - 1);
+	}
+	return NO_PLACE;
+}
+
 static __always_inline struct return_counter *counter_at(__u32 place)
 {
 	place &= RETURN_PLACES - 1;

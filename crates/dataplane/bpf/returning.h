@@ -161,10 +161,11 @@ static __always_inline int find_owner(struct xdp_md *ctx, struct packet *p)
 {
 	__u32 set = p->set & (SETS - 1);
 	struct returning *all = bpf_map_lookup_elem(&returning, &set);
-	int place = place_of(p, 0);
+	int place;
 
 	if (!all)
 		return leave_for_good(ctx, p, p->where, p->length, XDP_PASS);
+	place = place_of_destination(p, all);
 	if (place >= 0)
 		return return_along(ctx, p, all, place);
 	if (is_of_owner(ctx, p) || !p->tunnels || all->flags & RETURNING_PASS)

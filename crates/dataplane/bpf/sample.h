@@ -9,6 +9,7 @@
 #include "bucket.h"
 #include "maps.h"
 #include "parse.h"
+#include "wrapped.h"
 
 /* Never woken for one sample: user space looks when it wants to. */
 struct {
@@ -70,7 +71,7 @@ static __always_inline __u32 rate_of(struct packet *p, struct grant *grant)
 __noinline int sample(struct xdp_md *ctx, struct packet *p, __u32 where, int action)
 {
 	__u32 class = action == XDP_DROP ? CLASS_DROPPED : CLASS_PASSED, meters_at = class * METERS_OF_CLASS;
-	__u32 zero = 0, rate, length = frame_len(ctx), cut;
+	__u32 zero = 0, rate, length, cut;
 	struct grant *grant = bpf_map_lookup_elem(&grants, &class);
 	struct config *c = bpf_map_lookup_elem(&config, &zero);
 	struct sample *s;
@@ -85,12 +86,12 @@ __noinline int sample(struct xdp_md *ctx, struct packet *p, __u32 where, int act
 		meter(meters_at + METER_OVER);
 		return 0;
 	}
-	s = bpf_ringbuf_reserve(&samples, sizeof(*s), 0);
+	s = is_bare(ctx, p) ? bpf_ringbuf_reserve(&samples, sizeof(*s), 0) : 0;
 	if (!s) {
 		meter(meters_at + METER_LOST);
 		return 0;
 	}
-	cut = length;
+	cut = length = frame_len(ctx);
 	if (class == CLASS_PASSED && cut > headers_end(p))
 		cut = headers_end(p);
 	if (cut > SAMPLE_MAX)

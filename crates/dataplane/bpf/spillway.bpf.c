@@ -32,10 +32,16 @@ int entry(struct xdp_md *ctx)
 
 	if (!p || !c)
 		return XDP_PASS;
+	p->tunnels = p->carried;
+	p->carried = 0;
+	if (!p->tunnels)
+		p->wrapped = 0;
 	switch (parse(ctx, p)) {
 	case NOT_IP:
 		return leave_unseen(LEAVE_NOT_IP, frame_len(ctx), XDP_PASS);
 	case MALFORMED:
+		if (!is_bare(ctx, p))
+			return leave_unseen(LEAVE_NESTED, frame_len(ctx), XDP_DROP);
 		return leave_unseen(LEAVE_MALFORMED, frame_len(ctx), XDP_PASS);
 	case PARSED:
 		break;
@@ -44,22 +50,21 @@ int entry(struct xdp_md *ctx)
 	set = &c->sets[index];
 	p->set = index;
 	if (set->flags & SET_TELEMETRY)
-		tell(ctx, frame);
+		tell(ctx, p, frame);
 	p->asks = set->flags & (SET_SAMPLE | SET_RETURN);
 	if (p->asks)
 		p->rule = NO_RULE;
-	if (set->flags & SET_DECAP) {
-		p->tunnels = p->carried;
-		p->carried = 0;
-		if (is_tunnel(p)) {
-			int met = decapsulate(ctx, p);
+	if (p->wrapped)
+		p->asks |= SET_DECAP;
+	if (set->flags & SET_DECAP && is_tunnel(p)) {
+		int met = decapsulate(ctx, p);
 
-			if (met == OPENED)
-				bpf_tail_call(ctx, &programs, SLOT_ENTRY);
-			/* As it is now, the frame has not been read. */
-			if (met)
-				return leave_unseen(LEAVE_NESTED, p->length, XDP_DROP);
-		}
+		if (met == OPENED)
+			bpf_tail_call(ctx, &programs, SLOT_ENTRY);
+		/* As it is now, the frame has not been read. */
+		p->carried = 0;
+		if (met)
+			return leave_unseen(LEAVE_NESTED, p->length, XDP_DROP);
 	}
 	if (set->flags & SET_PROTECT && !listed(p, set, LIST_PROTECT, p->dst_high, p->dst_low))
 		return leave(LEAVE_UNPROTECTED, p->length, XDP_PASS);
@@ -191,6 +196,8 @@ int challenge(struct xdp_md *ctx)
 
 	if (!p || !c)
 		return XDP_PASS;
+	if (!is_bare(ctx, p))
+		return leave_unseen(LEAVE_NESTED, p->length, XDP_DROP);
 	set = p->set;
 	g = bpf_map_lookup_elem(&protections, &set);
 	if (!g || p->protocol != IPPROTO_TCP || !(p->has & HAS_TCP))
@@ -210,6 +217,8 @@ int challenge_udp(struct xdp_md *ctx)
 
 	if (!p)
 		return XDP_PASS;
+	if (!is_bare(ctx, p))
+		return leave_unseen(LEAVE_NESTED, p->length, XDP_DROP);
 	set = p->set;
 	g = bpf_map_lookup_elem(&protections, &set);
 	if (!g)
@@ -227,6 +236,8 @@ int proof(struct xdp_md *ctx)
 
 	if (!p)
 		return XDP_PASS;
+	if (!is_bare(ctx, p))
+		return leave_unseen(LEAVE_NESTED, p->length, XDP_DROP);
 	set = p->set;
 	flags = p->tcp_flags & 0x17;
 	g = bpf_map_lookup_elem(&protections, &set);
@@ -279,7 +290,7 @@ int tell_sender(struct xdp_md *ctx)
 	__u32 zero = 0;
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 
-	return p ? answer_sender(ctx, p) : XDP_DROP;
+	return p && is_bare(ctx, p) ? answer_sender(ctx, p) : XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

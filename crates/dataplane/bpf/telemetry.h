@@ -57,7 +57,7 @@ struct {
 } tellers SEC(".maps");
 
 /* Tells of the packet, or not: the rate is known before the coin is tossed, so that estimates are right. */
-static __always_inline void tell(struct xdp_md *ctx, __u32 frame)
+static __always_inline void tell(struct xdp_md *ctx, struct packet *p, __u32 frame)
 {
 	__u32 zero = 0, bits, more, front;
 	struct dial *d = bpf_map_lookup_elem(&dial, &zero);
@@ -77,6 +77,13 @@ static __always_inline void tell(struct xdp_md *ctx, __u32 frame)
 	if (bits && bpf_get_prandom_u32() & ((1 << bits) - 1))
 		return;
 	t->count++;
+	if (p->wrapped) {
+		if (take_off(ctx, p)) {
+			t->lost++;
+			return;
+		}
+		frame = frame_len(ctx);
+	}
 	told = bpf_ringbuf_reserve(&telemetry, sizeof(*told), 0);
 	if (!told) {
 		t->lost++;

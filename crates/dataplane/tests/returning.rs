@@ -284,10 +284,25 @@ fn what_would_loop_or_was_not_declared_is_dropped_and_counted() {
     assert_eq!(left(&plane, "undeclared"), 1);
     let reply = Packet { src: address("203.0.113.7"), dst: address("198.51.100.9"), ..udp() }.bytes();
     assert_eq!(verdict(&from("198.18.0.9", &reply)), DROP, "an owner's address, in a tunnel of others");
-    assert_eq!(verdict(&from(REMOTE[0], &reply)), PASS, "what the owner sends goes on");
+    let bare = (PASS, frame(&reply));
+    assert_eq!(
+        plane.answer(&from(REMOTE[0], &reply)).unwrap(),
+        bare,
+        "what the owner sends goes on, unwrapped"
+    );
     assert_eq!(counted(&plane, "203.0.113.0/24").sent, 1);
     plane.install(&policy(returning(Undeclared::Pass), "")).unwrap();
-    assert_eq!(verdict(&from("198.18.0.9", &stranger)), PASS, "where that was asked for");
+    let bare = (PASS, frame(&stranger));
+    assert_eq!(plane.answer(&from("198.18.0.9", &stranger)).unwrap(), bare, "where that was asked for");
+    let mut broken = stranger;
+    broken[0] = 0x41;
+    let bare = (PASS, frame(&broken));
+    assert_eq!(
+        plane.answer(&from("198.18.0.9", &broken)).unwrap(),
+        bare,
+        "what cannot be read goes up, unwrapped"
+    );
+    assert_eq!(verdict(&frame(&inner)), REDIRECT, "and the next one is read from its own beginning");
     assert_eq!(left(&plane, "undeclared"), 2);
 }
 
@@ -346,8 +361,10 @@ fn what_is_discarded_is_sampled_as_dropped_and_what_goes_back_without_its_payloa
     for packet in &packets {
         plane.answer(&frame(&packet.bytes())).unwrap();
     }
+    let wrapped = frame(&brought(&packets[2].bytes(), Kind::Gre, true));
+    assert_eq!(plane.answer(&wrapped).unwrap().0, DROP);
     let samples = taken(&mut sampler);
-    let [discarded, returned, dropped] = samples.as_slice() else { panic!("{samples:?}") };
+    let [discarded, returned, dropped, unwrapped] = samples.as_slice() else { panic!("{samples:?}") };
     let whole = |packet: &Packet| frame(&packet.bytes())[..128].to_vec();
     assert_eq!((discarded.place, discarded.class), ("discarded", Class::Dropped));
     assert_eq!(discarded.octets, whole(&packets[0]), "as it came");
@@ -355,4 +372,6 @@ fn what_is_discarded_is_sampled_as_dropped_and_what_goes_back_without_its_payloa
     assert_eq!(returned.octets.len(), 14 + 24 + 28, "headers, and nothing behind them");
     assert_eq!((dropped.place, dropped.class), ("dropped", Class::Dropped));
     assert_eq!(dropped.octets, whole(&packets[2]));
+    assert_eq!((unwrapped.place, &unwrapped.octets), ("dropped", &dropped.octets), "without its tunnel");
+    assert_eq!(unwrapped.length, dropped.length);
 }

@@ -22,8 +22,14 @@ const PATH: usize = 96;
 /// Octets of `struct return_key`.
 const KEY: usize = 24;
 /// Octets of `struct returning`.
-const HEAD: usize = 24 + 2 * LENGTHS_MAX * MASK;
+const HEAD: usize = NEAR_AT + 8 + 2 * FEW * NEAR;
 const MASK: usize = 24;
+/// Where the few prefixes begin that are compared one by one, with how many there are.
+const NEAR_AT: usize = 24 + 2 * LENGTHS_MAX * MASK;
+/// `RETURN_FEW`.
+const FEW: usize = 8;
+/// Octets of `struct return_near`.
+const NEAR: usize = 40;
 /// `RETURN_DISCARD`.
 const DISCARD: u8 = 1;
 /// `RETURNING_PASS`.
@@ -138,7 +144,7 @@ fn read_path(prefix: Prefix, octets: &[u8]) -> Option<Return> {
 
 impl Returning {
     /// `struct returning`, for each of so many processors.
-    fn head(&self, processors: u32, cuts: bool) -> [u8; HEAD] {
+    fn head(&self, placed: &[(Prefix, u32)], processors: u32, cuts: bool) -> [u8; HEAD] {
         let mut out = [0; HEAD];
         let flags = if self.undeclared == Undeclared::Pass { PASS } else { 0 } | if cuts { CUT } else { 0 };
         let (box_max, net_max) =
@@ -147,11 +153,9 @@ impl Returning {
             put(&mut out, at, &word.to_ne_bytes());
         }
         for (place, six) in [false, true].into_iter().enumerate() {
-            let lengths: BTreeSet<u8> = self
-                .prefixes()
-                .filter(|prefix| prefix.is_ipv4() != six)
-                .map(|prefix| prefix.bits())
-                .collect();
+            let mut placed: Vec<&(Prefix, u32)> =
+                placed.iter().filter(|(prefix, _)| prefix.is_ipv4() != six).collect();
+            let lengths: BTreeSet<u8> = placed.iter().map(|(prefix, _)| prefix.bits()).collect();
             put(&mut out, 16 + place * 4, &u32::try_from(lengths.len()).unwrap_or(0).to_ne_bytes());
             // The longest first.
             for (turn, length) in lengths.into_iter().rev().take(LENGTHS_MAX).enumerate() {
@@ -160,6 +164,20 @@ impl Returning {
                 for (behind, word) in [(0, high), (8, low), (16, u64::from(length))] {
                     put(&mut out, at + behind, &word.to_ne_bytes());
                 }
+            }
+            if placed.len() > FEW {
+                continue;
+            }
+            placed.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.bits()));
+            put(&mut out, NEAR_AT + place * 4, &u32::try_from(placed.len()).unwrap_or(0).to_ne_bytes());
+            for (turn, (prefix, where_it_is)) in placed.into_iter().enumerate() {
+                let at = NEAR_AT + 8 + (place * FEW + turn) * NEAR;
+                let words =
+                    [halves(bits(prefix.addr())), halves(mask(six, prefix.bits()))].into_iter().flatten();
+                for (behind, word) in (0..).step_by(8).zip(words) {
+                    put(&mut out, at + behind, &word.to_ne_bytes());
+                }
+                put(&mut out, at + 32, &where_it_is.to_ne_bytes());
             }
         }
         out
@@ -204,6 +222,7 @@ impl Plane {
         #[expect(clippy::cast_possible_truncation, reason = "tells sets apart, no more")]
         let stamp = sys::clock::monotonic() as u32 | 1;
         let ways = returning.ways.iter().map(|way| (way.prefix, Some(way)));
+        let mut placed = Vec::new();
         for (prefix, way) in ways.chain(returning.discard.iter().map(|prefix| (*prefix, None))) {
             let place = match kept.get(&name(&prefix)) {
                 Some(place) => *place,
@@ -219,8 +238,9 @@ impl Plane {
             index
                 .set(&key(&prefix, set), &place.to_ne_bytes())
                 .map_err(Error::system("writing a declared prefix"))?;
+            placed.push((prefix, place));
         }
-        self.maps.write("returning", set, &returning.head(self.processors()?, cuts))
+        self.maps.write("returning", set, &returning.head(&placed, self.processors()?, cuts))
     }
 
     /// Who gets back what passes, as the kernel has it; `None` where nothing is declared. Caps are not read back: each processor has a
