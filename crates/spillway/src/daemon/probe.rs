@@ -8,9 +8,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -37,15 +37,64 @@ type Answer = (Timestamp, Option<String>);
 pub(super) struct Probe {
     address: IpAddr,
     answers: Arc<Mutex<VecDeque<Answer>>>,
-    stop: Arc<AtomicBool>,
+    life: Arc<Life>,
+}
+
+/// Whether still is asked, and the program that is asked just now with all that it started.
+#[derive(Debug, Default)]
+struct Life {
+    ended: AtomicBool,
+    program: Mutex<Option<Child>>,
+}
+
+impl Life {
+    fn is_over(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    fn program(&self) -> MutexGuard<'_, Option<Child>> {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a program, unless it is over.
+    fn start(&self, command: &mut Command) -> std::io::Result<Option<ChildStderr>> {
+        let mut program = self.program();
+        if self.is_over() {
+            return Ok(None);
+        }
+        let mut child = command.spawn()?;
+        let stderr = child.stderr.take();
+        *program = Some(child);
+        Ok(stderr)
+    }
+
+    /// How the program ended, if it did; `Err` if there is none any more.
+    fn look(&self) -> Result<Option<ExitStatus>, ()> {
+        let mut program = self.program();
+        let status = program.as_mut().ok_or(())?.try_wait().map_err(drop)?;
+        if status.is_some() {
+            *program = None;
+        }
+        Ok(status)
+    }
+
+    /// Kills the program with all that it started. Nobody else reaps it, so its group is still its own.
+    fn kill(&self) {
+        if let Some(mut child) = self.program().take() {
+            if let Ok(group) = i32::try_from(child.id()) {
+                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            }
+            let _ = child.wait();
+        }
+    }
 }
 
 impl Probe {
     /// Begins to ask.
     pub(super) fn start(asked: &Examination) -> anyhow::Result<Self> {
-        let probe = Self { address: asked.address, answers: Arc::default(), stop: Arc::default() };
-        let (asked, answers, stop) = (asked.clone(), Arc::clone(&probe.answers), Arc::clone(&probe.stop));
-        let run = move || ask_on(&asked, &answers, &stop);
+        let probe = Self { address: asked.address, answers: Arc::default(), life: Arc::default() };
+        let (asked, answers, life) = (asked.clone(), Arc::clone(&probe.answers), Arc::clone(&probe.life));
+        let run = move || ask_on(&asked, &answers, &life);
         std::thread::Builder::new().name("probe".to_owned()).spawn(run).context("cannot start a thread")?;
         Ok(probe)
     }
@@ -74,22 +123,24 @@ impl Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.life.ended.store(true, Ordering::Relaxed);
+        // The process may end before the thread looks.
+        self.life.kill();
     }
 }
 
-fn ask_on(asked: &Examination, answers: &Mutex<VecDeque<Answer>>, stop: &AtomicBool) {
+fn ask_on(asked: &Examination, answers: &Mutex<VecDeque<Answer>>, life: &Life) {
     let mut clock = Clock::start();
     let (every, timeout) =
         (Duration::from_nanos(asked.every.nanos()), Duration::from_nanos(asked.timeout.nanos()));
-    while !stop.load(Ordering::Relaxed) {
+    while !life.is_over() {
         let begun = Instant::now();
         clock.follow();
         let at = clock.now();
         let by_url = asked.url.as_ref().map_or(Ok(()), |url| fetch(url, timeout));
         let by_program =
-            asked.command.as_ref().map_or(Ok(()), |(path, words)| run(path, words, timeout, stop));
-        if stop.load(Ordering::Relaxed) {
+            asked.command.as_ref().map_or(Ok(()), |(path, words)| run(path, words, timeout, life));
+        if life.is_over() {
             return;
         }
         let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +149,7 @@ fn ask_on(asked: &Examination, answers: &Mutex<VecDeque<Answer>>, stop: &AtomicB
         }
         answers.push_back((at, by_url.and(by_program).err()));
         drop(answers);
-        while begun.elapsed() < every && !stop.load(Ordering::Relaxed) {
+        while begun.elapsed() < every && !life.is_over() {
             std::thread::sleep(LOOK.min(every.saturating_sub(begun.elapsed())));
         }
     }
@@ -147,13 +198,12 @@ fn fetch(url: &Url, timeout: Duration) -> Result<(), String> {
 }
 
 /// A program that has to end with 0.
-fn run(path: &Path, words: &[String], timeout: Duration, stop: &AtomicBool) -> Result<(), String> {
+fn run(path: &Path, words: &[String], timeout: Duration, life: &Life) -> Result<(), String> {
     let begun = Instant::now();
     let mut command = Command::new(path);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-    let mut child =
-        command.spawn().map_err(|cause| format!("{} cannot be started: {cause}", path.display()))?;
-    let mut stderr = child.stderr.take();
+    let mut stderr =
+        life.start(&mut command).map_err(|cause| format!("{} cannot be started: {cause}", path.display()))?;
     if let Some(stderr) = &stderr {
         let _ = fcntl(stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
     }
@@ -172,20 +222,13 @@ fn run(path: &Path, words: &[String], timeout: Duration, stop: &AtomicBool) -> R
     };
     let ended = loop {
         listen(&mut said);
-        match child.try_wait() {
-            Ok(None) if begun.elapsed() < timeout && !stop.load(Ordering::Relaxed) => {
-                std::thread::sleep(LOOK)
-            }
+        match life.look() {
+            Ok(None) if begun.elapsed() < timeout => std::thread::sleep(LOOK),
             Ok(Some(status)) => break Some(status),
             Ok(None) | Err(_) => break None,
         }
     };
-    if ended.is_none() {
-        if let Ok(group) = i32::try_from(child.id()) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
-        let _ = child.wait();
-    }
+    life.kill();
     listen(&mut said);
     match ended {
         Some(status) if status.success() => Ok(()),

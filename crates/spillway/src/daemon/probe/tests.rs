@@ -49,11 +49,24 @@ fn a_silent_or_missing_server_is_a_failure_with_its_reason() {
     assert!(fetch(&gone, Duration::from_secs(30)).unwrap_err().contains("refused"));
 }
 
+/// The process whose number is in the file was killed, which it notices when it runs next.
+fn is_killed(mark: &Path) {
+    let child = std::fs::read_to_string(mark).unwrap();
+    // A zombie at most, until init takes it.
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+    let is_over = |state: &str| state.is_empty() || state.contains(") Z ") || state.contains(") X ");
+    let begun = Instant::now();
+    while !is_over(&state()) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", state());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_program_ends_with_0_or_says_why_not_and_one_that_hangs_is_killed_with_its_children() {
-    let stop = AtomicBool::new(false);
+    let life = Life::default();
     let shell = |script: &str, timeout| {
-        run(Path::new("/bin/sh"), &["-c".to_owned(), script.to_owned()], timeout, &stop)
+        run(Path::new("/bin/sh"), &["-c".to_owned(), script.to_owned()], timeout, &life)
     };
     let patient = Duration::from_secs(30);
     assert_eq!(shell("exit 0", patient), Ok(()));
@@ -67,16 +80,8 @@ fn a_program_ends_with_0_or_says_why_not_and_one_that_hangs_is_killed_with_its_c
         shell(&hangs, Duration::from_millis(700)),
         Err("/bin/sh took longer than 700 ms and was killed".to_owned())
     );
-    let child = std::fs::read_to_string(&mark).unwrap();
-    // Killed, which it notices when it runs next, and a zombie at most until init takes it.
-    let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-    let is_over = |state: &str| state.is_empty() || state.contains(") Z ") || state.contains(") X ");
-    let begun = Instant::now();
-    while !is_over(&state()) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", state());
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert!(run(Path::new("/nowhere"), &[], patient, &stop).unwrap_err().contains("cannot be started"));
+    is_killed(&mark);
+    assert!(run(Path::new("/nowhere"), &[], patient, &life).unwrap_err().contains("cannot be started"));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -105,4 +110,33 @@ fn each_answer_is_remembered_with_its_time_and_no_more_is_asked_once_it_is_dropp
         assert!(begun.elapsed() < Duration::from_secs(60), "it asks on");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn a_program_that_is_asked_when_it_is_dropped_is_killed_before_the_process_can_end() {
+    let folder = std::env::temp_dir().join(format!("spillway-probe-end-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mark = folder.join("pid");
+    let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", mark.display());
+    let asked = Examination {
+        address: "2001:db8::7".parse().unwrap(),
+        url: None,
+        command: Some(("/bin/sh".into(), vec!["-c".to_owned(), script])),
+        every: base::Span::from_millis(20),
+        timeout: base::Span::from_secs(1000),
+    };
+    let probe = Probe::start(&asked).unwrap();
+    let begun = Instant::now();
+    while !mark.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is not asked");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // What the thread sees or does no longer matters.
+    let life = Arc::clone(&probe.life);
+    drop(probe);
+    assert!(life.program().is_none());
+    is_killed(&mark);
+    let again = life.start(&mut Command::new("/bin/true")).unwrap();
+    assert!(again.is_none() && life.program().is_none());
+    std::fs::remove_dir_all(&folder).unwrap();
 }
