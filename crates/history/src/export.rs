@@ -43,7 +43,7 @@ pub fn export<W: Write + Send>(
     })?;
     sink.group(&batch, places.get(..batch.len()).unwrap_or(&[]))?;
     let rows = sink.rows();
-    Ok((sink.finish()?, Exported { rows, scanned }))
+    Ok((sink.finish(&[])?, Exported { rows, scanned }))
 }
 
 /// The names of all columns, as a line of CSV.

@@ -104,6 +104,10 @@ fn write(draft: &Path, run: &[Piece]) -> Result<u64, HistoryError> {
     for piece in run {
         heads.extend(Head::open(&piece.path)?);
     }
+    // What was an own network in each of them.
+    let of = |head: &Head| head.segment.networks().to_vec();
+    let mut networks = heads.first().map(of).unwrap_or_default();
+    networks.retain(|network| heads.iter().all(|head| head.segment.networks().contains(network)));
     let places: Vec<usize> = (0..GROUP).collect();
     let mut batch = Batch::default();
     // Few heads: the least is found by looking at each.
@@ -121,7 +125,7 @@ fn write(draft: &Path, run: &[Piece]) -> Result<u64, HistoryError> {
     }
     sink.group(&batch, places.get(..batch.len()).unwrap_or(&[]))?;
     let rows = sink.rows();
-    let file = sink.finish()?;
+    let file = sink.finish(&networks)?;
     file.sync_all().map_err(HistoryError::disk(draft))?;
     Ok(rows)
 }

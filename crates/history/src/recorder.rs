@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base::{Span, Timestamp};
+use base::{Prefix, Span, Timestamp};
 
 use crate::batch::Batch;
 use crate::error::HistoryError;
@@ -56,6 +56,7 @@ pub struct Recorder {
     open: Batch,
     held: usize,
     next: u64,
+    networks: Vec<Prefix>,
     spilled: Timestamp,
     counts: Counts,
 }
@@ -79,9 +80,16 @@ impl Recorder {
             open: Batch::default(),
             held: 0,
             next,
+            networks: Vec::new(),
             spilled: now,
             counts: Counts::default(),
         })
+    }
+
+    /// From now on these are the own networks. The caller promises that no sample that went out went to one of them: traffic between
+    /// own hosts is told once, as what came in. Questions about what an own host received then read little.
+    pub fn know(&mut self, networks: &[Prefix]) {
+        self.networks = networks.to_vec();
     }
 
     /// For those who ask while this one records.
@@ -175,7 +183,7 @@ impl Recorder {
                 let day = path.parent().unwrap_or(&self.folder);
                 fs::create_dir_all(day).map_err(HistoryError::disk(day))?;
                 drafts.push((draft.clone(), path));
-                segment::write_sorted(batch, &draft)?;
+                segment::write_sorted(batch, &draft, &self.networks)?;
             }
             Ok(())
         };

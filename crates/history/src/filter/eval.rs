@@ -47,7 +47,7 @@ fn of_cells(column: Column, test: &Test, cells: &Cells) -> Vec<bool> {
             match test {
                 Test::Missing => values.iter().map(|value| is_absent(*value)).collect(),
                 Test::Has(bits) => values.iter().map(|v| !is_absent(*v) && v & bits == *bits).collect(),
-                Test::Within(ranges) => {
+                Test::Within(ranges) | Test::Away(ranges) => {
                     // In 64 bits, where all numbers are.
                     let narrow = |bound: u128| u64::try_from(bound).unwrap_or(u64::MAX);
                     let fits = ranges.iter().filter(|(low, _)| *low <= u128::from(u64::MAX));
@@ -60,7 +60,7 @@ fn of_cells(column: Column, test: &Test, cells: &Cells) -> Vec<bool> {
         }
         Cells::Addresses(keys, values) => {
             let hit = |value: &u128| match test {
-                Test::Within(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(value)),
+                Test::Within(ranges) | Test::Away(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(value)),
                 _ => false,
             };
             through(keys, &values.iter().map(hit).collect::<Vec<_>>(), *test == Test::Missing)

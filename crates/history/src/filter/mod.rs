@@ -17,6 +17,7 @@ use base::Timestamp;
 use crate::column::Column;
 
 pub use parse::BadFilter;
+pub(crate) use value::ranges;
 pub(crate) use reduce::{Bounds, Known, Left, Missing};
 
 /// Which samples are asked for.
@@ -45,6 +46,8 @@ pub(crate) enum Node {
 pub(crate) enum Test {
     /// A number or address is in one of these inclusive ranges.
     Within(Vec<(u128, u128)>),
+    /// As `Within`, of the other end of samples that went out, which is never in an own network.
+    Away(Vec<(u128, u128)>),
     /// A text is one of these.
     Words(Vec<Word>),
     /// All of these bits are set.

@@ -229,9 +229,25 @@ fn of_field(field: Field, test: &dyn Fn(Column) -> Node) -> Node {
     match field {
         Field::Of(column) => test(column),
         Field::Either(a, b) => Node::Or(vec![test(a), test(b)]),
-        Field::Source(when_in, when_out) | Field::Destination(when_out, when_in) => {
+        Field::Source(when_in, when_out) => {
             Node::Or(vec![going(Direction::In, when_in), going(Direction::Out, when_out)])
         }
+        Field::Destination(when_out, when_in) => {
+            Node::Or(vec![going(Direction::In, when_in), away(going(Direction::Out, when_out))])
+        }
+    }
+}
+
+/// Tests of the other end are such of where packets went that left.
+fn away(node: Node) -> Node {
+    match node {
+        Node::And(parts) => Node::And(parts.into_iter().map(away).collect()),
+        Node::Or(parts) => Node::Or(parts.into_iter().map(away).collect()),
+        Node::Test(Column::Foreign, test) => match &*test {
+            Test::Within(ranges) => Node::Test(Column::Foreign, Arc::new(Test::Away(ranges.clone()))),
+            _ => Node::Test(Column::Foreign, test),
+        },
+        other => other,
     }
 }
 

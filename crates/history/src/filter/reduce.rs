@@ -21,6 +21,8 @@ pub(crate) enum Known {
     Nothing,
     /// Least and greatest number or address.
     Numbers(u128, u128),
+    /// In these ranges is nothing that packets which left went to.
+    Home(Vec<(u128, u128)>),
     /// First and last text, in the order of their octets.
     Texts(String, String),
 }
@@ -102,6 +104,10 @@ fn judge(test: &Test, known: &Known, missing: Missing) -> Option<bool> {
             } else {
                 None
             }
+        }
+        (Test::Away(ranges), Known::Home(own)) => {
+            let is_home = |(low, high): &(u128, u128)| own.iter().any(|(min, max)| min <= low && high <= max);
+            ranges.iter().all(is_home).then_some(false)
         }
         (Test::Words(words), Known::Texts(min, max)) => {
             if words.iter().all(|word| !reaches(word, min, max)) {

@@ -99,39 +99,41 @@ fn number(field: Field, name: &str, text: &str, max: u64) -> Result<Value, Strin
     }
 }
 
-/// An address or a prefix, as ranges of [`wide`]. A prefix of IPv6 holds no IPv4.
+/// An address or a prefix.
 fn prefix(text: &str) -> Option<Value> {
     let prefix: Prefix = match text.parse::<std::net::IpAddr>() {
         Ok(host) => Prefix::host(host),
         Err(_) => text.parse().ok()?,
     };
+    Some(Value::Ranges(ranges(&prefix)))
+}
+
+/// A prefix as ranges of [`wide`]. One of IPv6 holds no IPv4.
+pub(crate) fn ranges(prefix: &Prefix) -> Vec<(u128, u128)> {
     let first = wide(prefix.addr());
     let free = u32::from(if prefix.is_ipv4() { 32 - prefix.bits() } else { 128 - prefix.bits() });
     let last = first | 1u128.checked_shl(free).map_or(u128::MAX, |size| size - 1);
     if prefix.is_ipv4() || last < IPV4.0 || first > IPV4.1 {
-        return Some(Value::Ranges(vec![(first, last)]));
+        return vec![(first, last)];
     }
     let before = (first < IPV4.0).then(|| (first, IPV4.0 - 1));
     let behind = (last > IPV4.1).then(|| (IPV4.1 + 1, last));
-    Some(Value::Ranges(before.into_iter().chain(behind).collect()))
+    before.into_iter().chain(behind).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ranges(text: &str) -> Vec<(u128, u128)> {
-        match prefix(text) {
-            Some(Value::Ranges(ranges)) => ranges,
-            other => panic!("{text}: {other:?}"),
-        }
+    fn of(text: &str) -> Vec<(u128, u128)> {
+        ranges(&text.parse().unwrap())
     }
 
     #[test]
     fn all_of_ipv6_holds_no_ipv4_and_all_of_ipv4_no_ipv6() {
-        assert_eq!(ranges("0.0.0.0/0"), [IPV4]);
-        assert_eq!(ranges("::/0"), [(0, IPV4.0 - 1), (IPV4.1 + 1, u128::MAX)]);
-        assert_eq!(ranges("198.51.100.0/24").len(), 1);
-        assert_eq!(ranges("2001:db8::/32").len(), 1);
+        assert_eq!(of("0.0.0.0/0"), [IPV4]);
+        assert_eq!(of("::/0"), [(0, IPV4.0 - 1), (IPV4.1 + 1, u128::MAX)]);
+        assert_eq!(of("198.51.100.0/24").len(), 1);
+        assert_eq!(of("2001:db8::/32").len(), 1);
     }
 }

@@ -1,55 +1,45 @@
 //! Adding up by groups, within a cap.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use base::Timestamp;
 use base::map::Seed;
-use base::prefix::narrow;
+use base::{Span, Timestamp};
 use hashbrown::HashMap;
 
+use super::names::{CROWDED, Names};
 use super::{Answer, FIELDS_MAX, Measure, Question, Scanned, Sum, Value};
-use crate::chunk::{ABSENT, Cells, Chunk, NO_KEY};
+use crate::chunk::{Cells, Chunk};
 use crate::column::{Column, Field};
-use crate::sample::Direction;
 
-/// The number of a value that found no room.
-const CROWDED: u64 = u64::MAX - 1;
-
-/// A group: the step and a number for each field.
-type Key = [u64; FIELDS_MAX + 1];
+/// A group: the number of its step, and of its value of each field.
+type Key = [u32; FIELDS_MAX + 1];
 
 /// Sums by group.
 pub(super) struct Groups {
     by: Vec<Field>,
-    step: Option<base::Span>,
+    step: Option<Span>,
+    /// The first step.
+    from: u64,
     names: Vec<Names>,
-    sums: HashMap<Key, Sum, Seed>,
+    /// By the place of the group: the number of its only value, or what `places` says.
+    sums: Vec<Sum>,
+    places: HashMap<Key, usize, Seed>,
     /// What found no room, by step.
-    rest: BTreeMap<u64, Sum>,
+    rest: BTreeMap<u32, Sum>,
     total: Sum,
     max: usize,
-}
-
-/// Values of a field that are no numbers, by number.
-struct Names {
-    addresses: HashMap<u128, u64, Seed>,
-    texts: HashMap<Box<str>, u64, Seed>,
-    values: Vec<Value>,
 }
 
 impl Groups {
     /// None yet.
     pub(super) fn new(question: &Question, max: usize) -> Self {
-        let names = |_: &Field| Names {
-            addresses: HashMap::with_hasher(Seed::default()),
-            texts: HashMap::with_hasher(Seed::default()),
-            values: Vec::new(),
-        };
         Self {
             by: question.by.clone(),
             step: question.step,
-            names: question.by.iter().map(names).collect(),
-            sums: HashMap::with_hasher(Seed::default()),
+            from: question.step.map_or(0, |step| question.from.tick(step)),
+            names: question.by.iter().map(|_| Names::default()).collect(),
+            sums: Vec::new(),
+            places: HashMap::with_hasher(Seed::default()),
             rest: BTreeMap::new(),
             total: Sum::default(),
             max: max.max(1),
@@ -68,34 +58,55 @@ impl Groups {
         all
     }
 
+    /// The values of one field alone are the groups.
+    const fn is_plain(&self) -> bool {
+        self.step.is_none() && self.by.len() == 1
+    }
+
     /// Adds the samples of a chunk that the mask names.
     pub(super) fn add(&mut self, chunk: &Chunk, mask: Option<&[bool]>) {
         let max = self.max;
-        let ids: Vec<Vec<u64>> =
-            self.by.iter().zip(&mut self.names).map(|(field, names)| names.of(chunk, *field, mask, max)).collect();
+        let mut ids: Vec<Vec<u32>> = Vec::new();
+        for (field, names) in self.by.iter().zip(&mut self.names) {
+            ids.push(names.of(chunk, *field, mask, max));
+        }
         let (Some(Cells::Numbers(packets)), Some(Cells::Numbers(bytes))) =
             (chunk.cells(Column::Packets), chunk.cells(Column::Bytes))
         else {
             return;
         };
+        let amounts = packets.iter().zip(bytes).map(|(packets, bytes)| Sum {
+            bytes: *bytes,
+            packets: *packets,
+            samples: 1,
+        });
+        let wanted = |place: usize| mask.is_none_or(|mask| mask.get(place).copied().unwrap_or(false));
+        if let (true, Some(ids)) = (self.is_plain(), ids.first()) {
+            for (place, (sum, id)) in amounts.zip(ids).enumerate() {
+                if wanted(place) {
+                    self.add_plain(*id, sum);
+                }
+            }
+            return;
+        }
         let times = match (self.step, chunk.cells(Column::Time)) {
             (Some(step), Some(Cells::Numbers(times))) => Some((step, times)),
             _ => None,
         };
         // Neighbours are often of one group: they are added up before the table is asked.
         let mut run: Option<(Key, Sum)> = None;
-        for (place, (packets, bytes)) in packets.iter().zip(bytes).enumerate() {
-            if mask.is_some_and(|mask| !mask.get(place).copied().unwrap_or(false)) {
+        for (place, sum) in amounts.enumerate() {
+            if !wanted(place) {
                 continue;
             }
             let mut key: Key = [0; FIELDS_MAX + 1];
             if let (Some((step, times)), Some(slot)) = (times, key.first_mut()) {
-                *slot = Timestamp::from_nanos(times.get(place).copied().unwrap_or(0)).tick(step);
+                let number = Timestamp::from_nanos(times.get(place).copied().unwrap_or(0)).tick(step);
+                *slot = u32::try_from(number.saturating_sub(self.from)).unwrap_or(u32::MAX);
             }
             for (slot, ids) in key.iter_mut().skip(1).zip(&ids) {
-                *slot = ids.get(place).copied().unwrap_or(ABSENT);
+                *slot = ids.get(place).copied().unwrap_or(CROWDED);
             }
-            let sum = Sum { bytes: *bytes, packets: *packets, samples: 1 };
             match &mut run {
                 Some((of, sums)) if *of == key => sums.add(sum),
                 _ => {
@@ -110,12 +121,26 @@ impl Groups {
         }
     }
 
+    fn add_plain(&mut self, id: u32, sum: Sum) {
+        self.total.add(sum);
+        let place = usize::try_from(id).unwrap_or(usize::MAX);
+        if let Some(known) = self.sums.get_mut(place) {
+            known.add(sum);
+        } else if id == CROWDED {
+            self.rest.entry(0).or_default().add(sum);
+        } else {
+            self.sums.resize(place + 1, Sum::default());
+            self.sums.last_mut().into_iter().for_each(|fresh| fresh.add(sum));
+        }
+    }
+
     fn put(&mut self, key: Key, sum: Sum) {
         self.total.add(sum);
-        if let Some(known) = self.sums.get_mut(&key) {
+        if let Some(known) = self.places.get(&key).and_then(|place| self.sums.get_mut(*place)) {
             known.add(sum);
         } else if self.sums.len() < self.max && !key.contains(&CROWDED) {
-            self.sums.insert(key, sum);
+            self.places.insert(key, self.sums.len());
+            self.sums.push(sum);
         } else {
             self.rest.entry(key.first().copied().unwrap_or(0)).or_default().add(sum);
         }
@@ -123,149 +148,86 @@ impl Groups {
 
     /// The greatest, and the rest.
     pub(super) fn answer(self, question: &Question, scanned: Scanned) -> Answer {
+        let mut cells = self.cells();
+        cells.sort_unstable_by_key(|(key, _)| *key);
+        // Over all steps, and the greatest of them.
+        let mut whole: HashMap<Key, Sum, Seed> = HashMap::with_hasher(Seed::default());
+        for (key, sum) in &cells {
+            whole.entry(without_step(*key)).or_default().add(*sum);
+        }
+        let named = self.greatest(whole.into_iter().collect(), question);
+        let rank: HashMap<Key, usize, Seed> = named.iter().enumerate().map(|(rank, key)| (*key, rank)).collect();
+        // By step, in the order of the ranks; the others last.
+        let mut rows: BTreeMap<(u32, usize), Sum> = BTreeMap::new();
+        for (key, sum) in &cells {
+            let rank = rank.get(&without_step(*key)).copied().unwrap_or(usize::MAX);
+            rows.entry((key.first().copied().unwrap_or(0), rank)).or_default().add(*sum);
+        }
+        for (step, sum) in &self.rest {
+            rows.entry((*step, usize::MAX)).or_default().add(*sum);
+        }
+        let row = |((step, rank), sum): (&(u32, usize), &Sum)| {
+            let at = self.step.map(|span| {
+                Value::Time(Timestamp::ZERO.plus(span.times(self.from.saturating_add(u64::from(*step)))))
+            });
+            let values = named.get(*rank).map_or_else(|| vec![Value::Other; self.by.len()], |key| self.values(key));
+            at.into_iter().chain(values).chain(sum.values()).collect()
+        };
+        let rows = rows.iter().map(row).collect();
+        let step = question.step.map(|_| "time".to_owned());
+        let columns = step.into_iter().chain(self.by.iter().map(|field| field.name()));
+        let sums = ["bytes", "packets", "samples"].map(str::to_owned);
+        let columns = columns.chain(sums).collect();
+        Answer { columns, rows, total: self.total, crowded: !self.rest.is_empty(), scanned }
+    }
+
+    /// All groups that have samples.
+    fn cells(&self) -> Vec<(Key, Sum)> {
+        if self.is_plain() {
+            let mut key: Key = [0; FIELDS_MAX + 1];
+            let cell = |(id, sum): (usize, &Sum)| {
+                if let Some(slot) = key.get_mut(1) {
+                    *slot = u32::try_from(id).unwrap_or(CROWDED);
+                }
+                (sum.samples > 0).then_some((key, *sum))
+            };
+            return self.sums.iter().enumerate().filter_map(cell).collect();
+        }
+        let cell = |(key, place): (&Key, &usize)| Some((*key, *self.sums.get(*place)?));
+        self.places.iter().filter_map(cell).collect()
+    }
+
+    /// The greatest groups, in their order; equal ones by their values.
+    fn greatest(&self, mut all: Vec<(Key, Sum)>, question: &Question) -> Vec<Key> {
         let measure = |sum: &Sum| match question.order {
             Measure::Bytes => sum.bytes,
             Measure::Packets => sum.packets,
             Measure::Samples => sum.samples,
         };
-        let mut whole: BTreeMap<Vec<Value>, Sum> = BTreeMap::new();
-        let mut steps: BTreeMap<u64, BTreeMap<Vec<Value>, Sum>> = BTreeMap::new();
-        for (key, sum) in &self.sums {
-            let values = self.values(key);
-            whole.entry(values.clone()).or_default().add(*sum);
-            let step = key.first().copied().unwrap_or(0);
-            steps.entry(step).or_default().entry(values).or_default().add(*sum);
+        if question.top == 0 {
+            return Vec::new();
         }
-        let mut ranked: Vec<(Vec<Value>, Sum)> = whole.into_iter().collect();
-        ranked.sort_by(|(a, x), (b, y)| measure(y).cmp(&measure(x)).then_with(|| a.cmp(b)));
-        let crowded = !self.rest.is_empty();
-        let named: Vec<Vec<Value>> = ranked.into_iter().take(question.top).map(|(values, _)| values).collect();
-        let known: BTreeSet<&Vec<Value>> = named.iter().collect();
-        for (step, sum) in &self.rest {
-            let others = vec![Value::Other; self.by.len()];
-            steps.entry(*step).or_default().entry(others).or_default().add(*sum);
+        if let Some(last) = question.top.checked_sub(1).filter(|last| *last < all.len()) {
+            // Values are compared of those alone that may be among them.
+            let (_, (_, least), _) =
+                all.select_nth_unstable_by(last, |(_, a), (_, b)| measure(b).cmp(&measure(a)));
+            let least = measure(least);
+            all.retain(|(_, sum)| measure(sum) >= least);
         }
-        let mut rows = Vec::new();
-        for (step, groups) in &steps {
-            let row = |values: &[Value], sum: &Sum| {
-                let at = question.step.map(|span| Value::Time(Timestamp::ZERO.plus(span.times(*step))));
-                at.into_iter().chain(values.iter().cloned()).chain(sum.values()).collect::<Vec<_>>()
-            };
-            rows.extend(named.iter().filter_map(|values| Some(row(values, groups.get(values)?))));
-            let mut others = Sum::default();
-            groups.iter().filter(|(values, _)| !known.contains(values)).for_each(|(_, sum)| others.add(*sum));
-            if others.samples > 0 {
-                rows.push(row(&vec![Value::Other; self.by.len()], &others));
-            }
-        }
-        let step = question.step.map(|_| "time".to_owned());
-        let columns = step.into_iter().chain(self.by.iter().map(|field| field.name()));
-        let sums = ["bytes", "packets", "samples"].map(str::to_owned);
-        Answer { columns: columns.chain(sums).collect(), rows, total: self.total, crowded, scanned }
+        let mut all: Vec<(std::cmp::Reverse<u64>, Vec<Value>, Key)> =
+            all.into_iter().map(|(key, sum)| (std::cmp::Reverse(measure(&sum)), self.values(&key), key)).collect();
+        all.sort_unstable();
+        all.into_iter().take(question.top).map(|(.., key)| key).collect()
     }
 
     fn values(&self, key: &Key) -> Vec<Value> {
-        let of = |(id, names): (&u64, &Names)| match id {
-            &ABSENT => Value::None,
-            &id if names.values.is_empty() => Value::Number(id),
-            id => usize::try_from(*id).ok().and_then(|id| names.values.get(id)).cloned().unwrap_or(Value::None),
-        };
-        key.iter().skip(1).zip(&self.names).map(of).collect()
+        key.iter().skip(1).zip(&self.names).map(|(id, names)| names.value(*id)).collect()
     }
 }
 
-impl Names {
-    /// The number of the field's value for each sample of the chunk.
-    fn of(&mut self, chunk: &Chunk, field: Field, mask: Option<&[bool]>, max: usize) -> Vec<u64> {
-        match field {
-            Field::Of(column) => self.of_column(chunk, column, mask, max),
-            Field::Source(when_in, when_out) | Field::Destination(when_out, when_in) => {
-                let ins = going_in(chunk);
-                let a = self.of_column(chunk, when_in, mask, max);
-                let b = self.of_column(chunk, when_out, mask, max);
-                ins.into_iter().zip(a.into_iter().zip(b)).map(|(is_in, (a, b))| if is_in { a } else { b }).collect()
-            }
-            // Refused when it was asked.
-            Field::Either(..) => Vec::new(),
-        }
+const fn without_step(mut key: Key) -> Key {
+    if let Some(step) = key.first_mut() {
+        *step = 0;
     }
-
-    fn of_column(&mut self, chunk: &Chunk, column: Column, mask: Option<&[bool]>, max: usize) -> Vec<u64> {
-        match chunk.cells(column) {
-            None => vec![ABSENT; chunk.rows()],
-            Some(Cells::Numbers(values)) => values.clone(),
-            Some(Cells::Addresses(keys, values)) => {
-                let used = used(keys, values.len(), mask);
-                let ids = values.iter().zip(used).map(|(value, used)| {
-                    if used { self.address(*value, max) } else { CROWDED }
-                });
-                through(keys, &ids.collect::<Vec<_>>())
-            }
-            Some(Cells::Texts(keys, values)) => {
-                let used = used(keys, values.len(), mask);
-                let ids = values.iter().zip(used).map(|(value, used)| {
-                    if used { self.text(value, max) } else { CROWDED }
-                });
-                through(keys, &ids.collect::<Vec<_>>())
-            }
-        }
-    }
-
-    fn address(&mut self, value: u128, max: usize) -> u64 {
-        if let Some(id) = self.addresses.get(&value) {
-            return *id;
-        }
-        let Some(id) = room(self.values.len(), max) else { return CROWDED };
-        self.addresses.insert(value, id);
-        self.values.push(Value::Address(narrow(value)));
-        id
-    }
-
-    fn text(&mut self, value: &str, max: usize) -> u64 {
-        if let Some(id) = self.texts.get(value) {
-            return *id;
-        }
-        let Some(id) = room(self.values.len(), max) else { return CROWDED };
-        self.texts.insert(value.into(), id);
-        self.values.push(Value::Text(value.to_owned()));
-        id
-    }
-}
-
-fn room(used: usize, max: usize) -> Option<u64> {
-    (used < max).then(|| u64::try_from(used).unwrap_or(CROWDED))
-}
-
-/// Which values of a dictionary the samples that are asked for have.
-fn used(keys: &[u32], values: usize, mask: Option<&[bool]>) -> Vec<bool> {
-    let Some(mask) = mask else { return vec![true; values] };
-    let mut used = vec![false; values];
-    for (key, wanted) in keys.iter().zip(mask) {
-        if *wanted && let Some(slot) = usize::try_from(*key).ok().and_then(|key| used.get_mut(key)) {
-            *slot = true;
-        }
-    }
-    used
-}
-
-fn through(keys: &[u32], ids: &[u64]) -> Vec<u64> {
-    let id = |key: &u32| {
-        if *key == NO_KEY {
-            return ABSENT;
-        }
-        usize::try_from(*key).ok().and_then(|key| ids.get(key)).copied().unwrap_or(ABSENT)
-    };
-    keys.iter().map(id).collect()
-}
-
-/// For each sample whether its packets went to the target.
-fn going_in(chunk: &Chunk) -> Vec<bool> {
-    match chunk.cells(Column::Direction) {
-        Some(Cells::Texts(keys, values)) => {
-            let is_in: Vec<bool> = values.iter().map(|value| **value == *Direction::In.name()).collect();
-            let of = |key: &u32| usize::try_from(*key).ok().and_then(|key| is_in.get(key)).copied();
-            keys.iter().map(|key| of(key).unwrap_or(true)).collect()
-        }
-        _ => vec![true; chunk.rows()],
-    }
+    key
 }

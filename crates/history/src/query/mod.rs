@@ -5,6 +5,7 @@
 
 mod answer;
 mod group;
+mod names;
 mod scan;
 
 use std::path::Path;
@@ -25,8 +26,8 @@ use group::Groups;
 const FIELDS_MAX: usize = 3;
 /// Steps of a series.
 const STEPS_MAX: u64 = 10_000;
-/// Groups that are told apart while it is added up; the rest is `other`. Some 20 MB.
-const GROUPS_MAX: usize = 262_144;
+/// Groups that are told apart while it is added up; the rest is `other`. Some 50 MB.
+const GROUPS_MAX: usize = 524_288;
 /// Samples that one question looks at: some ten seconds.
 const ROWS_MAX: u64 = 500_000_000;
 

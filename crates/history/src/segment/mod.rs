@@ -17,5 +17,7 @@ pub(crate) use write::{Sink, write_sorted};
 pub(crate) const GROUP: usize = 8_192;
 /// Key in the footer: for each row group `LEAST GREATEST`, one a line.
 const TARGETS: &str = "spillway.targets";
+/// Key in the footer: the networks that were the own ones, one a line. What went out went to none of them.
+const NETWORKS: &str = "spillway.networks";
 /// Key in the footer that says which columns these are, and in which meaning.
 const VERSION: (&str, &str) = ("spillway.samples", "1");

@@ -9,6 +9,7 @@ use arrow_array::types::{
     ArrowPrimitiveType, Int32Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use base::Prefix;
 use base::prefix::wide;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -16,11 +17,11 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::statistics::Statistics;
 
-use super::{GROUP, TARGETS, VERSION, schema};
+use super::{GROUP, NETWORKS, TARGETS, VERSION, schema};
 use crate::chunk::{ABSENT, Cells, Chunk, NO_KEY};
 use crate::column::{Column, Kind};
 use crate::error::HistoryError;
-use crate::filter::{Bounds, Known, Missing};
+use crate::filter::{self, Bounds, Known, Missing};
 
 /// A segment that is open for reading; it can be read to its end though it be deleted meanwhile.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Segment {
     metadata: ArrowReaderMetadata,
     /// Least and greatest target of each row group.
     targets: Vec<(u128, u128)>,
+    /// What were the own networks.
+    networks: Vec<Prefix>,
 }
 
 impl Segment {
@@ -62,8 +65,14 @@ impl Segment {
             file,
             path: path.to_owned(),
             targets: targets.ok_or_else(|| torn(&"its targets do not fit its row groups"))?,
+            networks: value(NETWORKS).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect(),
             metadata,
         })
+    }
+
+    /// What were the own networks when it was written; empty: that is not known.
+    pub(crate) fn networks(&self) -> &[Prefix] {
+        &self.networks
     }
 
     /// Row groups.
@@ -125,6 +134,10 @@ impl Bounds for GroupBounds<'_> {
         if column == Column::Target {
             let range = self.segment.targets.get(self.group);
             return (range.map_or(Known::Nothing, |(min, max)| Known::Numbers(*min, *max)), Missing::Never);
+        }
+        if column == Column::Foreign {
+            let home = self.segment.networks.iter().flat_map(filter::ranges).collect();
+            return (Known::Home(home), Missing::Never);
         }
         let group = self.segment.metadata.metadata().row_groups().get(self.group);
         let statistics = group

@@ -10,6 +10,7 @@ use arrow_array::{
     ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt8Array,
     UInt16Array, UInt32Array, UInt64Array,
 };
+use base::Prefix;
 use base::map::Seed;
 use base::prefix::narrow;
 use hashbrown::HashMap;
@@ -20,7 +21,7 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::{GROUP, TARGETS, VERSION, schema};
+use super::{GROUP, NETWORKS, TARGETS, VERSION, schema};
 use crate::batch::{Batch, DIRECTIONS};
 use crate::column::{Column, Kind};
 use crate::error::HistoryError;
@@ -61,10 +62,11 @@ impl<W: Write + Send> Sink<W> {
         self.rows
     }
 
-    /// Writes the footer and gives back what was written to.
-    pub(crate) fn finish(mut self) -> Result<W, HistoryError> {
+    /// Writes the footer, with the own networks where they are known, and gives back what was written to.
+    pub(crate) fn finish(mut self, networks: &[Prefix]) -> Result<W, HistoryError> {
+        let networks: String = networks.iter().map(|network| format!("{network}\n")).collect();
         let targets = std::mem::take(&mut self.targets);
-        for (key, value) in [(VERSION.0, VERSION.1.to_owned()), (TARGETS, targets)] {
+        for (key, value) in [(VERSION.0, VERSION.1.to_owned()), (TARGETS, targets), (NETWORKS, networks)] {
             self.writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
         self.writer.into_inner().map_err(|cause| refused(&self.path, cause))
@@ -72,13 +74,13 @@ impl<W: Write + Send> Sink<W> {
 }
 
 /// Writes a whole batch in its order and lets the disk have it.
-pub(crate) fn write_sorted(batch: &Batch, path: &Path) -> Result<u64, HistoryError> {
+pub(crate) fn write_sorted(batch: &Batch, path: &Path, networks: &[Prefix]) -> Result<u64, HistoryError> {
     let file = File::create(path).map_err(HistoryError::disk(path))?;
     let mut sink = Sink::new(file, path, true)?;
     for places in batch.sorted().chunks(GROUP) {
         sink.group(batch, places)?;
     }
-    let file = sink.finish()?;
+    let file = sink.finish(networks)?;
     file.sync_all().map_err(HistoryError::disk(path))?;
     file.metadata().map(|data| data.len()).map_err(HistoryError::disk(path))
 }
