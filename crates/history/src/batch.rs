@@ -68,7 +68,10 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { words: Words { numbers: HashMap::with_hasher(Seed::default()), texts: Vec::new() }, rows: Vec::new() }
+        Self {
+            words: Words { numbers: HashMap::with_hasher(Seed::default()), texts: Vec::new() },
+            rows: Vec::new(),
+        }
     }
 }
 

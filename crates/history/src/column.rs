@@ -186,13 +186,17 @@ impl Field {
     /// The nearest name known.
     pub fn nearest(name: &str) -> Option<String> {
         let dashed = name.to_ascii_lowercase().replace('_', "-");
-        let near = Self::names().into_iter().map(|known| (strsim::damerau_levenshtein(&dashed, &known), known)).min();
+        let near = Self::names()
+            .into_iter()
+            .map(|known| (strsim::damerau_levenshtein(&dashed, &known), known))
+            .min();
         near.filter(|(distance, known)| *distance <= known.len().max(3) / 3).map(|(_, known)| known)
     }
 
     /// Its name, as filters write it.
     pub fn name(self) -> String {
-        let by_direction = BY_DIRECTION.iter().find(|(_, field)| *field == self).map(|(name, _)| (*name).to_owned());
+        let by_direction =
+            BY_DIRECTION.iter().find(|(_, field)| *field == self).map(|(name, _)| (*name).to_owned());
         match self {
             Self::Of(column) => column.name().replace('_', "-"),
             _ => by_direction.unwrap_or_default(),

@@ -29,11 +29,17 @@ pub struct Merged {
 }
 
 /// Merges once, where something is to be merged: an hour that is over becomes one segment, one that goes on does not become too many.
-/// To be called again until it merges nothing. `room` says how many octets the disk has left; what does not fit waits.
+/// To be called again until it merges nothing. `room` says how many octets the disk has left; what does not fit waits. `stop` is asked
+/// between row groups: `true` leaves everything as it was.
 ///
 /// # Errors
 /// The disk refused; nothing is lost, for the old ones go when the new one is there.
-pub fn merge(folder: &Path, now: Timestamp, room: u64) -> Result<Merged, HistoryError> {
+pub fn merge(
+    folder: &Path,
+    now: Timestamp,
+    room: u64,
+    stop: &mut dyn FnMut() -> bool,
+) -> Result<Merged, HistoryError> {
     let listing = place::list(folder)?;
     // What a merge left that was cut off behind its last step.
     for left in &listing.merged {
@@ -52,7 +58,7 @@ pub fn merge(folder: &Path, now: Timestamp, room: u64) -> Result<Merged, History
             if run.iter().map(|piece| piece.bytes).sum::<u64>() > room {
                 continue;
             }
-            let merged = of(folder, run)?;
+            let merged = of(folder, run, stop)?;
             if merged.from > 0 {
                 return Ok(merged);
             }
@@ -73,13 +79,17 @@ fn candidates(hour: &[Piece]) -> Vec<&[Piece]> {
 }
 
 /// Makes one of these.
-fn of(folder: &Path, run: &[Piece]) -> Result<Merged, HistoryError> {
+fn of(folder: &Path, run: &[Piece], stop: &mut dyn FnMut() -> bool) -> Result<Merged, HistoryError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(Merged::default()) };
     let path = place::path_of(folder, first.hour, first.first, last.last);
     let draft = place::draft_of(&path);
-    let written = write(&draft, run);
+    let written = write(&draft, run, stop);
     let rows = match written {
-        Ok(rows) => rows,
+        Ok(Some(rows)) => rows,
+        Ok(None) => {
+            let _ = fs::remove_file(&draft);
+            return Ok(Merged::default());
+        }
         Err(cause) => {
             let _ = fs::remove_file(&draft);
             return match cause {
@@ -97,7 +107,8 @@ fn of(folder: &Path, run: &[Piece]) -> Result<Merged, HistoryError> {
     Ok(Merged { from: u64::try_from(run.len()).unwrap_or(u64::MAX), rows })
 }
 
-fn write(draft: &Path, run: &[Piece]) -> Result<u64, HistoryError> {
+/// Samples written; `None`: it was stopped.
+fn write(draft: &Path, run: &[Piece], stop: &mut dyn FnMut() -> bool) -> Result<Option<u64>, HistoryError> {
     let file = File::create(draft).map_err(HistoryError::disk(draft))?;
     let mut sink = Sink::new(file, draft, true)?;
     let mut heads = Vec::new();
@@ -121,13 +132,16 @@ fn write(draft: &Path, run: &[Piece]) -> Result<u64, HistoryError> {
         }
         if batch.len() == GROUP {
             sink.group(&std::mem::take(&mut batch), &places)?;
+            if stop() {
+                return Ok(None);
+            }
         }
     }
     sink.group(&batch, places.get(..batch.len()).unwrap_or(&[]))?;
     let rows = sink.rows();
     let file = sink.finish(&networks)?;
     file.sync_all().map_err(HistoryError::disk(draft))?;
-    Ok(rows)
+    Ok(Some(rows))
 }
 
 /// Where the reading of a segment stands.

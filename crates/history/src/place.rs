@@ -129,7 +129,9 @@ fn entries(folder: &Path) -> Result<Option<Vec<fs::DirEntry>>, HistoryError> {
             entries.sort_by_key(fs::DirEntry::file_name);
             Ok(Some(entries))
         }
-        Err(cause) if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Err(cause)
+            if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
             Ok(None)
         }
         Err(cause) => Err(HistoryError::disk(folder)(cause)),
@@ -164,7 +166,9 @@ mod tests {
         assert_eq!(path, Path::new("f/2026-11-26/16-0000000007-0000000012.parquet"));
         assert_eq!(draft_of(&path), Path::new("f/2026-11-26/.16-0000000007-0000000012.parquet.tmp"));
         assert_eq!(numbers("16-0000000007-0000000012.parquet"), Some((16, 7, 12)));
-        for foreign in ["24-1-1.parquet", "1-3-2.parquet", "x.parquet", "1-2.parquet", "1-2-3-4.parquet", "1-2-3"] {
+        for foreign in
+            ["24-1-1.parquet", "1-3-2.parquet", "x.parquet", "1-2.parquet", "1-2-3-4.parquet", "1-2-3"]
+        {
             assert_eq!(numbers(foreign), None, "{foreign}");
         }
     }

@@ -184,7 +184,9 @@ mod tests {
                     small += if packets < 5_000 { one.scaled(packets) as f64 } else { 0.0 };
                 }
             }
-            for (what, got, want) in [("all", all, all_true), ("odd", odd, odd_true), ("small", small, small_true)] {
+            for (what, got, want) in
+                [("all", all, all_true), ("odd", odd, odd_true), ("small", small, small_true)]
+            {
                 let off = (got / want - 1.0).abs();
                 assert!(off < 0.02, "{what} at {budget}: {got} for {want}, off by {off}");
             }

@@ -51,7 +51,8 @@ fn of_cells(column: Column, test: &Test, cells: &Cells) -> Vec<bool> {
                     // In 64 bits, where all numbers are.
                     let narrow = |bound: u128| u64::try_from(bound).unwrap_or(u64::MAX);
                     let fits = ranges.iter().filter(|(low, _)| *low <= u128::from(u64::MAX));
-                    let ranges: Vec<(u64, u64)> = fits.map(|(low, high)| (narrow(*low), narrow(*high))).collect();
+                    let ranges: Vec<(u64, u64)> =
+                        fits.map(|(low, high)| (narrow(*low), narrow(*high))).collect();
                     let within = |v: u64| ranges.iter().any(|(low, high)| (*low..=*high).contains(&v));
                     values.iter().map(|v| !is_absent(*v) && within(*v)).collect()
                 }
@@ -60,24 +61,28 @@ fn of_cells(column: Column, test: &Test, cells: &Cells) -> Vec<bool> {
         }
         Cells::Addresses(keys, values) => {
             let hit = |value: &u128| match test {
-                Test::Within(ranges) | Test::Away(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(value)),
+                Test::Within(ranges) | Test::Away(ranges) => {
+                    ranges.iter().any(|(low, high)| (*low..=*high).contains(value))
+                }
                 _ => false,
             };
             through(keys, &values.iter().map(hit).collect::<Vec<_>>(), *test == Test::Missing)
         }
         Cells::Texts(keys, values) => {
-            let hit = |value: &Box<str>| match test {
+            let hit = |value: &str| match test {
                 Test::Words(words) => words.iter().any(|word| word.is(value)),
                 _ => false,
             };
-            through(keys, &values.iter().map(hit).collect::<Vec<_>>(), *test == Test::Missing)
+            let hits: Vec<bool> = values.iter().map(|value| hit(value)).collect();
+            through(keys, &hits, *test == Test::Missing)
         }
     }
 }
 
 /// The verdict on each key, or on none.
 fn through(keys: &[u32], hits: &[bool], on_none: bool) -> Vec<bool> {
-    let hit = |key: &u32| usize::try_from(*key).ok().and_then(|key| hits.get(key)).copied().unwrap_or(on_none);
+    let hit =
+        |key: &u32| usize::try_from(*key).ok().and_then(|key| hits.get(key)).copied().unwrap_or(on_none);
     keys.iter().map(hit).collect()
 }
 

@@ -56,7 +56,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, BadFilter> {
             let is_word = |c: char| c.is_alphanumeric() || ".:/-_*+@".contains(c);
             let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
             if length == 0 {
-                return Err(BadFilter::at(at, format!("`{first}` has no meaning here; quote texts like \"a b\"")));
+                return Err(BadFilter::at(
+                    at,
+                    format!("`{first}` has no meaning here; quote texts like \"a b\""),
+                ));
             }
             (Piece::Word(rest.get(..length).unwrap_or_default()), length)
         };

@@ -17,8 +17,8 @@ use base::Timestamp;
 use crate::column::Column;
 
 pub use parse::BadFilter;
-pub(crate) use value::ranges;
 pub(crate) use reduce::{Bounds, Known, Left, Missing};
+pub(crate) use value::ranges;
 
 /// Which samples are asked for.
 #[derive(Clone, Debug)]
@@ -32,11 +32,11 @@ pub(crate) enum Node {
     /// Every sample.
     Every,
     /// All of these hold.
-    And(Vec<Node>),
+    And(Vec<Self>),
     /// One of these holds.
-    Or(Vec<Node>),
+    Or(Vec<Self>),
     /// This does not hold.
-    Not(Box<Node>),
+    Not(Box<Self>),
     /// A column passes a test.
     Test(Column, Arc<Test>),
 }

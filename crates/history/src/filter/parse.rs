@@ -88,7 +88,10 @@ impl<'a> Parser<'a> {
     fn one(&mut self) -> Result<Node, BadFilter> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(BadFilter::at(self.here(), format!("more than {DEPTH_MAX} levels; write it flatter")));
+            return Err(BadFilter::at(
+                self.here(),
+                format!("more than {DEPTH_MAX} levels; write it flatter"),
+            ));
         }
         let node = if self.takes("not") {
             Node::Not(Box::new(self.one()?))
@@ -127,7 +130,8 @@ impl<'a> Parser<'a> {
     /// The sign, whether it is to be negated, and whether a list may follow.
     fn comparison(&mut self, name: &str) -> Result<(Asked, bool, bool), BadFilter> {
         let at = self.here();
-        let wrong = || BadFilter::at(at, format!("expected =, !=, <, <=, >, >=, in, not in or has behind `{name}`"));
+        let wrong =
+            || BadFilter::at(at, format!("expected =, !=, <, <=, >, >=, in, not in or has behind `{name}`"));
         match self.next().map(|token| token.what) {
             Some(Piece::Sign("=")) => Ok((Asked::Same, false, false)),
             Some(Piece::Sign("!=")) => Ok((Asked::Same, true, false)),
@@ -175,7 +179,10 @@ impl<'a> Parser<'a> {
     fn value(&mut self, field: Field, name: &str) -> Result<Value, BadFilter> {
         self.values += 1;
         if self.values > VALUES_MAX {
-            return Err(BadFilter::at(self.here(), format!("more than {VALUES_MAX} values; use prefixes or ranges")));
+            return Err(BadFilter::at(
+                self.here(),
+                format!("more than {VALUES_MAX} values; use prefixes or ranges"),
+            ));
         }
         match self.next() {
             Some(Token { at, what: Piece::Word(word) }) => {
@@ -208,7 +215,8 @@ impl<'a> Parser<'a> {
     }
 
     fn sign(&mut self, sign: &str) -> bool {
-        let is_next = matches!(self.tokens.first(), Some(Token { what: Piece::Sign(next), .. }) if *next == sign);
+        let is_next =
+            matches!(self.tokens.first(), Some(Token { what: Piece::Sign(next), .. }) if *next == sign);
         is_next && self.next().is_some()
     }
 }
@@ -303,7 +311,10 @@ mod tests {
     fn what_is_wrong_is_said_with_its_place_and_a_remedy() {
         let (at, message) = wrong("proto = udp and src-prot = 53");
         assert_eq!(at, 16);
-        assert!(message.starts_with("there is no field `src-prot`; did you mean `src-port`? fields are src,"), "{message}");
+        assert!(
+            message.starts_with("there is no field `src-prot`; did you mean `src-port`? fields are src,"),
+            "{message}"
+        );
         for (text, at, says) in [
             ("bytes >", 7, "expected a value for `bytes`"),
             ("bytes ~ 5", 6, "`~` has no meaning"),

@@ -76,7 +76,11 @@ fn single(value: u128) -> Value {
 
 fn number(field: Field, name: &str, text: &str, max: u64) -> Result<Value, String> {
     if let Ok(number) = text.parse::<u64>() {
-        return if number > max { Err(format!("`{name}` is at most {max}")) } else { Ok(single(u128::from(number))) };
+        return if number > max {
+            Err(format!("`{name}` is at most {max}"))
+        } else {
+            Ok(single(u128::from(number)))
+        };
     }
     let lower = text.to_ascii_lowercase();
     match field {
@@ -90,10 +94,12 @@ fn number(field: Field, name: &str, text: &str, max: u64) -> Result<Value, Strin
         Field::Of(Column::TcpFlags) => {
             let bit = |part: &str| FLAGS.iter().find(|(known, _)| *known == part).map(|(_, bit)| *bit);
             let bits: Option<Vec<u16>> = lower.split('+').map(bit).collect();
-            bits.map(|bits| single(u128::from(bits.into_iter().fold(0, |all, bit| all | bit)))).ok_or_else(|| {
-                let names: Vec<&str> = FLAGS.iter().map(|(name, _)| *name).collect();
-                format!("`{text}` are no flags; join some of {} with +, like syn+ack", names.join(", "))
-            })
+            bits.map(|bits| single(u128::from(bits.into_iter().fold(0, |all, bit| all | bit)))).ok_or_else(
+                || {
+                    let names: Vec<&str> = FLAGS.iter().map(|(name, _)| *name).collect();
+                    format!("`{text}` are no flags; join some of {} with +, like syn+ack", names.join(", "))
+                },
+            )
         }
         _ => Err(format!("`{name}` takes a whole number, not `{text}`")),
     }

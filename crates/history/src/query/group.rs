@@ -156,7 +156,8 @@ impl Groups {
             whole.entry(without_step(*key)).or_default().add(*sum);
         }
         let named = self.greatest(whole.into_iter().collect(), question);
-        let rank: HashMap<Key, usize, Seed> = named.iter().enumerate().map(|(rank, key)| (*key, rank)).collect();
+        let rank: HashMap<Key, usize, Seed> =
+            named.iter().enumerate().map(|(rank, key)| (*key, rank)).collect();
         // By step, in the order of the ranks; the others last.
         let mut rows: BTreeMap<(u32, usize), Sum> = BTreeMap::new();
         for (key, sum) in &cells {
@@ -170,7 +171,8 @@ impl Groups {
             let at = self.step.map(|span| {
                 Value::Time(Timestamp::ZERO.plus(span.times(self.from.saturating_add(u64::from(*step)))))
             });
-            let values = named.get(*rank).map_or_else(|| vec![Value::Other; self.by.len()], |key| self.values(key));
+            let values =
+                named.get(*rank).map_or_else(|| vec![Value::Other; self.by.len()], |key| self.values(key));
             at.into_iter().chain(values).chain(sum.values()).collect()
         };
         let rows = rows.iter().map(row).collect();
@@ -214,8 +216,10 @@ impl Groups {
             let least = measure(least);
             all.retain(|(_, sum)| measure(sum) >= least);
         }
-        let mut all: Vec<(std::cmp::Reverse<u64>, Vec<Value>, Key)> =
-            all.into_iter().map(|(key, sum)| (std::cmp::Reverse(measure(&sum)), self.values(&key), key)).collect();
+        let mut all: Vec<(std::cmp::Reverse<u64>, Vec<Value>, Key)> = all
+            .into_iter()
+            .map(|(key, sum)| (std::cmp::Reverse(measure(&sum)), self.values(&key), key))
+            .collect();
         all.sort_unstable();
         all.into_iter().take(question.top).map(|(.., key)| key).collect()
     }

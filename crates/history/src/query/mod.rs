@@ -100,10 +100,14 @@ impl Question {
         for field in &self.by {
             match field {
                 Field::Either(..) => {
-                    return wrong("`host` and `port` name two things; group by target, foreign, src or dst".to_owned());
+                    return wrong(
+                        "`host` and `port` name two things; group by target, foreign, src or dst".to_owned(),
+                    );
                 }
                 Field::Of(Column::Time | Column::Packets | Column::Bytes) => {
-                    return wrong("time, packets and bytes are no groups; use a step for a series".to_owned());
+                    return wrong(
+                        "time, packets and bytes are no groups; use a step for a series".to_owned(),
+                    );
                 }
                 _ => {}
             }
@@ -128,10 +132,17 @@ pub fn ask(archive: Archive<'_>, question: &Question, work: &mut Work<'_>) -> Re
     let mut groups = Groups::new(question, work.groups_max);
     let node = question.filter.between(question.from, question.to);
     let columns = groups.columns();
-    let scanned = scan::scan::<HistoryError>(archive, &node, (question.from, question.to), &columns, work, &mut |chunk, mask| {
-        groups.add(chunk, mask);
-        Ok(())
-    })?;
+    let scanned = scan::scan::<HistoryError>(
+        archive,
+        &node,
+        (question.from, question.to),
+        &columns,
+        work,
+        &mut |chunk, mask| {
+            groups.add(chunk, mask);
+            Ok(())
+        },
+    )?;
     Ok(groups.answer(question, scanned))
 }
 

@@ -35,7 +35,8 @@ impl Names {
             Field::Source(when_in, when_out) | Field::Destination(when_out, when_in) => {
                 let ins = going_in(chunk);
                 let wanted = |way: bool| -> Vec<bool> {
-                    let here = |place: usize| mask.is_none_or(|mask| mask.get(place).copied().unwrap_or(false));
+                    let here =
+                        |place: usize| mask.is_none_or(|mask| mask.get(place).copied().unwrap_or(false));
                     ins.iter().enumerate().map(|(place, is_in)| *is_in == way && here(place)).collect()
                 };
                 let a = self.of_column(chunk, when_in, Some(&wanted(true)), max);
@@ -76,13 +77,15 @@ impl Names {
             Some(Cells::Addresses(keys, values)) => {
                 let used = used(keys, values.len(), mask);
                 let ids = values.iter().zip(used);
-                let ids: Vec<u32> = ids.map(|(value, used)| if used { self.address(*value, max) } else { CROWDED }).collect();
+                let ids: Vec<u32> =
+                    ids.map(|(value, used)| if used { self.address(*value, max) } else { CROWDED }).collect();
                 self.through(keys, &ids, max)
             }
             Some(Cells::Texts(keys, values)) => {
                 let used = used(keys, values.len(), mask);
                 let ids = values.iter().zip(used);
-                let ids: Vec<u32> = ids.map(|(value, used)| if used { self.text(value, max) } else { CROWDED }).collect();
+                let ids: Vec<u32> =
+                    ids.map(|(value, used)| if used { self.text(value, max) } else { CROWDED }).collect();
                 self.through(keys, &ids, max)
             }
         }

@@ -49,11 +49,11 @@ pub(super) fn scan<E: From<HistoryError>>(
             Some(file) => Segment::from_file(file, &piece.path),
             None => Segment::open(&piece.path),
         };
-        match opened.and_then(|segment| {
-            scanned.segments += 1;
-            Ok(segment)
-        }) {
-            Ok(segment) => one(&segment, &piece, node, columns, work, &mut scanned, visit)?,
+        match opened {
+            Ok(segment) => {
+                scanned.segments += 1;
+                one(&segment, &piece, node, columns, work, &mut scanned, visit)?;
+            }
             Err(cause) => scanned.leave_out(&cause),
         }
     }
@@ -86,7 +86,10 @@ fn one<E: From<HistoryError>>(
             None
         };
         if let Some(why) = why {
-            scanned.partial = Some(format!("{why}: nothing before {} is in it, and not all of the hour behind; ask for less time or narrower", piece.to()));
+            scanned.partial = Some(format!(
+                "{why}: nothing before {} is in it, and not all of the hour behind; ask for less time or narrower",
+                piece.to()
+            ));
             return Ok(());
         }
         let needed = left.as_ref().map_or_else(|| columns.to_vec(), |node| with(node, columns));
@@ -122,7 +125,11 @@ fn rows(count: usize) -> u64 {
 type Held = (Vec<(Piece, Option<File>)>, Vec<Arc<Batch>>);
 
 /// Files and batches that hold samples of this time, each sample once.
-fn hold(archive: Archive<'_>, (from, to): (Timestamp, Timestamp), scanned: &mut Scanned) -> Result<Held, HistoryError> {
+fn hold(
+    archive: Archive<'_>,
+    (from, to): (Timestamp, Timestamp),
+    scanned: &mut Scanned,
+) -> Result<Held, HistoryError> {
     let mut looks = 0;
     loop {
         looks += 1;

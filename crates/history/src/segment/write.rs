@@ -120,7 +120,8 @@ fn array(batch: &Batch, places: &[usize], column: Column) -> ArrayRef {
     let cells = || places.iter().map(|place| batch.cell(*place, column));
     match column.kind() {
         Kind::Time => {
-            let times = cells().map(|cell| cell.and_then(|nanos| i64::try_from(nanos).ok()).unwrap_or(i64::MAX));
+            let times =
+                cells().map(|cell| cell.and_then(|nanos| i64::try_from(nanos).ok()).unwrap_or(i64::MAX));
             Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone(schema::ZONE))
         }
         Kind::Number(0xff) => {

@@ -59,7 +59,11 @@ fn same(have: Option<&String>, value: &str) -> bool {
             (Ok(prefix), Ok(address)) => prefix.contains(address),
             _ => match value.strip_suffix('*') {
                 Some(front) => have.starts_with(front),
-                None => have == value.trim_matches('"') || value == "udp" && have == "17" || value == "tcp" && have == "6",
+                None => {
+                    have == value.trim_matches('"')
+                        || value == "udp" && have == "17"
+                        || value == "tcp" && have == "6"
+                }
             },
         },
     }
@@ -106,7 +110,10 @@ impl Plain {
 }
 
 const VALUES: [(&str, &[&str]); 18] = [
-    ("target", &["198.51.100.0/27", "198.51.100.7", "2001:db8:0:3::/64", "0.0.0.0/0", "::/0", "2001:db8::/32"]),
+    (
+        "target",
+        &["198.51.100.0/27", "198.51.100.7", "2001:db8:0:3::/64", "0.0.0.0/0", "::/0", "2001:db8::/32"],
+    ),
     ("foreign", &["198.51.101.0/24", "198.51.100.0/22", "2001:db8::/33", "::/0"]),
     ("src", &["198.51.100.0/24", "2001:db8:0:1::/64", "198.51.100.3"]),
     ("dst", &["198.51.100.0/28", "2001:db8:0:1::/64"]),
@@ -127,14 +134,32 @@ const VALUES: [(&str, &[&str]); 18] = [
 ];
 
 fn leaf() -> impl Strategy<Value = Plain> {
-    let is = (0..VALUES.len(), proptest::collection::vec(0..6usize, 1..4), any::<bool>()).prop_map(|(at, picks, negated)| {
-        let (field, values) = VALUES[at];
-        let values = picks.into_iter().map(|pick| values[pick % values.len()].to_owned()).collect();
-        Plain::Is(field, values, negated)
-    });
+    let is = (0..VALUES.len(), proptest::collection::vec(0..6usize, 1..4), any::<bool>()).prop_map(
+        |(at, picks, negated)| {
+            let (field, values) = VALUES[at];
+            let values = picks.into_iter().map(|pick| values[pick % values.len()].to_owned()).collect();
+            Plain::Is(field, values, negated)
+        },
+    );
     let sign = prop_oneof![Just("<"), Just("<="), Just(">"), Just(">=")];
-    let limit = prop_oneof![Just(0u64), Just(1), Just(53), Just(443), Just(1_000), Just(5_001), Just(64_500), 0..3_000_000u64];
-    let ordered = prop_oneof![Just("bytes"), Just("packets"), Just("src-port"), Just("asn"), Just("input-if"), Just("port")];
+    let limit = prop_oneof![
+        Just(0u64),
+        Just(1),
+        Just(53),
+        Just(443),
+        Just(1_000),
+        Just(5_001),
+        Just(64_500),
+        0..3_000_000u64
+    ];
+    let ordered = prop_oneof![
+        Just("bytes"),
+        Just("packets"),
+        Just("src-port"),
+        Just("asn"),
+        Just("input-if"),
+        Just("port")
+    ];
     let order = (ordered, sign, limit).prop_map(|(field, sign, limit)| {
         // What a field cannot be is refused, not false.
         let limit = if field.ends_with("port") { limit.min(0xffff) } else { limit };
@@ -175,7 +200,9 @@ fn check(seed: u64, filters: &[Plain], by: &[&'static str], is_merged: bool) {
     fresh.iter().for_each(|sample| recorder.push(sample));
     recorder.tick(START).unwrap();
     if is_merged {
-        while merge(&folder.0, START.plus(Span::from_secs(100_000)), u64::MAX).unwrap().from > 0 {}
+        while merge(&folder.0, START.plus(Span::from_secs(100_000)), u64::MAX, &mut || false).unwrap().from
+            > 0
+        {}
     }
     let recent = recorder.recent();
     let archive = Archive { folder: &folder.0, recent: Some(&recent) };
@@ -184,8 +211,10 @@ fn check(seed: u64, filters: &[Plain], by: &[&'static str], is_merged: bool) {
         let parsed: Filter = text.parse().unwrap_or_else(|wrong| panic!("{text}: {wrong}"));
         let from = START.plus(Span::from_secs(900 * number as u64));
         let to = START.plus(Span::from_secs(6_000));
-        let wanted: Vec<&Sample<'_>> =
-            samples.iter().filter(|sample| sample.at >= from && sample.at < to && filter.holds(sample)).collect();
+        let wanted: Vec<&Sample<'_>> = samples
+            .iter()
+            .filter(|sample| sample.at >= from && sample.at < to && filter.holds(sample))
+            .collect();
         let question = Question {
             filter: parsed.clone(),
             from,
@@ -203,17 +232,26 @@ fn check(seed: u64, filters: &[Plain], by: &[&'static str], is_merged: bool) {
             .map(|row| {
                 let (names, sums) = row.split_at(by.len());
                 let number = |value: &Value| value.to_string().parse::<u64>().unwrap();
-                (names.iter().map(ToString::to_string).collect(), (number(&sums[0]), number(&sums[1]), number(&sums[2])))
+                (
+                    names.iter().map(ToString::to_string).collect(),
+                    (number(&sums[0]), number(&sums[1]), number(&sums[2])),
+                )
             })
             .collect();
         assert_eq!(found, added(&wanted, by), "{text} by {by:?}");
         assert_eq!(answer.total.samples, wanted.len() as u64, "{text}");
         // As they are, too, and not only as sums.
         let mut shown: Vec<String> = Vec::new();
-        walk::<history::HistoryError>(archive, &parsed, (from, to), &mut Work::until(&mut never), &mut |sample| {
-            shown.push(format!("{sample:?}"));
-            Ok(())
-        })
+        walk::<history::HistoryError>(
+            archive,
+            &parsed,
+            (from, to),
+            &mut Work::until(&mut never),
+            &mut |sample| {
+                shown.push(format!("{sample:?}"));
+                Ok(())
+            },
+        )
         .unwrap();
         let mut plain: Vec<String> = wanted.iter().map(|sample| format!("{sample:?}")).collect();
         shown.sort();

@@ -3,7 +3,10 @@
 use std::fs;
 
 use base::Span;
-use history::{Archive, Filter, Limits, Measure, Question, Recorder, Retained, Sample, Spilling, Work, ask, merge, retain, usage};
+use history::{
+    Archive, Filter, Limits, Measure, Question, Recorder, Retained, Sample, Spilling, Work, ask, merge,
+    retain, usage,
+};
 
 use super::facts::{Folder, START, record, sample};
 
@@ -35,13 +38,16 @@ fn an_hour_becomes_one_segment_sorted_and_whole() {
     assert_eq!(folder.segments().len(), 80);
     let before = answer(&folder);
     // The hours go on: only so many are merged that there are not too many.
-    while merge(&folder.0, START, u64::MAX).unwrap().from > 0 {}
+    while merge(&folder.0, START, u64::MAX, &mut || false).unwrap().from > 0 {}
     assert!(folder.segments().len() <= 64 && folder.segments().len() > 2, "{:?}", folder.segments());
     // Without room nothing is merged.
-    assert_eq!(merge(&folder.0, LATER, 10).unwrap().from, 0);
-    while merge(&folder.0, LATER, u64::MAX).unwrap().from > 0 {}
-    let names: Vec<String> =
-        folder.segments().iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(merge(&folder.0, LATER, 10, &mut || false).unwrap().from, 0);
+    while merge(&folder.0, LATER, u64::MAX, &mut || false).unwrap().from > 0 {}
+    let names: Vec<String> = folder
+        .segments()
+        .iter()
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
     assert_eq!(names, ["16-0000000000-0000000039.parquet", "17-0000000000-0000000039.parquet"]);
     let after = answer(&folder);
     assert_eq!(before.total, after.total);
@@ -57,7 +63,7 @@ fn a_merge_that_was_cut_off_counts_nothing_twice() {
     drop(record(&folder, &samples(9_000, 3_600), 4));
     let before = answer(&folder).total;
     let kept: Vec<_> = folder.segments().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
-    while merge(&folder.0, LATER, u64::MAX).unwrap().from > 0 {}
+    while merge(&folder.0, LATER, u64::MAX, &mut || false).unwrap().from > 0 {}
     // As if it had been killed behind the new name and before the old ones went, and once more in the middle of the writing.
     kept.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
     let draft = folder.0.join("2026-11-26/.16-0000000000-0000000009.parquet.tmp");
@@ -89,9 +95,12 @@ fn torn_and_foreign_files_are_said_and_cost_only_themselves() {
     assert_eq!((answered.scanned.foreign, answered.scanned.torn >= 2), (2, true), "{:?}", answered.scanned);
     assert!(answered.total.samples <= whole - 2 * 1_500 && answered.total.samples >= whole - 3 * 1_500);
     let said = answered.scanned.torn_ones.join("\n");
-    assert!(said.contains("is no whole segment") && said.contains("16-0000000002-0000000002.parquet"), "{said}");
+    assert!(
+        said.contains("is no whole segment") && said.contains("16-0000000002-0000000002.parquet"),
+        "{said}"
+    );
     // Merging goes around them and takes nothing away.
-    while merge(&folder.0, LATER, u64::MAX).unwrap().from > 0 {}
+    while merge(&folder.0, LATER, u64::MAX, &mut || false).unwrap().from > 0 {}
     assert!(segments[2].exists() && segments[4].exists());
     assert_eq!(answer(&folder).total.samples, answered.total.samples);
     // In the end they go like others; what is not ours stays.

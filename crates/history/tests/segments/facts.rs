@@ -51,7 +51,8 @@ fn host(bits: u64, v6: bool) -> IpAddr {
     if v6 {
         IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, low % 7, 0, 0, 0, low))
     } else {
-        IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)).min(IpAddr::V4(Ipv4Addr::from_bits(0xc633_6400 + u32::from(low))))
+        IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0))
+            .min(IpAddr::V4(Ipv4Addr::from_bits(0xc633_6400 + u32::from(low))))
             .max(IpAddr::V4(Ipv4Addr::from_bits(0xc633_6400 + u32::from(low))))
     }
 }
@@ -64,7 +65,10 @@ pub(crate) fn sample(seed: u64, number: u64, seconds: u64) -> Sample<'static> {
     let v6 = draw(0, 3) == 0;
     let protocol = [6, 17, 1, 47][pick(1, 4)];
     let ported = protocol == 6 || protocol == 17;
-    let port = |which| ported.then(|| [53, 80, 123, 443, u16::try_from(1024 + draw(which + 50, 900)).unwrap()][pick(which, 5)]);
+    let port = |which| {
+        ported
+            .then(|| [53, 80, 123, 443, u16::try_from(1024 + draw(which + 50, 900)).unwrap()][pick(which, 5)])
+    };
     let packets = 1 + draw(4, 9) * 1_000;
     Sample {
         at: START.plus(Span::from_nanos(draw(5, seconds * 1_000_000_000))),

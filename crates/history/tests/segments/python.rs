@@ -22,7 +22,7 @@ fn duckdb_and_pandas_open_segments_as_they_are() {
     let samples: Vec<Sample<'_>> = (0..40_000).map(|number| sample(17, number, 7_200)).collect();
     drop(record(&folder, &samples, 3));
     // One hour merged, and some as they were spilled.
-    merge(&folder.0, START.plus(Span::from_secs(100_000)), u64::MAX).unwrap();
+    merge(&folder.0, START.plus(Span::from_secs(100_000)), u64::MAX, &mut || false).unwrap();
     assert_eq!(folder.segments().len(), 4);
     let bytes: u64 = samples.iter().map(|sample| sample.bytes).sum();
     let target = samples[0].target.to_string();

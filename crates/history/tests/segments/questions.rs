@@ -1,7 +1,10 @@
 //! What a question may cost, and what is said when it costs more.
 
 use base::Span;
-use history::{Archive, Direction, Field, Filter, HistoryError, Measure, Question, Sample, Value, Work, ask, csv_header, csv_line, export};
+use history::{
+    Archive, Direction, Field, Filter, HistoryError, Measure, Question, Sample, Value, Work, ask, csv_header,
+    csv_line, export,
+};
 
 use super::facts::{Folder, START, record, sample};
 
@@ -27,7 +30,8 @@ fn a_question_about_one_target_reads_little() {
     let _recorder = record(&folder, &samples(200_000), 1);
     let archive = Archive { folder: &folder.0, recent: None };
     let mut never = || false;
-    let one = ask(archive, &question("target = 198.51.100.7", &["foreign"]), &mut Work::until(&mut never)).unwrap();
+    let one =
+        ask(archive, &question("target = 198.51.100.7", &["foreign"]), &mut Work::until(&mut never)).unwrap();
     let all = ask(archive, &question("", &["foreign"]), &mut Work::until(&mut never)).unwrap();
     assert!(one.total.samples > 1_000 && one.scanned.pruned > 0);
     assert!(one.scanned.rows * 4 < all.scanned.rows, "{:?} of {:?}", one.scanned, all.scanned);
@@ -69,7 +73,10 @@ fn groups_beyond_their_bound_are_the_others() {
     assert_eq!(answer.rows.len(), 11);
     assert_eq!(answer.rows[10][0], Value::Other);
     let bytes = |row: &Vec<Value>| row[1].to_string().parse::<u64>().unwrap();
-    assert_eq!(answer.rows.iter().map(bytes).sum::<u64>(), all.iter().map(|sample| sample.bytes).sum::<u64>());
+    assert_eq!(
+        answer.rows.iter().map(bytes).sum::<u64>(),
+        all.iter().map(|sample| sample.bytes).sum::<u64>()
+    );
     assert!(answer.csv().starts_with("foreign,bytes,packets,samples\r\n"));
 }
 
@@ -91,10 +98,19 @@ fn questions_that_make_no_sense_say_what_would() {
     assert!(wrong(&|q| q.by = vec![Field::named("bytes").unwrap()]).contains("no groups"));
     assert!(wrong(&|q| q.by = vec![Field::named("src").unwrap(); 4]).contains("at most 3"));
     assert!(wrong(&|q| q.step = Some(Span::from_millis(5))).contains("at least 1s"));
-    assert!(wrong(&|q| { q.step = Some(Span::from_secs(1)); q.to = q.from.plus(Span::from_secs(99_999)); }).contains("steps"));
+    assert!(
+        wrong(&|q| {
+            q.step = Some(Span::from_secs(1));
+            q.to = q.from.plus(Span::from_secs(99_999));
+        })
+        .contains("steps")
+    );
     // A folder that is not there holds nothing.
     let mut never = || false;
-    assert_eq!(ask(archive, &question("", &[]), &mut Work::until(&mut never)).unwrap().rows, Vec::<Vec<Value>>::new());
+    assert_eq!(
+        ask(archive, &question("", &[]), &mut Work::until(&mut never)).unwrap().rows,
+        Vec::<Vec<Value>>::new()
+    );
 }
 
 #[test]
@@ -112,7 +128,8 @@ fn what_is_exported_is_what_was_asked_for() {
     let path = day.join("16-0000000000-0000000000.parquet");
     let file = std::fs::File::create(&path).unwrap();
     let (_, done) = export(archive, &filter, range, &mut Work::until(&mut never), (file, &path)).unwrap();
-    let wanted = all.iter().filter(|sample| sample.direction == Direction::Out && sample.protocol == 17).count();
+    let wanted =
+        all.iter().filter(|sample| sample.direction == Direction::Out && sample.protocol == 17).count();
     assert_eq!(done.rows, wanted as u64);
     // What was exported can be asked itself, where it has a segment's name.
     let answer = ask(

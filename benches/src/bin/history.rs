@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use base::hash::Mixer;
 use base::{Span, Timestamp};
-use history::{Archive, Direction, Field, Measure, Question, Recorder, Sample, Spilling, Work, ask, merge, usage};
+use history::{
+    Archive, Direction, Field, Measure, Question, Recorder, Sample, Spilling, Work, ask, merge, usage,
+};
 
 /// Samples, over so many hours.
 const SAMPLES: u64 = 5_000_000;
@@ -28,12 +30,13 @@ fn main() -> Outcome<()> {
         Some(folder) => folder.clone(),
         None => std::env::current_dir()?.join(format!("target/history-bench-{}", std::process::id())),
     };
-    let ids: Vec<String> = (0..ATTACKS).map(|attack| format!("{:016x}", Mixer::new(attack).finish())).collect();
+    let ids: Vec<String> =
+        (0..ATTACKS).map(|attack| format!("{:016x}", Mixer::new(attack).finish())).collect();
     let (seconds, work) = write(&folder, &ids)?;
     let begun = (Instant::now(), worked());
     let mut merged = 0;
     loop {
-        let done = merge(&folder, START.plus(Span::from_secs(86_400 * 30)), u64::MAX)?;
+        let done = merge(&folder, START.plus(Span::from_secs(86_400 * 30)), u64::MAX, &mut || false)?;
         merged += done.rows;
         if done.from == 0 {
             break;
@@ -42,9 +45,21 @@ fn main() -> Outcome<()> {
     let merging = (begun.0.elapsed().as_secs_f64(), worked() - begun.1);
     let there = usage(&folder)?;
     println!("| what | figure |\n|---|---|");
-    println!("| written, with fsync of each segment | {:.0} samples/s, {:.0} a second of work |", rate(SAMPLES, seconds), rate(SAMPLES, work));
-    println!("| merged | {:.0} samples/s, {:.0} a second of work |", rate(merged, merging.0), rate(merged, merging.1));
-    println!("| on the disk | {} segments, {:.1} octets a sample |", there.segments, rate(there.bytes, rate(SAMPLES, 1.0)));
+    println!(
+        "| written, with fsync of each segment | {:.0} samples/s, {:.0} a second of work |",
+        rate(SAMPLES, seconds),
+        rate(SAMPLES, work)
+    );
+    println!(
+        "| merged | {:.0} samples/s, {:.0} a second of work |",
+        rate(merged, merging.0),
+        rate(merged, merging.1)
+    );
+    println!(
+        "| on the disk | {} segments, {:.1} octets a sample |",
+        there.segments,
+        rate(there.bytes, rate(SAMPLES, 1.0))
+    );
     println!("\n| question | work, median | time, median | quickest | samples read |\n|---|---|---|---|---|");
     let target = format!("dst = {}", host(7));
     let attack = format!("attack = {}", ids.get(7).map_or("", String::as_str));
@@ -106,12 +121,14 @@ fn sample(number: u64, hour: u64, ids: &[String]) -> Sample<'_> {
     let draw = |which: u64, below: u64| hash.with(which).finish() % below;
     // Some 300,000 sources, a few of which send most.
     let skewed = draw(0, 300_000).min(draw(1, 300_000)).min(draw(2, 300_000));
-    let source = Ipv4Addr::from_bits(u32::try_from(Mixer::new(9).with(skewed).finish() & 0x7fff_ffff).unwrap_or(0));
+    let source =
+        Ipv4Addr::from_bits(u32::try_from(Mixer::new(9).with(skewed).finish() & 0x7fff_ffff).unwrap_or(0));
     let under = draw(3, 3) == 0;
     let attack = draw(4, ATTACKS);
     let target = if under { attack } else { draw(5, 16_384) };
     let udp = draw(6, 2) == 0;
-    let port = |which: u64| u16::try_from(if draw(which, 2) == 0 { 443 } else { 1_024 + draw(which, 60_000) }).ok();
+    let port =
+        |which: u64| u16::try_from(if draw(which, 2) == 0 { 443 } else { 1_024 + draw(which, 60_000) }).ok();
     let packets = 1_000 * (1 + draw(7, 4));
     Sample {
         at: START.plus(Span::from_secs(3_600 * hour)).plus(Span::from_nanos(draw(8, 3_600_000_000_000))),
@@ -127,7 +144,10 @@ fn sample(number: u64, hour: u64, ids: &[String]) -> Sample<'_> {
         bytes: packets * (60 + draw(12, 1_400)),
         rate: Some(1_000),
         asn: Some(64_496 + u32::try_from(skewed % 5_000).unwrap_or(0)),
-        country: Some(["DE", "BR", "US", "JP", "IN"][usize::try_from(skewed % 5).unwrap_or(0)]),
+        country: usize::try_from(skewed % 5)
+            .ok()
+            .and_then(|at| ["DE", "BR", "US", "JP", "IN"].get(at))
+            .copied(),
         attack: under.then(|| ids.get(usize::try_from(attack).unwrap_or(0)).map_or("", String::as_str)),
         customer: (target % 3 == 0).then_some("acme"),
         exporter: IpAddr::from([192, 0, 2, 1]),
