@@ -9,7 +9,7 @@ use ::peers::{machine, sheet};
 
 use crate::run::{Outcome, command, finish, output, root};
 
-/// `bench [decode|replay|peers|dataplane|routing|planner|ledger]… [--write]`; all of them without a name.
+/// `bench [decode|replay|peers|dataplane|routing|planner|ledger|history]… [--write]`; all of them without a name.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let write = args.iter().any(|arg| arg == "--write");
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     match names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != *name)) {
         Some(unknown) => Err(format!(
-            "no bench '{unknown}'; there are decode, replay, peers, dataplane, routing, planner and ledger"
+            "no bench '{unknown}'; there are decode, replay, peers, dataplane, routing, planner, ledger and history"
         )),
         None => Ok(()),
     }
@@ -44,6 +44,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("routing", routing),
     ("planner", planner),
     ("ledger", ledger),
+    ("history", history),
 ];
 
 /// The divan benches: nanoseconds per record, with the allocations counted beside them.
@@ -76,6 +77,14 @@ fn planner() -> Outcome<String> {
     output(&mut command(
         "cargo",
         &["run", "--quiet", "--profile", "ci", "--locked", "--package", "benches", "--bin", "planner"],
+    ))
+}
+
+/// Flow samples on the disk of the working copy.
+fn history() -> Outcome<String> {
+    output(&mut command(
+        "cargo",
+        &["run", "--quiet", "--profile", "quick", "--locked", "--package", "benches", "--bin", "history"],
     ))
 }
 

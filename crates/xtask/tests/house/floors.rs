@@ -24,6 +24,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("dataplane", &["rules", "sys"]),
     ("store", &["engine"]),
+    ("history", &[]),
     ("api", &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store"]),
     // roof
     (
@@ -41,6 +42,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "sys",
             "dataplane",
             "store",
+            "history",
             "api",
         ],
     ),
@@ -66,6 +68,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "spillway",
             "steer",
             "intel",
+            "history",
         ],
     ),
 ];
@@ -79,8 +82,9 @@ const OUTSIDE_WORLD: &[&str] =
 
 const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel"];
 
-/// The parts that were chosen come to 143, TLS among them; the rest is room for a few good reasons.
-const CRATES_MAX: usize = 160;
+/// The parts that were chosen come to 143, TLS among them, and reading and writing Parquet to some 40 more; the rest is room for a few
+/// good reasons.
+const CRATES_MAX: usize = 200;
 
 #[test]
 fn imports_point_down() {
