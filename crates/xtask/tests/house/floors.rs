@@ -24,7 +24,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("dataplane", &["rules", "sys"]),
     ("store", &["engine"]),
-    ("api", &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store"]),
+    ("access", &["store"]),
+    ("api", &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access"]),
     // roof
     (
         "spillway",
@@ -41,6 +42,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "sys",
             "dataplane",
             "store",
+            "access",
             "api",
         ],
     ),
