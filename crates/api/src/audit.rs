@@ -1,4 +1,5 @@
 //! `/api/v1/audit`: who did what.
+#![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
 use axum::Json;
 use axum::extract::State;

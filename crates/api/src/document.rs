@@ -8,7 +8,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 
 use crate::door::COOKIE;
-use crate::endpoints;
+use crate::endpoints::endpoints;
 
 /// Refusals that any endpoint may answer with.
 const REFUSALS: &[(&str, &str)] = &[
@@ -42,7 +42,7 @@ pub(crate) fn finished(mut document: OpenApi) -> OpenApi {
         ];
         for (method, operation) in operations {
             let Some(operation) = operation else { continue };
-            let needed = endpoints::endpoints().find(|(verb, at, _)| *verb == method && at == path);
+            let needed = endpoints().find(|(verb, at, _)| *verb == method && at == path);
             let public = needed.is_none_or(|(.., permission)| permission == Permission::Public);
             finish(operation, public, method != "GET");
         }

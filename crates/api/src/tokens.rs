@@ -1,4 +1,5 @@
 //! `/api/v1/tokens`: credentials of programs. One's own; an administrator's list has everybody's.
+#![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
 use access::{Issue, Permission};
 use axum::Json;

@@ -45,7 +45,8 @@ pub(crate) fn rule(veil: &Veil, document: &str) -> Option<Value> {
 }
 
 /// What a customer is told of a mitigation: what it does to its traffic, and how long.
-const MITIGATION: [&str; 8] = ["id", "class", "what", "state", "effect", "asked_at", "started_at", "until"];
+const MITIGATION: [&str; 10] =
+    ["id", "class", "what", "state", "effect", "asked_at", "started_at", "until", "event", "at"];
 
 /// A mitigation.
 pub(crate) fn mitigation(veil: &Veil, document: &Value) -> Option<Value> {

@@ -137,7 +137,7 @@ word!(
     ObjectBuilder::new()
         .schema_type(Type::String)
         .format(Some(SchemaFormat::Custom("password".to_owned())))
-        .write_only(Some(true))
+        .write_only(true)
         .min_length(Some(access::PASSWORD_MIN))
         .max_length(Some(access::PASSWORD_MAX / 4))
 );
