@@ -16,6 +16,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ("421", "It came by a name that is not ours"),
     ("429", "Too many requests; Retry-After says when"),
     ("500", "It broke; the log says why"),
+    ("503", "No answer in time, or not ready"),
 ];
 /// And those that ask who it is.
 const GUARDED: &[(&str, &str)] = &[("401", "Credentials are needed"), ("403", "The role may not do this")];

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use access::{Actor, Limiter, Permission, Via};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -13,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base::Span;
+use tokio::time::timeout;
 
 use crate::problem::Problem;
 use crate::router::Shared;
@@ -24,6 +26,8 @@ pub(crate) const COOKIE: &str = "spillway_session";
 const CSRF: &str = "x-spillway-csrf";
 /// Headers by which proxies say that somebody else asks: then this machine's address says nothing about who.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+/// An answer has to begin within this time, the reading of its question included.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// What every answer says to browsers: there is nothing to run, to frame or to keep.
 const ALWAYS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
@@ -87,7 +91,7 @@ impl Door {
 pub(crate) async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let mut response = match enter(&shared, request) {
         Ok((request, scoped)) => {
-            let served = next.run(request).await;
+            let served = timeout(ANSWER_MAX, next.run(request)).await.unwrap_or_else(|_| late().into_response());
             match scoped {
                 Some(actor) => veil::whole(&shared, &actor, served).await,
                 None => served,
@@ -205,6 +209,11 @@ fn not_so(path: &str) -> Box<Problem> {
     let detail = format!("this path takes {allowed}");
     let hint = "GET /api/v1/openapi.json lists what there is";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail, hint).with(header::ALLOW, &allowed).into()
+}
+
+fn late() -> Problem {
+    let hint = "look before you ask again: the audit trail says what came of it";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no answer in time", hint)
 }
 
 fn unknown() -> Problem {

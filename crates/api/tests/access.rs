@@ -276,14 +276,14 @@ async fn too_much_and_the_wrong_kind_are_refused() {
     assert_eq!((patched.status(), &patched.headers()["allow"]), (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap()));
 }
 
-/// `SPILLWAY_UPDATE=1` writes it anew; the difference is for the reviewer.
+/// `SPILLWAY_BLESS=1` writes it anew; the difference is for the reviewer.
 #[test]
 fn the_openapi_document_is_the_one_that_is_checked_in() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
     let now = serde_json::to_string_pretty(&api::openapi()).unwrap() + "\n";
-    if std::env::var_os("SPILLWAY_UPDATE").is_some() {
+    if std::env::var_os("SPILLWAY_BLESS").is_some() {
         std::fs::write(&path, &now).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(now == kept, "the API changed: run this test with SPILLWAY_UPDATE=1 and look at the difference");
+    assert!(now == kept, "the API changed: run this test with SPILLWAY_BLESS=1 and look at the difference");
 }

@@ -326,6 +326,7 @@ impl api::Source for Source {
             routing: self.routes.door.numbers(),
             dns: self.routes.names.numbers(),
             ledger: self.routes.pen.numbers(),
+            api: None,
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {
