@@ -1,11 +1,10 @@
 //! A daemon's other side, made up: what the API asks, and what it is told.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use access::Access;
+use ::access::Access;
 use api::metrics::{Exporter, Hearing, Histogram, Listener, Metrics};
 use api::{Events, Head, Live, LiveAttack, Noted, Operate, Parts, Proven, Settings, Source};
 use base::{Prefix, Timestamp};

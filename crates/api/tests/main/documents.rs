@@ -1,15 +1,11 @@
-//! The API through its door: requests go in, documents come out.
-
-#![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
-
-mod world;
+//! Lists, pages, single documents, health and metrics.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use world::served;
+use crate::world::served;
 
 async fn get(router: &axum::Router, path: &str) -> (StatusCode, String) {
     ask(router, Request::get(path).header("host", "127.0.0.1:1").body(Body::empty()).unwrap()).await
