@@ -135,7 +135,9 @@ impl Access {
 fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let outcome = match row.get::<_, Option<i64>>(10)? {
         None => None,
-        Some(at) => Some(Outcome { at: time(at), done: row.get(11)?, said: row.get(12)?, after: row.get(13)? }),
+        Some(at) => {
+            Some(Outcome { at: time(at), done: row.get(11)?, said: row.get(12)?, after: row.get(13)? })
+        }
     };
     Ok(Entry {
         number: row.get(0)?,

@@ -61,7 +61,8 @@ impl Backoff {
             self.entries.retain(|_, guesses| now.since(guesses.last) < FORGET);
         }
         if self.entries.len() >= ENTRIES_MAX && !self.entries.contains_key(&who) {
-            let first = self.entries.iter().min_by_key(|(_, guesses)| guesses.until).map(|(who, _)| who.clone());
+            let first =
+                self.entries.iter().min_by_key(|(_, guesses)| guesses.until).map(|(who, _)| who.clone());
             if let Some(first) = first {
                 self.entries.remove(&first);
                 self.evicted += 1;

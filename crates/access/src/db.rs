@@ -87,7 +87,9 @@ impl Access {
         // SQLite gives its side files the mode of the file itself
         let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let made = made.and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600)));
-        made.map_err(|cause| AccessError::Wrong(format!("cannot open {}: {cause}; check `state_dir`", path.display())))?;
+        made.map_err(|cause| {
+            AccessError::Wrong(format!("cannot open {}: {cause}; check `state_dir`", path.display()))
+        })?;
         let mut db = Connection::open(&path).map_err(open)?;
         db.busy_timeout(BUSY_MAX).map_err(open)?;
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;

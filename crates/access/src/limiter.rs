@@ -24,7 +24,12 @@ impl Limiter {
     /// So many a second, and twice as many at once. At least one.
     pub fn new(per_second: u32) -> Self {
         let interval = Span::from_nanos(1_000_000_000 / u64::from(per_second.max(1)));
-        Self { interval, burst: interval.times(u64::from(per_second.max(1)) * 2), paid: BTreeMap::new(), shared: 0 }
+        Self {
+            interval,
+            burst: interval.times(u64::from(per_second.max(1)) * 2),
+            paid: BTreeMap::new(),
+            shared: 0,
+        }
     }
 
     /// The key of an address.

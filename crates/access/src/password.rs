@@ -26,7 +26,8 @@ pub(crate) fn hash(password: &str) -> Result<String, AccessError> {
     }
     let salt = SaltString::encode_b64(&secret::octets::<16>()?).map_err(|_| AccessError::Random)?;
     let hash = argon().hash_password(password.as_bytes(), &salt);
-    hash.map(|hash| hash.to_string()).map_err(|why| AccessError::Wrong(format!("this password cannot be kept: {why}")))
+    hash.map(|hash| hash.to_string())
+        .map_err(|why| AccessError::Wrong(format!("this password cannot be kept: {why}")))
 }
 
 /// Whether it is that password. Without one the same work is done, so that time does not tell who exists.

@@ -133,9 +133,8 @@ impl Access {
     /// The database refuses.
     pub fn tokens(&self, user: Option<&str>, after: &str, limit: u32) -> Result<Vec<Token>, AccessError> {
         let db = self.db();
-        let mut query = db.prepare(&format!(
-            "{SELECT} WHERE id > ?1 AND (?2 IS NULL OR user = ?2) ORDER BY id LIMIT ?3"
-        ))?;
+        let mut query = db
+            .prepare(&format!("{SELECT} WHERE id > ?1 AND (?2 IS NULL OR user = ?2) ORDER BY id LIMIT ?3"))?;
         let rows = query.query_map(params![after, user, limit], |row| Ok(read(row)))?;
         rows.map(|row| row?).collect()
     }

@@ -112,7 +112,9 @@ impl Access {
             |row| row.get(0),
         )?;
         if user.role == Role::Admin && others == 0 {
-            return Err(AccessError::Conflict(format!("{name} is the last administrator: add another one first")));
+            return Err(AccessError::Conflict(format!(
+                "{name} is the last administrator: add another one first"
+            )));
         }
         tx.execute("DELETE FROM users WHERE name = ?1", [name])?;
         tx.commit()?;
@@ -164,10 +166,14 @@ pub(crate) fn missing(name: &str) -> AccessError {
 pub(crate) fn check_prefixes(role: Option<Role>, prefixes: &[Prefix]) -> Result<(), AccessError> {
     let scoped = role.is_some_and(Role::is_scoped);
     match (scoped, prefixes.len()) {
-        (true, 0) => Err(AccessError::Wrong("a customer sees prefixes of its own: name at least one".to_owned())),
-        (false, 1..) => Err(AccessError::Wrong("only a customer has prefixes; others see everything".to_owned())),
+        (true, 0) => {
+            Err(AccessError::Conflict("a customer sees prefixes of its own: name at least one".to_owned()))
+        }
+        (false, 1..) => {
+            Err(AccessError::Conflict("only a customer has prefixes; others see everything".to_owned()))
+        }
         (_, count) if count > PREFIXES_MAX => {
-            Err(AccessError::Wrong(format!("at most {PREFIXES_MAX} prefixes; name covering ones")))
+            Err(AccessError::Conflict(format!("at most {PREFIXES_MAX} prefixes; name covering ones")))
         }
         _ => Ok(()),
     }

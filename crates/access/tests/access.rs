@@ -45,10 +45,15 @@ fn the_first_administrator_is_made_once_and_the_file_is_its_owners() {
     assert_eq!((actor.name.as_str(), actor.role().as_str()), ("admin", "admin"));
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
-        let (mode, content) = (entry.metadata().unwrap().permissions().mode(), std::fs::read(entry.path()).unwrap());
+        let (mode, content) =
+            (entry.metadata().unwrap().permissions().mode(), std::fs::read(entry.path()).unwrap());
         assert_eq!(mode & 0o777, 0o600, "{:?}", entry.path());
         let secret = first.token.rsplit('_').next().unwrap().as_bytes();
-        assert!(!content.windows(secret.len()).any(|part| part == secret), "the secret is in {:?}", entry.path());
+        assert!(
+            !content.windows(secret.len()).any(|part| part == secret),
+            "the secret is in {:?}",
+            entry.path()
+        );
     }
 }
 
@@ -57,9 +62,11 @@ fn a_token_holds_until_it_is_over_revoked_or_its_user_is_gone() {
     let folder = Folder::new("tokens");
     let access = Access::open(folder.path()).unwrap();
     access.add_user("alice", Role::Operator, &[], None, NOW).unwrap();
-    let issue = |expires_at| Issue { user: "alice".into(), label: "ci".into(), expires_at, ..Issue::default() };
+    let issue =
+        |expires_at| Issue { user: "alice".into(), label: "ci".into(), expires_at, ..Issue::default() };
     let hour = NOW.plus(Span::from_secs(3_600));
-    let (short, long) = (access.issue(&issue(Some(hour)), NOW).unwrap(), access.issue(&issue(None), NOW).unwrap());
+    let (short, long) =
+        (access.issue(&issue(Some(hour)), NOW).unwrap(), access.issue(&issue(None), NOW).unwrap());
     assert!(access.by_token(&short.secret, NOW).unwrap().is_some());
     assert!(access.by_token(&short.secret, hour).unwrap().is_none());
     for place in [4, 20, 21, 84] {
@@ -106,10 +113,12 @@ fn users_are_checked_and_the_last_administrator_stays() {
     let folder = Folder::new("users");
     let access = Access::open(folder.path()).unwrap();
     access.first(NOW).unwrap();
-    let add = |name: &str, role, prefixes: &[Prefix], password| access.add_user(name, role, prefixes, password, NOW);
+    let add = |name: &str, role, prefixes: &[Prefix], password| {
+        access.add_user(name, role, prefixes, password, NOW)
+    };
     assert!(matches!(add("Bob", Role::Viewer, &[], None), Err(AccessError::Wrong(_))));
-    assert!(matches!(add("bob", Role::Customer, &[], None), Err(AccessError::Wrong(_))));
-    assert!(matches!(add("bob", Role::Viewer, &[p("::/0")], None), Err(AccessError::Wrong(_))));
+    assert!(matches!(add("bob", Role::Customer, &[], None), Err(AccessError::Conflict(_))));
+    assert!(matches!(add("bob", Role::Viewer, &[p("::/0")], None), Err(AccessError::Conflict(_))));
     assert!(matches!(add("bob", Role::Viewer, &[], Some("short")), Err(AccessError::Wrong(_))));
     assert!(matches!(add("admin", Role::Viewer, &[], None), Err(AccessError::Conflict(_))));
     assert!(matches!(access.remove_user("admin"), Err(AccessError::Conflict(_))));
@@ -158,7 +167,12 @@ fn the_audit_trail_is_only_added_to() {
     let rest = access.audit(Some(3), 10).unwrap();
     assert_eq!(rest.iter().map(|entry| entry.outcome.is_some()).collect::<Vec<_>>(), [false, true]);
     let db = rusqlite_of(folder.path());
-    for sql in ["DELETE FROM audit", "UPDATE audit SET actor = 'x'", "DELETE FROM outcomes", "UPDATE outcomes SET done = 1"] {
+    for sql in [
+        "DELETE FROM audit",
+        "UPDATE audit SET actor = 'x'",
+        "DELETE FROM outcomes",
+        "UPDATE outcomes SET done = 1",
+    ] {
         assert!(db.execute(sql, []).unwrap_err().to_string().contains("only added to"), "{sql}");
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use base::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::{Cursor, Filter};
 use utoipa::IntoParams;
@@ -20,7 +20,7 @@ use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
 use crate::veil::Veil;
-use crate::words::{Limit, PAGE_MAX, PrefixText};
+use crate::words::{Limit, PAGE_MAX, Place, PrefixText};
 use crate::{model, view};
 
 /// Looks into the store for one page: who asks for few of very many gets a short page and a place to go on from.
@@ -42,9 +42,8 @@ pub(crate) struct Ask {
     #[param(inline)]
     target: Option<PrefixText>,
     /// `next` of the page before.
-    #[serde(default, deserialize_with = "cursor")]
-    #[param(value_type = Option<String>)]
-    after: Option<Cursor>,
+    #[param(inline)]
+    after: Option<Place>,
 }
 
 /// State of an attack, as a question.
@@ -57,16 +56,7 @@ pub(crate) enum AttackState {
     Over,
 }
 
-/// `NANOSECONDS-ID`, as [`text`] writes it.
-fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
-    let found = String::deserialize(deserializer)?;
-    let parsed = found.split_once('-').and_then(|(at, id)| {
-        let at: u64 = at.parse().ok()?;
-        Some(Cursor { started_at: Timestamp::from_nanos(at), id: id.to_owned() })
-    });
-    parsed.map(Some).ok_or_else(|| serde::de::Error::custom("after must be the `next` of an earlier page"))
-}
-
+/// A place as [`Place`] reads it.
 fn text(cursor: &Cursor) -> String {
     format!("{}-{}", cursor.started_at.nanos(), cursor.id)
 }
@@ -114,7 +104,11 @@ pub(crate) async fn list(
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Query(ask) = ask.map_err(|wrong| {
-        Problem::new(StatusCode::BAD_REQUEST, wrong.body_text(), "parameters are state, target, limit and after")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            wrong.body_text(),
+            "parameters are state, target, limit and after",
+        )
     })?;
     let sieve = Sieve { veil: shared.veil(&caller), target: ask.target };
     // a sieve may have to look at very many
@@ -130,13 +124,14 @@ type Key = (Reverse<Timestamp>, String);
 fn page(shared: &Shared, sieve: &Sieve, ask: &Ask) -> Result<Page, Problem> {
     let live = shared.source.live();
     let state = ask.state.map(|state| if state == AttackState::Active { "active" } else { "over" });
-    let mut filter = Filter { state: state.map(str::to_owned), after: ask.after.clone() };
+    let mut filter =
+        Filter { state: state.map(str::to_owned), after: ask.after.clone().map(|place| place.0) };
     // One more than asked tells whether there is a next page; the core's own may take the place of as many again.
     let held = u32::try_from(live.attacks.len()).unwrap_or(PAGE_MAX);
     let chunk = ask.limit.0.saturating_add(1).saturating_add(held);
     let limit = usize::try_from(ask.limit.0).unwrap_or(usize::MAX);
     let key = |cursor: &Cursor| (Reverse(cursor.started_at), cursor.id.clone());
-    let floor = ask.after.as_ref().map(key);
+    let floor = ask.after.as_ref().map(|place| key(&place.0));
     let mut all: BTreeMap<Key, (Cursor, Box<RawValue>)> = BTreeMap::new();
     for held in &live.attacks {
         let cursor = Cursor { started_at: held.started_at, id: held.id.clone() };
@@ -152,7 +147,8 @@ fn page(shared: &Shared, sieve: &Sieve, ask: &Ask) -> Result<Page, Problem> {
     // up to where the store was looked through; `None`: to its end
     let mut reached = None;
     for _ in 0..SCANS_MAX {
-        let stored = shared.history(|reader| reader.attacks(&filter, chunk)).map_err(|e| Problem::store(&e))?;
+        let stored =
+            shared.history(|reader| reader.attacks(&filter, chunk)).map_err(|e| Problem::store(&e))?;
         let short = u32::try_from(stored.len()).is_ok_and(|count| count < chunk);
         reached = stored.last().map(|(cursor, _)| cursor.clone()).filter(|_| !short);
         for (cursor, document) in stored {

@@ -14,7 +14,7 @@ use crate::words::Limit;
 
 /// Something that somebody asked for.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Line {
+pub(crate) struct AuditLine {
     /// Its number.
     number: i64,
     /// RFC 3339, UTC.
@@ -43,7 +43,7 @@ pub(crate) struct Line {
     refused: Option<String>,
 }
 
-impl From<access::Entry> for Line {
+impl From<access::Entry> for AuditLine {
     fn from(entry: access::Entry) -> Self {
         let value = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
         let (done, refused, after) = match entry.outcome {
@@ -71,7 +71,7 @@ impl From<access::Entry> for Line {
 /// Lines, newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditPage {
-    items: Vec<Line>,
+    items: Vec<AuditLine>,
     /// Give it as `before` to get the next page.
     next: Option<i64>,
 }
@@ -98,5 +98,5 @@ pub(crate) async fn list(
     let found = shared.access.audit(asked.before, asked.limit.0 + 1).map_err(|e| Problem::access(&e))?;
     let (items, next) = asked.limit.cut(found, |entry| entry.number.to_string());
     let next = next.and_then(|number| number.parse().ok());
-    Ok(Json(AuditPage { items: items.into_iter().map(Line::from).collect(), next }))
+    Ok(Json(AuditPage { items: items.into_iter().map(AuditLine::from).collect(), next }))
 }

@@ -93,7 +93,9 @@ impl Shared {
 }
 
 /// Beside the server's thread, which must not wait.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
         let hint = "look at the daemon's log; the audit trail has what was asked";
         Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this broke while it was done", hint))

@@ -64,9 +64,12 @@ fn finish(operation: &mut Operation, public: bool, takes: bool) {
         refusals.extend(TAKING);
     }
     for (status, description) in refusals {
-        let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
-        let response =
-            ResponseBuilder::new().description(description).content("application/problem+json", content).build();
+        let content =
+            ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/problem+json", content)
+            .build();
         operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
     }
 }

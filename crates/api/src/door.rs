@@ -30,7 +30,10 @@ const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// What every answer says to browsers: there is nothing to run, to frame or to keep.
 const ALWAYS: [(HeaderName, &str); 5] = [
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CACHE_CONTROL, "no-store"),
@@ -91,7 +94,8 @@ impl Door {
 pub(crate) async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let mut response = match enter(&shared, request) {
         Ok((request, scoped)) => {
-            let served = timeout(ANSWER_MAX, next.run(request)).await.unwrap_or_else(|_| late().into_response());
+            let served =
+                timeout(ANSWER_MAX, next.run(request)).await.unwrap_or_else(|_| late().into_response());
             match scoped {
                 Some(actor) => veil::whole(&shared, &actor, served).await,
                 None => served,
@@ -201,7 +205,9 @@ fn refused(actor: &Actor, needed: Permission) -> Problem {
 fn too_many(wait: Span) -> Box<Problem> {
     let secs = wait.secs().saturating_add(1).to_string();
     let hint = "ask less often, or raise `api.requests_per_second`";
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests", hint).with(header::RETRY_AFTER, &secs).into()
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests", hint)
+        .with(header::RETRY_AFTER, &secs)
+        .into()
 }
 
 fn not_so(path: &str) -> Box<Problem> {

@@ -2,8 +2,8 @@
 //! holds it against the OpenAPI document.
 
 use access::Permission::{
-    self, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit, SeeConfiguration,
-    SeeEvidence, SeeLedger, SeeNetwork,
+    self, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit,
+    SeeConfiguration, SeeEvidence, SeeLedger, SeeNetwork,
 };
 use axum::http::Method;
 

@@ -16,7 +16,8 @@ use crate::router::Shared;
     responses((status = 200, body = Head), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn head(State(shared): State<Shared>) -> Result<Json<Head>, Problem> {
-    let none = |why| Problem::missing(why, "the first decision begins one; see [ledger] in the configuration");
+    let none =
+        |why| Problem::missing(why, "the first decision begins one; see [ledger] in the configuration");
     shared.ask(move |shared| shared.operate.head().map(Json).map_err(none)).await
 }
 

@@ -92,13 +92,18 @@ pub(crate) struct MitigationPage {
     get, path = "/api/v1/mitigations", tag = "mitigations",
     responses((status = 200, body = MitigationPage), (status = 409, body = Problem, content_type = "application/problem+json")),
 )]
-pub(crate) async fn list(State(shared): State<Shared>, caller: Caller) -> Result<Json<MitigationPage>, Problem> {
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    caller: Caller,
+) -> Result<Json<MitigationPage>, Problem> {
     let veil = shared.veil(&caller);
     let work = move |shared: &Shared| {
         let listed = route(shared, &caller, json!("list"))?;
         let listed = listed.get("list").cloned().unwrap_or_default();
         let all = listed.get("mitigations").and_then(Value::as_array).cloned().unwrap_or_default();
-        let seen = all.into_iter().filter_map(|one| if veil.is_clear() { Some(one) } else { view::mitigation(&veil, &one) });
+        let seen = all
+            .into_iter()
+            .filter_map(|one| if veil.is_clear() { Some(one) } else { view::mitigation(&veil, &one) });
         let items = seen.map(read).collect::<Result<Vec<_>, _>>()?;
         let frozen = listed.get("frozen").and_then(Value::as_bool).unwrap_or_default();
         Ok(Json(MitigationPage { items, next: None, frozen }))
@@ -291,7 +296,8 @@ async fn step(
     let by = caller.clone();
     // what ends a measure does not wait for a second look at the list
     let before = if urgent { None } else { shared.ask(move |shared| Ok(look(shared, &by, id))).await? };
-    let about = before.as_ref().and_then(|one| one.get("what")).and_then(Value::as_str).and_then(view::subject);
+    let about =
+        before.as_ref().and_then(|one| one.get("what")).and_then(Value::as_str).and_then(view::subject);
     let change = Change { action, object: id.to_string(), reason, before, about, urgent };
     let by = caller.clone();
     let act = move |shared: &Shared| {
@@ -326,6 +332,10 @@ fn single(answer: &Value) -> Result<Mitigation, Problem> {
 fn read(value: Value) -> Result<Mitigation, Problem> {
     serde_json::from_value(value).map_err(|wrong| {
         let hint = "look at `spillway route list` instead, and report this";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the desk's answer cannot be read: {wrong}"), hint)
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the desk's answer cannot be read: {wrong}"),
+            hint,
+        )
     })
 }

@@ -23,8 +23,8 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger, mitigations, plan,
-    routing, rules, session, tokens, users,
+    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
+    mitigations, plan, routing, rules, session, tokens, users,
 };
 
 /// What it is served from.
@@ -95,7 +95,11 @@ impl Shared {
     /// What this caller does not see.
     pub(crate) fn veil(&self, caller: &Caller) -> Veil {
         let scope = caller.actor.scope().clone();
-        if scope.is_everything() { Veil::new(Vec::new(), scope) } else { Veil::new(self.operate.networks(), scope) }
+        if scope.is_everything() {
+            Veil::new(Vec::new(), scope)
+        } else {
+            Veil::new(self.operate.networks(), scope)
+        }
     }
 }
 

@@ -45,7 +45,10 @@ pub(crate) async fn peers(State(shared): State<Shared>, caller: Caller) -> Resul
     get, path = "/api/v1/absorbers", tag = "routing",
     responses((status = 200, body = Documents), (status = 409, body = Problem, content_type = "application/problem+json")),
 )]
-pub(crate) async fn absorbers(State(shared): State<Shared>, caller: Caller) -> Result<Json<Documents>, Problem> {
+pub(crate) async fn absorbers(
+    State(shared): State<Shared>,
+    caller: Caller,
+) -> Result<Json<Documents>, Problem> {
     listed(&shared, caller, "absorbers").await
 }
 
@@ -54,7 +57,10 @@ pub(crate) async fn absorbers(State(shared): State<Shared>, caller: Caller) -> R
     get, path = "/api/v1/playbook", tag = "routing",
     responses((status = 200, body = Documents), (status = 409, body = Problem, content_type = "application/problem+json")),
 )]
-pub(crate) async fn playbook(State(shared): State<Shared>, caller: Caller) -> Result<Json<Documents>, Problem> {
+pub(crate) async fn playbook(
+    State(shared): State<Shared>,
+    caller: Caller,
+) -> Result<Json<Documents>, Problem> {
     listed(&shared, caller, "playbook").await
 }
 

@@ -1,11 +1,11 @@
 //! `/api/v1/rules`: filters whose lease runs, and a look at one before it is used.
 
+use ::rules::compile::{flowspec, nftables};
+use ::rules::{Rule, parse};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use ::rules::compile::{flowspec, nftables};
-use ::rules::{Rule, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;

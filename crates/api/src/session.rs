@@ -59,7 +59,8 @@ pub(crate) async fn open(
     let wait = |span: Span| {
         let secs = span.secs().saturating_add(1).to_string();
         let hint = "wait, then try again; `spillway user password` gives another password";
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong passwords", hint).with(header::RETRY_AFTER, &secs)
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong passwords", hint)
+            .with(header::RETRY_AFTER, &secs)
     };
     if let Some(span) = waits() {
         return Err(wait(span));
@@ -70,7 +71,8 @@ pub(crate) async fn open(
         return Err(wait(span));
     }
     let name = user.clone();
-    let right = shared.ask(move |shared| shared.access.is_password(&name, &password).map_err(|e| Problem::access(&e)));
+    let right = shared
+        .ask(move |shared| shared.access.is_password(&name, &password).map_err(|e| Problem::access(&e)));
     if !right.await? {
         let mut guesses = shared.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         both.into_iter().for_each(|who| guesses.failed(who, shared.now()));
@@ -82,8 +84,10 @@ pub(crate) async fn open(
     shared.guesses.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&Who::Account(user.clone()));
     let opened = shared.access.open_session(&user, shared.now()).map_err(|e| Problem::access(&e))?;
     let secure = if shared.door.settings.local { "" } else { "; Secure" };
-    let cookie =
-        format!("{COOKIE}={}; Path=/; Max-Age={SESSION_SECS}; HttpOnly; SameSite=Strict{secure}", opened.cookie);
+    let cookie = format!(
+        "{COOKIE}={}; Path=/; Max-Age={SESSION_SECS}; HttpOnly; SameSite=Strict{secure}",
+        opened.cookie
+    );
     let session = Session { csrf: opened.csrf, expires_at: opened.expires_at.to_string() };
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(session)).into_response())
 }
@@ -174,7 +178,7 @@ pub(crate) fn whole(caller: &Caller) -> Result<(), Problem> {
 
 /// One line of the matrix.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Line {
+pub(crate) struct Allowed {
     /// What can be done.
     permission: &'static str,
     /// Who may.
@@ -186,13 +190,13 @@ pub(crate) struct Line {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Matrix {
     /// By permission.
-    items: Vec<Line>,
+    items: Vec<Allowed>,
 }
 
 /// What each role may do.
 #[utoipa::path(get, path = "/api/v1/roles", tag = "access", responses((status = 200, body = Matrix)))]
 pub(crate) async fn roles() -> Json<Matrix> {
-    let line = |(permission, _): (Permission, [bool; 5])| Line {
+    let line = |(permission, _): (Permission, [bool; 5])| Allowed {
         permission: permission.name(),
         roles: Role::ALL.into_iter().filter(|role| role.may(permission)).map(Role::name).collect(),
     };

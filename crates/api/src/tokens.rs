@@ -88,7 +88,8 @@ pub(crate) async fn list(
 ) -> Result<Json<TokenPage>, Problem> {
     let all = caller.actor.may(Permission::ManageAccess);
     let user = (!all).then_some(caller.actor.name.as_str());
-    let found = shared.access.tokens(user, &asked.after, asked.limit.0 + 1).map_err(|e| Problem::access(&e))?;
+    let found =
+        shared.access.tokens(user, &asked.after, asked.limit.0 + 1).map_err(|e| Problem::access(&e))?;
     let (items, next) = asked.limit.cut(found, |token| token.id.clone());
     Ok(Json(TokenPage { items: items.into_iter().map(|token| Token::of(token, None)).collect(), next }))
 }
@@ -136,10 +137,16 @@ pub(crate) async fn add(
         label: new.label.0,
         expires_at: new.expires_in.map(|ttl| now.plus(Span::from_secs(ttl.0))),
     };
-    let change = Change { action: "token.add", object: issue.user.clone(), reason: issue.label.clone(), ..Change::default() };
+    let change = Change {
+        action: "token.add",
+        object: issue.user.clone(),
+        reason: issue.label.clone(),
+        ..Change::default()
+    };
     let act = move |shared: &Shared| {
         let issued = shared.access.issue(&issue, now).map_err(|e| Problem::access(&e))?;
-        let after = json!({"id": issued.token.id, "role": issued.token.role, "prefixes": issued.token.prefixes});
+        let after =
+            json!({"id": issued.token.id, "role": issued.token.role, "prefixes": issued.token.prefixes});
         Ok((Token::of(issued.token, Some(issued.secret)), Some(after)))
     };
     let token = shared.change(&caller, change, act).await?;

@@ -67,11 +67,13 @@ pub(crate) async fn list(
     get, path = "/api/v1/users/{name}", tag = "access", params(("name" = String, Path, description = "The user")),
     responses((status = 200, body = User), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
-pub(crate) async fn one(State(shared): State<Shared>, Part(name): Part<String>) -> Result<Json<User>, Problem> {
+pub(crate) async fn one(
+    State(shared): State<Shared>,
+    Part(name): Part<String>,
+) -> Result<Json<User>, Problem> {
     let user = shared.access.user(&name).map_err(|e| Problem::access(&e))?;
-    user.map(|user| Json(user.into())).ok_or_else(|| {
-        Problem::missing(format!("there is no user {name}"), "GET /api/v1/users lists them")
-    })
+    user.map(|user| Json(user.into()))
+        .ok_or_else(|| Problem::missing(format!("there is no user {name}"), "GET /api/v1/users lists them"))
 }
 
 /// Who shall be there.
@@ -96,7 +98,8 @@ pub(crate) async fn add(
     caller: Caller,
     Document(new): Document<NewUser>,
 ) -> Result<Response, Problem> {
-    let change = Change { action: "user.add", object: new.name.0.clone(), reason: new.reason.0, ..Change::default() };
+    let change =
+        Change { action: "user.add", object: new.name.0.clone(), reason: new.reason.0, ..Change::default() };
     let act = move |shared: &Shared| {
         let prefixes: Vec<_> = new.prefixes.iter().map(|prefix| prefix.0).collect();
         let password = new.password.as_ref().map(|password| password.0.as_str());

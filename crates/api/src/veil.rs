@@ -89,14 +89,15 @@ fn named(text: &str) -> impl Iterator<Item = Prefix> {
 
 /// All that a word of such letters may mean: `2001:db8::1/64:`, `192.0.2.1:443`, `b192.0.2.1`.
 fn readings(word: &str) -> Vec<Prefix> {
-    let word = word.trim_matches(|c| matches!(c, '.' | '/')).trim_end_matches(|c| c == ':' );
+    let word = word.trim_matches(|c| matches!(c, '.' | '/')).trim_end_matches(|c| c == ':');
     let mut found = Vec::new();
     let mut add = |address: IpAddr, length: Option<&str>| {
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let length = length.and_then(|digits| digits.split(':').next()?.parse().ok()).unwrap_or(longest);
         found.extend(masked(address, length.min(longest)));
     };
-    let (address, length) = word.split_once('/').map_or((word, None), |(address, length)| (address, Some(length)));
+    let (address, length) =
+        word.split_once('/').map_or((word, None), |(address, length)| (address, Some(length)));
     if let Ok(v6) = address.parse::<Ipv6Addr>() {
         add(IpAddr::V6(v6), length);
         if let Some(v4) = v6.to_ipv4() {
@@ -140,15 +141,36 @@ mod tests {
         let own = Scope::of(vec![p("198.18.1.0/24"), p("2001:db8:1::/48")]);
         let veil = Veil::new(vec![p("198.18.0.0/16"), p("2001:db8::/32")], own);
         for foreign in [
-            "198.18.2.1", "\"target\":\"198.18.2.0/24\"", "198.18.0.0/16", "0.0.0.0/0", "to 198.18.2.1:443,", "x198.18.2.1y",
-            "2001:db8:2::7", "[2001:db8:2::7]:443", "2001:db8::/32", "::/0", "(198.18.2.9)", "::ffff:198.18.2.1", "198.18.1.1/8",
-            "198.18.2.1.", "2001:db8:2::7:",
+            "198.18.2.1",
+            "\"target\":\"198.18.2.0/24\"",
+            "198.18.0.0/16",
+            "0.0.0.0/0",
+            "to 198.18.2.1:443,",
+            "x198.18.2.1y",
+            "2001:db8:2::7",
+            "[2001:db8:2::7]:443",
+            "2001:db8::/32",
+            "::/0",
+            "(198.18.2.9)",
+            "::ffff:198.18.2.1",
+            "198.18.1.1/8",
+            "198.18.2.1.",
+            "2001:db8:2::7:",
         ] {
             assert!(veil.hides(foreign), "{foreign}");
         }
         for fine in [
-            "198.18.1.7", "198.18.1.0/25", "203.0.113.9", "2001:db8:1::1", "2025-06-01T00:00:00.000000000Z", "12:30:00", "1.0",
-            "0.98", "abcd", "a1b2c3d4e5f60718", "",
+            "198.18.1.7",
+            "198.18.1.0/25",
+            "203.0.113.9",
+            "2001:db8:1::1",
+            "2025-06-01T00:00:00.000000000Z",
+            "12:30:00",
+            "1.0",
+            "0.98",
+            "abcd",
+            "a1b2c3d4e5f60718",
+            "",
         ] {
             assert!(!veil.hides(fine), "{fine}");
         }

@@ -10,15 +10,19 @@ pub(crate) fn attack(veil: &Veil, document: &str) -> Option<Value> {
     let mut document: Value = serde_json::from_str(document).ok()?;
     if document.get("direction").and_then(Value::as_str) == Some("out") {
         // the target is somebody outside; what is ours are the hosts that send
-        keep(&mut document, "/sources/top", |source| address(source, "address").is_some_and(|own| veil.sees(&own)));
+        keep(&mut document, "/sources/top", |source| {
+            address(source, "address").is_some_and(|own| veil.sees(&own))
+        });
         document.pointer("/sources/top")?.as_array()?.first()?;
         if let Some(sources) = document.get_mut("sources").and_then(Value::as_object_mut) {
             // how many others send as well is theirs
-            sources.insert("count".to_owned(), sources.get("top").and_then(Value::as_array).map_or(0, Vec::len).into());
+            sources.insert(
+                "count".to_owned(),
+                sources.get("top").and_then(Value::as_array).map_or(0, Vec::len).into(),
+            );
         }
     } else {
-        let own: Vec<Prefix> =
-            targets(&document).into_iter().filter(|target| veil.sees(target)).collect();
+        let own: Vec<Prefix> = targets(&document).into_iter().filter(|target| veil.sees(target)).collect();
         let first = own.first()?;
         let target = address(&document, "target").filter(|target| veil.sees(target));
         let target = target.or_else(|| if own.len() == 1 { Some(*first) } else { veil.around(first) })?;
@@ -55,7 +59,8 @@ pub(crate) fn mitigation(veil: &Veil, document: &Value) -> Option<Value> {
         return None;
     }
     let kept = document.as_object()?.iter().filter(|(key, _)| MITIGATION.contains(&key.as_str()));
-    let mut kept: serde_json::Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut kept: serde_json::Map<String, Value> =
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect();
     kept.insert("peers".to_owned(), Value::Array(Vec::new()));
     clean(veil, Value::Object(kept))
 }
@@ -65,7 +70,8 @@ pub(crate) fn touches(document: &str, prefix: &Prefix) -> bool {
     let Ok(document) = serde_json::from_str::<Value>(document) else { return false };
     let near = |one: &Prefix| one.covers(prefix) || prefix.covers(one);
     let sources = document.pointer("/sources/top").and_then(Value::as_array).into_iter().flatten();
-    targets(&document).iter().any(near) || sources.filter_map(|one| address(one, "address")).any(|one| near(&one))
+    targets(&document).iter().any(near)
+        || sources.filter_map(|one| address(one, "address")).any(|one| near(&one))
 }
 
 /// What a rule or a bare prefix is about: the prefix after `dst`, else all of it.

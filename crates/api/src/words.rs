@@ -57,12 +57,47 @@ word!(Ttl, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maxi
 
 impl<'de> Deserialize<'de> for Ttl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let found = u64::deserialize(deserializer)?;
+        let found = whole(deserializer)?;
         if (1..=TTL_MAX).contains(&found) {
             Ok(Self(found))
         } else {
             Err(D::Error::custom(format_args!("a time is 1 to {TTL_MAX} seconds, not {found}")))
         }
+    }
+}
+
+/// A whole number, which in JSON may be written `377.0`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and small")]
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Plain(u64),
+        Point(f64),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Plain(number) => Ok(number),
+        Written::Point(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => Ok(number as u64),
+        Written::Point(_) => Err(D::Error::custom("a whole number of seconds")),
+    }
+}
+
+/// A place in the list of attacks: `NANOSECONDS-ID`.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(pub(crate) store::Cursor);
+
+word!(Place, ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,19}-[0-9A-Za-z]{0,64}$")));
+
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let parsed = found.split_once('-').and_then(|(at, id)| {
+            let digits = (1..=19).contains(&at.len()) && at.bytes().all(|digit| digit.is_ascii_digit());
+            let word = id.len() <= 64 && id.bytes().all(|letter| letter.is_ascii_alphanumeric());
+            let at = at.parse().ok().filter(|_| digits && word)?;
+            Some(store::Cursor { started_at: base::Timestamp::from_nanos(at), id: id.to_owned() })
+        });
+        parsed.map(Self).ok_or_else(|| D::Error::custom("after must be the `next` of an earlier page"))
     }
 }
 
@@ -78,7 +113,10 @@ word!(
 impl<'de> Deserialize<'de> for PrefixText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let found = String::deserialize(deserializer)?;
-        found.parse().map(Self).map_err(|_| D::Error::custom("a prefix is like 192.0.2.0/24 or 2001:db8::/32"))
+        found
+            .parse()
+            .map(Self)
+            .map_err(|_| D::Error::custom("a prefix is like 192.0.2.0/24 or 2001:db8::/32"))
     }
 }
 
@@ -115,7 +153,10 @@ pub(crate) struct UserName(pub(crate) String);
 
 word!(
     UserName,
-    ObjectBuilder::new().schema_type(Type::String).max_length(Some(access::NAME_MAX)).pattern(Some("^[a-z0-9][a-z0-9._-]{0,31}$"))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(access::NAME_MAX))
+        .pattern(Some("^[a-z0-9][a-z0-9._-]{0,31}$"))
 );
 
 impl<'de> Deserialize<'de> for UserName {
@@ -168,7 +209,9 @@ pub(crate) struct RoleWord(pub(crate) access::Role);
 
 word!(
     RoleWord,
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(access::Role::ALL.map(access::Role::name)))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(access::Role::ALL.map(access::Role::name)))
 );
 
 /// What something is for: one short line.
@@ -209,7 +252,10 @@ pub(crate) struct RuleText(pub(crate) String);
 /// Characters of it at most.
 const RULES_MAX: usize = 65_536;
 
-word!(RuleText, ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(RULES_MAX)));
+word!(
+    RuleText,
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(RULES_MAX))
+);
 
 impl<'de> Deserialize<'de> for RuleText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

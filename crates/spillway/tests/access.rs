@@ -13,10 +13,17 @@ use crate::daemon::{Daemon, config, wait};
 use crate::support::{Scratch, spillway, stderr};
 
 /// Sends one request over plain HTTP; status, headers and body.
-fn call(daemon: &Daemon, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> (u16, String, String) {
+fn call(
+    daemon: &Daemon,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> (u16, String, String) {
     let address = daemon.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
-    let (body, kind) = body.map_or((String::new(), ""), |body| (body.to_string(), "Content-Type: application/json\r\n"));
+    let (body, kind) =
+        body.map_or((String::new(), ""), |body| (body.to_string(), "Content-Type: application/json\r\n"));
     let token = token.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
     let length = body.len();
     write!(
@@ -76,7 +83,8 @@ fn loopback_looks_on_and_changes_take_a_token_made_beside_the_daemon() {
     });
     assert_eq!(serde_json::from_str::<Value>(&me).unwrap()["name"], "alice");
     let trail = done(&["audit", "-o", "json", "-c", &config]);
-    let actions: Vec<&str> = trail["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> =
+        trail["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["configuration.reload", "token.add", "user.add"]);
     assert_eq!(trail["items"][0]["reason"], "trying");
     assert_eq!(trail["items"][0]["outcome"]["done"], true);
@@ -112,15 +120,26 @@ fn a_configuration_is_taken_through_the_api_or_the_old_one_stays() {
     assert_eq!(status, 409, "{body}");
     assert!(body.contains("apy"), "{body}");
     assert_eq!(std::fs::read_to_string(&config).unwrap(), old);
-    let checked = call(&daemon, "POST", "/api/v1/configuration/check", token, Some(&json!({"toml": bad["toml"]}))).2;
+    let checked =
+        call(&daemon, "POST", "/api/v1/configuration/check", token, Some(&json!({"toml": bad["toml"]}))).2;
     assert_eq!(serde_json::from_str::<Value>(&checked).unwrap()["ok"], false);
-    let program = json!({"toml": format!("{old}\n[notify.exec]\npath = \"/bin/true\"\n"), "reason": "a way in"});
+    let program =
+        json!({"toml": format!("{old}\n[notify.exec]\npath = \"/bin/true\"\n"), "reason": "a way in"});
     let (status, _, body) = call(&daemon, "PUT", "/api/v1/configuration", token, Some(&program));
     assert!(status == 409 && body.contains("notify.exec.path"), "{body}");
     let new = format!("mode = \"suggest\"\n{old}");
     let diff = call(&daemon, "POST", "/api/v1/configuration/diff", token, Some(&json!({"toml": new}))).2;
-    assert_eq!(serde_json::from_str::<Value>(&diff).unwrap(), json!({"removed": [], "added": ["mode = \"suggest\""]}));
-    let (status, _, body) = call(&daemon, "PUT", "/api/v1/configuration", token, Some(&json!({"toml": new, "reason": "next step"})));
+    assert_eq!(
+        serde_json::from_str::<Value>(&diff).unwrap(),
+        json!({"removed": [], "added": ["mode = \"suggest\""]})
+    );
+    let (status, _, body) = call(
+        &daemon,
+        "PUT",
+        "/api/v1/configuration",
+        token,
+        Some(&json!({"toml": new, "reason": "next step"})),
+    );
     assert_eq!(status, 200, "{body}");
     assert_eq!(std::fs::read_to_string(&config).unwrap(), new);
     wait("the audit trail", || {
@@ -134,7 +153,9 @@ fn a_configuration_is_taken_through_the_api_or_the_old_one_stays() {
 fn roles_are_one_table() {
     let matrix = done(&["roles", "-o", "json"]);
     let lines = matrix["items"].as_array().unwrap();
-    let of = |permission: &str| lines.iter().find(|line| line["permission"] == permission).unwrap()["roles"].clone();
+    let of = |permission: &str| {
+        lines.iter().find(|line| line["permission"] == permission).unwrap()["roles"].clone()
+    };
     assert_eq!(of("mitigate"), json!(["operator", "admin"]));
     assert_eq!(of("see-evidence"), json!(["admin", "evidence-officer"]));
     let shown = spillway(["roles", "-o", "text"]);
@@ -160,6 +181,9 @@ fn mistakes_about_users_are_told_in_one_line() {
     ] {
         let out = spillway(args.iter().copied().chain(["-c", config.as_str()]));
         let error = stderr(&out);
-        assert!(!out.status.success() && error.contains(said) && error.trim().lines().count() == 1, "{args:?}: {error}");
+        assert!(
+            !out.status.success() && error.contains(said) && error.trim().lines().count() == 1,
+            "{args:?}: {error}"
+        );
     }
 }

@@ -10,7 +10,8 @@ use tower::ServiceExt as _;
 
 use crate::world::{Folder, NOW, World};
 
-pub(crate) const STRICT: Settings = Settings { anonymous: false, local: true, requests_per_second: 1_000_000 };
+pub(crate) const STRICT: Settings =
+    Settings { anonymous: false, local: true, requests_per_second: 1_000_000 };
 
 fn world(name: &str, settings: Settings) -> World {
     let folder = Folder::new(name);
@@ -51,7 +52,13 @@ pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: Optio
     }
 }
 
-pub(crate) async fn call(world: &World, method: &str, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {
+pub(crate) async fn call(
+    world: &World,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<Value>,
+) -> (StatusCode, Value) {
     let response = send(world, request(method, path, Some(token), body.as_ref())).await;
     let status = response.status();
     let text = text(response).await;
@@ -71,7 +78,8 @@ fn documented() -> Vec<(String, String)> {
 
 #[test]
 fn every_documented_endpoint_is_in_the_matrix_and_the_other_way_round() {
-    let mut matrix: Vec<_> = api::endpoints().map(|(verb, path, _)| (verb.to_owned(), path.to_owned())).collect();
+    let mut matrix: Vec<_> =
+        api::endpoints().map(|(verb, path, _)| (verb.to_owned(), path.to_owned())).collect();
     matrix.retain(|(_, path)| path != "/api/v1/openapi.json");
     let mut documented = documented();
     matrix.sort();
@@ -87,7 +95,11 @@ async fn each_role_reaches_what_the_matrix_says_and_nothing_else() {
     for (verb, path, permission) in api::endpoints() {
         let at = path.replace("{id}", "404").replace("{name}", "nobody").replace("{index}", "404");
         let stranger = send(&world, request(verb, &at, None, None)).await.status();
-        assert_eq!(stranger == StatusCode::UNAUTHORIZED, permission != Permission::Public, "{verb} {at}: {stranger}");
+        assert_eq!(
+            stranger == StatusCode::UNAUTHORIZED,
+            permission != Permission::Public,
+            "{verb} {at}: {stranger}"
+        );
         let liar = send(&world, request(verb, &at, Some("spw_0_0"), None)).await.status();
         assert_eq!(liar == StatusCode::UNAUTHORIZED, permission != Permission::Public, "{verb} {at}: {liar}");
         for (role, token) in &tokens {
@@ -112,7 +124,8 @@ async fn without_credentials_loopback_looks_on_and_nothing_else() {
         assert_eq!(status == StatusCode::UNAUTHORIZED, !may, "{verb} {at}: {status}");
     }
     // a proxy on this machine speaks for anybody, and another machine is not this one
-    let proxied = Request::get("/api/v1/attacks").header("x-forwarded-for", "203.0.113.7").body(Body::empty()).unwrap();
+    let proxied =
+        Request::get("/api/v1/attacks").header("x-forwarded-for", "203.0.113.7").body(Body::empty()).unwrap();
     assert_eq!(send(&world, proxied).await.status(), StatusCode::UNAUTHORIZED);
     let mut remote = request("GET", "/api/v1/attacks", None, None);
     remote.extensions_mut().insert(api::Peer("203.0.113.7".parse().unwrap()));
@@ -127,16 +140,45 @@ async fn a_change_stands_in_the_audit_trail_and_in_the_ledger() {
     let (status, made) = call(&world, "POST", "/api/v1/mitigations", &operator, Some(wanted)).await;
     assert_eq!((status, &made["id"]), (StatusCode::CREATED, &json!(7)));
     let why = || Some(json!({"reason": "enough"}));
-    assert_eq!(call(&world, "POST", "/api/v1/mitigations/404/withdraw", &operator, why()).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        call(&world, "POST", "/api/v1/mitigations/404/withdraw", &operator, why()).await.0,
+        StatusCode::NOT_FOUND
+    );
     let (status, trail) = call(&world, "GET", "/api/v1/audit", &admin, None).await;
     assert_eq!(status, StatusCode::OK);
-    let shown: Vec<_> = trail["items"].as_array().unwrap().iter().map(|line| {
-        (line["actor"].clone(), line["role"].clone(), line["action"].clone(), line["reason"].clone(), line["done"].clone())
-    }).collect();
-    assert_eq!(shown, [
-        (json!("operator"), json!("operator"), json!("mitigation.withdraw"), json!("enough"), json!(false)),
-        (json!("operator"), json!("operator"), json!("mitigation.announce"), json!("a flood"), json!(true)),
-    ]);
+    let shown: Vec<_> = trail["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            (
+                line["actor"].clone(),
+                line["role"].clone(),
+                line["action"].clone(),
+                line["reason"].clone(),
+                line["done"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (
+                json!("operator"),
+                json!("operator"),
+                json!("mitigation.withdraw"),
+                json!("enough"),
+                json!(false)
+            ),
+            (
+                json!("operator"),
+                json!("operator"),
+                json!("mitigation.announce"),
+                json!("a flood"),
+                json!(true)
+            ),
+        ]
+    );
     assert_eq!(trail["items"][1]["after"]["id"], 7);
     let noted = world.hands.noted.lock().unwrap();
     assert_eq!(noted.iter().map(|noted| noted.done).collect::<Vec<_>>(), [true, false]);
@@ -150,7 +192,11 @@ async fn nothing_dangerous_is_done_without_a_reason() {
     let document = serde_json::to_value(api::openapi()).unwrap();
     let mut asked = 0;
     for (verb, path) in documented() {
-        let body = document.pointer(&format!("/paths/{}/{}/requestBody/content/application~1json/schema/$ref", path.replace('/', "~1"), verb.to_lowercase()));
+        let body = document.pointer(&format!(
+            "/paths/{}/{}/requestBody/content/application~1json/schema/$ref",
+            path.replace('/', "~1"),
+            verb.to_lowercase()
+        ));
         let Some(schema) = body.and_then(Value::as_str) else { continue };
         let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
         if schema["properties"].get("reason").is_none() {
@@ -172,14 +218,17 @@ async fn nothing_dangerous_is_done_without_a_reason() {
 async fn a_session_changes_things_only_with_its_word() {
     let world = world("sessions", STRICT);
     world.access.add_user("alice", Role::Operator, &[], Some("correct horse battery"), NOW).unwrap();
-    let login = |password: &str| request("POST", "/api/v1/session", None, Some(&json!({"user": "alice", "password": password})));
+    let login = |password: &str| {
+        request("POST", "/api/v1/session", None, Some(&json!({"user": "alice", "password": password})))
+    };
     assert_eq!(send(&world, login("wrong horse battery")).await.status(), StatusCode::UNAUTHORIZED);
     let opened = send(&world, login("correct horse battery")).await;
     assert_eq!(opened.status(), StatusCode::CREATED);
     let cookie = opened.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
-    let csrf = serde_json::from_str::<Value>(&text(opened).await).unwrap()["csrf"].as_str().unwrap().to_owned();
+    let csrf =
+        serde_json::from_str::<Value>(&text(opened).await).unwrap()["csrf"].as_str().unwrap().to_owned();
     let ask = |verb: &str, path: &str, word: Option<&str>| {
         let mut request = request(verb, path, None, Some(&json!({"reason": "why"})));
         request.headers_mut().insert("cookie", cookie.parse().unwrap());
@@ -193,14 +242,24 @@ async fn a_session_changes_things_only_with_its_word() {
         assert_eq!(send(&world, ask("POST", "/api/v1/panic", word)).await.status(), StatusCode::FORBIDDEN);
     }
     assert_eq!(send(&world, ask("POST", "/api/v1/panic", Some(&csrf))).await.status(), StatusCode::OK);
-    assert_eq!(send(&world, ask("DELETE", "/api/v1/session", Some(&csrf))).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        send(&world, ask("DELETE", "/api/v1/session", Some(&csrf))).await.status(),
+        StatusCode::NO_CONTENT
+    );
     assert_eq!(send(&world, ask("GET", "/api/v1/me", None)).await.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn who_guesses_waits() {
     let world = world("guesses", STRICT);
-    let guess = |user: &str| request("POST", "/api/v1/session", None, Some(&json!({"user": user, "password": "correct horse battery"})));
+    let guess = |user: &str| {
+        request(
+            "POST",
+            "/api/v1/session",
+            None,
+            Some(&json!({"user": user, "password": "correct horse battery"})),
+        )
+    };
     let mut seen = Vec::new();
     for _ in 0..6 {
         seen.push(send(&world, guess("nobody")).await.status().as_u16());
@@ -223,7 +282,8 @@ async fn a_narrowed_token_makes_no_wider_one() {
     let operator = of_role(&world, Role::Operator);
     let (status, _) = call(&world, "POST", "/api/v1/tokens", &operator, Some(json!({"user": "admin"}))).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "of others");
-    let (status, made) = call(&world, "POST", "/api/v1/tokens", &operator, Some(json!({"expires_in": 60}))).await;
+    let (status, made) =
+        call(&world, "POST", "/api/v1/tokens", &operator, Some(json!({"expires_in": 60}))).await;
     assert_eq!(status, StatusCode::CREATED);
     let (_, listed) = call(&world, "GET", "/api/v1/tokens", &operator, None).await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);
@@ -267,7 +327,10 @@ async fn too_much_and_the_wrong_kind_are_refused() {
     let odd = json!({"reason": "x", "more": 1});
     assert_eq!(call(&world, "POST", "/api/v1/panic", &admin, Some(odd)).await.0, StatusCode::BAD_REQUEST);
     let patched = send(&world, request("PATCH", "/api/v1/panic", Some(&admin), None)).await;
-    assert_eq!((patched.status(), &patched.headers()["allow"]), (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap()));
+    assert_eq!(
+        (patched.status(), &patched.headers()["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap())
+    );
 }
 
 /// `SPILLWAY_BLESS=1` writes it anew; the difference is for the reviewer.

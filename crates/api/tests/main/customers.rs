@@ -9,8 +9,8 @@ use axum::http::{Response, StatusCode};
 use base::Timestamp;
 use http_body_util::BodyExt as _;
 use proptest::prelude::*;
-use serde_json::{Value, json};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use store::{AttackRow, Batch, Writer};
 
 use crate::access::{STRICT, call, request, send, token};
@@ -145,27 +145,47 @@ async fn check(attacks: &[Value], mitigations: &[String]) {
     }
     for customer in 1..=CUSTOMERS {
         let prefixes = own(customer);
-        let token = token(&world, &format!("c{customer}"), Role::Customer, &prefixes.each_ref().map(String::as_str));
+        let token =
+            token(&world, &format!("c{customer}"), Role::Customer, &prefixes.each_ref().map(String::as_str));
         let mut seen = String::new();
         let (listed, raw) = all(&world, "/api/v1/attacks?limit=2", &token).await;
         seen += &raw;
         for attack in attacks {
             let id = attack["id"].as_str().unwrap();
-            let targets: Vec<&str> = attack["targets"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
-            let mine = |text: &str| text.starts_with(&format!("198.18.{customer}.")) || text.starts_with(&format!("2001:db8:{customer}:"));
+            let targets: Vec<&str> =
+                attack["targets"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+            let mine = |text: &str| {
+                text.starts_with(&format!("198.18.{customer}."))
+                    || text.starts_with(&format!("2001:db8:{customer}:"))
+            };
             let (status, one) = call(&world, "GET", &format!("/api/v1/attacks/{id}"), &token, None).await;
             let is_listed = listed.iter().any(|other| other["id"] == id);
             assert_eq!(status == StatusCode::OK, is_listed, "{id}");
             if attack["direction"] == "in" {
-                assert_eq!(is_listed, targets.iter().any(|target| mine(target)), "{id} {targets:?} of {customer}");
+                assert_eq!(
+                    is_listed,
+                    targets.iter().any(|target| mine(target)),
+                    "{id} {targets:?} of {customer}"
+                );
             }
             if status != StatusCode::OK {
                 let never = call(&world, "GET", "/api/v1/attacks/ffffffffffffffffff", &token, None).await;
-                assert_eq!((status, one.clone()), never, "what is another one's is missing like what never was");
+                assert_eq!(
+                    (status, one.clone()),
+                    never,
+                    "what is another one's is missing like what never was"
+                );
             }
             seen += &one.to_string();
         }
-        for path in ["/api/v1/rules", "/api/v1/mitigations", "/api/v1/ledger", "/api/v1/me", "/api/v1/tokens", "/api/v1/roles"] {
+        for path in [
+            "/api/v1/rules",
+            "/api/v1/mitigations",
+            "/api/v1/ledger",
+            "/api/v1/me",
+            "/api/v1/tokens",
+            "/api/v1/roles",
+        ] {
             let (status, answer) = call(&world, "GET", path, &token, None).await;
             assert_eq!(status, StatusCode::OK, "{path} {answer}");
             seen += &answer.to_string();
@@ -175,7 +195,10 @@ async fn check(attacks: &[Value], mitigations: &[String]) {
         seen += &streamed(send(&world, listen).await).await;
         let found = foreign(&seen, customer);
         assert!(found.is_none(), "customer {customer} saw {found:?} in {seen}");
-        assert!(!seen.contains("alice") && !seen.contains("\"exporter\":1"), "staff and exporters are the operator's");
+        assert!(
+            !seen.contains("alice") && !seen.contains("\"exporter\":1"),
+            "staff and exporters are the operator's"
+        );
         // nor where it asks for it by name: in a search, in an error
         for other in (1..=CUSTOMERS).filter(|other| *other != customer) {
             for path in [

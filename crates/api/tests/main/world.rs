@@ -102,7 +102,9 @@ impl Operate for Hands {
             Value::String(word) => Ok(json!({ word: [] })),
             _ if order.get("announce").is_some() => Ok(json!({"one": mitigation(7, "198.18.1.1/32")})),
             _ if order.get("history").is_some() => Ok(json!({"history": []})),
-            _ if order.pointer("/withdraw/id") == Some(&json!(404)) => Err("there is no mitigation 404".to_owned()),
+            _ if order.pointer("/withdraw/id") == Some(&json!(404)) => {
+                Err("there is no mitigation 404".to_owned())
+            }
             _ => Ok(json!({"done": 1})),
         }
     }

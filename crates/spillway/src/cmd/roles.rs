@@ -16,7 +16,8 @@ pub struct Args {}
 pub fn run(_: Args, context: &Context) -> anyhow::Result<()> {
     let mut out = output::stdout();
     let lines = matrix().map(|(permission, _)| {
-        let may: Vec<&str> = Role::ALL.into_iter().filter(|role| role.may(permission)).map(Role::name).collect();
+        let may: Vec<&str> =
+            Role::ALL.into_iter().filter(|role| role.may(permission)).map(Role::name).collect();
         json!({"permission": permission.name(), "roles": may})
     });
     match context.format(Format::Json) {

@@ -110,7 +110,8 @@ fn add(args: Add, context: &Context) -> anyhow::Result<()> {
     };
     let issued = desk.change("token.add", &issue.user, &args.why.reason, |access| {
         let issued = access.issue(&issue, desk.now)?;
-        let after = json!({"id": issued.token.id, "role": issued.token.role, "prefixes": issued.token.prefixes});
+        let after =
+            json!({"id": issued.token.id, "role": issued.token.role, "prefixes": issued.token.prefixes});
         Ok((issued, after))
     })?;
     let mut out = output::stdout();

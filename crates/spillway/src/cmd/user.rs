@@ -134,7 +134,8 @@ fn add(args: Add, context: &Context) -> anyhow::Result<()> {
         None => args.prefixes,
         Some(name) => {
             let found = desk.config.customers.iter().find(|(customer, _)| customer == name);
-            let found = found.with_context(|| format!("there is no [customers.{name}] in the configuration"))?;
+            let found =
+                found.with_context(|| format!("there is no [customers.{name}] in the configuration"))?;
             found.1.clone()
         }
     };

@@ -225,7 +225,8 @@ fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
     if let Some(tls) = &section.tls
         && tls.get_ref().certificate.is_some() != tls.get_ref().key.is_some()
     {
-        let message = "[api.tls] needs both `certificate` and `key`, or neither: then the first run makes them";
+        let message =
+            "[api.tls] needs both `certificate` and `key`, or neither: then the first run makes them";
         problems.at(tls.span().start, message.to_owned());
     }
     let mut api = Api {

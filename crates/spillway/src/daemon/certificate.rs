@@ -41,7 +41,9 @@ impl Tls {
             return Ok(None);
         }
         let files = match &config.api.tls {
-            Some(TlsFiles { certificate: Some(certificate), key: Some(key) }) => (certificate.clone(), key.clone()),
+            Some(TlsFiles { certificate: Some(certificate), key: Some(key) }) => {
+                (certificate.clone(), key.clone())
+            }
             _ => {
                 let own = (config.state_dir.join(CERTIFICATE), config.state_dir.join(KEY));
                 make(&own.0, &own.1, config.api.listen)?;
@@ -54,12 +56,14 @@ impl Tls {
     fn load(certificate: &Path, key: &Path) -> anyhow::Result<Self> {
         let (shown, secret) = (certificate.display(), key.display());
         let chain = read(certificate)?;
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
-            .collect::<Result<_, _>>()
-            .map_err(|wrong| anyhow::anyhow!("{shown} holds no certificate in PEM ({wrong}); see `api.tls`"))?;
+        let chain: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(&chain).collect::<Result<_, _>>().map_err(|wrong| {
+                anyhow::anyhow!("{shown} holds no certificate in PEM ({wrong}); see `api.tls`")
+            })?;
         let Some(first) = chain.first() else { bail!("{shown} holds no certificate in PEM; see `api.tls`") };
         let fingerprint = Sha256::digest(first).iter().map(|octet| format!("{octet:02x}")).collect();
-        let meta = std::fs::metadata(key).with_context(|| format!("cannot read the key {secret} (`api.tls`)"))?;
+        let meta =
+            std::fs::metadata(key).with_context(|| format!("cannot read the key {secret} (`api.tls`)"))?;
         if meta.mode() & 0o077 != 0 {
             bail!("the key {secret} is open to others: `chmod 600 {secret}`");
         }
@@ -90,7 +94,8 @@ fn make(certificate: &Path, key: &Path, listen: SocketAddr) -> anyhow::Result<()
         return Ok(());
     }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String = host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).collect();
+    let host: String =
+        host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-.".contains(*c)).collect();
     let mut names = vec!["localhost".to_owned(), listen.ip().to_string()];
     names.extend((!host.is_empty()).then_some(host));
     let made = rcgen::generate_simple_self_signed(names).context("cannot make a certificate for the API")?;

@@ -56,7 +56,8 @@ impl api::Operate for Hands {
     }
 
     fn route(&self, who: &str, order: Value) -> Result<Value, String> {
-        let order: order::Order = serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
+        let order: order::Order =
+            serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
         let answer = self.routes.door.ask(Caller::Person(who.to_owned()), order)?;
         serde_json::to_value(answer).map_err(|wrong| format!("the answer cannot be said: {wrong}"))
     }
@@ -86,13 +87,18 @@ impl api::Operate for Hands {
 
     fn apply(&self, text: &str) -> Result<(), String> {
         if text.contains(HIDDEN) {
-            return Err(format!("`{HIDDEN}` stands where a secret belongs: write it out, or name a file that holds it"));
+            return Err(format!(
+                "`{HIDDEN}` stands where a secret belongs: write it out, or name a file that holds it"
+            ));
         }
         let new = Config::parse(&self.config.path, text)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let program = |config: &Config| config.notify.as_ref().map(|notify| notify.path.clone());
         if program(&new) != program(&self.config) {
-            return Err("which program is run (`notify.exec.path`) is said in the file on this machine alone".to_owned());
+            return Err(
+                "which program is run (`notify.exec.path`) is said in the file on this machine alone"
+                    .to_owned(),
+            );
         }
         let old = self.read()?;
         let path = &self.config.path;
@@ -176,8 +182,12 @@ fn veiled_line(line: &str) -> String {
     let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
     let name = key.trim().trim_matches('"').rsplit(['.', '_', '-']).next().unwrap_or_default();
     // secrets may stand in an inline table or in an address: then all of the line's value goes
-    let inline = SECRET.iter().any(|word| value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == *word));
-    let login = value.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
+    let inline = SECRET
+        .iter()
+        .any(|word| value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == *word));
+    let login = value
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
     if !key.trim_start().starts_with('#') && (SECRET.contains(&name) || inline || login) {
         return format!("{key}= \"{HIDDEN}\"");
     }
@@ -199,7 +209,13 @@ mod tests {
         ] {
             assert!(veiled_line(secret).ends_with("= \"(hidden)\""), "{secret}");
         }
-        for plain in ["md5_file = \"/etc/key\"", "listen = \"127.0.0.1:1\"", "[api]", "# a = b", "url = \"https://host/a@b\""] {
+        for plain in [
+            "md5_file = \"/etc/key\"",
+            "listen = \"127.0.0.1:1\"",
+            "[api]",
+            "# a = b",
+            "url = \"https://host/a@b\"",
+        ] {
             assert_eq!(veiled_line(plain), plain);
         }
     }

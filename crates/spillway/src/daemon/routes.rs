@@ -57,7 +57,16 @@ impl Routes {
         let kept = old.and_then(Desk::leave);
         let events = events.clone();
         let broken = move || drop(events.send(Event::Broken("routing")));
-        Desk::start(setup, &self.door, self.pulse.clone(), self.pen.clone(), self.events.0.clone(), broken, kept).map(Some)
+        Desk::start(
+            setup,
+            &self.door,
+            self.pulse.clone(),
+            self.pen.clone(),
+            self.events.0.clone(),
+            broken,
+            kept,
+        )
+        .map(Some)
     }
 
     /// The panic button as a signal.

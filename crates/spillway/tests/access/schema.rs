@@ -33,11 +33,33 @@ fn schemathesis_finds_no_answer_that_the_document_does_not_say() {
     let hooks = scratch.file("hooks.py", HOOKS.as_bytes());
     let api = daemon.ready["api"].as_str().unwrap();
     let out = Command::new(program)
-        .args(["run", &format!("{api}/api/v1/openapi.json"), "--checks", "all", "--phases", "examples,coverage,fuzzing"])
-        .args(["--seed", "7", "--max-examples", "20", "--request-timeout", "20", "--generation-database", "none", "--no-color"])
+        .args([
+            "run",
+            &format!("{api}/api/v1/openapi.json"),
+            "--checks",
+            "all",
+            "--phases",
+            "examples,coverage,fuzzing",
+        ])
+        .args([
+            "--seed",
+            "7",
+            "--max-examples",
+            "20",
+            "--request-timeout",
+            "20",
+            "--generation-database",
+            "none",
+            "--no-color",
+        ])
         // a stream does not end, a reload lets go of connections, and these end the checker itself
         .args(["--exclude-path", "/api/v1/events", "--exclude-path", "/api/v1/reload"])
-        .args(["--exclude-path", "/api/v1/me/password", "--exclude-path-regex", "^/api/v1/(tokens|users)/\\{"])
+        .args([
+            "--exclude-path",
+            "/api/v1/me/password",
+            "--exclude-path-regex",
+            "^/api/v1/(tokens|users)/\\{",
+        ])
         .args(["-H", &format!("Authorization: Bearer {}", made["token"].as_str().unwrap())])
         .env("SCHEMATHESIS_HOOKS", "hooks")
         .env("PYTHONPATH", Path::new(&hooks).parent().unwrap())

@@ -47,7 +47,8 @@ fn a_first_run_elsewhere_than_on_loopback_speaks_tls_and_knows_nobody() {
     let address = format!("127.0.0.1{address}");
     let pem = std::fs::read(scratch.path("state/api.crt")).unwrap();
     let certificate = CertificateDer::from_pem_slice(&pem).unwrap();
-    let fingerprint: String = Sha256::digest(&certificate).iter().map(|octet| format!("{octet:02x}")).collect();
+    let fingerprint: String =
+        Sha256::digest(&certificate).iter().map(|octet| format!("{octet:02x}")).collect();
     assert_eq!(daemon.ready["api_certificate"], fingerprint);
     let mode = std::fs::metadata(scratch.path("state/api.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

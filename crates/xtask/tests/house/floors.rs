@@ -25,7 +25,10 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("dataplane", &["rules", "sys"]),
     ("store", &["engine"]),
     ("access", &["store"]),
-    ("api", &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access"]),
+    (
+        "api",
+        &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access"],
+    ),
     // roof
     (
         "spillway",
