@@ -25,7 +25,7 @@ pub(crate) struct Problem {
     hint: Cow<'static, str>,
     #[serde(skip)]
     #[schema(ignore)]
-    header: Option<(HeaderName, String)>,
+    header: Option<Box<(HeaderName, String)>>,
 }
 
 impl Problem {
@@ -46,7 +46,7 @@ impl Problem {
 
     /// With a header that belongs to the status.
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
-        self.header = Some((name, value.to_owned()));
+        self.header = Some(Box::new((name, value.to_owned())));
         self
     }
 
@@ -92,8 +92,8 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(self)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        if let Some((name, value)) = more
-            && let Ok(value) = HeaderValue::from_str(&value)
+        if let Some(more) = more
+            && let (name, Ok(value)) = (more.0, HeaderValue::from_str(&more.1))
         {
             response.headers_mut().insert(name, value);
         }

@@ -60,10 +60,7 @@ pub(crate) async fn whole(shared: &Shared, actor: &Actor, response: Response) ->
     }
     let veil = Veil::new(shared.operate.networks(), actor.scope().clone());
     let (parts, body) = response.into_parts();
-    let octets = match to_bytes(body, ANSWER_MAX).await {
-        Ok(octets) => octets,
-        Err(_) => return withheld(shared),
-    };
+    let Ok(octets) = to_bytes(body, ANSWER_MAX).await else { return withheld(shared) };
     if veil.hides(&String::from_utf8_lossy(&octets)) {
         if parts.status.is_client_error() {
             // it was asked for by name, and the refusal said so
@@ -89,7 +86,7 @@ fn named(text: &str) -> impl Iterator<Item = Prefix> {
 
 /// All that a word of such letters may mean: `2001:db8::1/64:`, `192.0.2.1:443`, `b192.0.2.1`.
 fn readings(word: &str) -> Vec<Prefix> {
-    let word = word.trim_matches(|c| matches!(c, '.' | '/')).trim_end_matches(|c| c == ':');
+    let word = word.trim_matches(|c| matches!(c, '.' | '/')).trim_end_matches(':');
     let mut found = Vec::new();
     let mut add = |address: IpAddr, length: Option<&str>| {
         let longest = if address.is_ipv4() { 32 } else { 128 };
