@@ -45,7 +45,7 @@ fn schemathesis_finds_no_answer_that_the_document_does_not_say() {
             "--seed",
             "7",
             "--max-examples",
-            "20",
+            "5",
             "--request-timeout",
             "20",
             "--generation-database",
