@@ -6,22 +6,25 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use base::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::{Cursor, Filter};
 use utoipa::IntoParams;
 
-use crate::live::Live;
-use crate::model;
+use crate::body::Part;
+use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
+use crate::veil::Veil;
+use crate::words::{Limit, PAGE_MAX, Place, PrefixText};
+use crate::{model, view};
 
-/// Attacks on one page, unless fewer are asked for.
-const PAGE_MAX: u32 = 1000;
+/// Looks into the store for one page: who asks for few of very many gets a short page and a place to go on from.
+const SCANS_MAX: usize = 50;
 
 /// What a list can be narrowed by.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -33,12 +36,14 @@ pub(crate) struct Ask {
     state: Option<AttackState>,
     /// At most this many.
     #[serde(default)]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    #[param(inline, required = false)]
     limit: Limit,
+    /// Only those that touch this prefix.
+    #[param(inline)]
+    target: Option<PrefixText>,
     /// `next` of the page before.
-    #[serde(default, deserialize_with = "cursor")]
-    #[param(value_type = Option<String>)]
-    after: Option<Cursor>,
+    #[param(inline)]
+    after: Option<Place>,
 }
 
 /// State of an attack, as a question.
@@ -51,37 +56,7 @@ pub(crate) enum AttackState {
     Over,
 }
 
-/// 1 to [`PAGE_MAX`].
-#[derive(Clone, Copy, Debug)]
-struct Limit(u32);
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(PAGE_MAX)
-    }
-}
-
-impl<'de> Deserialize<'de> for Limit {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let found = u32::deserialize(deserializer)?;
-        if (1..=PAGE_MAX).contains(&found) {
-            Ok(Self(found))
-        } else {
-            Err(serde::de::Error::custom(format_args!("limit must be 1 to {PAGE_MAX}, not {found}")))
-        }
-    }
-}
-
-/// `NANOSECONDS-ID`, as [`text`] writes it.
-fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
-    let found = String::deserialize(deserializer)?;
-    let parsed = found.split_once('-').and_then(|(at, id)| {
-        let at: u64 = at.parse().ok()?;
-        Some(Cursor { started_at: Timestamp::from_nanos(at), id: id.to_owned() })
-    });
-    parsed.map(Some).ok_or_else(|| serde::de::Error::custom("after must be the `next` of an earlier page"))
-}
-
+/// A place as [`Place`] reads it.
 fn text(cursor: &Cursor) -> String {
     format!("{}-{}", cursor.started_at.nanos(), cursor.id)
 }
@@ -100,53 +75,112 @@ impl Page {
     }
 }
 
-/// Attacks, newest first.
+/// What is left of a document for whoever asks.
+struct Sieve {
+    veil: Veil,
+    target: Option<PrefixText>,
+}
+
+impl Sieve {
+    fn pass(&self, document: &RawValue) -> Option<Box<RawValue>> {
+        let shown = if self.veil.is_clear() {
+            document.to_owned()
+        } else {
+            RawValue::from_string(view::attack(&self.veil, document.get())?.to_string()).ok()?
+        };
+        let wanted = self.target.is_none_or(|target| view::touches(shown.get(), &target.0));
+        wanted.then_some(shown)
+    }
+}
+
+/// Attacks, newest first. A customer sees those on its own prefixes, and of them what is its own.
 #[utoipa::path(
     get, path = "/api/v1/attacks", params(Ask), tag = "attacks",
     responses((status = 200, body = model::AttackPage), (status = 400, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn list(
     State(shared): State<Shared>,
+    caller: Caller,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Query(ask) = ask.map_err(|wrong| {
-        Problem::new(StatusCode::BAD_REQUEST, wrong.body_text(), "parameters are state, limit and after")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            wrong.body_text(),
+            "parameters are state, target, limit and after",
+        )
     })?;
-    let live = shared.source.live();
-    let state = ask.state.map(|state| if state == AttackState::Active { "active" } else { "over" });
-    let filter = Filter { state: state.map(str::to_owned), after: ask.after.clone() };
-    // One more than asked tells whether there is a next page; the core's own may take the place of as many again.
-    let held = u32::try_from(live.attacks.len()).unwrap_or(PAGE_MAX);
-    let wanted = ask.limit.0.saturating_add(1).saturating_add(held);
-    let stored = shared.history(|reader| reader.attacks(&filter, wanted)).map_err(|e| Problem::store(&e))?;
-    Ok(Json(page(&live, stored, &ask)))
+    let sieve = Sieve { veil: shared.veil(&caller), target: ask.target };
+    // a sieve may have to look at very many
+    if sieve.veil.is_clear() && ask.target.is_none() {
+        return page(&shared, &sieve, &ask).map(Json);
+    }
+    shared.ask(move |shared| page(shared, &sieve, &ask)).await.map(Json)
 }
 
+type Key = (Reverse<Timestamp>, String);
+
 /// Lays what the core holds over what the store remembers.
-fn page(live: &Live, stored: Vec<(Cursor, String)>, ask: &Ask) -> Page {
+fn page(shared: &Shared, sieve: &Sieve, ask: &Ask) -> Result<Page, Problem> {
+    let live = shared.source.live();
+    let state = ask.state.map(|state| if state == AttackState::Active { "active" } else { "over" });
+    let mut filter =
+        Filter { state: state.map(str::to_owned), after: ask.after.clone().map(|place| place.0) };
+    // One more than asked tells whether there is a next page; the core's own may take the place of as many again.
+    let held = u32::try_from(live.attacks.len()).unwrap_or(PAGE_MAX);
+    let chunk = ask.limit.0.saturating_add(1).saturating_add(held);
+    let limit = usize::try_from(ask.limit.0).unwrap_or(usize::MAX);
     let key = |cursor: &Cursor| (Reverse(cursor.started_at), cursor.id.clone());
-    let floor = ask.after.as_ref().map(&key);
-    let mut all: BTreeMap<_, (Cursor, Box<RawValue>)> = BTreeMap::new();
-    for (cursor, document) in stored {
-        if live.attacks.iter().any(|held| held.id == cursor.id) {
-            continue;
-        }
-        if let Ok(document) = RawValue::from_string(document) {
-            all.insert(key(&cursor), (cursor, document));
-        }
-    }
+    let floor = ask.after.as_ref().map(|place| key(&place.0));
+    let mut all: BTreeMap<Key, (Cursor, Box<RawValue>)> = BTreeMap::new();
     for held in &live.attacks {
         let cursor = Cursor { started_at: held.started_at, id: held.id.clone() };
         let asked = ask.state.is_none_or(|state| (state == AttackState::Over) == held.over);
-        if asked && floor.as_ref().is_none_or(|floor| key(&cursor) > *floor) {
-            all.insert(key(&cursor), (cursor, held.document.clone()));
+        if asked
+            && floor.as_ref().is_none_or(|floor| key(&cursor) > *floor)
+            && let Some(document) = sieve.pass(&held.document)
+        {
+            all.insert(key(&cursor), (cursor, document));
         }
     }
-    let limit = usize::try_from(ask.limit.0).unwrap_or(usize::MAX);
+    let mut found = 0;
+    // up to where the store was looked through; `None`: to its end
+    let mut reached = None;
+    for _ in 0..SCANS_MAX {
+        let stored =
+            shared.history(|reader| reader.attacks(&filter, chunk)).map_err(|e| Problem::store(&e))?;
+        let short = u32::try_from(stored.len()).is_ok_and(|count| count < chunk);
+        reached = stored.last().map(|(cursor, _)| cursor.clone()).filter(|_| !short);
+        for (cursor, document) in stored {
+            if live.attacks.iter().any(|held| held.id == cursor.id) {
+                continue;
+            }
+            let document = RawValue::from_string(document).ok();
+            if let Some(document) = document.and_then(|document| sieve.pass(&document)) {
+                found += 1;
+                all.insert(key(&cursor), (cursor, document));
+            }
+        }
+        if reached.is_none() || found > limit {
+            break;
+        }
+        filter.after.clone_from(&reached);
+    }
+    if let Some(reached) = &reached {
+        // what lies behind this place is for the pages after; the core's own, too
+        all.retain(|at, _| *at <= key(reached));
+    }
     let more = all.len() > limit;
+    if let (false, Some(reached)) = (more, reached) {
+        // nothing that others may not know stands in the place to go on from: a time, and no id
+        all.retain(|_, (cursor, _)| cursor.started_at > reached.started_at);
+        let next = Cursor { started_at: reached.started_at, id: String::new() };
+        let items = all.into_values().map(|(_, document)| document).collect();
+        return Ok(Page { items, next: Some(text(&next)) });
+    }
     let items: Vec<_> = all.into_values().take(limit).collect();
     let next = if more { items.last().map(|(cursor, _)| text(cursor)) } else { None };
-    Page { items: items.into_iter().map(|(_, document)| document).collect(), next }
+    Ok(Page { items: items.into_iter().map(|(_, document)| document).collect(), next })
 }
 
 /// One attack.
@@ -156,14 +190,24 @@ fn page(live: &Live, stored: Vec<(Cursor, String)>, ask: &Ask) -> Page {
 )]
 pub(crate) async fn one(
     State(shared): State<Shared>,
-    Path(id): Path<String>,
+    caller: Caller,
+    Part(id): Part<String>,
 ) -> Result<impl IntoResponse, Problem> {
+    find(&shared, &caller, &id).map(Json)
+}
+
+/// An attack as this caller sees it. Another one's is missing in the same words as one that never was.
+pub(crate) fn find(shared: &Shared, caller: &Caller, id: &str) -> Result<Box<RawValue>, Problem> {
+    let sieve = Sieve { veil: shared.veil(caller), target: None };
     let live = shared.source.live();
-    if let Some(held) = live.attacks.iter().find(|held| held.id == id) {
-        return Ok(Json(held.document.clone()));
-    }
-    let stored = shared.history(|reader| reader.attack(&id)).map_err(|e| Problem::store(&e))?;
-    let hint = "GET /api/v1/attacks lists all ids";
-    let missing = || Problem::new(StatusCode::NOT_FOUND, format!("no attack has the id {id}"), hint);
-    stored.and_then(|document| RawValue::from_string(document).ok()).map(Json).ok_or_else(missing)
+    let held = live.attacks.iter().find(|held| held.id == id).map(|held| held.document.clone());
+    let document = match held {
+        Some(document) => Some(document),
+        None => {
+            let stored = shared.history(|reader| reader.attack(id)).map_err(|e| Problem::store(&e))?;
+            stored.and_then(|document| RawValue::from_string(document).ok())
+        }
+    };
+    let missing = || Problem::missing("no attack has this id", "GET /api/v1/attacks lists all ids");
+    document.and_then(|document| sieve.pass(&document)).ok_or_else(missing)
 }

@@ -42,5 +42,39 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
 )]
 pub(crate) async fn metrics(State(shared): State<Shared>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shared.source.metrics().encode()).into_response()
+    let mut metrics = shared.source.metrics();
+    metrics.api = Some(shared.numbers());
+    ([(header::CONTENT_TYPE, kind)], metrics.encode()).into_response()
+}
+
+/// How it is.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct Status {
+    /// The build.
+    version: String,
+    /// Whether traffic is watched.
+    ready: bool,
+    /// What is missing or amiss, a sentence each.
+    notes: Vec<String>,
+    /// Attacks that go on.
+    attacks_active: u64,
+    /// Rules whose lease runs.
+    rules: u64,
+    /// Whether the last configuration was taken.
+    configuration_taken: bool,
+}
+
+/// How the daemon is, in short.
+#[utoipa::path(get, path = "/api/v1/status", tag = "health", responses((status = 200, body = Status)))]
+pub(crate) async fn status(State(shared): State<Shared>) -> axum::Json<Status> {
+    let (metrics, live, ready) = (shared.source.metrics(), shared.source.live(), shared.source.ready());
+    let notes = ready.clone().err().into_iter().chain(shared.source.notes()).collect();
+    axum::Json(Status {
+        version: metrics.version,
+        ready: ready.is_ok(),
+        notes,
+        attacks_active: metrics.attacks_active.values().sum(),
+        rules: u64::try_from(live.rules.len()).unwrap_or(u64::MAX),
+        configuration_taken: metrics.reload_ok,
+    })
 }

@@ -4,6 +4,7 @@
 //! host of the traffic. Labels that a sender could multiply (exporters) are capped where they are collected.
 
 mod absorber;
+mod api;
 mod dns;
 mod ledger;
 mod routing;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use absorber::Absorber;
+pub use api::Api;
 pub use dns::Dns;
 pub use ledger::Ledger;
 pub use routing::{Drill, Router, Routing};
@@ -70,6 +72,8 @@ pub struct Metrics {
     pub dns: Option<Dns>,
     /// The log of decisions; `None`: there is none.
     pub ledger: Option<Ledger>,
+    /// The API itself; it fills this in.
+    pub api: Option<Api>,
 }
 
 /// What the enforcer on this machine did.
@@ -392,6 +396,7 @@ impl Collector for Metrics {
         self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
         self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
         self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.encode(&mut out))?;
+        self.api.as_ref().map_or(Ok(()), |api| api.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

@@ -1,27 +1,70 @@
 //! Routes and their OpenAPI document, from one list.
 
-use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::Request;
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
+use access::{Access, Backoff};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::{Json, Router};
+use base::Timestamp;
 use store::{Reader, StoreError};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::body::BODY_MAX;
+use crate::door::{Caller, Door, Settings, admit};
+use crate::events::Events;
 use crate::live::Source;
+use crate::metrics::Api;
+use crate::operate::Operate;
 use crate::problem::Problem;
-use crate::{attacks, exporters, health, rules};
+use crate::veil::Veil;
+use crate::{
+    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
+    mitigations, plan, routing, rules, session, tokens, users,
+};
+
+/// What it is served from.
+pub struct Parts {
+    /// What the daemon knows now.
+    pub source: Arc<dyn Source>,
+    /// What it does when it is asked to.
+    pub operate: Arc<dyn Operate>,
+    /// What it knew before.
+    pub history: Reader,
+    /// Who may do what.
+    pub access: Arc<Access>,
+    /// What happens.
+    pub events: Events,
+    /// Who is let in.
+    pub settings: Settings,
+}
 
 /// What every handler gets.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) source: Arc<dyn Source>,
+    pub(crate) operate: Arc<dyn Operate>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) events: Events,
+    pub(crate) door: Arc<Door>,
+    pub(crate) guesses: Arc<Mutex<Backoff>>,
+    pub(crate) counts: Arc<Counts>,
     history: Arc<Mutex<Reader>>,
+}
+
+/// What the API counts of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Answers to customers that named another one's prefix.
+    pub(crate) withheld: AtomicU64,
+    /// Changes whose line in the audit trail is missing or without its end.
+    pub(crate) unwritten: AtomicU64,
+    /// Wrong passwords.
+    pub(crate) guesses: AtomicU64,
 }
 
 impl Shared {
@@ -32,36 +75,110 @@ impl Shared {
     ) -> Result<T, StoreError> {
         ask(&self.history.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.operate.now()
+    }
+
+    /// What the API counts of itself.
+    pub(crate) fn numbers(&self) -> Api {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Api {
+            sse_clients: u64::try_from(self.events.clients()).unwrap_or(u64::MAX),
+            sse_cut: self.events.cut(),
+            withheld: count(&self.counts.withheld),
+            unwritten: count(&self.counts.unwritten),
+            guesses: count(&self.counts.guesses),
+        }
+    }
+
+    /// What this caller does not see.
+    pub(crate) fn veil(&self, caller: &Caller) -> Veil {
+        let scope = caller.actor.scope().clone();
+        if scope.is_everything() {
+            Veil::new(Vec::new(), scope)
+        } else {
+            Veil::new(self.operate.networks(), scope)
+        }
+    }
 }
 
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Spillway",
-    description = "Attacks, rules, exporters, health and metrics of a running daemon. Read-only.",
+    description = "Attacks, rules, mitigations and everything else of a running daemon. Who may do what: `spillway roles`.",
     license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
 ))]
 struct Document;
 
 fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(attacks::list))
-        .routes(routes!(attacks::one))
-        .routes(routes!(rules::list))
-        .routes(routes!(exporters::list))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
+        .routes(routes!(health::status))
+        .routes(routes!(session::roles))
+        .routes(routes!(session::open, session::close))
+        .routes(routes!(session::me))
+        .routes(routes!(session::password))
+        .routes(routes!(tokens::list, tokens::add))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::one, users::remove))
+        .routes(routes!(users::password))
+        .routes(routes!(audit::list))
+        .routes(routes!(attacks::list))
+        .routes(routes!(attacks::one))
+        .routes(routes!(rules::list))
+        .routes(routes!(rules::check))
+        .routes(routes!(events::stream))
+        .routes(routes!(exporters::list))
+        .routes(routes!(mitigations::list, mitigations::announce))
+        .routes(routes!(mitigations::one))
+        .routes(routes!(mitigations::withdraw))
+        .routes(routes!(mitigations::renew))
+        .routes(routes!(mitigations::confirm))
+        .routes(routes!(mitigations::release))
+        .routes(routes!(mitigations::approve))
+        .routes(routes!(mitigations::reject))
+        .routes(routes!(history::of_one))
+        .routes(routes!(history::of_all))
+        .routes(routes!(routing::panic))
+        .routes(routes!(routing::resume))
+        .routes(routes!(routing::peers))
+        .routes(routes!(routing::absorbers))
+        .routes(routes!(routing::playbook))
+        .routes(routes!(plan::live, plan::try_out))
+        .routes(routes!(ledger::head))
+        .routes(routes!(ledger::entry))
+        .routes(routes!(ledger::proof))
+        .routes(routes!(disclosures::list))
+        .routes(routes!(configuration::show, configuration::apply))
+        .routes(routes!(configuration::check))
+        .routes(routes!(configuration::diff))
+        .routes(routes!(configuration::reload))
 }
 
 /// The OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    document::finished(routes().into_openapi())
 }
 
-/// All routes over this source and this history.
-pub fn router(source: Arc<dyn Source>, history: Reader) -> Router {
+/// All routes over these parts.
+pub fn router(parts: Parts) -> Router {
+    let Parts { source, operate, history, access, events, settings } = parts;
+    let shared = Shared {
+        source,
+        operate,
+        access,
+        events,
+        door: Arc::new(Door::new(settings)),
+        guesses: Arc::default(),
+        counts: Arc::default(),
+        history: Arc::new(Mutex::new(history)),
+    };
     let (routes, document) = routes().split_for_parts();
-    let document = Arc::new(document);
+    let document = Arc::new(document::finished(document));
     routes
         .route(
             "/api/v1/openapi.json",
@@ -71,52 +188,12 @@ pub fn router(source: Arc<dyn Source>, history: Reader) -> Router {
             }),
         )
         .fallback(nothing_here)
-        .method_not_allowed_fallback(read_only)
-        .layer(from_fn(local_only))
-        .with_state(Shared { source, history: Arc::new(Mutex::new(history)) })
+        .layer(from_fn_with_state(shared.clone(), admit))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(shared)
 }
 
 async fn nothing_here(request: Request) -> Problem {
     let detail = format!("there is nothing at {}", request.uri().path());
     Problem::new(StatusCode::NOT_FOUND, detail, "GET /api/v1/openapi.json lists what there is")
-}
-
-async fn read_only() -> Problem {
-    let hint =
-        "use GET; changes go through `spillway control`, which talks to a socket only its owner may open";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this interface only answers questions", hint)
-}
-
-/// Refuses requests that came by a foreign name: a web page may point its own name at our loopback address and read us.
-async fn local_only(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    if host.is_none_or(is_local) {
-        return next.run(request).await;
-    }
-    let hint = "use the address that the daemon printed when it became ready";
-    Problem::new(StatusCode::MISDIRECTED_REQUEST, "this name is not ours", hint).into_response()
-}
-
-/// An address literal or `localhost`, with or without a port.
-fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split_once(']').map_or(v6, |(name, _)| name),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_local;
-
-    #[test]
-    fn only_addresses_and_localhost_are_our_names() {
-        for ours in ["127.0.0.1:8646", "[::1]:8646", "localhost", "LOCALHOST:80", "127.0.0.1"] {
-            assert!(is_local(ours), "{ours}");
-        }
-        for foreign in ["rebind.example:8646", "example", "localhost.example:80", ""] {
-            assert!(!is_local(foreign), "{foreign}");
-        }
-    }
 }

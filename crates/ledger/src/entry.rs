@@ -83,6 +83,8 @@ pub enum Act {
     Erasure,
     /// Decisions could not be written down; how many is counted in it.
     Gap,
+    /// A person asked for something through the API; whether it was done is counted in it.
+    Operation,
 }
 
 impl Act {
@@ -98,6 +100,7 @@ impl Act {
             Self::Configuration => "configuration",
             Self::Erasure => "erasure",
             Self::Gap => "gap",
+            Self::Operation => "operation",
         }
     }
 }

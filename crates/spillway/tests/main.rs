@@ -1,6 +1,7 @@
 //! The command line from outside: files in, lines and exit codes out.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod access;
 mod administrator;
 mod backtest;
 mod bad_input;

@@ -22,4 +22,5 @@ pub use drills::Drilled;
 pub use error::StoreError;
 pub use journal::{Journal, Line};
 pub use reader::{Cursor, Filter, Reader};
+pub use schema::migrate;
 pub use writer::Writer;

@@ -78,7 +78,10 @@ pub(crate) const JOURNAL: &[&str] = &[
 ];
 
 /// Brings the file to the newest schema of these steps; refuses one from the future.
-pub(crate) fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
+///
+/// # Errors
+/// A newer build wrote it, or SQLite refuses.
+pub fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
     let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     let found: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > known {

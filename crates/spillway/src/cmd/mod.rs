@@ -4,6 +4,7 @@ use crate::cli::Context;
 
 pub mod absorb;
 mod asked;
+pub mod audit;
 pub mod backtest;
 pub mod capture;
 pub mod check;
@@ -26,9 +27,12 @@ pub mod man;
 pub mod plan;
 pub mod privileged;
 pub mod replay;
+pub mod roles;
 pub mod route;
 pub mod rules;
 pub mod run;
+pub mod token;
+pub mod user;
 pub mod version;
 
 macro_rules! commands {
@@ -73,6 +77,10 @@ commands! {
     Dns => dns,
     Ledger => ledger,
     Disclosure => disclosure,
+    User => user,
+    Token => token,
+    Roles => roles,
+    Audit => audit,
     Demo => demo,
     Lab => lab,
     Version => version,

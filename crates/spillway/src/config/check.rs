@@ -7,7 +7,7 @@ use base::Prefix;
 use toml::Spanned;
 
 use super::place::Problem;
-use super::sections::{ExecSection, File, ListenSection};
+use super::sections::{Anonymous, ApiSection, ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
 use super::{dataplane, dns, evidence, groups, routing};
 
@@ -17,6 +17,9 @@ const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::L
 const RECEIVE_BUFFER: usize = 16 << 20;
 const RECEIVE_BUFFER_MAX: usize = 1 << 30;
 const WORKERS_MAX: usize = 64;
+/// Requests a second of one token, session or address when the file does not say.
+const API_RATE: u32 = 1_000;
+const API_RATE_MAX: u32 = 1_000_000;
 
 /// Collects what is wrong.
 pub(super) struct Problems<'a> {
@@ -72,7 +75,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
         let message = "bmp needs a section [routing]: what routers tell is kept beside the peers";
         problems.at(bmp.span().start, message.to_owned());
     }
-    let api = api(&mut problems, file.api.listen.as_ref());
+    let api = api(&mut problems, &file.api);
     let exporters = exporters(&mut problems, &file);
     let evidence = evidence::checked(&mut problems, file.evidence);
     let exec = file.notify.exec;
@@ -213,16 +216,38 @@ fn listen(problems: &mut Problems<'_>, section: Option<&Spanned<ListenSection>>,
     }
 }
 
-fn api(problems: &mut Problems<'_>, listen: Option<&Spanned<super::values::Address>>) -> Api {
-    let Some(spanned) = listen else { return Api { listen: API_DEFAULT } };
-    let listen = spanned.get_ref().0;
-    if !listen.ip().is_loopback() {
-        problems.at(
-            spanned.span().start,
-            format!("{listen} is not a loopback address; there is no access control yet, so write \"127.0.0.1:{}\"", listen.port()),
-        );
+fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
+    let listen = section.listen.as_ref().map_or(API_DEFAULT, |listen| listen.get_ref().0);
+    let rate = section.requests_per_second.as_ref();
+    if let Some(wrong) = rate.filter(|rate| !(1..=API_RATE_MAX).contains(rate.get_ref())) {
+        problems.at(wrong.span().start, format!("requests_per_second must be 1 to {API_RATE_MAX}"));
     }
-    Api { listen }
+    if let Some(tls) = &section.tls
+        && tls.get_ref().certificate.is_some() != tls.get_ref().key.is_some()
+    {
+        let message =
+            "[api.tls] needs both `certificate` and `key`, or neither: then the first run makes them";
+        problems.at(tls.span().start, message.to_owned());
+    }
+    let mut api = Api {
+        listen,
+        anonymous: false,
+        requests_per_second: rate.map_or(API_RATE, |rate| *rate.get_ref()),
+        tls: section.tls.as_ref().map(|tls| tls.get_ref().clone()),
+    };
+    let plain = !api.is_secured();
+    api.anonymous = match &section.anonymous {
+        None => plain,
+        Some(asked) => {
+            let viewer = *asked.get_ref() == Anonymous::Viewer;
+            if viewer && !plain {
+                let message = "anonymous = \"viewer\" is for plain loopback alone; make a token with `spillway token add`";
+                problems.at(asked.span().start, message.to_owned());
+            }
+            viewer
+        }
+    };
+    api
 }
 
 fn exporters(problems: &mut Problems<'_>, file: &File) -> Vec<(IpAddr, super::ExporterSection)> {

@@ -32,8 +32,8 @@ pub use routing::{
     Routing, Rpki, Said, Secret, Url,
 };
 pub use sections::{
-    Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Ledger, Listen, Log,
-    LogFormat, LogLevel, NotifyExec, RuleSettings,
+    Anonymous, Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Ledger, Listen,
+    Log, LogFormat, LogLevel, NotifyExec, RuleSettings, TlsFiles,
 };
 pub use starter::starter;
 pub use values::Role;

@@ -121,13 +121,49 @@ pub struct Listen {
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiSection {
     pub(super) listen: Option<Spanned<Address>>,
+    pub(super) anonymous: Option<Spanned<Anonymous>>,
+    pub(super) requests_per_second: Option<Spanned<u32>>,
+    pub(super) tls: Option<Spanned<TlsFiles>>,
+}
+
+/// What somebody without credentials is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Anonymous {
+    /// Looks on.
+    Viewer,
+    /// Nobody.
+    None,
+}
+
+/// TLS: without files, a certificate that the first run makes and signs itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsFiles {
+    /// Certificate and those that vouch for it, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its key, PEM; for its owner alone.
+    pub key: Option<PathBuf>,
 }
 
 /// Where questions are answered.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// A loopback address.
+    /// Where.
     pub listen: SocketAddr,
+    /// Whoever asks from this machine without credentials is a viewer.
+    pub anonymous: bool,
+    /// Requests a second of one token, session or address.
+    pub requests_per_second: u32,
+    /// TLS on loopback, too, or with these files.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Api {
+    /// Whether TLS is spoken: everywhere but on loopback, and there where it is asked for.
+    pub fn is_secured(&self) -> bool {
+        self.tls.is_some() || !self.listen.ip().is_loopback()
+    }
 }
 
 /// What the operator says of an exporter.

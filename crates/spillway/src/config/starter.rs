@@ -35,9 +35,17 @@ ipfix = "0.0.0.0:4739"
 # Octets that the kernel keeps for us per socket while we are busy.
 #receive_buffer = "16 MiB"
 
-# Read-only: attacks, rules, exporters, health, metrics. Loopback only.
+# Attacks, rules, mitigations, events, metrics; changes take credentials (`spillway token add`). Elsewhere than on loopback it
+# speaks TLS, with a certificate of its own or the one of [api.tls].
 [api]
 #listen = "127.0.0.1:8646"
+# Who asks on plain loopback without credentials: "viewer" or "none". Elsewhere: none.
+#anonymous = "viewer"
+# Of one token, session or address.
+#requests_per_second = 1000
+#   [api.tls]
+#   certificate = "/etc/spillway/api.crt"
+#   key = "/etc/spillway/api.key"
 
 # What an exporter does not say itself. Without a sampling rate its volume is never believed.
 #   [exporters."192.0.2.1"]

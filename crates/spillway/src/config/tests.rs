@@ -139,7 +139,10 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
         "[rules]\nlease = \"900\"\n",
         "f.toml:5:9: not a length of time; write a whole number with its unit, like 15m",
     ),
-    ("[api]\nlisten = \"0.0.0.0:80\"\n", "f.toml:5:10: 0.0.0.0:80 is not a loopback address"),
+    (
+        "[api]\nlisten = \"0.0.0.0:80\"\nanonymous = \"viewer\"\n",
+        "f.toml:6:13: anonymous = \"viewer\" is for plain loopback alone",
+    ),
     ("[apo]\n", "f.toml:4:2: unknown key `apo`; did you mean `api`?"),
     (
         "[exporters.\"router1\"]\nsampling = 1\n",

@@ -236,6 +236,9 @@ impl Core {
         } else if turning && attack.state == State::Over {
             tracing::warn!(attack = attack.id, target = %attack.target, "over");
         }
+        if turning {
+            self.source.routes.events.0.push(api::Kind::Attack, text(&attack));
+        }
         self.notifier.tell(&attack, self.until);
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         rows.push(row(&attack, self.until, self.mode, standing.as_deref()));

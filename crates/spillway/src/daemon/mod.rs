@@ -8,6 +8,7 @@
 //! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
 //! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
 
+mod certificate;
 mod checkups;
 pub(crate) mod clock;
 pub mod control;
@@ -17,6 +18,7 @@ mod ears;
 mod enforcing;
 mod exec;
 pub mod guard;
+mod hands;
 mod listener;
 pub(crate) mod log;
 mod mailbox;

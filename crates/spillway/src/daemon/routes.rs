@@ -2,7 +2,10 @@
 
 use std::sync::mpsc::Sender;
 
+use api::Events;
+
 use super::Event;
+use super::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{InForce, Pen};
 use crate::routing::desk::Setup;
@@ -23,6 +26,18 @@ pub(super) struct Routes {
     pub(super) pen: Pen,
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
+    /// What happens, for whoever listens.
+    pub(super) events: Happenings,
+}
+
+/// The ring of events; one for each start of the daemon.
+#[derive(Clone, Debug)]
+pub(super) struct Happenings(pub(super) Events);
+
+impl Default for Happenings {
+    fn default() -> Self {
+        Self(Events::new(Clock::start().now().nanos()))
+    }
 }
 
 impl Routes {
@@ -42,7 +57,16 @@ impl Routes {
         let kept = old.and_then(Desk::leave);
         let events = events.clone();
         let broken = move || drop(events.send(Event::Broken("routing")));
-        Desk::start(setup, &self.door, self.pulse.clone(), self.pen.clone(), broken, kept).map(Some)
+        Desk::start(
+            setup,
+            &self.door,
+            self.pulse.clone(),
+            self.pen.clone(),
+            self.events.0.clone(),
+            broken,
+            kept,
+        )
+        .map(Some)
     }
 
     /// The panic button as a signal.

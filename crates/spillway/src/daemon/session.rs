@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope};
 
+use access::{Access, First};
 use anyhow::Context as _;
 use base::map::Seed;
 use engine::Mode;
@@ -15,11 +16,13 @@ use sd_notify::NotifyState;
 use serde::Serialize;
 use store::Writer;
 
+use super::certificate::Tls;
 use super::checkups::Checkups;
 use super::clock::Clock;
 use super::control::{Order, Reply};
 use super::decide::{Core, Office};
 use super::enforcing::{self, Desk};
+use super::hands::Hands;
 use super::listener::Sockets;
 use super::mailbox::Mailbox;
 use super::notify::Notifier;
@@ -30,7 +33,7 @@ use super::serve::Server;
 use super::source::Source;
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
 use super::{Event, next, persist, state};
-use crate::config::{Config, Engine};
+use crate::config::{Config, Engine, LogFormat};
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
 use crate::enforce::{self, teller};
@@ -45,6 +48,8 @@ const WORKERS_DEFAULT_MAX: usize = 4;
 pub(super) struct Kept {
     sockets: Sockets,
     api: TcpListener,
+    tls: Option<Tls>,
+    access: Arc<Access>,
     /// The address in the configuration, which may say port 0.
     api_asked: SocketAddr,
     said: bool,
@@ -54,7 +59,13 @@ impl Kept {
     /// Opens all sockets or says which one is the trouble.
     pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
         let sockets = Sockets::open(&config.listen, workers(config))?;
-        Ok(Self { sockets, api: bind_api(config)?, api_asked: config.api.listen, said: false })
+        let api = bind_api(config)?;
+        let tls = Tls::of(config)?;
+        let access = Arc::new(Access::open(&config.state_dir)?);
+        if let Some(first) = access.first(Clock::start().now())? {
+            tell_once(config, &first)?;
+        }
+        Ok(Self { sockets, api, tls, access, api_asked: config.api.listen, said: false })
     }
 
     /// Opens what a new configuration changes.
@@ -67,6 +78,8 @@ impl Kept {
             self.sockets = Sockets { listeners: Vec::new(), workers: Vec::new() };
             self.sockets = Sockets::open(&new.listen, workers(new))?;
         }
+        // a certificate that was renewed is taken with any reload
+        self.tls = Tls::of(new)?;
         if self.api_asked != new.api.listen {
             self.api = bind_api(new)?;
             self.api_asked = new.api.listen;
@@ -85,6 +98,23 @@ fn bind_api(config: &Config) -> anyhow::Result<TcpListener> {
     TcpListener::bind(listen).with_context(|| {
         format!("cannot serve the API on {listen} (`api.listen`); is another program there?")
     })
+}
+
+/// The administrator of a fresh state folder, on standard error, whatever the log leaves out: nothing shows it again.
+fn tell_once(config: &Config, first: &First) -> anyhow::Result<()> {
+    let mut out = std::io::stderr().lock();
+    let First { user, token } = first;
+    match config.log.format {
+        LogFormat::Json => {
+            let line = serde_json::json!({"level": "INFO", "message": "first administrator, shown once", "user": user, "token": token});
+            writeln!(out, "{line}")?;
+        }
+        LogFormat::Text => writeln!(
+            out,
+            "first administrator: user {user}, token {token}\nIt is shown this once. `spillway token add` makes others, `spillway user password {user}` lets it log in."
+        )?,
+    }
+    Ok(())
 }
 
 /// How a run ended.
@@ -178,7 +208,20 @@ pub(super) fn run(
         None => UnixDatagram::pair().map(|(ear, mouth)| (ear, Some(mouth)))?,
     };
     let mut ear = Some(ear);
-    let server = Server::start(kept.api.try_clone()?, Arc::clone(&source), history)?;
+    let local = !config.api.is_secured();
+    let parts = api::Parts {
+        source: Arc::<Source>::clone(&source),
+        operate: Arc::new(Hands::new(clock, config, routes, send)),
+        history,
+        access: Arc::clone(&kept.access),
+        events: routes.events.0.clone(),
+        settings: api::Settings {
+            anonymous: config.api.anonymous,
+            local,
+            requests_per_second: config.api.requests_per_second,
+        },
+    };
+    let server = Server::start(kept.api.try_clone()?, kept.tls.as_ref(), parts)?;
     let room = count * (usize::try_from(TICKS_WAITING_MAX).unwrap_or(4) + 2);
     let (reports, told) = sync_channel::<Report>(room);
 
@@ -226,7 +269,8 @@ pub(super) fn run(
         spawn(scope, "store", send, move || persist::run(&writing.0, &writing.1, &effort))?;
 
         source.ready.store(true, Ordering::Relaxed);
-        let said = announce(config, kept.api.local_addr()?, &kept.sockets.listeners, &mut kept.said);
+        let api = (kept.api.local_addr()?, kept.tls.as_ref());
+        let said = announce(config, api, &kept.sockets.listeners, &mut kept.said);
         let ended = said.and_then(|()| wait(config, events, &source, clock));
         source.ready.store(false, Ordering::Relaxed);
         ended
@@ -285,6 +329,9 @@ fn spawn<'scope>(
 struct Ready {
     ready: bool,
     api: String,
+    /// SHA-256 of the API's certificate, where it speaks TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_certificate: Option<String>,
     listen: Vec<SocketAddr>,
     listeners: Vec<Named>,
     mode: Mode,
@@ -300,7 +347,7 @@ struct Named {
 /// Says that it serves: the JSON line once, to the service manager each time.
 fn announce(
     config: &Config,
-    api: SocketAddr,
+    (api, tls): (SocketAddr, Option<&Tls>),
     listeners: &[(&'static str, SocketAddr)],
     said: &mut bool,
 ) -> anyhow::Result<()> {
@@ -328,7 +375,8 @@ fn announce(
     }
     let line = Ready {
         ready: true,
-        api: format!("http://{api}"),
+        api: format!("{}://{api}", if tls.is_some() { "https" } else { "http" }),
+        api_certificate: tls.map(|tls| tls.fingerprint.clone()),
         listen: listeners.iter().map(|(_, address)| *address).collect(),
         listeners: listeners.iter().map(|(name, address)| Named { name, address: *address }).collect(),
         mode: config.mode,
@@ -384,6 +432,8 @@ fn check(config: &Config, source: &Source, clock: Clock) -> Result<Config, Strin
             Err("`user` needs a restart".to_owned())
         } else if new.user.is_some() && helper_wanted(&new) != helper_wanted(config) {
             Err("the first of `dataplane.interfaces` needs a restart: its helper is started before `user` takes over".to_owned())
+        } else if let Err(why) = Tls::of(&new) {
+            Err(format!("{why:#}"))
         } else {
             Ok(new)
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use api::metrics::{self, Histogram, Metrics};
-use api::{Live, LiveAttack};
+use api::{Kind, Live, LiveAttack};
 use base::Timestamp;
 use engine::report::{Attack, Severity, State};
 use engine::{Heard, Hearing, Mode};
@@ -89,6 +89,8 @@ struct Shown {
     rules: Vec<Box<RawValue>>,
     active: BTreeMap<(String, String), u64>,
     rule_counts: BTreeMap<(String, String), u64>,
+    /// States of rules by (attack, id): what changes is an event.
+    rule_states: BTreeMap<(String, String), &'static str>,
 }
 
 impl Source {
@@ -134,6 +136,7 @@ impl Source {
     ) {
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
+        let before = self.shown();
         let lookout = self.routes.door.lookout();
         for attack in attacks.values() {
             let mitigation = lookout.as_ref().and_then(|lookout| lookout.shown(&attack.id));
@@ -154,6 +157,11 @@ impl Source {
             for rule in &attack.rules {
                 let state = rule_state(attack, rule, mode, standing);
                 let document = rule_document(attack, rule, &state, standing);
+                let key = (attack.id.clone(), rule.id.clone());
+                if before.rule_states.get(&key) != Some(&state.0) {
+                    self.routes.events.0.push(Kind::Rule, document.clone());
+                }
+                shown.rule_states.insert(key, state.0);
                 shown.rules.extend(RawValue::from_string(document));
                 *shown.rule_counts.entry((backend.to_owned(), state.0.to_owned())).or_insert(0) += 1;
             }
@@ -318,6 +326,7 @@ impl api::Source for Source {
             routing: self.routes.door.numbers(),
             dns: self.routes.names.numbers(),
             ledger: self.routes.pen.numbers(),
+            api: None,
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {

@@ -20,6 +20,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api::Events;
 use base::{Prefix, Span, Timestamp};
 use steer::absorb::word::Load;
 use steer::bgp::Settings;
@@ -131,7 +132,7 @@ impl Clerk {
         setup: Setup,
         board: Board,
         pulse: Pulse,
-        pen: Pen,
+        (pen, events): (Pen, Events),
         asks: &Sender<Ask>,
         kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
@@ -154,7 +155,7 @@ impl Clerk {
         let near = Near::look();
         rails.set_near(near.never, near.lifelines);
         let book = Book::restore(rails, setup.routing.approvals, &entries, clock.now());
-        let deeds = Deeds::new(pen, &book);
+        let deeds = Deeds::new(pen, events, &book);
         let restarting = !entries.is_empty();
         let upto = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         let mut clerk = Self {

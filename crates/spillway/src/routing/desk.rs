@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::metrics;
+use api::{Events, metrics};
 use base::Prefix;
 
 use super::clerk::{Clerk, Kept};
@@ -144,12 +144,13 @@ impl Desk {
         door: &Door,
         pulse: Pulse,
         pen: Pen,
+        events: Events,
         broken: impl FnOnce() + Send + 'static,
         kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
         let board = Board::default();
         let (asks, asked) = channel();
-        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, pen, &asks, kept)?;
+        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, (pen, events), &asks, kept)?;
         let lookout = clerk.lookout();
         let alarm = Alarm(Some(broken));
         let run = move || {

@@ -25,7 +25,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("dataplane", &["rules", "sys"]),
     ("store", &["engine"]),
     ("history", &[]),
-    ("api", &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store"]),
+    ("access", &["store"]),
+    (
+        "api",
+        &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access"],
+    ),
     // roof
     (
         "spillway",
@@ -43,6 +47,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "dataplane",
             "store",
             "history",
+            "access",
             "api",
         ],
     ),
@@ -82,9 +87,9 @@ const OUTSIDE_WORLD: &[&str] =
 
 const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel"];
 
-/// The parts that were chosen come to 143, TLS among them, and reading and writing Parquet to some 40 more; the rest is room for a few
+/// The parts that were chosen come to some 220, TLS and its certificates, and reading and writing Parquet, among them; the rest is room for a few
 /// good reasons.
-const CRATES_MAX: usize = 200;
+const CRATES_MAX: usize = 260;
 
 #[test]
 fn imports_point_down() {

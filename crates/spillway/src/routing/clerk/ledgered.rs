@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::ledger::entry::{Act, By};
+use api::{Events, Kind};
 use base::Prefix;
 use serde_json::json;
 use steer::book::{Actor, Book, Entry, Mitigation, Stage, What};
@@ -16,24 +17,35 @@ pub(super) struct Deeds {
     /// What is announced.
     announced: BTreeMap<u64, Subject>,
     waiting: Vec<Deed>,
+    /// For whoever listens.
+    events: Events,
+    told: Vec<String>,
 }
 
 /// What a mitigation is about.
 #[derive(Clone, Default)]
 struct Subject {
     prefix: Option<Prefix>,
+    class: &'static str,
     text: String,
 }
 
 impl Deeds {
     /// With what is announced already.
-    pub(super) fn new(pen: Pen, book: &Book) -> Self {
+    pub(super) fn new(pen: Pen, events: Events, book: &Book) -> Self {
         let active = book.all().filter(|one| matches!(one.stage, Stage::Active));
-        Self { pen, announced: active.map(|one| (one.id, Subject::of(one))).collect(), waiting: Vec::new() }
+        let announced = active.map(|one| (one.id, Subject::of(one))).collect();
+        Self { pen, announced, waiting: Vec::new(), events, told: Vec::new() }
     }
 
     /// Takes an entry of the book, and its line.
     pub(super) fn note(&mut self, book: &Book, entry: &Entry, line: &Line) {
+        if let Some(id) = line.mitigation
+            && let Some(about) = book.get(id).map(Subject::of).or_else(|| self.announced.get(&id).cloned())
+        {
+            let event = json!({"id": id, "event": line.event, "class": about.class, "what": about.text, "at": line.at.to_string()});
+            self.told.push(event.to_string());
+        }
         let by = |actor: &Actor| if matches!(actor, Actor::Person(_)) { By::Person } else { By::Product };
         let (act, by, subject, routes) = match entry {
             Entry::Started { id, .. } => {
@@ -57,7 +69,7 @@ impl Deeds {
             }
         };
         let content = json!({
-            "mitigation": line.mitigation, "event": line.event, "actor": line.actor, "reason": line.reason, "what": subject.text,
+            "mitigation": line.mitigation, "event": line.event, "actor": line.actor, "reason": line.reason, "what": format!("{} {}", subject.class, subject.text),
             "more": line.what, "entry": line.entry,
         });
         let counts = BTreeMap::from([("neighbors".to_owned(), routes as u64)]);
@@ -68,6 +80,7 @@ impl Deeds {
     /// Their lines are on the disk.
     pub(super) fn hand_over(&mut self) {
         self.waiting.drain(..).for_each(|deed| self.pen.write(deed));
+        self.told.drain(..).for_each(|event| self.events.push(Kind::Mitigation, event));
     }
 }
 
@@ -77,6 +90,6 @@ impl Subject {
             What::Blackhole(prefix) | What::Diversion(prefix) => (Some(*prefix), prefix.to_string()),
             What::Flowspec(rule) => (rule.matches.dst, rule.to_string()),
         };
-        Self { prefix, text: format!("{} {text}", one.wish.what.class().as_str()) }
+        Self { prefix, class: one.wish.what.class().as_str(), text }
     }
 }

@@ -63,8 +63,15 @@ fn a_core_that_falls_silent_loses_its_automatic_mitigations_alone() {
     let mut setup = folder.setup();
     setup.routing.dead_man = Span::from_secs(3600);
     let pulse = Pulse::default();
-    let mut clerk =
-        Clerk::start(setup, Board::default(), pulse.clone(), Pen::default(), &asks(), None).unwrap();
+    let mut clerk = Clerk::start(
+        setup,
+        Board::default(),
+        pulse.clone(),
+        (Pen::default(), api::Events::new(0)),
+        &asks(),
+        None,
+    )
+    .unwrap();
     let now = clerk.clock.now();
     let alone = clerk.book.propose(now, wish("198.51.100.7/32", Actor::Engine)).unwrap();
     let vouched = clerk.book.propose(now, wish("198.51.100.8/32", Actor::Engine)).unwrap();
@@ -112,9 +119,15 @@ fn a_kill_between_the_journal_and_the_announcement_is_made_good_at_the_start() {
     // Years from now, as a clock that was set back makes it look.
     journal.append(&begun(4, "2001:db8::4/128", now.plus(Span::from_secs(100_000_000)))).unwrap();
     drop(journal);
-    let clerk =
-        Clerk::start(folder.setup(), Board::default(), Pulse::default(), Pen::default(), &asks(), None)
-            .unwrap();
+    let clerk = Clerk::start(
+        folder.setup(),
+        Board::default(),
+        Pulse::default(),
+        (Pen::default(), api::Events::new(0)),
+        &asks(),
+        None,
+    )
+    .unwrap();
     let holds: Vec<(u64, &Stage)> = clerk.book.all().map(|one| (one.id, &one.stage)).collect();
     assert_eq!(holds, [(1, &Stage::Active), (4, &Stage::Active)], "the second is over, the third is foreign");
     assert!(clerk.book.get(4).unwrap().until <= clock.now().plus(steer::book::LONGEST_ALONE));
@@ -179,15 +192,28 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
     };
     let ada = Caller::Person("ada".to_owned());
     {
-        let mut clerk =
-            Clerk::start(setup.clone(), Board::default(), pulse.clone(), Pen::default(), &asks(), None)
-                .unwrap();
+        let mut clerk = Clerk::start(
+            setup.clone(),
+            Board::default(),
+            pulse.clone(),
+            (Pen::default(), api::Events::new(0)),
+            &asks(),
+            None,
+        )
+        .unwrap();
         let none = clerk.take(&ada, wanted(false)).unwrap_err();
         assert!(none.contains("no spare address is configured; add [routing.drill]"), "{none}");
     }
     setup.routing.drill.spare = vec!["198.51.100.99/32".parse().unwrap()];
-    let mut clerk =
-        Clerk::start(setup, Board::default(), pulse.clone(), Pen::default(), &asks(), None).unwrap();
+    let mut clerk = Clerk::start(
+        setup,
+        Board::default(),
+        pulse.clone(),
+        (Pen::default(), api::Events::new(0)),
+        &asks(),
+        None,
+    )
+    .unwrap();
     let progress = |clerk: &Clerk| {
         let Answer::Drill(progress) = clerk.progress(0) else { panic!("no progress") };
         progress

@@ -1,97 +1,11 @@
-//! The API through its door: requests go in, documents come out.
+//! Lists, pages, single documents, health and metrics.
 
-#![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use api::metrics::{Exporter, Hearing, Histogram, Listener, Metrics};
-use api::{Live, LiveAttack, Source};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use base::Timestamp;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use store::{AttackRow, Batch, Writer};
 use tower::ServiceExt as _;
 
-struct Fixed {
-    live: Arc<Live>,
-    ready: bool,
-}
-
-impl Source for Fixed {
-    fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live)
-    }
-
-    fn metrics(&self) -> Metrics {
-        let counts = BTreeMap::from([(("sflow".into(), "sflow5".into()), (7, 21))]);
-        Metrics {
-            version: "0.1.0".into(),
-            listeners: vec![Listener { name: "sflow".into(), socket_drops: 3, ..Listener::default() }],
-            exporters: vec![
-                Exporter { address: "192.0.2.1".into(), counts, ..Exporter::default() },
-                Exporter {
-                    address: "192.0.2.9".into(),
-                    hearing: Some(Hearing::Silent),
-                    ..Exporter::default()
-                },
-            ],
-            tick: Histogram::new(&[0.001, 0.01]),
-            ..Metrics::default()
-        }
-    }
-
-    fn notes(&self) -> Vec<String> {
-        vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
-    }
-
-    fn ready(&self) -> Result<(), String> {
-        if self.ready { Ok(()) } else { Err("listeners are not open yet".into()) }
-    }
-}
-
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A store that holds attacks `a` (1 s), `b` (2 s) and `c` (3 s), all over; the core holds `c` and `d` (4 s), both active.
-fn served(name: &str, ready: bool) -> (Folder, axum::Router) {
-    let path = std::env::temp_dir().join(format!("spillway-api-{}-{name}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).expect("the temporary folder is writable");
-    let mut writer = Writer::open(&path).expect("a fresh store opens");
-    let row = |(id, at): (&str, u64)| AttackRow {
-        id: id.into(),
-        state: "over".into(),
-        severity: "attack".into(),
-        target: "198.18.0.1/32".into(),
-        direction: "in".into(),
-        started_at: Timestamp::from_secs(at),
-        ended_at: None,
-        updated_at: Timestamp::from_secs(at),
-        document: format!(r#"{{"id":"{id}","from":"store"}}"#),
-        rules: Vec::new(),
-    };
-    let attacks = [("a", 1), ("b", 2), ("c", 3)].map(row).to_vec();
-    writer.commit(&Batch { attacks, ..Batch::default() }).expect("a fresh store takes rows");
-    let live = |id: &str, at| LiveAttack {
-        id: id.into(),
-        started_at: Timestamp::from_secs(at),
-        over: false,
-        document: RawValue::from_string(format!(r#"{{"id":"{id}","from":"core"}}"#)).expect("it is JSON"),
-    };
-    let live = Live { attacks: vec![live("c", 3), live("d", 4)], ..Live::default() };
-    let reader = writer.reader().expect("an open store can be read");
-    let source = Arc::new(Fixed { live: Arc::new(live), ready });
-    (Folder(path), api::router(source, reader))
-}
+use crate::world::served;
 
 async fn get(router: &axum::Router, path: &str) -> (StatusCode, String) {
     ask(router, Request::get(path).header("host", "127.0.0.1:1").body(Body::empty()).unwrap()).await
@@ -155,7 +69,7 @@ async fn one_attack_is_found_wherever_it_is() {
     assert_eq!(text(&json(&router, "/api/v1/attacks/a").await.1, "from"), "store");
     let (status, problem) = json(&router, "/api/v1/attacks/nosuch").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    assert!(text(&problem, "detail").contains("nosuch"));
+    assert_eq!(text(&problem, "detail"), "no attack has this id");
 }
 
 #[tokio::test]

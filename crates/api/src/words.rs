@@ -1,0 +1,286 @@
+//! Words of requests that check themselves when they are read; the OpenAPI document says the same bounds from the same place.
+
+use base::Prefix;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Things on one page at most, and unless fewer are asked for.
+pub(crate) const PAGE_MAX: u32 = 1_000;
+/// Seconds of the longest time that can be asked for: a year.
+const TTL_MAX: u64 = 366 * 86_400;
+/// Octets of a reason at most.
+const REASON_MAX: usize = 1_000;
+
+macro_rules! word {
+    ($type:ty, $schema:expr) => {
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                let schema: ObjectBuilder = $schema;
+                schema.into()
+            }
+        }
+        impl ToSchema for $type {}
+    };
+}
+
+/// 1 to [`PAGE_MAX`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(pub(crate) u32);
+
+word!(Limit, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(PAGE_MAX)));
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(PAGE_MAX)
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = u32::deserialize(deserializer)?;
+        if (1..=PAGE_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("limit must be 1 to {PAGE_MAX}, not {found}")))
+        }
+    }
+}
+
+/// Seconds, 1 to a year.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ttl(pub(crate) u64);
+
+word!(Ttl, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(TTL_MAX)));
+
+impl<'de> Deserialize<'de> for Ttl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        if (1..=TTL_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("a time is 1 to {TTL_MAX} seconds, not {found}")))
+        }
+    }
+}
+
+/// A whole number, which in JSON may be written `377.0`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole and small")]
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Plain(u64),
+        Point(f64),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Plain(number) => Ok(number),
+        Written::Point(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => Ok(number as u64),
+        Written::Point(_) => Err(D::Error::custom("a whole number of seconds")),
+    }
+}
+
+/// A place in the list of attacks: `NANOSECONDS-ID`.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(pub(crate) store::Cursor);
+
+word!(Place, ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,19}-[0-9A-Za-z]{0,64}$")));
+
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let parsed = found.split_once('-').and_then(|(at, id)| {
+            let digits = (1..=19).contains(&at.len()) && at.bytes().all(|digit| digit.is_ascii_digit());
+            let word = id.len() <= 64 && id.bytes().all(|letter| letter.is_ascii_alphanumeric());
+            let at = at.parse().ok().filter(|_| digits && word)?;
+            Some(store::Cursor { started_at: base::Timestamp::from_nanos(at), id: id.to_owned() })
+        });
+        parsed.map(Self).ok_or_else(|| D::Error::custom("after must be the `next` of an earlier page"))
+    }
+}
+
+/// A prefix or a host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PrefixText(pub(crate) Prefix);
+
+word!(
+    PrefixText,
+    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("ip-prefix".to_owned())))
+);
+
+impl<'de> Deserialize<'de> for PrefixText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        found
+            .parse()
+            .map(Self)
+            .map_err(|_| D::Error::custom("a prefix is like 192.0.2.0/24 or 2001:db8::/32"))
+    }
+}
+
+/// Why. Printable, and not only blanks.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason(pub(crate) String);
+
+word!(
+    Reason,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(REASON_MAX / 4))
+        .pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]*[!-~][^\\x00-\\x1f\\x7f-\\x9f]*$"))
+);
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        // characters as the document counts them: the longest takes four octets
+        let fits = found.chars().count() <= REASON_MAX / 4;
+        if fits && found.contains(|c: char| c.is_ascii_graphic()) && !found.contains(char::is_control) {
+            Ok(Self(found))
+        } else {
+            let form = format_args!("a reason is one line of 1 to {} characters", REASON_MAX / 4);
+            Err(D::Error::custom(form))
+        }
+    }
+}
+
+/// A user's name.
+#[derive(Clone, Debug)]
+pub(crate) struct UserName(pub(crate) String);
+
+word!(
+    UserName,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(access::NAME_MAX))
+        .pattern(Some("^[a-z0-9][a-z0-9._-]{0,31}$"))
+);
+
+impl<'de> Deserialize<'de> for UserName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        match access::check_name(&found) {
+            Ok(()) => Ok(Self(found)),
+            Err(why) => Err(D::Error::custom(why)),
+        }
+    }
+}
+
+/// A password that is to be kept.
+#[derive(Clone)]
+pub(crate) struct Password(pub(crate) String);
+
+word!(
+    Password,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::Custom("password".to_owned())))
+        .write_only(true)
+        .min_length(Some(access::PASSWORD_MIN))
+        .max_length(Some(access::PASSWORD_MAX / 4))
+);
+
+/// Without its letters.
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let (min, max) = (access::PASSWORD_MIN, access::PASSWORD_MAX / 4);
+        if (min..=max).contains(&found.chars().count()) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("a password has {min} to {max} characters")))
+        }
+    }
+}
+
+/// A role.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RoleWord(pub(crate) access::Role);
+
+word!(
+    RoleWord,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(access::Role::ALL.map(access::Role::name)))
+);
+
+/// What something is for: one short line.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Label(pub(crate) String);
+
+word!(
+    Label,
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(64)).pattern(Some("^[ -~]{0,64}$"))
+);
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        if found.len() <= 64 && found.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom("a label has at most 64 printable ASCII characters"))
+        }
+    }
+}
+
+impl Limit {
+    /// A page out of one thing more than was asked for, and where the next one begins.
+    pub(crate) fn cut<T>(self, mut found: Vec<T>, name: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+        let limit = usize::try_from(self.0).unwrap_or(usize::MAX);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(name);
+        (found, next)
+    }
+}
+
+/// Rules as `spillway rules` reads them, or what is to be announced.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleText(pub(crate) String);
+
+/// Characters of it at most.
+const RULES_MAX: usize = 65_536;
+
+word!(
+    RuleText,
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(RULES_MAX))
+);
+
+impl<'de> Deserialize<'de> for RuleText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        if (1..=RULES_MAX).contains(&found.chars().count()) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("1 to {RULES_MAX} characters")))
+        }
+    }
+}
+
+/// The name of a neighbour.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerName(pub(crate) String);
+
+word!(PeerName, ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)));
+
+impl<'de> Deserialize<'de> for PeerName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        if (1..=64).contains(&found.chars().count()) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom("a neighbour's name has 1 to 64 characters"))
+        }
+    }
+}

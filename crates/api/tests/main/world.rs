@@ -1,0 +1,208 @@
+//! A daemon's other side, made up: what the API asks, and what it is told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use ::access::Access;
+use api::metrics::{Exporter, Hearing, Histogram, Listener, Metrics};
+use api::{Events, Head, Live, LiveAttack, Noted, Operate, Parts, Proven, Settings, Source};
+use base::{Prefix, Timestamp};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use store::{AttackRow, Batch, Writer};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+pub(crate) struct Fixed {
+    live: Arc<Live>,
+    ready: bool,
+}
+
+impl Source for Fixed {
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live)
+    }
+
+    fn metrics(&self) -> Metrics {
+        let counts = BTreeMap::from([(("sflow".into(), "sflow5".into()), (7, 21))]);
+        Metrics {
+            version: "0.1.0".into(),
+            listeners: vec![Listener { name: "sflow".into(), socket_drops: 3, ..Listener::default() }],
+            exporters: vec![
+                Exporter { address: "192.0.2.1".into(), counts, ..Exporter::default() },
+                Exporter {
+                    address: "192.0.2.9".into(),
+                    hearing: Some(Hearing::Silent),
+                    ..Exporter::default()
+                },
+            ],
+            tick: Histogram::new(&[0.001, 0.01]),
+            ..Metrics::default()
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.ready { Ok(()) } else { Err("listeners are not open yet".into()) }
+    }
+}
+
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("spillway-api-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("the temporary folder is writable");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Hands that write down what they are asked for.
+#[derive(Default)]
+pub(crate) struct Hands {
+    pub(crate) mitigations: Vec<Value>,
+    pub(crate) asked: Mutex<Vec<(String, Value)>>,
+    pub(crate) noted: Mutex<Vec<Noted>>,
+}
+
+pub(crate) fn mitigation(id: u64, what: &str) -> Value {
+    json!({
+        "id": id, "class": "flowspec", "what": what, "state": "active", "effect": "drops", "peers": [{"peer": "edge", "state": "announced", "reason": null}],
+        "actor": "alice", "reason": "because 198.18.9.9", "asked_at": "2025-06-01T00:00:00Z", "started_at": null, "until": "2025-06-01T01:00:00Z",
+        "approved_by": ["bob"], "approvals_needed": 1,
+    })
+}
+
+impl Operate for Hands {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn networks(&self) -> Vec<Prefix> {
+        vec!["198.18.0.0/16".parse().unwrap(), "2001:db8::/32".parse().unwrap()]
+    }
+
+    fn route(&self, who: &str, order: Value) -> Result<Value, String> {
+        self.asked.lock().unwrap().push((who.to_owned(), order.clone()));
+        match &order {
+            Value::String(word) if word == "list" => {
+                Ok(json!({"list": {"frozen": false, "mitigations": self.mitigations}}))
+            }
+            Value::String(word) => Ok(json!({ word: [] })),
+            _ if order.get("announce").is_some() => Ok(json!({"one": mitigation(7, "198.18.1.1/32")})),
+            _ if order.get("history").is_some() => Ok(json!({"history": []})),
+            _ if order.pointer("/withdraw/id") == Some(&json!(404)) => {
+                Err("there is no mitigation 404".to_owned())
+            }
+            _ => Ok(json!({"done": 1})),
+        }
+    }
+
+    fn reload(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn configuration(&self) -> Result<String, String> {
+        Ok("networks = [\"198.18.0.0/16\"]\n".to_owned())
+    }
+
+    fn check(&self, text: &str) -> Vec<String> {
+        if text.contains("wrong") { vec!["spillway.toml:1:1: wrong".to_owned()] } else { Vec::new() }
+    }
+
+    fn apply(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn note(&self, noted: Noted) {
+        self.noted.lock().unwrap().push(noted);
+    }
+
+    fn head(&self) -> Result<Head, String> {
+        Ok(Head { size: 1, checkpoint: "example/spillway\n1\n".to_owned(), policy: "log x".to_owned() })
+    }
+
+    fn entry(&self, index: u64) -> Result<Option<Proven>, String> {
+        Ok((index == 0).then(|| Proven { entry: "{}".to_owned(), proof: "proof".to_owned() }))
+    }
+
+    fn disclosures(&self) -> Result<Vec<Value>, String> {
+        Ok(Vec::new())
+    }
+}
+
+/// A served API and all that is behind it.
+pub(crate) struct World {
+    pub(crate) folder: Folder,
+    pub(crate) router: axum::Router,
+    pub(crate) access: Arc<Access>,
+    pub(crate) events: Events,
+    pub(crate) hands: Arc<Hands>,
+}
+
+impl World {
+    pub(crate) fn of(folder: Folder, writer: Writer, live: Live, settings: Settings, ready: bool) -> Self {
+        Self::with(folder, writer, live, settings, ready, Hands::default())
+    }
+
+    pub(crate) fn with(
+        folder: Folder,
+        writer: Writer,
+        live: Live,
+        settings: Settings,
+        ready: bool,
+        hands: Hands,
+    ) -> Self {
+        let access = Arc::new(Access::open(&folder.0).unwrap());
+        let (events, hands) = (Events::new(7), Arc::new(hands));
+        let router = api::router(Parts {
+            source: Arc::new(Fixed { live: Arc::new(live), ready }),
+            operate: Arc::<Hands>::clone(&hands),
+            history: writer.reader().unwrap(),
+            access: Arc::clone(&access),
+            events: events.clone(),
+            settings,
+        });
+        Self { folder, router, access, events, hands }
+    }
+}
+
+/// A store that holds attacks `a` (1 s), `b` (2 s) and `c` (3 s), all over; the core holds `c` and `d` (4 s), both active.
+pub(crate) fn served(name: &str, ready: bool) -> (Folder, axum::Router) {
+    let folder = Folder::new(name);
+    let mut writer = Writer::open(&folder.0).expect("a fresh store opens");
+    let row = |(id, at): (&str, u64)| AttackRow {
+        id: id.into(),
+        state: "over".into(),
+        severity: "attack".into(),
+        target: "198.18.0.1/32".into(),
+        direction: "in".into(),
+        started_at: Timestamp::from_secs(at),
+        ended_at: None,
+        updated_at: Timestamp::from_secs(at),
+        document: format!(r#"{{"id":"{id}","from":"store"}}"#),
+        rules: Vec::new(),
+    };
+    let attacks = [("a", 1), ("b", 2), ("c", 3)].map(row).to_vec();
+    writer.commit(&Batch { attacks, ..Batch::default() }).expect("a fresh store takes rows");
+    let live = |id: &str, at| LiveAttack {
+        id: id.into(),
+        started_at: Timestamp::from_secs(at),
+        over: false,
+        document: RawValue::from_string(format!(r#"{{"id":"{id}","from":"core"}}"#)).expect("it is JSON"),
+    };
+    let live = Live { attacks: vec![live("c", 3), live("d", 4)], ..Live::default() };
+    let world = World::of(folder, writer, live, Settings::default(), ready);
+    (world.folder, world.router)
+}

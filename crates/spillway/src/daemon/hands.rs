@@ -1,0 +1,222 @@
+//! What the API may have done: each call goes the way that the control socket and the command line go.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use ::ledger::entry::{Act, By};
+use anyhow::Context as _;
+use api::{Head, Noted, Proven};
+use base::{Prefix, Timestamp};
+use serde_json::{Value, json};
+
+use super::Event;
+use super::clock::Clock;
+use super::control::Order;
+use super::routes::Routes;
+use crate::config::Config;
+use crate::disclosure::Cases;
+use crate::ledger::{Deed, View};
+use crate::routing::order::{self, Caller};
+
+/// How long a reload may take.
+const RELOAD_MAX: Duration = Duration::from_secs(10);
+/// What stands where a secret stood.
+const HIDDEN: &str = "(hidden)";
+/// Keys whose values are secrets, by the last word of their name.
+const SECRET: [&str; 7] = ["secret", "password", "token", "key", "md5", "webhook", "passphrase"];
+
+/// Hands of the API in this run.
+pub(super) struct Hands {
+    clock: Clock,
+    config: Config,
+    routes: Routes,
+    events: Mutex<Sender<Event>>,
+}
+
+impl Hands {
+    pub(super) fn new(clock: Clock, config: &Config, routes: &Routes, events: &Sender<Event>) -> Self {
+        Self { clock, config: config.clone(), routes: routes.clone(), events: Mutex::new(events.clone()) }
+    }
+
+    fn read(&self) -> Result<String, String> {
+        let path = &self.config.path;
+        std::fs::read_to_string(path).map_err(|cause| format!("{} cannot be read: {cause}", path.display()))
+    }
+}
+
+impl api::Operate for Hands {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn networks(&self) -> Vec<Prefix> {
+        self.config.networks.clone()
+    }
+
+    fn route(&self, who: &str, order: Value) -> Result<Value, String> {
+        let order: order::Order =
+            serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
+        let answer = self.routes.door.ask(Caller::Person(who.to_owned()), order)?;
+        serde_json::to_value(answer).map_err(|wrong| format!("the answer cannot be said: {wrong}"))
+    }
+
+    fn reload(&self) -> Result<(), String> {
+        let (reply, answered) = channel();
+        let ended = || "the daemon is ending".to_owned();
+        let events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        events.send(Event::Order(Order::Reload, reply)).map_err(|_| ended())?;
+        let reply = answered.recv_timeout(RELOAD_MAX).map_err(|_| ended())?;
+        match reply.error {
+            Some(error) if !reply.ok => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn configuration(&self) -> Result<String, String> {
+        self.read().map(|text| veiled(&text))
+    }
+
+    fn check(&self, text: &str) -> Vec<String> {
+        match Config::parse(&self.config.path, text) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn apply(&self, text: &str) -> Result<(), String> {
+        if text.contains(HIDDEN) {
+            return Err(format!(
+                "`{HIDDEN}` stands where a secret belongs: write it out, or name a file that holds it"
+            ));
+        }
+        let new = Config::parse(&self.config.path, text)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let program = |config: &Config| config.notify.as_ref().map(|notify| notify.path.clone());
+        if program(&new) != program(&self.config) {
+            return Err(
+                "which program is run (`notify.exec.path`) is said in the file on this machine alone"
+                    .to_owned(),
+            );
+        }
+        let old = self.read()?;
+        let path = &self.config.path;
+        let put = |text: &str| replace(path, text).map_err(|why| format!("{why:#}"));
+        put(text)?;
+        self.reload().map_err(|why| match put(&old) {
+            Ok(()) => format!("it is not taken, and the old file is back: {why}"),
+            Err(worse) => format!("it is not taken: {why}; and the old file cannot be put back: {worse}"),
+        })
+    }
+
+    fn note(&self, noted: Noted) {
+        self.routes.pen.write(Deed {
+            at: noted.at,
+            act: Act::Operation,
+            by: By::Person,
+            about: noted.about,
+            content: noted.content,
+            counts: [("done".to_owned(), u64::from(noted.done))].into(),
+        });
+    }
+
+    fn head(&self) -> Result<Head, String> {
+        let view = View::at(&self.config.ledger_place()).map_err(|why| why.to_string())?;
+        Ok(Head {
+            size: view.checkpoint().size,
+            checkpoint: view.note().to_owned(),
+            policy: std::fs::read_to_string(self.config.ledger_place().policy()).unwrap_or_default(),
+        })
+    }
+
+    fn entry(&self, index: u64) -> Result<Option<Proven>, String> {
+        let view = View::at(&self.config.ledger_place()).map_err(|why| why.to_string())?;
+        if index >= view.checkpoint().size {
+            return Ok(None);
+        }
+        let entry = view.entry(index).map_err(|why| why.to_string())?;
+        let entry = String::from_utf8(entry).map_err(|_| format!("entry {index} is not text"))?;
+        let proof = view.prove(index).map_err(|why| why.to_string())?.to_string();
+        Ok(Some(Proven { entry, proof }))
+    }
+
+    fn disclosures(&self) -> Result<Vec<Value>, String> {
+        let cases = Cases::new(&self.config.state_dir);
+        let policy = ::ledger::disclosure::ReviewPolicy {
+            automatic_abuse_reports: self.config.ledger.automatic_abuse_reports,
+        };
+        let all = cases.all().map_err(|why| format!("{why:#}"))?;
+        let shown = all.iter().map(|case| -> anyhow::Result<Value> {
+            let step = cases.step(case, policy, self.clock.now())?.word();
+            let mut document = serde_json::to_value(case)?;
+            if let Some(document) = document.as_object_mut() {
+                document.insert("id".to_owned(), json!(case.draft.id));
+                document.insert("step".to_owned(), json!(step));
+            }
+            Ok(document)
+        });
+        shown.collect::<Result<_, _>>().map_err(|why| format!("{why:#}"))
+    }
+}
+
+/// In one step, with the mode that the old file has.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let shown = path.display();
+    let new = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        std::fs::write(&new, text)?;
+        std::fs::set_permissions(&new, std::fs::metadata(path)?.permissions())?;
+        std::fs::File::open(&new)?.sync_all()?;
+        std::fs::rename(&new, path)
+    };
+    write().with_context(|| format!("cannot write {shown}: let the daemon's user own it and its folder"))
+}
+
+/// The text without what only its owner may know.
+fn veiled(text: &str) -> String {
+    text.lines().map(|line| veiled_line(line) + "\n").collect()
+}
+
+fn veiled_line(line: &str) -> String {
+    let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
+    let name = key.trim().trim_matches('"').rsplit(['.', '_', '-']).next().unwrap_or_default();
+    // secrets may stand in an inline table or in an address: then all of the line's value goes
+    let inline = SECRET
+        .iter()
+        .any(|word| value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == *word));
+    let login = value
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
+    if !key.trim_start().starts_with('#') && (SECRET.contains(&name) || inline || login) {
+        return format!("{key}= \"{HIDDEN}\"");
+    }
+    line.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::veiled_line;
+
+    #[test]
+    fn secrets_do_not_leave_and_their_places_do() {
+        for secret in [
+            "password = \"x\"",
+            "smtp_password = \"x\"",
+            "hook = { url = \"https://h\", secret = \"x\" }",
+            "url = \"https://user:x@host/\"",
+            "  md5 = \"x\"",
+        ] {
+            assert!(veiled_line(secret).ends_with("= \"(hidden)\""), "{secret}");
+        }
+        for plain in [
+            "md5_file = \"/etc/key\"",
+            "listen = \"127.0.0.1:1\"",
+            "[api]",
+            "# a = b",
+            "url = \"https://host/a@b\"",
+        ] {
+            assert_eq!(veiled_line(plain), plain);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Who may do what with the real daemon: over HTTP, over TLS, and from the command line beside it.
+#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
+
+mod schema;
+mod secured;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use crate::daemon::{Daemon, config, wait};
+use crate::support::{Scratch, spillway, stderr};
+
+/// Sends one request over plain HTTP; status, headers and body.
+fn call(
+    daemon: &Daemon,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> (u16, String, String) {
+    let address = daemon.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let (body, kind) =
+        body.map_or((String::new(), ""), |body| (body.to_string(), "Content-Type: application/json\r\n"));
+    let token = token.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{token}{kind}Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
+}
+
+fn status(daemon: &Daemon, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> u16 {
+    call(daemon, method, path, token, body).0
+}
+
+/// Runs a command that succeeds; its standard output as JSON.
+fn done(args: &[&str]) -> Value {
+    let out = spillway(args.iter().copied());
+    assert!(out.status.success(), "{args:?}: {}", stderr(&out));
+    serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)
+}
+
+#[test]
+fn the_first_administrator_is_told_once() {
+    let scratch = Scratch::new("access-first");
+    let config = config(&scratch, "", "");
+    let daemon = Daemon::start(&config);
+    daemon.signal("-TERM");
+    let (_, said) = daemon.ended();
+    let token = said.split("token ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    assert!(token.starts_with("spw_"), "{said}");
+    let daemon = Daemon::start(&config);
+    assert_eq!(status(&daemon, "GET", "/api/v1/users", Some(&token), None), 200);
+    daemon.signal("-TERM");
+    let (_, said) = daemon.ended();
+    assert!(!said.contains("spw_"), "{said}");
+}
+
+#[test]
+fn loopback_looks_on_and_changes_take_a_token_made_beside_the_daemon() {
+    let scratch = Scratch::new("access-loopback");
+    let config = config(&scratch, "", "");
+    let daemon = Daemon::start(&config);
+    let reason = json!({"reason": "trying"});
+    assert_eq!(status(&daemon, "GET", "/api/v1/attacks", None, None), 200);
+    assert_eq!(status(&daemon, "POST", "/api/v1/reload", None, Some(&reason)), 401);
+    done(&["user", "add", "alice", "--role", "admin", "--reason", "the first day", "-c", &config]);
+    let made = done(&["token", "add", "alice", "--label", "test", "-c", &config]);
+    let token = made["token"].as_str().unwrap();
+    assert_eq!(status(&daemon, "POST", "/api/v1/reload", Some(token), Some(&reason)), 200);
+    // the reload let go of connections, and goes on with the same users
+    let me = wait("the API", || {
+        let (status, _, body) = call(&daemon, "GET", "/api/v1/me", Some(token), None);
+        (status == 200).then_some(body)
+    });
+    assert_eq!(serde_json::from_str::<Value>(&me).unwrap()["name"], "alice");
+    let trail = done(&["audit", "-o", "json", "-c", &config]);
+    let actions: Vec<&str> =
+        trail["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["configuration.reload", "token.add", "user.add"]);
+    assert_eq!(trail["items"][0]["reason"], "trying");
+    assert_eq!(trail["items"][0]["outcome"]["done"], true);
+    done(&["token", "revoke", made["id"].as_str().unwrap(), "-c", &config]);
+    assert_eq!(status(&daemon, "GET", "/api/v1/me", Some(token), None), 401);
+    // what was asked for is in the ledger, and says nothing there
+    let head = wait("the ledger", || {
+        let (status, _, body) = call(&daemon, "GET", "/api/v1/ledger", None, None);
+        let head: Value = serde_json::from_str(&body).ok()?;
+        (status == 200).then_some(head)
+    });
+    let size = head["size"].as_u64().unwrap();
+    let operation = wait("the entry", || {
+        (0..size.max(2) + 2).find_map(|index| {
+            let (status, _, body) = call(&daemon, "GET", &format!("/api/v1/ledger/{index}"), None, None);
+            (status == 200 && body.contains("\"operation\"")).then_some(body)
+        })
+    });
+    assert!(!operation.contains("alice") && !operation.contains("trying"), "{operation}");
+}
+
+#[test]
+fn a_configuration_is_taken_through_the_api_or_the_old_one_stays() {
+    let scratch = Scratch::new("access-configuration");
+    let config = config(&scratch, "", "");
+    let daemon = Daemon::start(&config);
+    done(&["user", "add", "alice", "--role", "admin", "-c", &config]);
+    let made = done(&["token", "add", "alice", "-c", &config]);
+    let token = made["token"].as_str();
+    let old = std::fs::read_to_string(&config).unwrap();
+    let bad = json!({"toml": old.replace("[api]", "[apy]"), "reason": "a slip"});
+    let (status, _, body) = call(&daemon, "PUT", "/api/v1/configuration", token, Some(&bad));
+    assert_eq!(status, 409, "{body}");
+    assert!(body.contains("apy"), "{body}");
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), old);
+    let checked =
+        call(&daemon, "POST", "/api/v1/configuration/check", token, Some(&json!({"toml": bad["toml"]}))).2;
+    assert_eq!(serde_json::from_str::<Value>(&checked).unwrap()["ok"], false);
+    let program =
+        json!({"toml": format!("{old}\n[notify.exec]\npath = \"/bin/true\"\n"), "reason": "a way in"});
+    let (status, _, body) = call(&daemon, "PUT", "/api/v1/configuration", token, Some(&program));
+    assert!(status == 409 && body.contains("notify.exec.path"), "{body}");
+    let new = format!("mode = \"suggest\"\n{old}");
+    let diff = call(&daemon, "POST", "/api/v1/configuration/diff", token, Some(&json!({"toml": new}))).2;
+    assert_eq!(
+        serde_json::from_str::<Value>(&diff).unwrap(),
+        json!({"removed": [], "added": ["mode = \"suggest\""]})
+    );
+    let (status, _, body) = call(
+        &daemon,
+        "PUT",
+        "/api/v1/configuration",
+        token,
+        Some(&json!({"toml": new, "reason": "next step"})),
+    );
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), new);
+    wait("the audit trail", || {
+        let trail = done(&["audit", "-o", "json", "-c", &config]);
+        let last = &trail["items"][0];
+        (last["action"] == "configuration.apply" && last["outcome"]["done"] == true).then_some(())
+    });
+}
+
+#[test]
+fn roles_are_one_table() {
+    let matrix = done(&["roles", "-o", "json"]);
+    let lines = matrix["items"].as_array().unwrap();
+    let of = |permission: &str| {
+        lines.iter().find(|line| line["permission"] == permission).unwrap()["roles"].clone()
+    };
+    assert_eq!(of("mitigate"), json!(["operator", "admin"]));
+    assert_eq!(of("see-evidence"), json!(["admin", "evidence-officer"]));
+    let shown = spillway(["roles", "-o", "text"]);
+    assert_eq!(String::from_utf8(shown.stdout).unwrap().lines().count(), lines.len() + 1);
+}
+
+#[test]
+fn mistakes_about_users_are_told_in_one_line() {
+    let scratch = Scratch::new("access-mistakes");
+    let config = config(&scratch, "", "");
+    let early = spillway(["user", "list", "-c", &config]);
+    assert!(stderr(&early).contains("`spillway run` makes it"), "{}", stderr(&early));
+    std::fs::create_dir_all(scratch.path("state")).unwrap();
+    for (args, said) in [
+        (vec!["user", "add", "Bob", "--role", "viewer"], "begins with a letter"),
+        (vec!["user", "add", "bob", "--role", "customer"], "name at least one"),
+        (vec!["user", "add", "bob", "--role", "boss"], "is no role"),
+        (vec!["user", "add", "bob", "--role", "viewer", "--prefix", "192.0.2.0/24"], "only a customer"),
+        (vec!["user", "remove", "bob"], "no user bob"),
+        (vec!["token", "add", "bob"], "no user bob"),
+        (vec!["token", "revoke", "bob"], "no token bob"),
+        (vec!["user", "add", "acme", "--role", "customer", "--customer", "acme"], "[customers.acme]"),
+    ] {
+        let out = spillway(args.iter().copied().chain(["-c", config.as_str()]));
+        let error = stderr(&out);
+        assert!(
+            !out.status.success() && error.contains(said) && error.trim().lines().count() == 1,
+            "{args:?}: {error}"
+        );
+    }
+}
