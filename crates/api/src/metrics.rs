@@ -44,6 +44,8 @@ pub struct Metrics {
     pub rules: BTreeMap<(String, String), u64>,
     /// Notifications by (channel, result).
     pub notifications: BTreeMap<(String, String), u64>,
+    /// Events and messages that wait, by channel.
+    pub notifications_waiting: BTreeMap<String, u64>,
     /// Time from an attack's first packet to the decision.
     pub detection_delay: Histogram,
     /// Duration of the core's work per tick.
@@ -326,6 +328,16 @@ impl Metrics {
             "spillway_notifications",
             "Notifications",
             self.notifications.iter().map(pair("channel", "result")).collect(),
+        )?;
+        out.gauges(
+            "spillway_notifications_waiting",
+            "Notifications that wait in the outbox",
+            gauges(
+                self.notifications_waiting
+                    .iter()
+                    .map(|(channel, n)| (vec![("channel", channel.clone())], *n))
+                    .collect(),
+            ),
         )
     }
 

@@ -23,6 +23,7 @@ pub mod init;
 pub mod lab;
 pub mod ledger;
 pub mod man;
+pub mod notify;
 pub mod plan;
 pub mod privileged;
 pub mod replay;
@@ -73,6 +74,7 @@ commands! {
     Dns => dns,
     Ledger => ledger,
     Disclosure => disclosure,
+    Notify => notify,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -12,6 +12,7 @@ use engine::report::{Attack, RuleReport, Severity, State};
 use engine::{Engine, Feed, Input, Mode, Output};
 use store::{AttackRow, RuleRow, Snapshot};
 
+use super::brief::brief;
 use super::ears::{Drops, Ears};
 use super::enforcing::{self, Desk, Standing};
 use super::mailbox::{CloseAtEnd, Mailbox};
@@ -237,6 +238,9 @@ impl Core {
             tracing::warn!(attack = attack.id, target = %attack.target, "over");
         }
         self.notifier.tell(&attack, self.until);
+        if turning {
+            self.source.routes.post.tell(|| brief(&attack, self.mode));
+        }
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         rows.push(row(&attack, self.until, self.mode, standing.as_deref()));
         self.attacks.insert(attack.id.clone(), attack);

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("dataplane", &["rules", "sys"]),
     ("store", &["engine"]),
+    ("notify", &["store"]),
     ("api", &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store"]),
     // roof
     (
@@ -41,6 +42,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "sys",
             "dataplane",
             "store",
+            "notify",
             "api",
         ],
     ),
