@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
@@ -35,12 +35,18 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
     }
 }
 
-/// OpenMetrics text.
+/// OpenMetrics text where it is asked for, as Prometheus does; else the older Prometheus text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "health",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")),
+    responses((status = 200, body = String, content_type = "text/plain")),
 )]
-pub(crate) async fn metrics(State(shared): State<Shared>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shared.source.metrics().encode()).into_response()
+pub(crate) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let asked = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let text = shared.source.metrics().encode();
+    let (kind, text) = if asked.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", crate::metrics::plain(&text))
+    };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

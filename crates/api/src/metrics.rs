@@ -6,6 +6,7 @@
 mod absorber;
 mod dns;
 mod ledger;
+mod plain;
 mod routing;
 mod told;
 
@@ -15,6 +16,7 @@ use std::fmt;
 pub use absorber::Absorber;
 pub use dns::Dns;
 pub use ledger::Ledger;
+pub use plain::plain;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 

@@ -77,17 +77,19 @@ impl Carrier {
         }
         self.recent.push_back(now);
         // The lock is not held while it is sent.
-        let result = match serde_json::from_str::<Message>(&head.document) {
+        let message = serde_json::from_str::<Message>(&head.document);
+        let attack = message.as_ref().ok().and_then(Message::attack).map(str::to_owned).unwrap_or_default();
+        let result = match message {
             Ok(message) => self.channel.send(&message, &head.document, now),
             Err(cause) => Err(Failure::refused(format!("the outbox holds no message: {cause}"))),
         };
         match result {
             Ok(answer) => {
-                self.arrived(&head, &answer);
+                self.arrived(&head, &attack, &answer);
                 counts.add(&self.settings.name, "sent", 1);
                 lock(outbox).sent(head.number)?;
             }
-            Err(failure) => self.failed(outbox, head, failure, clock(), counts)?,
+            Err(failure) => self.failed(outbox, head, &attack, failure, clock(), counts)?,
         }
         Ok(Step::Went)
     }
@@ -127,18 +129,26 @@ impl Carrier {
         })
     }
 
-    fn arrived(&mut self, head: &MessageRow, answer: &str) {
+    fn arrived(&mut self, head: &MessageRow, attack_id: &str, answer: &str) {
         let channel = &self.settings.name;
         if let Some(since) = self.failing_since.take() {
             tracing::warn!(channel, %since, "notifications arrive again");
         }
-        tracing::info!(channel, notification = head.id, attempts = head.attempts + 1, answer, "notified");
+        tracing::info!(
+            channel,
+            notification = head.id,
+            attack_id,
+            attempts = head.attempts + 1,
+            answer,
+            "notified"
+        );
     }
 
     fn failed(
         &mut self,
         outbox: &Mutex<Outbox>,
         mut head: MessageRow,
+        attack_id: &str,
         failure: Failure,
         now: Timestamp,
         counts: &Counts,
@@ -163,7 +173,13 @@ impl Carrier {
         if let Some((to, after)) = fallback
             && (hopeless || now.since(failing) >= *after)
         {
-            tracing::warn!(channel = name, notification = head.id, to, "handed over to the second path");
+            tracing::warn!(
+                channel = name,
+                notification = head.id,
+                attack_id,
+                to,
+                "handed over to the second path"
+            );
             counts.add(name, "handed_over", 1);
             let gone = lock(outbox).hand_over(&head, to, now, self.fallback_cap)?;
             counts.add(to, "dropped", gone);

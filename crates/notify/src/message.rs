@@ -69,8 +69,67 @@ impl Message {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The attack that it is about, where it is about one alone.
+    pub(crate) fn attack(&self) -> Option<&str> {
+        match self.events.as_slice() {
+            [event] => event.attack.as_ref().map(|attack| attack.id.as_str()),
+            _ => None,
+        }
+    }
+
     /// The most important thing in it.
     pub(crate) fn rank(&self) -> u8 {
         self.events.iter().map(|event| event.kind.rank()).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::tests::brief;
+    use crate::{Brief, Rule, Vector};
+
+    /// A change of this file is a change of what others read: `GOLDEN_WRITE=1` writes it anew.
+    #[test]
+    fn the_document_keeps_its_form() {
+        let at = Timestamp::from_secs(1_700_000_010);
+        let vector =
+            Vector { name: "tcp-syn-flood".to_owned(), share: 1.0, src_port: None, dst_port: Some(443) };
+        let rule = Rule {
+            id: "r1".to_owned(),
+            action: "drop".to_owned(),
+            text: "r1 dst 2001:db8::7/128 -> drop".to_owned(),
+        };
+        let six = Brief {
+            over: true,
+            ended_at: Some(at),
+            vectors: vec![vector],
+            customers: vec!["six".to_owned()],
+            rules: vec![rule],
+            ..brief("fedcba9876543210", "2001:db8::7/128")
+        };
+        let events = vec![
+            Event {
+                kind: EventKind::AttackStarted,
+                at,
+                attack: Some(brief("0123456789abcdef", "198.51.100.7/32")),
+                note: None,
+            },
+            Event { kind: EventKind::AttackEnded, at, attack: Some(six), note: Some("a note".to_owned()) },
+        ];
+        let message = Message::of("noc", "host", 7, at, events);
+        let whole = serde_json::to_string_pretty(&message).unwrap() + "\n";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/notification.json");
+        if std::env::var_os("GOLDEN_WRITE").is_some() {
+            std::fs::write(&path, &whole).unwrap();
+        }
+        assert_eq!(whole, std::fs::read_to_string(path).unwrap());
+        assert_eq!(serde_json::from_str::<Message>(&whole).unwrap(), message);
+        let text = words::text(&message, 4096);
+        assert!(
+            text.contains("attack ended: tcp-syn-flood on 2001:db8::7/128, peak 120 kpps / 800 Mbit/s [six]"),
+            "{text}"
+        );
+        assert!(words::text(&message, 400).chars().count() <= 400);
     }
 }

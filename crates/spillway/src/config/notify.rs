@@ -329,7 +329,9 @@ impl Reading<'_, '_> {
         let section = self.section;
         Some(match kind {
             Name::Webhook => Kind::Webhook {
-                url: self.secret("url", section.url.as_ref(), "https://hooks.example.net/spillway")?,
+                url: self
+                    .plain("url", section.url.as_ref(), "https://hooks.example.net/spillway")
+                    .map(Secret::new)?,
                 secret: self.may(section.secret.as_ref())?,
                 token: self.may(section.token.as_ref())?,
             },
@@ -346,7 +348,7 @@ impl Reading<'_, '_> {
                     section.token.as_ref(),
                     "${file:/etc/spillway/telegram.token}",
                 )?,
-                chat: self.secret("chat", section.chat.as_ref(), "-1001234567890")?.reveal().to_owned(),
+                chat: self.plain("chat", section.chat.as_ref(), "-1001234567890")?,
             },
             Name::Email => Kind::Mail(self.mail()?),
             Name::Syslog => Kind::Syslog(Syslog {

@@ -233,9 +233,9 @@ impl Core {
             *numbers.attacks.entry(class.to_owned()).or_insert(0) += 1;
             numbers.detection_delay.observe(attack.detected_at.since(attack.started_at).as_secs_f64());
             drop(numbers);
-            tracing::warn!(attack = attack.id, target = %attack.target, class, pps = attack.peak_pps, "attack");
+            tracing::warn!(attack_id = attack.id, target = %attack.target, class, pps = attack.peak_pps, "attack");
         } else if turning && attack.state == State::Over {
-            tracing::warn!(attack = attack.id, target = %attack.target, "over");
+            tracing::warn!(attack_id = attack.id, target = %attack.target, "over");
         }
         self.notifier.tell(&attack, self.until);
         if turning {

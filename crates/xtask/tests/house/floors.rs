@@ -81,8 +81,8 @@ const OUTSIDE_WORLD: &[&str] =
 
 const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel"];
 
-/// The parts that were chosen come to 143, TLS among them; the rest is room for a few good reasons.
-const CRATES_MAX: usize = 160;
+/// The parts that were chosen come to 199, TLS, HTTP and mail among them; the rest is room for a few good reasons.
+const CRATES_MAX: usize = 210;
 
 #[test]
 fn imports_point_down() {
