@@ -230,7 +230,7 @@ format = "json"
     daemon.signal("-TERM");
     let (_, log) = daemon.ended();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let of = |message: &str| lines.iter().filter(move |line| line["message"] == message);
+    let of = |message: &'static str| lines.iter().filter(move |line| line["message"] == message);
     assert_eq!(of("attack").next().unwrap()["attack_id"], id);
     assert!(of("notified").count() >= 8 && of("notified").all(|line| line["attack_id"] == id));
     assert!(

@@ -56,7 +56,7 @@ impl Logger {
         } else {
             words
         };
-        let (at, host, kind) = (event.at, host(&self.sender), event.kind.name());
+        let (at, host, kind) = (stamp(event.at), host(&self.sender), event.kind.name());
         format!("<{priority}>1 {at} {host} spillway - {kind} {data} {text}")
     }
 
@@ -130,6 +130,15 @@ fn counted(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{} {line}", line.len())).collect()
 }
 
+/// RFC 5424 §6.2.3 takes six digits of a second at most.
+fn stamp(at: Timestamp) -> String {
+    let text = at.to_string();
+    match text.split_once('.') {
+        Some((front, digits)) => format!("{front}.{}Z", digits.chars().take(6).collect::<String>()),
+        None => text,
+    }
+}
+
 /// RFC 5424 §6.3.3.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace(']', "\\]")
@@ -139,4 +148,17 @@ fn escaped(value: &str) -> String {
 fn host(name: &str) -> String {
     let plain: String = name.chars().filter(char::is_ascii_graphic).take(255).collect();
     if plain.is_empty() { "-".to_owned() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_and_values_are_those_of_the_rfc() {
+        assert_eq!(stamp(Timestamp::from_nanos(1_700_000_000_123_456_789)), "2023-11-14T22:13:20.123456Z");
+        assert_eq!(escaped("a\"b]c\\"), "a\\\"b\\]c\\\\");
+        assert_eq!((host("my host"), host(" ")), ("myhost".to_owned(), "-".to_owned()));
+        assert_eq!(counted(&["ab".to_owned(), "ü".to_owned()]), "2 ab2 ü");
+    }
 }
