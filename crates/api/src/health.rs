@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
@@ -35,16 +35,22 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> Response {
     }
 }
 
-/// OpenMetrics text.
+/// OpenMetrics text where it is asked for, as Prometheus does; else the older Prometheus text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "health",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")),
+    responses((status = 200, body = String, content_type = "text/plain")),
 )]
-pub(crate) async fn metrics(State(shared): State<Shared>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let asked = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let mut metrics = shared.source.metrics();
     metrics.api = Some(shared.numbers());
-    ([(header::CONTENT_TYPE, kind)], metrics.encode()).into_response()
+    let text = metrics.encode();
+    let (kind, text) = if asked.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", crate::metrics::plain(&text))
+    };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 /// How it is.

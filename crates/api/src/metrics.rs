@@ -7,6 +7,7 @@ mod absorber;
 mod api;
 mod dns;
 mod ledger;
+mod plain;
 mod routing;
 mod told;
 
@@ -17,6 +18,7 @@ pub use absorber::Absorber;
 pub use api::Api;
 pub use dns::Dns;
 pub use ledger::Ledger;
+pub use plain::plain;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 
@@ -46,6 +48,8 @@ pub struct Metrics {
     pub rules: BTreeMap<(String, String), u64>,
     /// Notifications by (channel, result).
     pub notifications: BTreeMap<(String, String), u64>,
+    /// Events and messages that wait, by channel.
+    pub notifications_waiting: BTreeMap<String, u64>,
     /// Time from an attack's first packet to the decision.
     pub detection_delay: Histogram,
     /// Duration of the core's work per tick.
@@ -330,6 +334,16 @@ impl Metrics {
             "spillway_notifications",
             "Notifications",
             self.notifications.iter().map(pair("channel", "result")).collect(),
+        )?;
+        out.gauges(
+            "spillway_notifications_waiting",
+            "Notifications that wait in the outbox",
+            gauges(
+                self.notifications_waiting
+                    .iter()
+                    .map(|(channel, n)| (vec![("channel", channel.clone())], *n))
+                    .collect(),
+            ),
         )
     }
 

@@ -168,7 +168,7 @@ fn syns(sequence: u32, count: u16) -> Vec<u8> {
 }
 
 /// Attacks until the daemon says so; gives its document.
-fn attacked(daemon: &Daemon) -> Value {
+pub(crate) fn attacked(daemon: &Daemon) -> Value {
     let sender = UdpSocket::bind("127.0.0.7:0").unwrap();
     let mut sequence = 0;
     wait("the attack", || {

@@ -21,6 +21,8 @@ mod evidence;
 mod help;
 mod import;
 mod ledger;
+mod metrics;
+mod notify;
 mod plan;
 mod profiles;
 #[cfg(test)]

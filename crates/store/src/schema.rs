@@ -77,6 +77,39 @@ pub(crate) const JOURNAL: &[&str] = &[
 ",
 ];
 
+/// Likewise, for the outbox of notifications.
+pub(crate) const OUTBOX: &[&str] = &["
+    CREATE TABLE events (
+        number      INTEGER PRIMARY KEY AUTOINCREMENT,
+        channel     TEXT NOT NULL,
+        at          INTEGER NOT NULL,   -- nanoseconds since 1970
+        rank        INTEGER NOT NULL,   -- what goes last when there is no room
+        replaces    TEXT,
+        document    TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_by_channel ON events (channel, number);
+    CREATE TABLE messages (
+        number      INTEGER PRIMARY KEY AUTOINCREMENT,
+        channel     TEXT NOT NULL,
+        id          TEXT NOT NULL,
+        made_at     INTEGER NOT NULL,
+        rank        INTEGER NOT NULL,
+        attempts    INTEGER NOT NULL,
+        next_at     INTEGER NOT NULL,
+        failed_since INTEGER,
+        dead_at     INTEGER,            -- none: it is on its way
+        answer      TEXT,
+        document    TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_by_channel ON messages (channel, dead_at, number);
+    CREATE TABLE told (
+        attack      TEXT PRIMARY KEY,
+        severity    TEXT NOT NULL,
+        at          INTEGER NOT NULL,
+        document    TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+"];
+
 /// Brings the file to the newest schema of these steps; refuses one from the future.
 ///
 /// # Errors

@@ -122,10 +122,16 @@ async fn metrics_show_each_listener_from_the_start() {
         r#"spillway_exporter_heard_in_part{exporter="192.0.2.9"} 0.0"#,
         r#"spillway_build_info{version="0.1.0"} 1.0"#,
         r#"spillway_tick_seconds_bucket{le="+Inf"} 0"#,
-        "# EOF",
+        "# TYPE spillway_ingest_flows_total counter",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
     }
+    // Who asks for OpenMetrics, as Prometheus does, gets it.
+    let request = Request::get("/metrics")
+        .header("host", "127.0.0.1:1")
+        .header("accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5");
+    let (_, text) = ask(&router, request.body(Body::empty()).unwrap()).await;
+    assert!(text.contains("# TYPE spillway_ingest_flows counter\n") && text.ends_with("# EOF\n"), "{text}");
 }
 
 #[tokio::test]

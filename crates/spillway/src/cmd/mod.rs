@@ -24,6 +24,7 @@ pub mod init;
 pub mod lab;
 pub mod ledger;
 pub mod man;
+pub mod notify;
 pub mod plan;
 pub mod privileged;
 pub mod replay;
@@ -81,6 +82,7 @@ commands! {
     Token => token,
     Roles => roles,
     Audit => audit,
+    Notify => notify,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -38,6 +38,11 @@ impl<'a> Problems<'a> {
         if self.found.is_empty() { Ok(()) } else { Err(self.found) }
     }
 
+    /// Whether everybody on the machine may read the file.
+    pub(super) fn open_to_all(&self) -> bool {
+        super::reference::open_to_all(self.path)
+    }
+
     pub(super) fn at(&mut self, offset: usize, message: String) {
         self.found.push(Problem::at(self.path, self.text, offset, message));
     }
@@ -81,6 +86,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let exec = file.notify.exec;
     let (compat, compat_prefixes) = compat(&mut problems, (file.compat, file.compat_prefixes), exec.as_ref());
     let notify = exec.map(|exec| notify(&mut problems, exec));
+    let channels = super::notify::checked(&mut problems, &file.notify.channels, &customers);
     if problems.found.is_empty() {
         Ok(Config {
             path: path.to_path_buf(),
@@ -97,6 +103,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             exporters,
             interfaces: file.interfaces,
             notify,
+            channels,
             detection: file.detection,
             rules: file.rules,
             dataplane,

@@ -12,7 +12,9 @@ mod dns;
 mod evidence;
 mod groups;
 mod intel;
+mod notify;
 mod place;
+mod reference;
 mod routing;
 mod sections;
 mod starter;
@@ -75,6 +77,8 @@ pub struct Config {
     pub interfaces: InterfaceRoles,
     /// Program that is told of attacks.
     pub notify: Option<NotifyExec>,
+    /// Channels by which attacks are told.
+    pub channels: Vec<::notify::Settings>,
     /// When something counts as an attack.
     pub detection: Detection,
     /// What rules may do.

@@ -50,7 +50,7 @@ impl fmt::Display for Problem {
 }
 
 /// Examples for keys that must be there.
-const EXAMPLES: [(&str, &str); 10] = [
+const EXAMPLES: [(&str, &str); 11] = [
     ("networks", "add a line like networks = [\"198.51.100.0/24\"] at the top"),
     ("path", "add a line like path = \"/usr/local/bin/notify.sh\""),
     ("asn", "add a line like asn = 64512"),
@@ -59,6 +59,7 @@ const EXAMPLES: [(&str, &str); 10] = [
     ("capacity", "add a line like capacity = \"10 Gbps\""),
     ("prefix", "add a line like prefix = \"198.51.100.0/24\""),
     ("name", "add a line like name = \"scrub-1\""),
+    ("kind", "add a line like kind = \"webhook\", or email, slack, telegram, syslog, exec"),
     ("key", "add a line like key = \"/etc/spillway/absorb.key\""),
     ("carries", "add a line like carries = [\"blackhole\", \"flowspec\"]"),
 ];

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, dns, evidence, groups, routing};
+use super::{dataplane, dns, evidence, groups, notify, routing};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) groups: groups::Sections,
     #[serde(default)]
-    pub(super) notify: Notify,
+    pub(super) notify: notify::Sections,
     #[serde(default)]
     pub(super) detection: Detection,
     #[serde(default)]
@@ -232,12 +232,6 @@ pub struct InterfaceRoles {
 #[serde(deny_unknown_fields)]
 pub(super) struct Customer {
     pub(super) networks: Vec<Spanned<Prefix>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Notify {
-    pub(super) exec: Option<ExecSection>,
 }
 
 #[derive(Debug, Deserialize)]

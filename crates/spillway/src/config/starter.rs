@@ -81,6 +81,26 @@ ipfix = "0.0.0.0:4739"
 #   bans_max = 256
 #   restart_time = "120s"
 
+# Channels that are told of attacks, as many as you like, tried with `spillway notify test NAME`. What is to be told is written
+# down first, sent in order, tried again for `give_up`, and goes by `fallback` when it has failed for `fallback_after`.
+# Secrets are "${file:/path}" (not readable by everybody) or "${env:NAME}". Nothing here ever tells of a disclosure.
+#   [notify.noc]
+#   kind = "webhook"               # POST of one JSON document; `spillway notify schema` prints its schema
+#   url = "https://hooks.example.net/spillway"
+#   secret = "${file:/etc/spillway/noc.secret}"   # signs: HMAC-SHA-256 over Spillway-Timestamp, a full stop and the body
+#   events = ["attack_started", "attack_ended"]   # also attack_changed; severity = "attack", or "suspicious" for all
+#   customers = []                 # and prefixes = []: only attacks on these; both empty: on all
+#   group_wait = "2s"              # more than group_max = 3 events within it are one message
+#   repeat = "1h"                  # a reminder of what goes on; without it: none
+#   fallback = "pager"             # fallback_after = "60s"
+#   per_minute = 30                # queue_max = 1000, timeout = "10s", retry = "1s", retry_max = "300s", give_up = "86400s"
+#   # token = "…" is sent as `Authorization: Bearer`; ca = "/path.pem" in place of the system's authorities
+#   [notify.pager]
+#   kind = "telegram"              # token = "${file:/etc/spillway/telegram.token}", chat = "-1001234567890"
+#   # kind = "slack": url; "syslog": target = "udp://192.0.2.1:514", tcp:// or unix:///dev/log, facility = "local0", format = "text"
+#   # kind = "email": server, port = 587, tls = "starttls" ("tls", "none"), user, password, from, to = ["noc@example.net"]
+#   # kind = "exec": path = "/usr/local/bin/tell", arguments = []; the document is on its standard input
+
 [detection]
 # "low" finds smaller attacks: for single servers and small links.
 #floor = "default"

@@ -12,6 +12,7 @@ use engine::report::{Attack, RuleReport, Severity, State};
 use engine::{Engine, Feed, Input, Mode, Output};
 use store::{AttackRow, RuleRow, Snapshot};
 
+use super::brief::brief;
 use super::ears::{Drops, Ears};
 use super::enforcing::{self, Desk, Standing};
 use super::mailbox::{CloseAtEnd, Mailbox};
@@ -232,14 +233,17 @@ impl Core {
             *numbers.attacks.entry(class.to_owned()).or_insert(0) += 1;
             numbers.detection_delay.observe(attack.detected_at.since(attack.started_at).as_secs_f64());
             drop(numbers);
-            tracing::warn!(attack = attack.id, target = %attack.target, class, pps = attack.peak_pps, "attack");
+            tracing::warn!(attack_id = attack.id, target = %attack.target, class, pps = attack.peak_pps, "attack");
         } else if turning && attack.state == State::Over {
-            tracing::warn!(attack = attack.id, target = %attack.target, "over");
+            tracing::warn!(attack_id = attack.id, target = %attack.target, "over");
         }
         if turning {
             self.source.routes.events.0.push(api::Kind::Attack, text(&attack));
         }
         self.notifier.tell(&attack, self.until);
+        if turning {
+            self.source.routes.post.tell(|| brief(&attack, self.mode));
+        }
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         rows.push(row(&attack, self.until, self.mode, standing.as_deref()));
         self.attacks.insert(attack.id.clone(), attack);

@@ -116,7 +116,7 @@ impl Caller {
         if !job.undo {
             // First the note, then the deed: a crash in between undoes what was never done, which harms nobody.
             if let Err(cause) = writer().ban(ban) {
-                tracing::error!(%cause, target = ban.target, "cannot note the call down, so it is not made");
+                tracing::error!(%cause, attack_id = ban.attack, target = ban.target, "cannot note the call down, so it is not made");
                 return self.told.count("not_noted");
             }
         }
@@ -127,14 +127,21 @@ impl Caller {
             match result {
                 Ok(()) => break,
                 Err((result, why)) => {
-                    tracing::error!(target = ban.target, attempt, result, why, "the notification program");
+                    tracing::error!(
+                        attack_id = ban.attack,
+                        target = ban.target,
+                        attempt,
+                        result,
+                        why,
+                        "the notification program"
+                    );
                 }
             }
         }
         if job.undo
             && let Err(cause) = writer().unban(&ban.target, &ban.direction)
         {
-            tracing::error!(%cause, target = ban.target, "cannot note the end down; it is told again at the next start");
+            tracing::error!(%cause, attack_id = ban.attack, target = ban.target, "cannot note the end down; it is told again at the next start");
         }
     }
 

@@ -3,11 +3,13 @@
 //! ```text
 //! UDP ─ worker (collector, shard) ─┐ ticks            ┌ source ─ API
 //! UDP ─ worker (collector, shard) ─┴─ core (engine) ──┼ mailbox ─ store
-//!                                                     └ notifier ─ program
+//!                                                     ├ notifier ─ program
+//!                                                     └ letterbox ─ clerk ─ outbox ─ carriers ─ channels
 //! ```
 //! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
 //! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
 
+mod brief;
 mod certificate;
 mod checkups;
 pub(crate) mod clock;
@@ -25,6 +27,7 @@ mod mailbox;
 mod names;
 mod notify;
 mod persist;
+mod post;
 mod privileges;
 mod probe;
 mod process;
@@ -54,6 +57,7 @@ use crate::enforce::remote::Helper;
 use crate::ledger::Scribe;
 use clock::Clock;
 use control::{Order, Reply};
+pub(crate) use post::sender;
 use routes::Routes;
 use session::{Ended, Kept};
 
@@ -96,13 +100,14 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
     control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
     let mut desk = routes.adapt(None, &config, &send)?;
+    let mut post = post::adapt(None, &config, &routes.post)?;
     let mut names = names::adapt(None, &config, &routes.names, &send)?;
     // Ends when this process does: its standard input is a pipe that we hold.
     let mut guard = guard::start(&config)?;
     loop {
         match session::run(&config, &mut kept, helper.as_ref(), &routes, &events, &send)? {
             Ended::Stopped => {
-                drop((desk, names));
+                drop((desk, names, post));
                 drop(scribe);
                 retire(guard);
                 return Ok(());
@@ -110,6 +115,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
             Ended::Reload(new) => {
                 config = *new;
                 desk = routes.adapt(desk, &config, &send)?;
+                post = post::adapt(post, &config, &routes.post)?;
                 names = names::adapt(names, &config, &routes.names, &send)?;
                 let old = std::mem::replace(&mut guard, guard::start(&config)?);
                 retire(old);

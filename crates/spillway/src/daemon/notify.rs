@@ -123,7 +123,7 @@ impl Notifier {
             Err(reason) => {
                 if self.refused.insert(attack.id.clone(), reason).is_none() && !reason.is_empty() {
                     self.told.count("refused");
-                    tracing::warn!(attack = attack.id, target = %attack.target, reason, "no call");
+                    tracing::warn!(attack_id = attack.id, target = %attack.target, reason, "no call");
                 }
             }
         }

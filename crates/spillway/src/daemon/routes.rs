@@ -24,6 +24,8 @@ pub(super) struct Routes {
     pub(super) names: crate::dns::Door,
     /// What is decided is written down with it.
     pub(super) pen: Pen,
+    /// Where attacks are told to channels.
+    pub(super) post: super::post::Door,
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
     /// What happens, for whoever listens.

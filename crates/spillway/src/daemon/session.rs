@@ -12,6 +12,7 @@ use access::{Access, First};
 use anyhow::Context as _;
 use base::map::Seed;
 use engine::Mode;
+use engine::report::State;
 use sd_notify::NotifyState;
 use serde::Serialize;
 use store::Writer;
@@ -197,6 +198,8 @@ pub(super) fn run(
         now,
         routes.pen.clone(),
     )?;
+    let going_on = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
+    routes.post.settle(going_on.map(|attack| attack.id).collect());
     let office = desk.clone().map(|desk| Office { bounds, desk });
     let terms = Terms::of(config, source.locals.keys().copied());
     let asked = config.routing.iter().flat_map(|routing| &routing.health);

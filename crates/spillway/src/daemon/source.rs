@@ -311,7 +311,14 @@ impl api::Source for Source {
             attacks_active: shown.active.clone(),
             attacks: numbers.attacks,
             rules: shown.rule_counts.clone(),
-            notifications: self.told.counts(),
+            notifications: self.told.counts().into_iter().chain(self.routes.post.counts().all()).collect(),
+            notifications_waiting: self
+                .routes
+                .post
+                .waiting()
+                .into_iter()
+                .map(|(channel, w)| (channel, w.events + w.messages))
+                .collect(),
             detection_delay: numbers.detection_delay,
             tick: numbers.tick,
             tracked_hosts: numbers.tracked as u64,

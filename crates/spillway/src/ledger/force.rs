@@ -37,6 +37,7 @@ impl InForce {
         };
         for id in gone {
             if let Some(rule) = known.remove(&id) {
+                tracing::info!(rule_id = id, enforcer = backend, "a rule is not in force any more");
                 pen.write(deed(Act::MitigationEnd, &id, &rule));
             }
         }
@@ -47,6 +48,7 @@ impl InForce {
                 if let Some(old) = known.insert(rule.id.clone(), now.clone()) {
                     pen.write(deed(Act::MitigationEnd, &rule.id, &old));
                 }
+                tracing::info!(rule_id = rule.id, enforcer = backend, rule = now.text, "a rule is in force");
                 pen.write(deed(Act::Mitigation, &rule.id, &now));
             }
         }

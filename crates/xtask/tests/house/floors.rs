@@ -26,6 +26,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("store", &["engine"]),
     ("history", &[]),
     ("access", &["store"]),
+    ("notify", &["store"]),
     (
         "api",
         &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access"],
@@ -48,6 +49,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store",
             "history",
             "access",
+            "notify",
             "api",
         ],
     ),
@@ -87,9 +89,9 @@ const OUTSIDE_WORLD: &[&str] =
 
 const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel"];
 
-/// The parts that were chosen come to some 220, TLS and its certificates, and reading and writing Parquet, among them; the rest is room for a few
+/// The parts that were chosen come to some 270: TLS and its certificates, HTTP, mail, and Parquet among them; the rest is room for a few
 /// good reasons.
-const CRATES_MAX: usize = 260;
+const CRATES_MAX: usize = 290;
 
 #[test]
 fn imports_point_down() {
