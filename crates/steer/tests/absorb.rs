@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base::{Prefix, Span, Timestamp};
 use proptest::prelude::*;
-use steer::absorb::word::{Ask, Back, Declared, Kind, Load, Reason, Tell};
+use steer::absorb::word::{Ask, Back, Declared, Kind, Load, Reason, Tell, Traffic};
 use steer::absorb::{Controller, Frames, Keepsake, Settings, Site, Standing, write};
 
 const LEASE: u64 = 30;
@@ -336,6 +336,28 @@ fn what_is_not_declared_finds_no_room_or_is_anothers_is_refused_with_the_reason(
     assert_eq!(text, "no memory");
     assert_eq!(site.holds(Timestamp::from_secs(1), "a"), before);
     assert_eq!(site.rules(Timestamp::from_secs(1)).len(), 1);
+}
+
+#[test]
+fn what_was_not_measured_is_not_reported_as_nothing() {
+    let (now, [held, fresh]) = (Timestamp::from_secs(1), ["198.51.100.0/24", "2001:db8:1::/48"]);
+    let mut site = Site::new("site", declared());
+    take(&mut site, "a", held, &[], 500_000).unwrap();
+    let told = |site: &Site| site.report("a", |_| None).prefixes;
+    assert!(told(&site).is_empty(), "it is held, and nothing was measured yet");
+    let comes = Traffic { received: Load { bps: 600_000, pps: 100 }, ..Traffic::default() };
+    site.measured(|_| Some(comes));
+    assert_eq!(told(&site), [(prefix(held), comes)]);
+    assert_eq!(site.report("a", |_| None).free.bps, 400_000, "what comes counts, where it is more");
+    // One that is new beside it.
+    take(&mut site, "a", fresh, &[], 1).unwrap();
+    assert_eq!(told(&site), [(prefix(held), comes)]);
+    site.measured(|of| (*of == prefix(held)).then_some(comes));
+    assert_eq!(told(&site), [(prefix(held), comes)]);
+    // Started again, it holds what it held and knows of no traffic.
+    let mut again = Site::new("site", declared());
+    again.resume(now, site.keepsakes(), |_| true);
+    assert_eq!((again.prefixes().count(), told(&again).len()), (2, 0));
 }
 
 #[test]
