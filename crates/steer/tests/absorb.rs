@@ -339,6 +339,33 @@ fn what_is_not_declared_finds_no_room_or_is_anothers_is_refused_with_the_reason(
 }
 
 #[test]
+fn what_an_absorber_has_of_ours_that_nobody_wants_any_more_is_let_go_when_it_is_back() {
+    let now = Timestamp::from_secs(1_000_000);
+    let [wanted, over] = ["198.51.100.0/25", "2001:db8:1::/48"].map(prefix);
+    let mut site = Site::new("scrub", declared());
+    for prefix in [wanted, over] {
+        let ask = Ask::Take { number: 1, prefix, rules: Vec::new(), expects: Load::default(), lease: LEASE };
+        assert_eq!(site.handle(now, "brain", ask), None);
+        site.settle(Ok(()));
+    }
+    let mut brain = Controller::new(settings());
+    let mut talk = |brain: &mut Controller| {
+        while let Some(ask) = brain.poll_output() {
+            let tell = site.handle(now, "brain", ask).or_else(|| site.settle(Ok(())));
+            brain.receive(now, tell.unwrap());
+        }
+        site.prefixes().collect::<Vec<_>>()
+    };
+    // It ended while there was no conversation.
+    brain.want(now, wanted, Vec::new(), Load::default());
+    brain.connected(now);
+    assert_eq!(talk(&mut brain), [wanted, over], "more may be wanted yet: the journal is not read");
+    brain.wants_no_more(now);
+    assert_eq!(talk(&mut brain), [wanted]);
+    assert_eq!(brain.standing(now, &wanted), Standing::Stands);
+}
+
+#[test]
 fn what_was_not_measured_is_not_reported_as_nothing() {
     let (now, [held, fresh]) = (Timestamp::from_secs(1), ["198.51.100.0/24", "2001:db8:1::/48"]);
     let mut site = Site::new("site", declared());

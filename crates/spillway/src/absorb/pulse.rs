@@ -79,10 +79,7 @@ impl Pulse {
 }
 
 /// Where it is time, says that it lives; what was never said is not said so either.
-fn beat(
-    channel: &mut Channel,
-    last: Option<(Instant, Report)>,
-) -> anyhow::Result<Option<(Instant, Report)>> {
+fn beat(channel: &mut Channel, last: Option<(Instant, Report)>) -> anyhow::Result<Option<(Instant, Report)>> {
     match last {
         Some((at, report)) if at.elapsed() >= REPORT => {
             let report = Report { prefixes: Vec::new(), ..report };
@@ -117,8 +114,7 @@ mod tests {
     #[test]
     fn while_the_kernel_takes_a_set_reports_go_on_without_what_is_not_known() {
         let folder = Folder::new("spillway-pulse").unwrap();
-        let [brain, absorber] =
-            ["a", "b"].map(|name| Key::load_or_make(&folder.path().join(name)).unwrap());
+        let [brain, absorber] = ["a", "b"].map(|name| Key::load_or_make(&folder.path().join(name)).unwrap());
         let server = tls::server(&absorber, vec![brain.fingerprint()]).unwrap();
         let client = tls::client(&brain, absorber.fingerprint()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -131,7 +127,8 @@ mod tests {
             }
             let mut pulse = Pulse::new().unwrap();
             let prefix = "198.51.100.0/24".parse().unwrap();
-            let whole = Report { prefixes: vec![(prefix, Default::default())], rules_free: 7, ..Default::default() };
+            let whole =
+                Report { prefixes: vec![(prefix, Default::default())], rules_free: 7, ..Default::default() };
             channel.say(&Tell::Report(pulse.report(|| whole.clone()).unwrap())).unwrap();
             assert_eq!(pulse.report(|| whole.clone()), None, "it is not time yet");
             // It ends when the other end has heard two reports meanwhile.

@@ -154,6 +154,12 @@ impl Absorber {
         self.shared.wake();
     }
 
+    /// All that stood before is wanted again; what it has of ours beside that, it may let go.
+    pub(super) fn wants_no_more(&self) {
+        self.shared.core().wants_no_more(self.shared.now());
+        self.shared.wake();
+    }
+
     /// It need not any more, after a while.
     pub(super) fn release(&self, prefix: Prefix, linger: Span) {
         self.shared.core().release(self.shared.now(), prefix, linger);

@@ -91,7 +91,8 @@ impl Brain {
             if all.is_empty() {
                 return Ok(Err(format!("there are no {list}")));
             }
-            let text = |one: &Value, key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text =
+                |one: &Value, key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             if let Some(one) = all.iter().find(|one| text(one, "state") != good) {
                 let why = [text(one, "reason"), text(one, "last_down")].concat();
                 return Ok(Err(format!("{} is {}: {why}", text(one, "name"), text(one, "state"))));
