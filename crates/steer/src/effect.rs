@@ -12,6 +12,7 @@
 mod arrival;
 mod judge;
 mod watch;
+mod witness;
 
 use base::units::PacketRate;
 use base::{Span, Timestamp};
@@ -20,6 +21,7 @@ pub use arrival::Arrival;
 pub use judge::judge;
 pub(crate) use judge::wilson;
 pub use watch::{Seen, Watch};
+pub use witness::Witnesses;
 
 /// Where somebody looked, as packets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

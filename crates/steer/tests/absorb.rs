@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base::{Prefix, Span, Timestamp};
 use proptest::prelude::*;
-use steer::absorb::word::{Ask, Back, Declared, Kind, Load, Reason, Tell};
+use steer::absorb::word::{Ask, Back, Declared, Kind, Load, Reason, Tell, Traffic};
 use steer::absorb::{Controller, Frames, Keepsake, Settings, Site, Standing, write};
 
 const LEASE: u64 = 30;
@@ -336,6 +336,55 @@ fn what_is_not_declared_finds_no_room_or_is_anothers_is_refused_with_the_reason(
     assert_eq!(text, "no memory");
     assert_eq!(site.holds(Timestamp::from_secs(1), "a"), before);
     assert_eq!(site.rules(Timestamp::from_secs(1)).len(), 1);
+}
+
+#[test]
+fn what_an_absorber_has_of_ours_that_nobody_wants_any_more_is_let_go_when_it_is_back() {
+    let now = Timestamp::from_secs(1_000_000);
+    let [wanted, over] = ["198.51.100.0/25", "2001:db8:1::/48"].map(prefix);
+    let mut site = Site::new("scrub", declared());
+    for prefix in [wanted, over] {
+        let ask = Ask::Take { number: 1, prefix, rules: Vec::new(), expects: Load::default(), lease: LEASE };
+        assert_eq!(site.handle(now, "brain", ask), None);
+        site.settle(Ok(()));
+    }
+    let mut brain = Controller::new(settings());
+    let mut talk = |brain: &mut Controller| {
+        while let Some(ask) = brain.poll_output() {
+            let tell = site.handle(now, "brain", ask).or_else(|| site.settle(Ok(())));
+            brain.receive(now, tell.unwrap());
+        }
+        site.prefixes().collect::<Vec<_>>()
+    };
+    // It ended while there was no conversation.
+    brain.want(now, wanted, Vec::new(), Load::default());
+    brain.connected(now);
+    assert_eq!(talk(&mut brain), [wanted, over], "more may be wanted yet: the journal is not read");
+    brain.wants_no_more(now);
+    assert_eq!(talk(&mut brain), [wanted]);
+    assert_eq!(brain.standing(now, &wanted), Standing::Stands);
+}
+
+#[test]
+fn what_was_not_measured_is_not_reported_as_nothing() {
+    let (now, [held, fresh]) = (Timestamp::from_secs(1), ["198.51.100.0/24", "2001:db8:1::/48"]);
+    let mut site = Site::new("site", declared());
+    take(&mut site, "a", held, &[], 500_000).unwrap();
+    let told = |site: &Site| site.report("a", |_| None).prefixes;
+    assert!(told(&site).is_empty(), "it is held, and nothing was measured yet");
+    let comes = Traffic { received: Load { bps: 600_000, pps: 100 }, ..Traffic::default() };
+    site.measured(|_| Some(comes));
+    assert_eq!(told(&site), [(prefix(held), comes)]);
+    assert_eq!(site.report("a", |_| None).free.bps, 400_000, "what comes counts, where it is more");
+    // One that is new beside it.
+    take(&mut site, "a", fresh, &[], 1).unwrap();
+    assert_eq!(told(&site), [(prefix(held), comes)]);
+    site.measured(|of| (*of == prefix(held)).then_some(comes));
+    assert_eq!(told(&site), [(prefix(held), comes)]);
+    // Started again, it holds what it held and knows of no traffic.
+    let mut again = Site::new("site", declared());
+    again.resume(now, site.keepsakes(), |_| true);
+    assert_eq!((again.prefixes().count(), told(&again).len()), (2, 0));
 }
 
 #[test]

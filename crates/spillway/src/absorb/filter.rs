@@ -50,6 +50,16 @@ pub(crate) struct Sum {
     pub(crate) dropped: (u64, u64),
 }
 
+impl Sum {
+    /// Both together.
+    pub(super) const fn plus(self, other: Self) -> Self {
+        const fn both(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
+            (a.0.saturating_add(b.0), a.1.saturating_add(b.1))
+        }
+        Self { received: both(self.received, other.received), dropped: both(self.dropped, other.dropped) }
+    }
+}
+
 /// Of rules by id, packets decided and dropped; and what each prefix got.
 pub(crate) type Counts = (BTreeMap<String, (u64, u64)>, BTreeMap<Prefix, Sum>);
 
@@ -81,8 +91,8 @@ impl Filter for Nothing {
         false
     }
 
-    fn counts(&mut self, _held: &[Prefix]) -> anyhow::Result<Counts> {
-        Ok(Default::default())
+    fn counts(&mut self, held: &[Prefix]) -> anyhow::Result<Counts> {
+        Ok((BTreeMap::new(), held.iter().map(|prefix| (*prefix, Sum::default())).collect()))
     }
 
     fn beat(&mut self) -> anyhow::Result<()> {

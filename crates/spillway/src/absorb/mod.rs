@@ -8,5 +8,6 @@ pub(crate) mod filter;
 mod kept;
 pub mod keys;
 mod plant;
+mod pulse;
 pub mod server;
 pub(crate) mod tls;

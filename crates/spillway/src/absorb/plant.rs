@@ -26,6 +26,8 @@ pub(super) struct Plant {
     behind: bool,
     measured: Instant,
     sums: BTreeMap<Prefix, Sum>,
+    /// What each had when its counters began anew with another set.
+    carried: BTreeMap<Prefix, Sum>,
     done: BTreeMap<String, (u64, u64)>,
     /// What brains are to hear, beside answers.
     told: BTreeMap<String, Vec<Tell>>,
@@ -46,6 +48,7 @@ impl Plant {
             behind: false,
             measured: Instant::now(),
             sums: BTreeMap::new(),
+            carried: BTreeMap::new(),
             done: BTreeMap::new(),
             told: BTreeMap::new(),
             newest: BTreeMap::new(),
@@ -157,7 +160,19 @@ impl Plant {
 
     fn apply(&mut self, now: Timestamp) -> anyhow::Result<()> {
         let held: Vec<filter::Kept> = self.site.prefixes().map(|prefix| self.kept(prefix, now)).collect();
-        self.filter.apply(&held, &self.site.rules(now))
+        let prefixes: Vec<Prefix> = held.iter().map(|kept| kept.prefix).collect();
+        let before = self.filter.counts(&prefixes);
+        self.filter.apply(&held, &self.site.rules(now))?;
+        if let (Ok((_, before)), Ok((_, after))) = (before, self.filter.counts(&prefixes)) {
+            self.carried.retain(|prefix, _| prefixes.contains(prefix));
+            for (prefix, was) in before {
+                if after.get(&prefix).is_some_and(|is| is.received.1 < was.received.1) {
+                    let carried = self.carried.entry(prefix).or_default();
+                    *carried = carried.plus(was);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn kept(&self, prefix: Prefix, now: Timestamp) -> filter::Kept {
@@ -170,26 +185,27 @@ impl Plant {
 
     fn measure(&mut self) {
         let held: Vec<Prefix> = self.site.prefixes().collect();
-        let (done, sums) = match self.filter.counts(&held) {
+        let (done, mut sums) = match self.filter.counts(&held) {
             Ok(counts) => counts,
             Err(error) => {
                 tracing::warn!(reason = format!("{error:#}"), "the kernel does not say what came");
                 return;
             }
         };
+        for (prefix, sum) in &mut sums {
+            *sum = sum.plus(self.carried.get(prefix).copied().unwrap_or_default());
+        }
         let millis = u64::try_from(self.measured.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.measured = Instant::now();
         let (before, ways, kind) = (&self.sums, &self.ways, self.kind);
         self.site.measured(|prefix| {
-            let (Some(old), Some(new)) = (before.get(prefix), sums.get(prefix)) else {
-                return Traffic::default();
-            };
+            let (old, new) = (before.get(prefix)?, sums.get(prefix)?);
             let received = rate(old.received, new.received, millis);
             let dropped = rate(old.dropped, new.dropped, millis);
             let goes_back = kind == Kind::Scrub
                 && ways.iter().any(|way| way.prefix.covers(prefix) && way.back != Back::None);
             let returned = if goes_back { received.less(dropped) } else { Default::default() };
-            Traffic { received, dropped, returned }
+            Some(Traffic { received, dropped, returned })
         });
         (self.sums, self.done) = (sums, done);
     }

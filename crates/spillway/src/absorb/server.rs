@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,6 +18,7 @@ use super::channel::Channel;
 use super::filter::{Filter, Kernel, Nothing};
 use super::keys::{Fingerprint, Key};
 use super::plant::Plant;
+use super::pulse::Pulse;
 use super::tls;
 use crate::config::Absorbing;
 use crate::enforce::teller::{self, Refused, Teller};
@@ -30,8 +31,6 @@ const CONNECTIONS_MAX: usize = 64;
 const PER_ADDRESS_MAX: usize = 8;
 /// The absorber looks up this often.
 const TURN: Duration = Duration::from_millis(200);
-/// Reports go out this often.
-const REPORT: Duration = Duration::from_secs(1);
 
 /// What connections share.
 struct Hall {
@@ -101,6 +100,15 @@ fn samples(config: &Absorbing) -> anyhow::Result<Option<Teller>> {
     let socket = socket.with_context(|| format!("cannot send to {to} (`samples`)"))?;
     let refused = Refused::default();
     Ok(Some(Teller::start(move |stop| teller::run_far(&interface, &socket, stop, &refused))))
+}
+
+/// What a lock guards, if nobody has it now.
+fn free<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match lock.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// One line, like that of `spillway run`: from now on it can be asked.
@@ -193,10 +201,10 @@ impl Hall {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.plant().joins(owner, number);
         tracing::info!(brain = owner, fingerprint = %peer, "connected");
-        let mut reported: Option<Instant> = None;
+        let mut pulse = Pulse::new()?;
         while !self.stop.asked() {
             while let Some(ask) = channel.hear::<Ask>()? {
-                let told = self.plant().ask(owner, ask);
+                let told = pulse.during(&mut channel, || self.plant().ask(owner, ask))?;
                 let Some(tell) = told else { continue };
                 channel.say(&tell)?;
                 if let Tell::Wrong { text } = tell {
@@ -205,16 +213,13 @@ impl Hall {
                 }
             }
             let told = {
-                let mut plant = self.plant();
+                let mut plant = pulse.until(&mut channel, || free(&self.plant))?;
                 if !plant.is_newest(owner, number) {
                     tracing::info!(brain = owner, "a newer connection of this brain takes over");
                     return Ok(());
                 }
                 let mut told = plant.told(owner);
-                if reported.is_none_or(|at| at.elapsed() >= REPORT) {
-                    reported = Some(Instant::now());
-                    told.push(Tell::Report(plant.report(owner)));
-                }
+                told.extend(pulse.report(|| plant.report(owner)).map(Tell::Report));
                 told
             };
             told.iter().try_for_each(|tell| channel.say(tell))?;

@@ -1,7 +1,7 @@
 //! What the decision core tells the ladder, at once where an attack began, got other rules or ended, and else once a second: attacks, who
 //! saw what of them, and who is heard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ impl Scout {
             };
             let came =
                 self.came.iter().filter(|(address, at)| now.since(**at) < HEARD && !is_silent(address));
-            let heard: BTreeSet<IpAddr> = came.map(|(address, _)| *address).collect();
+            let heard: BTreeMap<IpAddr, Timestamp> = came.map(|(address, at)| (*address, *at)).collect();
             drop(numbers);
             let wanted = door.lookout().map(|lookout| lookout.checkups()).unwrap_or_default();
             let health = self.checkups.look(now, &wanted, engine);

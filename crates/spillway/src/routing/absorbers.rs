@@ -15,6 +15,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use rustls::ClientConfig;
 use steer::absorb::word::{Load, Tell};
 use steer::absorb::{Controller, Others, Settings, Standing, Truth};
+use steer::effect::Witnesses;
 
 use super::desk::Ask;
 use super::order;
@@ -44,6 +45,8 @@ pub(super) struct Absorber {
     pub(super) control: Control,
     shared: Arc<Shared>,
     pub(super) truth: Truth,
+    /// Who tells what is sent there.
+    pub(super) witnesses: Witnesses,
     /// When the last report came that was compared.
     pub(super) compared: Option<Timestamp>,
     /// The last diversion that came to nothing here, and why.
@@ -127,6 +130,7 @@ impl Absorber {
             control: control.clone(),
             shared,
             truth: Truth::default(),
+            witnesses: Witnesses::default(),
             compared: None,
             failed: None,
             others: Others::default(),
@@ -147,6 +151,12 @@ impl Absorber {
     /// It shall hold a prefix with the rules that it has, until it is known which those are.
     pub(super) fn keep(&self, prefix: Prefix, expects: Load) {
         self.shared.core().keep(self.shared.now(), prefix, expects);
+        self.shared.wake();
+    }
+
+    /// All that stood before is wanted again; what it has of ours beside that, it may let go.
+    pub(super) fn wants_no_more(&self) {
+        self.shared.core().wants_no_more(self.shared.now());
         self.shared.wake();
     }
 
@@ -172,10 +182,16 @@ impl Absorber {
         self.shared.core().welcome().map(|(_, declared)| declared.rules)
     }
 
-    /// What it received in the last second, by its last report, and when that came.
+    /// What it received in the last second, by its last report, and when that came; `None`: it has not measured all that it has.
     pub(super) fn received(&self) -> Option<(Timestamp, Load)> {
         let core = self.shared.core();
         let (at, report) = core.report()?;
+        let now = self.shared.now();
+        let stands = |prefix: &&Prefix| core.standing(now, prefix) == Standing::Stands;
+        let is_measured = |prefix: &Prefix| report.prefixes.iter().any(|(of, _)| of == prefix);
+        if !core.prefixes().filter(stands).all(is_measured) {
+            return None;
+        }
         let sum =
             report.prefixes.iter().fold(Load::default(), |sum, (_, traffic)| sum.plus(traffic.received));
         Some((*at, sum))

@@ -35,7 +35,7 @@ use self::drills::Drills;
 use self::led::Led;
 use self::ledgered::Deeds;
 use self::pushed::Pushed;
-use super::absorbers::Absorbers;
+use super::absorbers::{Absorber, Absorbers};
 use super::auto::Auto;
 use super::desk::{Ask, Board, Setup};
 use super::express;
@@ -225,6 +225,7 @@ impl Clerk {
             );
         }
         clerk.setup.routing.routers.iter().for_each(|router| remind(router, asn));
+        clerk.absorbers.all().for_each(Absorber::wants_no_more);
         clerk.look();
         Ok(clerk)
     }

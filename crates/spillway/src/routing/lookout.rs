@@ -156,8 +156,8 @@ pub(crate) struct Sight {
     pub(crate) seen: Vec<(Sighting, Amount)>,
     /// Exporters by the index that attacks name them by.
     pub(crate) exporters: BTreeMap<u32, IpAddr>,
-    /// Exporters that are heard.
-    pub(crate) heard: BTreeSet<IpAddr>,
+    /// Exporters that are heard, and when they were last.
+    pub(crate) heard: BTreeMap<IpAddr, Timestamp>,
     /// Rules that the kernel has.
     pub(crate) kernel: BTreeSet<String>,
     /// Packets and layer-3 bits a second that targets under attack usually get.

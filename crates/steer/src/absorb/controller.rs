@@ -73,6 +73,10 @@ pub struct Controller {
     /// Number and time of a renewal that is not answered.
     renewing: Option<(u64, Timestamp)>,
     wrong: Option<String>,
+    /// Whatever is not wanted now is wanted by nobody.
+    is_whole: bool,
+    /// What the absorber has of ours and was not wanted when it said so.
+    strays: Vec<Prefix>,
     outputs: VecDeque<Ask>,
     /// Wants for which there was no room.
     pub left_out: u64,
@@ -92,6 +96,8 @@ impl Controller {
             renewed: None,
             renewing: None,
             wrong: None,
+            is_whole: false,
+            strays: Vec::new(),
             outputs: VecDeque::new(),
             left_out: 0,
         }
@@ -135,6 +141,13 @@ impl Controller {
             want.asked = None;
             want.refused = None;
         }
+        self.handle_timeout(now);
+    }
+
+    /// All that stood before a restart is wanted again: what the absorber has beside that is let go, for it takes room there. It held
+    /// it for us when a break, or our own restart, kept it from hearing that it is over.
+    pub fn wants_no_more(&mut self, now: Timestamp) {
+        self.is_whole = true;
         self.handle_timeout(now);
     }
 
@@ -188,6 +201,7 @@ impl Controller {
                 self.welcome = Some((name, declared));
                 // What is left was counted after the connection stood, so this errs to the safe side.
                 self.compare(u64::MAX, self.up.unwrap_or(now), &holds);
+                self.strays = holds.into_iter().take(PREFIXES_MAX).map(|hold| hold.prefix).collect();
                 // Much of these leases may be over.
                 self.renewed = None;
             }
@@ -242,6 +256,14 @@ impl Controller {
             self.wanted.remove(&prefix);
             let number = self.number();
             self.outputs.push_back(Ask::Release { number, prefix });
+        }
+        if self.is_whole {
+            for prefix in std::mem::take(&mut self.strays) {
+                if !self.wanted.contains_key(&prefix) {
+                    let number = self.number();
+                    self.outputs.push_back(Ask::Release { number, prefix });
+                }
+            }
         }
         self.ask(now);
         self.renew(now);

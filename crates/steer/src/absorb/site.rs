@@ -47,7 +47,8 @@ struct Held {
     digest: String,
     expects: Load,
     until: Timestamp,
-    traffic: Traffic,
+    /// As it was measured last, if it was.
+    traffic: Option<Traffic>,
 }
 
 /// A request that the kernel has to agree to.
@@ -110,7 +111,7 @@ impl Site {
             let rules = self.read(one.prefix, &one.rules);
             let (true, Ok(rules)) = (until > now && declared && knows(&one.owner), rules) else { continue };
             let (owner, digest, expects) = (one.owner, one.digest, one.expects);
-            let held = Held { owner, rules, digest, expects, until, traffic: Traffic::default() };
+            let held = Held { owner, rules, digest, expects, until, traffic: None };
             self.held.insert(one.prefix, held);
             self.changed = true;
         }
@@ -230,8 +231,8 @@ impl Site {
         self.held.get(prefix).map(|held| held.until)
     }
 
-    /// What each prefix got in the last second, as it was measured.
-    pub fn measured(&mut self, traffic: impl Fn(&Prefix) -> Traffic) {
+    /// What each prefix got in the last second, as it was measured; `None`: it was not.
+    pub fn measured(&mut self, traffic: impl Fn(&Prefix) -> Option<Traffic>) {
         for (prefix, held) in &mut self.held {
             held.traffic = traffic(prefix);
         }
@@ -256,7 +257,7 @@ impl Site {
             .take(REPORTED_MAX)
             .collect();
         Report {
-            prefixes: mine().map(|(prefix, held)| (*prefix, held.traffic)).collect(),
+            prefixes: mine().filter_map(|(prefix, held)| Some((*prefix, held.traffic?))).collect(),
             free: self.free(None),
             rules_free: self.declared.rules.saturating_sub(self.slots(None)),
             prefixes_free: self.declared.held.saturating_sub(self.held.len()),
@@ -279,8 +280,8 @@ impl Site {
     /// What could come, with one prefix left out.
     fn free(&self, except: Option<&Prefix>) -> Load {
         let others = self.held.iter().filter(|(prefix, _)| Some(*prefix) != except);
-        let taken =
-            others.fold(Load::default(), |sum, (_, held)| sum.plus(held.expects.max(held.traffic.received)));
+        let gets = |held: &Held| held.traffic.map(|traffic| traffic.received).unwrap_or_default();
+        let taken = others.fold(Load::default(), |sum, (_, held)| sum.plus(held.expects.max(gets(held))));
         self.declared.capacity.less(taken)
     }
 
@@ -335,7 +336,7 @@ impl Site {
             digest: digest(&prefix, texts),
             expects,
             until: now.plus(Span::from_secs(lease)),
-            traffic: self.held.get(&prefix).map(|held| held.traffic).unwrap_or_default(),
+            traffic: self.held.get(&prefix).and_then(|held| held.traffic),
         };
         Ok((self.held.insert(prefix, held), lease))
     }

@@ -12,6 +12,8 @@ const SAMPLES_MIN: u64 = 100;
 const FACTOR: f64 = 2.0;
 /// So many windows one after the other have to show it, and as many that all is well again.
 const WINDOWS: u32 = 2;
+/// Who lied and gets nothing since cannot show that he tells the truth now: after so long it is tried, and one window ends the trial.
+const TRIED_AFTER: Span = Span::from_secs(600);
 
 /// What it tells wrongly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +46,10 @@ pub struct Truth {
     reports: u64,
     wrong: u32,
     right: u32,
-    lie: Option<Lie>,
+    /// It lied, and is tried again.
+    is_tried: bool,
+    /// What it tells wrongly, and when that was seen last.
+    lie: Option<(Timestamp, Lie)>,
 }
 
 impl Truth {
@@ -61,6 +66,14 @@ impl Truth {
         self.reports = self.reports.saturating_add(1);
     }
 
+    /// Nothing is led there, or routers do not tell all of it: what was told is no measure, and the window before this one may have
+    /// lacked something too.
+    pub fn pause(&mut self, now: Timestamp) {
+        let lie = self.lie.filter(|(at, _)| now.since(*at) < TRIED_AFTER);
+        let is_tried = self.is_tried || (self.lie.is_some() && lie.is_none());
+        *self = Self { lie, is_tried, ..Self::default() };
+    }
+
     /// Compares when it is time. While nobody tells enough, nothing is said against it, and nothing for it.
     #[expect(clippy::cast_precision_loss, reason = "packets of some seconds are far below 2^53")]
     pub fn handle_timeout(&mut self, now: Timestamp) {
@@ -75,19 +88,23 @@ impl Truth {
             let received = self.received as f64 / self.reports as f64;
             let is_wrong = received * FACTOR < sent.0 || received > sent.1 * FACTOR;
             (self.wrong, self.right) = if is_wrong { (self.wrong + 1, 0) } else { (0, self.right + 1) };
-            if self.wrong >= WINDOWS {
-                self.lie = Some(Lie { sent, received });
+            let enough = if self.is_tried { 1 } else { WINDOWS };
+            if self.wrong >= enough {
+                self.lie = Some((now, Lie { sent, received }));
             } else if self.right >= WINDOWS {
-                self.lie = None;
+                (self.lie, self.is_tried) = (None, false);
             }
         }
-        let Self { wrong, right, lie, .. } = *self;
-        *self = Self { since: Some(now), wrong, right, lie, ..Self::default() };
+        let Self { wrong, right, is_tried, lie, .. } = *self;
+        *self = Self { since: Some(now), wrong, right, is_tried, lie, ..Self::default() };
     }
 
     /// What it tells wrongly, if it does.
     pub const fn lie(&self) -> Option<Lie> {
-        self.lie
+        match self.lie {
+            Some((_, lie)) => Some(lie),
+            None => None,
+        }
     }
 }
 
@@ -115,6 +132,43 @@ mod tests {
             play(&mut truth, 61, 30, 5000, 50, 5200);
             assert_eq!(truth.lie(), None);
         }
+    }
+
+    #[test]
+    fn while_a_router_is_silent_nothing_is_said_against_it() {
+        let mut truth = Truth::default();
+        play(&mut truth, 1, 10, 5000, 50, 5200);
+        // One router of two, for eleven seconds; one second of it is not known yet when the window ends.
+        play(&mut truth, 11, 6, 2000, 20, 5200);
+        truth.pause(Timestamp::from_secs(17));
+        for second in 17..22 {
+            truth.pause(Timestamp::from_secs(second));
+            truth.handle_timeout(Timestamp::from_secs(second));
+        }
+        play(&mut truth, 22, 20, 5000, 50, 5200);
+        assert_eq!(truth.lie(), None);
+        // Who lies goes on to lie, whoever is silent.
+        play(&mut truth, 42, 20, 5000, 50, 100);
+        truth.pause(Timestamp::from_secs(62));
+        assert!(truth.lie().is_some());
+    }
+
+    #[test]
+    fn who_lied_and_gets_nothing_since_is_tried_again_later_and_a_window_is_enough_to_end_that() {
+        let mut truth = Truth::default();
+        play(&mut truth, 1, 20, 5000, 50, 100);
+        assert!(truth.lie().is_some());
+        for second in (30..600).step_by(5) {
+            truth.pause(Timestamp::from_secs(second));
+        }
+        assert!(truth.lie().is_some());
+        truth.pause(Timestamp::from_secs(700));
+        assert_eq!(truth.lie(), None);
+        let mut honest = truth.clone();
+        play(&mut honest, 701, 20, 5000, 50, 5200);
+        assert_eq!(honest.lie(), None);
+        play(&mut truth, 701, 6, 5000, 50, 100);
+        assert!(truth.lie().is_some());
     }
 
     #[test]

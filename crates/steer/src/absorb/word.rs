@@ -206,7 +206,8 @@ pub struct Traffic {
 /// How an absorber is, once a second.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// What each prefix of the brain gets.
+    /// What each prefix of the brain gets. One of which nothing was measured since it is held, or since the absorber was started, is
+    /// not among them: no word is not the word that nothing comes.
     pub prefixes: Vec<(Prefix, Traffic)>,
     /// What could come beside what comes and is promised, for all brains together.
     pub free: Load,

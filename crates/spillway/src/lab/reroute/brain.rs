@@ -84,14 +84,21 @@ impl Brain {
         Ok(list.get("mitigations").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
-    /// Whether all sessions and conversations stand.
-    pub(super) fn is_up(&self) -> anyhow::Result<bool> {
-        let all = |document: Value, list: &str, state: &str| {
-            let list = document.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
-            !list.is_empty() && list.iter().all(|one| one.get("state").is_some_and(|is| is == state))
-        };
-        Ok(all(self.route(&["peers"])?, "peers", "established")
-            && all(self.route(&["absorbers"])?, "absorbers", "up"))
+    /// Whether all sessions and conversations stand. `Err`: the first that does not, as a sentence.
+    pub(super) fn is_up(&self) -> anyhow::Result<Result<(), String>> {
+        for (list, good) in [("peers", "established"), ("absorbers", "up")] {
+            let all = self.route(&[list])?.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+            if all.is_empty() {
+                return Ok(Err(format!("there are no {list}")));
+            }
+            let text =
+                |one: &Value, key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            if let Some(one) = all.iter().find(|one| text(one, "state") != good) {
+                let why = [text(one, "reason"), text(one, "last_down")].concat();
+                return Ok(Err(format!("{} is {}: {why}", text(one, "name"), text(one, "state"))));
+            }
+        }
+        Ok(Ok(()))
     }
 }
 

@@ -84,10 +84,10 @@ impl<'a> Stage<'a> {
         let honest = VICTIMS.into_iter().map(ask).collect::<anyhow::Result<_>>()?;
         let mut stage = Self { honest, brain, edges, absorbers, nginx, watch, map, folder, interrupt };
         let began = Instant::now();
-        while !stage.brain.is_up()? {
+        while let Err(why) = stage.brain.is_up()? {
             stage.check()?;
             if began.elapsed() > UP_WITHIN {
-                bail!("sessions and absorbers do not stand after {} s", UP_WITHIN.as_secs());
+                bail!("sessions and absorbers do not stand after {} s: {why}", UP_WITHIN.as_secs());
             }
             stage.wait(LOOK)?;
         }

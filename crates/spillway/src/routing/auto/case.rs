@@ -176,7 +176,7 @@ impl Case {
     pub(super) fn see(&mut self, sight: &Sight) {
         let now = sight.now;
         let known: Vec<(IpAddr, bool)> =
-            self.lookers.iter().filter(|(by, _)| sight.heard.contains(by)).copied().collect();
+            self.lookers.iter().filter(|(by, _)| sight.heard.contains_key(by)).copied().collect();
         for (by, egress) in known {
             let (place, _) = sight.terms.place(by, egress);
             self.watches().for_each(|watch| watch.heard(now, &name(by, egress), place));
@@ -202,7 +202,7 @@ impl Case {
 
     /// Whether its end would be seen: somebody is heard, and none of those who saw it is silent.
     pub(super) fn is_seen(&self, sight: &Sight) -> bool {
-        !sight.heard.is_empty() && self.lookers.iter().all(|(by, _)| sight.heard.contains(by))
+        !sight.heard.is_empty() && self.lookers.iter().all(|(by, _)| sight.heard.contains_key(by))
     }
 
     /// A step is in force from now on.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use base::{Prefix, Span, Timestamp};
 use steer::allot::NETWORK;
-use steer::effect::{Arrival, Fate, Judgement, Verdict};
+use steer::effect::{Arrival, Fate, Judgement, Verdict, Witnesses};
 use steer::planner::playbook::{Move, Shift};
 
 use super::Clerk;
@@ -25,6 +25,8 @@ pub(super) struct Followed {
     arrival: Arrival,
     /// The last report that was taken in.
     reported: Option<Timestamp>,
+    /// Who tells of it.
+    witnesses: Witnesses,
     /// Packets that came by each entry.
     entries: BTreeMap<String, u64>,
     /// It stands in the playbook.
@@ -34,7 +36,13 @@ pub(super) struct Followed {
 impl Followed {
     fn new(now: Timestamp, settle: Span) -> Self {
         let arrival = Arrival::new(now, settle, settle.times(WINDOW), settle.times(PATIENCE));
-        Self { arrival, reported: None, entries: BTreeMap::new(), is_noted: false }
+        Self {
+            arrival,
+            reported: None,
+            witnesses: Witnesses::default(),
+            entries: BTreeMap::new(),
+            is_noted: false,
+        }
     }
 }
 
@@ -51,16 +59,20 @@ impl Clerk {
             }
             let (prefix, name) = (leg.prefix(), leg.absorber().to_owned());
             let followed = leg.followed.get_or_insert_with(|| Followed::new(sight.now, settle));
-            // What routers stop before it is not missing at the absorber.
+            // What routers stop before it is not missing at the absorber, and what a silent one does not tell of did come there.
             let meets = |other: &Prefix| prefix.covers(other) || other.covers(&prefix);
-            if others.iter().any(meets) {
-                *followed = Followed { is_noted: followed.is_noted, ..Followed::new(sight.now, settle) };
+            let (who, told) = told(sight, &prefix, &mut followed.entries);
+            followed.witnesses.told(sight.now, who.into_iter());
+            let is_silent = followed.witnesses.silent(sight.now, &sight.heard).is_some();
+            if is_silent || others.iter().any(meets) {
+                let witnesses = std::mem::take(&mut followed.witnesses);
+                let is_noted = followed.is_noted;
+                *followed = Followed { is_noted, witnesses, ..Followed::new(sight.now, settle) };
                 continue;
             }
             let gets = self.absorbers.get(&name).and_then(|absorber| absorber.gets(&prefix));
             let gets = gets.filter(|(at, _)| followed.reported != Some(*at));
             followed.reported = gets.map(|(at, _)| at).or(followed.reported);
-            let told = told(sight, &prefix, &mut followed.entries);
             followed.arrival.told(sight.now, told, gets.map(|(_, load)| load.pps));
             let judged = followed.arrival.judge(sight.now);
             let is_sure = !matches!(judged.verdict, Verdict::Pending | Verdict::NotMeasurable);
@@ -88,8 +100,12 @@ impl Clerk {
     }
 }
 
-/// Packets to a prefix by the exporter that saw most, by all together, and as sampled.
-fn told(sight: &Sight, prefix: &Prefix, entries: &mut BTreeMap<String, u64>) -> (u64, u64, u64) {
+/// Who told of packets to a prefix; how many by the exporter that saw most, by all together, and as sampled.
+fn told(
+    sight: &Sight,
+    prefix: &Prefix,
+    entries: &mut BTreeMap<String, u64>,
+) -> (Vec<IpAddr>, (u64, u64, u64)) {
     let mut by: BTreeMap<IpAddr, u64> = BTreeMap::new();
     let mut sampled = 0;
     let is_there = |(seen, _): &&(Sighting, Amount)| {
@@ -102,7 +118,8 @@ fn told(sight: &Sight, prefix: &Prefix, entries: &mut BTreeMap<String, u64>) -> 
             *entries.entry(entry.unwrap_or(NETWORK).to_owned()).or_default() += amount.packets;
         }
     }
-    (by.values().copied().max().unwrap_or(0), by.values().sum(), sampled)
+    let told = (by.values().copied().max().unwrap_or(0), by.values().sum(), sampled);
+    (by.into_keys().collect(), told)
 }
 
 /// The same share of each entry by which enough of it came: an absorber does not say where it comes from.

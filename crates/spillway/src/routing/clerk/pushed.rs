@@ -101,9 +101,7 @@ impl Clerk {
                     sight.seen.iter().any(|(seen, _)| !prefix.covers(&seen.name) && seen.name.covers(prefix));
                 wider || stopped.iter().any(|other| meet(other, prefix))
             };
-            if mine.is_empty() || mine.iter().any(unclear) {
-                continue;
-            }
+            let is_clear = !mine.is_empty() && !mine.iter().any(unclear);
             // Two exporters on one way tell of a packet twice: at least what one of them tells was sent, at most all of it.
             let mut told: BTreeMap<IpAddr, u64> = BTreeMap::new();
             let mut sampled = 0;
@@ -115,21 +113,26 @@ impl Clerk {
                 }
             }
             let (least, most) = (told.values().copied().max().unwrap_or(0), told.values().sum());
-            absorber.truth.sent(least, most, sampled);
-            if let Some((at, received)) = absorber.received()
-                && absorber.compared != Some(at)
-            {
-                absorber.compared = Some(at);
-                absorber.truth.received(received);
-            }
+            absorber.witnesses.told(sight.now, told.into_keys());
             let before = absorber.truth.lie().is_some();
-            absorber.truth.handle_timeout(sight.now);
+            if !is_clear || absorber.witnesses.silent(sight.now, &sight.heard).is_some() {
+                absorber.truth.pause(sight.now);
+            } else {
+                absorber.truth.sent(least, most, sampled);
+                if let Some((at, received)) = absorber.received()
+                    && absorber.compared != Some(at)
+                {
+                    absorber.compared = Some(at);
+                    absorber.truth.received(received);
+                }
+                absorber.truth.handle_timeout(sight.now);
+            }
             match absorber.truth.lie() {
                 Some(lie) if !before => {
                     tracing::error!(absorber = absorber.control.name, %lie, "the absorber does not tell the truth");
                 }
                 None if before => {
-                    tracing::info!(absorber = absorber.control.name, "the absorber tells the truth again")
+                    tracing::info!(absorber = absorber.control.name, "the absorber is believed again")
                 }
                 _ => {}
             }

@@ -118,7 +118,7 @@ fn sight() -> Sight {
         attacks: Vec::new(),
         seen: Vec::new(),
         exporters: BTreeMap::new(),
-        heard: BTreeSet::new(),
+        heard: BTreeMap::new(),
         kernel: BTreeSet::new(),
         health: Vec::new(),
     }

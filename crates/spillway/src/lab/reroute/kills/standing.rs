@@ -10,8 +10,8 @@ use super::super::stage::Stage;
 
 /// `Err`: the first difference, as a sentence.
 pub(super) fn agrees(stage: &Stage<'_>) -> anyhow::Result<Result<(), String>> {
-    if !stage.brain.is_up()? {
-        return Ok(Err("not all sessions and conversations stand".to_owned()));
+    if let Err(why) = stage.brain.is_up()? {
+        return Ok(Err(why));
     }
     let all = stage.brain.mitigations()?;
     let active: Vec<&Value> = all.iter().filter(|one| text(one, "state") == "active").collect();
