@@ -43,6 +43,7 @@ fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>)
             link: Link::Ip,
             link_number: 101,
             original_len: sample.length,
+            interface: 0,
             bytes: &sample.octets,
         })?;
     }

@@ -9,11 +9,12 @@ use intel::bag::{self, Algorithm, Contents, Info};
 use ledger::Signer;
 use ledger::text::hex;
 
+use super::copy::copy;
 use super::custody::{self, SELF, Step};
 use super::files::{self, contents};
 use super::recorder::{CAPTURE, Recorded};
 use super::stamp::Authority;
-use crate::capture::{Capture, Writer};
+
 
 /// What a bag is sealed with.
 pub struct Sealing<'a> {
@@ -122,16 +123,11 @@ fn annotate(recorded: &Recorded, sealing: &Sealing<'_>) -> anyhow::Result<()> {
     let folder = recorded.folder.as_path();
     let (raw, done) = (folder.join(CAPTURE), folder.join("data/annotated.pcapng"));
     let (before, _) = files::digest(&raw, false)?;
-    let mut capture = Capture::open(&raw)?;
-    let mut writer = Writer::evidence(&done, &recorded.about.described())?;
-    let mut packets = 0_u64;
-    while let Some(packet) = capture.next()? {
+    let packets = copy(&raw, &done, &recorded.about.described(), |packet| {
         let source = packet.parse().map(|parsed| parsed.headers.src);
-        let comment = source.and_then(|source| (sealing.verdict)(source));
-        writer.write_with(&packet, comment.as_deref())?;
-        packets += 1;
-    }
-    writer.finish()?;
+        source.and_then(|source| (sealing.verdict)(source))
+    })?
+    .packets;
     let kept = std::fs::File::open(&done).and_then(|file| file.sync_all());
     kept.and_then(|()| std::fs::rename(&done, &raw))
         .with_context(|| format!("{}: cannot be written", raw.display()))?;
