@@ -14,6 +14,8 @@ pub mod model;
 mod problem;
 mod router;
 mod rules;
+mod sources;
 
 pub use live::{Live, LiveAttack, Source};
 pub use router::{openapi, router};
+pub use sources::Sources;

@@ -5,6 +5,7 @@
 
 mod absorber;
 mod dns;
+mod intel;
 mod ledger;
 mod routing;
 mod told;
@@ -14,6 +15,7 @@ use std::fmt;
 
 pub use absorber::Absorber;
 pub use dns::Dns;
+pub use intel::Intel;
 pub use ledger::Ledger;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
@@ -70,6 +72,8 @@ pub struct Metrics {
     pub dns: Option<Dns>,
     /// The log of decisions; `None`: there is none.
     pub ledger: Option<Ledger>,
+    /// What is followed of the sources of attacks; `None`: nothing is.
+    pub intel: Option<Intel>,
 }
 
 /// What the enforcer on this machine did.
@@ -392,6 +396,7 @@ impl Collector for Metrics {
         self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
         self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
         self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.encode(&mut out))?;
+        self.intel.as_ref().map_or(Ok(()), |intel| intel.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

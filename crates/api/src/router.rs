@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::live::Source;
 use crate::problem::Problem;
-use crate::{attacks, exporters, health, rules};
+use crate::{attacks, exporters, health, rules, sources};
 
 /// What every handler gets.
 #[derive(Clone)]
@@ -46,6 +46,7 @@ fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))
+        .routes(routes!(sources::list))
         .routes(routes!(rules::list))
         .routes(routes!(exporters::list))
         .routes(routes!(health::healthz))

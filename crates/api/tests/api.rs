@@ -44,6 +44,32 @@ impl Source for Fixed {
         }
     }
 
+    fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
+        let item = |n: u32| {
+            let document = serde_json::json!({
+                "address": format!("192.0.2.{n}"), "verdict": "reflector", "confidence": 0.97, "reasons": ["P1"],
+                "packets": 100 - n, "asn": 64_500, "country": null, "bytes": 1, "first": "", "last": "", "vectors": [],
+                "prefix": null, "city": null, "reflects": "dns", "tool": null,
+            });
+            RawValue::from_string(document.to_string()).unwrap()
+        };
+        (attack == "d").then(|| {
+            Arc::new(api::Sources {
+                attack: "d".into(),
+                as_of: "2025-06-01T00:00:00Z".into(),
+                over: false,
+                nature: "reflectors".into(),
+                confidence: 0.97,
+                count: 5,
+                verdicts: serde_json::json!({"reflector": {"sources": 5, "packets": 490}}),
+                countries: serde_json::json!([{"name": null, "sources": 5, "packets": 490}]),
+                networks: serde_json::json!([{"name": 64_500, "sources": 5, "packets": 490}]),
+                prefixes: serde_json::json!([]),
+                items: (0..5).map(item).collect(),
+            })
+        })
+    }
+
     fn notes(&self) -> Vec<String> {
         vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
     }
@@ -215,6 +241,36 @@ async fn metrics_show_each_listener_from_the_start() {
 }
 
 #[tokio::test]
+async fn sources_come_in_pages_with_what_they_are_together() {
+    let (_folder, router) = served("sources", true);
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/attacks/d/sources?limit=2".to_owned();
+    loop {
+        let (status, page) = json(&router, &path).await;
+        assert_eq!(status, StatusCode::OK);
+        let page: api::model::SourcePage = serde_json::from_value(page).unwrap();
+        assert_eq!((page.count, page.verdicts["reflector"].packets), (5, 490));
+        seen.extend(page.items.into_iter().map(|one| one.packets));
+        let Some(next) = page.next else { break };
+        path = format!("/api/v1/attacks/d/sources?limit=2&after={next}");
+    }
+    assert_eq!(seen, [100, 99, 98, 97, 96]);
+    let (status, page) = json(&router, "/api/v1/attacks/d/sources?after=4000000000").await;
+    assert_eq!((status, page["items"].as_array().unwrap().len(), &page["next"]), (StatusCode::OK, 0, &Value::Null));
+    for (path, status) in [
+        ("/api/v1/attacks/a/sources", StatusCode::NOT_FOUND),
+        ("/api/v1/attacks/d/sources?limit=0", StatusCode::BAD_REQUEST),
+        ("/api/v1/attacks/d/sources?limit=1001", StatusCode::BAD_REQUEST),
+        ("/api/v1/attacks/d/sources?after=-1", StatusCode::BAD_REQUEST),
+        ("/api/v1/attacks/d/sources?sort=asn", StatusCode::BAD_REQUEST),
+    ] {
+        let (found, problem) = json(&router, path).await;
+        assert_eq!((found, problem["status"].as_u64()), (status, Some(u64::from(status.as_u16()))), "{path}");
+        assert!(!problem["hint"].as_str().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn the_document_lists_every_route() {
     let (_folder, router) = served("openapi", true);
     let (_, document) = json(&router, "/api/v1/openapi.json").await;
@@ -222,6 +278,7 @@ async fn the_document_lists_every_route() {
     for path in [
         "/api/v1/attacks",
         "/api/v1/attacks/{id}",
+        "/api/v1/attacks/{id}/sources",
         "/api/v1/exporters",
         "/api/v1/rules",
         "/healthz",

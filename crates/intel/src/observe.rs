@@ -138,9 +138,9 @@ impl Observer {
         self.vectors.iter().map(|vector| vector.name.as_str())
     }
 
-    /// A source has proven itself to somebody who asked it for a cookie.
+    /// A source has proven itself to somebody who asked it for a cookie; who sent nothing yet is not remembered for it.
     pub fn prove(&mut self, address: IpAddr) {
-        self.sources.get(wide(address)).into_iter().for_each(|source| source.proof.set(Proofs::HANDSHAKE));
+        self.sources.known(wide(address)).into_iter().for_each(|source| source.proof.set(Proofs::HANDSHAKE));
     }
 
     /// Ways by which it came in, in order of appearance: [`Incident::ingress`](crate::Incident::ingress) has one line for each.

@@ -17,6 +17,8 @@ use crate::packet::origin;
 const PERIOD: Span = Span::from_secs(60);
 /// So many make somebody known, and a hop count believed.
 const PERIODS: u8 = 3;
+/// Nobody is remembered for longer without coming.
+const FORGOTTEN: Span = Span::from_secs(30 * 86_400);
 /// Senders and networks remembered, each. When they do not fit, those go first that came in the fewest periods, then the longest
 /// gone; counted in [`Peace::forgotten`].
 pub const REMEMBERED_MAX: usize = 1 << 17;
@@ -109,8 +111,10 @@ impl Peace {
     }
 
     /// Takes back what [`Self::export`] gave under the same key; what is damaged or too much is left aside. How much was taken.
-    pub fn import(&mut self, saved: &[u8]) -> usize {
+    /// Who has not come for a month is forgotten.
+    pub fn import(&mut self, now: Timestamp, saved: &[u8]) -> usize {
         let mut taken = 0;
+        let oldest = u32::try_from(now.minus(FORGOTTEN).tick(PERIOD)).unwrap_or(u32::MAX);
         for row in saved.chunks_exact(SAVED) {
             let [kind, rest @ ..] = row else { continue };
             let Some((hash, rest)) = rest.split_first_chunk::<8>() else { continue };
@@ -120,8 +124,8 @@ impl Peace {
                 NETWORK => &mut self.networks,
                 _ => continue,
             };
-            if *periods > 0 && map.len() < REMEMBERED_MAX {
-                let known = Known { last: u32::from_le_bytes(*last), periods: *periods, hops: *hops };
+            let known = Known { last: u32::from_le_bytes(*last), periods: *periods, hops: *hops };
+            if *periods > 0 && known.last >= oldest && map.len() < REMEMBERED_MAX {
                 map.insert(u64::from_le_bytes(*hash), known);
                 taken += 1;
             }
@@ -177,11 +181,12 @@ mod tests {
             let octets = wide(source).to_be_bytes();
             assert!(!saved.windows(4).any(|window| window == &octets[12..]));
             let mut again = Peace::new(7, Seed::new(2));
-            assert_eq!(again.import(&saved), 2);
+            assert_eq!(again.import(at(10), &saved), 2);
             assert!(again.knows(source) && again.hops(source) == Some(7));
-            assert_eq!(Peace::new(7, Seed::new(2)).import(&saved[..14]), 0);
+            assert_eq!(Peace::new(7, Seed::new(2)).import(at(10), &saved[..14]), 0);
+            assert_eq!(Peace::new(7, Seed::new(2)).import(at(60_000), &saved), 0);
             let mut other = Peace::new(8, Seed::new(2));
-            other.import(&saved);
+            other.import(at(10), &saved);
             assert!(!other.knows(source));
         }
     }

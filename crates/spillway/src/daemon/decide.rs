@@ -103,6 +103,7 @@ impl Core {
                 (attack.id.clone(), attack)
             })
             .collect();
+        source.routes.witness.begin(attacks.values());
         let mut core = Self {
             engine,
             tick,
@@ -237,6 +238,7 @@ impl Core {
             tracing::warn!(attack = attack.id, target = %attack.target, "over");
         }
         self.notifier.tell(&attack, self.until);
+        self.source.routes.witness.hear(&attack);
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         rows.push(row(&attack, self.until, self.mode, standing.as_deref()));
         self.attacks.insert(attack.id.clone(), attack);

@@ -3,7 +3,7 @@
 //! ```text
 //! UDP ─ worker (collector, shard) ─┐ ticks            ┌ source ─ API
 //! UDP ─ worker (collector, shard) ─┴─ core (engine) ──┼ mailbox ─ store
-//!                                                     └ notifier ─ program
+//!         └ lens ─ witness (sources, open bags)       └ notifier ─ program
 //! ```
 //! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
 //! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
@@ -50,6 +50,7 @@ use crate::cmd::check::complain;
 use crate::config::Config;
 use crate::enforce::remote::Helper;
 use crate::ledger::Scribe;
+use crate::witness::Witness;
 use clock::Clock;
 use control::{Order, Reply};
 use routes::Routes;
@@ -94,13 +95,14 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
     control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
     let mut desk = routes.adapt(None, &config, &send)?;
-    let mut names = names::adapt(None, &config, &routes.names, &send)?;
+    let witness = Witness::start(&config, &routes.witness, routes.door.clone())?;
+    let mut names = names::adapt(None, &config, &routes.names, &routes.pen, &send)?;
     // Ends when this process does: its standard input is a pipe that we hold.
     let mut guard = guard::start(&config)?;
     loop {
         match session::run(&config, &mut kept, helper.as_ref(), &routes, &events, &send)? {
             Ended::Stopped => {
-                drop((desk, names));
+                drop((desk, names, witness));
                 drop(scribe);
                 retire(guard);
                 return Ok(());
@@ -108,7 +110,8 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
             Ended::Reload(new) => {
                 config = *new;
                 desk = routes.adapt(desk, &config, &send)?;
-                names = names::adapt(names, &config, &routes.names, &send)?;
+                names = names::adapt(names, &config, &routes.names, &routes.pen, &send)?;
+                witness.adapt(&config);
                 let old = std::mem::replace(&mut guard, guard::start(&config)?);
                 retire(old);
             }

@@ -21,6 +21,8 @@ pub(super) struct Routes {
     pub(super) names: crate::dns::Door,
     /// What is decided is written down with it.
     pub(super) pen: Pen,
+    /// Who looks at the sources of attacks.
+    pub(super) witness: crate::witness::Door,
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
 }

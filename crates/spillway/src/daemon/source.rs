@@ -318,6 +318,7 @@ impl api::Source for Source {
             routing: self.routes.door.numbers(),
             dns: self.routes.names.numbers(),
             ledger: self.routes.pen.numbers(),
+            intel: self.routes.witness.numbers(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {
@@ -339,6 +340,10 @@ impl api::Source for Source {
         if self.ready.load(Ordering::Relaxed) { Ok(()) } else { Err("not watching traffic yet".to_owned()) }
     }
 
+    fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
+        self.routes.witness.sources(attack)
+    }
+
     fn notes(&self) -> Vec<String> {
         let numbers = self.numbers();
         let missing = numbers.heard.values().filter(|heard| heard.hearing != Hearing::Whole);
@@ -346,6 +351,7 @@ impl api::Source for Source {
             Hearing::Silent => format!("exporter {} is silent since {}", heard.address, heard.since),
             _ => format!("exporter {} is heard in part only since {}", heard.address, heard.since),
         };
-        missing.map(note).collect()
+        let ledger = self.routes.pen.trouble().map(|why| format!("the ledger cannot be written: {why}"));
+        missing.map(note).chain(self.routes.witness.notes()).chain(ledger).collect()
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn copy(
     from: &Path,
     to: &Path,
     about: &Described,
-    comment: impl FnMut(&Packet<'_>) -> Option<String>,
+    comment: impl FnMut(&Packet<'_>, &Described) -> Option<String>,
 ) -> anyhow::Result<Copied> {
     let mut writer = Writer::evidence(to, about)?;
     let copied = onto(from, &mut writer, about, comment)?;
@@ -38,12 +38,12 @@ pub(crate) fn onto(
     from: &Path,
     writer: &mut Writer,
     about: &Described,
-    mut comment: impl FnMut(&Packet<'_>) -> Option<String>,
+    mut comment: impl FnMut(&Packet<'_>, &Described) -> Option<String>,
 ) -> anyhow::Result<Copied> {
     let mut copied = Copied::default();
     let mut capture = Capture::open(from)?;
-    let mut described: BTreeMap<(u32, u32), Via> = BTreeMap::new();
-    let mut unknown = Vec::new();
+    let mut described: BTreeMap<(u32, u32), (Via, Described)> = BTreeMap::new();
+    let mut first = Vec::new();
     loop {
         let packet = match capture.next() {
             Ok(Some(packet)) => packet,
@@ -55,22 +55,26 @@ pub(crate) fn onto(
         };
         copied.packets += 1;
         copied.octets += u64::try_from(packet.bytes.len()).unwrap_or(0);
-        let text = comment(&packet);
         let key = (packet.interface, packet.link_number);
-        if let Some(via) = described.get(&key) {
+        if let Some((via, said)) = described.get(&key) {
+            let text = comment(&packet, said);
             writer.write_by(*via, &packet, text.as_deref())?;
             continue;
         }
         // The first packet of an interface: the capture has to be asked, so the packet has to be let go of.
-        unknown.clear();
-        unknown.extend_from_slice(packet.bytes);
+        first.clear();
+        first.extend_from_slice(packet.bytes);
         let (number, at, link, link_number) = (packet.number, packet.at, packet.link, packet.link_number);
         let (original_len, interface) = (packet.original_len, packet.interface);
-        let said = capture.interface(interface);
-        let via = writer.describe(link_number, if said == Described::default() { about } else { &said })?;
-        described.insert(key, via);
-        let packet = Packet { number, at, link, link_number, original_len, interface, bytes: &unknown };
+        let mut said = capture.interface(interface);
+        if said == Described::default() {
+            said = about.clone();
+        }
+        let via = writer.describe(link_number, &said)?;
+        let packet = Packet { number, at, link, link_number, original_len, interface, bytes: &first };
+        let text = comment(&packet, &said);
         writer.write_by(via, &packet, text.as_deref())?;
+        described.insert(key, (via, said));
     }
     Ok(copied)
 }
