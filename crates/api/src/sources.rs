@@ -115,7 +115,8 @@ pub(crate) async fn list(
         Problem::new(StatusCode::BAD_REQUEST, wrong.body_text(), "parameters are limit and after")
     })?;
     let Some(sources) = shared.source.sources(&id) else {
-        let hint = "sources are followed while an attack goes on, and kept where [evidence] has `record = true`";
+        let hint =
+            "sources are followed while an attack goes on, and kept where [evidence] has `record = true`";
         let detail = format!("nothing is known of the sources of an attack {id}");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail, hint));
     };

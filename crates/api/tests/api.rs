@@ -256,7 +256,10 @@ async fn sources_come_in_pages_with_what_they_are_together() {
     }
     assert_eq!(seen, [100, 99, 98, 97, 96]);
     let (status, page) = json(&router, "/api/v1/attacks/d/sources?after=4000000000").await;
-    assert_eq!((status, page["items"].as_array().unwrap().len(), &page["next"]), (StatusCode::OK, 0, &Value::Null));
+    assert_eq!(
+        (status, page["items"].as_array().unwrap().len(), &page["next"]),
+        (StatusCode::OK, 0, &Value::Null)
+    );
     for (path, status) in [
         ("/api/v1/attacks/a/sources", StatusCode::NOT_FOUND),
         ("/api/v1/attacks/d/sources?limit=0", StatusCode::BAD_REQUEST),

@@ -88,7 +88,8 @@ fn world(secs: u64) -> (World, [Prefix; 2]) {
     let targets = [people.find(5, Role::Web, true), people.find(9, Role::Web, false)].map(Prefix::host);
     let kinds = [Kind::SynFlood { forged: true }, Kind::Amplification(named("dns").unwrap())];
     let events = kinds.into_iter().zip(targets).map(|(kind, target)| {
-        let event = Event::new(kind, target, config.start.plus(Span::from_secs(5)), Span::from_secs(secs), 3000.0);
+        let event =
+            Event::new(kind, target, config.start.plus(Span::from_secs(5)), Span::from_secs(secs), 3000.0);
         if matches!(kind, Kind::SynFlood { .. }) { event.port(443) } else { event }
     });
     let events = events.collect();
@@ -104,7 +105,8 @@ fn settings(scratch: &Scratch, evidence: &str) -> String {
     );
     let path = config(scratch, "", &more);
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replacen("\"198.18.0.0/16\"", "\"198.18.0.0/16\", \"2001:db8::/32\"", 1)).unwrap();
+    std::fs::write(&path, text.replacen("\"198.18.0.0/16\"", "\"198.18.0.0/16\", \"2001:db8::/32\"", 1))
+        .unwrap();
     path
 }
 
@@ -113,9 +115,8 @@ fn attacked(daemon: &Daemon, targets: &[Prefix]) -> Vec<String> {
     wait_for("an attack on each target", PATIENCE, || {
         let attacks = daemon.attacks();
         let of = |target: &Prefix| {
-            let on = |attack: &&Value| {
-                attack["target"] == target.to_string() && attack["severity"] == "attack"
-            };
+            let on =
+                |attack: &&Value| attack["target"] == target.to_string() && attack["severity"] == "attack";
             attacks.iter().find(on).map(|attack| attack["id"].as_str().unwrap().to_owned())
         };
         targets.iter().map(of).collect::<Option<Vec<_>>>()
@@ -123,7 +124,11 @@ fn attacked(daemon: &Daemon, targets: &[Prefix]) -> Vec<String> {
 }
 
 /// What is known of the sources of an attack, once so much is.
-fn sources(daemon: &Daemon, id: &str, enough: impl Fn(&api::model::SourcePage) -> bool) -> api::model::SourcePage {
+fn sources(
+    daemon: &Daemon,
+    id: &str,
+    enough: impl Fn(&api::model::SourcePage) -> bool,
+) -> api::model::SourcePage {
     wait_for("its sources", PATIENCE, || {
         let (status, body) = daemon.get(&format!("/api/v1/attacks/{id}/sources?limit=50"));
         let page = (status == 200).then(|| serde_json::from_str(&body).unwrap());
@@ -146,7 +151,15 @@ fn steps(bag: &Path) -> Vec<String> {
 
 /// The folder has what `replay --dossier` writes, and a bag that is valid for us and for BagIt's own validator.
 fn is_whole(folder: &Path) {
-    for file in ["attack.json", "sources.jsonl", "sources.csv", "stix.json", "misp.json", "ddosch.json", "intelmq.jsonl"] {
+    for file in [
+        "attack.json",
+        "sources.jsonl",
+        "sources.csv",
+        "stix.json",
+        "misp.json",
+        "ddosch.json",
+        "intelmq.jsonl",
+    ] {
         assert!(folder.join(file).is_file(), "{} has no {file}", folder.display());
     }
     let bag = folder.join("evidence");
@@ -209,6 +222,10 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
         assert_eq!(steps(bag), ["opened"]);
         assert!(!bag.join("tagmanifest-sha256.txt").exists());
     }
+    wait_for("packets on the disk", PATIENCE, || {
+        let capture = std::fs::metadata(bags[1].join("data/capture.pcapng")).unwrap();
+        (capture.len() > 300_000).then_some(())
+    });
     let draft = scratch.path("draft");
     let args = |to: &Path| ["dossier", &ids[1], "-c", &path, "--to", to.to_str().unwrap()].map(str::to_owned);
     let out = spillway(args(&draft).iter().map(String::as_str));
@@ -238,7 +255,11 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
         assert!(sealed.contains("complaint (a law)") && sealed.contains("interrupted"), "{sealed}");
         // Headers and 64 octets behind them; Ethernet, IPv6 and UDP are 62.
         let lengths = packets(bag);
-        assert!(lengths.len() > 10_000 && lengths.iter().all(|length| *length <= 14 + 40 + 60 + 64), "{}", lengths.len());
+        assert!(
+            lengths.len() > 10_000 && lengths.iter().all(|length| *length <= 14 + 40 + 60 + 64),
+            "{}",
+            lengths.len()
+        );
         // What came before the kill is among the sources, too.
         let text = std::fs::read_to_string(place.join("sources.jsonl")).unwrap();
         let known: BTreeSet<String> = text
@@ -260,7 +281,11 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     }
     let whole = scratch.path("whole");
     let out = spillway(args(&whole).iter().map(String::as_str));
-    assert!(out.status.success() && String::from_utf8_lossy(&out.stdout).contains("is over"), "{}", stderr(&out));
+    assert!(
+        out.status.success() && String::from_utf8_lossy(&out.stdout).contains("is over"),
+        "{}",
+        stderr(&out)
+    );
     is_whole(&whole);
     let again = spillway(args(&whole).iter().map(String::as_str));
     assert!(!again.status.success() && stderr(&again).contains("--to"), "{}", stderr(&again));
@@ -283,9 +308,13 @@ fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
     let bag = folder(&scratch, &ids[1]).join("evidence");
     assert_eq!(steps(&bag), ["opened", "paused"]);
     let lengths = packets(&bag);
-    assert!(lengths.iter().all(|length| *length <= 14 + 40 + 8), "{:?}", lengths.iter().max());
+    // The router copies 128 octets; what answers to questions say is not among them.
+    assert!(lengths.iter().all(|length| *length <= 14 + 40 + 60), "{:?}", lengths.iter().max());
+    assert!(lengths.iter().filter(|length| **length == 14 + 40 + 8).count() * 2 > lengths.len());
     // Whoever starts without the old state knows nothing of the attack: what was left open is sealed, and that is said.
-    for file in ["spillway.db", "spillway.db-wal", "spillway.db-shm", "state.db", "state.db-wal", "state.db-shm"] {
+    for file in
+        ["spillway.db", "spillway.db-wal", "spillway.db-shm", "state.db", "state.db-wal", "state.db-shm"]
+    {
         let _ = std::fs::remove_file(scratch.path("state").join(file));
     }
     drop(teller);
@@ -305,7 +334,11 @@ fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
     let ids = attacked(&daemon, &targets);
     // Flows alone have sources, too.
     let page = sources(&daemon, &ids[0], |page| page.count > 1000);
-    assert!(page.items.iter().all(|one| one.verdict != "real" && one.verdict != "bot"), "{:?}", page.verdicts);
+    assert!(
+        page.items.iter().all(|one| one.verdict != "real" && one.verdict != "bot"),
+        "{:?}",
+        page.verdicts
+    );
     assert!(!scratch.path("state").join("attacks").exists());
     let out = spillway(["dossier", &ids[0], "-c", &path]);
     assert!(!out.status.success() && stderr(&out).contains("record = true"), "{}", stderr(&out));

@@ -26,7 +26,14 @@ impl Stage {
         Self { observer: Observer::new(rules, scope(&[vector])), at: 0 }
     }
 
-    fn show(&mut self, headers: &Headers, transport: &[u8], payload: &[u8], vector: Option<usize>, by: Option<u32>) {
+    fn show(
+        &mut self,
+        headers: &Headers,
+        transport: &[u8],
+        payload: &[u8],
+        vector: Option<usize>,
+        by: Option<u32>,
+    ) {
         self.at += 1;
         let at = Timestamp::from_secs(1_700_000_000).plus(Span::from_millis(self.at));
         let bytes = u64::from(headers.length);
@@ -141,7 +148,11 @@ fn who_answers_in_quic_or_greets_in_tls_after_a_handshake_is_there() {
         stage.tcp((tls, target), flags::ACK, (8, 901), &hello, 57, Some(0), None);
         let dossier = stage.conclude(&Nothing);
         let found = of(&dossier, quic);
-        assert_eq!((found.class, found.reasons.contains(&Reason::H2)), (Class::Legitimate, true), "{found:?}");
+        assert_eq!(
+            (found.class, found.reasons.contains(&Reason::H2)),
+            (Class::Legitimate, true),
+            "{found:?}"
+        );
         assert!(!of(&dossier, guesser).reasons.contains(&Reason::H2));
         let found = of(&dossier, tls);
         assert_eq!((found.class, &found.reasons[..]), (Class::Legitimate, &[Reason::H1, Reason::H2][..]));

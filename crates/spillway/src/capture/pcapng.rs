@@ -100,7 +100,8 @@ impl Pcapng {
         let (Some(link), Some(snaplen)) = (fields.u16(0), fields.u32(4)) else {
             return Err("an interface description that is too short".into());
         };
-        let mut found = Interface { link: u32::from(link), snaplen, unit: Unit::Decimal(6), offset_secs: 0, about: None };
+        let mut found =
+            Interface { link: u32::from(link), snaplen, unit: Unit::Decimal(6), offset_secs: 0, about: None };
         let mut about = Described::default();
         let mut at = 8;
         while let (Some(code @ 1..), Some(len)) = (fields.u16(at), fields.u16(at + 2)) {

@@ -83,7 +83,12 @@ impl Writer {
     }
 
     /// Appends a packet that came by an interface of its link type.
-    pub fn write_by(&mut self, Via(id): Via, packet: &Packet<'_>, comment: Option<&str>) -> anyhow::Result<()> {
+    pub fn write_by(
+        &mut self,
+        Via(id): Via,
+        packet: &Packet<'_>,
+        comment: Option<&str>,
+    ) -> anyhow::Result<()> {
         self.put(block(id, packet, comment))
     }
 

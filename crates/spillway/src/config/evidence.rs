@@ -48,7 +48,8 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: Section) -> Evidence
     let payload = match (purpose, legal_basis) {
         (Some(purpose), Some(basis)) => Some((purpose.into_inner(), basis.into_inner())),
         (Some(one), None) | (None, Some(one)) => {
-            let message = "payload is kept only with both `purpose` and `legal_basis`; name the other one too";
+            let message =
+                "payload is kept only with both `purpose` and `legal_basis`; name the other one too";
             problems.at(one.span().start, message.to_owned());
             None
         }

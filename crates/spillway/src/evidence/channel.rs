@@ -47,11 +47,9 @@ mod tests {
 
     #[test]
     fn what_is_said_is_read_again() {
-        for (exporter, interface, rate) in [
-            ("192.0.2.1", Some(7), Some(1000)),
-            ("2001:db8::1", None, None),
-            ("100::1", Some(0), Some(1)),
-        ] {
+        for (exporter, interface, rate) in
+            [("192.0.2.1", Some(7), Some(1000)), ("2001:db8::1", None, None), ("100::1", Some(0), Some(1))]
+        {
             let channel = Channel { exporter: exporter.parse().unwrap(), interface, rate };
             assert_eq!(Channel::of(&channel.described(&Described::default())), Some(channel));
         }

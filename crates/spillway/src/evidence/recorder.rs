@@ -9,7 +9,7 @@ use intel::bag::OUTER_MANIFEST;
 use ledger::text::hex;
 
 use super::channel::{Channel, sampling};
-use super::copy::onto;
+use super::copy::{Copied, onto};
 use super::custody::{self, SELF, Step};
 use super::files;
 use crate::capture::writer::{Described, Via};
@@ -93,7 +93,8 @@ impl Recorder {
         if std::fs::read_dir(folder)?.count() > 1 || std::fs::read_dir(&data)?.count() > 0 {
             bail!("{shown}: there is a bag already, and what was sealed stays as it is; name another folder");
         }
-        let writer = Writer::evidence(&folder.join(CAPTURE), &about.described())?;
+        let mut writer = Writer::evidence(&folder.join(CAPTURE), &about.described())?;
+        writer.flush()?;
         let detail = format!("opened on {}; {}", about.interface, about.described().comment);
         custody::append(folder, &Step { at, by: SELF, what: "opened", detail, before: None, after: None })?;
         Ok(Self {
@@ -127,10 +128,16 @@ impl Recorder {
         let (before, _) = files::digest(&raw, false)?;
         let mut writer = Writer::evidence(&fresh, &about.described())?;
         let described = about.described();
-        let copied = onto(&raw, &mut writer, &described, |packet, said| {
+        let mut comment = |packet: &Packet<'_>, said: &Described| {
             seen(packet, said);
             None
-        })?;
+        };
+        // Killed in its first moment it has nothing in it.
+        let copied = if before.octets == 0 {
+            Copied::default()
+        } else {
+            onto(&raw, &mut writer, &described, &mut comment)?
+        };
         writer.flush()?;
         let kept = std::fs::File::open(&fresh).and_then(|file| file.sync_all());
         kept.and_then(|()| std::fs::rename(&fresh, &raw))

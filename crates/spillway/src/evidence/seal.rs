@@ -15,7 +15,6 @@ use super::files::{self, contents};
 use super::recorder::{ANNOTATED, CAPTURE, Recorded};
 use super::stamp::Authority;
 
-
 /// What a bag is sealed with.
 pub struct Sealing<'a> {
     /// The attack's id.

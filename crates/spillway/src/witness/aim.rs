@@ -13,7 +13,6 @@ pub(crate) struct Aim {
     own: Option<PrefixTable<()>>,
 }
 
-
 impl Aim {
     /// At these targets, within these networks.
     pub(crate) fn new(targets: Vec<Prefix>, own: Vec<Prefix>) -> Self {

@@ -87,9 +87,8 @@ impl Door {
 
     /// What workers look for.
     pub(super) fn aim(&self) -> Arc<Aim> {
-        let aim = |inside: Inside| {
-            Arc::clone(&inside.shared.aim.read().unwrap_or_else(PoisonError::into_inner))
-        };
+        let aim =
+            |inside: Inside| Arc::clone(&inside.shared.aim.read().unwrap_or_else(PoisonError::into_inner));
         self.0.get().map(aim).unwrap_or_default()
     }
 
@@ -118,7 +117,10 @@ impl Door {
     /// What is known of the sources of an attack, that goes on or of which a folder is kept.
     pub(crate) fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
         let shared = self.0.get()?.shared;
-        shared.shown.of(attack).or_else(|| super::folder::Place::of(&shared.folder, attack)?.sources().map(Arc::new))
+        shared
+            .shown
+            .of(attack)
+            .or_else(|| super::folder::Place::of(&shared.folder, attack)?.sources().map(Arc::new))
     }
 
     /// What is amiss, a sentence each.

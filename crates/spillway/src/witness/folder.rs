@@ -154,10 +154,12 @@ pub(crate) fn draft(setup: &Setup, place: &Place, to: &Path) -> anyhow::Result<(
         .with_context(|| format!("{}: cannot be made; name a folder that can", data.display()))?;
     for name in ["capture.pcapng", "custody.jsonl"] {
         let from = place.bag().join("data").join(name);
-        std::fs::copy(&from, data.join(name)).with_context(|| format!("{}: cannot be copied", from.display()))?;
+        std::fs::copy(&from, data.join(name))
+            .with_context(|| format!("{}: cannot be copied", from.display()))?;
     }
     case.recorder = Some(copy.resume(&mut case, now)?);
-    case.remarks.push("copied from a bag that was open: the attack was not over, or nobody sealed it".to_owned());
+    case.remarks
+        .push("copied from a bag that was open: the attack was not over, or nobody sealed it".to_owned());
     let quiet = Quiet::open(&setup.state_dir, now);
     let knowledge = Knowledge::of(&setup.config).with(None, Some(quiet.known()));
     let mut desk = Desk::of(&setup.config)?;

@@ -65,9 +65,8 @@ impl Enrich for Knowledge {
     }
 
     fn knew(&self, address: IpAddr) -> bool {
-        let knows = |peace: &Arc<Mutex<Peace>>| {
-            peace.lock().unwrap_or_else(PoisonError::into_inner).knows(address)
-        };
+        let knows =
+            |peace: &Arc<Mutex<Peace>>| peace.lock().unwrap_or_else(PoisonError::into_inner).knows(address);
         self.peace.as_ref().is_some_and(knows)
     }
 }
@@ -105,7 +104,9 @@ mod tests {
             assert_eq!((place.asn, place.prefix), (Some(19_281), Some(prefix.parse().unwrap())));
             assert_eq!(known.place(outside), Place::default());
             assert!(!known.knows_all_routes(inside.is_ipv4()), "the table is not whole yet");
-            learned.with(|routes| routes.update(feed, &Update { end_of_rib: Some(family), ..Update::default() }));
+            learned.with(|routes| {
+                routes.update(feed, &Update { end_of_rib: Some(family), ..Update::default() })
+            });
             assert!(known.knows_all_routes(inside.is_ipv4()));
         }
     }

@@ -1,9 +1,9 @@
 //! Attacks that are over: concluded, written into their folders, and sealed; by a thread of its own, for that takes its time.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
@@ -18,9 +18,9 @@ use super::folder::Place;
 use super::knowledge::Knowledge;
 use super::thread::Setup;
 use crate::config::Config;
+use crate::dossier::document;
 use crate::dossier::folders::Seat;
 use crate::dossier::write::{Extra, write};
-use crate::dossier::document;
 use crate::evidence::custody::{self, SELF, Step};
 
 /// An attack that is over, with all that its folder needs.
@@ -149,7 +149,11 @@ pub(super) fn put(
     let written = match write(folder, &dossier, recorded.as_ref(), &extra) {
         // A bag without a stamp is better than none; that it has none is said.
         Err(wrong) if extra.authority.is_some() => {
-            tracing::error!(attack = case.attack.id, cause = format!("{wrong:#}"), "evidence is sealed without a stamp");
+            tracing::error!(
+                attack = case.attack.id,
+                cause = format!("{wrong:#}"),
+                "evidence is sealed without a stamp"
+            );
             let detail = format!("no time stamp: {wrong:#}");
             let step = Step { at, by: SELF, what: "not-stamped", detail, before: None, after: None };
             custody::append(&folder.join("evidence"), &step)?;

@@ -1,6 +1,6 @@
 //! The thread: follows attacks, keeps their packets, and shows what is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -110,7 +110,8 @@ impl Witness {
         let setup = Arc::new(Mutex::new(Arc::new(Setup::of(config))));
         let sealer = Sealer::start(&shared)?;
         let follower = Follower::new(Arc::clone(&setup), Arc::clone(&shared), sealer, routes)?;
-        let thread = std::thread::Builder::new().name("witness".to_owned()).spawn(move || follower.run(&told));
+        let thread =
+            std::thread::Builder::new().name("witness".to_owned()).spawn(move || follower.run(&told));
         let thread = Some(thread.context("cannot start a thread")?);
         door.open(Some(Inside { words: words.clone(), shared }));
         Ok(Self { words, setup, door: door.clone(), thread })
@@ -143,6 +144,8 @@ struct Follower {
     routes: routing::Door,
     clock: Clock,
     cases: BTreeMap<String, Case>,
+    /// Attacks that found no room.
+    ignored: BTreeSet<String>,
     /// Bags that were found open, until the core has said what goes on.
     found: Option<Vec<(String, Place)>>,
     flushed: Timestamp,
@@ -173,6 +176,7 @@ impl Follower {
             routes,
             clock,
             cases: BTreeMap::new(),
+            ignored: BTreeSet::new(),
             flushed: Timestamp::ZERO,
             shown: Timestamp::ZERO,
             show_cost: Span::ZERO,
@@ -262,18 +266,24 @@ impl Follower {
                 || case.attack.vectors.len() != attack.vectors.len();
             case.hear(attack);
             if turns && case.recorder.is_some() && !over {
-                let noted = Place::of(&self.setup.state_dir, &case.attack.id).map(|place| place.note(&case.attack));
+                let noted =
+                    Place::of(&self.setup.state_dir, &case.attack.id).map(|place| place.note(&case.attack));
                 if let Some(Err(wrong)) = noted {
                     self.shared.fail(&wrong);
                 }
             }
         } else if !over && attack.severity == Severity::Attack {
             if self.cases.len() >= self.setup.config.intel.attacks {
-                self.shared.numbers.not_followed.fetch_add(1, Ordering::Relaxed);
+                // It is taken up when there is room before it ends.
+                if self.ignored.insert(attack.id) {
+                    self.shared.numbers.not_followed.fetch_add(1, Ordering::Relaxed);
+                }
                 return;
             }
+            self.ignored.remove(&attack.id);
             self.follow(attack, now);
         } else {
+            self.ignored.remove(&attack.id);
             return;
         }
         // Who is over is sealed once what workers have in their hands has come: with the next turn at the earliest.
