@@ -21,7 +21,7 @@ use crate::witness::{Place, Setup, draft};
 #[command(after_help = "\
 Examples:
   spillway dossier 3f9a0c41d2e85b76
-  spillway dossier 3f9a0c41d2e85b76 --to /home/analyst/case-17
+  spillway dossier 3f9a0c41d2e85b76 --to case-17
   spillway evidence verify 3f9a0c41d2e85b76/evidence")]
 pub struct Args {
     /// The attack's id, as the API and notifications have it
