@@ -1,5 +1,4 @@
 //! Who attacks, from the daemon: sources while an attack goes on, a bag that is open meanwhile, killed in the middle, and sealed.
-#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
