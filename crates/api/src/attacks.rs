@@ -199,15 +199,25 @@ pub(crate) async fn one(
 /// An attack as this caller sees it. Another one's is missing in the same words as one that never was.
 pub(crate) fn find(shared: &Shared, caller: &Caller, id: &str) -> Result<Box<RawValue>, Problem> {
     let sieve = Sieve { veil: shared.veil(caller), target: None };
+    known(shared, id)?.and_then(|document| sieve.pass(&document)).ok_or_else(missing)
+}
+
+/// Whether this caller sees an attack, and all of it is its own: what is told of all of it is no business of one of several targets.
+pub(crate) fn find_own(shared: &Shared, veil: &Veil, id: &str) -> Result<(), Problem> {
+    let document = known(shared, id)?.ok_or_else(missing)?;
+    if veil.is_clear() || view::is_own(veil, document.get()) { Ok(()) } else { Err(missing()) }
+}
+
+fn missing() -> Problem {
+    Problem::missing("no attack has this id", "GET /api/v1/attacks lists all ids")
+}
+
+/// As the core holds it, or as it was kept.
+fn known(shared: &Shared, id: &str) -> Result<Option<Box<RawValue>>, Problem> {
     let live = shared.source.live();
-    let held = live.attacks.iter().find(|held| held.id == id).map(|held| held.document.clone());
-    let document = match held {
-        Some(document) => Some(document),
-        None => {
-            let stored = shared.history(|reader| reader.attack(id)).map_err(|e| Problem::store(&e))?;
-            stored.and_then(|document| RawValue::from_string(document).ok())
-        }
-    };
-    let missing = || Problem::missing("no attack has this id", "GET /api/v1/attacks lists all ids");
-    document.and_then(|document| sieve.pass(&document)).ok_or_else(missing)
+    if let Some(held) = live.attacks.iter().find(|held| held.id == id) {
+        return Ok(Some(held.document.clone()));
+    }
+    let stored = shared.history(|reader| reader.attack(id)).map_err(|e| Problem::store(&e))?;
+    Ok(stored.and_then(|document| RawValue::from_string(document).ok()))
 }

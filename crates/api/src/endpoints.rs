@@ -29,6 +29,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/audit", SeeAudit),
     ("GET", "/api/v1/attacks", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}", SeeAttacks),
+    ("GET", "/api/v1/attacks/{id}/sources", SeeAttacks),
     ("GET", "/api/v1/rules", SeeAttacks),
     ("POST", "/api/v1/rules/check", SeeNetwork),
     ("GET", "/api/v1/events", SeeAttacks),

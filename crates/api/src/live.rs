@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::metrics::Metrics;
 use crate::model::Exporter;
+use crate::sources::Sources;
 
 /// Whoever can be asked. Every call must return at once: it is made while a client waits.
 pub trait Source: Send + Sync + 'static {
@@ -18,6 +19,10 @@ pub trait Source: Send + Sync + 'static {
     fn ready(&self) -> Result<(), String>;
     /// What is amiss all the same, a sentence each.
     fn notes(&self) -> Vec<String>;
+    /// What is known of the sources of an attack, live or past; `None`: nothing.
+    fn sources(&self, _attack: &str) -> Option<Arc<Sources>> {
+        None
+    }
 }
 
 /// Attacks and exporters as of one tick.

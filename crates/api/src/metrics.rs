@@ -6,6 +6,7 @@
 mod absorber;
 mod api;
 mod dns;
+mod intel;
 mod ledger;
 mod plain;
 mod routing;
@@ -17,6 +18,7 @@ use std::fmt;
 pub use absorber::Absorber;
 pub use api::Api;
 pub use dns::Dns;
+pub use intel::Intel;
 pub use ledger::Ledger;
 pub use plain::plain;
 pub use routing::{Drill, Router, Routing};
@@ -78,6 +80,8 @@ pub struct Metrics {
     pub ledger: Option<Ledger>,
     /// The API itself; it fills this in.
     pub api: Option<Api>,
+    /// What is followed of the sources of attacks; `None`: nothing is.
+    pub intel: Option<Intel>,
 }
 
 /// What the enforcer on this machine did.
@@ -411,6 +415,7 @@ impl Collector for Metrics {
         self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
         self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.encode(&mut out))?;
         self.api.as_ref().map_or(Ok(()), |api| api.encode(&mut out))?;
+        self.intel.as_ref().map_or(Ok(()), |intel| intel.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

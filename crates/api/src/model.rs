@@ -187,6 +187,95 @@ pub struct Collateral {
     pub peers_upper95: f64,
 }
 
+/// What is said of one source of an attack.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// As it stood in the packets: a claim, unless the verdict has its proof.
+    pub address: String,
+    /// `spoofed`, `real`, `reflector`, `bot`, `legitimate` or `unknown`.
+    pub verdict: String,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Codes, like `H1`.
+    pub reasons: Vec<String>,
+    /// Packets of the attack, estimated where sampled.
+    pub packets: u64,
+    /// Number of the network that announces it, where known.
+    pub asn: Option<u32>,
+    /// ISO 3166 two-letter country, where known.
+    pub country: Option<String>,
+    /// Layer-3 octets of the attack, estimated where sampled.
+    pub bytes: u64,
+    /// Its first packet of the attack, RFC 3339.
+    pub first: String,
+    /// Its last one.
+    pub last: String,
+    /// Vectors it takes part in.
+    pub vectors: Vec<String>,
+    /// The announced prefix that covers it, where known.
+    pub prefix: Option<String>,
+    /// City, where known.
+    pub city: Option<String>,
+    /// Of a reflector, the protocol.
+    pub reflects: Option<String>,
+    /// Rule that its packets follow, where they look like a tool's.
+    pub tool: Option<String>,
+}
+
+/// Sources and packets.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Amount {
+    /// Distinct sources.
+    pub sources: u64,
+    /// Their packets.
+    pub packets: u64,
+}
+
+/// Sources that are neither forged nor honest, of one place.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Country, number of a network, or prefix; `null`: not known.
+    #[schema(value_type = Option<String>)]
+    pub name: serde_json::Value,
+    /// Distinct sources.
+    pub sources: u64,
+    /// Their packets.
+    pub packets: u64,
+}
+
+/// Part of the sources of an attack, and what all of them are.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourcePage {
+    /// The attack's id.
+    pub attack: String,
+    /// Up to when, RFC 3339.
+    pub as_of: String,
+    /// Whether the attack is over.
+    pub over: bool,
+    /// `spoofed`, `reflectors`, `real`, `mixed` or `unknown`.
+    pub nature: String,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Distinct sources, also those that are not listed.
+    pub count: u64,
+    /// By verdict.
+    pub verdicts: std::collections::BTreeMap<String, Amount>,
+    /// By country, at most 50.
+    pub countries: Vec<Row>,
+    /// By network, at most 50.
+    pub networks: Vec<Row>,
+    /// By announced prefix, at most 50.
+    pub prefixes: Vec<Row>,
+    /// The most packets first.
+    pub items: Vec<Verdict>,
+    /// Give it as `after` to get the next page; `null` on the last one.
+    pub next: Option<u32>,
+}
+
 /// Somebody who sends us flow export.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Exporter {

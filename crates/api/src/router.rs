@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
     attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
-    mitigations, plan, routing, rules, session, tokens, users,
+    mitigations, plan, routing, rules, session, sources, tokens, users,
 };
 
 /// What it is served from.
@@ -129,6 +129,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(audit::list))
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))
+        .routes(routes!(sources::list))
         .routes(routes!(rules::list))
         .routes(routes!(rules::check))
         .routes(routes!(events::stream))

@@ -42,6 +42,15 @@ pub(crate) fn attack(veil: &Veil, document: &str) -> Option<Value> {
     clean(veil, document)
 }
 
+/// Whether all that an attack reaches is this one's.
+pub(crate) fn is_own(veil: &Veil, document: &str) -> bool {
+    let Ok(document) = serde_json::from_str::<Value>(document) else { return false };
+    let targets = targets(&document);
+    document.get("direction").and_then(Value::as_str) == Some("in")
+        && !targets.is_empty()
+        && targets.iter().all(|target| veil.sees(target))
+}
+
 /// A rule of the list.
 pub(crate) fn rule(veil: &Veil, document: &str) -> Option<Value> {
     let document: Value = serde_json::from_str(document).ok()?;

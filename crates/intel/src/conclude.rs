@@ -1,10 +1,10 @@
 //! From what was watched to the dossier.
 
-use base::prefix::narrow;
+use base::prefix::{narrow, wide};
 
 use crate::dossier::{Dossier, Incident, Reporter, VectorFacts};
 use crate::enrich::Enrich;
-use crate::finding::{Class, Finding};
+use crate::finding::{Class, Finding, Reason};
 use crate::forgery::Opinion;
 use crate::observe::Observer;
 use crate::tally::ratio;
@@ -66,10 +66,28 @@ impl Observer {
             .zip(judge.opinions())
             .map(|(vector, opinion)| self.facts(vector, opinion, total))
             .collect();
+        if incident.ingress.len() == self.entries.len() {
+            self.ways_in(&mut incident, &findings);
+        }
         incident.packets = total;
         incident.bytes = self.vectors.iter().map(|vector| vector.bytes).sum();
         incident.source_count = self.source_count(&findings, incident.source_count);
         Dossier { incident, findings, reporter }
+    }
+
+    /// Packets by way in, and of them those whose source is nobody's address.
+    fn ways_in(&self, incident: &mut Incident, findings: &[Finding]) {
+        for (told, (_, packets)) in incident.ingress.iter_mut().zip(&self.entries) {
+            (told.packets, told.forged) = (*packets, 0);
+        }
+        let nobodys = [Reason::B1, Reason::B2, Reason::B3];
+        for finding in findings.iter().filter(|finding| finding.class == Class::Spoofed) {
+            let way = self.sources.seen(wide(finding.address)).and_then(|source| source.entry.checked_sub(1));
+            let told = way.and_then(|way| incident.ingress.get_mut(usize::from(way)));
+            if let Some(told) = told.filter(|_| nobodys.iter().any(|why| finding.reasons.contains(why))) {
+                told.forged += finding.packets;
+            }
+        }
     }
 
     /// Without honest clients, and exact while all sources are remembered; beyond that what detection counted, as long as that

@@ -15,6 +15,7 @@ use wire::packet::{Link, TCP, UDP, flags, parse};
 use crate::distinct::Distinct;
 use crate::finding::Sample;
 use crate::packet::{Packet, Segment};
+use crate::quic;
 use crate::rules::Rules;
 use crate::shape::{FORMS_MAX, Form, Shape};
 use crate::source::{Proofs, Said, Source};
@@ -51,6 +52,18 @@ pub struct Scope {
     pub seed: Seed,
 }
 
+/// One way into the network, as exporters tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Who told.
+    pub exporter: IpAddr,
+    /// Its interface, by ifIndex.
+    pub interface: Option<u32>,
+}
+
+/// Ways in that are told apart; packets by others are of none.
+const ENTRIES_MAX: usize = 250;
+
 /// Watches one attack.
 #[derive(Clone, Debug)]
 pub struct Observer {
@@ -74,6 +87,8 @@ pub struct Observer {
     pub(crate) two_way: bool,
     pub(crate) single: u64,
     pub(crate) summarised: u64,
+    /// Ways in with their packets, in order of appearance.
+    pub(crate) entries: Vec<(Entry, u64)>,
 }
 
 impl Observer {
@@ -103,6 +118,57 @@ impl Observer {
             two_way: false,
             single: 0,
             summarised: 0,
+            entries: Vec::new(),
+        }
+    }
+
+    /// The place of a vector with this name: it is made, where it is new and there is room.
+    pub fn vector(&mut self, name: &str) -> usize {
+        let known = self.vectors.iter().position(|vector| vector.name == name);
+        known.unwrap_or_else(|| {
+            if self.vectors.len() < VECTORS_MAX {
+                self.vectors.push(Vector::new(name.to_owned()));
+            }
+            self.vectors.len().saturating_sub(1)
+        })
+    }
+
+    /// Names of its vectors, by place.
+    pub fn vectors(&self) -> impl Iterator<Item = &str> {
+        self.vectors.iter().map(|vector| vector.name.as_str())
+    }
+
+    /// A source has proven itself to somebody who asked it for a cookie; who sent nothing yet is not remembered for it.
+    pub fn prove(&mut self, address: IpAddr) {
+        self.sources.known(wide(address)).into_iter().for_each(|source| source.proof.set(Proofs::HANDSHAKE));
+    }
+
+    /// Ways by which it came in, in order of appearance: [`Incident::ingress`](crate::Incident::ingress) has one line for each.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.entries.iter().map(|(entry, _)| *entry)
+    }
+
+    /// Likewise [`Self::receive`], of a packet that came in by a way that is known.
+    pub fn receive_by(&mut self, packet: &Packet<'_>, vector: Option<usize>, entry: Entry) {
+        self.receive(packet, vector);
+        if vector.is_none() {
+            return;
+        }
+        let known = self.entries.iter().position(|(known, _)| *known == entry);
+        let place = known.or_else(|| {
+            let room = self.entries.len() < ENTRIES_MAX;
+            room.then(|| {
+                self.entries.push((entry, 0));
+                self.entries.len() - 1
+            })
+        });
+        let Some(place) = place else { return };
+        if let Some((_, packets)) = self.entries.get_mut(place) {
+            *packets += packet.packets;
+        }
+        let address = wide(packet.headers.src);
+        if let Some(source) = self.sources.known(address).filter(|source| source.entry == 0) {
+            source.entry = u8::try_from(place + 1).unwrap_or(0);
         }
     }
 
@@ -120,6 +186,10 @@ impl Observer {
         }
         if let Some(said) = said {
             source.told(&said);
+        } else if packet.headers.protocol == UDP
+            && let Some(id) = quic::chosen(packet.payload)
+        {
+            (source.cid, source.cid_len) = (id.hash, id.len);
         }
     }
 
@@ -141,8 +211,11 @@ impl Observer {
         }
         let explained = match said {
             Some(said) => source.says(&said),
-            None => source.proof.has(Proofs::ASKED),
+            None => source.proof.has(Proofs::ASKED) || greets(source, packet),
         };
+        if explained && said.is_some() && source.proof.has(Proofs::HANDSHAKE) && is_hello(packet.payload) {
+            source.proof.set(Proofs::HELLO);
+        }
         // A conversation is no attack, unless it is by its conversations that its sender attacks.
         let vector = vector.filter(|_| !explained || source.proof.has(Proofs::CULPRIT));
         let Some(place) = vector.map(|place| place.min(self.vectors.len().saturating_sub(1))) else {
@@ -229,6 +302,24 @@ impl Observer {
             self.quoted.entry(inner.headers.dst).or_insert((inner.headers.protocol, port));
         }
     }
+}
+
+/// Whether a packet is of a QUIC connection whose id the target has told its sender.
+#[inline]
+fn greets(source: &mut Source, packet: &Packet<'_>) -> bool {
+    if source.cid == 0 || packet.headers.protocol != UDP {
+        return false;
+    }
+    let uses = quic::uses(packet.payload, quic::Id { hash: source.cid, len: source.cid_len });
+    if uses {
+        source.proof.set(Proofs::QUIC);
+    }
+    uses
+}
+
+/// Whether this is how a client begins TLS (RFC 8446 §5.1, §4).
+const fn is_hello(payload: &[u8]) -> bool {
+    matches!(payload, [0x16, 0x03, _, _, _, 0x01, ..])
 }
 
 /// The place of a form among those known; `None` when there are too many.

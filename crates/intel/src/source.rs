@@ -40,37 +40,46 @@ pub(crate) struct Source {
     expected: [u32; 2],
     /// What comes after its own last segment in order.
     next: u32,
+    /// The connection id that the target chose for it, hashed, and its length; 0: none was seen (RFC 9000 §5.1).
+    pub(crate) cid: u32,
+    pub(crate) cid_len: u8,
+    /// By which way its first packet came in, from 1; 0: nobody told.
+    pub(crate) entry: u8,
 }
 
 /// What is known to have happened, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Proofs(u8);
+pub(crate) struct Proofs(u16);
 
 impl Proofs {
     /// It acknowledged what only the target's answer told.
-    pub(crate) const HANDSHAKE: u8 = 1;
+    pub(crate) const HANDSHAKE: u16 = 1;
     /// Its side of a connection looks whole; the other was not seen.
-    pub(crate) const HALF: u8 = 2;
+    pub(crate) const HALF: u16 = 2;
     /// A valid answer that nobody asked for.
-    pub(crate) const ANSWER: u8 = 4;
+    pub(crate) const ANSWER: u16 = 4;
     /// The target spoke to it before it sent anything.
-    pub(crate) const ASKED: u8 = 8;
+    pub(crate) const ASKED: u16 = 8;
     /// It sent to the target before the attack.
-    pub(crate) const BEFORE: u8 = 16;
+    pub(crate) const BEFORE: u16 = 16;
     /// Numbers of `expected` are set.
-    const EXPECTED: u8 = 32;
+    const EXPECTED: u16 = 32;
     /// `next` is set.
-    const NEXT: u8 = 64;
+    const NEXT: u16 = 64;
     /// Who holds it told that it is one (engine's culprits).
-    pub(crate) const CULPRIT: u8 = 128;
+    pub(crate) const CULPRIT: u16 = 128;
+    /// It used the connection id that only the target's answer told (RFC 9000 §8.1).
+    pub(crate) const QUIC: u16 = 256;
+    /// A TLS hello followed its handshake.
+    pub(crate) const HELLO: u16 = 512;
 
     #[inline]
-    pub(crate) const fn has(self, bit: u8) -> bool {
+    pub(crate) const fn has(self, bit: u16) -> bool {
         self.0 & bit != 0
     }
 
     #[inline]
-    pub(crate) const fn set(&mut self, bit: u8) {
+    pub(crate) const fn set(&mut self, bit: u16) {
         self.0 |= bit;
     }
 }

@@ -61,6 +61,16 @@ impl Sources {
         Some(self.map.get_or_insert_with(address, Source::default))
     }
 
+    /// What is remembered of a source, if it is.
+    pub(crate) fn known(&mut self, address: u128) -> Option<&mut Source> {
+        self.map.get_mut(&address)
+    }
+
+    /// Likewise, to look at.
+    pub(crate) fn seen(&self, address: u128) -> Option<&Source> {
+        self.map.get(&address)
+    }
+
     /// Whether sources had to be dropped.
     pub(crate) const fn overflows(&self) -> bool {
         self.limit != u64::MAX || self.dropped > 0
@@ -137,7 +147,7 @@ const PROOF: u32 = 12;
 /// Who sends much, or has a proof.
 const fn is_notable(source: &Source, packets: u64) -> bool {
     let proof = source.proof;
-    let proven = proof.has(Proofs::HANDSHAKE) || proof.has(Proofs::ANSWER) || proof.has(Proofs::ASKED);
+    let proven = proof.has(Proofs::HANDSHAKE | Proofs::QUIC | Proofs::ANSWER | Proofs::ASKED);
     source.packets >= packets || (proven && source.packets >= packets >> PROOF)
 }
 

@@ -105,10 +105,14 @@ impl<'a> Judge<'a> {
         let proof = source.proof;
         // Half a conversation is no proof for who floods beside it.
         let half = proof.has(Proofs::HALF) || proof.has(Proofs::ASKED);
-        proof.has(Proofs::HANDSHAKE)
-            || proof.has(Proofs::CULPRIT)
+        proof.has(Proofs::HANDSHAKE | Proofs::QUIC | Proofs::CULPRIT)
             || self.answers(source)
             || half && !floods(source)
+    }
+
+    /// Whether it was here before the attack, by what was seen or is known.
+    fn came_before(&self, address: IpAddr, source: &Source) -> bool {
+        source.proof.has(Proofs::BEFORE) || self.enrich.knew(address)
     }
 
     /// Whether its answers are those of a service: by their form, or for SYN-ACKs by how different they all are.
@@ -132,7 +136,7 @@ impl<'a> Judge<'a> {
         if source.returns() {
             reasons.push(Reason::D2);
         }
-        if source.proof.has(Proofs::BEFORE) && class != Class::Reflector {
+        if self.came_before(address, source) && class != Class::Reflector {
             reasons.push(Reason::R1);
         }
         let tool = self.tool(source);
@@ -190,7 +194,16 @@ impl<'a> Judge<'a> {
         let proof = source.proof;
         if proof.has(Proofs::HANDSHAKE) {
             reasons.push(Reason::H1);
+            if proof.has(Proofs::HELLO | Proofs::QUIC) {
+                reasons.push(Reason::H2);
+            }
             return self.proven(source, reasons);
+        }
+        if proof.has(Proofs::QUIC) {
+            reasons.push(Reason::H2);
+            // A connection may change its ids unseen: who sends much beside it need not flood.
+            let much = floods(source);
+            return if much { (Class::Unknown, 0.5) } else { (Class::Legitimate, 0.95) };
         }
         if (proof.has(Proofs::HALF) || proof.has(Proofs::ASKED)) && !floods(source) {
             reasons.push(Reason::H3);
@@ -212,12 +225,14 @@ impl<'a> Judge<'a> {
         let elsewhere = self
             .hops
             .get(&neighbourhood(address))
+            .copied()
+            .or_else(|| self.enrich.hops(address))
             .is_some_and(|known| source.ttl > 0 && known.abs_diff(hops(source.ttl)) >= HOPS);
         add(Reason::B1, SPECIAL, bogons_tell && special(address));
         add(Reason::B2, UNROUTED, unrouted);
         add(Reason::T1, ELSEWHERE, elsewhere);
         add(Reason::D2, RETURNS, source.returns());
-        add(Reason::R1, KNOWN, proof.has(Proofs::BEFORE));
+        add(Reason::R1, KNOWN, self.came_before(address, source));
         let forged = 1.0 / (1.0 + libm::exp(-odds));
         if forged >= FORGED {
             reasons.extend(group.filter(|(p, _)| *p > 0.5).map(|(_, why)| why));

@@ -4,6 +4,7 @@
 mod clerk;
 pub mod desk;
 mod exchange;
+mod ledgered;
 pub mod order;
 mod show;
 mod sign;

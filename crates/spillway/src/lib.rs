@@ -32,3 +32,4 @@ mod profile;
 pub mod progress;
 pub mod replay;
 pub mod routing;
+mod witness;

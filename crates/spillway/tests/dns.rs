@@ -144,6 +144,12 @@ fn a_name_is_diverted_at_real_servers_outlives_a_kill_and_comes_back_with_its_tt
         assert_eq!(server.addresses("six"), ["600 2001:db8::6"]);
         assert_eq!(daemon.sum("spillway_dns_updates_total"), 3.0);
         assert_eq!(daemon.sum("spillway_dns_troubled"), 1.0, "the alias");
+        // Each beginning and end is a decision that stands in the ledger.
+        wait("the ledger", || {
+            let out = spillway(["ledger", "report", "-c", &house.config, "-o", "json"]);
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            (text.contains("announcement") && text.contains("withdrawal")).then_some(())
+        });
         drop(daemon);
         drop(house.scratch);
     });

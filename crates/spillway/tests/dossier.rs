@@ -189,18 +189,16 @@ fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
     );
 }
 
-#[test]
-fn looking_at_who_attacks_sends_nothing() {
-    let Some(data) = data() else { return };
-    let name = format!("spw-passive-{}", std::process::id());
+/// A namespace with a way out for everything, so that whatever is sent is counted instead of refused; `None`: not here.
+fn outside(purpose: &str) -> Option<Namespace> {
+    let name = format!("spw-{purpose}-{}", std::process::id());
     let ip = |args: &[&str]| Command::new("ip").args(args).status().is_ok_and(|status| status.success());
     if !ip(&["netns", "add", &name]) {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "needs root and network namespaces");
         eprintln!("skipped: needs root and network namespaces");
-        return;
+        return None;
     }
-    let _gone = Namespace(name.clone());
-    // A way out for everything, so that whatever is sent is counted instead of refused.
+    let namespace = Namespace(name.clone());
     for line in [
         "link add out type veth peer name far",
         "addr add 10.10.10.10/24 dev out",
@@ -216,29 +214,55 @@ fn looking_at_who_attacks_sends_nothing() {
     assert!(ip(&["-n", &name, "route", "add", "default", "dev", "out"]));
     // Neighbour and router discovery of the kernel itself is over, or off.
     let quiet = "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done";
-    let inside = |program: &str, args: &[&str]| {
-        Command::new("ip").args(["netns", "exec", &name, program]).args(args).output().unwrap()
-    };
-    assert!(inside("/bin/sh", &["-c", quiet]).status.success());
-    let sent = || {
-        let text = String::from_utf8(inside("cat", &["/proc/net/dev"]).stdout).unwrap();
+    assert!(namespace.inside("/bin/sh", &["-c", quiet]).status.success());
+    Some(namespace)
+}
+
+impl Namespace {
+    fn inside(&self, program: &str, args: &[&str]) -> std::process::Output {
+        Command::new("ip").args(["netns", "exec", &self.0, program]).args(args).output().unwrap()
+    }
+
+    /// Packets that left by `out`, `far` and `lo`.
+    fn sent(&self) -> [u64; 3] {
+        let text = String::from_utf8(self.inside("cat", &["/proc/net/dev"]).stdout).unwrap();
         let line = |name: &str| {
             text.lines().find_map(|l| l.trim().strip_prefix(name)?.strip_prefix(':')).unwrap().to_owned()
         };
         ["out", "far", "lo"].map(|name| line(name).split_whitespace().nth(9).unwrap().parse::<u64>().unwrap())
-    };
-    let before = sent();
+    }
+}
+
+#[test]
+fn looking_at_who_attacks_sends_nothing() {
+    let Some(data) = data() else { return };
+    let Some(namespace) = outside("passive") else { return };
+    let before = namespace.sent();
     let scratch = Scratch::new("passive");
     for (n, (file, ..)) in NATURES.iter().enumerate() {
         let (file, folder) = (data.join("attacks").join(file), scratch.path(&n.to_string()));
-        let output = inside(
+        let output = namespace.inside(
             env!("CARGO_BIN_EXE_spillway"),
             &["replay", file.to_str().unwrap(), "-o", "jsonl", "--dossier", folder.to_str().unwrap()],
         );
         assert!(output.status.success(), "{}", stderr(&output));
         assert!(std::fs::read_dir(&folder).unwrap().count() > 0);
     }
-    assert_eq!(sent(), before, "packets left for somebody");
+    assert_eq!(namespace.sent(), before, "packets left for somebody");
+}
+
+#[test]
+fn the_daemon_sends_nothing_to_anybody_while_it_looks_at_who_attacks() {
+    let Some(namespace) = outside("watching") else { return };
+    let [out, far, _] = namespace.sent();
+    // Its world sends flow export over loopback to a real daemon, whose attacks are followed.
+    let told = namespace.inside(env!("CARGO_BIN_EXE_spillway"), &["demo", "--once", "-o", "json"]);
+    assert!(told.status.success(), "{}", stderr(&told));
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(text.contains("tcp-syn-flood"), "{text}");
+    let [out_now, far_now, lo] = namespace.sent();
+    assert_eq!((out_now, far_now), (out, far), "packets left for somebody");
+    assert!(lo > 0);
 }
 
 /// A network namespace that goes with this value.

@@ -43,6 +43,7 @@ fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>)
             link: Link::Ip,
             link_number: 101,
             original_len: sample.length,
+            interface: 0,
             bytes: &sample.octets,
         })?;
     }
@@ -75,7 +76,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// `bagit --validate`, or none where the environment is missing.
-fn bagit(bag: &Path) -> Option<Output> {
+pub(crate) fn bagit(bag: &Path) -> Option<Output> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python");
     if !python.exists() {
         let what = "skipped: needs .venv; `scripts/setup python` makes it";
@@ -87,7 +88,7 @@ fn bagit(bag: &Path) -> Option<Output> {
 }
 
 /// `spillway evidence verify BAG -o json`.
-fn verified(bag: &Path, more: &[&str]) -> (Output, serde_json::Value) {
+pub(crate) fn verified(bag: &Path, more: &[&str]) -> (Output, serde_json::Value) {
     let out = spillway(
         ["evidence", "verify", bag.to_str().unwrap(), "-o", "json"].into_iter().chain(more.iter().copied()),
     );

@@ -35,3 +35,5 @@ mod sampled;
 mod service;
 mod support;
 mod trouble;
+#[cfg(test)]
+mod witness;

@@ -122,6 +122,7 @@ fn tell(exporter: &mut Exporter, context: &mut Context<'_>, values: &Values) -> 
         input_if,
         output_if,
         dropped: refused || nowhere,
+        raw: None,
     }
 }
 

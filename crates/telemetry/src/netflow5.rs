@@ -61,6 +61,7 @@ pub(crate) fn datagram(
             input_if: Some(u32::from(record.input)),
             output_if: Some(u32::from(record.output)),
             dropped: record.output == 0 && record.next_hop.is_unspecified(),
+            raw: None,
         };
         let summary = Summary {
             at,

@@ -14,7 +14,7 @@ use crate::exporter::Exporter;
 use crate::frame::{self, Frame};
 use crate::interface::NameSource;
 use crate::record::{Detail, Observed, RateSource, Record, Sampling};
-use crate::told::{Format, Told};
+use crate::told::{Format, Raw, Told};
 
 /// Decodes a datagram. Damage in one sample leaves the others.
 pub(crate) fn datagram(
@@ -34,7 +34,7 @@ pub(crate) fn datagram(
     while let Some(sample) = datagram.next_sample() {
         exporter.stats.work += 2;
         match sample {
-            Ok(Sample::Flow(sample)) => flow(exporter, &mut slate, &sample, sink),
+            Ok(Sample::Flow(sample)) => flow(exporter, &mut slate, (bytes, &sample), sink),
             Ok(Sample::Counters(sample)) => counters(exporter, at, &sample),
             Ok(Sample::Discard(sample)) => discard(exporter, at, header.sub_agent, &sample),
             Ok(Sample::Other { .. }) => exporter.stats.other_samples += 1,
@@ -74,6 +74,7 @@ impl Slate {
             input_if: None,
             output_if: None,
             dropped: false,
+            raw: None,
         };
         let doubtful = exporter.truth.verdict().is_doubtful();
         Self { told, record: Record { doubtful, ..Record::blank(at, exporter.index) } }
@@ -92,7 +93,7 @@ struct Seen<'a> {
 fn flow(
     exporter: &mut Exporter,
     slate: &mut Slate,
-    sample: &FlowSample<'_>,
+    (datagram, sample): (&[u8], &FlowSample<'_>),
     sink: &mut impl FnMut(&Told, Option<&Record>),
 ) {
     let seen = records(exporter, sample.records);
@@ -103,7 +104,9 @@ fn flow(
     let readable = if let Some(raw) = seen.raw {
         told.bytes = Some(u64::from(raw.frame_length));
         record.detail = Detail::Packet;
-        frame(&raw, exporter.settings.inner).is_some_and(|frame| {
+        let frame = frame(&raw, exporter.settings.inner);
+        told.raw = frame.and_then(|frame| Raw::of(datagram, frame.link, frame.bytes, frame.len));
+        frame.is_some_and(|frame| {
             frame::read(frame, told, record, |headers| {
                 if let Some(ip) = &seen.ip {
                     supplement(headers, ip);
@@ -111,7 +114,7 @@ fn flow(
             })
         })
     } else {
-        told.bytes = seen.frame.map(u64::from);
+        (told.bytes, told.raw) = (seen.frame.map(u64::from), None);
         false
     };
     if readable {

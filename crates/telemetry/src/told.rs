@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use base::Timestamp;
+use wire::packet::Link;
 
 use crate::record::Sampling;
 
@@ -94,6 +95,34 @@ pub struct Told {
     pub output_if: Option<u32>,
     /// The exporter said that it did not forward this.
     pub dropped: bool,
+    /// Where the front of the packet stands in the datagram, where it does.
+    pub raw: Option<Raw>,
+}
+
+/// The front of a sampled packet, as it stands in its datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// How it begins.
+    pub link: Link,
+    /// Octets of the datagram before it.
+    pub at: usize,
+    /// Octets of it.
+    pub len: usize,
+    /// Octets that the packet had on the wire, from its link layer on.
+    pub frame: u32,
+}
+
+impl Raw {
+    /// `front` is a part of `datagram`; `None` where it is not.
+    pub(crate) fn of(datagram: &[u8], link: Link, front: &[u8], frame: u32) -> Option<Self> {
+        let at = front.as_ptr().addr().checked_sub(datagram.as_ptr().addr())?;
+        (at.checked_add(front.len())? <= datagram.len()).then_some(Self { link, at, len: front.len(), frame })
+    }
+
+    /// Its octets, of the datagram that it was told in.
+    pub fn octets<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
+        self.at.checked_add(self.len).and_then(|end| datagram.get(self.at..end)).unwrap_or(&[])
+    }
 }
 
 #[cfg(test)]

@@ -135,6 +135,39 @@ async fn metrics_show_each_listener_from_the_start() {
 }
 
 #[tokio::test]
+async fn sources_come_in_pages_with_what_they_are_together() {
+    let (_folder, router) = served("sources", true);
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/attacks/d/sources?limit=2".to_owned();
+    loop {
+        let (status, page) = json(&router, &path).await;
+        assert_eq!(status, StatusCode::OK);
+        let page: api::model::SourcePage = serde_json::from_value(page).unwrap();
+        assert_eq!((page.count, page.verdicts["reflector"].packets), (5, 490));
+        seen.extend(page.items.into_iter().map(|one| one.packets));
+        let Some(next) = page.next else { break };
+        path = format!("/api/v1/attacks/d/sources?limit=2&after={next}");
+    }
+    assert_eq!(seen, [100, 99, 98, 97, 96]);
+    let (status, page) = json(&router, "/api/v1/attacks/d/sources?after=4000000000").await;
+    assert_eq!(
+        (status, page["items"].as_array().unwrap().len(), &page["next"]),
+        (StatusCode::OK, 0, &Value::Null)
+    );
+    for (path, status) in [
+        ("/api/v1/attacks/a/sources", StatusCode::NOT_FOUND),
+        ("/api/v1/attacks/d/sources?limit=0", StatusCode::BAD_REQUEST),
+        ("/api/v1/attacks/d/sources?limit=1001", StatusCode::BAD_REQUEST),
+        ("/api/v1/attacks/d/sources?after=-1", StatusCode::BAD_REQUEST),
+        ("/api/v1/attacks/d/sources?sort=asn", StatusCode::BAD_REQUEST),
+    ] {
+        let (found, problem) = json(&router, path).await;
+        assert_eq!((found, problem["status"].as_u64()), (status, Some(u64::from(status.as_u16()))), "{path}");
+        assert!(!problem["hint"].as_str().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn the_document_lists_every_route() {
     let (_folder, router) = served("openapi", true);
     let (_, document) = json(&router, "/api/v1/openapi.json").await;
@@ -142,6 +175,7 @@ async fn the_document_lists_every_route() {
     for path in [
         "/api/v1/attacks",
         "/api/v1/attacks/{id}",
+        "/api/v1/attacks/{id}/sources",
         "/api/v1/exporters",
         "/api/v1/rules",
         "/healthz",

@@ -42,6 +42,32 @@ impl Source for Fixed {
         }
     }
 
+    fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
+        let item = |n: u32| {
+            let document = json!({
+                "address": format!("192.0.2.{n}"), "verdict": "reflector", "confidence": 0.97, "reasons": ["P1"],
+                "packets": 100 - n, "asn": 64_500, "country": null, "bytes": 1, "first": "", "last": "", "vectors": [],
+                "prefix": null, "city": null, "reflects": "dns", "tool": null,
+            });
+            RawValue::from_string(document.to_string()).unwrap()
+        };
+        (attack == "d").then(|| {
+            Arc::new(api::Sources {
+                attack: "d".into(),
+                as_of: "2025-06-01T00:00:00Z".into(),
+                over: false,
+                nature: "reflectors".into(),
+                confidence: 0.97,
+                count: 5,
+                verdicts: json!({"reflector": {"sources": 5, "packets": 490}}),
+                countries: json!([{"name": null, "sources": 5, "packets": 490}]),
+                networks: json!([{"name": 64_500, "sources": 5, "packets": 490}]),
+                prefixes: json!([]),
+                items: (0..5).map(item).collect(),
+            })
+        })
+    }
+
     fn notes(&self) -> Vec<String> {
         vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
     }

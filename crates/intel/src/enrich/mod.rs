@@ -33,6 +33,14 @@ pub trait Enrich {
     fn knows_all_routes(&self, _v4: bool) -> bool {
         false
     }
+    /// How many hops its network is away in peace.
+    fn hops(&self, _address: IpAddr) -> Option<u8> {
+        None
+    }
+    /// Whether it came again and again in peace.
+    fn knew(&self, _address: IpAddr) -> bool {
+        false
+    }
 }
 
 /// Knows nothing.

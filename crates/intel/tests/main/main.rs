@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod campaigns;
+mod learned;
 mod memory;
 mod mixture;
 mod mixtures;

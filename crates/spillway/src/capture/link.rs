@@ -19,6 +19,19 @@ pub const fn of(number: u32) -> Option<Link> {
     }
 }
 
+/// The number of a link type, for writing.
+pub const fn number(link: Link) -> u32 {
+    match link {
+        Link::Null => 0,
+        Link::Ethernet => 1,
+        Link::Ppp => 9,
+        Link::Ip => 101,
+        Link::LinuxSll => 113,
+        Link::Mpls => 219,
+        Link::LinuxSll2 => 276,
+    }
+}
+
 /// Octets before the network layer, for frames that carry no IP.
 pub const fn header_len(link: Link) -> u32 {
     match link {

@@ -50,6 +50,7 @@ impl Pcap {
             at: Timestamp::from_nanos(nanos),
             original_len: packet.orig_len.max(packet.incl_len),
             link: self.link,
+            interface: 0,
         }))
     }
 

@@ -10,6 +10,7 @@ use pcap_file::pcapng::blocks::{
 use pcap_file::{Endianness, PcapError};
 
 use super::reader::{Found, Step};
+use super::writer::Described;
 
 /// Interfaces of one section; more is damage.
 const INTERFACES_MAX: usize = 65_536;
@@ -28,7 +29,13 @@ struct Interface {
     snaplen: u32,
     unit: Unit,
     offset_secs: i64,
+    about: Option<Box<Described>>,
 }
+
+/// Interfaces of which it is kept what the file says of them.
+const DESCRIBED_MAX: usize = 4096;
+/// Octets kept of each thing that is said.
+const TEXT_MAX: usize = 512;
 
 /// Length of one unit of an interface's clock (option `if_tsresol`).
 #[derive(Clone, Copy)]
@@ -93,16 +100,26 @@ impl Pcapng {
         let (Some(link), Some(snaplen)) = (fields.u16(0), fields.u32(4)) else {
             return Err("an interface description that is too short".into());
         };
-        let mut found = Interface { link: u32::from(link), snaplen, unit: Unit::Decimal(6), offset_secs: 0 };
+        let mut found =
+            Interface { link: u32::from(link), snaplen, unit: Unit::Decimal(6), offset_secs: 0, about: None };
+        let mut about = Described::default();
         let mut at = 8;
         while let (Some(code @ 1..), Some(len)) = (fields.u16(at), fields.u16(at + 2)) {
             let len = usize::from(len);
             match (code, len) {
                 (9, 1) => found.unit = body.get(at + 4).map_or(found.unit, |byte| Unit::of(*byte)),
+                (1, _) => about.comment = text(body, at + 4, len),
+                (2, _) => about.interface = text(body, at + 4, len),
+                (3, _) => about.description = text(body, at + 4, len),
+                // the first octet of a filter says that it is text
+                (11, 1..) => about.filter = text(body, at + 5, len - 1),
                 (14, 8) => found.offset_secs = fields.u64(at + 4).map_or(0, u64::cast_signed),
                 _ => {}
             }
             at += 4 + len.next_multiple_of(4);
+        }
+        if self.interfaces.len() < DESCRIBED_MAX && about != Described::default() {
+            found.about = Some(Box::new(about));
         }
         self.interfaces.push(found);
         Ok(())
@@ -139,6 +156,7 @@ impl Pcapng {
             at: self.last,
             original_len: original.max(captured),
             link: interface.link,
+            interface: id,
         }))
     }
 
@@ -154,7 +172,14 @@ impl Pcapng {
             at: self.last,
             original_len,
             link: interface.link,
+            interface: 0,
         }))
+    }
+
+    /// What was said of an interface of this section.
+    pub(super) fn described(&self, id: u32) -> Described {
+        let interface = usize::try_from(id).ok().and_then(|id| self.interfaces.get(id));
+        interface.and_then(|interface| interface.about.as_deref().cloned()).unwrap_or_default()
     }
 
     /// Length of the block that begins here, as far as it is known.
@@ -166,6 +191,12 @@ impl Pcapng {
     fn fields<'a>(&self, bytes: &'a [u8]) -> Fields<'a> {
         Fields { bytes, big: matches!(self.endianness, Endianness::Big) }
     }
+}
+
+/// Text of an option; what is not UTF-8 in it is replaced.
+fn text(body: &[u8], at: usize, len: usize) -> String {
+    let octets = body.get(at..).map_or(&[][..], |rest| rest.get(..len.min(TEXT_MAX)).unwrap_or(rest));
+    String::from_utf8_lossy(octets).trim_end_matches('\0').to_owned()
 }
 
 impl Interface {

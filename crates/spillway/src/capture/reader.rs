@@ -12,6 +12,7 @@ use super::fault::{self, CaptureError};
 use super::link;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
+use super::writer::Described;
 
 /// One packet as stored.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct Packet<'a> {
     pub link_number: u32,
     /// Length on the wire.
     pub original_len: u32,
+    /// Which interface of a pcapng section it came by, from 0.
+    pub interface: u32,
     /// What was captured of it.
     pub bytes: &'a [u8],
 }
@@ -69,6 +72,7 @@ pub(super) struct Found {
     pub(super) at: Timestamp,
     pub(super) original_len: u32,
     pub(super) link: u32,
+    pub(super) interface: u32,
 }
 
 /// What a format makes of the octets in front of it.
@@ -150,6 +154,7 @@ impl Capture {
                         link,
                         link_number: found.link,
                         original_len: found.original_len,
+                        interface: found.interface,
                         bytes: self.chunks.behind(found.back, found.len),
                     }));
                 }
@@ -159,6 +164,14 @@ impl Capture {
             }
         }
         self.unreadable.take().map_or(Ok(None), Err)
+    }
+
+    /// What the file says of an interface of this section, as far as it says something.
+    pub fn interface(&self, id: u32) -> Described {
+        match &self.format {
+            Format::Pcap(_) => Described::default(),
+            Format::Pcapng(pcapng) => pcapng.described(id),
+        }
     }
 
     /// Octets of the file behind us.

@@ -23,12 +23,16 @@ pub struct Writer {
     file: PcapNgWriter<BufWriter<File>>,
     /// Link type of each interface, in order of first packet.
     links: Vec<u32>,
-    /// What is said of every interface.
+    /// What is said of an interface that nothing else was said of.
     options: Vec<InterfaceDescriptionOption<'static>>,
 }
 
+/// An interface of the file, as [`Writer::describe`] gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Via(u32);
+
 /// How packets that are kept as evidence were come by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {
     /// Interface, exporter or file.
     pub interface: String,
@@ -68,15 +72,29 @@ impl Writer {
             SectionHeaderOption::UserApplication(owned(&about.application)),
         ];
         let mut writer = Self::begun(path, section)?;
-        // the first octet of a filter says that it is text
-        let filter = [b"\0", about.filter.as_bytes()].concat();
-        writer.options = vec![
-            InterfaceDescriptionOption::Comment(owned(&about.comment)),
-            InterfaceDescriptionOption::IfName(owned(&about.interface)),
-            InterfaceDescriptionOption::IfDescription(owned(&about.description)),
-            InterfaceDescriptionOption::IfFilter(Cow::Owned(filter)),
-        ];
+        writer.options = options(about);
         Ok(writer)
+    }
+
+    /// One more interface, with packets of this link type and with this said of it.
+    pub fn describe(&mut self, link: u32, about: &Described) -> anyhow::Result<Via> {
+        let id = self.interface(link, options(about))?;
+        Ok(Via(u32::try_from(id).unwrap_or(u32::MAX)))
+    }
+
+    /// Appends a packet that came by an interface of its link type.
+    pub fn write_by(
+        &mut self,
+        Via(id): Via,
+        packet: &Packet<'_>,
+        comment: Option<&str>,
+    ) -> anyhow::Result<()> {
+        self.put(block(id, packet, comment))
+    }
+
+    /// Brings what was written so far to the file.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        self.file.get_mut().flush().with_context(|| format!("{}: cannot be written", self.name))
     }
 
     /// Likewise, for packets of one interface: says in the file what it is and how they were chosen.
@@ -98,19 +116,9 @@ impl Writer {
     pub fn write_with(&mut self, packet: &Packet<'_>, comment: Option<&str>) -> anyhow::Result<()> {
         let id = match self.links.iter().position(|link| *link == packet.link_number) {
             Some(id) => id,
-            None => self.interface(packet.link_number)?,
+            None => self.interface(packet.link_number, self.options.clone())?,
         };
-        let block = EnhancedPacketBlock {
-            interface_id: u32::try_from(id).unwrap_or(u32::MAX),
-            timestamp: Duration::from_nanos(packet.at.nanos()),
-            original_len: packet.original_len,
-            data: Cow::Borrowed(packet.bytes),
-            options: comment
-                .map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text)))
-                .into_iter()
-                .collect(),
-        };
-        self.put(block)
+        self.put(block(u32::try_from(id).unwrap_or(u32::MAX), packet, comment))
     }
 
     /// Brings everything to the file.
@@ -118,8 +126,11 @@ impl Writer {
         self.file.into_inner().flush().with_context(|| self.name)
     }
 
-    fn interface(&mut self, link: u32) -> anyhow::Result<usize> {
-        let mut options = self.options.clone();
+    fn interface(
+        &mut self,
+        link: u32,
+        mut options: Vec<InterfaceDescriptionOption<'static>>,
+    ) -> anyhow::Result<usize> {
         options.push(InterfaceDescriptionOption::IfTsResol(9));
         self.put(InterfaceDescriptionBlock { linktype: DataLink::from(link), snaplen: 0, options })?;
         self.links.push(link);
@@ -132,6 +143,28 @@ impl Writer {
             .map(|_| ())
             .map_err(io_error)
             .with_context(|| format!("{}: cannot be written", self.name))
+    }
+}
+
+fn options(about: &Described) -> Vec<InterfaceDescriptionOption<'static>> {
+    let owned = |text: &String| Cow::Owned(text.clone());
+    // the first octet of a filter says that it is text
+    let filter = [b"\0", about.filter.as_bytes()].concat();
+    vec![
+        InterfaceDescriptionOption::Comment(owned(&about.comment)),
+        InterfaceDescriptionOption::IfName(owned(&about.interface)),
+        InterfaceDescriptionOption::IfDescription(owned(&about.description)),
+        InterfaceDescriptionOption::IfFilter(Cow::Owned(filter)),
+    ]
+}
+
+fn block<'a>(interface_id: u32, packet: &Packet<'a>, comment: Option<&'a str>) -> EnhancedPacketBlock<'a> {
+    EnhancedPacketBlock {
+        interface_id,
+        timestamp: Duration::from_nanos(packet.at.nanos()),
+        original_len: packet.original_len,
+        data: Cow::Borrowed(packet.bytes),
+        options: comment.map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text))).into_iter().collect(),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod decode;
 pub mod demo;
 pub mod disclosure;
 pub mod dns;
+pub mod dossier;
 pub mod drill;
 pub mod evidence;
 pub mod explain;
@@ -62,6 +63,7 @@ commands! {
     Replay => replay,
     Backtest => backtest,
     Explain => explain,
+    Dossier => dossier,
     Evidence => evidence,
     Rules => rules,
     Dataplane => dataplane,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::check::Problems;
+use super::values::Octets;
 use crate::evidence::stamp::Authority;
 
 #[derive(Debug, Default, Deserialize)]
@@ -14,7 +15,14 @@ pub(super) struct Section {
     contact: String,
     domain: String,
     tsa: Option<Spanned<String>>,
+    record: bool,
+    purpose: Option<Spanned<String>>,
+    legal_basis: Option<Spanned<String>>,
+    space: Option<Octets>,
 }
+
+/// Octets of all bags when the file does not say.
+const SPACE: usize = 10 << 30;
 
 /// Who speaks in reports, and who stamps evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,13 +31,30 @@ pub struct Evidence {
     pub reporter: Reporter,
     /// The time stamping authority (RFC 3161); `None`: evidence is not stamped.
     pub authority: Option<Authority>,
+    /// The daemon keeps packets of attacks while they run.
+    pub record: bool,
+    /// Why payload of packets of an attack is kept, and by which law; `None`: none is.
+    pub payload: Option<(String, String)>,
+    /// Octets that bags may take in the state folder; what is sealed stays, and no more is recorded.
+    pub space: u64,
 }
 
 pub(super) fn checked(problems: &mut Problems<'_>, section: Section) -> Evidence {
-    let Section { organisation, contact, domain, tsa } = section;
+    let Section { organisation, contact, domain, tsa, record, purpose, legal_basis, space } = section;
     let authority = tsa.and_then(|tsa| {
         let read = tsa.get_ref().parse();
         read.map_err(|message| problems.at(tsa.span().start, message)).ok()
     });
-    Evidence { reporter: Reporter { organisation, contact, domain }, authority }
+    let payload = match (purpose, legal_basis) {
+        (Some(purpose), Some(basis)) => Some((purpose.into_inner(), basis.into_inner())),
+        (Some(one), None) | (None, Some(one)) => {
+            let message =
+                "payload is kept only with both `purpose` and `legal_basis`; name the other one too";
+            problems.at(one.span().start, message.to_owned());
+            None
+        }
+        (None, None) => None,
+    };
+    let space = u64::try_from(space.map_or(SPACE, |space| space.0)).unwrap_or(u64::MAX);
+    Evidence { reporter: Reporter { organisation, contact, domain }, authority, record, payload, space }
 }

@@ -212,6 +212,8 @@ pub struct Interface {
     pub name: Option<String>,
     /// What it is for.
     pub role: Option<Role>,
+    /// Number of the network behind it: who forges there is reported to it.
+    pub asn: Option<u32>,
     /// What it passes at most; without it, what the exporter says.
     pub(super) speed: Option<Bits>,
 }

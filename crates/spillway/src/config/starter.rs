@@ -51,7 +51,7 @@ ipfix = "0.0.0.0:4739"
 #   [exporters."192.0.2.1"]
 #   sampling = 1000
 #   [exporters."192.0.2.1".interfaces]
-#   17 = { name = "transit-1", role = "external", speed = "100 Gbps" }
+#   17 = { name = "transit-1", role = "external", speed = "100 Gbps", asn = 64500 }
 
 # Roles by interface name, so that a packet seen at two points counts once. `*` is any text.
 [interfaces]
@@ -222,10 +222,19 @@ ipfix = "0.0.0.0:4739"
 #domain = ""
 # A time stamping authority (RFC 3161) is asked when evidence is sealed; its answer is signed, so http does.
 #   tsa = "http://tsa.example.net/tsr"
+# The daemon keeps the headers of packets of an attack while it runs, in a bag that is sealed after it (STATE_DIR/attacks); the
+# first octets of their payload only where it is said why, and by which law.
+#record = false
+#   purpose = "criminal complaint"
+#   legal_basis = "GDPR Art. 6 (1) f"
+# What is sealed stays; beyond this no more is recorded.
+#space = "10 GiB"
 
-# Files that tell where sources are, for dossiers: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
-# TABLE_DUMP_V2, unpacked). What no file knows is shown as unknown. `spillway replay --dossier` reads them.
-#   [intel]
+# Who attacks: files that tell where sources are: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
+# TABLE_DUMP_V2, unpacked), which routes told by BGP and BMP come on top of. What nobody knows is shown as unknown.
+[intel]
+# Attacks whose sources are followed at once.
+#attacks = 8
 #   mmdb = ["/var/lib/spillway/country.mmdb"]
 #   mrt = ["/var/lib/spillway/rib.mrt"]
 

@@ -116,6 +116,10 @@ const WRONG: &[(&str, &str)] = &[
 /// What is added behind the smallest file (from its fourth line on), and what must come out.
 const WRONG_SECTIONS: &[(&str, &str)] = &[
     ("netflw = \"127.0.0.1:2055\"\n", "f.toml:4:1: unknown key `netflw`; did you mean `netflow`?"),
+    (
+        "[evidence]\npurpose = \"complaint\"\n",
+        "f.toml:5:11: payload is kept only with both `purpose` and `legal_basis`; name the other one too",
+    ),
     ("netflow = \"127.0.0.1\"\n", "f.toml:4:11: `127.0.0.1` is not an address with its port; write it like"),
     (
         "netflow = 2055\n",

@@ -104,6 +104,7 @@ impl Core {
                 (attack.id.clone(), attack)
             })
             .collect();
+        source.routes.witness.begin(attacks.values());
         let mut core = Self {
             engine,
             tick,
@@ -244,6 +245,7 @@ impl Core {
         if turning {
             self.source.routes.post.tell(|| brief(&attack, self.mode));
         }
+        self.source.routes.witness.hear(&attack);
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         rows.push(row(&attack, self.until, self.mode, standing.as_deref()));
         self.attacks.insert(attack.id.clone(), attack);

@@ -3,8 +3,8 @@
 //! ```text
 //! UDP ─ worker (collector, shard) ─┐ ticks            ┌ source ─ API
 //! UDP ─ worker (collector, shard) ─┴─ core (engine) ──┼ mailbox ─ store
-//!                                                     ├ notifier ─ program
-//!                                                     └ letterbox ─ clerk ─ outbox ─ carriers ─ channels
+//!         │                                           ├ notifier ─ program
+//!         └ lens ─ witness (sources, open bags)       └ letterbox ─ clerk ─ outbox ─ carriers ─ channels
 //! ```
 //! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
 //! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
@@ -55,6 +55,7 @@ use crate::cmd::check::complain;
 use crate::config::Config;
 use crate::enforce::remote::Helper;
 use crate::ledger::Scribe;
+use crate::witness::Witness;
 use clock::Clock;
 use control::{Order, Reply};
 pub(crate) use post::sender;
@@ -101,13 +102,14 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
     let mut desk = routes.adapt(None, &config, &send)?;
     let mut post = post::adapt(None, &config, &routes.post)?;
-    let mut names = names::adapt(None, &config, &routes.names, &send)?;
+    let witness = Witness::start(&config, &routes.witness, routes.door.clone())?;
+    let mut names = names::adapt(None, &config, &routes.names, &routes.pen, &send)?;
     // Ends when this process does: its standard input is a pipe that we hold.
     let mut guard = guard::start(&config)?;
     loop {
         match session::run(&config, &mut kept, helper.as_ref(), &routes, &events, &send)? {
             Ended::Stopped => {
-                drop((desk, names, post));
+                drop((desk, names, post, witness));
                 drop(scribe);
                 retire(guard);
                 return Ok(());
@@ -116,7 +118,8 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
                 config = *new;
                 desk = routes.adapt(desk, &config, &send)?;
                 post = post::adapt(post, &config, &routes.post)?;
-                names = names::adapt(names, &config, &routes.names, &send)?;
+                names = names::adapt(names, &config, &routes.names, &routes.pen, &send)?;
+                witness.adapt(&config);
                 let old = std::mem::replace(&mut guard, guard::start(&config)?);
                 retire(old);
             }

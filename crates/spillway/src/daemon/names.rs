@@ -6,12 +6,14 @@ use super::Event;
 use crate::config::Config;
 use crate::dns::desk::Setup;
 use crate::dns::{Desk, Door};
+use crate::ledger::Pen;
 
 /// The desk that this configuration wants: the old one, where nothing that concerns it changed.
 pub(super) fn adapt(
     old: Option<Desk>,
     config: &Config,
     door: &Door,
+    pen: &Pen,
     events: &Sender<Event>,
 ) -> anyhow::Result<Option<Desk>> {
     let wanted = Setup::of(config);
@@ -22,5 +24,5 @@ pub(super) fn adapt(
     drop(old);
     let events = events.clone();
     let broken = move || drop(events.send(Event::Broken("dns")));
-    wanted.map(|setup| Desk::start(setup, door, broken)).transpose()
+    wanted.map(|setup| Desk::start(setup, door, pen.clone(), broken)).transpose()
 }

@@ -26,6 +26,8 @@ pub(super) struct Routes {
     pub(super) pen: Pen,
     /// Where attacks are told to channels.
     pub(super) post: super::post::Door,
+    /// Who looks at the sources of attacks.
+    pub(super) witness: crate::witness::Door,
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
     /// What happens, for whoever listens.

@@ -155,6 +155,7 @@ pub(super) fn run(
             waiting: Arc::default(),
             board: Arc::default(),
             door: routes.door.clone(),
+            witness: routes.witness.clone(),
         })
         .collect();
     let listeners = kept.sockets.listeners.len();

@@ -334,6 +334,7 @@ impl api::Source for Source {
             dns: self.routes.names.numbers(),
             ledger: self.routes.pen.numbers(),
             api: None,
+            intel: self.routes.witness.numbers(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {
@@ -355,6 +356,10 @@ impl api::Source for Source {
         if self.ready.load(Ordering::Relaxed) { Ok(()) } else { Err("not watching traffic yet".to_owned()) }
     }
 
+    fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
+        self.routes.witness.sources(attack)
+    }
+
     fn notes(&self) -> Vec<String> {
         let numbers = self.numbers();
         let missing = numbers.heard.values().filter(|heard| heard.hearing != Hearing::Whole);
@@ -362,6 +367,7 @@ impl api::Source for Source {
             Hearing::Silent => format!("exporter {} is silent since {}", heard.address, heard.since),
             _ => format!("exporter {} is heard in part only since {}", heard.address, heard.since),
         };
-        missing.map(note).collect()
+        let ledger = self.routes.pen.trouble().map(|why| format!("the ledger cannot be written: {why}"));
+        missing.map(note).chain(self.routes.witness.notes()).chain(ledger).collect()
     }
 }

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::enforce::teller;
 use crate::routing::Door;
 use crate::routing::lookout::{Amount, Sighting, Spyglass};
+use crate::witness::{self, Lens};
 
 /// Batches taken from one socket before the others get their turn.
 const TURN: usize = 16;
@@ -66,6 +67,8 @@ pub(super) struct Shared {
     pub(super) board: Arc<Board>,
     /// Where it stands what is looked for.
     pub(super) door: Door,
+    /// Who looks at the sources of attacks.
+    pub(super) witness: witness::Door,
 }
 
 /// One worker.
@@ -84,6 +87,7 @@ pub(super) struct Worker<'a> {
     tally: Tally,
     feeds: Feeds,
     spyglass: Spyglass,
+    lens: Lens,
     shared: Shared,
     reports: SyncSender<Report>,
     /// The sampling last resolved, by the collector's index of the exporter.
@@ -123,6 +127,7 @@ impl<'a> Worker<'a> {
             tally: Tally::new(listeners + 1, seed.clone()),
             feeds: Feeds::default(),
             spyglass: Spyglass::default(),
+            lens: Lens::new(shared.witness.clone()),
             shared,
             reports,
             rates: Vec::new(),
@@ -249,6 +254,7 @@ impl<'a> Worker<'a> {
             return;
         }
         let (shard, roles, spyglass) = (&mut self.shard, &self.roles, &mut self.spyglass);
+        let lens = &mut self.lens;
         let mut flows = 0;
         let mut last: Option<(u32, Sampling)> = None;
         self.collector.datagram(now, from, bytes, &mut |told, record| {
@@ -259,6 +265,7 @@ impl<'a> Worker<'a> {
             if !roles.counts(record) {
                 return;
             }
+            lens.see(bytes, told, record);
             shard.record(record);
         });
         if let Some((exporter, sampling)) = last {
@@ -280,6 +287,7 @@ impl<'a> Worker<'a> {
     /// The tick has ended: reports it, unless the core is behind, and publishes the counters.
     fn close(&mut self, now: Timestamp, last: bool) {
         self.ticks += 1;
+        self.lens.close();
         self.roles.refresh(&mut self.collector);
         self.collector.expire(now);
         if self.changed {

@@ -13,9 +13,10 @@ use wire::dns::Name;
 
 use super::desk::{Ask, Board, FILE, Setup, TURN};
 use super::order::{Answer, Order};
-use super::{exchange, show};
+use super::{exchange, ledgered, show};
 use crate::config::DnsZone;
 use crate::daemon::clock::Clock;
+use crate::ledger::{Deed, Pen};
 use crate::routing::order::{Caller, fits};
 
 /// After so long an order is answered with how it stands.
@@ -46,6 +47,9 @@ pub(super) struct Clerk {
     /// Lines that the journal does not have yet, and up to which entry they go.
     unwritten: Vec<store::Line>,
     upto: u64,
+    /// Decisions whose lines the journal does not have yet.
+    deeds: Vec<Deed>,
+    pen: Pen,
     waiting: Vec<Waiting>,
     /// Changes that are on their way to a server.
     flying: usize,
@@ -58,7 +62,7 @@ pub(super) struct Clerk {
 }
 
 impl Clerk {
-    pub(super) fn start(setup: &Setup, asks: Sender<Ask>, board: Board) -> anyhow::Result<Self> {
+    pub(super) fn start(setup: &Setup, asks: Sender<Ask>, board: Board, pen: Pen) -> anyhow::Result<Self> {
         let journal = Journal::open_file(&setup.folder, FILE)?;
         let mut entries = Vec::new();
         for text in journal.entries()? {
@@ -91,6 +95,8 @@ impl Clerk {
             board,
             unwritten: Vec::new(),
             upto: 0,
+            deeds: Vec::new(),
+            pen,
             waiting: Vec::new(),
             flying: 0,
             unwritable: None,
@@ -214,6 +220,7 @@ impl Clerk {
             }
             self.unwritten.clear();
             self.unwritable = None;
+            self.deeds.drain(..).for_each(|deed| self.pen.write(deed));
             self.core.journalled(self.upto);
         }
     }
@@ -237,6 +244,7 @@ impl Clerk {
                     "{}",
                     line.event
                 );
+                self.deeds.extend(ledgered::deed(&entry, &line));
                 self.unwritten.push(line);
                 self.upto = number;
             }

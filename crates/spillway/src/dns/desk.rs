@@ -17,6 +17,7 @@ use super::clerk::Clerk;
 use super::order::{Answer, Order};
 use crate::config::{Config, DnsZone};
 use crate::desk::{self, Alarm, Manners, Place, Reply};
+use crate::ledger::Pen;
 use crate::routing::order::Caller;
 
 /// Name of the journal inside the state folder.
@@ -109,11 +110,12 @@ impl Desk {
     pub(crate) fn start(
         setup: Setup,
         door: &Door,
+        pen: Pen,
         broken: impl FnOnce() + Send + 'static,
     ) -> anyhow::Result<Self> {
         let (asks, asked) = channel();
         let board = Board::default();
-        let clerk = Clerk::start(&setup, asks.clone(), Arc::clone(&board))?;
+        let clerk = Clerk::start(&setup, asks.clone(), Arc::clone(&board), pen)?;
         let alarm = Alarm(Some(broken));
         let run = move || {
             let _alarm = alarm;

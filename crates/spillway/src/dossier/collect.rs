@@ -22,7 +22,7 @@ use crate::replay::{Findings, Item};
 /// Attacks of one recording that get a dossier, the largest first; the others are said.
 const ATTACKS_MAX: usize = 64;
 /// Sources remembered of an attack at least, where there are many attacks.
-const SOURCES_MIN: usize = 4096;
+pub(crate) const SOURCES_MIN: usize = 4096;
 /// Key of sketches and of who is remembered: fixed, so that a recording gives the same answer everywhere.
 const KEY: u64 = 0x646f_7373_6965_7221;
 /// What an attack's end may lag behind its last packet.
@@ -181,7 +181,7 @@ impl Case {
 }
 
 /// What detection knows of it; the rest is the observer's.
-fn incident(attack: &Attack, sampling: Option<u32>) -> Incident {
+pub(crate) fn incident(attack: &Attack, sampling: Option<u32>) -> Incident {
     Incident {
         id: attack.id.clone(),
         target: attack.target,

@@ -68,6 +68,12 @@ pub fn write(
     Ok(text)
 }
 
+/// The lines of `sources.jsonl`, each with the packets of its source.
+pub(crate) fn lines(dossier: &Dossier) -> impl Iterator<Item = (u64, String)> {
+    let text = |finding| serde_json::to_string(&line(finding, dossier)).ok();
+    dossier.findings.iter().filter_map(move |finding| Some((finding.packets, text(finding)?)))
+}
+
 fn line<'a>(finding: &'a Finding, dossier: &'a Dossier) -> Line<'a> {
     let name = |place: &usize| dossier.incident.vectors.get(*place).map(|vector| vector.name.as_str());
     Line {
@@ -97,7 +103,7 @@ fn campaign(link: &Link) -> Value {
 }
 
 /// The attack's document; its sources are what the dossier says of them.
-fn document(attack: &Attack, dossier: &Dossier) -> anyhow::Result<Value> {
+pub(crate) fn document(attack: &Attack, dossier: &Dossier) -> anyhow::Result<Value> {
     let mut document = serde_json::to_value(attack)?;
     let nature = dossier.nature();
     if let Some(sources) = document.get_mut("sources").and_then(Value::as_object_mut) {
@@ -110,8 +116,10 @@ fn document(attack: &Attack, dossier: &Dossier) -> anyhow::Result<Value> {
         }
     }
     if let Some(vectors) = document.get_mut("vectors").and_then(Value::as_array_mut) {
-        for (vector, facts) in vectors.iter_mut().zip(&dossier.incident.vectors) {
-            if let Some(vector) = vector.as_object_mut() {
+        for vector in vectors {
+            let of = |facts: &&VectorFacts| vector.get("name").and_then(Value::as_str) == Some(&facts.name);
+            let facts = dossier.incident.vectors.iter().find(of);
+            if let (Some(facts), Some(vector)) = (facts, vector.as_object_mut()) {
                 vector.extend(told(facts));
             }
         }

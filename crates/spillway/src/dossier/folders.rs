@@ -24,9 +24,9 @@ const REASON: &str = "dossier of a recording";
 #[derive(Default)]
 pub struct Seat {
     reporter: Reporter,
-    signer: Option<Signer>,
-    authority: Option<Authority>,
-    config: Option<Vec<u8>>,
+    pub(crate) signer: Option<Signer>,
+    pub(crate) authority: Option<Authority>,
+    pub(crate) config: Option<Vec<u8>>,
 }
 
 impl Seat {

@@ -16,7 +16,7 @@ pub struct Step<'a> {
     pub at: Timestamp,
     /// Who: the program and its version.
     pub by: &'static str,
-    /// `opened`, `recorded`, `annotated`, `sealed`.
+    /// `opened`, `paused`, `interrupted`, `recorded`, `annotated`, `sealed`.
     pub what: &'a str,
     /// In words.
     pub detail: String,

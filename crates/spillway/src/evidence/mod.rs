@@ -1,6 +1,8 @@
 //! Evidence bags: opened while an attack runs ([`Recorder`]), sealed after it ([`seal`]), checked by anybody ([`contents`] and
 //! `intel::bag::verify`). What a bag is stands in `intel::bag`; here are its files, the key, and the time stamping authority.
 
+pub(crate) mod channel;
+mod copy;
 pub mod custody;
 pub mod files;
 pub mod key;
@@ -8,6 +10,8 @@ pub mod recorder;
 pub mod seal;
 pub mod stamp;
 
+pub(crate) use channel::Channel;
 pub use files::contents;
+pub(crate) use recorder::is_sealed;
 pub use recorder::{About, Recorder};
 pub use seal::{Sealing, add_proof, seal};

@@ -1,13 +1,18 @@
 //! A bag that is open: packets go in as they come.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use base::Timestamp;
+use intel::bag::OUTER_MANIFEST;
+use ledger::text::hex;
 
+use super::channel::{Channel, sampling};
+use super::copy::{Copied, onto};
 use super::custody::{self, SELF, Step};
 use super::files;
-use crate::capture::writer::Described;
+use crate::capture::writer::{Described, Via};
 use crate::capture::{Packet, Writer};
 
 /// Octets of packets of one bag.
@@ -27,15 +32,11 @@ pub struct About {
 impl About {
     /// What stands in the capture.
     pub(super) fn described(&self) -> Described {
-        let sampling = match self.sampling {
-            Some(rate) => format!("sampling 1:{rate}"),
-            None => "sampling unknown".to_owned(),
-        };
         Described {
             interface: self.interface.clone(),
             description: "packets of an attack, with a verdict on each one's source".to_owned(),
             filter: self.filter.clone(),
-            comment: sampling,
+            comment: sampling(self.sampling),
             application: SELF.to_owned(),
         }
     }
@@ -46,6 +47,7 @@ pub struct Recorder {
     folder: PathBuf,
     about: About,
     writer: Writer,
+    channels: BTreeMap<(Channel, u32), Via>,
     octets: u64,
     packets: u64,
     left_out: u64,
@@ -67,6 +69,16 @@ pub struct Recorded {
 
 /// The capture in a bag.
 pub(super) const CAPTURE: &str = "data/capture.pcapng";
+/// The same while it gets its comments, and while it is taken up again.
+pub(super) const ANNOTATED: &str = "data/annotated.pcapng";
+const FRESH: &str = "data/resumed.pcapng";
+/// Ways told apart in one bag; packets by further ones are of none.
+const CHANNELS_MAX: usize = 1024;
+
+/// Whether a bag is sealed: this is written last.
+pub(crate) fn is_sealed(folder: &Path) -> bool {
+    folder.join(OUTER_MANIFEST).is_file()
+}
 
 impl Recorder {
     /// Opens a bag in a folder that is made, or is empty.
@@ -81,10 +93,70 @@ impl Recorder {
         if std::fs::read_dir(folder)?.count() > 1 || std::fs::read_dir(&data)?.count() > 0 {
             bail!("{shown}: there is a bag already, and what was sealed stays as it is; name another folder");
         }
-        let writer = Writer::evidence(&folder.join(CAPTURE), &about.described())?;
+        let mut writer = Writer::evidence(&folder.join(CAPTURE), &about.described())?;
+        writer.flush()?;
         let detail = format!("opened on {}; {}", about.interface, about.described().comment);
         custody::append(folder, &Step { at, by: SELF, what: "opened", detail, before: None, after: None })?;
-        Ok(Self { folder: folder.to_owned(), about, writer, octets: 0, packets: 0, left_out: 0, last: at })
+        Ok(Self {
+            folder: folder.to_owned(),
+            about,
+            writer,
+            channels: BTreeMap::new(),
+            octets: 0,
+            packets: 0,
+            left_out: 0,
+            last: at,
+        })
+    }
+
+    /// Goes on with a bag that was left open, whoever left it: `seen` is shown what it holds, with what is said of where it came
+    /// from. What was cut off in the middle is left off, and said.
+    ///
+    /// # Errors
+    /// When it is no bag, is sealed, or the disk does not take it.
+    pub(crate) fn resume(
+        folder: &Path,
+        about: About,
+        at: Timestamp,
+        mut seen: impl FnMut(&Packet<'_>, &Described),
+    ) -> anyhow::Result<Self> {
+        if is_sealed(folder) {
+            bail!("{}: is sealed, and what was sealed stays as it is", folder.display());
+        }
+        let (raw, fresh) = (folder.join(CAPTURE), folder.join(FRESH));
+        let _ = std::fs::remove_file(folder.join(ANNOTATED));
+        let (before, _) = files::digest(&raw, false)?;
+        let mut writer = Writer::evidence(&fresh, &about.described())?;
+        let described = about.described();
+        let mut comment = |packet: &Packet<'_>, said: &Described| {
+            seen(packet, said);
+            None
+        };
+        // Killed in its first moment it has nothing in it.
+        let copied = if before.octets == 0 {
+            Copied::default()
+        } else {
+            onto(&raw, &mut writer, &described, &mut comment)?
+        };
+        writer.flush()?;
+        let kept = std::fs::File::open(&fresh).and_then(|file| file.sync_all());
+        kept.and_then(|()| std::fs::rename(&fresh, &raw))
+            .with_context(|| format!("{}: cannot be written", raw.display()))?;
+        let (after, _) = files::digest(&raw, false)?;
+        let cut = copied.cut.map_or_else(String::new, |cut| format!("; its end was left off: {cut}"));
+        let detail = format!("found open, with {} packets{cut}", copied.packets);
+        let (before, after) = (Some(hex(&before.sha256)), Some(hex(&after.sha256)));
+        custody::append(folder, &Step { at, by: SELF, what: "interrupted", detail, before, after })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            about,
+            writer,
+            channels: BTreeMap::new(),
+            octets: copied.octets,
+            packets: copied.packets,
+            left_out: 0,
+            last: at,
+        })
     }
 
     /// Keeps a packet.
@@ -92,15 +164,60 @@ impl Recorder {
     /// # Errors
     /// When the disk does not take it.
     pub fn packet(&mut self, packet: &Packet<'_>) -> anyhow::Result<()> {
+        if self.has_room(packet) { self.writer.write(packet) } else { Ok(()) }
+    }
+
+    /// Keeps a packet that came by this way.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn packet_by(&mut self, packet: &Packet<'_>, channel: Channel) -> anyhow::Result<()> {
+        if !self.has_room(packet) {
+            return Ok(());
+        }
+        let key = (channel, packet.link_number);
+        let via = match self.channels.get(&key) {
+            Some(via) => *via,
+            None if self.channels.len() >= CHANNELS_MAX => return self.writer.write(packet),
+            None => {
+                let via =
+                    self.writer.describe(packet.link_number, &channel.described(&self.about.described()))?;
+                self.channels.insert(key, via);
+                via
+            }
+        };
+        self.writer.write_by(via, packet, None)
+    }
+
+    /// Brings what was recorded to the file.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        self.writer.flush()
+    }
+
+    /// Leaves the bag open for whoever goes on.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn pause(self, at: Timestamp, why: &str) -> anyhow::Result<()> {
+        self.writer.finish()?;
+        let detail = format!("{why}; {} packets so far", self.packets);
+        let step = Step { at, by: SELF, what: "paused", detail, before: None, after: None };
+        custody::append(&self.folder, &step)
+    }
+
+    fn has_room(&mut self, packet: &Packet<'_>) -> bool {
         let octets = u64::try_from(packet.bytes.len()).unwrap_or(u64::MAX);
         if self.octets.saturating_add(octets) > OCTETS_MAX {
             self.left_out += 1;
-            return Ok(());
+            return false;
         }
         self.octets += octets;
         self.packets += 1;
         self.last = self.last.max(packet.at);
-        self.writer.write(packet)
+        true
     }
 
     /// Ends the recording.
@@ -112,7 +229,7 @@ impl Recorder {
         writer.finish()?;
         let (digests, _) = files::digest(&folder.join(CAPTURE), false)?;
         let detail = format!("{packets} packets recorded, {left_out} left out");
-        let after = Some(ledger::text::hex(&digests.sha256));
+        let after = Some(hex(&digests.sha256));
         custody::append(
             &folder,
             &Step { at: last, by: SELF, what: "recorded", detail, before: None, after },

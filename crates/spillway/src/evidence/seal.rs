@@ -9,11 +9,11 @@ use intel::bag::{self, Algorithm, Contents, Info};
 use ledger::Signer;
 use ledger::text::hex;
 
+use super::copy::copy;
 use super::custody::{self, SELF, Step};
 use super::files::{self, contents};
-use super::recorder::{CAPTURE, Recorded};
+use super::recorder::{ANNOTATED, CAPTURE, Recorded};
 use super::stamp::Authority;
-use crate::capture::{Capture, Writer};
 
 /// What a bag is sealed with.
 pub struct Sealing<'a> {
@@ -120,18 +120,13 @@ fn manifest(
 /// Writes the capture anew, with a comment on each packet.
 fn annotate(recorded: &Recorded, sealing: &Sealing<'_>) -> anyhow::Result<()> {
     let folder = recorded.folder.as_path();
-    let (raw, done) = (folder.join(CAPTURE), folder.join("data/annotated.pcapng"));
+    let (raw, done) = (folder.join(CAPTURE), folder.join(ANNOTATED));
     let (before, _) = files::digest(&raw, false)?;
-    let mut capture = Capture::open(&raw)?;
-    let mut writer = Writer::evidence(&done, &recorded.about.described())?;
-    let mut packets = 0_u64;
-    while let Some(packet) = capture.next()? {
+    let copied = copy(&raw, &done, &recorded.about.described(), |packet, _| {
         let source = packet.parse().map(|parsed| parsed.headers.src);
-        let comment = source.and_then(|source| (sealing.verdict)(source));
-        writer.write_with(&packet, comment.as_deref())?;
-        packets += 1;
-    }
-    writer.finish()?;
+        source.and_then(|source| (sealing.verdict)(source))
+    })?;
+    let cut = copied.cut.map_or_else(String::new, |cut| format!("; its end was left off: {cut}"));
     let kept = std::fs::File::open(&done).and_then(|file| file.sync_all());
     kept.and_then(|()| std::fs::rename(&done, &raw))
         .with_context(|| format!("{}: cannot be written", raw.display()))?;
@@ -141,7 +136,8 @@ fn annotate(recorded: &Recorded, sealing: &Sealing<'_>) -> anyhow::Result<()> {
         by: SELF,
         what: "annotated",
         detail: format!(
-            "{packets} packets, each with the verdict on its source as a comment; octets and times unchanged"
+            "{} packets, each with the verdict on its source as a comment; octets and times unchanged{cut}",
+            copied.packets
         ),
         before: Some(hex(&before.sha256)),
         after: Some(hex(&after.sha256)),

@@ -241,6 +241,7 @@ fn write(agent: &Agent, frame: &[u8], length: u32) -> anyhow::Result<()> {
         link: wire::packet::Link::Ethernet,
         link_number: ETHERNET,
         original_len: length,
+        interface: 0,
         bytes: frame,
     };
     recording.writer.write(&packet)

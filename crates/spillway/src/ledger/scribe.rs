@@ -110,6 +110,11 @@ impl Pen {
         Some(self.0.as_ref()?.clock.now())
     }
 
+    /// Why nothing can be written now, in words; `None`: it can be, or there is no ledger.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.0.as_ref()?.board.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
     /// How the writing goes; `None`: there is no ledger.
     pub(crate) fn numbers(&self) -> Option<metrics::Ledger> {
         let inside = self.0.as_ref()?;

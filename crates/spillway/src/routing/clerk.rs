@@ -285,6 +285,11 @@ impl Clerk {
         self.auto = auto;
     }
 
+    /// Shared with those who want to know who announces what.
+    pub(super) fn learned(&self) -> Arc<Learned> {
+        self.views.learned()
+    }
+
     /// Shared with those who look for what the ladder asks for.
     pub(super) fn lookout(&self) -> Lookout {
         self.auto.lookout.clone()

@@ -13,6 +13,7 @@ use base::Prefix;
 
 use super::clerk::{Clerk, Kept};
 use super::guards::Guards;
+use super::learned::Learned;
 use super::lookout::{Lookout, Sight};
 use super::order::{Answer, Caller, Order};
 use super::pulse::Pulse;
@@ -86,6 +87,7 @@ struct Inside {
     board: Board,
     waiting: Arc<()>,
     lookout: Lookout,
+    learned: Arc<Learned>,
     /// Shared with what the core has told and the desk has not looked at.
     sights: Arc<()>,
 }
@@ -116,6 +118,11 @@ impl Door {
     /// What is looked for; `None`: there is no desk.
     pub(crate) fn lookout(&self) -> Option<Lookout> {
         self.0.get().map(|inside| inside.lookout)
+    }
+
+    /// Routes that are told; `None`: there is no desk.
+    pub(crate) fn learned(&self) -> Option<Arc<Learned>> {
+        self.0.get().map(|inside| inside.learned)
     }
 
     /// Numbers for `/metrics`; `None`: there is no desk.
@@ -151,7 +158,7 @@ impl Desk {
         let board = Board::default();
         let (asks, asked) = channel();
         let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, (pen, events), &asks, kept)?;
-        let lookout = clerk.lookout();
+        let (lookout, learned) = (clerk.lookout(), clerk.learned());
         let alarm = Alarm(Some(broken));
         let run = move || {
             let _alarm = alarm;
@@ -164,6 +171,7 @@ impl Desk {
             board,
             waiting: Arc::default(),
             lookout,
+            learned,
             sights: Arc::default(),
         }));
         Ok(Self { setup, asks, door: door.clone(), thread })

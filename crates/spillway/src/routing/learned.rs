@@ -74,7 +74,7 @@ impl Learned {
     }
 
     /// Changes the table.
-    pub(super) fn with<T>(&self, change: impl FnOnce(&mut Routes) -> T) -> T {
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Routes) -> T) -> T {
         change(&mut self.lock())
     }
 

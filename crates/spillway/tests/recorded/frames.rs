@@ -32,6 +32,7 @@ impl Frame {
             link: self.link(),
             link_number: self.link_number,
             original_len: self.original_len,
+            interface: 0,
             bytes: &self.bytes,
         }
     }

@@ -47,6 +47,7 @@ impl Sink for File {
             link: Link::Ethernet,
             link_number: ETHERNET,
             original_len: sample.length,
+            interface: 0,
             bytes: &sample.octets,
         };
         self.writer.write_with(&packet, Some(&comment(sample)))

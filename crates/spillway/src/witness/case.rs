@@ -1,0 +1,253 @@
+//! One attack that is followed: its observer, and its open bag.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base::map::Seed;
+use base::{Prefix, Timestamp};
+use detect::class::Classifier;
+use engine::report::Attack;
+use intel::dossier::{Dossier, Ingress, Reporter};
+use intel::enrich::Enrich;
+use intel::observe::Entry;
+use intel::{Observer, Rules, Scope};
+use telemetry::record::Detail;
+use wire::Headers;
+use wire::packet::{ICMP, ICMP6, Parsed, TCP, UDP, network, parse};
+
+use super::lens::{Batch, Item};
+use crate::capture::writer::Described;
+use crate::capture::{self, link};
+use crate::dossier::belonging;
+use crate::dossier::collect::incident;
+use crate::evidence::{Channel, Recorder};
+
+/// Sources remembered of one attack: some 25 MB with everything else.
+const SOURCES_MAX: usize = 32_768;
+
+/// See above.
+pub(super) struct Case {
+    pub(super) attack: Attack,
+    names: Vec<String>,
+    observer: Observer,
+    classifier: Classifier,
+    pub(super) recorder: Option<Recorder>,
+    /// Octets kept of a packet's payload.
+    payload: usize,
+    /// N of 1:N of the coarsest records; `None`: one came without.
+    sampling: Option<u32>,
+    /// Something came since it was concluded last.
+    pub(super) changed: bool,
+    /// What it is sealed with, besides why bags are kept.
+    pub(super) remarks: Vec<String>,
+}
+
+/// A packet or flow, and where it came from.
+struct Seen<'a> {
+    packet: intel::Packet<'a>,
+    entry: Entry,
+}
+
+impl Case {
+    /// From now on; packets keep so much of their payload.
+    pub(super) fn new(attack: Attack, rules: &Arc<Rules>, key: u64, payload: usize) -> Self {
+        let scope = Scope {
+            vectors: Vec::new(),
+            started: attack.started_at,
+            culprits: Vec::new(),
+            proven: Vec::new(),
+            sources_max: SOURCES_MAX,
+            key,
+            seed: Seed::new(key),
+        };
+        let mut case = Self {
+            observer: Observer::new(Arc::clone(rules), scope),
+            names: Vec::new(),
+            classifier: Classifier::default(),
+            recorder: None,
+            payload,
+            sampling: Some(1),
+            changed: true,
+            remarks: Vec::new(),
+            attack: attack.clone(),
+        };
+        case.hear(attack);
+        case
+    }
+
+    /// The attack's latest state: it may have got other vectors and targets.
+    pub(super) fn hear(&mut self, attack: Attack) {
+        for vector in &attack.vectors {
+            self.observer.vector(&vector.name);
+        }
+        self.names = self.observer.vectors().map(str::to_owned).collect();
+        self.attack = attack;
+        self.changed = true;
+    }
+
+    /// A record of some target, of this attack's or of another's.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(super) fn take(&mut self, item: &Item, batch: &Batch) -> anyhow::Result<()> {
+        let record = &item.record;
+        let (to, from) = self.sides(&record.headers);
+        if !to && !from {
+            return Ok(());
+        }
+        self.changed = true;
+        self.sampling = self.sampling.zip(record.sampling.rate).map(|(known, rate)| known.max(rate));
+        let frame = item.raw.map(|raw| raw.octets(&batch.octets)).unwrap_or_default();
+        let length = item.raw.map_or(0, |raw| raw.frame);
+        let parsed = item.raw.and_then(|raw| parse(raw.link, frame, raw.frame).ok());
+        // Where packets inside tunnels are judged, the frame is another packet than the record.
+        let same = |parsed: &Parsed<'_>| {
+            (parsed.headers.src, parsed.headers.dst) == (record.headers.src, record.headers.dst)
+        };
+        let whole = parsed.as_ref().filter(|parsed| same(parsed));
+        let ip = item.raw.filter(|_| whole.is_some()).and_then(|raw| network(raw.link, frame).ok());
+        let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
+        let channel =
+            Channel { exporter: item.exporter, interface: record.input_if, rate: record.sampling.rate };
+        let seen = Seen {
+            packet: intel::Packet {
+                at: record.at,
+                headers: &record.headers,
+                ip: ip.unwrap_or_default(),
+                transport: whole.map(|parsed| parsed.transport).unwrap_or_default(),
+                payload: whole.map_or_else(|| record.snip.bytes(), |parsed| parsed.payload),
+                packets: record.packets.saturating_mul(rate),
+                bytes: record.bytes.saturating_mul(rate),
+                single: record.detail == Detail::Packet,
+            },
+            entry: Entry { exporter: item.exporter, interface: record.input_if },
+        };
+        let attacks = self.show(&seen, to, from);
+        let (Some(recorder), Some(raw), Some(parsed)) = (&mut self.recorder, item.raw, &parsed) else {
+            return Ok(());
+        };
+        let kept = kept(frame, parsed, if attacks { self.payload } else { 0 });
+        recorder.packet_by(
+            &capture::Packet {
+                number: 0,
+                at: record.at,
+                link: raw.link,
+                link_number: link::number(raw.link),
+                original_len: length.max(u32::try_from(kept).unwrap_or(u32::MAX)),
+                interface: 0,
+                bytes: frame.get(..kept).unwrap_or(frame),
+            },
+            channel,
+        )
+    }
+
+    /// A packet that was recorded before.
+    pub(super) fn again(&mut self, packet: &capture::Packet<'_>, said: &Described) {
+        let Some(parsed) = packet.parse() else { return };
+        let channel = Channel::of(said);
+        let (to, from) = self.sides(&parsed.headers);
+        let rate = channel.and_then(|channel| channel.rate);
+        self.sampling = self.sampling.zip(rate).map(|(known, rate)| known.max(rate));
+        let weight = u64::from(rate.unwrap_or(1).max(1));
+        let nobody = IpAddr::from([0; 4]);
+        let seen = Seen {
+            packet: intel::Packet {
+                at: packet.at,
+                headers: &parsed.headers,
+                ip: network(packet.link, packet.bytes).unwrap_or_default(),
+                transport: parsed.transport,
+                payload: parsed.payload,
+                packets: weight,
+                bytes: u64::from(parsed.headers.length).saturating_mul(weight),
+                single: true,
+            },
+            entry: channel.map_or(Entry { exporter: nobody, interface: None }, |channel| Entry {
+                exporter: channel.exporter,
+                interface: channel.interface,
+            }),
+        };
+        self.show(&seen, to, from);
+    }
+
+    /// A source has brought a cookie back.
+    pub(super) fn prove(&mut self, source: IpAddr) {
+        self.observer.prove(source);
+    }
+
+    /// What is known by now; `name` names a way in and the network behind it.
+    pub(super) fn conclude(
+        &self,
+        name: impl Fn(Entry) -> (String, Option<u32>),
+        reporter: &Reporter,
+        enrich: &dyn Enrich,
+    ) -> Dossier {
+        let mut incident = incident(&self.attack, self.sampling);
+        let line = |entry| {
+            let (interface, asn) = name(entry);
+            Ingress { interface, asn, packets: 0, forged: 0 }
+        };
+        incident.ingress = self.observer.entries().map(line).collect();
+        self.observer.conclude(incident, reporter.clone(), enrich)
+    }
+
+    /// Whether a packet is to a target, and from one.
+    fn sides(&self, headers: &Headers) -> (bool, bool) {
+        let of = |address| self.attack.targets.iter().any(|target: &Prefix| target.contains(address));
+        (of(headers.dst), of(headers.src))
+    }
+
+    /// Shows it to the observer; whether it is of the attack.
+    fn show(&mut self, Seen { packet, entry }: &Seen<'_>, to: bool, from: bool) -> bool {
+        let mut vector = None;
+        if to {
+            let class = self.classifier.received(packet.headers, !packet.single && packet.packets > 1);
+            let during = self.attack.started_at <= packet.at && !is_after(packet.at, self.attack.ended_at);
+            vector = if during { belonging::vector(&self.names, class) } else { None };
+            self.observer.receive_by(packet, vector, *entry);
+        }
+        if from {
+            self.observer.answer(packet);
+        }
+        vector.is_some()
+    }
+}
+
+fn is_after(at: Timestamp, end: Option<Timestamp>) -> bool {
+    end.is_some_and(|end| at > end)
+}
+
+/// Octets of a frame that may be kept: its headers, and so many behind them.
+fn kept(frame: &[u8], parsed: &Parsed<'_>, payload: usize) -> usize {
+    if parsed.transport.is_empty() {
+        return frame.len();
+    }
+    let front = parsed.transport.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
+    let header = match parsed.headers.protocol {
+        _ if parsed.headers.fragment.is_later() => 0,
+        TCP => 20 + parsed.headers.tcp.map_or(0, |tcp| usize::from(tcp.options_len)),
+        UDP | ICMP | ICMP6 => 8,
+        _ => 0,
+    };
+    front.saturating_add(header).saturating_add(payload).min(frame.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::packet::Link;
+
+    #[test]
+    fn payload_is_cut_behind_the_transport_header() {
+        let mut frame = vec![0x45, 0, 0, 128, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7];
+        frame.extend([0, 53, 0, 53, 0, 108, 0, 0]);
+        frame.extend([b'x'; 100]);
+        let parsed = parse(Link::Ip, &frame, 128).unwrap();
+        assert_eq!(kept(&frame, &parsed, 0), 28);
+        assert_eq!(kept(&frame, &parsed, 64), 92);
+        assert_eq!(kept(&frame, &parsed, 640), 128);
+        // a later fragment has no header to be kept
+        frame[7] = 1;
+        let parsed = parse(Link::Ip, &frame, 128).unwrap();
+        assert_eq!(kept(&frame, &parsed, 0), 20);
+    }
+}

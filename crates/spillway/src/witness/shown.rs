@@ -1,0 +1,73 @@
+//! What the API shows of the sources of attacks: as they were concluded last.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::Timestamp;
+use engine::report::{Attack, State};
+use intel::dossier::Dossier;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::dossier::document;
+
+/// Attacks whose sources are shown; the one that was concluded longest ago gives way.
+const SHOWN_MAX: usize = 16;
+
+/// See above.
+#[derive(Debug, Default)]
+pub(super) struct Shown(Mutex<BTreeMap<String, (Timestamp, Arc<api::Sources>)>>);
+
+impl Shown {
+    /// Shows this from now on.
+    pub(super) fn show(&self, at: Timestamp, attack: &Attack, dossier: &Dossier) {
+        let sources = Arc::new(sources(at, attack, dossier));
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.insert(attack.id.clone(), (at, sources));
+        if shown.len() > SHOWN_MAX
+            && let Some(oldest) = shown.iter().min_by_key(|(_, (at, _))| *at).map(|(id, _)| id.clone())
+        {
+            shown.remove(&oldest);
+        }
+    }
+
+    /// What is shown of an attack.
+    pub(super) fn of(&self, attack: &str) -> Option<Arc<api::Sources>> {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.get(attack).map(|(_, sources)| Arc::clone(sources))
+    }
+}
+
+fn sources(at: Timestamp, attack: &Attack, dossier: &Dossier) -> api::Sources {
+    let rows = document::lines(dossier)
+        .filter_map(|(packets, line)| Some((packets, RawValue::from_string(line).ok()?)))
+        .collect();
+    let document = document::document(attack, dossier).unwrap_or_default();
+    of(&attack.id, at, attack.state == State::Over, &document, rows)
+}
+
+/// Of an attack's document as `document::document` makes it, and its lines.
+pub(super) fn of(
+    id: &str,
+    at: Timestamp,
+    over: bool,
+    document: &Value,
+    mut rows: Vec<(u64, Box<RawValue>)>,
+) -> api::Sources {
+    // Lines come in the order of their addresses, which equals keep.
+    rows.sort_by_key(|(packets, _)| std::cmp::Reverse(*packets));
+    let of = |key: &str| document.pointer(&format!("/sources/{key}")).cloned().unwrap_or_default();
+    api::Sources {
+        attack: id.to_owned(),
+        as_of: at.to_string(),
+        over,
+        nature: of("nature").as_str().unwrap_or("unknown").to_owned(),
+        confidence: of("confidence").as_f64().unwrap_or(0.0),
+        count: of("count").as_u64().unwrap_or(0),
+        verdicts: of("verdicts"),
+        countries: of("countries"),
+        networks: of("networks"),
+        prefixes: of("prefixes"),
+        items: rows.into_iter().map(|(_, line)| line).collect(),
+    }
+}
