@@ -6,6 +6,7 @@
 mod absorber;
 mod dns;
 mod ledger;
+mod privacy;
 mod routing;
 mod told;
 
@@ -15,6 +16,7 @@ use std::fmt;
 pub use absorber::Absorber;
 pub use dns::Dns;
 pub use ledger::Ledger;
+pub use privacy::Privacy;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 
@@ -70,6 +72,8 @@ pub struct Metrics {
     pub dns: Option<Dns>,
     /// The log of decisions; `None`: there is none.
     pub ledger: Option<Ledger>,
+    /// What retention did.
+    pub privacy: Privacy,
 }
 
 /// What the enforcer on this machine did.
@@ -392,6 +396,7 @@ impl Collector for Metrics {
         self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
         self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
         self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.encode(&mut out))?;
+        self.privacy.encode(&mut out)?;
         self.platform(&mut out)
     }
 }

@@ -21,6 +21,7 @@ mod help;
 mod import;
 mod ledger;
 mod plan;
+mod privacy;
 mod profiles;
 #[cfg(test)]
 mod recorded;

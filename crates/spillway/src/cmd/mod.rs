@@ -24,6 +24,7 @@ pub mod lab;
 pub mod ledger;
 pub mod man;
 pub mod plan;
+pub mod privacy;
 pub mod privileged;
 pub mod replay;
 pub mod route;
@@ -73,6 +74,7 @@ commands! {
     Dns => dns,
     Ledger => ledger,
     Disclosure => disclosure,
+    Privacy => privacy,
     Demo => demo,
     Lab => lab,
     Version => version,

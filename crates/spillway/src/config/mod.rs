@@ -13,6 +13,7 @@ mod evidence;
 mod groups;
 mod intel;
 mod place;
+mod privacy;
 mod routing;
 mod sections;
 mod starter;
@@ -27,6 +28,7 @@ pub use dns::{Algorithm, DnsZone};
 pub use evidence::Evidence;
 pub use intel::Intel;
 pub use place::Problem;
+pub use privacy::{Named, Privacy};
 pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router,
     Routing, Rpki, Said, Secret, Url,
@@ -91,6 +93,8 @@ pub struct Config {
     pub evidence: Evidence,
     /// Files that tell where addresses are.
     pub intel: Intel,
+    /// How long what is kept of others.
+    pub privacy: Privacy,
     /// How the log looks.
     pub log: Log,
 }

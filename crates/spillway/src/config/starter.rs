@@ -201,6 +201,20 @@ ipfix = "0.0.0.0:4739"
 #   mmdb = ["/var/lib/spillway/country.mmdb"]
 #   mrt = ["/var/lib/spillway/rib.mrt"]
 
+# How long what is kept of others. Attacks and samples have pseudonyms instead of foreign addresses, under a key a day; once that
+# is destroyed nobody can say whose they were. Evidence, disclosures and journals are in the clear; what `spillway evidence hold` holds
+# stays. `spillway privacy show` tells what there is and when it goes.
+[privacy]
+#attacks = "90d"
+#samples = "7d"
+#evidence = "30d"
+#journal = "365d"
+#keys = "30d"
+# Packets in evidence end with their transport header. Where both of these are named, at most 64 octets more of those that match
+# a rule of the attack are kept.
+#   purpose = "proof of the attack's origin"
+#   legal_basis = "GDPR 6(1)(f)"
+
 [log]
 # "json" for machines. Levels: error, warn, info, debug.
 #format = "text"

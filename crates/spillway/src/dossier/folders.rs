@@ -12,8 +12,8 @@ use ledger::Signer;
 use super::recorders::{Recorders, Scope};
 use super::write::{Extra, write};
 use super::{Collector, document};
-use crate::config::Config;
-use crate::evidence::key;
+use crate::config::{Config, Named};
+use crate::evidence::{Payload, key};
 use crate::evidence::stamp::Authority;
 use crate::replay::{Findings, Item};
 
@@ -27,6 +27,8 @@ pub struct Seat {
     signer: Option<Signer>,
     authority: Option<Authority>,
     config: Option<Vec<u8>>,
+    /// What allows payload.
+    payload: Option<Named>,
 }
 
 impl Seat {
@@ -43,6 +45,7 @@ impl Seat {
             signer: key::of(config)?,
             authority: config.evidence.authority.clone(),
             config: Some(text),
+            payload: config.privacy.payload.clone(),
         })
     }
 }
@@ -71,8 +74,8 @@ impl Folders {
             recorders.open(
                 &root.join(&attack.id).join("evidence"),
                 scope,
-                file,
-                Some(1),
+                (file, Some(1)),
+                Payload::new(attack.rules.iter().map(|rule| rule.text.as_str()), seat.payload.as_ref()),
                 attack.detected_at,
             )?;
         }
@@ -88,7 +91,7 @@ impl Folders {
         self.collector.take(item);
         match item {
             Item::Packet(packet, Some(parsed)) => {
-                self.recorders.packet(packet, parsed.headers.src, parsed.headers.dst)
+                self.recorders.packet(packet, parsed)
             }
             _ => Ok(()),
         }

@@ -4,10 +4,12 @@
 pub mod custody;
 pub mod files;
 pub mod key;
+pub mod payload;
 pub mod recorder;
 pub mod seal;
 pub mod stamp;
 
 pub use files::contents;
+pub use payload::Payload;
 pub use recorder::{About, Recorder};
 pub use seal::{Sealing, add_proof, seal};

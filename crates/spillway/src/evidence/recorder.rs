@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use base::Timestamp;
+use wire::packet::Parsed;
 
 use super::custody::{self, SELF, Step};
 use super::files;
+use super::payload::Payload;
 use crate::capture::writer::Described;
 use crate::capture::{Packet, Writer};
 
@@ -22,6 +24,8 @@ pub struct About {
     pub filter: String,
     /// N of 1:N; `None` where nobody told.
     pub sampling: Option<u32>,
+    /// What is kept of each packet.
+    pub payload: Payload,
 }
 
 impl About {
@@ -82,16 +86,18 @@ impl Recorder {
             bail!("{shown}: there is a bag already, and what was sealed stays as it is; name another folder");
         }
         let writer = Writer::evidence(&folder.join(CAPTURE), &about.described())?;
-        let detail = format!("opened on {}; {}", about.interface, about.described().comment);
+        let (comment, payload) = (about.described().comment, about.payload.explain());
+        let detail = format!("opened on {}; {comment}; {payload}", about.interface);
         custody::append(folder, &Step { at, by: SELF, what: "opened", detail, before: None, after: None })?;
         Ok(Self { folder: folder.to_owned(), about, writer, octets: 0, packets: 0, left_out: 0, last: at })
     }
 
-    /// Keeps a packet.
+    /// Keeps a packet, as far as [`Payload`] allows.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn packet(&mut self, packet: &Packet<'_>) -> anyhow::Result<()> {
+    pub fn packet(&mut self, packet: &Packet<'_>, parsed: &Parsed<'_>) -> anyhow::Result<()> {
+        let packet = &self.about.payload.cut(packet, parsed);
         let octets = u64::try_from(packet.bytes.len()).unwrap_or(u64::MAX);
         if self.octets.saturating_add(octets) > OCTETS_MAX {
             self.left_out += 1;

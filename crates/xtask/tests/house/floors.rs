@@ -80,7 +80,7 @@ const OUTSIDE_WORLD: &[&str] =
 const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel"];
 
 /// The parts that were chosen come to 143, TLS among them; the rest is room for a few good reasons.
-const CRATES_MAX: usize = 160;
+const CRATES_MAX: usize = 168;
 
 #[test]
 fn imports_point_down() {
