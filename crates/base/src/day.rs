@@ -3,8 +3,8 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::time::{SECS_PER_DAY, civil, days_from_civil};
 use crate::Timestamp;
+use crate::time::{SECS_PER_DAY, civil, days_from_civil};
 
 /// A day in UTC, counted from 1970-01-01; its text is `2026-11-26`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -154,9 +154,8 @@ mod tests {
             (&second, "10.0.0.129", "19.214.210.80"),
             (&second, "10.0.0.0/24", "19.214.210.0/24"),
         ] {
-            let prefix = |text: &str| {
-                text.parse::<IpAddr>().map_or_else(|_| text.parse().unwrap(), Prefix::host)
-            };
+            let prefix =
+                |text: &str| text.parse::<IpAddr>().map_or_else(|_| text.parse().unwrap(), Prefix::host);
             let clear = Clear::new([]);
             assert_eq!(key.conceal(&clear, prefix(address)), prefix(pseudonym), "{address}");
             assert_eq!(key.reveal(&clear, prefix(pseudonym)), prefix(address), "{address}");
@@ -167,7 +166,15 @@ mod tests {
     #[test]
     fn clear_space_stays_and_is_met_from_both_sides() {
         let clear = clear();
-        for text in ["198.18.7.7/32", "198.0.0.0/8", "0.0.0.0/0", "127.0.0.1/32", "255.255.255.255/32", "2001:db8::/64", "ff02::1/128"] {
+        for text in [
+            "198.18.7.7/32",
+            "198.0.0.0/8",
+            "0.0.0.0/0",
+            "127.0.0.1/32",
+            "255.255.255.255/32",
+            "2001:db8::/64",
+            "ff02::1/128",
+        ] {
             let prefix: Prefix = text.parse().unwrap();
             assert_eq!(key(1).conceal(&clear, prefix), prefix, "{text}");
         }

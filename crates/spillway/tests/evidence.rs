@@ -31,7 +31,12 @@ fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>)
     let mut dossier = cases::reflection();
     dossier.incident.rules = vec!["r1 @10 dst 198.51.100.7/32 proto udp src-port 53 -> drop".into()];
     let bag = folder.join("evidence");
-    let about = About { interface: "edge1 ae3".into(), filter: "dst 198.51.100.7".into(), sampling: Some(1), ..About::default() };
+    let about = About {
+        interface: "edge1 ae3".into(),
+        filter: "dst 198.51.100.7".into(),
+        sampling: Some(1),
+        ..About::default()
+    };
     let mut recorder = Recorder::open(&bag, about, cases::at(0))?;
     for (nanos, source) in
         [(1, [203, 0, 113, 5]), (1_000_000_123, [192, 0, 2, 53]), (2_000_000_007, [8, 8, 8, 8])]
@@ -258,7 +263,8 @@ fn a_past_attack_is_sealed_by_command_with_the_key_of_the_state_folder() {
 #[test]
 fn payload_is_in_a_bag_only_where_it_is_named_why() {
     let scratch = Scratch::new("evidence-payload");
-    let secret = b"Authorization: Basic c2VjcmV0OnNlY3JldA== and more that nobody has to know of it, for it is long";
+    let secret =
+        b"Authorization: Basic c2VjcmV0OnNlY3JldA== and more that nobody has to know of it, for it is long";
     let capture = scratch.file("c.pcap", &crate::support::pcap(101, &[crate::support::udp(secret)]));
     let attack = |rule: &str| {
         format!(
@@ -287,7 +293,11 @@ fn payload_is_in_a_bag_only_where_it_is_named_why() {
         assert!(verified(&bag, &[]).0.status.success());
         let mut packets = spillway::capture::Capture::open(&bag.join("data/capture.pcapng")).unwrap();
         let packet = packets.next().unwrap().unwrap();
-        assert_eq!((packet.bytes.len(), packet.original_len), (kept, 28 + u32::try_from(secret.len()).unwrap()), "{name}");
+        assert_eq!(
+            (packet.bytes.len(), packet.original_len),
+            (kept, 28 + u32::try_from(secret.len()).unwrap()),
+            "{name}"
+        );
         let custody = std::fs::read_to_string(bag.join("data/custody.jsonl")).unwrap();
         assert!(custody.contains("packets end with their transport header"), "{custody}");
         assert_eq!(custody.contains("legal basis: GDPR 6(1)(f)"), !privacy.is_empty(), "{custody}");

@@ -79,7 +79,8 @@ impl Exporter {
             let (template, own) = if source.is_ipv4() { (256, OWN[0]) } else { (257, OWN[1]) };
             out.data(template, 1, |w| {
                 w.addr(source).addr(own.parse().unwrap());
-                let (protocol, from, port, flags) = if attacks { (17, 53, 40_000, 0) } else { (6, 50_123, 443, 0x18) };
+                let (protocol, from, port, flags) =
+                    if attacks { (17, 53, 40_000, 0) } else { (6, 50_123, 443, 0x18) };
                 let packets = if attacks { 20 } else { 1 };
                 w.u8(protocol).u16(from).u16(port).u8(flags).u32(packets).u32(packets * 1_200);
                 w.u32(UPTIME - 10).u32(UPTIME - 10).u32(if attacks { 1_000 } else { 1 });
@@ -161,9 +162,15 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
         exporter.tell(&daemon, attackers(), true);
         exporter.tell(&daemon, HONEST.into_iter(), false);
         let attacks = daemon.attacks();
-        let on = |own: &str| attacks.iter().find(|a| a["target"].as_str().unwrap().starts_with(own) && a["severity"] == "attack").cloned();
+        let on = |own: &str| {
+            attacks
+                .iter()
+                .find(|a| a["target"].as_str().unwrap().starts_with(own) && a["severity"] == "attack")
+                .cloned()
+        };
         let both = (on(OWN[0])?, on(OWN[1])?);
-        (both.0["sources"]["count"].as_u64()? >= 3 && both.1["sources"]["count"].as_u64()? >= 3).then_some(both)
+        (both.0["sources"]["count"].as_u64()? >= 3 && both.1["sources"]["count"].as_u64()? >= 3)
+            .then_some(both)
     });
     for attack in [&both.0, &both.1] {
         assert!(attack.get("pseudonymous").is_none(), "what goes on is in the clear: {attack}");
@@ -181,12 +188,14 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
     let over = wait_for("their ends", PATIENCE, || {
         exporter.tell(&daemon, HONEST.into_iter(), false);
         std::thread::sleep(Duration::from_millis(100));
-        let over: Vec<Value> = daemon.attacks().into_iter().filter(|attack| attack["state"] == "over").collect();
+        let over: Vec<Value> =
+            daemon.attacks().into_iter().filter(|attack| attack["state"] == "over").collect();
         (over.len() >= 2).then_some(over)
     });
     let day = Day::of(both.0["started_at"].as_str().unwrap().parse().unwrap()).to_string();
     for attack in &over {
-        serde_json::from_value::<api::model::Attack>(attack.clone()).expect("the API documents what it serves");
+        serde_json::from_value::<api::model::Attack>(attack.clone())
+            .expect("the API documents what it serves");
         assert_eq!(attack["pseudonymous"], day.as_str());
         let text = attack.to_string();
         assert!(FOREIGN.iter().all(|foreign| !text.contains(foreign)), "{text}");
@@ -201,7 +210,8 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
     assert_eq!(found(&state, &FOREIGN, &clear), BTreeSet::new(), "killed");
     // It goes on with what it had sealed.
     let daemon = Daemon::start(&file);
-    let again: Vec<Value> = daemon.attacks().into_iter().filter(|attack| attack["pseudonymous"] == day.as_str()).collect();
+    let again: Vec<Value> =
+        daemon.attacks().into_iter().filter(|attack| attack["pseudonymous"] == day.as_str()).collect();
     assert!(again.len() >= 2, "{:?}", daemon.attacks());
     let tops = |all: &[Value]| -> BTreeSet<String> {
         let tops = all.iter().flat_map(|attack| attack["sources"]["top"].as_array().unwrap().clone());
@@ -211,7 +221,10 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
     daemon.signal("-TERM");
     assert_eq!(daemon.ended().0, Some(0));
     assert_eq!(found(&state, &FOREIGN, &clear), BTreeSet::new(), "at rest");
-    assert_eq!(found(&state, &OWN, &clear).iter().map(|(_, own)| own.as_str()).collect::<BTreeSet<_>>(), BTreeSet::from(OWN));
+    assert_eq!(
+        found(&state, &OWN, &clear).iter().map(|(_, own)| own.as_str()).collect::<BTreeSet<_>>(),
+        BTreeSet::from(OWN)
+    );
 
     // A person turns them back, and the ledger knows.
     let pseudonyms: Vec<String> = tops(&over).into_iter().collect();
@@ -233,24 +246,42 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
     std::fs::write(&head, "nonsense").unwrap();
     let refused = spillway(ask.iter().copied());
     assert!(!refused.status.success() && refused.stdout.is_empty(), "{}", stderr(&refused));
-    assert!(stderr(&refused).contains("nothing is revealed that does not stand in the ledger"), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("nothing is revealed that does not stand in the ledger"),
+        "{}",
+        stderr(&refused)
+    );
     std::fs::write(&head, good).unwrap();
 
     // Evidence goes when its time is over, unless somebody holds it.
     let (plain, held) = (evidence(&state, "00f1a2b3c4d5e6f7"), evidence(&state, "11f1a2b3c4d5e6f7"));
     let bag = held.join("evidence");
-    let hold = spillway(["evidence", "hold", bag.to_str().unwrap(), "--reason", "case 17/2026", "-o", "json"]);
+    let hold =
+        spillway(["evidence", "hold", bag.to_str().unwrap(), "--reason", "case 17/2026", "-o", "json"]);
     assert!(hold.status.success(), "{}", stderr(&hold));
-    assert!(held.join("evidence.hold").is_file() && !bag.join("hold").exists(), "a sealed bag is not touched");
-    let shown: Value = serde_json::from_slice(&spillway(["privacy", "show", "-c", &file, "-o", "json"]).stdout).unwrap();
-    let class = |name: &str| shown["classes"].as_array().unwrap().iter().find(|class| class["class"] == name).unwrap().clone();
+    assert!(
+        held.join("evidence.hold").is_file() && !bag.join("hold").exists(),
+        "a sealed bag is not touched"
+    );
+    let shown: Value =
+        serde_json::from_slice(&spillway(["privacy", "show", "-c", &file, "-o", "json"]).stdout).unwrap();
+    let class = |name: &str| {
+        shown["classes"].as_array().unwrap().iter().find(|class| class["class"] == name).unwrap().clone()
+    };
     assert_eq!((&class("evidence")["held"], &class("evidence")["on_hold"]), (&2.into(), &1.into()));
     assert_eq!((&class("keys")["held"], &class("attacks")["addresses"]), (&1.into(), &"pseudonyms".into()));
     assert!(class("attacks")["held"].as_u64().unwrap() >= 2 && class("attacks")["goes"].is_string());
 
-    assert!(gone(&sweep(&file, &after(20))).as_object().unwrap().values().all(|n| n == 0), "nothing is over yet");
+    assert!(
+        gone(&sweep(&file, &after(20))).as_object().unwrap().values().all(|n| n == 0),
+        "nothing is over yet"
+    );
     let first = gone(&sweep(&file, &after(40)));
-    assert_eq!((&first["evidence"], &first["keys"], &first["attacks"]), (&1.into(), &1.into(), &0.into()), "{first}");
+    assert_eq!(
+        (&first["evidence"], &first["keys"], &first["attacks"]),
+        (&1.into(), &1.into(), &0.into()),
+        "{first}"
+    );
     assert!(!plain.exists() && held.exists());
     assert_eq!(std::fs::read_dir(state.join("keys")).unwrap().count(), 0);
     let late = spillway(ask.iter().copied());
@@ -261,7 +292,12 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
     let release = spillway(["evidence", "hold", bag.to_str().unwrap(), "--release"]);
     assert!(release.status.success(), "{}", stderr(&release));
     let last = gone(&sweep(&file, &after(400)));
-    assert!(last["attacks"].as_u64().unwrap() >= 2 && last["evidence"] == 1 && last["ledger"].as_u64().unwrap() > 0, "{last}");
+    assert!(
+        last["attacks"].as_u64().unwrap() >= 2
+            && last["evidence"] == 1
+            && last["ledger"].as_u64().unwrap() > 0,
+        "{last}"
+    );
     assert_eq!(found(&state, &FOREIGN, &|_| false), BTreeSet::new(), "in no file at all");
     // The log itself is whole, and says that something went.
     let report = spillway(["ledger", "report", "-c", &file, "-o", "json"]);
@@ -282,7 +318,9 @@ fn what_an_older_version_kept_in_the_clear_is_concealed_at_the_start() {
     let (file, state) = (config(&scratch, ""), state(&scratch));
     std::fs::create_dir_all(&state).unwrap();
     let mut writer = Writer::open(&state).unwrap();
-    let rows = (0..900).map(|n| row(n, &format!("{{\"id\":\"{n}\",\"explain\":[\"{} sends\"]}}", FOREIGN[n % FOREIGN.len()])));
+    let rows = (0..900).map(|n| {
+        row(n, &format!("{{\"id\":\"{n}\",\"explain\":[\"{} sends\"]}}", FOREIGN[n % FOREIGN.len()]))
+    });
     writer.commit(&Batch { attacks: rows.collect(), snapshots: Vec::new() }).unwrap();
     drop(writer);
     assert!(!found(&state, &FOREIGN, &|_| false).is_empty());
@@ -293,7 +331,10 @@ fn what_an_older_version_kept_in_the_clear_is_concealed_at_the_start() {
     });
     assert_eq!(found(&state, &FOREIGN, &|_| false), BTreeSet::new());
     let attack = daemon.json("/api/v1/attacks/17");
-    assert!(attack["pseudonymous"].is_string() && attack["explain"][0].as_str().unwrap().ends_with(" sends"), "{attack}");
+    assert!(
+        attack["pseudonymous"].is_string() && attack["explain"][0].as_str().unwrap().ends_with(" sends"),
+        "{attack}"
+    );
 }
 
 /// An attack as the store keeps it.
@@ -356,7 +397,10 @@ fn a_sweep_that_was_killed_at_any_instant_is_done_by_the_next() {
     assert_eq!(found(&state, &FOREIGN, &|_| false), BTreeSet::new());
     let report = spillway(["ledger", "report", "-c", &file, "-o", "json"]);
     assert!(report.status.success(), "{}", stderr(&report));
-    assert!(gone(&sweep(&file, &then)).as_object().unwrap().values().all(|n| n == 0), "and nothing is left to do");
+    assert!(
+        gone(&sweep(&file, &then)).as_object().unwrap().values().all(|n| n == 0),
+        "and nothing is left to do"
+    );
 }
 
 #[test]
@@ -370,7 +414,11 @@ fn evidence_waits_for_the_ledger_and_keys_do_not() {
     std::fs::write(state.join("ledger"), "x").unwrap();
     let refused = sweep(&file, &after(60));
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("evidence stays until that stands in the ledger"), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("evidence stays until that stands in the ledger"),
+        "{}",
+        stderr(&refused)
+    );
     assert!(folder.exists() && std::fs::read_dir(state.join("keys")).unwrap().count() == 0);
     std::fs::remove_file(state.join("ledger")).unwrap();
     assert_eq!(gone(&sweep(&file, &after(60)))["evidence"], 1);

@@ -237,7 +237,11 @@ fn what_is_over_goes_with_every_octet_and_what_goes_on_stays() {
     assert!(!holds(&folder, b"203.0.113.79"), "a ban that was undone");
     assert_eq!(writer.expire_attacks(Timestamp::from_secs(10_000)).unwrap(), 1_500);
     assert_eq!(writer.expire_attacks(Timestamp::from_secs(10_000)).unwrap(), 0);
-    assert_eq!(writer.expire_snapshots(&["core"], Timestamp::from_secs(5)).unwrap(), 0, "not before its time");
+    assert_eq!(
+        writer.expire_snapshots(&["core"], Timestamp::from_secs(5)).unwrap(),
+        0,
+        "not before its time"
+    );
     assert_eq!(writer.expire_snapshots(&["core"], Timestamp::from_secs(6)).unwrap(), 1);
     writer.rewrite().unwrap();
     assert!(!holds(&folder, b"203.0.113.77") && !holds(&folder, b"203.0.113.78"));

@@ -25,7 +25,11 @@ impl Privacy {
         let help = "Steps of retention that failed and are tried again";
         out.counters("spillway_privacy_errors", help, vec![(Vec::new(), self.errors)])?;
         if let Some(at) = self.swept_at {
-            out.gauge("spillway_privacy_sweep_timestamp_seconds", "When retention was looked at last", at as f64)?;
+            out.gauge(
+                "spillway_privacy_sweep_timestamp_seconds",
+                "When retention was looked at last",
+                at as f64,
+            )?;
         }
         Ok(())
     }

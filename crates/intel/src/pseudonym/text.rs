@@ -51,7 +51,12 @@ fn found(run: &str, in_word: bool) -> Option<(&str, IpAddr, &str)> {
         match before {
             None => !in_word || run.starts_with(|c: char| c == ':' || c.is_ascii_digit()),
             // A word's last letters may be followed by an IPv4 address, like `v1.2.3.4` is.
-            Some(c) => c == ':' || c == '.' || c.is_ascii_alphabetic() && run.get(*at..).is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit())),
+            Some(c) => {
+                c == ':'
+                    || c == '.'
+                    || c.is_ascii_alphabetic()
+                        && run.get(*at..).is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
+            }
         }
     });
     starts.filter_map(|at| Some((run.get(..at)?, run.get(at..)?))).find_map(|(lead, from)| {
@@ -97,7 +102,11 @@ mod tests {
         let out = replaced(text, |prefix| {
             seen.push(prefix.to_string());
             let mark = if prefix.is_ipv4() { "9.9.9.9" } else { "9::9" };
-            if prefix.is_host() { Prefix::host(mark.parse().unwrap()) } else { Prefix::of(mark.parse().unwrap(), prefix.bits()) }
+            if prefix.is_host() {
+                Prefix::host(mark.parse().unwrap())
+            } else {
+                Prefix::of(mark.parse().unwrap(), prefix.bits())
+            }
         });
         (out, seen)
     }

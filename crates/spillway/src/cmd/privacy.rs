@@ -79,11 +79,18 @@ fn show(args: &Show, context: &Context) -> anyhow::Result<()> {
         Format::Jsonl => classes.iter().try_for_each(|class| output::line(&mut out, class))?,
         Format::Text => {
             for class in &classes {
-                let day = |at: Option<Timestamp>| at.map_or_else(|| "–".to_owned(), |at| base::Day::of(at).to_string());
-                let hold = if class.on_hold > 0 { format!(", {} on hold", class.on_hold) } else { String::new() };
+                if class.held == 0 {
+                    writeln!(out, "{:<12} {:>5}  nothing  ({})", class.class, class.retention, class.what)?;
+                    continue;
+                }
+                let day = |at: Option<Timestamp>| {
+                    at.map_or_else(|| "–".to_owned(), |at| base::Day::of(at).to_string())
+                };
+                let hold =
+                    if class.on_hold > 0 { format!(", {} on hold", class.on_hold) } else { String::new() };
                 writeln!(
                     out,
-                    "{:<12} {:>5}  {:>7} from {} to {}, the first goes {}  ({}, {}{hold})",
+                    "{:<12} {:>5}  {:>7}  from {} to {}, the first goes {}  ({}; addresses: {}{hold})",
                     class.class,
                     class.retention,
                     class.held,

@@ -71,7 +71,10 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: Section) -> Privacy 
     let mut span = |name: &str, wait: &Spanned<Wait>| {
         let span = wait.get_ref().0;
         if span < LEAST || span > MOST {
-            problems.at(wait.span().start, format!("{name} must be {LEAST} to {MOST}; `spillway evidence hold` keeps for longer"));
+            problems.at(
+                wait.span().start,
+                format!("{name} must be {LEAST} to {MOST}; `spillway evidence hold` keeps for longer"),
+            );
         }
         span
     };

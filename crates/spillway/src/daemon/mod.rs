@@ -52,10 +52,10 @@ use crate::config::Config;
 use crate::enforce::remote::Helper;
 use crate::ledger::Scribe;
 use clock::Clock;
-pub(crate) use state::take as lock;
 use control::{Order, Reply};
 use routes::Routes;
 use session::{Ended, Kept};
+pub(crate) use state::take as lock;
 
 /// What the main thread waits for.
 #[derive(Debug)]

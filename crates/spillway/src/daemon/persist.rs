@@ -48,7 +48,11 @@ pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, at_rest: &AtRest, e
             if let Err(cause) = written {
                 effort.errors += 1;
                 if effort.errors.is_power_of_two() {
-                    tracing::error!(cause = format!("{cause:#}"), errors = effort.errors, "cannot write; will try again");
+                    tracing::error!(
+                        cause = format!("{cause:#}"),
+                        errors = effort.errors,
+                        "cannot write; will try again"
+                    );
                 }
                 drop(effort);
                 mailbox.put_back(batch);

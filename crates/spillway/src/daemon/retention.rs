@@ -17,7 +17,13 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const TURN: Duration = Duration::from_millis(200);
 
 /// Looks until the daemon ends.
-pub(super) fn run(config: &Config, at_rest: &AtRest, mut clock: Clock, stop: &AtomicBool, board: &Mutex<Privacy>) {
+pub(super) fn run(
+    config: &Config,
+    at_rest: &AtRest,
+    mut clock: Clock,
+    stop: &AtomicBool,
+    board: &Mutex<Privacy>,
+) {
     while !stop.load(Ordering::Relaxed) {
         clock.follow();
         let now = clock.now();

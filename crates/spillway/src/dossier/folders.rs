@@ -13,8 +13,8 @@ use super::recorders::{Recorders, Scope};
 use super::write::{Extra, write};
 use super::{Collector, document};
 use crate::config::{Config, Named};
-use crate::evidence::{Payload, key};
 use crate::evidence::stamp::Authority;
+use crate::evidence::{Payload, key};
 use crate::replay::{Findings, Item};
 
 /// Why packets of a recording are kept.
@@ -90,9 +90,7 @@ impl Folders {
     pub fn take(&mut self, item: &Item<'_>) -> anyhow::Result<()> {
         self.collector.take(item);
         match item {
-            Item::Packet(packet, Some(parsed)) => {
-                self.recorders.packet(packet, parsed)
-            }
+            Item::Packet(packet, Some(parsed)) => self.recorders.packet(packet, parsed),
             _ => Ok(()),
         }
     }

@@ -73,7 +73,8 @@ mod tests {
 
     use super::*;
 
-    const SECRET: &[u8] = b"Authorization: Basic c2VjcmV0OnNlY3JldA== and more that nobody has to know of it, for it is long";
+    const SECRET: &[u8] =
+        b"Authorization: Basic c2VjcmV0OnNlY3JldA== and more that nobody has to know of it, for it is long";
 
     fn named() -> Named {
         Named { purpose: "proof".to_owned(), legal_basis: "GDPR 6(1)(f)".to_owned() }
@@ -82,8 +83,10 @@ mod tests {
     fn ipv4(protocol: u8, fragment: u16, transport: &[u8]) -> Vec<u8> {
         let total = u16::try_from(20 + transport.len()).unwrap().to_be_bytes();
         let offset = fragment.to_be_bytes();
-        let header =
-            [0x45, 0, total[0], total[1], 0, 1, offset[0], offset[1], 64, protocol, 0, 0, 203, 0, 113, 9, 198, 51, 100, 7];
+        let header = [
+            0x45, 0, total[0], total[1], 0, 1, offset[0], offset[1], 64, protocol, 0, 0, 203, 0, 113, 9, 198,
+            51, 100, 7,
+        ];
         [&header[..], transport].concat()
     }
 
@@ -133,7 +136,13 @@ mod tests {
             assert_eq!(kept(&Payload::default(), &packet, Link::Ip), headers, "{what}");
             let unnamed = Payload::new(["r @1 proto udp -> drop"], None);
             assert_eq!(kept(&unnamed, &packet, Link::Ip), headers, "{what}: nobody named anything");
-            let padded = [&[0; 12][..], if what.contains("IPv6") { &[0x86, 0xdd] } else { &[8, 0] }, &packet, &[0xee; 9]].concat();
+            let padded = [
+                &[0; 12][..],
+                if what.contains("IPv6") { &[0x86, 0xdd] } else { &[8, 0] },
+                &packet,
+                &[0xee; 9],
+            ]
+            .concat();
             assert_eq!(kept(&Payload::default(), &padded, Link::Ethernet), 14 + headers, "{what} in a frame");
             for length in 60..padded.len() {
                 let cut = kept(&Payload::default(), &padded[..length], Link::Ethernet);
@@ -144,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_little_is_kept_of_what_matches_a_rule_where_it_is_named_why() {
-        let payload = Payload::new(["r @1 dst 198.51.100.0/24 proto udp src-port 53 -> drop", "!"], Some(&named()));
+        let payload =
+            Payload::new(["r @1 dst 198.51.100.0/24 proto udp src-port 53 -> drop", "!"], Some(&named()));
         assert_eq!(kept(&payload, &ipv4(17, 0, &udp()), Link::Ip), 28 + OCTETS_MAX);
         assert_eq!(kept(&payload, &ipv4(6, 0, &tcp()), Link::Ip), 52, "no rule matches");
         assert_eq!(kept(&payload, &ipv6(17, &udp()), Link::Ip), 48, "no rule matches");

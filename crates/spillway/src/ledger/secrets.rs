@@ -57,9 +57,13 @@ impl Secrets {
         Ok(self.keep(disk, index, |secret| secret.index != index)? > 0)
     }
 
-    /// Destroys what is kept of old entries, file by file, until one holds a younger one; what a sealed entry hides stays. Says of
-    /// how many.
-    pub(super) fn erase_while(&self, disk: &mut Disk, is_old: impl Fn(u64) -> bool) -> Result<u64, FileError> {
+    /// Destroys what is kept of old entries, with their salts, file by file, until one has no old one. What a sealed entry hides stays,
+    /// and so do salts without content. Says of how many.
+    pub(super) fn erase_while(
+        &self,
+        disk: &mut Disk,
+        is_old: impl Fn(u64) -> bool,
+    ) -> Result<u64, FileError> {
         let mut files: Vec<u64> = match std::fs::read_dir(&self.0) {
             Ok(entries) => entries
                 .flatten()
@@ -73,9 +77,13 @@ impl Secrets {
         for file in files {
             let first = file.saturating_mul(WIDTH);
             let lines = self.lines(first)?;
-            let indices = lines.iter().filter_map(|line| Some(serde_json::from_str::<Secret>(line).ok()?.index));
+            let indices =
+                lines.iter().filter_map(|line| Some(serde_json::from_str::<Secret>(line).ok()?.index));
             let old: std::collections::BTreeSet<u64> = indices.filter(|index| is_old(*index)).collect();
-            gone += self.keep(disk, first, |secret| secret.record.is_some() || !old.contains(&secret.index))?;
+            gone += self.keep(disk, first, |secret| {
+                // A salt alone tells nothing of anybody; whoever has a file that was committed to can still show that.
+                secret.record.is_some() || secret.content.is_none() || !old.contains(&secret.index)
+            })?;
             if old.is_empty() {
                 break;
             }
@@ -86,8 +94,10 @@ impl Secrets {
     /// Destroys the lines of a file that are not to be kept, and such as cannot be read; says how many.
     fn keep(&self, disk: &mut Disk, index: u64, keep: impl Fn(&Secret) -> bool) -> Result<u64, FileError> {
         let lines = self.lines(index)?;
-        let kept: Vec<&String> =
-            lines.iter().filter(|line| serde_json::from_str::<Secret>(line).is_ok_and(|s| keep(&s))).collect();
+        let kept: Vec<&String> = lines
+            .iter()
+            .filter(|line| serde_json::from_str::<Secret>(line).is_ok_and(|s| keep(&s)))
+            .collect();
         let gone = lines.len() - kept.len();
         let text: String = kept.into_iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         let path = self.file(index);

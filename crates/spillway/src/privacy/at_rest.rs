@@ -32,7 +32,11 @@ pub struct AtRest {
 impl AtRest {
     /// As a configuration says.
     pub(crate) fn new(config: &Config, clock: Clock) -> Self {
-        Self { clear: clear(config), days: Days::new(Keys::new(&config.state_dir), config.privacy.keys), clock }
+        Self {
+            clear: clear(config),
+            days: Days::new(Keys::new(&config.state_dir), config.privacy.keys),
+            clock,
+        }
     }
 
     /// How an address is kept with what happened on this day: as its pseudonym, where it is not one of ours.
@@ -144,12 +148,16 @@ fn mark(document: &mut Value, day: Day) {
     }
 }
 
-/// Whose addresses stay: own networks, this machine, and whoever the configuration names.
+/// Whose addresses stay: own networks, this machine, and whoever the configuration names (in lists of prefixes: from /16 and /32 on).
 pub(crate) fn clear(config: &Config) -> Clear {
-    let listed = config.networks.iter().chain(&config.rules.never).chain(&config.listen.allow).copied();
+    // Whoever lets half the Internet send flow export knows nobody of it by that.
+    let named = config.rules.never.iter().chain(&config.listen.allow);
+    let named = named.filter(|prefix| prefix.bits() >= if prefix.is_ipv4() { 16 } else { 32 });
+    let listed = config.networks.iter().chain(named).copied();
     let exporters = config.exporters.iter().map(|(address, _)| *address);
     let listeners = config.listen.addresses.iter().map(|(_, address)| address.ip());
-    let routers = config.routing.iter().flat_map(|routing| &routing.routers).map(|router| router.address.ip());
+    let routers =
+        config.routing.iter().flat_map(|routing| &routing.routers).map(|router| router.address.ip());
     let own = crate::enforce::own().into_iter();
     let hosts = exporters.chain(listeners).chain(routers).chain(own);
     Clear::new(listed.chain(hosts.filter(|address| !address.is_unspecified()).map(Prefix::host)))

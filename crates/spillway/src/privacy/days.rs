@@ -48,7 +48,8 @@ impl Days {
             return Arc::clone(of);
         }
         let before = known.get(&day).map(|(_, of)| Arc::clone(of));
-        let key = if self.is_over(day, now) { self.keys.get(day) } else { self.keys.get_or_make(day).map(Some) };
+        let key =
+            if self.is_over(day, now) { self.keys.get(day) } else { self.keys.get_or_make(day).map(Some) };
         let key = key.unwrap_or_else(|cause| {
             tracing::error!("addresses of {day} are concealed for good, and cannot be revealed: {cause:#}");
             None
@@ -160,7 +161,8 @@ mod tests {
     fn a_day_has_one_key_and_days_have_different_ones() {
         let folder = Folder::new("spillway-days").unwrap();
         let (clear, day): (Clear, Day) = (Clear::new([]), "2026-11-26".parse().unwrap());
-        let of = |day: Day| Days::new(Keys::new(folder.path()), KEEP).of(day, day.begin()).conceal(&clear, host());
+        let of =
+            |day: Day| Days::new(Keys::new(folder.path()), KEEP).of(day, day.begin()).conceal(&clear, host());
         assert_eq!(of(day), of(day), "whoever reads it");
         assert_ne!(of(day), of(Day::of(day.end())));
         assert_eq!(Keys::new(folder.path()).days().unwrap().len(), 2);

@@ -28,7 +28,11 @@ pub(super) fn seal(key: &Key, day: Day, name: &str, state: &[u8]) -> anyhow::Res
     let nonce: [u8; NONCE_LEN] = crate::ledger::random().context("no random numbers")?;
     let mut body = state.to_vec();
     let sealed = aead(key).and_then(|aead| {
-        aead.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name.as_bytes()), &mut body)
+        aead.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(name.as_bytes()),
+            &mut body,
+        )
     });
     sealed.ok().context("a state that is too long to be sealed")?;
     Ok([MARK, day.to_string().as_bytes(), &nonce, &body].concat())

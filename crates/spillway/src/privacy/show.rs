@@ -17,7 +17,7 @@ pub(crate) struct Class {
     pub(crate) class: &'static str,
     /// What it is.
     pub(crate) what: &'static str,
-    /// `pseudonyms`, `clear` or `key`: how addresses of others stand in it.
+    /// `pseudonyms`, `clear` or `none`: how addresses of others stand in it.
     pub(crate) addresses: &'static str,
     /// How long it is kept.
     pub(crate) retention: String,
@@ -50,11 +50,18 @@ pub(crate) fn show(config: &Config) -> anyhow::Result<Vec<Class>> {
     let attacks = store::attacks_held(folder)?;
     let mut classes = vec![
         class("attacks", "attacks and their rules", "pseudonyms", terms.attacks, attacks),
-        class("keys", "keys of pseudonyms, one a day", "key", terms.keys, keys),
+        class("keys", "keys of pseudonyms, one a day", "none", terms.keys, keys),
         class("journal", "journals of mitigations and of names", "clear", terms.journal, lines),
     ];
     for (name, what, addresses, retention, inside) in [
-        ("evidence", "evidence", "clear", terms.evidence, super::EVIDENCE),
+        (
+            "ledger",
+            "what entries of the ledger commit to, 256 each",
+            "clear",
+            terms.journal,
+            "ledger/private",
+        ),
+        ("evidence", "folders of evidence", "clear", terms.evidence, super::EVIDENCE),
         ("disclosures", "what left the house, and what was to", "clear", terms.evidence, super::DISCLOSURES),
         ("samples", "flow samples", "pseudonyms", terms.samples, super::SAMPLES),
     ] {
@@ -69,10 +76,26 @@ pub(crate) fn show(config: &Config) -> anyhow::Result<Vec<Class>> {
     Ok(classes)
 }
 
-fn class(class: &'static str, what: &'static str, addresses: &'static str, retention: Span, held: Held) -> Class {
+fn class(
+    class: &'static str,
+    what: &'static str,
+    addresses: &'static str,
+    retention: Span,
+    held: Held,
+) -> Class {
     let Held { count, first, last } = held;
     let goes = first.map(|first| first.plus(retention));
-    Class { class, what, addresses, retention: retention.to_string(), held: count, on_hold: 0, first, last, goes }
+    Class {
+        class,
+        what,
+        addresses,
+        retention: retention.to_string(),
+        held: count,
+        on_hold: 0,
+        first,
+        last,
+        goes,
+    }
 }
 
 fn join(held: &mut Held, more: Held) {

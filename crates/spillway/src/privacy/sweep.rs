@@ -48,6 +48,7 @@ pub(crate) fn sweep(
     (by, person): (By, Option<&str>),
 ) -> Swept {
     let (mut swept, terms) = (Swept::default(), &config.privacy);
+    swept.gone.extend(["evidence", "disclosures", "keys"].map(|class| (class, 0)));
     let before = |span| now.minus(span);
     swept.note("attacks", attacks(config, at_rest, now));
     swept.note("journal", journals(config, before(terms.journal)));
@@ -98,7 +99,11 @@ fn attacks(config: &Config, at_rest: Option<&AtRest>, now: Timestamp) -> anyhow:
         let rows = at_rest.batch(&Batch { attacks: rows, snapshots: Vec::new() })?;
         writer.commit(&rows)?;
     }
-    if concealed { writer.rewrite()? } else { writer.forget_log()? }
+    if concealed {
+        writer.rewrite()?
+    } else {
+        writer.forget_log()?
+    }
     Ok(gone)
 }
 
@@ -110,7 +115,8 @@ fn journals(config: &Config, before: Timestamp) -> anyhow::Result<u64> {
                 None => Journal::open(&config.state_dir),
                 Some(file) => Journal::open_file(&config.state_dir, file),
             };
-            gone += journal.and_then(|mut journal| journal.expire(before)).with_context(|| file.to_owned())?;
+            gone +=
+                journal.and_then(|mut journal| journal.expire(before)).with_context(|| file.to_owned())?;
         }
     }
     // What the guard of compat mode wrote; it goes on at the file's end.
@@ -162,9 +168,11 @@ fn write_down(
     }
     let names = |units: &[Unit]| units.iter().map(Unit::name).collect::<Vec<_>>();
     let days: Vec<String> = days.iter().map(ToString::to_string).collect();
-    let content = json!({"evidence": names(evidence), "disclosures": names(cases), "keys": days, "person": person});
+    let content =
+        json!({"evidence": names(evidence), "disclosures": names(cases), "keys": days, "person": person});
     let count = |name: &str, count: usize| (name.to_owned(), u64::try_from(count).unwrap_or(u64::MAX));
-    let counts = [count("evidence", evidence.len()), count("disclosures", cases.len()), count("keys", days.len())];
+    let counts =
+        [count("evidence", evidence.len()), count("disclosures", cases.len()), count("keys", days.len())];
     let salt = Salt::new(crate::ledger::random().context("no random numbers")?);
     let content = content.to_string();
     let decision = Decision {

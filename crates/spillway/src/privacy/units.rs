@@ -44,7 +44,11 @@ impl Unit {
             File::open(parent)?.sync_all()?;
         }
         let going = PathBuf::from(going);
-        if fs::symlink_metadata(&going)?.is_dir() { fs::remove_dir_all(&going)? } else { fs::remove_file(&going)? }
+        if fs::symlink_metadata(&going)?.is_dir() {
+            fs::remove_dir_all(&going)?
+        } else {
+            fs::remove_file(&going)?
+        }
         File::open(parent)?.sync_all()
     }
 }

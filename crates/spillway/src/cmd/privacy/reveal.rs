@@ -43,7 +43,9 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let config = config(&why.daemon)?;
     let key = Keys::new(&config.state_dir).get(day)?.and_then(Pseudonyms::new);
     let Some(key) = key else {
-        bail!("there is no key of {day}: nothing was concealed on that day, or its key was destroyed, and nobody can reveal it")
+        bail!(
+            "there is no key of {day}: nothing was concealed on that day, or its key was destroyed, and nobody can reveal it"
+        )
     };
     let entry = if config.ledger.enabled {
         let written = write_down(&config, &pseudonyms, day, &why.reason, asked::person(why.person));
@@ -83,7 +85,8 @@ fn write_down(
 ) -> anyhow::Result<u64> {
     let mut store = Store::open(&config.ledger_place())?;
     let salt = Salt::new(crate::ledger::random()?);
-    let content = json!({"pseudonyms": pseudonyms, "day": day.to_string(), "reason": reason, "person": person});
+    let content =
+        json!({"pseudonyms": pseudonyms, "day": day.to_string(), "reason": reason, "person": person});
     let content = content.to_string();
     let count = u64::try_from(pseudonyms.len()).unwrap_or(u64::MAX);
     let decision = Decision {
