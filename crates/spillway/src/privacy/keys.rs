@@ -24,7 +24,12 @@ pub(crate) struct Keys(PathBuf);
 impl Keys {
     /// In this state folder.
     pub(crate) fn new(state_dir: &Path) -> Self {
-        Self(state_dir.join(FOLDER))
+        Self(Self::folder(state_dir))
+    }
+
+    /// Where they are in it.
+    pub(crate) fn folder(state_dir: &Path) -> PathBuf {
+        state_dir.join(FOLDER)
     }
 
     /// A day's key; `None`: it was destroyed, or nothing was concealed on that day.
