@@ -205,14 +205,23 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
     assert_eq!(daemon.sum("spillway_privacy_errors_total"), 0.0);
     let busy = sweep(&file, &after(1));
     assert!(stderr(&busy).contains("--now is for a state folder that nobody uses"), "{}", stderr(&busy));
+    wait_for("their rows", PATIENCE, || {
+        let open = Writer::open(&state).unwrap().reader().unwrap().open_attacks().unwrap();
+        open.is_empty().then_some(())
+    });
     daemon.signal("-KILL");
     daemon.ended();
     assert_eq!(found(&state, &FOREIGN, &clear), BTreeSet::new(), "killed");
     // It goes on with what it had sealed.
     let daemon = Daemon::start(&file);
-    let again: Vec<Value> =
-        daemon.attacks().into_iter().filter(|attack| attack["pseudonymous"] == day.as_str()).collect();
-    assert!(again.len() >= 2, "{:?}", daemon.attacks());
+    // Where the state of their end was not saved any more they end once more.
+    let again = wait_for("their ends", PATIENCE, || {
+        exporter.tell(&daemon, HONEST.into_iter(), false);
+        std::thread::sleep(Duration::from_millis(100));
+        let mut again = daemon.attacks();
+        again.retain(|attack| attack["pseudonymous"] == day.as_str());
+        (again.len() >= 2).then_some(again)
+    });
     let tops = |all: &[Value]| -> BTreeSet<String> {
         let tops = all.iter().flat_map(|attack| attack["sources"]["top"].as_array().unwrap().clone());
         tops.map(|source| source["address"].as_str().unwrap().to_owned()).collect()
