@@ -10,6 +10,8 @@ use super::values::Wait;
 const DAY: Span = Span::from_secs(86_400);
 /// Less would let evidence go before anybody saw it, and a key before the day that it is for is over.
 const LEAST: Span = DAY;
+/// How long a key is kept where the file does not say, unless all that it opens goes before.
+const KEYS: Span = DAY.times(30);
 /// No retention is longer; who keeps something for good holds it.
 const MOST: Span = DAY.times(3_653);
 
@@ -20,7 +22,7 @@ pub(super) struct Section {
     samples: Spanned<Wait>,
     evidence: Spanned<Wait>,
     journal: Spanned<Wait>,
-    keys: Spanned<Wait>,
+    keys: Option<Spanned<Wait>>,
     purpose: Option<Spanned<String>>,
     legal_basis: Option<Spanned<String>>,
 }
@@ -33,7 +35,7 @@ impl Default for Section {
             samples: days(7),
             evidence: days(30),
             journal: days(365),
-            keys: days(30),
+            keys: None,
             purpose: None,
             legal_basis: None,
         }
@@ -78,15 +80,15 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: Section) -> Privacy 
         }
         span
     };
-    let [attacks, samples, evidence, journal, opens] = [
+    let [attacks, samples, evidence, journal] = [
         span("attacks", &attacks),
         span("samples", &samples),
         span("evidence", &evidence),
         span("journal", &journal),
-        span("keys", &keys),
     ];
     let longest = attacks.max(samples);
-    if opens > longest {
+    let opens = keys.as_ref().map_or_else(|| KEYS.min(longest), |keys| span("keys", keys));
+    if let Some(keys) = keys.filter(|_| opens > longest) {
         let message = format!(
             "keys that live for {opens} open nothing after {longest}, when the last pseudonym is gone; write at most \"{longest}\", or keep `attacks` longer"
         );
