@@ -9,6 +9,7 @@ mod dns;
 mod intel;
 mod ledger;
 mod plain;
+mod privacy;
 mod routing;
 mod told;
 
@@ -21,6 +22,7 @@ pub use dns::Dns;
 pub use intel::Intel;
 pub use ledger::Ledger;
 pub use plain::plain;
+pub use privacy::Privacy;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
 
@@ -82,6 +84,8 @@ pub struct Metrics {
     pub api: Option<Api>,
     /// What is followed of the sources of attacks; `None`: nothing is.
     pub intel: Option<Intel>,
+    /// What retention did.
+    pub privacy: Privacy,
 }
 
 /// What the enforcer on this machine did.
@@ -416,6 +420,7 @@ impl Collector for Metrics {
         self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.encode(&mut out))?;
         self.api.as_ref().map_or(Ok(()), |api| api.encode(&mut out))?;
         self.intel.as_ref().map_or(Ok(()), |intel| intel.encode(&mut out))?;
+        self.privacy.encode(&mut out)?;
         self.platform(&mut out)
     }
 }

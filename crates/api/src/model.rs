@@ -56,6 +56,10 @@ pub struct Attack {
     pub stability: Option<f64>,
     /// SYNs that attacked hosts usually get, where that was learned; a challenge spares so many.
     pub usual_syns: Vec<UsualSyns>,
+    /// Addresses and prefixes of others in this document are pseudonyms, under the key of this day (`2026-11-26`): so it is once the
+    /// attack is over. Absent: they are what they seem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonymous: Option<String>,
 }
 
 /// What a host usually gets.

@@ -6,11 +6,13 @@
 
 extern crate alloc;
 
+pub mod day;
 pub mod hash;
 pub mod map;
 pub mod prefix;
 pub mod time;
 pub mod units;
 
+pub use day::Day;
 pub use prefix::Prefix;
 pub use time::{Span, Timestamp};

@@ -14,7 +14,7 @@ pub struct Timestamp(u64);
 pub struct Span(u64);
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
-const SECS_PER_DAY: u64 = 86_400;
+pub(crate) const SECS_PER_DAY: u64 = 86_400;
 
 impl Timestamp {
     /// The beginning of the clock.
@@ -117,7 +117,7 @@ impl Span {
 }
 
 /// Year, month, day of a day number since the epoch (Howard Hinnant, "chrono-compatible low-level date algorithms").
-const fn civil(days: u64) -> (u64, u64, u64) {
+pub(crate) const fn civil(days: u64) -> (u64, u64, u64) {
     let z = days + 719_468;
     let era = z / 146_097;
     let doe = z % 146_097;
@@ -130,7 +130,7 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 /// Day number since the epoch of a civil date; `None` before 1970 or for months and days that do not exist.
-fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
+pub(crate) fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
     if !(1970..=2554).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }

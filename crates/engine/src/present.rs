@@ -52,6 +52,7 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings, watch: &Watch) ->
         bytes: incident.bytes,
         entries: entries(incident),
         usual_syns,
+        pseudonymous: None,
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Attack {
     /// SYNs that attacked hosts usually get, where that was learned; a challenge spares so many.
     #[serde(default)]
     pub usual_syns: Vec<UsualSyns>,
+    /// Addresses of others in it are pseudonyms, under the key of this day (`2026-11-26`); absent: they are what they seem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudonymous: Option<String>,
     /// Share of the attack's examples, 0 to 1, that the rules drop together; for those who decide, and not in the document.
     #[serde(skip)]
     pub covered: Option<f64>,

@@ -81,6 +81,8 @@ pub enum Act {
     Configuration,
     /// An entry's salt was destroyed.
     Erasure,
+    /// What was kept goes, for its retention is over: evidence, disclosures, keys of pseudonyms.
+    Deletion,
     /// Decisions could not be written down; how many is counted in it.
     Gap,
     /// A person asked for something through the API; whether it was done is counted in it.
@@ -99,6 +101,7 @@ impl Act {
             Self::Depseudonymisation => "depseudonymisation",
             Self::Configuration => "configuration",
             Self::Erasure => "erasure",
+            Self::Deletion => "deletion",
             Self::Gap => "gap",
             Self::Operation => "operation",
         }

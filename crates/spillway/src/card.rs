@@ -128,6 +128,14 @@ fn sources(out: &mut String, a: &Attack, paint: Paint) {
     };
     row(out, "sources", &format!("{} addresses, {nature}{sure}", grouped(s.count)), paint);
     let shown = s.top.iter().take(SOURCES_SHOWN).filter(|t| t.share >= 0.005);
+    if let Some(day) = &a.pseudonymous {
+        row(
+            out,
+            "",
+            &paint.dim(format!("addresses of others here are pseudonyms, under the key of {day}")),
+            paint,
+        );
+    }
     for top in shown {
         let text = format!("{} {:5.1} %  {}", bar(top.share, paint), top.share * 100.0, top.address);
         row(out, "", &text, paint);

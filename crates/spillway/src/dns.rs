@@ -9,4 +9,5 @@ pub mod order;
 mod show;
 mod sign;
 
+pub(crate) use desk::FILE as JOURNAL;
 pub use desk::{Desk, Door};

@@ -28,6 +28,7 @@ pub mod interrupt;
 pub mod lab;
 pub mod ledger;
 pub mod output;
+pub mod privacy;
 mod profile;
 pub mod progress;
 pub mod replay;

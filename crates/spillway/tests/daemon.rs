@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base::Timestamp;
 use serde_json::Value;
 
 use crate::support::{Scratch, spillway, stderr};
@@ -251,10 +252,12 @@ fn an_attack_goes_on_under_its_id_after_kill_9() {
         assert_eq!(rule["state"], "suggested");
     }
     let id = found["id"].as_str().unwrap().to_owned();
+    let detected: Timestamp = found["detected_at"].as_str().unwrap().parse().unwrap();
     let stored = || {
-        let db = scratch.path("state").join("spillway.db");
-        let writer = store::Writer::open(db.parent().unwrap()).unwrap();
-        writer.snapshot("core").unwrap().is_some_and(|s| String::from_utf8_lossy(&s.body).contains(&id))
+        // Rows and the state of the same instant are written together.
+        let writer = store::Writer::open(&scratch.path("state")).unwrap();
+        let row = writer.reader().unwrap().attack(&id).unwrap();
+        row.is_some() && writer.snapshot("core").unwrap().is_some_and(|saved| saved.taken_at >= detected)
     };
     wait("the core's state in the store", || stored().then_some(()));
     daemon.signal("-KILL");

@@ -31,13 +31,18 @@ fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>)
     let mut dossier = cases::reflection();
     dossier.incident.rules = vec!["r1 @10 dst 198.51.100.7/32 proto udp src-port 53 -> drop".into()];
     let bag = folder.join("evidence");
-    let about = About { interface: "edge1 ae3".into(), filter: "dst 198.51.100.7".into(), sampling: Some(1) };
+    let about = About {
+        interface: "edge1 ae3".into(),
+        filter: "dst 198.51.100.7".into(),
+        sampling: Some(1),
+        ..About::default()
+    };
     let mut recorder = Recorder::open(&bag, about, cases::at(0))?;
     for (nanos, source) in
         [(1, [203, 0, 113, 5]), (1_000_000_123, [192, 0, 2, 53]), (2_000_000_007, [8, 8, 8, 8])]
     {
         let sample = cases::udp_sample(source.into(), [198, 51, 100, 7], b"an answer");
-        recorder.packet(&Packet {
+        let packet = Packet {
             number: 0,
             at: cases::at(nanos),
             link: Link::Ip,
@@ -45,7 +50,8 @@ fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>)
             original_len: sample.length,
             interface: 0,
             bytes: &sample.octets,
-        })?;
+        };
+        recorder.packet(&packet, &packet.parse().unwrap())?;
     }
     let recorded = recorder.finish()?;
     let at: Timestamp = "2026-01-02T03:04:05Z".parse()?;
@@ -253,4 +259,48 @@ fn a_past_attack_is_sealed_by_command_with_the_key_of_the_state_folder() {
     let again = again.to_str().unwrap();
     let out = spillway(["evidence", "build", folder, "--capture", &capture, "-c", &config, "--bag", again]);
     assert!(!out.status.success() && stderr(&out).contains("chmod 600"), "{}", stderr(&out));
+}
+
+#[test]
+fn payload_is_in_a_bag_only_where_it_is_named_why() {
+    let scratch = Scratch::new("evidence-payload");
+    let secret =
+        b"Authorization: Basic c2VjcmV0OnNlY3JldA== and more that nobody has to know of it, for it is long";
+    let capture = scratch.file("c.pcap", &crate::support::pcap(101, &[crate::support::udp(secret)]));
+    let attack = |rule: &str| {
+        format!(
+            "{{\"id\":\"00f1a2b3c4d5e6f7\",\"targets\":[\"198.51.100.7/32\"],\"started_at\":\"2023-11-14T22:13:20Z\",\
+             \"ended_at\":null,\"rules\":[{{\"text\":\"{rule}\"}}]}}"
+        )
+    };
+    let named = "[privacy]\npurpose = \"proof of origin\"\nlegal_basis = \"GDPR 6(1)(f)\"\n";
+    for (name, rule, privacy, kept) in [
+        ("unnamed", "r1 @10 dst 198.51.100.7/32 -> drop", "", 28),
+        ("unmatched", "r1 @10 dst 198.51.100.7/32 proto tcp -> drop", named, 28),
+        ("named", "r1 @10 dst 198.51.100.7/32 -> drop", named, 28 + 64),
+    ] {
+        let folder = scratch.path(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("attack.json"), attack(rule)).unwrap();
+        let text = format!(
+            "networks = [\"198.51.100.0/24\"]\nstate_dir = \"{}\"\n[listen]\nsflow = \"127.0.0.1:0\"\n{privacy}",
+            folder.display()
+        );
+        let config = scratch.file(&format!("{name}.toml"), text.as_bytes());
+        let folder = folder.to_str().unwrap();
+        let out = spillway(["evidence", "build", folder, "--capture", &capture, "-c", &config]);
+        assert!(out.status.success(), "{}", stderr(&out));
+        let bag = Path::new(folder).join("evidence");
+        assert!(verified(&bag, &[]).0.status.success());
+        let mut packets = spillway::capture::Capture::open(&bag.join("data/capture.pcapng")).unwrap();
+        let packet = packets.next().unwrap().unwrap();
+        assert_eq!(
+            (packet.bytes.len(), packet.original_len),
+            (kept, 28 + u32::try_from(secret.len()).unwrap()),
+            "{name}"
+        );
+        let custody = std::fs::read_to_string(bag.join("data/custody.jsonl")).unwrap();
+        assert!(custody.contains("packets end with their transport header"), "{custody}");
+        assert_eq!(custody.contains("legal basis: GDPR 6(1)(f)"), !privacy.is_empty(), "{custody}");
+    }
 }

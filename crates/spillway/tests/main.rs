@@ -24,6 +24,7 @@ mod ledger;
 mod metrics;
 mod notify;
 mod plan;
+mod privacy;
 mod profiles;
 #[cfg(test)]
 mod recorded;

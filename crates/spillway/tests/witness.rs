@@ -193,7 +193,7 @@ fn folder(scratch: &Scratch, id: &str) -> PathBuf {
 #[test]
 fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is_over() {
     let scratch = Scratch::new("witness-life");
-    let path = settings(&scratch, "record = true\npurpose = \"complaint\"\nlegal_basis = \"a law\"\n");
+    let path = settings(&scratch, "record = true\n[privacy]\npurpose = \"complaint\"\nlegal_basis = \"a law\"\n");
     let daemon = Daemon::start(&path);
     let (world, targets) = world(40);
     let teller = Teller::start(world, Format::Sflow, daemon.listen(0));

@@ -6,10 +6,10 @@ use base::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::writer::{BUSY_MAX, nanos, time};
-use crate::{StoreError, schema};
+use crate::{StoreError, expiry, schema};
 
 /// Name of the file inside the state folder.
-const FILE: &str = "routing.db";
+pub(crate) const FILE: &str = "routing.db";
 /// Lines that are kept. Beyond them the oldest of mitigations that ended go, a tenth at a time; what holds, the last freeze
 /// and the highest number always stay.
 const LINES_MAX: u64 = 100_000;
@@ -39,7 +39,7 @@ pub struct Line {
 #[derive(Debug)]
 pub struct Journal {
     pub(crate) db: Connection,
-    lines: u64,
+    pub(crate) lines: u64,
     lines_max: u64,
 }
 
@@ -75,6 +75,7 @@ impl Journal {
         // FULL: a committed line outlives a power cut, not only a kill.
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(open)?;
+        expiry::forgetful(&db).map_err(open)?;
         schema::migrate(&mut db, path, schema::JOURNAL)?;
         let lines = db.query_row("SELECT count(*) FROM journal", [], |row| row.get(0))?;
         Ok(Self { db, lines: unsigned(lines), lines_max })
@@ -161,6 +162,6 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn unsigned(number: i64) -> u64 {
+pub(crate) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

@@ -12,6 +12,7 @@
 mod batch;
 mod drills;
 mod error;
+mod expiry;
 mod journal;
 mod outbox;
 mod reader;
@@ -21,6 +22,7 @@ mod writer;
 pub use batch::{AttackRow, Ban, Batch, RuleRow, Snapshot};
 pub use drills::Drilled;
 pub use error::StoreError;
+pub use expiry::{Held, attacks_held, lines_held};
 pub use journal::{Journal, Line};
 pub use outbox::{EventRow, MessageRow, Outbox, ToldRow, Waiting};
 pub use reader::{Cursor, Filter, Reader};

@@ -7,10 +7,10 @@ use base::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::batch::{AttackRow, Ban, Batch, Snapshot};
-use crate::{Reader, StoreError, schema};
+use crate::{Reader, StoreError, expiry, schema};
 
 /// Name of the database inside the state folder.
-const FILE: &str = "spillway.db";
+pub(crate) const FILE: &str = "spillway.db";
 /// How long a statement waits for a lock that somebody else (a backup, a curious sqlite3) holds.
 pub(crate) const BUSY_MAX: Duration = Duration::from_secs(2);
 /// The write-ahead log is cut back to this at each checkpoint: a few snapshots.
@@ -19,7 +19,7 @@ const WAL_BYTES_MAX: u32 = 64 << 20;
 /// The one writer of a state folder.
 #[derive(Debug)]
 pub struct Writer {
-    db: Connection,
+    pub(crate) db: Connection,
     path: PathBuf,
 }
 
@@ -34,6 +34,7 @@ impl Writer {
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
         db.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
         db.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_MAX, |_| Ok(())).map_err(open)?;
+        expiry::forgetful(&db).map_err(open)?;
         schema::migrate(&mut db, &path, schema::ATTACKS)?;
         Ok(Self { db, path })
     }
@@ -69,7 +70,8 @@ impl Writer {
     /// Forgets a ban *after* the outside enforcer has undone it.
     pub fn unban(&mut self, target: &str, direction: &str) -> Result<(), StoreError> {
         self.db.execute("DELETE FROM bans WHERE target = ?1 AND direction = ?2", [target, direction])?;
-        Ok(())
+        // It was kept in the clear, for the call that undid it.
+        self.forget_log()
     }
 
     /// Bans that were not undone, by target.

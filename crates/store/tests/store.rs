@@ -205,3 +205,77 @@ fn the_last_drill_of_each_kind_is_kept_and_the_oldest_go_first() {
     assert_eq!(kept.len(), 512);
     assert!(kept.iter().all(|one| one.neighbor != "edge"));
 }
+
+/// Whether these octets stand anywhere in the files of a folder.
+fn holds(folder: &Folder, octets: &[u8]) -> bool {
+    std::fs::read_dir(&folder.0).unwrap().any(|entry| {
+        let file = std::fs::read(entry.unwrap().path()).unwrap();
+        file.windows(octets.len()).any(|at| at == octets)
+    })
+}
+
+#[test]
+fn what_is_over_goes_with_every_octet_and_what_goes_on_stays() {
+    let folder = Folder::new("expiry");
+    let mut writer = Writer::open(&folder.0).unwrap();
+    // so many that pages are split and joined
+    let rows = (0..1_500).map(|n| attack(&format!("old-{n:04}-203.0.113.77"), n, "over"));
+    let young = attack("young", 10_000, "active");
+    let attacks = rows.chain([young]).collect();
+    writer.commit(&Batch { attacks, snapshots: vec![core(b"203.0.113.78")] }).unwrap();
+    let ban = Ban {
+        target: "203.0.113.79".into(),
+        direction: "in".into(),
+        attack: "young".into(),
+        since: Timestamp::from_secs(1),
+        until: Timestamp::from_secs(2),
+        document: "203.0.113.79 is banned".into(),
+    };
+    writer.ban(&ban).unwrap();
+    assert!(holds(&folder, b"203.0.113.77") && holds(&folder, b"203.0.113.79"));
+    writer.unban("203.0.113.79", "in").unwrap();
+    assert!(!holds(&folder, b"203.0.113.79"), "a ban that was undone");
+    assert_eq!(writer.expire_attacks(Timestamp::from_secs(10_000)).unwrap(), 1_500);
+    assert_eq!(writer.expire_attacks(Timestamp::from_secs(10_000)).unwrap(), 0);
+    assert_eq!(
+        writer.expire_snapshots(&["core"], Timestamp::from_secs(5)).unwrap(),
+        0,
+        "not before its time"
+    );
+    assert_eq!(writer.expire_snapshots(&["core"], Timestamp::from_secs(6)).unwrap(), 1);
+    writer.rewrite().unwrap();
+    assert!(!holds(&folder, b"203.0.113.77") && !holds(&folder, b"203.0.113.78"));
+    assert_eq!(store::attacks_held(&folder.0).unwrap().count, 1);
+    assert!(writer.reader().unwrap().attack("young").unwrap().is_some());
+
+    let mut journal = store::Journal::open(&folder.0).unwrap();
+    let line = |at, mitigation, event: &str, what: &str| store::Line {
+        at: Timestamp::from_secs(at),
+        mitigation,
+        event: event.into(),
+        what: what.into(),
+        entry: Some("{}".into()),
+        ..store::Line::default()
+    };
+    let mut lines = vec![
+        line(1, Some(1), "started", "203.0.113.80/32"),
+        line(2, Some(2), "started", "203.0.113.81/32"),
+        line(3, Some(3), "started", "203.0.113.82/32"),
+        line(4, Some(1), "ended", "203.0.113.80/32"),
+        line(500, Some(3), "ended", "203.0.113.82/32"),
+    ];
+    lines.extend((0..800).flat_map(|n| {
+        let id = Some(10 + n);
+        [line(5, id, "started", "203.0.113.83/32"), line(6, id, "ended", "203.0.113.83/32")]
+    }));
+    lines.push(line(7, Some(9_000), "ended", "198.51.100.1/32"));
+    journal.append(&lines).unwrap();
+    assert_eq!(journal.expire(Timestamp::from_secs(100)).unwrap(), 2 + 1_600);
+    assert!(!holds(&folder, b"203.0.113.80") && !holds(&folder, b"203.0.113.83"));
+    assert!(holds(&folder, b"203.0.113.81"), "it goes on, whatever its age");
+    assert!(holds(&folder, b"203.0.113.82"), "it ended lately");
+    assert!(holds(&folder, b"198.51.100.1"), "the last one keeps its number");
+    assert_eq!(store::lines_held(&folder.0, None).unwrap().count, 4);
+    journal.append(&[line(8, Some(9_001), "started", "198.51.100.2/32")]).unwrap();
+    assert_eq!(journal.entries().unwrap().len(), 5);
+}

@@ -79,7 +79,7 @@ pub(super) fn place(daemon: &Daemon) -> anyhow::Result<Place> {
 }
 
 /// The configuration itself.
-pub(super) fn config(daemon: &Daemon) -> anyhow::Result<Config> {
+pub(in crate::cmd) fn config(daemon: &Daemon) -> anyhow::Result<Config> {
     Config::load(&daemon.config).map_err(|problems| {
         let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", all.join("; "))

@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod man;
 pub mod notify;
 pub mod plan;
+pub mod privacy;
 pub mod privileged;
 pub mod replay;
 pub mod roles;
@@ -85,6 +86,7 @@ commands! {
     Roles => roles,
     Audit => audit,
     Notify => notify,
+    Privacy => privacy,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::place::Problem;
 use super::sections::{Anonymous, ApiSection, ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
-use super::{dataplane, dns, evidence, groups, routing};
+use super::{dataplane, dns, evidence, groups, privacy, routing};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -83,6 +83,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let api = api(&mut problems, &file.api);
     let exporters = exporters(&mut problems, &file);
     let evidence = evidence::checked(&mut problems, file.evidence);
+    let privacy = privacy::checked(&mut problems, file.privacy);
     let exec = file.notify.exec;
     let (compat, compat_prefixes) = compat(&mut problems, (file.compat, file.compat_prefixes), exec.as_ref());
     let notify = exec.map(|exec| notify(&mut problems, exec));
@@ -112,6 +113,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             ledger: file.ledger,
             evidence,
             intel: file.intel,
+            privacy,
             log: file.log,
         })
     } else {

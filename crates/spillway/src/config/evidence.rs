@@ -16,8 +16,6 @@ pub(super) struct Section {
     domain: String,
     tsa: Option<Spanned<String>>,
     record: bool,
-    purpose: Option<Spanned<String>>,
-    legal_basis: Option<Spanned<String>>,
     space: Option<Octets>,
 }
 
@@ -33,28 +31,16 @@ pub struct Evidence {
     pub authority: Option<Authority>,
     /// The daemon keeps packets of attacks while they run.
     pub record: bool,
-    /// Why payload of packets of an attack is kept, and by which law; `None`: none is.
-    pub payload: Option<(String, String)>,
     /// Octets that bags may take in the state folder; what is sealed stays, and no more is recorded.
     pub space: u64,
 }
 
 pub(super) fn checked(problems: &mut Problems<'_>, section: Section) -> Evidence {
-    let Section { organisation, contact, domain, tsa, record, purpose, legal_basis, space } = section;
+    let Section { organisation, contact, domain, tsa, record, space } = section;
     let authority = tsa.and_then(|tsa| {
         let read = tsa.get_ref().parse();
         read.map_err(|message| problems.at(tsa.span().start, message)).ok()
     });
-    let payload = match (purpose, legal_basis) {
-        (Some(purpose), Some(basis)) => Some((purpose.into_inner(), basis.into_inner())),
-        (Some(one), None) | (None, Some(one)) => {
-            let message =
-                "payload is kept only with both `purpose` and `legal_basis`; name the other one too";
-            problems.at(one.span().start, message.to_owned());
-            None
-        }
-        (None, None) => None,
-    };
     let space = u64::try_from(space.map_or(SPACE, |space| space.0)).unwrap_or(u64::MAX);
-    Evidence { reporter: Reporter { organisation, contact, domain }, authority, record, payload, space }
+    Evidence { reporter: Reporter { organisation, contact, domain }, authority, record, space }
 }

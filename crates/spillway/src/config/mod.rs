@@ -14,6 +14,7 @@ mod groups;
 mod intel;
 mod notify;
 mod place;
+mod privacy;
 mod reference;
 mod routing;
 mod sections;
@@ -29,6 +30,7 @@ pub use dns::{Algorithm, DnsZone};
 pub use evidence::Evidence;
 pub use intel::Intel;
 pub use place::Problem;
+pub use privacy::{Named, Privacy};
 pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router,
     Routing, Rpki, Said, Secret, Url,
@@ -95,6 +97,8 @@ pub struct Config {
     pub evidence: Evidence,
     /// Files that tell where addresses are.
     pub intel: Intel,
+    /// How long what is kept of others.
+    pub privacy: Privacy,
     /// How the log looks.
     pub log: Log,
 }

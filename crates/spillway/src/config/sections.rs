@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, dns, evidence, groups, notify, routing};
+use super::{dataplane, dns, evidence, groups, notify, privacy, routing};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -53,6 +53,8 @@ pub(super) struct File {
     pub(super) evidence: evidence::Section,
     #[serde(default)]
     pub(super) intel: Intel,
+    #[serde(default)]
+    pub(super) privacy: privacy::Section,
     #[serde(default)]
     pub(super) log: Log,
 }

@@ -222,11 +222,8 @@ ipfix = "0.0.0.0:4739"
 #domain = ""
 # A time stamping authority (RFC 3161) is asked when evidence is sealed; its answer is signed, so http does.
 #   tsa = "http://tsa.example.net/tsr"
-# The daemon keeps the headers of packets of an attack while it runs, in a bag that is sealed after it (STATE_DIR/attacks); the
-# first octets of their payload only where it is said why, and by which law.
+# The daemon keeps the headers of packets of an attack while it runs, in a bag that is sealed after it (STATE_DIR/attacks).
 #record = false
-#   purpose = "criminal complaint"
-#   legal_basis = "GDPR Art. 6 (1) f"
 # What is sealed stays; beyond this no more is recorded.
 #space = "10 GiB"
 
@@ -237,6 +234,20 @@ ipfix = "0.0.0.0:4739"
 #attacks = 8
 #   mmdb = ["/var/lib/spillway/country.mmdb"]
 #   mrt = ["/var/lib/spillway/rib.mrt"]
+
+# How long what is kept of others. Attacks and samples have pseudonyms instead of foreign addresses, under a key a day; once that
+# is destroyed nobody can say whose they were. Evidence, disclosures and journals are in the clear; what `spillway evidence hold` holds
+# stays. `spillway privacy show` tells what there is and when it goes.
+[privacy]
+#attacks = "90d"
+#samples = "7d"
+#evidence = "30d"
+#journal = "365d"
+#keys = "30d"
+# Packets in evidence end with their transport header. Where both of these are named, at most 64 octets more of those that match
+# a rule of the attack are kept.
+#   purpose = "proof of the attack's origin"
+#   legal_basis = "GDPR 6(1)(f)"
 
 [log]
 # "json" for machines. Levels: error, warn, info, debug.

@@ -116,10 +116,6 @@ const WRONG: &[(&str, &str)] = &[
 /// What is added behind the smallest file (from its fourth line on), and what must come out.
 const WRONG_SECTIONS: &[(&str, &str)] = &[
     ("netflw = \"127.0.0.1:2055\"\n", "f.toml:4:1: unknown key `netflw`; did you mean `netflow`?"),
-    (
-        "[evidence]\npurpose = \"complaint\"\n",
-        "f.toml:5:11: payload is kept only with both `purpose` and `legal_basis`; name the other one too",
-    ),
     ("netflow = \"127.0.0.1\"\n", "f.toml:4:11: `127.0.0.1` is not an address with its port; write it like"),
     (
         "netflow = 2055\n",
@@ -221,6 +217,16 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
         "f.toml:5:12: `drop` is not known here; known here: dry-run, keep",
     ),
     ("[dataplane]\ndead_man_after = \"2s\"\n", "f.toml:5:18: dead_man_after must be at least 3s"),
+    ("[privacy]\nattacks = \"0s\"\n", "f.toml:5:11: attacks must be 1d to 3653d"),
+    ("[privacy]\nevidence = 30\n", "f.toml:5:12: invalid type: integer `30`, expected a length of time"),
+    ("[privacy]\nkeys = \"91d\"\n", "f.toml:5:8: keys that live for 91d open nothing after 90d"),
+    ("[privacy]\nkeys = \"1h\"\n", "f.toml:5:8: keys must be 1d to 3653d"),
+    ("[privacy]\nkeyz = \"30d\"\n", "f.toml:5:1: unknown key `keyz`; did you mean `keys`?"),
+    ("[privacy]\npurpose = \"x\"\n", "f.toml:5:11: payload is kept only where both"),
+    (
+        "[privacy]\npurpose = \"x\"\nlegal_basis = \" \"\n",
+        "f.toml:6:15: is empty; name it, or leave both keys out",
+    ),
     ("[dataplane]\nrules = \"/nonexistent\"\n", "f.toml:5:9: /nonexistent cannot be read"),
     ("[notify.exec]\npath = \"/nonexistent/x\"\n", "f.toml:5:8: /nonexistent/x is not a program"),
     ("[notify.exec]\n", "f.toml:4:1: missing key `path`; add a line like path = "),

@@ -87,7 +87,10 @@ mod tests {
 
     #[test]
     fn a_silent_exporter_is_noted_until_it_is_back() {
-        let source = Source::new(vec!["sflow"], &[], Vec::new());
+        let text = "networks = [\"198.18.0.0/16\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n";
+        let config = crate::config::Config::parse("f.toml".as_ref(), text).unwrap();
+        let at_rest = crate::privacy::AtRest::new(&config, crate::daemon::clock::Clock::start());
+        let source = Source::new(vec!["sflow"], &[], Vec::new(), at_rest.into());
         source.ready.store(true, std::sync::atomic::Ordering::Relaxed);
         let mut engine = Engine::new(Settings::of(Profile::Daemon), Seed::new(1));
         let mut ears = Ears::default();

@@ -21,7 +21,7 @@ use super::state;
 use crate::config::Config;
 
 /// Where the guard writes, in the state folder.
-const LOG: &str = "guard.log";
+pub(crate) const LOG: &str = "guard.log";
 /// How often the state folder is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 

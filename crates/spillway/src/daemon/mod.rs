@@ -33,6 +33,7 @@ mod probe;
 mod process;
 mod receive;
 mod rest;
+mod retention;
 pub(crate) mod roles;
 mod routes;
 mod scout;
@@ -61,6 +62,7 @@ use control::{Order, Reply};
 pub(crate) use post::sender;
 use routes::Routes;
 use session::{Ended, Kept};
+pub(crate) use state::take as lock;
 
 /// What the main thread waits for.
 #[derive(Debug)]

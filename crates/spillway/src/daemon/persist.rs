@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use api::metrics::Histogram;
-use store::Writer;
+use store::{Batch, Writer};
 
 use super::mailbox::Mailbox;
+use crate::privacy::AtRest;
 
 /// Pause between two writes: states of one attack that follow each other quickly are written once.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -32,7 +33,7 @@ impl Default for Effort {
 }
 
 /// Writes what comes until nothing more will come.
-pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, effort: &Arc<Mutex<Effort>>) {
+pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, at_rest: &AtRest, effort: &Arc<Mutex<Effort>>) {
     let mut failed_last = 0;
     loop {
         let (batch, closed) = mailbox.take(Duration::from_secs(1));
@@ -40,14 +41,18 @@ pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, effort: &Arc<Mutex<
             let core = batch.snapshots.iter().find(|snapshot| snapshot.name == "core");
             let size = core.map(|snapshot| snapshot.body.len() as u64);
             let begun = Instant::now();
-            let written = writer.lock().unwrap_or_else(PoisonError::into_inner).commit(&batch);
+            let written = write(writer, at_rest, &batch);
             let mut effort = effort.lock().unwrap_or_else(PoisonError::into_inner);
             effort.writes.observe(begun.elapsed().as_secs_f64());
             effort.snapshot_bytes = size.unwrap_or(effort.snapshot_bytes);
             if let Err(cause) = written {
                 effort.errors += 1;
                 if effort.errors.is_power_of_two() {
-                    tracing::error!(%cause, errors = effort.errors, "cannot write; will try again");
+                    tracing::error!(
+                        cause = format!("{cause:#}"),
+                        errors = effort.errors,
+                        "cannot write; will try again"
+                    );
                 }
                 drop(effort);
                 mailbox.put_back(batch);
@@ -63,4 +68,10 @@ pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, effort: &Arc<Mutex<
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Nothing of others goes to the disk in the clear.
+fn write(writer: &Mutex<Writer>, at_rest: &AtRest, batch: &Batch) -> anyhow::Result<()> {
+    let batch = at_rest.batch(batch)?;
+    Ok(writer.lock().unwrap_or_else(PoisonError::into_inner).commit(&batch)?)
 }

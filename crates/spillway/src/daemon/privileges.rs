@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use nix::unistd::{Gid, Uid, User, chown, getuid, setgroups, setresgid, setresuid};
 
+use crate::privacy::Keys;
+
 /// Becomes `name`, with its group alone and without capabilities; the state folder becomes its own.
 pub(super) fn drop_to(name: &str, state: &Path) -> anyhow::Result<()> {
     let user = User::from_name(name).context("cannot look users up")?;
@@ -29,14 +31,17 @@ pub(super) fn drop_to(name: &str, state: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The folder and the files in it, which an earlier run may have made as root. Links are not followed anywhere: nobody
+/// The folder with the keys of its days, and the files in it, which an earlier run may have made as root. Links are not followed anywhere: nobody
 /// else may write there (mode 0700), and a link would be a trap.
 fn own(folder: &Path, uid: Uid, gid: Gid) -> anyhow::Result<()> {
     chown(folder, Some(uid), Some(gid))?;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_file() {
+        let kind = entry.file_type()?;
+        if kind.is_file() {
             chown(&entry.path(), Some(uid), Some(gid))?;
+        } else if kind.is_dir() && entry.path() == Keys::folder(folder) {
+            own(&entry.path(), uid, gid)?;
         }
     }
     Ok(())

@@ -33,12 +33,13 @@ use super::scout::Scout;
 use super::serve::Server;
 use super::source::Source;
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
-use super::{Event, next, persist, state};
+use super::{Event, next, persist, retention, state};
 use crate::config::{Config, Engine, LogFormat};
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
 use crate::enforce::{self, teller};
 use crate::output;
+use crate::privacy::AtRest;
 use crate::routing::auto::Terms;
 
 /// Workers when the file does not say: cores, up to this many.
@@ -140,7 +141,8 @@ pub(super) fn run(
     routes.pen.know(&config.customers);
     let seed = Seed::new(state::random()?);
     let mut writer = Writer::open(&config.state_dir)?;
-    let engine = state::engine(config, &mut writer, &seed, clock.now())?;
+    let at_rest = Arc::new(AtRest::new(config, clock));
+    let engine = state::engine(config, &mut writer, &seed, &at_rest, clock.now())?;
     let key = state::key(&mut writer, clock.now())?;
     state::note_configuration(config, &mut writer, &routes.pen, clock.now())?;
     let templates = writer.snapshots("templates/")?;
@@ -179,7 +181,7 @@ pub(super) fn run(
         Arc::new(Desk::new(enforcer.name(), bounds.choose(attacks.iter())))
     });
     let refused = teller::Refused::default();
-    let mut source = Source::new(names, &inodes, boards);
+    let mut source = Source::new(names, &inodes, boards, Arc::clone(&at_rest));
     source.routes = routes.clone();
     source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
     if tells {
@@ -270,7 +272,10 @@ pub(super) fn run(
             spawn(scope, "teller", send, move || teller::run(interfaces, mouth, stop, refused))?;
         }
         let writing = (Arc::clone(&mailbox), Arc::clone(&writer));
-        spawn(scope, "store", send, move || persist::run(&writing.0, &writing.1, &effort))?;
+        let door = Arc::clone(&at_rest);
+        spawn(scope, "store", send, move || persist::run(&writing.0, &writing.1, &door, &effort))?;
+        let (stop, swept) = (&stop, Arc::clone(&source.swept));
+        spawn(scope, "retention", send, move || retention::run(config, &at_rest, clock, stop, &swept))?;
 
         source.ready.store(true, Ordering::Relaxed);
         let api = (kept.api.local_addr()?, kept.tls.as_ref());

@@ -20,6 +20,7 @@ use super::persist::Effort;
 use super::routes::Routes;
 use super::tally::{Board, Seen};
 use crate::enforce::teller::Refused;
+use crate::privacy::AtRest;
 
 /// Numbers that the core's thread counts.
 #[derive(Clone, Debug)]
@@ -72,6 +73,12 @@ pub(super) struct Source {
     pub(super) told: Arc<Told>,
     /// What the enforcer did, and telemetry of local packets that found no room.
     pub(super) desk: Option<(Arc<Desk>, Refused)>,
+    /// How attacks that are over are shown: as they are kept.
+    pub(super) at_rest: Arc<AtRest>,
+    /// Those that were, until they are shown no more.
+    over: Mutex<BTreeMap<String, Attack>>,
+    /// What retention did.
+    pub(super) swept: Arc<Mutex<metrics::Privacy>>,
     /// The desk for routes, and the sign of life that it looks for.
     pub(super) routes: Routes,
     /// Exporters that are interfaces of this machine, by the address under which they are heard.
@@ -99,6 +106,7 @@ impl Source {
         listeners: Vec<&'static str>,
         sockets: &[(u64, usize)],
         boards: Vec<Arc<Board>>,
+        at_rest: Arc<AtRest>,
     ) -> Self {
         let sockets = sockets.iter().map(|(inode, at)| (*inode, *at, drops::Counter::default())).collect();
         Self {
@@ -110,6 +118,9 @@ impl Source {
             effort: Arc::default(),
             told: Arc::default(),
             desk: None,
+            at_rest,
+            over: Mutex::default(),
+            swept: Arc::default(),
             routes: Routes::default(),
             locals: BTreeMap::new(),
             ready: AtomicBool::new(false),
@@ -138,7 +149,13 @@ impl Source {
         let mut shown = Shown::default();
         let before = self.shown();
         let lookout = self.routes.door.lookout();
+        let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        over.retain(|id, _| attacks.contains_key(id));
         for attack in attacks.values() {
+            let attack = match attack.state {
+                State::Active => attack,
+                State::Over => over.entry(attack.id.clone()).or_insert_with(|| self.at_rest.attack(attack)),
+            };
             let mitigation = lookout.as_ref().and_then(|lookout| lookout.shown(&attack.id));
             let document = live_document(attack, mode, standing, mitigation);
             let Ok(document) = RawValue::from_string(document) else { continue };
@@ -335,6 +352,7 @@ impl api::Source for Source {
             ledger: self.routes.pen.numbers(),
             api: None,
             intel: self.routes.witness.numbers(),
+            privacy: self.swept.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {

@@ -20,6 +20,7 @@ use store::{Batch, Snapshot, Writer};
 use super::decide::row;
 use crate::config::Config;
 use crate::ledger::{Deed, Pen};
+use crate::privacy::AtRest;
 
 /// As [`take`], with a moment of patience for a guard that looks around.
 pub(super) fn take_soon(folder: &Path) -> anyhow::Result<Flock<File>> {
@@ -33,7 +34,7 @@ pub(super) fn take_soon(folder: &Path) -> anyhow::Result<Flock<File>> {
 }
 
 /// Makes the folder when needed and takes it for this process alone, until it ends.
-pub(super) fn take(folder: &Path) -> anyhow::Result<Flock<File>> {
+pub(crate) fn take(folder: &Path) -> anyhow::Result<Flock<File>> {
     let what = || format!("cannot use the state folder {} (`state_dir`)", folder.display());
     DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(what)?;
     let path = folder.join("lock");
@@ -52,22 +53,25 @@ pub(super) fn engine(
     config: &Config,
     writer: &mut Writer,
     seed: &Seed,
+    at_rest: &AtRest,
     now: Timestamp,
 ) -> anyhow::Result<Engine> {
-    let mut engine = match writer.snapshot("core")? {
+    let restored = writer.snapshot("core")?.map(|saved| {
+        let state = at_rest.open(&saved)?;
+        anyhow::Ok(Engine::restore(config.engine(), seed.clone(), &state)?)
+    });
+    let mut engine = match restored {
+        Some(Ok(engine)) => engine,
+        Some(Err(cause)) => {
+            tracing::warn!(cause = format!("{cause:#}"), "saved state");
+            Engine::new(config.engine(), seed.clone())
+        }
         None => Engine::new(config.engine(), seed.clone()),
-        Some(saved) => match Engine::restore(config.engine(), seed.clone(), &saved.body) {
-            Ok(engine) => engine,
-            Err(cause) => {
-                tracing::warn!(%cause, "saved state");
-                Engine::new(config.engine(), seed.clone())
-            }
-        },
     };
     if let Some(saved) = writer.snapshot("learned")?
-        && let Err(cause) = engine.remember(&saved.body)
+        && let Err(cause) = at_rest.open(&saved).and_then(|state| Ok(engine.remember(&state)?))
     {
-        tracing::warn!(%cause, "what was learned");
+        tracing::warn!(cause = format!("{cause:#}"), "what was learned");
     }
     let known = engine.attacks();
     let mut orphans = Vec::new();
@@ -87,7 +91,7 @@ pub(super) fn engine(
     if resumed + orphans.len() > 0 {
         tracing::info!(resumed, closed = orphans.len(), "attacks of the last run");
     }
-    writer.commit(&Batch { attacks: orphans, snapshots: Vec::new() })?;
+    writer.commit(&at_rest.batch(&Batch { attacks: orphans, snapshots: Vec::new() })?)?;
     Ok(engine)
 }
 

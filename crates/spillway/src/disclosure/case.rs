@@ -102,10 +102,18 @@ impl Step {
     }
 }
 
+impl Case {
+    /// When the last thing became of it, where nothing more will by itself; `None`: it is open.
+    pub(crate) fn over(&self, now: Timestamp) -> Option<Timestamp> {
+        let last = self.outcomes.iter().map(|outcome| outcome.at).chain(self.sent).max();
+        last.or_else(|| Some(self.draft.expires).filter(|end| *end <= now))
+    }
+}
+
 impl Cases {
     /// In this state folder.
     pub fn new(state_dir: &Path) -> Self {
-        Self(state_dir.join("disclosures"))
+        Self(state_dir.join(crate::privacy::DISCLOSURES))
     }
 
     /// Begins one: a draft, and what would leave.
@@ -154,7 +162,9 @@ impl Cases {
     pub fn all(&self) -> anyhow::Result<Vec<Case>> {
         let mut names: Vec<String> = match std::fs::read_dir(&self.0) {
             Ok(entries) => {
-                entries.flatten().map(|one| one.file_name().to_string_lossy().into_owned()).collect()
+                // What is being removed has a point in its name.
+                let names = entries.flatten().map(|one| one.file_name().to_string_lossy().into_owned());
+                names.filter(|name| !name.contains('.')).collect()
             }
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(cause) => return Err(cause).with_context(|| format!("cannot read {}", self.0.display())),
@@ -260,6 +270,11 @@ impl Cases {
         sent.becomes(to)?;
         case.outcomes.push(Outcome { at: now, stage: what, by });
         self.keep(case)
+    }
+
+    /// Where they all are.
+    pub(crate) fn folder_of_all(&self) -> &Path {
+        &self.0
     }
 
     fn folder(&self, id: &str) -> anyhow::Result<PathBuf> {

@@ -21,7 +21,7 @@ use crate::ledger::Pen;
 use crate::routing::order::Caller;
 
 /// Name of the journal inside the state folder.
-pub(super) const FILE: &str = "dns.db";
+pub(crate) const FILE: &str = "dns.db";
 /// The clerk gives an answer before it is too late.
 const MANNERS: Manners = Manners {
     waiting_max: 64,

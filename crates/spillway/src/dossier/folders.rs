@@ -12,9 +12,9 @@ use ledger::Signer;
 use super::recorders::{Recorders, Scope};
 use super::write::{Extra, write};
 use super::{Collector, document};
-use crate::config::Config;
-use crate::evidence::key;
+use crate::config::{Config, Named};
 use crate::evidence::stamp::Authority;
+use crate::evidence::{Payload, key};
 use crate::replay::{Findings, Item};
 
 /// Why packets of a recording are kept.
@@ -27,6 +27,8 @@ pub struct Seat {
     pub(crate) signer: Option<Signer>,
     pub(crate) authority: Option<Authority>,
     pub(crate) config: Option<Vec<u8>>,
+    /// What allows payload.
+    payload: Option<Named>,
 }
 
 impl Seat {
@@ -43,6 +45,7 @@ impl Seat {
             signer: key::of(config)?,
             authority: config.evidence.authority.clone(),
             config: Some(text),
+            payload: config.privacy.payload.clone(),
         })
     }
 }
@@ -71,8 +74,8 @@ impl Folders {
             recorders.open(
                 &root.join(&attack.id).join("evidence"),
                 scope,
-                file,
-                Some(1),
+                (file, Some(1)),
+                Payload::new(attack.rules.iter().map(|rule| rule.text.as_str()), seat.payload.as_ref()),
                 attack.detected_at,
             )?;
         }
@@ -87,9 +90,7 @@ impl Folders {
     pub fn take(&mut self, item: &Item<'_>) -> anyhow::Result<()> {
         self.collector.take(item);
         match item {
-            Item::Packet(packet, Some(parsed)) => {
-                self.recorders.packet(packet, parsed.headers.src, parsed.headers.dst)
-            }
+            Item::Packet(packet, Some(parsed)) => self.recorders.packet(packet, parsed),
             _ => Ok(()),
         }
     }

@@ -1,13 +1,13 @@
 //! The open bags of a recording: each packet goes to those whose attack it is of.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use base::{Prefix, Timestamp};
+use wire::packet::Parsed;
 
 use crate::capture::Packet;
 use crate::evidence::recorder::Recorded;
-use crate::evidence::{About, Recorder};
+use crate::evidence::{About, Payload, Recorder};
 
 /// Which packets a bag keeps: those to and from these targets at these times.
 #[derive(Clone, Debug)]
@@ -33,25 +33,26 @@ impl Recorders {
         &mut self,
         bag: &Path,
         scope: Scope,
-        file: &str,
-        sampling: Option<u32>,
+        (file, sampling): (&str, Option<u32>),
+        payload: Payload,
         at: Timestamp,
     ) -> anyhow::Result<()> {
         let nets: Vec<String> = scope.targets.iter().map(|target| format!("net {target}")).collect();
-        let about = About { interface: file.to_owned(), filter: nets.join(" or "), sampling };
+        let about = About { interface: file.to_owned(), filter: nets.join(" or "), sampling, payload };
         self.0.push((scope, Recorder::open(bag, about, at)?));
         Ok(())
     }
 
-    /// Keeps a packet, from one address to another, wherever it belongs.
+    /// Keeps a packet wherever it belongs.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn packet(&mut self, packet: &Packet<'_>, src: IpAddr, dst: IpAddr) -> anyhow::Result<()> {
+    pub fn packet(&mut self, packet: &Packet<'_>, parsed: &Parsed<'_>) -> anyhow::Result<()> {
+        let (src, dst) = (parsed.headers.src, parsed.headers.dst);
         for (scope, recorder) in &mut self.0 {
             let during = scope.from <= packet.at && scope.until.is_none_or(|until| packet.at <= until);
             if during && scope.targets.iter().any(|target| target.contains(dst) || target.contains(src)) {
-                recorder.packet(packet)?;
+                recorder.packet(packet, parsed)?;
             }
         }
         Ok(())

@@ -6,12 +6,14 @@ mod copy;
 pub mod custody;
 pub mod files;
 pub mod key;
+pub mod payload;
 pub mod recorder;
 pub mod seal;
 pub mod stamp;
 
 pub(crate) use channel::Channel;
 pub use files::contents;
+pub use payload::Payload;
 pub(crate) use recorder::is_sealed;
 pub use recorder::{About, Recorder};
 pub use seal::{Sealing, add_proof, seal};

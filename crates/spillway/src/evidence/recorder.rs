@@ -7,11 +7,13 @@ use anyhow::{Context as _, bail};
 use base::Timestamp;
 use intel::bag::OUTER_MANIFEST;
 use ledger::text::hex;
+use wire::packet::Parsed;
 
 use super::channel::{Channel, sampling};
 use super::copy::{Copied, onto};
 use super::custody::{self, SELF, Step};
 use super::files;
+use super::payload::Payload;
 use crate::capture::writer::{Described, Via};
 use crate::capture::{Packet, Writer};
 
@@ -27,6 +29,8 @@ pub struct About {
     pub filter: String,
     /// N of 1:N; `None` where nobody told.
     pub sampling: Option<u32>,
+    /// What is kept of each packet.
+    pub payload: Payload,
 }
 
 impl About {
@@ -95,7 +99,8 @@ impl Recorder {
         }
         let mut writer = Writer::evidence(&folder.join(CAPTURE), &about.described())?;
         writer.flush()?;
-        let detail = format!("opened on {}; {}", about.interface, about.described().comment);
+        let (comment, payload) = (about.described().comment, about.payload.explain());
+        let detail = format!("opened on {}; {comment}; {payload}", about.interface);
         custody::append(folder, &Step { at, by: SELF, what: "opened", detail, before: None, after: None })?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -159,11 +164,12 @@ impl Recorder {
         })
     }
 
-    /// Keeps a packet.
+    /// Keeps a packet, as far as [`Payload`] allows.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn packet(&mut self, packet: &Packet<'_>) -> anyhow::Result<()> {
+    pub fn packet(&mut self, packet: &Packet<'_>, parsed: &Parsed<'_>) -> anyhow::Result<()> {
+        let packet = &self.about.payload.cut(packet, parsed);
         if self.has_room(packet) { self.writer.write(packet) } else { Ok(()) }
     }
 

@@ -10,6 +10,7 @@
 
 mod disk;
 mod erase;
+mod expire;
 mod force;
 mod place;
 mod scribe;
@@ -19,6 +20,7 @@ mod view;
 
 pub use disk::FileError;
 pub use erase::erase;
+pub(crate) use expire::expire;
 pub(crate) use force::InForce;
 pub use place::Place;
 pub(crate) use scribe::{Deed, Pen, Scribe};

@@ -54,14 +54,54 @@ impl Secrets {
 
     /// Destroys what is kept of this entry; says whether there was something.
     pub(super) fn erase(&self, disk: &mut Disk, index: u64) -> Result<bool, FileError> {
+        Ok(self.keep(disk, index, |secret| secret.index != index)? > 0)
+    }
+
+    /// Destroys what is kept of old entries, with their salts, file by file, until one has no old one. What a sealed entry hides stays,
+    /// and so do salts without content. Says of how many.
+    pub(super) fn erase_while(
+        &self,
+        disk: &mut Disk,
+        is_old: impl Fn(u64) -> bool,
+    ) -> Result<u64, FileError> {
+        let mut files: Vec<u64> = match std::fs::read_dir(&self.0) {
+            Ok(entries) => entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".jsonl")?.parse().ok())
+                .collect(),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(cause) => return Err(of(&self.0)(cause)),
+        };
+        files.sort_unstable();
+        let mut gone = 0;
+        for file in files {
+            let first = file.saturating_mul(WIDTH);
+            let lines = self.lines(first)?;
+            let indices =
+                lines.iter().filter_map(|line| Some(serde_json::from_str::<Secret>(line).ok()?.index));
+            let old: std::collections::BTreeSet<u64> = indices.filter(|index| is_old(*index)).collect();
+            gone += self.keep(disk, first, |secret| {
+                // A salt alone tells nothing of anybody; whoever has a file that was committed to can still show that.
+                secret.record.is_some() || secret.content.is_none() || !old.contains(&secret.index)
+            })?;
+            if old.is_empty() {
+                break;
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Destroys the lines of a file that are not to be kept, and such as cannot be read; says how many.
+    fn keep(&self, disk: &mut Disk, index: u64, keep: impl Fn(&Secret) -> bool) -> Result<u64, FileError> {
         let lines = self.lines(index)?;
-        let keep =
-            |line: &&String| serde_json::from_str::<Secret>(line).is_ok_and(|secret| secret.index != index);
-        let kept: Vec<&String> = lines.iter().filter(keep).collect();
-        let found = kept.len() < lines.len();
+        let kept: Vec<&String> = lines
+            .iter()
+            .filter(|line| serde_json::from_str::<Secret>(line).is_ok_and(|s| keep(&s)))
+            .collect();
+        let gone = lines.len() - kept.len();
         let text: String = kept.into_iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         let path = self.file(index);
-        if found {
+        if gone > 0 {
             // What is replaced may stay on the disk for long, so it is written over, once the new one is in its place.
             let mut old = File::options().write(true).open(&path).map_err(of(&path))?;
             disk.replace(&path, text.as_bytes(), 0o600)?;
@@ -69,7 +109,7 @@ impl Secrets {
             let blank = vec![b'\n'; usize::try_from(length).unwrap_or(0)];
             old.write_all(&blank).and_then(|()| old.sync_all()).map_err(of(&path))?;
         }
-        Ok(found)
+        Ok(u64::try_from(gone).unwrap_or(u64::MAX))
     }
 
     fn lines(&self, index: u64) -> Result<Vec<String>, FileError> {

@@ -210,6 +210,16 @@ impl Store {
         Ok(Secrets(self.place.private()).erase(&mut self.disk, index)?)
     }
 
+    /// Destroys what is kept beside entries, the first ones first, as long as they are old; says of how many. What a sealed entry
+    /// hides stays.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub(super) fn erase_while(&mut self, is_old: impl Fn(u64) -> bool) -> Result<u64, Trouble> {
+        let _lock = lock(&self.place)?;
+        Ok(Secrets(self.place.private()).erase_while(&mut self.disk, is_old)?)
+    }
+
     /// Takes up what another process has appended; `all`: looks at what is remembered in any case.
     fn refresh(&mut self, all: bool) -> Result<(), Trouble> {
         let path = self.place.checkpoint();

@@ -13,14 +13,15 @@ use intel::observe::Entry;
 use intel::{Observer, Rules, Scope};
 use telemetry::record::Detail;
 use wire::Headers;
-use wire::packet::{ICMP, ICMP6, Parsed, TCP, UDP, network, parse};
+use wire::packet::{Parsed, network, parse};
 
 use super::lens::{Batch, Item};
 use crate::capture::writer::Described;
 use crate::capture::{self, link};
 use crate::dossier::belonging;
 use crate::dossier::collect::incident;
-use crate::evidence::{Channel, Recorder};
+use crate::config::Named;
+use crate::evidence::{Channel, Payload, Recorder};
 
 /// Sources remembered of one attack: some 25 MB with everything else.
 const SOURCES_MAX: usize = 32_768;
@@ -32,8 +33,9 @@ pub(super) struct Case {
     observer: Observer,
     classifier: Classifier,
     pub(super) recorder: Option<Recorder>,
-    /// Octets kept of a packet's payload.
-    payload: usize,
+    /// What allows payload, and of which packets.
+    named: Option<Named>,
+    payload: Payload,
     /// N of 1:N of the coarsest records; `None`: one came without.
     sampling: Option<u32>,
     /// Something came since it was concluded last.
@@ -49,8 +51,8 @@ struct Seen<'a> {
 }
 
 impl Case {
-    /// From now on; packets keep so much of their payload.
-    pub(super) fn new(attack: Attack, rules: &Arc<Rules>, key: u64, payload: usize) -> Self {
+    /// From now on; packets keep some of their payload where it is `named` what allows it.
+    pub(super) fn new(attack: Attack, rules: &Arc<Rules>, key: u64, named: Option<Named>) -> Self {
         let scope = Scope {
             vectors: Vec::new(),
             started: attack.started_at,
@@ -65,7 +67,8 @@ impl Case {
             names: Vec::new(),
             classifier: Classifier::default(),
             recorder: None,
-            payload,
+            named,
+            payload: Payload::default(),
             sampling: Some(1),
             changed: true,
             remarks: Vec::new(),
@@ -81,6 +84,8 @@ impl Case {
             self.observer.vector(&vector.name);
         }
         self.names = self.observer.vectors().map(str::to_owned).collect();
+        let rules = attack.rules.iter().map(|rule| rule.text.as_str());
+        self.payload = Payload::new(rules, self.named.as_ref());
         self.attack = attack;
         self.changed = true;
     }
@@ -122,23 +127,20 @@ impl Case {
             },
             entry: Entry { exporter: item.exporter, interface: record.input_if },
         };
-        let attacks = self.show(&seen, to, from);
+        self.show(&seen, to, from);
         let (Some(recorder), Some(raw), Some(parsed)) = (&mut self.recorder, item.raw, &parsed) else {
             return Ok(());
         };
-        let kept = kept(frame, parsed, if attacks { self.payload } else { 0 });
-        recorder.packet_by(
-            &capture::Packet {
-                number: 0,
-                at: record.at,
-                link: raw.link,
-                link_number: link::number(raw.link),
-                original_len: length.max(u32::try_from(kept).unwrap_or(u32::MAX)),
-                interface: 0,
-                bytes: frame.get(..kept).unwrap_or(frame),
-            },
-            channel,
-        )
+        let packet = capture::Packet {
+            number: 0,
+            at: record.at,
+            link: raw.link,
+            link_number: link::number(raw.link),
+            original_len: length.max(u32::try_from(frame.len()).unwrap_or(u32::MAX)),
+            interface: 0,
+            bytes: frame,
+        };
+        recorder.packet_by(&self.payload.cut(&packet, parsed), channel)
     }
 
     /// A packet that was recorded before.
@@ -214,40 +216,4 @@ impl Case {
 
 fn is_after(at: Timestamp, end: Option<Timestamp>) -> bool {
     end.is_some_and(|end| at > end)
-}
-
-/// Octets of a frame that may be kept: its headers, and so many behind them.
-fn kept(frame: &[u8], parsed: &Parsed<'_>, payload: usize) -> usize {
-    if parsed.transport.is_empty() {
-        return frame.len();
-    }
-    let front = parsed.transport.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
-    let header = match parsed.headers.protocol {
-        _ if parsed.headers.fragment.is_later() => 0,
-        TCP => 20 + parsed.headers.tcp.map_or(0, |tcp| usize::from(tcp.options_len)),
-        UDP | ICMP | ICMP6 => 8,
-        _ => 0,
-    };
-    front.saturating_add(header).saturating_add(payload).min(frame.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wire::packet::Link;
-
-    #[test]
-    fn payload_is_cut_behind_the_transport_header() {
-        let mut frame = vec![0x45, 0, 0, 128, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7];
-        frame.extend([0, 53, 0, 53, 0, 108, 0, 0]);
-        frame.extend([b'x'; 100]);
-        let parsed = parse(Link::Ip, &frame, 128).unwrap();
-        assert_eq!(kept(&frame, &parsed, 0), 28);
-        assert_eq!(kept(&frame, &parsed, 64), 92);
-        assert_eq!(kept(&frame, &parsed, 640), 128);
-        // a later fragment has no header to be kept
-        frame[7] = 1;
-        let parsed = parse(Link::Ip, &frame, 128).unwrap();
-        assert_eq!(kept(&frame, &parsed, 0), 20);
-    }
 }

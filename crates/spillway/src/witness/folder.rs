@@ -17,9 +17,9 @@ use super::knowledge::Knowledge;
 use super::quiet::Quiet;
 use super::sealer::{Desk, put};
 use super::shown;
-use super::thread::{PAYLOAD, Setup};
+use super::thread::Setup;
 use crate::daemon::clock::Clock;
-use crate::evidence::{About, Recorder, is_sealed};
+use crate::evidence::{About, Payload, Recorder, is_sealed};
 
 /// Octets of a file of a folder that is read whole.
 const FILE_MAX: u64 = 256 << 20;
@@ -125,7 +125,7 @@ impl Place {
 /// How the packets of an attack's bag are come by.
 fn about(attack: &Attack) -> About {
     let nets: Vec<String> = attack.targets.iter().map(|target| format!("net {target}")).collect();
-    About { interface: "flow export".to_owned(), filter: nets.join(" or "), sampling: None }
+    About { interface: "flow export".to_owned(), filter: nets.join(" or "), sampling: None, payload: Payload::default() }
 }
 
 /// Octets in a folder.
@@ -147,7 +147,7 @@ pub(super) fn octets(folder: &Path) -> u64 {
 pub(crate) fn draft(setup: &Setup, place: &Place, to: &Path) -> anyhow::Result<()> {
     let now = Clock::start().now();
     let rules = Arc::new(Rules::embedded()?);
-    let mut case = Case::new(place.attack()?, &rules, 0, PAYLOAD);
+    let mut case = Case::new(place.attack()?, &rules, 0, None);
     let copy = Place(to.to_owned());
     let data = copy.bag().join("data");
     std::fs::create_dir_all(&data)

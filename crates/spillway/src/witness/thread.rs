@@ -43,8 +43,6 @@ const SHOW_EVERY: Span = Span::from_secs(2);
 const SHOW_SHARE: u64 = 10;
 /// The kernel is asked so often who has brought a cookie back.
 const PROOFS_EVERY: Span = Span::from_secs(5);
-/// Octets kept of the payload of an attack's packets, once it is said why and by which law.
-pub(super) const PAYLOAD: usize = 64;
 
 /// What it goes by.
 #[derive(Clone, Debug)]
@@ -79,15 +77,11 @@ impl Setup {
 
     /// Why a bag is kept.
     pub(super) fn reason(&self, remarks: &[String]) -> String {
-        let why = match &self.config.evidence.payload {
-            Some((purpose, basis)) => format!("{purpose} ({basis})"),
+        let why = match &self.config.privacy.payload {
+            Some(named) => format!("{} ({})", named.purpose, named.legal_basis),
             None => "evidence of an attack; headers only".to_owned(),
         };
         std::iter::once(&why).chain(remarks).map(String::as_str).collect::<Vec<_>>().join("; ")
-    }
-
-    fn payload(&self) -> usize {
-        if self.config.evidence.payload.is_some() { PAYLOAD } else { 0 }
     }
 }
 
@@ -315,7 +309,7 @@ impl Follower {
 
     fn case(&self, attack: Attack) -> Case {
         let key = self.quiet.key();
-        Case::new(attack, &self.rules, key, self.setup.payload())
+        Case::new(attack, &self.rules, key, self.setup.config.privacy.payload.clone())
     }
 
     /// Whether there is room for one more bag.

@@ -18,7 +18,7 @@ use crate::daemon::clock::Clock;
 use crate::dossier::recorders::{Recorders, Scope};
 use crate::evidence::recorder::Recorded;
 use crate::evidence::stamp::Authority;
-use crate::evidence::{Sealing, files, key, seal};
+use crate::evidence::{Payload, Sealing, files, key, seal};
 use crate::output::{self, Format};
 
 /// Seal what is known of an attack and its packets into a bag
@@ -93,7 +93,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let lines = read(&sources_file)?.unwrap_or_default();
     let sources = sources(&lines).with_context(|| sources_file.display().to_string())?;
     let bag = args.bag.clone().unwrap_or_else(|| args.folder.join("evidence"));
-    let recorded = record(&args, &attack, &bag, context)?;
+    let recorded = record(&args, &attack, &bag, config.as_ref().map(|(config, _)| config), context)?;
 
     let verdict = |source: IpAddr| {
         sources.get(&source).map(|one| files::comment(&one.verdict, one.confidence, &one.reasons))
@@ -149,18 +149,26 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Packets to and from the targets while the attack ran.
-fn record(args: &Args, attack: &Attack, bag: &Path, context: &Context) -> anyhow::Result<Recorded> {
+fn record(
+    args: &Args,
+    attack: &Attack,
+    bag: &Path,
+    config: Option<&Config>,
+    context: &Context,
+) -> anyhow::Result<Recorded> {
     let mut capture = Capture::open(&args.capture)?;
     let scope = Scope { targets: attack.targets.clone(), from: attack.started_at, until: attack.ended_at };
     let file = args.capture.file_name().unwrap_or_default().to_string_lossy();
     let mut recorders = Recorders::default();
-    recorders.open(bag, scope, &file, Some(1), Clock::start().now())?;
+    let named = config.and_then(|config| config.privacy.payload.as_ref());
+    let payload = Payload::new(attack.rules.iter().map(|rule| rule.text.as_str()), named);
+    recorders.open(bag, scope, (&file, Some(1)), payload, Clock::start().now())?;
     while let Some(packet) = capture.next()? {
         if context.interrupt.asked() {
             return Err(anyhow!("interrupted; remove {} and call again", bag.display()));
         }
         if let Some(parsed) = packet.parse() {
-            recorders.packet(&packet, parsed.headers.src, parsed.headers.dst)?;
+            recorders.packet(&packet, &parsed)?;
         }
     }
     recorders.finish()?.pop().context("a bag that was opened")
