@@ -81,7 +81,7 @@ pub(super) struct Section {
     chat: Option<Spanned<String>>,
     server: Option<Spanned<String>>,
     port: Option<Spanned<u16>>,
-    tls: Option<Spanned<Tls>>,
+    tls: Option<Spanned<Cover>>,
     user: Option<Spanned<String>>,
     password: Option<Spanned<String>>,
     from: Option<Spanned<String>>,
@@ -106,7 +106,7 @@ enum Name {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Tls {
+enum Cover {
     Tls,
     Starttls,
     None,
@@ -376,10 +376,10 @@ impl Reading<'_, '_> {
 
     fn mail(&mut self) -> Option<Mail> {
         let section = self.section;
-        let security = match section.tls.as_ref().map_or(Tls::Starttls, |tls| *tls.get_ref()) {
-            Tls::Tls => Security::Tls,
-            Tls::Starttls => Security::Starttls,
-            Tls::None => Security::Plain,
+        let security = match section.tls.as_ref().map_or(Cover::Starttls, |tls| *tls.get_ref()) {
+            Cover::Tls => Security::Tls,
+            Cover::Starttls => Security::Starttls,
+            Cover::None => Security::Plain,
         };
         let usual = match security {
             Security::Tls => 465,
