@@ -187,13 +187,14 @@ fn packets(bag: &Path) -> Vec<usize> {
 }
 
 fn folder(scratch: &Scratch, id: &str) -> PathBuf {
-    scratch.path("state").join("attacks").join(id)
+    scratch.path("state").join("evidence").join(id)
 }
 
 #[test]
 fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is_over() {
     let scratch = Scratch::new("witness-life");
-    let path = settings(&scratch, "record = true\n[privacy]\npurpose = \"complaint\"\nlegal_basis = \"a law\"\n");
+    let path =
+        settings(&scratch, "record = true\n[privacy]\npurpose = \"complaint\"\nlegal_basis = \"a law\"\n");
     let daemon = Daemon::start(&path);
     let (world, targets) = world(40);
     let teller = Teller::start(world, Format::Sflow, daemon.listen(0));
@@ -341,7 +342,7 @@ fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
         "{:?}",
         page.verdicts
     );
-    assert!(!scratch.path("state").join("attacks").exists());
+    assert!(!scratch.path("state").join("evidence").exists());
     let out = spillway(["dossier", &ids[0], "-c", &path]);
     assert!(!out.status.success() && stderr(&out).contains("record = true"), "{}", stderr(&out));
     let out = spillway(["dossier", "../../etc", "-c", &path]);

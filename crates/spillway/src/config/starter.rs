@@ -222,7 +222,7 @@ ipfix = "0.0.0.0:4739"
 #domain = ""
 # A time stamping authority (RFC 3161) is asked when evidence is sealed; its answer is signed, so http does.
 #   tsa = "http://tsa.example.net/tsr"
-# The daemon keeps the headers of packets of an attack while it runs, in a bag that is sealed after it (STATE_DIR/attacks).
+# The daemon keeps the headers of packets of an attack while it runs, in a bag that is sealed after it (STATE_DIR/evidence).
 #record = false
 # What is sealed stays; beyond this no more is recorded.
 #space = "10 GiB"

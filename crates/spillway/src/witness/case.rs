@@ -18,9 +18,9 @@ use wire::packet::{Parsed, network, parse};
 use super::lens::{Batch, Item};
 use crate::capture::writer::Described;
 use crate::capture::{self, link};
+use crate::config::Named;
 use crate::dossier::belonging;
 use crate::dossier::collect::incident;
-use crate::config::Named;
 use crate::evidence::{Channel, Payload, Recorder};
 
 /// Sources remembered of one attack: some 25 MB with everything else.
@@ -35,7 +35,7 @@ pub(super) struct Case {
     pub(super) recorder: Option<Recorder>,
     /// What allows payload, and of which packets.
     named: Option<Named>,
-    payload: Payload,
+    pub(super) payload: Payload,
     /// N of 1:N of the coarsest records; `None`: one came without.
     sampling: Option<u32>,
     /// Something came since it was concluded last.

@@ -1,4 +1,4 @@
-//! The folders of attacks in the state folder: `STATE_DIR/attacks/ID`, as `replay --dossier` writes them.
+//! The folders of attacks in the state folder: `STATE_DIR/evidence/ID`, as `replay --dossier` writes them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::sealer::{Desk, put};
 use super::shown;
 use super::thread::Setup;
 use crate::daemon::clock::Clock;
-use crate::evidence::{About, Payload, Recorder, is_sealed};
+use crate::evidence::{About, Recorder, is_sealed};
 
 /// Octets of a file of a folder that is read whole.
 const FILE_MAX: u64 = 256 << 20;
@@ -34,12 +34,13 @@ impl Place {
     /// In this state folder; `None`: that is no id.
     pub(crate) fn of(state_dir: &Path, id: &str) -> Option<Self> {
         let is_id = id.len() == 16 && id.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'a'..=b'f'));
-        is_id.then(|| Self(state_dir.join("attacks").join(id)))
+        is_id.then(|| Self(state_dir.join(crate::privacy::EVIDENCE).join(id)))
     }
 
     /// All that are there, by id.
     pub(super) fn all(state_dir: &Path) -> Vec<(String, Self)> {
-        let entries = std::fs::read_dir(state_dir.join("attacks")).into_iter().flatten().flatten();
+        let entries =
+            std::fs::read_dir(state_dir.join(crate::privacy::EVIDENCE)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).take(FOLDERS_MAX);
         let mut all: Vec<(String, Self)> =
             names.filter_map(|id| Some((id.clone(), Self::of(state_dir, &id)?))).collect();
@@ -68,15 +69,15 @@ impl Place {
     }
 
     /// Opens a bag.
-    pub(super) fn open(&self, attack: &Attack, at: Timestamp) -> anyhow::Result<Recorder> {
-        let recorder = Recorder::open(&self.bag(), about(attack), at)?;
-        self.note(attack)?;
+    pub(super) fn open(&self, case: &Case, at: Timestamp) -> anyhow::Result<Recorder> {
+        let recorder = Recorder::open(&self.bag(), about(case), at)?;
+        self.note(&case.attack)?;
         Ok(recorder)
     }
 
     /// Takes up a bag that was left open.
     pub(super) fn resume(&self, case: &mut Case, at: Timestamp) -> anyhow::Result<Recorder> {
-        let about = about(&case.attack);
+        let about = about(case);
         Recorder::resume(&self.bag(), about, at, |packet, said| case.again(packet, said))
     }
 
@@ -123,9 +124,10 @@ impl Place {
 }
 
 /// How the packets of an attack's bag are come by.
-fn about(attack: &Attack) -> About {
-    let nets: Vec<String> = attack.targets.iter().map(|target| format!("net {target}")).collect();
-    About { interface: "flow export".to_owned(), filter: nets.join(" or "), sampling: None, payload: Payload::default() }
+fn about(case: &Case) -> About {
+    let nets: Vec<String> = case.attack.targets.iter().map(|target| format!("net {target}")).collect();
+    let (interface, filter) = ("flow export".to_owned(), nets.join(" or "));
+    About { interface, filter, sampling: None, payload: case.payload.clone() }
 }
 
 /// Octets in a folder.

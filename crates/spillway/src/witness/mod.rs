@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! worker (lens) ─ batches, bounded ─┐            ┌ shown ─ API
-//! core ─ attacks, the latest each ──┴─ witness ──┼ open bags (STATE_DIR/attacks/ID/evidence)
+//! core ─ attacks, the latest each ──┴─ witness ──┼ open bags (STATE_DIR/evidence/ID/evidence)
 //!                                                └ sealer ─ folders, sealed bags
 //! ```
 //! Nobody waits for it: a batch that finds no room is left out and counted. It has no socket, so it cannot ask a source anything.

@@ -292,7 +292,7 @@ impl Follower {
             let opened = if resumes {
                 place.resume(&mut case, now).map(Some)
             } else if self.setup.config.evidence.record && !place.is_sealed() {
-                self.room().and_then(|()| place.open(&case.attack, now)).map(Some)
+                self.room().and_then(|()| place.open(&case, now)).map(Some)
             } else {
                 Ok(None)
             };
@@ -314,10 +314,11 @@ impl Follower {
 
     /// Whether there is room for one more bag.
     fn room(&self) -> anyhow::Result<()> {
-        let (used, space) = (octets(&self.setup.state_dir.join("attacks")), self.setup.config.evidence.space);
+        let (used, space) =
+            (octets(&self.setup.state_dir.join(crate::privacy::EVIDENCE)), self.setup.config.evidence.space);
         if used >= space {
             anyhow::bail!(
-                "{}/attacks holds {used} of {space} octets; move sealed bags away, or raise `evidence.space`",
+                "{}/evidence holds {used} of {space} octets; move sealed bags away, or raise `evidence.space`",
                 self.setup.state_dir.display()
             );
         }

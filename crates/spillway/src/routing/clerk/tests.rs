@@ -67,7 +67,7 @@ fn a_core_that_falls_silent_loses_its_automatic_mitigations_alone() {
         setup,
         Board::default(),
         pulse.clone(),
-        (Pen::default(), api::Events::new(0)),
+        (Pen::default(), Events::new(0)),
         &asks(),
         None,
     )
@@ -123,7 +123,7 @@ fn a_kill_between_the_journal_and_the_announcement_is_made_good_at_the_start() {
         folder.setup(),
         Board::default(),
         Pulse::default(),
-        (Pen::default(), api::Events::new(0)),
+        (Pen::default(), Events::new(0)),
         &asks(),
         None,
     )
@@ -196,7 +196,7 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
             setup.clone(),
             Board::default(),
             pulse.clone(),
-            (Pen::default(), api::Events::new(0)),
+            (Pen::default(), Events::new(0)),
             &asks(),
             None,
         )
@@ -209,7 +209,7 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
         setup,
         Board::default(),
         pulse.clone(),
-        (Pen::default(), api::Events::new(0)),
+        (Pen::default(), Events::new(0)),
         &asks(),
         None,
     )
