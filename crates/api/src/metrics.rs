@@ -5,6 +5,7 @@
 
 mod absorber;
 mod dns;
+mod history;
 mod ledger;
 mod routing;
 mod told;
@@ -14,6 +15,7 @@ use std::fmt;
 
 pub use absorber::Absorber;
 pub use dns::Dns;
+pub use history::History;
 pub use ledger::Ledger;
 pub use routing::{Drill, Router, Routing};
 pub use told::Told;
@@ -70,6 +72,8 @@ pub struct Metrics {
     pub dns: Option<Dns>,
     /// The log of decisions; `None`: there is none.
     pub ledger: Option<Ledger>,
+    /// Flow samples that are kept; `None`: none are.
+    pub history: Option<History>,
 }
 
 /// What the enforcer on this machine did.
@@ -372,10 +376,13 @@ impl Metrics {
             "Writes that failed and are tried again",
             vec![(Vec::new(), self.store_errors)],
         )?;
+        let flows = self.history.iter().map(|history| ("flows", history.bytes));
+        let stored = std::iter::once(("snapshot", self.snapshot_bytes)).chain(flows);
+        let stored = stored.map(|(kind, bytes)| (vec![("kind", kind.to_owned())], bytes as f64));
         out.gauges(
             "spillway_store_bytes",
-            "Size of the last snapshot",
-            vec![(vec![("kind", "snapshot".to_owned())], self.snapshot_bytes as f64)],
+            "Size of the last snapshot, and of the segments of flow samples",
+            stored.collect(),
         )?;
         out.gauge("process_resident_memory_bytes", "Resident memory", self.resident_bytes as f64)?;
         out.float_counter("process_cpu_seconds", "CPU time, user and system", self.cpu_seconds)
@@ -392,6 +399,7 @@ impl Collector for Metrics {
         self.routing.as_ref().map_or(Ok(()), |routing| routing.encode(&mut out))?;
         self.dns.as_ref().map_or(Ok(()), |dns| dns.encode(&mut out))?;
         self.ledger.as_ref().map_or(Ok(()), |ledger| ledger.encode(&mut out))?;
+        self.history.as_ref().map_or(Ok(()), |history| history.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

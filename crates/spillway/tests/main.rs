@@ -17,6 +17,7 @@ mod dossier;
 mod enforce;
 #[cfg(test)]
 mod evidence;
+mod flows;
 mod help;
 mod import;
 mod ledger;

@@ -17,6 +17,7 @@ pub mod dns;
 pub mod drill;
 pub mod evidence;
 pub mod explain;
+pub mod flows;
 pub mod guard;
 pub mod import;
 pub mod init;
@@ -57,6 +58,7 @@ commands! {
     Replay => replay,
     Backtest => backtest,
     Explain => explain,
+    Flows => flows,
     Evidence => evidence,
     Rules => rules,
     Dataplane => dataplane,

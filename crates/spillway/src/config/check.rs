@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::place::Problem;
 use super::sections::{ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
-use super::{dataplane, dns, evidence, groups, routing};
+use super::{dataplane, dns, evidence, groups, history, routing};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -74,6 +74,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     }
     let api = api(&mut problems, file.api.listen.as_ref());
     let exporters = exporters(&mut problems, &file);
+    let history = history::checked(&mut problems, &file.history);
     let evidence = evidence::checked(&mut problems, file.evidence);
     let exec = file.notify.exec;
     let (compat, compat_prefixes) = compat(&mut problems, (file.compat, file.compat_prefixes), exec.as_ref());
@@ -100,6 +101,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             routing,
             dns,
             ledger: file.ledger,
+            history,
             evidence,
             intel: file.intel,
             log: file.log,

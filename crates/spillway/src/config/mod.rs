@@ -11,6 +11,7 @@ mod dataplane;
 mod dns;
 mod evidence;
 mod groups;
+mod history;
 mod intel;
 mod place;
 mod routing;
@@ -25,6 +26,7 @@ pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
 pub use evidence::Evidence;
+pub use history::{Addresses, History};
 pub use intel::Intel;
 pub use place::Problem;
 pub use routing::{
@@ -87,6 +89,8 @@ pub struct Config {
     pub dns: Vec<DnsZone>,
     /// The log of decisions and disclosures.
     pub ledger: Ledger,
+    /// Flow samples that can be asked about later.
+    pub history: History,
     /// Who speaks in reports, and who stamps evidence.
     pub evidence: Evidence,
     /// Files that tell where addresses are.

@@ -195,7 +195,22 @@ ipfix = "0.0.0.0:4739"
 # A time stamping authority (RFC 3161) is asked when evidence is sealed; its answer is signed, so http does.
 #   tsa = "http://tsa.example.net/tsr"
 
-# Files that tell where sources are, for dossiers: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
+# Flow samples that can be asked about later: `spillway flows query`. Beyond its quota or age the oldest hour goes; the disk never fills.
+[history]
+#enabled = true
+#quota = "2 GiB"
+#max_age = "7d"
+# The disk keeps so much free: below it the oldest samples go, then none are written.
+#min_free = "1 GiB"
+# What is more is thinned, and sums stay right. Hosts under attack have a budget of their own.
+#samples_per_second = 20000
+#attack_samples_per_second = 80000
+# So long samples are in memory alone: what a power cut may cost.
+#spill = "60s"
+# Of the addresses of others, "network" (/24, /48) or "full".
+#addresses = "network"
+
+# Files that tell where sources are, for dossiers and history: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
 # TABLE_DUMP_V2, unpacked). What no file knows is shown as unknown. `spillway replay --dossier` reads them.
 #   [intel]
 #   mmdb = ["/var/lib/spillway/country.mmdb"]

@@ -34,6 +34,7 @@ use crate::config::{Config, Engine};
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
 use crate::enforce::{self, teller};
+use crate::history::Historian;
 use crate::output;
 use crate::routing::auto::Terms;
 
@@ -113,9 +114,11 @@ pub(super) fn run(
     let key = state::key(&mut writer, clock.now())?;
     state::note_configuration(config, &mut writer, &routes.pen, clock.now())?;
     let templates = writer.snapshots("templates/")?;
-    let history = writer.reader()?;
+    let reader = writer.reader()?;
     let writer = Arc::new(Mutex::new(writer));
 
+    // Ends behind the workers, with what they told.
+    let historian = Historian::start(config, key, clock)?;
     let count = kept.sockets.workers.len();
     let stop = Arc::new(AtomicBool::new(false));
     let shared: Vec<Shared> = (0..count)
@@ -124,6 +127,7 @@ pub(super) fn run(
             waiting: Arc::default(),
             board: Arc::default(),
             door: routes.door.clone(),
+            history: historian.pen(),
         })
         .collect();
     let listeners = kept.sockets.listeners.len();
@@ -149,6 +153,7 @@ pub(super) fn run(
     let refused = teller::Refused::default();
     let mut source = Source::new(names, &inodes, boards);
     source.routes = routes.clone();
+    source.history = historian.pen();
     source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
     if tells {
         let locals = place.interfaces.iter().enumerate();
@@ -178,7 +183,7 @@ pub(super) fn run(
         None => UnixDatagram::pair().map(|(ear, mouth)| (ear, Some(mouth)))?,
     };
     let mut ear = Some(ear);
-    let server = Server::start(kept.api.try_clone()?, Arc::clone(&source), history)?;
+    let server = Server::start(kept.api.try_clone()?, Arc::clone(&source), reader)?;
     let room = count * (usize::try_from(TICKS_WAITING_MAX).unwrap_or(4) + 2);
     let (reports, told) = sync_channel::<Report>(room);
 
@@ -232,6 +237,7 @@ pub(super) fn run(
         ended
     });
     drop(server);
+    drop(historian);
     let ended = ended?;
     if let Ended::Reload(new) = &ended {
         kept.adapt(config, new)?;

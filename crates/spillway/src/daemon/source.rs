@@ -20,6 +20,7 @@ use super::persist::Effort;
 use super::routes::Routes;
 use super::tally::{Board, Seen};
 use crate::enforce::teller::Refused;
+use crate::history::Pen;
 
 /// Numbers that the core's thread counts.
 #[derive(Clone, Debug)]
@@ -74,6 +75,8 @@ pub(super) struct Source {
     pub(super) desk: Option<(Arc<Desk>, Refused)>,
     /// The desk for routes, and the sign of life that it looks for.
     pub(super) routes: Routes,
+    /// Where samples are kept.
+    pub(super) history: Pen,
     /// Exporters that are interfaces of this machine, by the address under which they are heard.
     pub(super) locals: BTreeMap<IpAddr, String>,
     /// Set while traffic is watched.
@@ -109,6 +112,7 @@ impl Source {
             told: Arc::default(),
             desk: None,
             routes: Routes::default(),
+            history: Pen::default(),
             locals: BTreeMap::new(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
@@ -132,6 +136,7 @@ impl Source {
         mode: Mode,
         standing: Option<&Standing>,
     ) {
+        self.history.know(attacks);
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
         let lookout = self.routes.door.lookout();
@@ -318,6 +323,7 @@ impl api::Source for Source {
             routing: self.routes.door.numbers(),
             dns: self.routes.names.numbers(),
             ledger: self.routes.pen.numbers(),
+            history: self.history.numbers(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {

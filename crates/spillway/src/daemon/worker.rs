@@ -26,6 +26,7 @@ use super::roles::RoleBook;
 use super::tally::{Board, Key, Published, Seen, Tally};
 use crate::config::Config;
 use crate::enforce::teller;
+use crate::history::{Pen, Quill};
 use crate::routing::Door;
 use crate::routing::lookout::{Amount, Sighting, Spyglass};
 
@@ -66,6 +67,8 @@ pub(super) struct Shared {
     pub(super) board: Arc<Board>,
     /// Where it stands what is looked for.
     pub(super) door: Door,
+    /// Where samples are kept.
+    pub(super) history: Pen,
 }
 
 /// One worker.
@@ -84,6 +87,7 @@ pub(super) struct Worker<'a> {
     tally: Tally,
     feeds: Feeds,
     spyglass: Spyglass,
+    quill: Option<Quill>,
     shared: Shared,
     reports: SyncSender<Report>,
     /// The sampling last resolved, by the collector's index of the exporter.
@@ -123,6 +127,7 @@ impl<'a> Worker<'a> {
             tally: Tally::new(listeners + 1, seed.clone()),
             feeds: Feeds::default(),
             spyglass: Spyglass::default(),
+            quill: shared.history.quill(),
             shared,
             reports,
             rates: Vec::new(),
@@ -249,6 +254,7 @@ impl<'a> Worker<'a> {
             return;
         }
         let (shard, roles, spyglass) = (&mut self.shard, &self.roles, &mut self.spyglass);
+        let quill = &mut self.quill;
         let mut flows = 0;
         let mut last: Option<(u32, Sampling)> = None;
         self.collector.datagram(now, from, bytes, &mut |told, record| {
@@ -260,6 +266,9 @@ impl<'a> Worker<'a> {
                 return;
             }
             shard.record(record);
+            if let Some(quill) = quill {
+                quill.note(record, from);
+            }
         });
         if let Some((exporter, sampling)) = last {
             self.resolved(exporter, sampling);
@@ -280,6 +289,9 @@ impl<'a> Worker<'a> {
     /// The tick has ended: reports it, unless the core is behind, and publishes the counters.
     fn close(&mut self, now: Timestamp, last: bool) {
         self.ticks += 1;
+        if let Some(quill) = &mut self.quill {
+            quill.hand_over();
+        }
         self.roles.refresh(&mut self.collector);
         self.collector.expire(now);
         if self.changed {
