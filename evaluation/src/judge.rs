@@ -118,6 +118,7 @@ mod tests {
             usual_syns: Vec::new(),
             covered: None,
             culprits: Vec::new(),
+            pseudonymous: None,
         };
         let turns: Vec<_> = turns.iter().map(|(seconds, on)| (at(*seconds), *on)).collect();
         Alarm { first: turns[0].0, turns, last }

@@ -6,6 +6,7 @@
 mod absorber;
 mod api;
 mod dns;
+mod history;
 mod intel;
 mod ledger;
 mod plain;
@@ -19,6 +20,7 @@ use std::fmt;
 pub use absorber::Absorber;
 pub use api::Api;
 pub use dns::Dns;
+pub use history::History;
 pub use intel::Intel;
 pub use ledger::Ledger;
 pub use plain::plain;
@@ -86,6 +88,8 @@ pub struct Metrics {
     pub intel: Option<Intel>,
     /// What retention did.
     pub privacy: Privacy,
+    /// Flow samples that are kept; `None`: none are.
+    pub history: Option<History>,
 }
 
 /// What the enforcer on this machine did.
@@ -398,10 +402,13 @@ impl Metrics {
             "Writes that failed and are tried again",
             vec![(Vec::new(), self.store_errors)],
         )?;
+        let flows = self.history.iter().map(|history| ("flows", history.bytes));
+        let stored = std::iter::once(("snapshot", self.snapshot_bytes)).chain(flows);
+        let stored = stored.map(|(kind, bytes)| (vec![("kind", kind.to_owned())], bytes as f64));
         out.gauges(
             "spillway_store_bytes",
-            "Size of the last snapshot",
-            vec![(vec![("kind", "snapshot".to_owned())], self.snapshot_bytes as f64)],
+            "Size of the last snapshot, and of the segments of flow samples",
+            stored.collect(),
         )?;
         out.gauge("process_resident_memory_bytes", "Resident memory", self.resident_bytes as f64)?;
         out.float_counter("process_cpu_seconds", "CPU time, user and system", self.cpu_seconds)
@@ -421,6 +428,7 @@ impl Collector for Metrics {
         self.api.as_ref().map_or(Ok(()), |api| api.encode(&mut out))?;
         self.intel.as_ref().map_or(Ok(()), |intel| intel.encode(&mut out))?;
         self.privacy.encode(&mut out)?;
+        self.history.as_ref().map_or(Ok(()), |history| history.encode(&mut out))?;
         self.platform(&mut out)
     }
 }

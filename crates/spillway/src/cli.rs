@@ -19,10 +19,35 @@ use crate::output::Format;
 pub struct Cli {
     /// How to print: `json` one document, `jsonl` one object a line, `text` for people [default: text on a terminal]
     #[arg(short, long, global = true, value_name = "FORMAT", value_enum)]
-    pub output: Option<Format>,
+    pub output: Option<Asked>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What `-o` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Asked {
+    /// One document.
+    Json,
+    /// One object a line.
+    Jsonl,
+    /// For people.
+    #[value(alias = "table")]
+    Text,
+    /// Comma-separated values, where a command prints a table.
+    Csv,
+}
+
+impl Asked {
+    const fn format(self) -> Option<Format> {
+        match self {
+            Self::Json => Some(Format::Json),
+            Self::Jsonl => Some(Format::Jsonl),
+            Self::Text => Some(Format::Text),
+            Self::Csv => None,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -39,6 +64,8 @@ Exit codes: 0 done, 1 failed, 2 wrong use.";
 pub struct Context {
     /// `-o`, where given.
     pub output: Option<Format>,
+    /// `-o csv`: for commands that print tables.
+    pub csv: bool,
     /// Set by Ctrl-C and SIGTERM.
     pub interrupt: Interrupt,
 }
@@ -61,7 +88,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(wrong) => return wrong_use(&wrong),
     };
-    let context = Context { output: cli.output, interrupt: Interrupt::default() };
+    let csv = cli.output == Some(Asked::Csv);
+    if csv && !matches!(cli.command, Command::Flows(_)) {
+        error::complain("-o csv is for `spillway flows`, which prints tables; take json, jsonl or text");
+        return ExitCode::from(error::WRONG_USE);
+    }
+    let output = cli.output.and_then(Asked::format);
+    let context = Context { output, csv, interrupt: Interrupt::default() };
     error::report(cli.command.run(&context))
 }
 

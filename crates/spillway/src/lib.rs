@@ -23,6 +23,7 @@ mod enforce;
 pub mod error;
 pub mod evidence;
 mod folder;
+mod history;
 pub mod import;
 pub mod interrupt;
 pub mod lab;

@@ -139,7 +139,7 @@ pub(crate) fn config(scratch: &Scratch, top: &str, more: &str) -> String {
 }
 
 /// A NetFlow v5 datagram of 1:1000 sampled SYNs from ever other sources to one host.
-fn syns(sequence: u32, count: u16) -> Vec<u8> {
+pub(crate) fn syns(sequence: u32, count: u16) -> Vec<u8> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let (secs, nanos) = (u32::try_from(now.as_secs()).unwrap(), now.subsec_nanos());
     let uptime = 3_600_000u32;

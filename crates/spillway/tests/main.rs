@@ -18,6 +18,7 @@ mod dossier;
 mod enforce;
 #[cfg(test)]
 mod evidence;
+mod flows;
 mod help;
 mod import;
 mod ledger;

@@ -208,8 +208,8 @@ fn the_last_drill_of_each_kind_is_kept_and_the_oldest_go_first() {
 
 /// Whether these octets stand anywhere in the files of a folder.
 fn holds(folder: &Folder, octets: &[u8]) -> bool {
-    std::fs::read_dir(&folder.0).unwrap().any(|entry| {
-        let file = std::fs::read(entry.unwrap().path()).unwrap();
+    std::fs::read_dir(&folder.0).expect("the folder").any(|entry| {
+        let file = std::fs::read(entry.expect("a file").path()).expect("a file");
         file.windows(octets.len()).any(|at| at == octets)
     })
 }

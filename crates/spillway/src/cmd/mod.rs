@@ -19,6 +19,7 @@ pub mod dossier;
 pub mod drill;
 pub mod evidence;
 pub mod explain;
+pub mod flows;
 pub mod guard;
 pub mod import;
 pub mod init;
@@ -65,6 +66,7 @@ commands! {
     Backtest => backtest,
     Explain => explain,
     Dossier => dossier,
+    Flows => flows,
     Evidence => evidence,
     Rules => rules,
     Dataplane => dataplane,

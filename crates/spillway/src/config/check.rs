@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::place::Problem;
 use super::sections::{Anonymous, ApiSection, ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
-use super::{dataplane, dns, evidence, groups, privacy, routing};
+use super::{dataplane, dns, evidence, groups, history, privacy, routing};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -82,6 +82,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     }
     let api = api(&mut problems, &file.api);
     let exporters = exporters(&mut problems, &file);
+    let history = history::checked(&mut problems, &file.history);
     let evidence = evidence::checked(&mut problems, file.evidence);
     let privacy = privacy::checked(&mut problems, file.privacy);
     let exec = file.notify.exec;
@@ -111,6 +112,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             routing,
             dns,
             ledger: file.ledger,
+            history,
             evidence,
             intel: file.intel,
             privacy,

@@ -11,6 +11,7 @@ mod dataplane;
 mod dns;
 mod evidence;
 mod groups;
+mod history;
 mod intel;
 mod notify;
 mod place;
@@ -28,6 +29,7 @@ pub(crate) use check::runnable;
 pub use dataplane::{Dataplane, Engine};
 pub use dns::{Algorithm, DnsZone};
 pub use evidence::Evidence;
+pub use history::{Addresses, History};
 pub use intel::Intel;
 pub use place::Problem;
 pub use privacy::{Named, Privacy};
@@ -93,6 +95,8 @@ pub struct Config {
     pub dns: Vec<DnsZone>,
     /// The log of decisions and disclosures.
     pub ledger: Ledger,
+    /// Flow samples that can be asked about later.
+    pub history: History,
     /// Who speaks in reports, and who stamps evidence.
     pub evidence: Evidence,
     /// Files that tell where addresses are.

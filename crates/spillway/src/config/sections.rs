@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, dns, evidence, groups, notify, privacy, routing};
+use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -49,6 +49,8 @@ pub(super) struct File {
     pub(super) dns: dns::Sections,
     #[serde(default)]
     pub(super) ledger: Ledger,
+    #[serde(default)]
+    pub(super) history: history::Section,
     #[serde(default)]
     pub(super) evidence: evidence::Section,
     #[serde(default)]

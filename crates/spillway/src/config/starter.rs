@@ -227,6 +227,21 @@ ipfix = "0.0.0.0:4739"
 # What is sealed stays; beyond this no more is recorded.
 #space = "10 GiB"
 
+# Flow samples that can be asked about later: `spillway flows query`. Beyond its quota or age the oldest hour goes; the disk never fills.
+[history]
+#enabled = true
+#quota = "2 GiB"
+#max_age = "7d"
+# The disk keeps so much free: below it the oldest samples go, then none are written.
+#min_free = "1 GiB"
+# What is more is thinned, and sums stay right. Hosts under attack have a budget of their own.
+#samples_per_second = 20000
+#attack_samples_per_second = 80000
+# So long samples are in memory alone: what a power cut may cost.
+#spill = "60s"
+# Of the addresses of others: "pseudonym", "network" (/24, /48) or "full".
+#addresses = "pseudonym"
+
 # Who attacks: files that tell where sources are: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
 # TABLE_DUMP_V2, unpacked), which routes told by BGP and BMP come on top of. What nobody knows is shown as unknown.
 [intel]

@@ -38,6 +38,7 @@ use crate::config::{Config, Engine, LogFormat};
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
 use crate::enforce::{self, teller};
+use crate::history::Historian;
 use crate::output;
 use crate::privacy::AtRest;
 use crate::routing::auto::Terms;
@@ -146,9 +147,11 @@ pub(super) fn run(
     let key = state::key(&mut writer, clock.now())?;
     state::note_configuration(config, &mut writer, &routes.pen, clock.now())?;
     let templates = writer.snapshots("templates/")?;
-    let history = writer.reader()?;
+    let reader = writer.reader()?;
     let writer = Arc::new(Mutex::new(writer));
 
+    // Ends behind the workers, with what they told.
+    let historian = Historian::start(config, key, clock, &at_rest)?;
     let count = kept.sockets.workers.len();
     let stop = Arc::new(AtomicBool::new(false));
     let shared: Vec<Shared> = (0..count)
@@ -158,6 +161,7 @@ pub(super) fn run(
             board: Arc::default(),
             door: routes.door.clone(),
             witness: routes.witness.clone(),
+            history: historian.pen(),
         })
         .collect();
     let listeners = kept.sockets.listeners.len();
@@ -183,6 +187,7 @@ pub(super) fn run(
     let refused = teller::Refused::default();
     let mut source = Source::new(names, &inodes, boards, Arc::clone(&at_rest));
     source.routes = routes.clone();
+    source.history = historian.pen();
     source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
     if tells {
         let locals = place.interfaces.iter().enumerate();
@@ -218,7 +223,7 @@ pub(super) fn run(
     let parts = api::Parts {
         source: Arc::<Source>::clone(&source),
         operate: Arc::new(Hands::new(clock, config, routes, send)),
-        history,
+        history: reader,
         access: Arc::clone(&kept.access),
         events: routes.events.0.clone(),
         settings: api::Settings {
@@ -285,6 +290,7 @@ pub(super) fn run(
         ended
     });
     drop(server);
+    drop(historian);
     let ended = ended?;
     if let Ended::Reload(new) = &ended {
         kept.adapt(config, new)?;

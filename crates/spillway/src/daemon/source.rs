@@ -20,6 +20,7 @@ use super::persist::Effort;
 use super::routes::Routes;
 use super::tally::{Board, Seen};
 use crate::enforce::teller::Refused;
+use crate::history::Pen;
 use crate::privacy::AtRest;
 
 /// Numbers that the core's thread counts.
@@ -81,6 +82,8 @@ pub(super) struct Source {
     pub(super) swept: Arc<Mutex<metrics::Privacy>>,
     /// The desk for routes, and the sign of life that it looks for.
     pub(super) routes: Routes,
+    /// Where samples are kept.
+    pub(super) history: Pen,
     /// Exporters that are interfaces of this machine, by the address under which they are heard.
     pub(super) locals: BTreeMap<IpAddr, String>,
     /// Set while traffic is watched.
@@ -122,6 +125,7 @@ impl Source {
             over: Mutex::default(),
             swept: Arc::default(),
             routes: Routes::default(),
+            history: Pen::default(),
             locals: BTreeMap::new(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
@@ -145,6 +149,7 @@ impl Source {
         mode: Mode,
         standing: Option<&Standing>,
     ) {
+        self.history.know(attacks);
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
         let before = self.shown();
@@ -353,6 +358,7 @@ impl api::Source for Source {
             api: None,
             intel: self.routes.witness.numbers(),
             privacy: self.swept.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            history: self.history.numbers(),
             dataplane: self.desk.as_ref().map(|(desk, refused)| {
                 let standing = desk.standing();
                 metrics::Dataplane {

@@ -26,6 +26,7 @@ use super::roles::RoleBook;
 use super::tally::{Board, Key, Published, Seen, Tally};
 use crate::config::Config;
 use crate::enforce::teller;
+use crate::history::{Pen, Quill};
 use crate::routing::Door;
 use crate::routing::lookout::{Amount, Sighting, Spyglass};
 use crate::witness::{self, Lens};
@@ -69,6 +70,8 @@ pub(super) struct Shared {
     pub(super) door: Door,
     /// Who looks at the sources of attacks.
     pub(super) witness: witness::Door,
+    /// Where samples are kept.
+    pub(super) history: Pen,
 }
 
 /// One worker.
@@ -88,6 +91,7 @@ pub(super) struct Worker<'a> {
     feeds: Feeds,
     spyglass: Spyglass,
     lens: Lens,
+    quill: Option<Quill>,
     shared: Shared,
     reports: SyncSender<Report>,
     /// The sampling last resolved, by the collector's index of the exporter.
@@ -128,6 +132,7 @@ impl<'a> Worker<'a> {
             feeds: Feeds::default(),
             spyglass: Spyglass::default(),
             lens: Lens::new(shared.witness.clone()),
+            quill: shared.history.quill(),
             shared,
             reports,
             rates: Vec::new(),
@@ -255,6 +260,7 @@ impl<'a> Worker<'a> {
         }
         let (shard, roles, spyglass) = (&mut self.shard, &self.roles, &mut self.spyglass);
         let lens = &mut self.lens;
+        let quill = &mut self.quill;
         let mut flows = 0;
         let mut last: Option<(u32, Sampling)> = None;
         self.collector.datagram(now, from, bytes, &mut |told, record| {
@@ -267,6 +273,9 @@ impl<'a> Worker<'a> {
             }
             lens.see(bytes, told, record);
             shard.record(record);
+            if let Some(quill) = quill {
+                quill.note(record, from);
+            }
         });
         if let Some((exporter, sampling)) = last {
             self.resolved(exporter, sampling);
@@ -288,6 +297,9 @@ impl<'a> Worker<'a> {
     fn close(&mut self, now: Timestamp, last: bool) {
         self.ticks += 1;
         self.lens.close();
+        if let Some(quill) = &mut self.quill {
+            quill.hand_over();
+        }
         self.roles.refresh(&mut self.collector);
         self.collector.expire(now);
         if self.changed {

@@ -115,7 +115,15 @@ mod tests {
 
     fn kept(payload: &Payload, bytes: &[u8], link: Link) -> usize {
         let original_len = u32::try_from(bytes.len()).unwrap();
-        let packet = Packet { number: 1, at: Timestamp::ZERO, link, link_number: 101, original_len, interface: 0, bytes };
+        let packet = Packet {
+            number: 1,
+            at: Timestamp::ZERO,
+            link,
+            link_number: 101,
+            original_len,
+            interface: 0,
+            bytes,
+        };
         let cut = payload.cut(&packet, &packet.parse().unwrap());
         assert_eq!(cut.original_len, original_len);
         assert!(bytes.starts_with(cut.bytes));

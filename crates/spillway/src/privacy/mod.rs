@@ -28,4 +28,4 @@ pub(crate) const EVIDENCE: &str = "evidence";
 /// Disclosures.
 pub(crate) const DISCLOSURES: &str = "disclosures";
 /// Flow samples.
-pub(crate) const SAMPLES: &str = "history";
+pub(crate) const SAMPLES: &str = "flows";

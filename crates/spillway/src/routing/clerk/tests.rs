@@ -63,15 +63,9 @@ fn a_core_that_falls_silent_loses_its_automatic_mitigations_alone() {
     let mut setup = folder.setup();
     setup.routing.dead_man = Span::from_secs(3600);
     let pulse = Pulse::default();
-    let mut clerk = Clerk::start(
-        setup,
-        Board::default(),
-        pulse.clone(),
-        (Pen::default(), Events::new(0)),
-        &asks(),
-        None,
-    )
-    .unwrap();
+    let mut clerk =
+        Clerk::start(setup, Board::default(), pulse.clone(), (Pen::default(), Events::new(0)), &asks(), None)
+            .unwrap();
     let now = clerk.clock.now();
     let alone = clerk.book.propose(now, wish("198.51.100.7/32", Actor::Engine)).unwrap();
     let vouched = clerk.book.propose(now, wish("198.51.100.8/32", Actor::Engine)).unwrap();
@@ -205,15 +199,9 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
         assert!(none.contains("no spare address is configured; add [routing.drill]"), "{none}");
     }
     setup.routing.drill.spare = vec!["198.51.100.99/32".parse().unwrap()];
-    let mut clerk = Clerk::start(
-        setup,
-        Board::default(),
-        pulse.clone(),
-        (Pen::default(), Events::new(0)),
-        &asks(),
-        None,
-    )
-    .unwrap();
+    let mut clerk =
+        Clerk::start(setup, Board::default(), pulse.clone(), (Pen::default(), Events::new(0)), &asks(), None)
+            .unwrap();
     let progress = |clerk: &Clerk| {
         let Answer::Drill(progress) = clerk.progress(0) else { panic!("no progress") };
         progress

@@ -1,0 +1,133 @@
+//! `spillway flows query|export|usage`: flow samples that were kept.
+
+mod export;
+mod query;
+mod range;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use ::history::{BadFilter, Filter, usage};
+
+use crate::cli::Context;
+use crate::config::{Config, DEFAULT_PATH};
+use crate::error::{complain, usage as wrong_use};
+use crate::history::folder;
+use crate::output::{self, Format};
+
+/// Ask flow samples that were kept: who sent most, over what time, by what
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The samples are Parquet files below `flows` in the state folder: DuckDB and pandas open them as they are. They are read directly, also
+while the daemon runs; what it has in memory alone, the newest minute, is not among them.
+
+A filter joins tests with `and`, `or`, `not` and parentheses. Fields: src, dst, src-port, dst-port, host and port by who sent and who
+received; target (the own host), foreign (the other end), target-port, foreign-port, direction (in, out), proto, tcp-flags, class,
+packets, bytes, rate, asn, country, attack, customer, exporter, input-if, output-if, time. Tests: = != < <= > >= in (…), not in (…),
+tcp-flags has syn+ack; addresses match prefixes, texts may end in *, none is where nothing stands. A test of target or dst reads little.
+
+Examples:
+  spillway flows query 'dst in 198.51.100.0/24 and proto = udp' --by src --last 1h
+  spillway flows query 'attack = 0123456789abcdef' --by asn,country --top 20
+  spillway flows query 'target in 198.51.100.0/24' --by class --last 24h --step 1h -o csv
+  spillway flows export 'src-port in (53, 123)' --last 1h --file reflected.parquet
+  spillway flows usage")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Query(query::Args),
+    Export(export::Args),
+    Usage(Place),
+}
+
+/// How much is kept, and since when
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The configuration of the daemon
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    /// The folder of the segments instead, without a configuration
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        if let Some(dir) = &self.dir {
+            return if dir.is_dir() {
+                Ok(dir.clone())
+            } else {
+                Err(wrong_use(format!(
+                    "{} is no folder; name that of the segments, or leave --dir out",
+                    dir.display()
+                )))
+            };
+        }
+        let config = Config::load(&self.config).map_err(|problems| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            wrong_use(format!("{first}; or name the folder of the segments with --dir"))
+        })?;
+        if !config.history.enabled {
+            complain("`history.enabled` is false: nothing new is kept");
+        }
+        Ok(folder(&config.state_dir))
+    }
+}
+
+/// Asks, exports, or looks how much is there.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    match args.command {
+        Command::Query(args) => query::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
+        Command::Usage(place) => show_usage(&place, context),
+    }
+}
+
+/// The filter, or where it is wrong: the text with a mark below the place.
+fn filter(text: &str) -> anyhow::Result<Filter> {
+    text.parse().map_err(|wrong: BadFilter| {
+        let (before, behind) = text.split_at_checked(wrong.at).unwrap_or((text, ""));
+        wrong_use(format!(
+            "filter, octet {}, behind `{}`, at `{}`: {}",
+            wrong.at,
+            end(before),
+            front(behind),
+            wrong.message
+        ))
+    })
+}
+
+/// The last words.
+fn end(text: &str) -> String {
+    let from = text.char_indices().rev().nth(19).map_or(0, |(at, _)| at);
+    text.get(from..).unwrap_or_default().trim().to_owned()
+}
+
+fn front(text: &str) -> String {
+    text.chars().take(20).collect()
+}
+
+fn show_usage(place: &Place, context: &Context) -> anyhow::Result<()> {
+    let there = usage(&place.folder()?)?;
+    let mut out = output::stdout();
+    if context.csv {
+        anyhow::bail!("-o csv is for `flows query` and `flows export`");
+    }
+    match context.format(Format::Json) {
+        Format::Json => output::document(&mut out, &there)?,
+        Format::Jsonl => output::line(&mut out, &there)?,
+        Format::Text => match (there.oldest, there.newest) {
+            (Some(oldest), Some(newest)) => writeln!(
+                out,
+                "{} segments, {} octets, from {oldest} to {newest}; {} other files",
+                there.segments, there.bytes, there.foreign
+            )?,
+            _ => writeln!(out, "no segments; {} other files", there.foreign)?,
+        },
+    }
+    Ok(out.flush()?)
+}
