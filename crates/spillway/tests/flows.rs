@@ -32,7 +32,9 @@ fn samples(dir: &str) -> u64 {
 fn flows_are_asked_while_the_daemon_runs_and_outlive_sigterm_and_kill() {
     let scratch = Scratch::new("flows");
     let dir = scratch.path("state/flows").to_str().unwrap().to_owned();
-    let with = |spill: &str| config(&scratch, "", &format!("[history]\nspill = \"{spill}\""));
+    let with = |spill: &str| {
+        config(&scratch, "", &format!("[history]\naddresses = \"network\"\nspill = \"{spill}\""))
+    };
     let daemon = Daemon::start(&with("1s"));
     send(&daemon, 0, 20);
     wait("what was spilled", || (std::path::Path::new(&dir).is_dir() && samples(&dir) == 200).then_some(()));

@@ -182,9 +182,10 @@ fn veiled_line(line: &str) -> String {
     let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
     let name = key.trim().trim_matches('"').rsplit(['.', '_', '-']).next().unwrap_or_default();
     // secrets may stand in an inline table or in an address: then all of the line's value goes
-    let inline = SECRET
-        .iter()
-        .any(|word| value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == *word));
+    let inline = value.trim_start().starts_with(['{', '['])
+        && SECRET
+            .iter()
+            .any(|word| value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == *word));
     let login = value
         .split_once("://")
         .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
@@ -56,10 +56,17 @@ impl Server {
         let work = move || {
             let served = runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
+                let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+                let (end, ending) = watch::channel(());
                 tokio::select! {
-                    () = accept(listener, acceptor, api::router(parts)) => Ok::<_, std::io::Error>(()),
-                    _ = stopped => Ok(()),
+                    () = accept(listener, acceptor, api::router(parts), (&room, ending)) => {}
+                    _ = stopped => {}
                 }
+                // Whoever asked for this end hears what came of it.
+                drop(end);
+                let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+                let _ = timeout(GRACE, room.acquire_many(all)).await;
+                Ok::<_, std::io::Error>(())
             });
             if let Err(cause) = served {
                 tracing::error!(%cause, "the HTTP server ended");
@@ -80,10 +87,14 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, router: Router) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+async fn accept(
+    listener: tokio::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    (room, ending): (&Arc<Semaphore>, watch::Receiver<()>),
+) {
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(room).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(cause) => {
@@ -92,36 +103,57 @@ async fn accept(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, rou
                 continue;
             }
         };
-        let (tls, router) = (tls.clone(), router.clone());
+        let (tls, router, ending) = (tls.clone(), router.clone(), ending.clone());
         tokio::spawn(async move {
             let _place = place;
-            connection(stream, peer, tls, router).await;
+            connection(stream, peer, tls, router, ending).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, router: Router) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    ending: watch::Receiver<()>,
+) {
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(SILENT_MAX));
-    let Some(tls) = tls else { return talk(stream, peer, router).await };
+    let Some(tls) = tls else { return talk(stream, peer, router, ending).await };
     match timeout(HANDSHAKE_MAX, tls.accept(stream)).await {
-        Ok(Ok(stream)) => talk(stream, peer, router).await,
+        Ok(Ok(stream)) => talk(stream, peer, router, ending).await,
         Ok(Err(cause)) => tracing::debug!(%peer, %cause, "no TLS"),
         Err(_) => tracing::debug!(%peer, "no TLS in time"),
     }
 }
 
-async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, router: Router) {
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: SocketAddr,
+    router: Router,
+    mut ending: watch::Receiver<()>,
+) {
     let serve = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
         let mut router = router.clone();
         async move { Ok::<_, Infallible>(unfailing(router.call(request.map(Body::new)).await)) }
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
-        .serve_connection(TokioIo::new(stream), serve);
-    if let Err(cause) = served.await {
+    let mut served = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_MAX)
+            .serve_connection(TokioIo::new(stream), serve)
+    );
+    let over = tokio::select! {
+        over = served.as_mut() => over,
+        _ = ending.changed() => {
+            // What is under way is answered, and nothing more is asked.
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(cause) = over {
         tracing::debug!(%peer, %cause, "a connection to the API");
     }
 }

@@ -106,7 +106,7 @@ mod tests {
 
     /// With twelve octets of options.
     fn tcp() -> Vec<u8> {
-        let mut header = vec![0; 32];
+        let mut header = [0; 32];
         header[..4].copy_from_slice(&[0x30, 0x39, 1, 187]);
         (header[12], header[13]) = (0x80, 0x18);
         header[20..32].fill(1);
