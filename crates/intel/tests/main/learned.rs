@@ -155,12 +155,12 @@ fn who_answers_in_quic_or_greets_in_tls_after_a_handshake_is_there() {
         );
         assert!(!of(&dossier, guesser).reasons.contains(&Reason::H2));
         let found = of(&dossier, tls);
-        assert_eq!((found.class, learned(found)), (Class::Legitimate, vec![Reason::H1, Reason::H2]));
+        assert_eq!((found.class, beside_shape(found)), (Class::Legitimate, vec![Reason::H1, Reason::H2]));
     }
 }
 
 /// All reasons but the shape: these packets are bare enough to look like some tool's.
-fn learned(found: &Finding) -> Vec<Reason> {
+fn beside_shape(found: &Finding) -> Vec<Reason> {
     found.reasons.iter().copied().filter(|reason| *reason != Reason::F1).collect()
 }
 
@@ -208,9 +208,9 @@ fn what_was_learned_in_peace_and_from_routes_speaks_for_and_against() {
     let dossier = stage.conclude(&learned);
     for place in 0..2 {
         let found = of(&dossier, both(1)[place]);
-        assert_eq!((found.class, learned(found)), (Class::Spoofed, vec![Reason::T1]));
+        assert_eq!((found.class, beside_shape(found)), (Class::Spoofed, vec![Reason::T1]));
         let found = of(&dossier, both(2)[place]);
-        assert_eq!((found.class, learned(found)), (Class::Spoofed, vec![Reason::B2]));
+        assert_eq!((found.class, beside_shape(found)), (Class::Spoofed, vec![Reason::B2]));
         let found = of(&dossier, both(3)[place]);
         assert_ne!(found.class, Class::Spoofed);
         assert!(found.reasons.contains(&Reason::R1) && found.verified().is_none(), "{found:?}");
@@ -246,5 +246,5 @@ fn a_vector_that_comes_later_is_one_of_its_own() {
     let names: Vec<_> = dossier.incident.vectors.iter().map(|one| (one.name.as_str(), one.packets)).collect();
     assert_eq!(names, [("tcp-syn-flood", 1), ("udp-flood", 1)]);
     // Who brought the kernel's cookie back is there.
-    assert_eq!(learned(of(&dossier, source)), [Reason::H1]);
+    assert_eq!(beside_shape(of(&dossier, source)), [Reason::H1]);
 }
