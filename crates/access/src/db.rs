@@ -4,18 +4,15 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use base::Timestamp;
 use rusqlite::Connection;
-use store::StoreError;
+use store::{Durability, StoreError};
 
 use crate::AccessError;
 
 /// Name of the file.
 const FILE: &str = "access.db";
-/// How long a statement waits for another process: the command line beside the daemon.
-const BUSY_MAX: Duration = Duration::from_secs(2);
 
 /// One step each, never edited once released.
 const STEPS: &[&str] = &["
@@ -90,13 +87,9 @@ impl Access {
         made.map_err(|cause| {
             AccessError::Wrong(format!("cannot open {}: {cause}; check `state_dir`", path.display()))
         })?;
-        let mut db = Connection::open(&path).map_err(open)?;
-        db.busy_timeout(BUSY_MAX).map_err(open)?;
-        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
         // who did what must not be lost with the power
-        db.pragma_update(None, "synchronous", "FULL").map_err(open)?;
+        let db = store::open(&path, STEPS, Durability::Whole)?;
         db.pragma_update(None, "foreign_keys", true).map_err(open)?;
-        store::migrate(&mut db, &path, STEPS)?;
         Ok(Self { db: Mutex::new(db) })
     }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use base::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::writer::{BUSY_MAX, nanos, time};
-use crate::{StoreError, expiry, schema};
+use crate::writer::{nanos, time};
+use crate::{Durability, StoreError, schema};
 
 /// Name of the file inside the state folder.
 pub(crate) const FILE: &str = "routing.db";
@@ -69,14 +69,8 @@ impl Journal {
     }
 
     fn open_at(path: &Path, lines_max: u64) -> Result<Self, StoreError> {
-        let open = |cause| StoreError::Open { path: path.to_path_buf(), cause };
-        let mut db = Connection::open(path).map_err(open)?;
-        db.busy_timeout(BUSY_MAX).map_err(open)?;
-        // FULL: a committed line outlives a power cut, not only a kill.
-        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
-        db.pragma_update(None, "synchronous", "FULL").map_err(open)?;
-        expiry::forgetful(&db).map_err(open)?;
-        schema::migrate(&mut db, path, schema::JOURNAL)?;
+        // A committed line outlives a power cut, not only a kill.
+        let db = schema::open(path, schema::JOURNAL, Durability::Whole)?;
         let lines = db.query_row("SELECT count(*) FROM journal", [], |row| row.get(0))?;
         Ok(Self { db, lines: unsigned(lines), lines_max })
     }

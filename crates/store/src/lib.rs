@@ -26,5 +26,5 @@ pub use expiry::{Held, attacks_held, lines_held};
 pub use journal::{Journal, Line};
 pub use outbox::{EventRow, MessageRow, Outbox, ToldRow, Waiting};
 pub use reader::{Cursor, Filter, Reader};
-pub use schema::migrate;
+pub use schema::{Durability, open};
 pub use writer::Writer;

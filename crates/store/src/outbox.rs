@@ -7,7 +7,7 @@ use base::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, params};
 
 use crate::writer::{BUSY_MAX, nanos, time};
-use crate::{StoreError, schema};
+use crate::{Durability, StoreError, schema};
 
 /// Name of the file inside the state folder.
 const FILE: &str = "notify.db";
@@ -94,15 +94,7 @@ impl Outbox {
     /// # Errors
     /// When the file cannot be used, or a newer build wrote it.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(FILE);
-        let open = |cause| StoreError::Open { path: path.clone(), cause };
-        let mut db = Connection::open(&path).map_err(open)?;
-        db.busy_timeout(BUSY_MAX).map_err(open)?;
-        // WAL with NORMAL: a killed process loses nothing.
-        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
-        db.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
-        schema::migrate(&mut db, &path, schema::OUTBOX)?;
-        Ok(Self { db })
+        Ok(Self { db: schema::open(&folder.join(FILE), schema::OUTBOX, Durability::Ordered)? })
     }
 
     /// Another pair of eyes on an outbox that is there; `None`: nothing was ever to be told.

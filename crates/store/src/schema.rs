@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::StoreError;
+use crate::writer::BUSY_MAX;
+use crate::{StoreError, expiry};
 
 /// One step each, never edited once released: a change is a new step at the end.
 pub(crate) const ATTACKS: &[&str] = &["
@@ -110,11 +111,36 @@ pub(crate) const OUTBOX: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// Brings the file to the newest schema of these steps; refuses one from the future.
+/// What a power cut may cost; a killed process loses nothing either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The last transactions, and never their order.
+    Ordered,
+    /// Nothing that was committed.
+    Whole,
+}
+
+/// Opens a file for its one writer, made and migrated by these steps when needed: in WAL mode, and what is deleted is written over.
 ///
 /// # Errors
-/// A newer build wrote it, or SQLite refuses.
-pub fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
+/// When the file cannot be used, or a newer build wrote it.
+pub fn open(path: &Path, steps: &[&str], durability: Durability) -> Result<Connection, StoreError> {
+    let open = |cause| StoreError::Open { path: path.to_path_buf(), cause };
+    let mut db = Connection::open(path).map_err(open)?;
+    db.busy_timeout(BUSY_MAX).map_err(open)?;
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
+    let synchronous = match durability {
+        Durability::Ordered => "NORMAL",
+        Durability::Whole => "FULL",
+    };
+    db.pragma_update(None, "synchronous", synchronous).map_err(open)?;
+    expiry::forgetful(&db).map_err(open)?;
+    migrate(&mut db, path, steps)?;
+    Ok(db)
+}
+
+/// Brings the file to the newest schema of these steps; refuses one from the future.
+fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
     let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     let found: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > known {

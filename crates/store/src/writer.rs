@@ -7,7 +7,7 @@ use base::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::batch::{AttackRow, Ban, Batch, Snapshot};
-use crate::{Reader, StoreError, expiry, schema};
+use crate::{Durability, Reader, StoreError, schema};
 
 /// Name of the database inside the state folder.
 pub(crate) const FILE: &str = "spillway.db";
@@ -28,14 +28,8 @@ impl Writer {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
         let open = |cause| StoreError::Open { path: path.clone(), cause };
-        let mut db = Connection::open(&path).map_err(open)?;
-        db.busy_timeout(BUSY_MAX).map_err(open)?;
-        // WAL with NORMAL: a killed process loses nothing, a power cut at most the last transactions, and never the order.
-        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(open)?;
-        db.pragma_update(None, "synchronous", "NORMAL").map_err(open)?;
+        let db = schema::open(&path, schema::ATTACKS, Durability::Ordered)?;
         db.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_MAX, |_| Ok(())).map_err(open)?;
-        expiry::forgetful(&db).map_err(open)?;
-        schema::migrate(&mut db, &path, schema::ATTACKS)?;
         Ok(Self { db, path })
     }
 

@@ -7,7 +7,7 @@ use base::{Prefix, Span};
 use serde_json::{Value, json};
 
 use super::asked::Daemon;
-use super::user::{Desk, Why};
+use super::user::{Desk, PAGE, Why, all};
 use crate::cli::Context;
 use crate::output::{self, Format};
 
@@ -69,25 +69,14 @@ struct Revoke {
     why: Why,
 }
 
-/// Tokens of one query.
-const PAGE: u32 = 1_000;
-
 /// Does it.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
         Command::Add(args) => add(args, context),
         Command::List(args) => {
             let desk = Desk::at(&args.daemon)?;
-            let mut tokens: Vec<Token> = Vec::new();
-            loop {
-                let after = tokens.last().map(|token| token.id.clone()).unwrap_or_default();
-                let page = desk.access.tokens(args.user.as_deref(), &after, PAGE)?;
-                let last = page.is_empty();
-                tokens.extend(page);
-                if last {
-                    break show(&tokens, context);
-                }
-            }
+            let id = |token: &Token| token.id.clone();
+            show(&all(id, |after| Ok(desk.access.tokens(args.user.as_deref(), after, PAGE)?))?, context)
         }
         Command::Revoke(args) => {
             let desk = Desk::at(&args.why.daemon)?;

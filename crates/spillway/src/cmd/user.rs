@@ -96,16 +96,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::Add(args) => add(args, context),
         Command::List(args) => {
             let desk = Desk::at(&args.daemon)?;
-            let mut users: Vec<User> = Vec::new();
-            loop {
-                let after = users.last().map(|user| user.name.clone()).unwrap_or_default();
-                let page = desk.access.users(&after, PAGE)?;
-                let last = page.is_empty();
-                users.extend(page);
-                if last {
-                    break show(&users, context);
-                }
-            }
+            let name = |user: &User| user.name.clone();
+            show(&all(name, |after| Ok(desk.access.users(after, PAGE)?))?, context)
         }
         Command::Remove(args) => {
             let desk = Desk::at(&args.why.daemon)?;
@@ -125,8 +117,23 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// Users of one query.
-const PAGE: u32 = 1_000;
+/// Things of one query.
+pub(super) const PAGE: u32 = 1_000;
+
+/// All pages; each begins after the last one's key.
+pub(super) fn all<T>(
+    key: impl Fn(&T) -> String,
+    page: impl Fn(&str) -> anyhow::Result<Vec<T>>,
+) -> anyhow::Result<Vec<T>> {
+    let mut all: Vec<T> = Vec::new();
+    loop {
+        let next = page(&all.last().map(&key).unwrap_or_default())?;
+        if next.is_empty() {
+            return Ok(all);
+        }
+        all.extend(next);
+    }
+}
 
 fn add(args: Add, context: &Context) -> anyhow::Result<()> {
     let desk = Desk::at(&args.why.daemon)?;

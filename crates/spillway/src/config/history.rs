@@ -25,7 +25,6 @@ pub enum Addresses {
 pub(super) struct Section {
     enabled: Option<bool>,
     quota: Option<Spanned<Octets>>,
-    max_age: Option<Spanned<Wait>>,
     min_free: Option<Octets>,
     samples_per_second: Option<Spanned<usize>>,
     attack_samples_per_second: Option<Spanned<usize>>,
@@ -40,8 +39,6 @@ pub struct History {
     pub enabled: bool,
     /// Octets of all segments; the oldest go first.
     pub quota: u64,
-    /// What is older goes.
-    pub age: Span,
     /// Octets that the disk keeps free; below it the oldest go, then nothing is written.
     pub free: u64,
     /// Samples of hosts in peace; the rest is thinned, sums stay right.
@@ -59,7 +56,6 @@ impl Default for History {
         Self {
             enabled: true,
             quota: 2 << 30,
-            age: Span::from_secs(7 * 86_400),
             free: 1 << 30,
             samples_per_second: 20_000,
             attack_samples_per_second: 80_000,
@@ -93,13 +89,6 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> History
         }
         span
     });
-    let age = section.max_age.as_ref().map_or(usual.age, |age| {
-        let Wait(span) = *age.get_ref();
-        if span < Span::from_secs(3_600) {
-            problems.at(age.span().start, "`max_age` is at least \"1h\": whole hours are deleted".to_owned());
-        }
-        span
-    });
     let mut samples = |key: &str, given: Option<&Spanned<usize>>, usual: usize| {
         given.map_or(usual, |given| {
             if *given.get_ref() > SAMPLES_MAX {
@@ -111,7 +100,6 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: &Section) -> History
     History {
         enabled: section.enabled.unwrap_or(usual.enabled),
         quota,
-        age,
         free: section.min_free.map_or(usual.free, octets),
         samples_per_second: samples(
             "samples_per_second",

@@ -227,11 +227,10 @@ ipfix = "0.0.0.0:4739"
 # What is sealed stays; beyond this no more is recorded.
 #space = "10 GiB"
 
-# Flow samples that can be asked about later: `spillway flows query`. Beyond its quota or age the oldest hour goes; the disk never fills.
+# Flow samples that can be asked about later: `spillway flows query`. Beyond its quota, or the age in [privacy], the oldest hour goes; the disk never fills.
 [history]
 #enabled = true
 #quota = "2 GiB"
-#max_age = "7d"
 # The disk keeps so much free: below it the oldest samples go, then none are written.
 #min_free = "1 GiB"
 # What is more is thinned, and sums stay right. Hosts under attack have a budget of their own.

@@ -28,7 +28,7 @@ impl Keeper {
     /// By the configuration.
     pub(super) fn new(config: &Config, clock: Clock, board: Arc<Board>, stop: Arc<AtomicBool>) -> Self {
         let section = &config.history;
-        let limits = Limits { age: section.age, bytes: section.quota, free: section.free };
+        let limits = Limits { age: config.privacy.samples, bytes: section.quota, free: section.free };
         Self { folder: folder(&config.state_dir), limits, clock, board, stop }
     }
 
