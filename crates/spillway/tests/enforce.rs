@@ -203,7 +203,7 @@ impl Lab {
     fn config(&self, scratch: &Scratch, mode: &str, more: &str) -> String {
         let text = format!(
             "networks = [\"10.{0}.0.0/24\", \"fd00:0:{0}::/64\"]\nstate_dir = \"{1}\"\nmode = \"{mode}\"\n\
-             [api]\nlisten = \"127.0.0.1:0\"\n[detection]\nfloor = \"low\"\n[dataplane]\ninterfaces = [\"{2}\"]\n{more}\n",
+             [api]\nlisten = \"127.0.0.1:0\"\n[detection]\nfloor = \"low\"\nquiet = \"15s\"\n[dataplane]\ninterfaces = [\"{2}\"]\n{more}\n",
             self.net,
             scratch.path("state").display(),
             self.inside
@@ -328,7 +328,7 @@ fn a_flood_is_found_from_local_packets_and_dropped_while_honest_requests_are_ans
     println!("{dropped} of {sent} packets of the flood dropped");
     assert!(dropped * 10 > sent * 9, "{dropped} of {sent}");
 
-    // A minute after the last of them the attack is over, and its rules go.
+    // A quarter of a minute after the last of them the attack is over, and its rules go.
     wait_for("the rules to go", Duration::from_secs(120), || {
         let rules = lab.status()?["rules"].as_array()?.len();
         let over = lab.items(&daemon, "/api/v1/attacks").iter().all(|attack| attack["state"] == "over");

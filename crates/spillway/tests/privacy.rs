@@ -16,7 +16,7 @@ use wire::emit::netflow9::{Datagram, Header};
 use crate::daemon::{Daemon, wait_for};
 use crate::support::{Scratch, json_lines, spillway, stderr};
 
-/// An attack has to be quiet for a minute to be over.
+/// An attack has to be quiet for a quarter of a minute to be over.
 const PATIENCE: Duration = Duration::from_secs(150);
 const OWN: [&str; 2] = ["198.18.7.7", "2001:db8:7::7"];
 /// Who attacks, who comes in peace: none of them may be found.
@@ -40,7 +40,7 @@ fn state(scratch: &Scratch) -> PathBuf {
 fn config(scratch: &Scratch, more: &str) -> String {
     let text = format!(
         "networks = [\"198.18.0.0/16\", \"2001:db8:7::/48\"]\nstate_dir = \"{}\"\nmode = \"suggest\"\n[listen]\nnetflow = \"127.0.0.1:0\"\n\
-         [api]\nlisten = \"127.0.0.1:0\"\n[detection]\nfloor = \"low\"\n{more}\n",
+         [api]\nlisten = \"127.0.0.1:0\"\n[detection]\nfloor = \"low\"\nquiet = \"15s\"\n{more}\n",
         state(scratch).display()
     );
     scratch.file("spillway.toml", text.as_bytes())

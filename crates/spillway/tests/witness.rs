@@ -19,7 +19,7 @@ use crate::daemon::{Daemon, config, wait_for};
 use crate::evidence::{bagit, verified};
 use crate::support::{Scratch, spillway, stderr};
 
-/// An attack goes on for half a minute, ends, and its end is believed after a minute of quiet.
+/// An attack goes on for half a minute, ends, and its end is believed after a quarter of a minute of quiet.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// The world's border router.
 const ROUTER: &str = "127.0.6.1";
@@ -98,7 +98,7 @@ fn world(secs: u64) -> (World, [Prefix; 2]) {
 /// A daemon's configuration for that world, with more in its sections.
 fn settings(scratch: &Scratch, evidence: &str) -> String {
     let more = format!(
-        "[detection]\nfloor = \"low\"\n[evidence]\norganisation = \"Example\"\ncontact = \"abuse@example.net\"\n\
+        "[detection]\nfloor = \"low\"\nquiet = \"15s\"\n[evidence]\norganisation = \"Example\"\ncontact = \"abuse@example.net\"\n\
          domain = \"example.net\"\n{evidence}[exporters.\"{ROUTER}\".interfaces]\n\
          1 = {{ name = \"transit-1\", asn = 64500 }}\n2 = {{ name = \"transit-2\", asn = 64501 }}\n"
     );

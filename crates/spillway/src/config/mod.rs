@@ -144,6 +144,7 @@ impl Config {
             lease: self.rules.lease,
             spare: self.rules.never.clone(),
             budget: self.detection.budget,
+            quiet: self.detection.quiet,
             groups: self.groups.clone(),
             customers: self.customers.clone(),
             ..engine::Settings::of(profile)

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::intel::Intel;
-use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
+use super::values::{Address, Bits, Octets, OneIn, Role, budget, quiet, span};
 use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing};
 
 /// The whole file as written.
@@ -288,11 +288,14 @@ pub struct Detection {
     /// Time in which the whole deployment may raise one false alarm.
     #[serde(deserialize_with = "budget")]
     pub budget: Span,
+    /// Quiet time that ends an attack.
+    #[serde(deserialize_with = "quiet")]
+    pub quiet: Span,
 }
 
 impl Default for Detection {
     fn default() -> Self {
-        Self { floor: Floor::Default, budget: Span::from_secs(7 * 86_400) }
+        Self { floor: Floor::Default, budget: Span::from_secs(7 * 86_400), quiet: Span::from_secs(60) }
     }
 }
 

@@ -106,6 +106,8 @@ ipfix = "0.0.0.0:4739"
 #floor = "default"
 # False alarms that the whole deployment may raise: per day, week, month (30 days) or year.
 #budget = "1 per week"
+# An attack is over when nothing of it came for so long; what pulses faster is one attack.
+#quiet = "60s"
 
 [rules]
 #lease = "15m"

@@ -162,6 +162,7 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
         "[detection]\nbudget = \"weekly\"\n",
         "f.toml:5:10: `weekly` is not a number of false alarms and its time; write 1 to 1000, like \"1 per week\"",
     ),
+    ("[detection]\nquiet = \"5s\"\n", "f.toml:5:9: quiet must be 10s to 1h"),
     ("[detection]\nbudget = \"0 per day\"\n", "f.toml:5:10: `0 per day` is not a number"),
     (
         "[groups.web]\nnetworks = [\"198.18.1.0/24\"]\nincoming = { packets = 20000 }\n",

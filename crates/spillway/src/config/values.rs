@@ -41,6 +41,15 @@ pub(super) fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D
 #[serde(transparent)]
 pub(super) struct Wait(#[serde(deserialize_with = "span")] pub(super) Span);
 
+/// An attack that pulses is one attack, so that its end is not believed at once; nor for ever not.
+pub(super) fn quiet<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    const QUIET: [Span; 2] = [Span::from_secs(10), Span::from_secs(3600)];
+    let asked = span(deserializer)?;
+    let [least, most] = QUIET;
+    let fits = (least..=most).contains(&asked);
+    fits.then_some(asked).ok_or_else(|| de::Error::custom(format!("quiet must be {least} to {most}")))
+}
+
 /// The time in which one of `N per UNIT` comes. A month has 30 days and a year 365.
 pub(super) fn budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     text(deserializer, "a number of false alarms and its time, like \"1 per week\"").map(|PerTime(span)| span)

@@ -39,7 +39,7 @@ impl House {
         let scratch = Scratch::new(&format!("route-{name}"));
         let text = format!(
             "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nstate_dir = \"{}\"\n{top}\n\
-             [listen]\nsflow = \"127.0.0.1:0\"\n[api]\nlisten = \"127.0.0.1:0\"\n\
+             [listen]\nsflow = \"127.0.0.1:0\"\n[api]\nlisten = \"127.0.0.1:0\"\n[detection]\nquiet = \"15s\"\n\
              [routing]\nasn = {OUR_AS}\nrouter_id = \"192.0.2.1\"\n{routing}\n{peers}\n",
             scratch.path("state").display()
         );

@@ -15,7 +15,7 @@ use super::wait;
 use crate::daemon::{Daemon as Spillway, wait_for};
 use router::{Flood, Router};
 
-/// An attack is over when nothing of it came for a minute.
+/// An attack is over when nothing of it came for a quarter of a minute.
 const OVER: Duration = Duration::from_secs(150);
 /// What is done by itself, soon enough for a test.
 const LADDER: &str = "[routing.ladder]\nhold = \"5s\"\nsettle = \"1s\"\nsteps = [\"flowspec\", \"blackhole\"]\n\
