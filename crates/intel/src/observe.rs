@@ -210,7 +210,7 @@ impl Observer {
             source.proof.set(Proofs::BEFORE);
         }
         let explained = match said {
-            Some(said) => source.says(&said),
+            Some(said) => source.says(&said, packet.packets),
             None => source.proof.has(Proofs::ASKED) || greets(source, packet),
         };
         if explained && said.is_some() && source.proof.has(Proofs::HANDSHAKE) && is_hello(packet.payload) {

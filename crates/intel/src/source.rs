@@ -29,6 +29,7 @@ pub(crate) struct Source {
     pub(crate) proof: Proofs,
     pub(crate) tool_packets: u32,
     pub(crate) reflected: u32,
+    /// SYNs that it sent, as far as samples tell, and conversations that were seen to begin.
     pub(crate) syns: u32,
     pub(crate) handshakes: u32,
     /// Segments beside any conversation: their numbers fit nothing.
@@ -122,11 +123,11 @@ impl Source {
         }
     }
 
-    /// It said this to the target; tells whether a conversation explains it.
+    /// It said this to the target, which stands for so many packets; tells whether a conversation explains it.
     #[inline]
-    pub(crate) fn says(&mut self, said: &Said) -> bool {
+    pub(crate) fn says(&mut self, said: &Said, packets: u64) -> bool {
         if said.syn && !said.ack {
-            self.syns = self.syns.saturating_add(1);
+            self.syns = self.syns.saturating_add(u32::try_from(packets).unwrap_or(u32::MAX));
             self.next = said.after();
             self.proof.set(Proofs::NEXT);
             return false;
@@ -208,11 +209,11 @@ mod tests {
     #[test]
     fn who_acknowledges_the_targets_number_has_received_it() {
         let mut source = Source::default();
-        assert!(!source.says(&said("S", 100, 0, 0)));
+        assert!(!source.says(&said("S", 100, 0, 0), 1));
         source.other += 1;
         source.told(&said("SA", 7_000, 101, 0));
-        assert!(source.says(&said("A", 101, 7_001, 0)));
-        assert!(source.says(&said("A", 101, 7_001, 400)));
+        assert!(source.says(&said("A", 101, 7_001, 0), 1));
+        assert!(source.says(&said("A", 101, 7_001, 400), 1));
         assert!(source.proof.has(Proofs::HANDSHAKE) && !source.proof.has(Proofs::ASKED));
         assert_eq!((source.syns, source.handshakes, source.stray), (1, 1, 0));
     }
@@ -220,11 +221,11 @@ mod tests {
     #[test]
     fn who_guesses_has_not() {
         let mut source = Source::default();
-        source.says(&said("S", 100, 0, 0));
+        source.says(&said("S", 100, 0, 0), 1);
         source.other += 1;
         source.told(&said("SA", 7_000, 101, 0));
-        assert!(!source.says(&said("A", 101, 0x9000_0000, 0)));
-        assert!(!source.says(&said("R", 101, 0, 0)) || !source.proof.has(Proofs::HANDSHAKE));
+        assert!(!source.says(&said("A", 101, 0x9000_0000, 0), 1));
+        assert!(!source.says(&said("R", 101, 0, 0), 1) || !source.proof.has(Proofs::HANDSHAKE));
         assert!(!source.proof.has(Proofs::HANDSHAKE));
         assert_eq!(source.stray, 1);
     }
@@ -232,9 +233,9 @@ mod tests {
     #[test]
     fn half_a_connection_is_no_proof() {
         let mut source = Source::default();
-        source.says(&said("S", 100, 0, 0));
+        source.says(&said("S", 100, 0, 0), 1);
         source.other += 1;
-        assert!(source.says(&said("A", 101, 55_555, 0)));
+        assert!(source.says(&said("A", 101, 55_555, 0), 1));
         assert!(source.proof.has(Proofs::HALF) && !source.proof.has(Proofs::HANDSHAKE));
     }
 }

@@ -297,7 +297,10 @@ fn floods(source: &Source) -> bool {
     if source.proof.has(Proofs::CULPRIT) {
         return true;
     }
-    let tries = u64::from(source.syns.min(source.handshakes.saturating_mul(3).saturating_add(3)));
+    // Of sampled conversations hardly one is seen to begin; but who holds them sends more beside its SYNs, and who floods with
+    // SYNs does not.
+    let opened = source.handshakes.saturating_mul(3).saturating_add(3).max(source.other);
+    let tries = u64::from(source.syns.min(opened));
     let beyond = source.packets.saturating_sub(tries);
     beyond >= FLOOD_MIN && beyond * 2 > source.packets
 }

@@ -231,7 +231,8 @@ impl Lab {
 
     fn metric(&self, daemon: &Daemon, name: &str) -> f64 {
         let text = self.ask(daemon, "/metrics");
-        let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        let is = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let lines = text.lines().filter(is);
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 

@@ -11,6 +11,8 @@ pub struct Intel {
     pub followed: u64,
     /// Attacks that were not, for there were too many at once.
     pub not_followed: u64,
+    /// Sources that the kernel told of at the last look, for they had proven themselves to it.
+    pub proven: u64,
     /// Records of attacks that were not looked at.
     pub left_out: u64,
     /// Evidence bags sealed.
@@ -24,6 +26,8 @@ impl Intel {
     pub(super) fn encode(&self, out: &mut Page<'_>) -> fmt::Result {
         let help = "Attacks whose sources are followed";
         out.gauge("spillway_intel_attacks_followed", help, self.followed as f64)?;
+        let help = "Sources that had proven themselves to the kernel when it was asked last";
+        out.gauge("spillway_intel_sources_proven", help, self.proven as f64)?;
         for (name, help, count) in [
             (
                 "spillway_intel_attacks_left_out",

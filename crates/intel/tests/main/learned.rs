@@ -18,12 +18,14 @@ use crate::mixtures::{incident, scope};
 struct Stage {
     observer: Observer,
     at: u64,
+    /// One of so many is seen.
+    sampling: u64,
 }
 
 impl Stage {
     fn new(vector: &str) -> Self {
         let rules = Arc::new(Rules::embedded().unwrap());
-        Self { observer: Observer::new(rules, scope(&[vector])), at: 0 }
+        Self { observer: Observer::new(rules, scope(&[vector])), at: 0, sampling: 1 }
     }
 
     fn show(
@@ -36,8 +38,8 @@ impl Stage {
     ) {
         self.at += 1;
         let at = Timestamp::from_secs(1_700_000_000).plus(Span::from_millis(self.at));
-        let bytes = u64::from(headers.length);
-        let packet = Packet { at, headers, ip: &[], transport, payload, packets: 1, bytes, single: true };
+        let (packets, bytes) = (self.sampling, self.sampling * u64::from(headers.length));
+        let packet = Packet { at, headers, ip: &[], transport, payload, packets, bytes, single: true };
         let sent = [true, false].map(target).contains(&headers.src);
         match by {
             _ if sent => self.observer.answer(&packet),
@@ -118,6 +120,39 @@ fn of(dossier: &Dossier, source: IpAddr) -> &Finding {
 
 fn both(last: u8) -> [IpAddr; 2] {
     [IpAddr::from([93, 184, 216, last]), format!("2a00:1450:4001:{last:x}::1").parse().unwrap()]
+}
+
+/// Sampled, nobody's handshakes are seen; the kernel knows whose they are.
+#[test]
+fn under_a_sampled_syn_flood_who_talks_is_honest_and_who_only_opens_is_not() {
+    let mut stage = Stage::new("tcp-syn-flood");
+    stage.sampling = 64;
+    let (honest, bots) = (1..=15).zip(101..=115).unzip::<u8, u8, Vec<_>, Vec<_>>();
+    let honest: Vec<IpAddr> = honest.into_iter().flat_map(both).collect();
+    let bots: Vec<IpAddr> = bots.into_iter().flat_map(both).collect();
+    for round in 0..30 {
+        for source in honest.iter().chain(&bots) {
+            stage.syn(*source, 57, None);
+        }
+        for (source, number) in honest.iter().zip(1u32..) {
+            // Of three packets after the SYN: one acknowledges, one asks, one ends. None follows what was seen before it.
+            let place = (*source, target(source.is_ipv4()));
+            for (part, bits) in
+                [flags::ACK, flags::ACK | flags::PSH, flags::ACK | flags::FIN].into_iter().enumerate()
+            {
+                let seq = number * 7_919_113 + round * 104_729 + u32::try_from(part).unwrap() * 1_000_003;
+                stage.tcp(place, bits, (seq, seq / 3), &[], 57, None, None);
+            }
+        }
+    }
+    honest.iter().chain(&bots).for_each(|source| stage.observer.prove(*source));
+    let dossier = stage.conclude(&Nothing);
+    for source in &honest {
+        assert_eq!(of(&dossier, *source).class, Class::Legitimate, "{:?}", of(&dossier, *source));
+    }
+    for source in &bots {
+        assert_eq!(of(&dossier, *source).class, Class::Bot, "{:?}", of(&dossier, *source));
+    }
 }
 
 #[test]

@@ -10,9 +10,12 @@ use api::metrics::Histogram;
 use crate::enforce::choose::Choice;
 use crate::enforce::{Done, Enforcer, Wanted};
 use crate::ledger::{InForce, Pen};
+use crate::witness;
 
 /// Between two signs of life, and two looks at what the kernel has.
 const BEAT: Duration = Duration::from_secs(1);
+/// The kernel is asked so often who has brought a cookie back, while an attack is followed.
+const PROOFS: Duration = Duration::from_secs(5);
 /// What could not be put in force is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -147,9 +150,15 @@ impl Drop for CloseAtEnd {
 }
 
 /// Puts in force what lies on the desk, until it is closed.
-pub(super) fn run(desk: &Desk, mut enforcer: Box<dyn Enforcer>, (pen, in_force): (&Pen, &InForce)) {
+pub(super) fn run(
+    desk: &Desk,
+    mut enforcer: Box<dyn Enforcer>,
+    (pen, in_force): (&Pen, &InForce),
+    witness: &witness::Door,
+) {
     let mut last = Wanted::default();
     let mut failed: Option<Instant> = None;
+    let mut asked: Option<Instant> = None;
     while let Some(job) = desk.next() {
         let alive = enforcer.beat();
         if alive.is_err() && failed.is_none() {
@@ -170,6 +179,15 @@ pub(super) fn run(desk: &Desk, mut enforcer: Box<dyn Enforcer>, (pen, in_force):
         let actual = enforcer.actual();
         if let Ok(actual) = &actual {
             in_force.look(pen, enforcer.name(), &actual.keys().cloned().collect(), &last);
+        }
+        if witness.follows() && asked.is_none_or(|at| at.elapsed() >= PROOFS) {
+            asked = Some(Instant::now());
+            match enforcer.proven() {
+                Ok(sources) => witness.prove(sources),
+                Err(error) => {
+                    tracing::debug!(error = format!("{error:#}"), "who has proven himself is not known")
+                }
+            }
         }
         let trouble = [
             alive.err(),
@@ -262,7 +280,7 @@ mod tests {
         std::thread::scope(|scope| {
             let _close = CloseAtEnd(Arc::clone(&desk));
             let clerk = Box::new(Clerk(Arc::clone(&book), 0));
-            let thread = scope.spawn(|| run(&desk, clerk, (&pen, &in_force)));
+            let thread = scope.spawn(|| run(&desk, clerk, (&pen, &in_force), &witness::Door::default()));
             while desk.standing().errors == 0 {
                 std::thread::yield_now();
             }

@@ -268,8 +268,8 @@ pub(super) fn run(
         let (shared, effort) = (&shared, Arc::clone(&source.effort));
         spawn(scope, "core", send, move || core.run(told, shared))?;
         if let (Some(enforcer), Some(desk)) = (enforcer, &desk) {
-            let written = (&routes.pen, &routes.in_force);
-            spawn(scope, "enforcer", send, move || enforcing::run(desk, enforcer, written))?;
+            let (written, witness) = ((&routes.pen, &routes.in_force), &routes.witness);
+            spawn(scope, "enforcer", send, move || enforcing::run(desk, enforcer, written, witness))?;
         }
         if tells && let Some(mouth) = &mouth {
             let (stop, refused) = (&stop, &refused);

@@ -10,6 +10,7 @@ pub(crate) mod teller;
 pub(crate) mod xdp;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ::rules::{Action, Match, Rule};
 use base::Prefix;
@@ -29,7 +30,7 @@ pub(crate) fn of(config: &Config) -> Option<Box<dyn Enforcer>> {
 }
 
 /// Addresses of this machine: what it challenges as host.
-pub(crate) fn own() -> Vec<std::net::IpAddr> {
+pub(crate) fn own() -> Vec<IpAddr> {
     sys::net::addresses().unwrap_or_default()
 }
 
@@ -84,5 +85,11 @@ pub(crate) trait Enforcer: Send {
     /// Packets told as telemetry, and packets lost on that way.
     fn told(&mut self) -> (u64, u64) {
         (0, 0)
+    }
+
+    /// Sources that brought back what nobody can guess: a cookie, or the reset that it asked for. Who only answered a first SYN
+    /// twice has shown nothing that a forger could not.
+    fn proven(&mut self) -> anyhow::Result<Vec<IpAddr>> {
+        Ok(Vec::new())
     }
 }

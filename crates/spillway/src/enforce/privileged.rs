@@ -5,6 +5,7 @@
 //! It gives signs of life to the kernel only when it is told to: with the daemon they end, and the dead-man switch falls.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -16,7 +17,7 @@ use ::rules::lease::LEASE_MAX;
 use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::choose::Bounds;
-use super::protocol::{PART, Reply, Request, VERSION, hear, say};
+use super::protocol::{PART, Reply, Request, SOURCES, VERSION, hear, say};
 use super::teller::{self, Refused, Teller};
 use super::{Done, Enforcer, Wanted};
 use crate::config::Config;
@@ -92,6 +93,10 @@ impl Desk<'_> {
                 let office = self.office.as_mut().context("nobody said hello")?;
                 Ok(parts(&office.enforcer.actual()?))
             }
+            Request::Proven => {
+                let office = self.office.as_mut().context("nobody said hello")?;
+                Ok(sources(&office.enforcer.proven()?))
+            }
             Request::Beat => {
                 let office = self.office.as_mut().context("nobody said hello")?;
                 office.enforcer.beat()?;
@@ -150,6 +155,19 @@ fn parts(actual: &BTreeMap<String, Done>) -> Vec<Reply> {
     parts
 }
 
+/// Addresses, in packets that fit.
+fn sources(all: &[IpAddr]) -> Vec<Reply> {
+    let mut chunks = all.chunks(SOURCES).peekable();
+    let mut parts = Vec::new();
+    while let Some(chunk) = chunks.next() {
+        parts.push(Reply::Proven { sources: chunk.to_vec(), more: chunks.peek().is_some() });
+    }
+    if parts.is_empty() {
+        parts.push(Reply::Proven { sources: Vec::new(), more: false });
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,5 +196,17 @@ mod tests {
         let more: Vec<bool> =
             parts(&many).iter().map(|part| matches!(part, Reply::Actual { more: true, .. })).collect();
         assert_eq!(more, [true, false]);
+        let widest: IpAddr = "2001:db8:1111:1111:1111:1111:1111:1111".parse().unwrap();
+        let (here, there) = super::super::protocol::pair().unwrap();
+        let mut heard = 0;
+        for (number, part) in (1..).zip(sources(&vec![widest; SOURCES * 2 + 1])) {
+            say(&here, number, part).unwrap();
+            let Some(part) = hear::<Reply>(&there).unwrap() else { panic!("it was said") };
+            let Reply::Proven { sources, more } = part.said else { panic!("{part:?}") };
+            heard += sources.len();
+            assert_eq!(more, number < 3);
+        }
+        assert_eq!(heard, SOURCES * 2 + 1);
+        assert_eq!(sources(&[]), [Reply::Proven { sources: Vec::new(), more: false }]);
     }
 }

@@ -2,6 +2,7 @@
 //! keeps packets apart (`SOCK_SEQPACKET`) and that nobody else can open.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -14,11 +15,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Both ends must speak the same one. They are the same binary, until somebody replaces it between two starts.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Octets of one packet at most: less than what a socket takes by default.
 const PACKET_MAX: usize = 1 << 16;
 /// Rules in one packet: as many as fit, however long they are.
 pub(crate) const PART: usize = 64;
+/// Addresses in one packet: an IPv6 address has 39 characters at most, two quotes and a comma.
+pub(crate) const SOURCES: usize = 1024;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,8 @@ pub(crate) enum Request {
     },
     /// What has the kernel?
     Actual,
+    /// Who has proven himself?
+    Proven,
     /// Whoever decides lives. Answered with what was told.
     Beat,
 }
@@ -62,6 +67,13 @@ pub(crate) enum Reply {
     Actual {
         /// Each.
         rules: Vec<(String, u64, u64)>,
+        /// Another packet follows.
+        more: bool,
+    },
+    /// Sources that have proven themselves.
+    Proven {
+        /// Each.
+        sources: Vec<IpAddr>,
         /// Another packet follows.
         more: bool,
     },

@@ -1,6 +1,7 @@
 //! An enforcer in another process: the privileged helper, as the daemon sees it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
@@ -142,5 +143,17 @@ impl Enforcer for Remote {
 
     fn told(&mut self) -> (u64, u64) {
         self.told
+    }
+
+    fn proven(&mut self) -> anyhow::Result<Vec<IpAddr>> {
+        let mut all = Vec::new();
+        if self.greeted {
+            self.helper.ask(Request::Proven, |reply| {
+                let Reply::Proven { sources, more } = reply else { return false };
+                all.extend_from_slice(sources);
+                *more
+            })?;
+        }
+        Ok(all)
     }
 }

@@ -1,13 +1,14 @@
 //! The kernel programs of interfaces as an enforcer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ::rules::{Action, Rule, RuleSet};
 use anyhow::{Context as _, bail};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment, Mode};
 use dataplane::returning::Returning;
-use dataplane::{Challenge, Installed, Policy, Protection};
+use dataplane::{Challenge, Installed, Policy, Proof, Protection};
 use sha2::{Digest as _, Sha256};
 
 use super::{Done, Enforcer, Wanted, passes};
@@ -233,6 +234,17 @@ impl Enforcer for Xdp {
     fn told(&mut self) -> (u64, u64) {
         let told = |place: &Place| place.attachment.as_ref().and_then(|a| a.plane().told().ok());
         self.places.iter().filter_map(told).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    fn proven(&mut self) -> anyhow::Result<Vec<IpAddr>> {
+        let mut all = BTreeSet::new();
+        for attachment in self.places.iter().filter_map(|place| place.attachment.as_ref()) {
+            let proven = attachment.plane().proven()?.into_iter();
+            all.extend(
+                proven.filter(|one| matches!(one.how, Proof::Cookie | Proof::Reset)).map(|one| one.source),
+            );
+        }
+        Ok(all.into_iter().collect())
     }
 }
 

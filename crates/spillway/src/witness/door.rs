@@ -1,6 +1,7 @@
 //! The way to the witness, whichever is there at the moment: batches and attacks go in, what is known comes out.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -28,6 +29,8 @@ pub(super) struct Inside {
 pub(super) enum Word {
     /// A worker's records.
     Batch(Batch),
+    /// Sources that the kernel knows to be where they say.
+    Proven(Vec<IpAddr>),
     /// That is all.
     Stop,
 }
@@ -63,6 +66,8 @@ pub(super) struct Numbers {
     pub(super) not_followed: AtomicU64,
     /// Attacks that are followed.
     pub(super) followed: AtomicU64,
+    /// Sources that had proven themselves to the kernel at the last look.
+    pub(super) proven: AtomicU64,
     /// Bags sealed.
     pub(super) sealed: AtomicU64,
     /// Bags that could not be opened, written or sealed.
@@ -90,6 +95,20 @@ impl Door {
         let aim =
             |inside: Inside| Arc::clone(&inside.shared.aim.read().unwrap_or_else(PoisonError::into_inner));
         self.0.get().map(aim).unwrap_or_default()
+    }
+
+    /// Whether an attack is followed, so that somebody wants to know who has proven himself.
+    pub(crate) fn follows(&self) -> bool {
+        self.0.get().is_some_and(|inside| inside.shared.numbers.followed.load(Ordering::Relaxed) > 0)
+    }
+
+    /// These sources have proven themselves to the kernel. What finds no room comes with the next look.
+    pub(crate) fn prove(&self, sources: Vec<IpAddr>) {
+        if let Some(inside) = self.0.get() {
+            let count = u64::try_from(sources.len()).unwrap_or(u64::MAX);
+            inside.shared.numbers.proven.store(count, Ordering::Relaxed);
+            let _ = inside.words.try_send(Word::Proven(sources));
+        }
     }
 
     /// So many records of attacks were not looked at.
@@ -137,6 +156,7 @@ impl Door {
         Some(api::metrics::Intel {
             followed: of(&numbers.followed),
             not_followed: of(&numbers.not_followed),
+            proven: of(&numbers.proven),
             left_out: of(&numbers.left_out),
             sealed: of(&numbers.sealed),
             failed: of(&numbers.failed),

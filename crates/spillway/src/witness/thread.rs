@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use base::{Prefix, Span, Timestamp};
-use dataplane::Proof;
-use dataplane::attachment::Attachment;
 use engine::report::{Attack, Severity, State};
 use intel::Rules;
 use intel::observe::Entry;
@@ -26,7 +24,7 @@ use super::knowledge::Knowledge;
 use super::lens::Batch;
 use super::quiet::Quiet;
 use super::sealer::{Finished, Sealer, conclude};
-use crate::config::{Config, Engine};
+use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::enforce::teller;
 use crate::routing;
@@ -41,8 +39,6 @@ const FLUSH_EVERY: Span = Span::from_secs(1);
 const SHOW_EVERY: Span = Span::from_secs(2);
 /// Concluding may cost at most this share of the time.
 const SHOW_SHARE: u64 = 10;
-/// The kernel is asked so often who has brought a cookie back.
-const PROOFS_EVERY: Span = Span::from_secs(5);
 
 /// What it goes by.
 #[derive(Clone, Debug)]
@@ -145,7 +141,6 @@ struct Follower {
     flushed: Timestamp,
     shown: Timestamp,
     show_cost: Span,
-    proofs: Timestamp,
 }
 
 impl Follower {
@@ -174,7 +169,6 @@ impl Follower {
             flushed: Timestamp::ZERO,
             shown: Timestamp::ZERO,
             show_cost: Span::ZERO,
-            proofs: Timestamp::ZERO,
         })
     }
 
@@ -184,6 +178,11 @@ impl Follower {
         loop {
             match words.recv_timeout(TURN) {
                 Ok(Word::Batch(batch)) => self.take(&batch),
+                Ok(Word::Proven(sources)) => {
+                    for case in self.cases.values_mut() {
+                        sources.iter().for_each(|source| case.prove(*source));
+                    }
+                }
                 Ok(Word::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -239,10 +238,6 @@ impl Follower {
             let recorders = self.cases.values_mut().filter_map(|case| case.recorder.as_mut());
             let failed: Vec<_> = recorders.filter_map(|recorder| recorder.flush().err()).collect();
             failed.iter().for_each(|wrong| self.shared.fail(wrong));
-        }
-        if now.since(self.proofs) >= PROOFS_EVERY && !self.cases.is_empty() {
-            self.proofs = now;
-            self.prove();
         }
         if now.since(self.shown) >= SHOW_EVERY.max(self.show_cost.times(SHOW_SHARE)) {
             self.show(now);
@@ -378,23 +373,6 @@ impl Follower {
                 Aim::default()
             };
             *aimed = Arc::new(aim);
-        }
-    }
-
-    /// Asks the kernel who has proven himself by a cookie or a reset that nobody can guess.
-    fn prove(&mut self) {
-        let place = &self.setup.config.dataplane;
-        if place.engine != Engine::Xdp {
-            return;
-        }
-        for name in &place.interfaces {
-            // Without the right to ask, or without programs, nobody has proven anything.
-            let Ok(Some(there)) = Attachment::open(name) else { continue };
-            for one in there.plane().proven().unwrap_or_default() {
-                if matches!(one.how, Proof::Cookie | Proof::Reset) {
-                    self.cases.values_mut().for_each(|case| case.prove(one.source));
-                }
-            }
         }
     }
 
