@@ -1,6 +1,4 @@
-//! A hundred thousand reflectors: what their documents take is printed.
-
-use std::time::Instant;
+//! A hundred thousand reflectors: what their documents take on a processor is printed.
 
 use intel::dossier::Dossier;
 use intel::export::{FORMATS, SOURCES_MAX, Shared, Terms, documents};
@@ -22,24 +20,25 @@ fn crowd() -> Dossier {
     dossier
 }
 
+/// Seconds that this thread has been on a processor; others may have had most of the time.
+fn worked() -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    told.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or_default() / 1e9
+}
+
 #[test]
 fn documents_of_a_hundred_thousand_reflectors_name_each_of_them() {
     let dossier = crowd();
     let shared = Shared::new(&dossier, Terms::default());
     for format in FORMATS {
-        let begun = Instant::now();
+        let begun = worked();
         let documents = (format.write)(&shared);
         let octets: usize = documents.iter().map(|document| document.bytes.len()).sum();
-        println!(
-            "{}: {:.2} s, {} files, {octets} octets",
-            format.name,
-            begun.elapsed().as_secs_f64(),
-            documents.len()
-        );
+        println!("{}: {:.2} s, {} files, {octets} octets", format.name, worked() - begun, documents.len());
     }
-    let begun = Instant::now();
+    let begun = worked();
     let (documents, withheld) = documents(&dossier, Terms::default());
-    println!("all, and looked at once more: {:.2} s", begun.elapsed().as_secs_f64());
+    println!("all, and looked at once more: {:.2} s", worked() - begun);
     assert!(withheld.is_empty());
     assert_eq!(documents.iter().filter(|one| one.path.starts_with("xarf/")).count(), SOURCES_MAX);
     let text = |path: &str| {
