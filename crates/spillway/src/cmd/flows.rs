@@ -114,9 +114,6 @@ fn front(text: &str) -> String {
 fn show_usage(place: &Place, context: &Context) -> anyhow::Result<()> {
     let there = usage(&place.folder()?)?;
     let mut out = output::stdout();
-    if context.csv {
-        anyhow::bail!("-o csv is for `flows query` and `flows export`");
-    }
     match context.format(Format::Json) {
         Format::Json => output::document(&mut out, &there)?,
         Format::Jsonl => output::line(&mut out, &there)?,
