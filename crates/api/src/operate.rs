@@ -4,6 +4,8 @@
 use base::{Prefix, Timestamp};
 use serde_json::Value;
 
+use crate::doctor::Finding;
+
 /// Whoever carries orders out. Calls may take seconds; they are made beside the server's own thread.
 pub trait Operate: Send + Sync + 'static {
     /// Now. Must return at once.
@@ -52,6 +54,9 @@ pub trait Operate: Send + Sync + 'static {
     /// # Errors
     /// The files are damaged.
     fn entry(&self, index: u64) -> Result<Option<Proven>, String>;
+
+    /// What is wrong, and how to mend it.
+    fn doctor(&self) -> Vec<Finding>;
 
     /// Disclosures, by name: what each is, to whom, and how far it has come.
     ///
