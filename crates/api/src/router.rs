@@ -23,7 +23,7 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
+    attacks, audit, configuration, disclosures, doctor, document, events, explanation, exporters, health, history, ledger,
     mitigations, plan, routing, rules, session, sources, tokens, users,
 };
 
@@ -117,6 +117,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(health::status))
+        .routes(routes!(doctor::doctor))
+        .routes(routes!(explanation::one))
         .routes(routes!(session::roles))
         .routes(routes!(session::open, session::close))
         .routes(routes!(session::me))

@@ -163,6 +163,15 @@ impl Operate for Hands {
         Ok((index == 0).then(|| Proven { entry: "{}".to_owned(), proof: "proof".to_owned() }))
     }
 
+    fn doctor(&self) -> Vec<api::Finding> {
+        vec![
+            api::Finding::new("kernel-drops", api::Gravity::Error, "the kernel dropped 3 datagrams")
+                .about("sflow")
+                .cure("sysctl -w net.core.rmem_max=33554432"),
+            api::Finding::new("clock", api::Gravity::Ok, "the clock is kept"),
+        ]
+    }
+
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         Ok(Vec::new())
     }
