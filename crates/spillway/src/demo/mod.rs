@@ -1,6 +1,6 @@
 //! The demonstration: a world, the real daemon as a child process, and a teller who asks its API.
 
-mod http;
+pub(crate) mod http;
 mod script;
 mod sender;
 mod teller;
