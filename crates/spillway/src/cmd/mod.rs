@@ -4,6 +4,7 @@ use crate::cli::Context;
 
 pub mod absorb;
 mod asked;
+pub mod attack;
 pub mod audit;
 pub mod backtest;
 pub mod capture;
@@ -15,10 +16,12 @@ pub mod decode;
 pub mod demo;
 pub mod disclosure;
 pub mod dns;
+pub mod doctor;
 pub mod dossier;
 pub mod drill;
 pub mod evidence;
 pub mod explain;
+pub mod exporter;
 pub mod flows;
 pub mod guard;
 pub mod import;
@@ -35,7 +38,10 @@ pub mod roles;
 pub mod route;
 pub mod rules;
 pub mod run;
+pub mod status;
+pub mod support;
 pub mod token;
+pub mod top;
 pub mod user;
 pub mod version;
 
@@ -49,6 +55,24 @@ macro_rules! commands {
         }
 
         impl Command {
+            /// Whether it can print objects, so that `-o csv` and `-o table` have rows to lay out.
+            pub const fn has_rows(&self) -> bool {
+                !matches!(
+                    self,
+                    Self::Run(_)
+                        | Self::Absorb(_)
+                        | Self::Check(_)
+                        | Self::Init(_)
+                        | Self::Import(_)
+                        | Self::Control(_)
+                        | Self::Demo(_)
+                        | Self::Completions(_)
+                        | Self::Man(_)
+                        | Self::Guard(_)
+                        | Self::Helper(_)
+                )
+            }
+
             /// Does it.
             pub fn run(self, context: &Context) -> anyhow::Result<()> {
                 match self {
@@ -73,6 +97,11 @@ commands! {
     Capture => capture,
     Run => run,
     Absorb => absorb,
+    Status => status,
+    Top => top,
+    Attack => attack,
+    Exporter => exporter,
+    Doctor => doctor,
     Check => check,
     Init => init,
     Import => import,
@@ -91,6 +120,7 @@ commands! {
     Privacy => privacy,
     Demo => demo,
     Lab => lab,
+    Support => support,
     Version => version,
     Completions => completions,
     Man => man,

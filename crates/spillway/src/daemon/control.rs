@@ -1,6 +1,6 @@
 //! What changes something: one JSON line in, one JSON line out, through a Unix socket that only its owner may open.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Event;
 use crate::dns;
+use crate::doctor;
 use crate::routing::Door;
 use crate::routing::order::{self, Caller};
 
@@ -49,6 +50,9 @@ struct Request {
     route: Option<order::Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dns: Option<dns::order::Order>,
+    /// What is wrong?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    doctor: bool,
     /// Who asks, by their own word: whoever may open the socket is believed.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -67,12 +71,15 @@ pub struct Reply {
     /// Likewise, about names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<dns::order::Answer>,
+    /// What was found, where it was asked what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<api::Finding>>,
 }
 
 impl Reply {
     /// It is done.
     pub(super) const fn done() -> Self {
-        Self { ok: true, error: None, answer: None, names: None }
+        Self { ok: true, error: None, answer: None, names: None, findings: None }
     }
 
     fn send(&self, mut stream: UnixStream) -> anyhow::Result<()> {
@@ -91,6 +98,7 @@ pub(super) fn start(
     events: Sender<Event>,
     door: Door,
     names: dns::Door,
+    clinic: doctor::Place,
 ) -> anyhow::Result<()> {
     let path = folder.join(SOCKET);
     // The folder's lock is ours, so a socket that lies here belongs to a process that is gone.
@@ -100,7 +108,7 @@ pub(super) fn start(
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            if let Err(cause) = answer(stream, &events, &door, &names) {
+            if let Err(cause) = answer(stream, &events, (&door, &names, &clinic)) {
                 tracing::debug!(%cause, "control socket");
             }
         }
@@ -109,7 +117,11 @@ pub(super) fn start(
     Ok(())
 }
 
-fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::Door) -> anyhow::Result<()> {
+fn answer(
+    stream: UnixStream,
+    events: &Sender<Event>,
+    (door, names, clinic): (&Door, &dns::Door, &doctor::Place),
+) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
@@ -131,6 +143,7 @@ fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::
             Ok(caller) => return wait_for_names(stream, names.clone(), caller, order),
             Err(why) => Reply::refused(why),
         },
+        Ok(Request { doctor: true, .. }) => return examine(stream, clinic.clone()),
         Ok(_) => Reply::refused("not a command: it asks for nothing".to_owned()),
         Err(wrong) => Reply::refused(format!("not a command: {wrong}")),
     };
@@ -154,6 +167,21 @@ fn wait_for_names(
         }
     };
     std::thread::Builder::new().name("control-wait".to_owned()).spawn(wait)?;
+    Ok(())
+}
+
+/// A look around may take its time, too.
+fn examine(stream: UnixStream, clinic: doctor::Place) -> anyhow::Result<()> {
+    let look = move || {
+        let reply = match clinic.get() {
+            Some(clinic) => Reply { findings: Some(clinic.examine()), ..Reply::done() },
+            None => Reply::refused("the daemon is about to begin, or to end: ask again".to_owned()),
+        };
+        if let Err(cause) = reply.send(stream) {
+            tracing::debug!(%cause, "control socket");
+        }
+    };
+    std::thread::Builder::new().name("doctor".to_owned()).spawn(look)?;
     Ok(())
 }
 
@@ -191,6 +219,21 @@ pub fn names(
 ) -> anyhow::Result<dns::order::Answer> {
     let reply = ask(folder, &Request { dns: Some(order), name, ..Request::default() })?;
     reply.names.context("the daemon's answer is empty")
+}
+
+/// What the daemon finds wrong; `Ok(None)`: there is no daemon at this state folder.
+///
+/// # Errors
+/// There seems to be one, and it does not answer.
+pub fn doctor(folder: &Path) -> anyhow::Result<Option<Vec<api::Finding>>> {
+    match UnixStream::connect(folder.join(SOCKET)) {
+        Err(gone) if matches!(gone.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(cause) => Err(cause).with_context(|| format!("{}", folder.join(SOCKET).display())),
+        Ok(_) => {
+            let reply = ask(folder, &Request { doctor: true, ..Request::default() })?;
+            reply.findings.map(Some).context("the daemon's answer is empty; is it another version?")
+        }
+    }
 }
 
 fn ask(folder: &Path, request: &Request) -> anyhow::Result<Reply> {

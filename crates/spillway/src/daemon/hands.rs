@@ -141,6 +141,10 @@ impl api::Operate for Hands {
         Ok(Some(Proven { entry, proof }))
     }
 
+    fn doctor(&self) -> Vec<api::Finding> {
+        self.routes.clinic.get().map(|clinic| clinic.examine()).unwrap_or_default()
+    }
+
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         let cases = Cases::new(&self.config.state_dir);
         let policy = ::ledger::disclosure::ReviewPolicy {
@@ -174,7 +178,7 @@ fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// The text without what only its owner may know.
-fn veiled(text: &str) -> String {
+pub(crate) fn veiled(text: &str) -> String {
     text.lines().map(|line| veiled_line(line) + "\n").collect()
 }
 

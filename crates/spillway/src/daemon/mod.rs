@@ -20,7 +20,7 @@ mod ears;
 mod enforcing;
 mod exec;
 pub mod guard;
-mod hands;
+pub(crate) mod hands;
 mod listener;
 pub(crate) mod log;
 mod mailbox;
@@ -101,7 +101,13 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     let scribe =
         config.ledger.enabled.then(|| Scribe::start(config.ledger_place(), Clock::start())).transpose()?;
     routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
-    control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
+    control::start(
+        &config.state_dir,
+        send.clone(),
+        routes.door.clone(),
+        routes.names.clone(),
+        routes.clinic.clone(),
+    )?;
     let mut desk = routes.adapt(None, &config, &send)?;
     let mut post = post::adapt(None, &config, &routes.post)?;
     let witness = Witness::start(&config, &routes.witness, routes.door.clone())?;

@@ -32,6 +32,8 @@ pub(super) struct Routes {
     pub(super) in_force: InForce,
     /// What happens, for whoever listens.
     pub(super) events: Happenings,
+    /// Where the daemon looks at itself, while a run lasts.
+    pub(super) clinic: crate::doctor::Place,
 }
 
 /// The ring of events; one for each start of the daemon.

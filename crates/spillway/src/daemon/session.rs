@@ -35,6 +35,7 @@ use super::source::Source;
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
 use super::{Event, next, persist, retention, state};
 use crate::config::{Config, Engine, LogFormat};
+use crate::doctor::Clinic;
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
 use crate::enforce::{self, teller};
@@ -232,6 +233,17 @@ pub(super) fn run(
             requests_per_second: config.api.requests_per_second,
         },
     };
+    let (pen, standing) = (routes.pen.clone(), desk.clone());
+    let clinic = Clinic {
+        config: config.clone(),
+        source: Arc::<Source>::clone(&source),
+        door: routes.door.clone(),
+        ledger: Box::new(move || pen.trouble()),
+        enforcer: Box::new(move || standing.as_ref()?.standing().error.clone()),
+        buffers: kept.sockets.buffers(config.listen.receive_buffer),
+        clock,
+        since: now,
+    };
     let server = Server::start(kept.api.try_clone()?, kept.tls.as_ref(), parts)?;
     let room = count * (usize::try_from(TICKS_WAITING_MAX).unwrap_or(4) + 2);
     let (reports, told) = sync_channel::<Report>(room);
@@ -283,6 +295,7 @@ pub(super) fn run(
         spawn(scope, "retention", send, move || retention::run(config, &at_rest, clock, stop, &swept))?;
 
         source.ready.store(true, Ordering::Relaxed);
+        let _clinic = Seen::of(routes, clinic);
         let api = (kept.api.local_addr()?, kept.tls.as_ref());
         let said = announce(config, api, &kept.sockets.listeners, &mut kept.said);
         let ended = said.and_then(|()| wait(config, events, &source, clock));
@@ -296,6 +309,22 @@ pub(super) fn run(
         kept.adapt(config, new)?;
     }
     Ok(ended)
+}
+
+/// The daemon can be looked at while this lives.
+struct Seen<'a>(&'a Routes);
+
+impl<'a> Seen<'a> {
+    fn of(routes: &'a Routes, clinic: Clinic) -> Self {
+        routes.clinic.set(Some(Arc::new(clinic)));
+        Self(routes)
+    }
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        self.0.clinic.set(None);
+    }
 }
 
 struct StopAtEnd(Arc<AtomicBool>);

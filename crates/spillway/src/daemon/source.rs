@@ -306,6 +306,8 @@ impl Source {
                 let entry = exporter.counts.entry((listener, format)).or_insert((0, 0));
                 entry.0 += count.datagrams;
                 entry.1 += count.flows;
+                exporter.traffic.0 = exporter.traffic.0.saturating_add(count.traffic.0);
+                exporter.traffic.1 = exporter.traffic.1.saturating_add(count.traffic.1);
                 out.insert(address, exporter);
             }
         }
