@@ -96,7 +96,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(wrong) => return wrong_use(&wrong),
     };
     let csv = cli.output == Some(Asked::Csv);
-    let asked = if cli.command.has_rows() {
+    let asked = if matches!((&cli.command, cli.output), (Command::Flows(_), Some(Asked::Table))) {
+        // A query's text is a table already, with the columns that were asked for.
+        Some((Format::Text, None))
+    } else if cli.command.has_rows() {
         cli.output.map(Asked::format)
     } else if csv {
         error::complain("this command prints no rows, so there are no comma-separated values; leave -o csv out");

@@ -79,7 +79,7 @@ fn flows_are_asked_while_the_daemon_runs_and_outlive_sigterm_and_kill() {
         "{}",
         stderr(&wrong)
     );
-    let wrong = spillway(["replay", "-o", "csv", "nothing.pcap"]);
+    let wrong = spillway(["check", "-o", "csv"]);
     assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
 
     // Into files of their own, which are not written over.

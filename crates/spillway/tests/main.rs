@@ -4,6 +4,7 @@
 mod access;
 mod administrator;
 mod backtest;
+mod bundle;
 mod bad_input;
 mod captures;
 mod challenges;
@@ -13,12 +14,15 @@ mod decode;
 mod demo;
 mod disclosure;
 mod dns;
+mod doctor;
 #[cfg(test)]
 mod dossier;
 mod enforce;
 #[cfg(test)]
 mod evidence;
+mod first;
 mod flows;
+mod formats;
 mod help;
 mod import;
 mod ledger;
@@ -36,6 +40,8 @@ mod rules;
 mod sampled;
 mod service;
 mod support;
+
+mod top;
 mod trouble;
 #[cfg(test)]
 mod witness;

@@ -177,6 +177,10 @@ async fn check(attacks: &[Value], mitigations: &[String]) {
                 );
             }
             seen += &one.to_string();
+            let path = format!("/api/v1/attacks/{id}/explanation");
+            let (explained, words) = call(&world, "GET", &path, &token, None).await;
+            assert_eq!(explained, status, "{id}");
+            seen += &words.to_string();
         }
         for path in [
             "/api/v1/rules",
