@@ -169,7 +169,7 @@ fn each_fault_is_named_with_its_cure() {
         ("", |f| f.host.clock = Some((false, 0)), "clock", Warning, "nothing keeps the clock", "chrony"),
         ("", |f| f.host.clock = Some((true, 5_000_000)), "clock", Warning, "5000 ms", "chrony"),
         ("", |f| f.host.disk = Some((1 << 20, 1000 << 30)), "disk", Error, "1 MiB are free", "history.quota"),
-        ("", |f| f.host.disk = Some((20 << 30, 1000 << 30)), "disk", Warning, "only 20480 MiB", "make room"),
+        ("", |f| f.host.disk = Some((3 << 29, 1000 << 30)), "disk", Warning, "only 1536 MiB", "make room"),
         ("", |f| f.host.state.read_only = true, "state-folder", Error, "read-only", "mount"),
         (
             "",

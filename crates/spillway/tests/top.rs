@@ -164,7 +164,7 @@ fn rates_need_two_looks_and_a_counter_that_went_back_makes_none() {
 fn a_pipe_gets_one_frame_of_the_real_daemon() {
     let scratch = Scratch::new("top");
     let daemon = Daemon::start(&config(&scratch, "", ""));
-    let api = daemon.ready["api"].as_str().unwrap();
+    let api = &daemon.ready["api"].as_str().unwrap().to_owned();
     let once = spillway(["top", "--api", api, "--interval", "0.1"]);
     assert!(once.status.success(), "{}", stderr(&once));
     let frame = String::from_utf8(once.stdout).unwrap();

@@ -85,8 +85,8 @@ pub(crate) fn told(one: &Finding, paint: Paint) -> String {
         Gravity::Note => paint.cyan("note   "),
         Gravity::Ok => paint.green("ok     "),
     };
-    let about = one.about.as_ref().map_or_else(String::new, |about| format!("{}: ", paint.bold(plain(about))));
-    let mut text = format!("{mark}  {about}{}\n", plain(&one.what));
+    let about = one.about.as_ref().map_or_else(String::new, |about| format!(" {}", paint.bold(plain(about))));
+    let mut text = format!("{mark}  {}{about}: {}\n", one.check, plain(&one.what));
     for (name, line) in [("why", &one.why), ("cure", &one.cure)] {
         if let Some(line) = line {
             text.push_str(&format!("         {} {}\n", paint.dim(format!("{name:<4}")), plain(line)));

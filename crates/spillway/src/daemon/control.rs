@@ -229,7 +229,9 @@ pub fn doctor(folder: &Path) -> anyhow::Result<Option<Vec<api::Finding>>> {
     match UnixStream::connect(folder.join(SOCKET)) {
         Err(gone) if matches!(gone.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
         Err(cause) => Err(cause).with_context(|| format!("{}", folder.join(SOCKET).display())),
-        Ok(_) => {
+        Ok(there) => {
+            // One caller after the other: this one is done.
+            drop(there);
             let reply = ask(folder, &Request { doctor: true, ..Request::default() })?;
             reply.findings.map(Some).context("the daemon's answer is empty; is it another version?")
         }

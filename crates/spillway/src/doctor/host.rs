@@ -11,8 +11,8 @@ const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 /// A kept clock that may be off by more than this, in microseconds, is not kept well.
 const CLOCK_OFF_MAX: u64 = 1_000_000;
-/// Of a disk, this share should be free.
-const FREE_ONE_IN: u64 = 20;
+/// Where no flow samples are kept, this should be free, in octets.
+const FREE_MIN: u64 = 1 << 30;
 
 /// Whether it runs.
 pub(super) fn daemon(facts: &Facts) -> Vec<Finding> {
@@ -97,7 +97,7 @@ pub(super) fn disk(facts: &Facts) -> Vec<Finding> {
                 .cure("make room, move `state_dir`, or lower `history.quota` and `history.min_free`"),
         ];
     }
-    if free.saturating_mul(FREE_ONE_IN) < all {
+    if free < if history.enabled { history.free.saturating_mul(2) } else { FREE_MIN } {
         return vec![
             warning("disk", format!("only {free_shown} of {} are free", megabytes(all)))
                 .about(folder)

@@ -30,7 +30,7 @@ pub(super) fn ledger(facts: &Facts) -> Vec<Finding> {
                 .cure("its disk is too slow; move `state_dir` to another"),
         ];
     }
-    vec![ok("ledger", format!("it has {} entries", numbers.size))]
+    vec![ok("ledger", format!("it is written; entries: {}", numbers.size))]
 }
 
 /// Attacks and rules.
@@ -67,7 +67,7 @@ pub(super) fn history(facts: &Facts) -> Vec<Finding> {
         ];
     }
     let quota = facts.config.history.quota;
-    vec![ok("history", format!("{} MiB of {} MiB are used", numbers.bytes >> 20, quota >> 20))]
+    vec![ok("history", format!("flow samples take {} MiB of {} MiB", numbers.bytes >> 20, quota >> 20))]
 }
 
 /// Notifications that were given up.

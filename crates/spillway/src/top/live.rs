@@ -54,7 +54,11 @@ pub(crate) fn print(api: &Api, view: View) -> anyhow::Result<()> {
     let mut screen = Screen { api: api.url().to_owned(), ..Screen::default() };
     screen.take(view);
     let mut out = output::stdout();
-    out.write_all(text(&screen, WIDTH, HEIGHT).as_bytes())?;
+    // What a screen leaves free is of no use in a pipe.
+    let frame = text(&screen, WIDTH, HEIGHT);
+    for line in frame.lines().filter(|line| !line.is_empty()) {
+        writeln!(out, "{line}")?;
+    }
     Ok(out.flush()?)
 }
 
