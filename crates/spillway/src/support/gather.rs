@@ -142,7 +142,9 @@ fn version() -> String {
 }
 
 fn doctor(reach: &Reach, missing: &mut Vec<String>) -> String {
-    match crate::cmd::doctor::look(reach) {
+    // Whoever may read the configuration may usually ask the daemon itself, which takes no token.
+    let here = Reach { api: reach.api.clone().filter(|_| Config::load(&reach.config).is_err()), ..reach.clone() };
+    match crate::cmd::doctor::look(&here) {
         Ok(found) => serde_json::to_value(api::Diagnosis::of(found)).map(|document| pretty(&document)).unwrap_or_default(),
         Err(why) => {
             missing.push(format!("the doctor: {why:#}"));

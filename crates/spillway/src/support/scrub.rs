@@ -158,23 +158,47 @@ fn tokens(line: &str) -> String {
     out
 }
 
-/// `password = x`, `Authorization: Bearer x`, `"token": "x"`, `token x`.
+/// `password = x`, `Authorization: Bearer x`, `"token": "x"`, `bearer x`: what stands behind goes, up to its closing quote or the line's
+/// end.
 fn after_words(line: &str) -> String {
     // Only letters of ASCII change, so places stay the same.
     let lower = line.to_ascii_lowercase();
-    let cut = BEFORE.iter().filter_map(|word| {
-        let at = lower.find(word)?;
-        let behind = lower.get(at + word.len()..)?;
-        let sign = behind.trim_start_matches(['"', '\'', ' ']);
-        (sign.starts_with([':', '=']) || *word == "bearer").then_some(at + word.len())
-    });
-    match cut.min() {
-        Some(at) => {
-            let end = if line.ends_with('\n') { "\n" } else { "" };
-            format!("{}: {HIDDEN}{end}", line.get(..at).unwrap_or_default())
+    let mut cuts: Vec<usize> = Vec::new();
+    for word in BEFORE {
+        for (at, _) in lower.match_indices(word) {
+            let from = at + word.len();
+            let behind = lower.get(from..).unwrap_or_default();
+            let sign = behind.trim_start_matches(['"', '\'', ' ']);
+            let value = sign.strip_prefix([':', '=']).unwrap_or(sign).trim_start_matches(' ');
+            if sign.len() != value.len() || word == "bearer" {
+                cuts.push(line.len() - value.len());
+            }
         }
-        None => line.to_owned(),
     }
+    cuts.sort_unstable();
+    let mut out = String::with_capacity(line.len());
+    let mut done = 0;
+    for at in cuts.into_iter().filter(|at| *at < line.len()) {
+        if at < done {
+            continue;
+        }
+        out.push_str(line.get(done..at).unwrap_or_default());
+        let value = line.get(at..).unwrap_or_default();
+        let inside = value.strip_prefix('"').and_then(|inside| inside.find('"').map(|end| end + 2));
+        match inside {
+            Some(length) => {
+                out.push_str(&format!("\"{HIDDEN}\""));
+                done = at + length;
+            }
+            None if value.starts_with(['{', '[', '\n', '\r']) => done = at,
+            None => {
+                out.push_str(HIDDEN);
+                done = at + value.trim_end_matches(['\n', '\r']).len();
+            }
+        }
+    }
+    out.push_str(line.get(done..).unwrap_or_default());
+    out
 }
 
 /// `https://user:password@host`.

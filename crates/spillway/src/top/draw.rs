@@ -139,8 +139,8 @@ fn title(screen: &Screen) -> String {
 const fn columns(page: Page) -> &'static [(&'static str, u16)] {
     match page {
         Page::Attacks => &[
-            ("target", 20),
-            ("vectors", 28),
+            ("target", 26),
+            ("vectors", 24),
             ("peak", 22),
             ("sources", 18),
             ("rules", 9),
