@@ -125,7 +125,11 @@ pub(crate) async fn one(
             .rules
             .iter()
             .filter_map(|rule| {
-                if veil.is_clear() { serde_json::from_str(rule.get()).ok() } else { view::rule(&veil, rule.get()) }
+                if veil.is_clear() {
+                    serde_json::from_str(rule.get()).ok()
+                } else {
+                    view::rule(&veil, rule.get())
+                }
             })
             .filter(|rule: &Value| text(rule, "attack") == Some(&id))
             .collect();
@@ -202,12 +206,20 @@ fn steps(attack: &Value, id: &str, journal: &[Value]) -> Vec<Step> {
     }
     if let Some(at) = text(attack, "detected_at") {
         let count = list(attack, "rules").count();
-        let derived = if count == 0 { String::new() } else { format!(", and {} derived", words::count(count, "filter")) };
+        let derived = if count == 0 {
+            String::new()
+        } else {
+            format!(", and {} derived", words::count(count, "filter"))
+        };
         steps.push(step(at, format!("it was called {}{derived}", words::called(attack)), "spillway"));
     }
     for one in list(attack, "withdrawn") {
         let (rule, reason) = (text(one, "text").unwrap_or_default(), text(one, "reason").unwrap_or_default());
-        steps.push(step(text(one, "at").unwrap_or_default(), format!("the filter `{rule}` was taken back: {reason}"), "spillway"));
+        steps.push(step(
+            text(one, "at").unwrap_or_default(),
+            format!("the filter `{rule}` was taken back: {reason}"),
+            "spillway",
+        ));
     }
     let numbers: Vec<u64> = ["mitigations", "proposals"]
         .iter()
@@ -225,7 +237,11 @@ fn steps(attack: &Value, id: &str, journal: &[Value]) -> Vec<Step> {
         let number = number.map(|number| format!(" {number}")).unwrap_or_default();
         let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let what = format!("mitigation{number} {event} {what}{reason}");
-        steps.push(step(text(line, "at").unwrap_or_default(), what, text(line, "actor").unwrap_or("spillway")));
+        steps.push(step(
+            text(line, "at").unwrap_or_default(),
+            what,
+            text(line, "actor").unwrap_or("spillway"),
+        ));
     }
     if let Some(at) = text(attack, "ended_at") {
         steps.push(step(at, "it was over: nothing of it came any more".to_owned(), "spillway"));
@@ -237,17 +253,25 @@ fn steps(attack: &Value, id: &str, journal: &[Value]) -> Vec<Step> {
 
 fn refused(attack: &Value, filters: &[Filter]) -> Vec<Refused> {
     let mut all = Vec::new();
-    for one in filters.iter().filter(|one| matches!(one.state.as_str(), "failed" | "suggested" | "observed")) {
-        all.push(Refused { what: format!("the filter `{}` does not act", one.text), reason: one.stands.clone() });
+    for one in filters.iter().filter(|one| matches!(one.state.as_str(), "failed" | "suggested" | "observed"))
+    {
+        all.push(Refused {
+            what: format!("the filter `{}` does not act", one.text),
+            reason: one.stands.clone(),
+        });
     }
     let ladder = attack.get("mitigation");
     for one in ladder.into_iter().flat_map(|ladder| list(ladder, "rejected")) {
-        let step = text(one, "step").map_or_else(|| one.get("step").map(ToString::to_string).unwrap_or_default(), str::to_owned);
+        let step = text(one, "step")
+            .map_or_else(|| one.get("step").map(ToString::to_string).unwrap_or_default(), str::to_owned);
         let reason = text(one, "reason").unwrap_or_default().to_owned();
         all.push(Refused { what: format!("the step {step}"), reason });
     }
     for why in ladder.into_iter().flat_map(|ladder| list(ladder, "refused")) {
-        all.push(Refused { what: "an announcement".to_owned(), reason: why.as_str().unwrap_or_default().to_owned() });
+        all.push(Refused {
+            what: "an announcement".to_owned(),
+            reason: why.as_str().unwrap_or_default().to_owned(),
+        });
     }
     if attack.get("doubtful").and_then(Value::as_bool) == Some(true) {
         let reason = "most of it was told by exporters whose own counters belie them".to_owned();
@@ -267,7 +291,10 @@ fn next(attack: &Value, filters: &[Filter]) -> Vec<String> {
         next.push("It is watched: what is only suspicious gets no filter that acts.".to_owned());
     }
     if any("active") {
-        next.push("Filters in force are renewed while it goes on, and end by themselves with their leases.".to_owned());
+        next.push(
+            "Filters in force are renewed while it goes on, and end by themselves with their leases."
+                .to_owned(),
+        );
     }
     if any("installing") {
         next.push("Filters are being put into the kernel.".to_owned());
@@ -285,7 +312,10 @@ fn next(attack: &Value, filters: &[Filter]) -> Vec<String> {
         if ladder.get("needs_person").and_then(Value::as_bool) == Some(true)
             && ladder.get("wanted").is_some_and(|wanted| !wanted.is_null())
         {
-            next.push("A person has to agree to the next step: `spillway route list` shows what is proposed.".to_owned());
+            next.push(
+                "A person has to agree to the next step: `spillway route list` shows what is proposed."
+                    .to_owned(),
+            );
         }
         next.extend(text(ladder, "reason").map(|reason| format!("About routes: {reason}.")));
     }

@@ -23,8 +23,8 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, doctor, document, events, explanation, exporters, health, history, ledger,
-    mitigations, plan, routing, rules, session, sources, tokens, users,
+    attacks, audit, configuration, disclosures, doctor, document, events, explanation, exporters, health,
+    history, ledger, mitigations, plan, routing, rules, session, sources, tokens, users,
 };
 
 /// What it is served from.

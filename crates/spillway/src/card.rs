@@ -73,12 +73,16 @@ pub fn explanation(it: &api::Explanation, paint: Paint) -> String {
     let mut rules = Vec::new();
     for rule in &it.rules {
         rules.push(rule.text.clone());
-        let dropped = rule.dropped_packets.map_or_else(String::new, |n| format!("; it dropped {} packets", grouped(n)));
+        let dropped =
+            rule.dropped_packets.map_or_else(String::new, |n| format!("; it dropped {} packets", grouped(n)));
         rules.push(format!("    {}{dropped}", rule.stands));
         rules.push(format!("    {}", rule.price));
     }
     part("Filters", rules);
-    part("What happened", it.steps.iter().map(|one| format!("{}  {} ({})", one.at, one.what, one.by)).collect());
+    part(
+        "What happened",
+        it.steps.iter().map(|one| format!("{}  {} ({})", one.at, one.what, one.by)).collect(),
+    );
     part("What was not done", it.refused.iter().map(|one| format!("{}: {}", one.what, one.reason)).collect());
     part("What comes next", it.next.clone());
     out

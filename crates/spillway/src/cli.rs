@@ -102,7 +102,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     } else if cli.command.has_rows() {
         cli.output.map(Asked::format)
     } else if csv {
-        error::complain("this command prints no rows, so there are no comma-separated values; leave -o csv out");
+        error::complain(
+            "this command prints no rows, so there are no comma-separated values; leave -o csv out",
+        );
         return ExitCode::from(error::WRONG_USE);
     } else {
         cli.output.map(|asked| match asked.format() {

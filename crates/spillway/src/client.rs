@@ -89,8 +89,9 @@ impl Api {
     pub fn json(&self, path: &str) -> anyhow::Result<Value> {
         let (status, body) = self.get(path)?;
         if status == 200 {
-            return serde_json::from_str(&body)
-                .with_context(|| format!("{}{path}: the answer cannot be read; is it another version?", self.url));
+            return serde_json::from_str(&body).with_context(|| {
+                format!("{}{path}: the answer cannot be read; is it another version?", self.url)
+            });
         }
         let problem: Value = serde_json::from_str(&body).unwrap_or_default();
         let said = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -101,12 +102,17 @@ impl Api {
                 said("detail")
             ),
             404 => bail!("{}; {}", said("detail"), said("hint")),
-            status => bail!("{} answers with status {status}: {}; {}", self.url, said("detail"), said("hint")),
+            status => {
+                bail!("{} answers with status {status}: {}; {}", self.url, said("detail"), said("hint"))
+            }
         }
     }
 
     fn exchange(&self, mut stream: impl Read + Write, path: &str) -> std::io::Result<String> {
-        let token = self.token.as_ref().map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+        let token = self
+            .token
+            .as_ref()
+            .map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
         let host = self.address;
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n")?;
         stream.flush()?;

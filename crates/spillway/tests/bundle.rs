@@ -61,7 +61,8 @@ fn secrets_are_planted_everywhere_and_none_leaves() {
     let archive = scratch.path("bundle.tar");
     let bundle = |path: &std::path::Path, more: &[&str]| {
         let args = ["support", "bundle", "-c", &file, "--api", api, "--log", &log, "-o", "json", "--file"];
-        let output = spillway(args.iter().copied().chain([path.to_str().unwrap()]).chain(more.iter().copied()));
+        let output =
+            spillway(args.iter().copied().chain([path.to_str().unwrap()]).chain(more.iter().copied()));
         assert!(output.status.success(), "{}", stderr(&output));
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
@@ -74,11 +75,26 @@ fn secrets_are_planted_everywhere_and_none_leaves() {
         names.push(entry.path().unwrap().display().to_string());
         std::io::Read::read_to_string(&mut entry, &mut whole).unwrap();
     }
-    for name in ["README.txt", "version.txt", "configuration.json", "doctor.json", "kernel.txt", "files.txt", "metrics.txt", "exporters.json", "attacks.json", "rules.json", "log.txt"] {
+    for name in [
+        "README.txt",
+        "version.txt",
+        "configuration.json",
+        "doctor.json",
+        "kernel.txt",
+        "files.txt",
+        "metrics.txt",
+        "exporters.json",
+        "attacks.json",
+        "rules.json",
+        "log.txt",
+    ] {
         assert!(names.contains(&format!("spillway-support/{name}")), "{name} is not in {names:?}; {told:#}");
     }
     assert_eq!(told["content"].as_array().unwrap().len(), names.len());
-    assert!(whole.contains("templates-missing") || whole.contains("\"check\": \"daemon\""), "the doctor was not asked");
+    assert!(
+        whole.contains("templates-missing") || whole.contains("\"check\": \"daemon\""),
+        "the doctor was not asked"
+    );
     for secret in SECRETS {
         let at = whole.find(secret).map(|at| whole.get(at.saturating_sub(80)..(at + 80).min(whole.len())));
         assert!(at.is_none(), "{secret} leaves: {at:?}");
@@ -87,7 +103,14 @@ fn secrets_are_planted_everywhere_and_none_leaves() {
         assert!(!whole.contains(address), "{address} leaves");
     }
     // What helps is there: one's own addresses, words that choose, counters.
-    for helps in ["198.18.7.7", "tcp-syn-flood", "\"mode\": \"suggest\"", "spillway_ingest_datagrams_total", "127.0.0.1", "is silent"] {
+    for helps in [
+        "198.18.7.7",
+        "tcp-syn-flood",
+        "\"mode\": \"suggest\"",
+        "spillway_ingest_datagrams_total",
+        "127.0.0.1",
+        "is silent",
+    ] {
         assert!(whole.contains(helps), "{helps} is missing");
     }
     let clear = scratch.path("clear.tar");

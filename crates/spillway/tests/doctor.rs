@@ -10,7 +10,7 @@ use api::model::Exporter;
 use api::{Finding, Gravity};
 use base::Timestamp;
 use serde_json::Value;
-use spillway::config::Config;
+use spillway::config::{Compat, Config};
 use spillway::doctor::facts::{Host, Interface, Running, State, Taken};
 use spillway::doctor::{Facts, examine};
 use spillway::routing::order::{Absorber, Peer};
@@ -86,13 +86,16 @@ fn bad(facts: &Facts) -> Vec<Finding> {
 fn what_is_well_is_said_to_be_well() {
     let found = examine(&well(""));
     assert_eq!(bad(&well("")), [], "{found:#?}");
-    assert!(found.iter().any(|one| one.check == "exporter" && one.what.contains("sampling 1:1000")), "{found:#?}");
+    assert!(
+        found.iter().any(|one| one.check == "exporter" && one.what.contains("sampling 1:1000")),
+        "{found:#?}"
+    );
 }
 
 /// A configuration that is added, what is wrong, and what is said of it: check, severity, a part of the sentence, of the cure.
 type Case = (&'static str, fn(&mut Facts), &'static str, Gravity, &'static str, &'static str);
 
-const ROUTING: &str = "[routing]\nasn = 64500\nrouter_id = \"192.0.2.250\"\n[routing.peers.edge]\naddress = \"192.0.2.9\"\nasn = 64501\n";
+const ROUTING: &str = "[routing]\nasn = 64500\nrouter_id = \"192.0.2.250\"\n[routing.peers.edge]\naddress = \"192.0.2.9\"\nasn = 64501\ncarries = [\"flowspec\"]\n";
 
 #[test]
 fn each_fault_is_named_with_its_cure() {
@@ -100,7 +103,14 @@ fn each_fault_is_named_with_its_cure() {
     let cases: &[Case] = &[
         ("", |f| exporter(f).heard = "silent".into(), "exporter-silent", Error, "silent since", "tcpdump"),
         ("", |f| exporter(f).heard = "part".into(), "exporter-silent", Warning, "most of what", "sampling"),
-        ("", |f| running(f).exporters.clear(), "no-datagrams", Error, "no datagram of flow export has come since 2027", "udp port 6343"),
+        (
+            "",
+            |f| running(f).exporters.clear(),
+            "no-datagrams",
+            Error,
+            "no datagram of flow export has come since 2027",
+            "udp port 6343",
+        ),
         (
             "[exporters.\"192.0.2.7\"]\nsampling = 10\n",
             |_| {},
@@ -109,7 +119,14 @@ fn each_fault_is_named_with_its_cure() {
             "no datagram has come of it since",
             "host 192.0.2.7",
         ),
-        ("", |f| exporter(f).sampling_rate = None, "sampling-unknown", Warning, "does not say", "sampling = N"),
+        (
+            "",
+            |f| exporter(f).sampling_rate = None,
+            "sampling-unknown",
+            Warning,
+            "does not say",
+            "sampling = N",
+        ),
         (
             "",
             |f| (exporter(f).buffered_bytes, exporter(f).flows) = (1400, 0),
@@ -118,7 +135,14 @@ fn each_fault_is_named_with_its_cure() {
             "1400 octets",
             "60 seconds",
         ),
-        ("", |f| exporter(f).sequence_lost = 100, "sequence-lost", Warning, "100 of 1100", "class of service"),
+        (
+            "",
+            |f| exporter(f).sequence_lost = 100,
+            "sequence-lost",
+            Warning,
+            "100 of 1100",
+            "class of service",
+        ),
         (
             "",
             |f| {
@@ -129,7 +153,14 @@ fn each_fault_is_named_with_its_cure() {
             "trailing 50",
             "spillway decode",
         ),
-        ("", |f| exporter(f).truth_off = true, "counters-belie", Warning, "its interfaces count", "sampling_override"),
+        (
+            "",
+            |f| exporter(f).truth_off = true,
+            "counters-belie",
+            Warning,
+            "its interfaces count",
+            "sampling_override",
+        ),
         ("", |f| exporter(f).doubtful = true, "counters-belie", Error, "its interfaces count", "sampling"),
         (
             "",
@@ -203,7 +234,14 @@ fn each_fault_is_named_with_its_cure() {
             "cannot be asked: permission denied",
             "be root",
         ),
-        ("", |f| running(f).metrics.reload_ok = false, "configuration", Error, "not taken", "spillway check -c /f.toml"),
+        (
+            "",
+            |f| running(f).metrics.reload_ok = false,
+            "configuration",
+            Error,
+            "not taken",
+            "spillway check -c /f.toml",
+        ),
         (
             "",
             |f| running(f).edited = Some("/f.toml".into()),
@@ -212,10 +250,20 @@ fn each_fault_is_named_with_its_cure() {
             "changed after it was taken",
             "control reload",
         ),
-        ("mode = \"enforce\"", |_| {}, "enforcement", Error, "nothing that could enforce", "dataplane.interfaces"),
         (
-            "mode = \"enforce\"\ncompat = \"fastnetmon\"",
-            |f| f.config.rules.never.clear(),
+            "mode = \"enforce\"",
+            |_| {},
+            "enforcement",
+            Error,
+            "nothing that could enforce",
+            "dataplane.interfaces",
+        ),
+        (
+            "mode = \"enforce\"",
+            |f| {
+                f.config.compat = Some(Compat::Fastnetmon);
+                f.config.rules.never.clear();
+            },
             "never-list",
             Warning,
             "must never be cut",
@@ -309,7 +357,14 @@ fn each_fault_is_named_with_its_cure() {
             "active; the last one ended: hold timer expired",
             "nc -vz",
         ),
-        (ROUTING, |f| running(f).peers = Err("gone".into()), "peers", Error, "does not answer: gone", "SIGUSR2"),
+        (
+            ROUTING,
+            |f| running(f).peers = Err("gone".into()),
+            "peers",
+            Error,
+            "does not answer: gone",
+            "SIGUSR2",
+        ),
         (
             ROUTING,
             |f| {
@@ -342,13 +397,15 @@ fn below(more: &str) -> Facts {
     let text = format!(
         "networks = [\"198.18.0.0/16\"]\nstate_dir = \"/state\"\n[listen]\nsflow = \"127.0.0.1:6343\"\n[rules]\nnever = [\"198.18.0.1/32\"]\n{more}"
     );
-    facts.config = Config::parse(Path::new("/f.toml"), &text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    facts.config =
+        Config::parse(Path::new("/f.toml"), &text).unwrap_or_else(|problems| panic!("{problems:?}"));
     facts
 }
 
 fn findings(args: &[&str]) -> (Option<i32>, Vec<Value>) {
     let output = spillway(["doctor", "-o", "json"].iter().chain(args).copied());
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    let document: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
     (output.status.code(), document["items"].as_array().unwrap().clone())
 }
 
@@ -451,7 +508,11 @@ fn the_running_daemon_says_what_it_lacks() {
 
 #[test]
 fn a_small_receive_buffer_is_named_with_the_sysctl() {
-    if !Command::new("setpriv").args(["--bounding-set=-net_admin", "--", "true"]).status().is_ok_and(|s| s.success()) {
+    if !Command::new("setpriv")
+        .args(["--bounding-set=-net_admin", "--", "true"])
+        .status()
+        .is_ok_and(|s| s.success())
+    {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "needs root and setpriv (util-linux)");
         eprintln!("skipped: needs root and setpriv");
         return;
@@ -459,7 +520,8 @@ fn a_small_receive_buffer_is_named_with_the_sysctl() {
     let scratch = Scratch::new("doctor-buffer");
     let text = std::fs::read_to_string(config(&scratch, "", "")).unwrap();
     // More than any system allows who is not privileged.
-    let file = scratch.file("b.toml", text.replace("[listen]", "[listen]\nreceive_buffer = \"512 MiB\"").as_bytes());
+    let file =
+        scratch.file("b.toml", text.replace("[listen]", "[listen]\nreceive_buffer = \"512 MiB\"").as_bytes());
     let _daemon = Daemon::begin(
         Command::new("setpriv")
             .args(["--bounding-set=-net_admin", "--", env!("CARGO_BIN_EXE_spillway"), "run", "-c"])
@@ -467,5 +529,8 @@ fn a_small_receive_buffer_is_named_with_the_sysctl() {
     );
     let (_, found) = findings(&["-c", &file]);
     let small = of(&found, "receive-buffer");
-    assert!(small[0]["cure"].as_str().unwrap().contains("sysctl -w net.core.rmem_max=536870912"), "{found:#?}");
+    assert!(
+        small[0]["cure"].as_str().unwrap().contains("sysctl -w net.core.rmem_max=536870912"),
+        "{found:#?}"
+    );
 }

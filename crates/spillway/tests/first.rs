@@ -12,7 +12,20 @@ fn a_new_user_comes_through_the_first_ten_minutes() {
         .unwrap();
     let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{told}\n{errors}");
-    for step in ["version", "init", "check", "run", "status", "doctor", "top", "notify test", "completion", "man", "support bundle", "stop"] {
+    for step in [
+        "version",
+        "init",
+        "check",
+        "run",
+        "status",
+        "doctor",
+        "top",
+        "notify test",
+        "completion",
+        "man",
+        "support bundle",
+        "stop",
+    ] {
         let done = told.lines().any(|line| line.starts_with("ok") && line.contains(step));
         assert!(done, "`{step}` is missing in\n{told}");
     }

@@ -98,7 +98,8 @@ fn each_listing_command_prints_every_format() {
     assert!(made.status.success(), "{}", stderr(&made));
     let api = daemon.ready["api"].as_str().unwrap();
     let capture = scratch.file("c.pcap", &pcap(101, &[udp(b"x"), udp(b"y")]));
-    let rules = scratch.file("r.txt", b"a dst 198.18.0.1/32 proto udp -> drop\nb dst 198.18.0.0/16 -> pass\n");
+    let rules =
+        scratch.file("r.txt", b"a dst 198.18.0.1/32 proto udp -> drop\nb dst 198.18.0.0/16 -> pass\n");
     let over = ["--api", api];
     let commands: Vec<(Vec<&str>, usize)> = vec![
         ([&["attack", "list"][..], &over].concat(), 1),
@@ -127,7 +128,11 @@ fn each_listing_command_prints_every_format() {
         list["items"].as_array().filter(|items| !items.is_empty()).map(|_| ())
     });
     for (args, least) in &commands {
-        let path: Vec<&str> = args.iter().take_while(|word| leaves.iter().any(|leaf| leaf.split(' ').any(|part| part == **word))).copied().collect();
+        let path: Vec<&str> = args
+            .iter()
+            .take_while(|word| leaves.iter().any(|leaf| leaf.split(' ').any(|part| part == **word)))
+            .copied()
+            .collect();
         let known = (1..=path.len()).any(|n| leaves.contains(&path[..n].join(" ")));
         assert!(known, "{args:?} is no command");
         let rows = reads(args);

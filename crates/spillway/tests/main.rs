@@ -4,8 +4,8 @@
 mod access;
 mod administrator;
 mod backtest;
-mod bundle;
 mod bad_input;
+mod bundle;
 mod captures;
 mod challenges;
 mod daemon;

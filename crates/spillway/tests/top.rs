@@ -154,7 +154,10 @@ fn no_size_and_no_answer_breaks_it() {
 fn rates_need_two_looks_and_a_counter_that_went_back_makes_none() {
     let (first, second) = (answers(0, 1_000_000, 100_000), answers(2000, 1_900_000, 900_000));
     let rates = View::of(&second, Some(&first)).rates.unwrap();
-    assert_eq!((rates.arriving_pps, rates.dropped_pps, rates.passed_pps), (450_000.0, Some(400_000.0), Some(50_000.0)));
+    assert_eq!(
+        (rates.arriving_pps, rates.dropped_pps, rates.passed_pps),
+        (450_000.0, Some(400_000.0), Some(50_000.0))
+    );
     assert_eq!(rates.arriving_bps, 3_600_000_000.0);
     assert_eq!(View::of(&first, Some(&second)).rates, None);
     assert_eq!(View::of(&first, None).rates, None);
@@ -181,7 +184,11 @@ fn a_pipe_gets_one_frame_of_the_real_daemon() {
 
 /// Runs `top` on a terminal of its own (`script` of util-linux makes one); what came out of it and its exit code.
 fn on_a_terminal(api: &str, end: &str) -> Option<(Option<i32>, String)> {
-    if !std::process::Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+    if !std::process::Command::new("script")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "script (util-linux, bsdutils) is needed");
         eprintln!("skipped: needs script");
         return None;

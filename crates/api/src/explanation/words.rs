@@ -8,8 +8,13 @@ use super::{list, text};
 /// An attack in one or two sentences.
 pub(super) fn summary(attack: &Value) -> String {
     let target = text(attack, "target").unwrap_or("an unknown target");
-    let what = list(attack, "vectors").find_map(|vector| text(vector, "name")).unwrap_or("unclassified traffic");
-    let (from, to) = if text(attack, "direction") == Some("out") { ("From here", "against") } else { ("From outside", "on") };
+    let what =
+        list(attack, "vectors").find_map(|vector| text(vector, "name")).unwrap_or("unclassified traffic");
+    let (from, to) = if text(attack, "direction") == Some("out") {
+        ("From here", "against")
+    } else {
+        ("From outside", "on")
+    };
     let state = if text(attack, "state") == Some("over") { "is over" } else { "goes on" };
     let number = |key: &str| attack.get(key).and_then(Value::as_f64).unwrap_or(0.0);
     let (pps, bps) = (PacketRate(number("peak_pps")), BitRate(number("peak_bps")));
@@ -20,7 +25,10 @@ pub(super) fn summary(attack: &Value) -> String {
         let several = usize::try_from(several).unwrap_or(usize::MAX);
         format!(" It came from {}, {nature}.", count(several, "address"))
     });
-    format!("{from}: {} {to} {target}, {what}, which {state}; at its peak {pps} and {bps}.{sources}", called(attack))
+    format!(
+        "{from}: {} {to} {target}, {what}, which {state}; at its peak {pps} and {bps}.{sources}",
+        called(attack)
+    )
 }
 
 /// What it is called.
@@ -49,7 +57,9 @@ fn nature(name: &str) -> &'static str {
 
 /// What a state of a filter means.
 pub(super) fn stands(state: &str, reason: Option<&str>, backend: Option<&str>) -> String {
-    let by = backend.filter(|backend| *backend != "none").map_or_else(String::new, |backend| format!(" by {backend}"));
+    let by = backend
+        .filter(|backend| *backend != "none")
+        .map_or_else(String::new, |backend| format!(" by {backend}"));
     let because = reason.map_or_else(String::new, |reason| format!(": {reason}"));
     match state {
         "active" => format!("it is in force{by}"),
@@ -60,7 +70,10 @@ pub(super) fn stands(state: &str, reason: Option<&str>, backend: Option<&str>) -
         "expired" => "it has ended with the attack".to_owned(),
         _ => match reason {
             Some(reason) => format!("it is only suggested: {reason}"),
-            None => "it is only suggested: nothing that could enforce it is configured, or the mode is suggest".to_owned(),
+            None => {
+                "it is only suggested: nothing that could enforce it is configured, or the mode is suggest"
+                    .to_owned()
+            }
         },
     }
 }
@@ -68,12 +81,18 @@ pub(super) fn stands(state: &str, reason: Option<&str>, backend: Option<&str>) -
 /// What a vector is, by the list of the manual.
 pub(super) fn meaning(vector: &str) -> &'static str {
     match vector {
-        "tcp-syn-flood" => "connections are begun and never finished, to fill the server's table of half-open ones",
-        "tcp-ack-flood" => "segments that belong to no connection, which servers and firewalls have to look up",
+        "tcp-syn-flood" => {
+            "connections are begun and never finished, to fill the server's table of half-open ones"
+        }
+        "tcp-ack-flood" => {
+            "segments that belong to no connection, which servers and firewalls have to look up"
+        }
         "tcp-rst-fin-flood" => "ends of connections that never were",
         "tcp-odd-flags-flood" => "segments with flags that no honest stack sends together",
         "tcp-synack-reflection" => "honest servers answer connections that were begun in the target's name",
-        "tcp-middlebox-reflection" => "filters on the way answer, many times over, requests in the target's name",
+        "tcp-middlebox-reflection" => {
+            "filters on the way answer, many times over, requests in the target's name"
+        }
         "tcp-connection-flood" => "whole connections, more than the server can hold",
         "tcp-slow" => "connections that are kept open with next to nothing",
         "tls-handshake-flood" => "handshakes that cost the server far more than the one who asks",

@@ -24,27 +24,44 @@ fn an_attack_is_explained_from_its_documents() {
     live["attack"] = json!("0123456789abcdef");
     live["backend"] = json!("xdp");
     live["dropped_packets"] = json!(77);
-    let line = |at: &str, mitigation: u64, event: &str, reason: &str| {
-        json!({"number": 1, "at": at, "mitigation": mitigation, "event": event, "actor": "alice", "reason": reason, "what": "198.51.100.7/32"})
-    };
+    let line = |at: &str, mitigation: u64, event: &str, reason: &str| json!({"number": 1, "at": at, "mitigation": mitigation, "event": event, "actor": "alice", "reason": reason, "what": "198.51.100.7/32"});
     let journal = [
         line("2026-11-26T20:15:03.000000000Z", 4, "started", "automatic"),
         line("2026-11-26T20:15:00.500000000Z", 9, "started", "for attack 0123456789abcdef"),
         line("2026-11-26T20:15:09.000000000Z", 5, "started", "another matter"),
     ];
     let it = api::explain(&attack, &[live], &journal);
-    assert!(it.summary.contains("An attack on 198.51.100.7/32") || it.summary.contains("an attack on 198.51.100.7/32"), "{}", it.summary);
-    assert!(it.summary.contains("1 address, which are servers that were used as reflectors"), "{}", it.summary);
+    assert!(
+        it.summary.contains("An attack on 198.51.100.7/32")
+            || it.summary.contains("an attack on 198.51.100.7/32"),
+        "{}",
+        it.summary
+    );
+    assert!(
+        it.summary.contains("1 address, which are servers that were used as reflectors"),
+        "{}",
+        it.summary
+    );
     assert_eq!(it.why, ["3.2 Gbit/s to it, 310 times the limit of 10 Mbit/s"]);
     assert!(it.vectors[0].meaning.contains("large answers to small questions"));
     assert_eq!((it.rules[0].state.as_str(), it.rules[0].dropped_packets), ("active", Some(77)));
     assert_eq!(it.rules[0].stands, "it is in force by xdp");
-    assert!(it.rules[0].price.contains("at most 0.40 %") && it.rules[0].price.contains("20:30:00"), "{}", it.rules[0].price);
+    assert!(
+        it.rules[0].price.contains("at most 0.40 %") && it.rules[0].price.contains("20:30:00"),
+        "{}",
+        it.rules[0].price
+    );
     let steps: Vec<&str> = it.steps.iter().map(|step| step.what.as_str()).collect();
     assert_eq!(steps.len(), 5, "{steps:#?}");
     assert_eq!(steps[0], "the first packet of it");
-    assert!(steps[1].contains("mitigation 9 started") && steps[4].contains("mitigation 4 started"), "{steps:#?}");
-    assert!(steps[2].contains("2 filters derived") && steps[3].contains("taken back: it hit 4 %"), "{steps:#?}");
+    assert!(
+        steps[1].contains("mitigation 9 started") && steps[4].contains("mitigation 4 started"),
+        "{steps:#?}"
+    );
+    assert!(
+        steps[2].contains("2 filters derived") && steps[3].contains("taken back: it hit 4 %"),
+        "{steps:#?}"
+    );
     let refused: Vec<&str> = it.refused.iter().map(|one| one.reason.as_str()).collect();
     for reason in ["only suggested", "the target would be gone", "beyond the cap", "belie"] {
         assert!(refused.iter().any(|one| one.contains(reason)), "{reason} is not in {refused:#?}");

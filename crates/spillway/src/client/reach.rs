@@ -51,9 +51,15 @@ impl Reach {
         if secured {
             let certificate = self.certificate.clone().or_else(|| config.as_ref().ok().map(certificate));
             let Some(path) = certificate else {
-                bail!("{url}: name the API's certificate with --certificate FILE: `api.crt` in the daemon's state folder, where it made its own")
+                bail!(
+                    "{url}: name the API's certificate with --certificate FILE: `api.crt` in the daemon's state folder, where it made its own"
+                )
             };
-            api.tls = Some(read(&path).and_then(|pem| pinned::client(&pem)).with_context(|| path.display().to_string())?);
+            api.tls = Some(
+                read(&path)
+                    .and_then(|pem| pinned::client(&pem))
+                    .with_context(|| path.display().to_string())?,
+            );
         }
         api.url = url;
         api.token = self.token()?;

@@ -70,7 +70,16 @@ struct Explain {
 const PAGE: u32 = 200;
 /// Columns of a table.
 const COLUMNS: [&str; 10] = [
-    "id", "state", "severity", "direction", "target", "vectors", "peak_pps", "peak_bps", "started_at", "ended_at",
+    "id",
+    "state",
+    "severity",
+    "direction",
+    "target",
+    "vectors",
+    "peak_pps",
+    "peak_bps",
+    "started_at",
+    "ended_at",
 ];
 
 /// Asks and prints.
@@ -106,7 +115,9 @@ fn list(args: &List, context: &Context) -> anyhow::Result<()> {
         let mut ask = format!("/api/v1/attacks?limit={wanted}");
         ask.extend(args.state.iter().map(|state| format!("&state={state}")));
         // The API takes a prefix as it is written, with its slash.
-        ask.extend(args.target.iter().map(|target| format!("&target={}", target.to_string().replace('/', "%2F"))));
+        ask.extend(
+            args.target.iter().map(|target| format!("&target={}", target.to_string().replace('/', "%2F"))),
+        );
         ask.extend(after.iter().map(|after| format!("&after={after}")));
         let mut page = api.json(&ask)?;
         if let Some(items) = page.get_mut("items").and_then(Value::as_array_mut) {

@@ -61,8 +61,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 pub(crate) fn look(reach: &Reach) -> anyhow::Result<Vec<Finding>> {
     if reach.api.is_some() {
         let document = reach.api()?.json("/api/v1/doctor")?;
-        let found: Diagnosis =
-            serde_json::from_value(document).context("the daemon's answer cannot be read; is it another version?")?;
+        let found: Diagnosis = serde_json::from_value(document)
+            .context("the daemon's answer cannot be read; is it another version?")?;
         return Ok(found.items);
     }
     let config = match Config::load(&reach.config) {

@@ -43,8 +43,17 @@ struct Show {
 }
 
 /// Columns of a table.
-const COLUMNS: [&str; 9] =
-    ["address", "heard", "heard_since", "formats", "sampling_rate", "datagrams", "flows", "sequence_lost", "last_seen"];
+const COLUMNS: [&str; 9] = [
+    "address",
+    "heard",
+    "heard_since",
+    "formats",
+    "sampling_rate",
+    "datagrams",
+    "flows",
+    "sequence_lost",
+    "last_seen",
+];
 
 /// Asks and prints.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {

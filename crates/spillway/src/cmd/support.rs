@@ -68,7 +68,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let listed = list(&pieces);
     let mut out = output::stdout();
     match context.format(Format::Json) {
-        Format::Json => output::document(&mut out, &json!({"file": path, "content": listed, "missing": missing}))?,
+        Format::Json => {
+            output::document(&mut out, &json!({"file": path, "content": listed, "missing": missing}))?
+        }
         Format::Jsonl => listed.iter().try_for_each(|one| output::line(&mut out, one))?,
         Format::Text => {
             writeln!(out, "{shown}")?;

@@ -18,11 +18,16 @@ const FREE_MIN: u64 = 1 << 30;
 pub(super) fn daemon(facts: &Facts) -> Vec<Finding> {
     let path = facts.config.path.display();
     match (&facts.running, &facts.unheard) {
-        (Some(running), _) => vec![ok("daemon", format!("spillway {} watches since {}", running.metrics.version, running.since))],
+        (Some(running), _) => vec![ok(
+            "daemon",
+            format!("spillway {} watches since {}", running.metrics.version, running.since),
+        )],
         (None, Some(why)) => vec![
             warning("daemon", format!("a daemon seems to run, but cannot be asked: {why}"))
                 .why("what it knows of exporters, peers and drops is missing here")
-                .cure("be root or the daemon's user, or name its API: `spillway doctor --api URL` with a token"),
+                .cure(
+                    "be root or the daemon's user, or name its API: `spillway doctor --api URL` with a token",
+                ),
         ],
         (None, None) => vec![
             warning("daemon", "it does not run")
@@ -40,7 +45,10 @@ pub(super) fn ports(facts: &Facts) -> Vec<Finding> {
                 format!("the process {pid} ({name})"),
                 format!("stop it (`ps -p {pid}`), or set another `{}`", taken.key),
             ),
-            None => ("another process".to_owned(), format!("`ss -lnp` as root names it; stop it, or set another `{}`", taken.key)),
+            None => (
+                "another process".to_owned(),
+                format!("`ss -lnp` as root names it; stop it, or set another `{}`", taken.key),
+            ),
         };
         error("port-taken", format!("{} is taken by {who}", taken.address))
             .about(&taken.key)
@@ -91,10 +99,13 @@ pub(super) fn disk(facts: &Facts) -> Vec<Finding> {
     let (free_shown, quota) = (megabytes(free), megabytes(history.quota));
     if history.enabled && free < history.free {
         return vec![
-            error("disk", format!("{free_shown} are free; `history.min_free` keeps {}", megabytes(history.free)))
-                .about(folder)
-                .why("the oldest flow samples go, then none are kept")
-                .cure("make room, move `state_dir`, or lower `history.quota` and `history.min_free`"),
+            error(
+                "disk",
+                format!("{free_shown} are free; `history.min_free` keeps {}", megabytes(history.free)),
+            )
+            .about(folder)
+            .why("the oldest flow samples go, then none are kept")
+            .cure("make room, move `state_dir`, or lower `history.quota` and `history.min_free`"),
         ];
     }
     if free < if history.enabled { history.free.saturating_mul(2) } else { FREE_MIN } {
@@ -122,9 +133,15 @@ fn megabytes(octets: u64) -> String {
 /// The clock of this machine.
 pub(super) fn clock(facts: &Facts) -> Vec<Finding> {
     match facts.host.clock {
-        Some((true, off)) if off <= CLOCK_OFF_MAX => vec![ok("clock", "the clock is kept by NTP or its like")],
+        Some((true, off)) if off <= CLOCK_OFF_MAX => {
+            vec![ok("clock", "the clock is kept by NTP or its like")]
+        }
         Some((kept, off)) => {
-            let what = if kept { format!("the clock may be off by {} ms", off / 1_000) } else { "nothing keeps the clock of this machine right".to_owned() };
+            let what = if kept {
+                format!("the clock may be off by {} ms", off / 1_000)
+            } else {
+                "nothing keeps the clock of this machine right".to_owned()
+            };
             vec![
                 warning("clock", what)
                     .why("times in evidence and reports cannot be relied upon, and delays of exporters are measured wrong")

@@ -43,7 +43,9 @@ pub(super) fn store(facts: &Facts) -> Vec<Finding> {
     vec![
         warning("store", format!("{errors} writes failed and were tried again"))
             .why("until one succeeds, the newest attacks are in memory alone")
-            .cure("look at the disk of the state folder, and for a program that holds its files (`fuser -v`)"),
+            .cure(
+                "look at the disk of the state folder, and for a program that holds its files (`fuser -v`)",
+            ),
     ]
 }
 

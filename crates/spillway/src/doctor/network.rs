@@ -22,7 +22,10 @@ pub(super) fn peers(facts: &Facts) -> Vec<Finding> {
     for peer in peers {
         let (name, address) = (&peer.name, &peer.address);
         if peer.state != "established" {
-            let last = peer.last_down.as_ref().map_or_else(|| "it never was up".to_owned(), |why| format!("the last one ended: {why}"));
+            let last = peer
+                .last_down
+                .as_ref()
+                .map_or_else(|| "it never was up".to_owned(), |why| format!("the last one ended: {why}"));
             all.push(
                 error("peer-down", format!("the BGP session is {}; {last}", peer.state))
                     .about(name)
@@ -31,20 +34,26 @@ pub(super) fn peers(facts: &Facts) -> Vec<Finding> {
             );
         } else if let Some(silent) = peer.silent_secs {
             all.push(
-                warning("peer-down", format!("the BGP session stands, but nothing has come of it for {silent} seconds"))
-                    .about(name)
-                    .why("it may be gone without having said so")
-                    .cure("look at the router and at the way to it"),
+                warning(
+                    "peer-down",
+                    format!("the BGP session stands, but nothing has come of it for {silent} seconds"),
+                )
+                .about(name)
+                .why("it may be gone without having said so")
+                .cure("look at the router and at the way to it"),
             );
         } else {
             all.push(ok("peer", format!("established, {} routes held", peer.held)).about(name));
         }
         if peer.quarantined > 0 {
             all.push(
-                warning("peer-quarantine", format!("{} routes are kept from it, for it did not survive them", peer.quarantined))
-                    .about(name)
-                    .why("they filter nothing there")
-                    .cure("`spillway route list` shows them; `spillway route release ID` tries them again"),
+                warning(
+                    "peer-quarantine",
+                    format!("{} routes are kept from it, for it did not survive them", peer.quarantined),
+                )
+                .about(name)
+                .why("they filter nothing there")
+                .cure("`spillway route list` shows them; `spillway route release ID` tries them again"),
             );
         }
     }
@@ -72,7 +81,10 @@ pub(super) fn dataplane(facts: &Facts) -> Vec<Finding> {
     let Some(running) = &facts.running else { return Vec::new() };
     let Some(plane) = &running.metrics.dataplane else { return Vec::new() };
     if plane.as_wanted {
-        return vec![ok("dataplane", format!("the kernel has the {} rules that it shall have", plane.actual))];
+        return vec![ok(
+            "dataplane",
+            format!("the kernel has the {} rules that it shall have", plane.actual),
+        )];
     }
     let why = running.enforcer.as_deref().unwrap_or("the daemon's log says why");
     vec![

@@ -35,7 +35,9 @@ fn owner(at: SocketAddr, udp: bool) -> Option<(u32, String)> {
     let names: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
     let processes = std::fs::read_dir("/proc").ok()?.flatten().take(PROCESSES_MAX);
     for process in processes {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let files = std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
         let has = |file: std::fs::DirEntry| {
             let to = std::fs::read_link(file.path()).ok();

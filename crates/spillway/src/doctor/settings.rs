@@ -31,7 +31,8 @@ pub(super) fn never(facts: &Facts) -> Vec<Finding> {
         return vec![ok("never-list", "what must never be cut is named")];
     }
     let what = "nothing is named that must never be cut";
-    let found = if config.mode == Mode::Enforce { warning("never-list", what) } else { note("never-list", what) };
+    let found =
+        if config.mode == Mode::Enforce { warning("never-list", what) } else { note("never-list", what) };
     vec![
         found
             .why("a filter or an announcement could cut a resolver, a monitor or your own way in")

@@ -54,7 +54,8 @@ pub(super) fn exporters(facts: &Facts) -> Vec<Finding> {
         }
         let what = format!("no datagram of flow export has come since {}", running.since);
         let found = if waited < PATIENCE { note("no-datagrams", what) } else { error("no-datagrams", what) };
-        let ports: Vec<String> = facts.config.listen.addresses.iter().map(|(_, at)| at.port().to_string()).collect();
+        let ports: Vec<String> =
+            facts.config.listen.addresses.iter().map(|(_, at)| at.port().to_string()).collect();
         vec![
             found
                 .why("without flow export nothing is seen")
@@ -71,11 +72,10 @@ pub(super) fn exporters(facts: &Facts) -> Vec<Finding> {
 /// Exporters that are configured and never said anything.
 pub(super) fn missing(facts: &Facts) -> Vec<Finding> {
     running(facts, |running| {
-        let never = facts
-            .config
-            .exporters
-            .iter()
-            .filter(|(address, _)| !running.exporters.iter().any(|one| one.address == address.to_string()));
+        let never =
+            facts.config.exporters.iter().filter(|(address, _)| {
+                !running.exporters.iter().any(|one| one.address == address.to_string())
+            });
         let found = never.map(|(address, _)| {
             let what = format!("no datagram has come of it since {}", running.since);
             let early = facts.now.since(running.since) < PATIENCE;
@@ -93,9 +93,15 @@ pub(super) fn missing(facts: &Facts) -> Vec<Finding> {
 pub(super) fn sampling(facts: &Facts) -> Vec<Finding> {
     each(facts, |one| {
         (one.flows > 0 && one.sampling_rate.is_none()).then(|| {
-            warning("sampling-unknown", "it does not say its sampling rate, and the configuration does not either")
-                .why("its volume is never believed: attacks of which it alone tells are only shown")
-                .cure(format!("`[exporters.\"{}\"]` with `sampling = N` for 1:N; 1 where it does not sample", one.address))
+            warning(
+                "sampling-unknown",
+                "it does not say its sampling rate, and the configuration does not either",
+            )
+            .why("its volume is never believed: attacks of which it alone tells are only shown")
+            .cure(format!(
+                "`[exporters.\"{}\"]` with `sampling = N` for 1:N; 1 where it does not sample",
+                one.address
+            ))
         })
     })
 }
@@ -107,7 +113,11 @@ pub(super) fn templates(facts: &Facts) -> Vec<Finding> {
             return None;
         }
         let what = format!("{} octets of its data wait for a template that has not come", one.buffered_bytes);
-        let found = if one.flows == 0 { error("templates-missing", what) } else { warning("templates-missing", what) };
+        let found = if one.flows == 0 {
+            error("templates-missing", what)
+        } else {
+            warning("templates-missing", what)
+        };
         Some(
             found
                 .why("NetFlow v9 and IPFIX cannot be read without templates, which are sent only now and then")
@@ -150,8 +160,11 @@ pub(super) fn truth(facts: &Facts) -> Vec<Finding> {
             return None;
         }
         let times = one.truth_factor.map_or_else(String::new, |factor| format!(" {factor:.1} times"));
-        let what = format!("its interfaces count{times} what its samples say, or its flows are faster than their interface");
-        let found = if one.doubtful { error("counters-belie", what) } else { warning("counters-belie", what) };
+        let what = format!(
+            "its interfaces count{times} what its samples say, or its flows are faster than their interface"
+        );
+        let found =
+            if one.doubtful { error("counters-belie", what) } else { warning("counters-belie", what) };
         Some(
             found
                 .why("its sampling rate is said wrong, or samples are lost in it; while it is beyond 3 nothing acts on what it tells")
@@ -163,7 +176,8 @@ pub(super) fn truth(facts: &Facts) -> Vec<Finding> {
 /// Whose clock is off.
 pub(super) fn clocks(facts: &Facts) -> Vec<Finding> {
     each(facts, |one| {
-        let absurd: u64 = ["time_absurd", "time_reversed"].iter().filter_map(|name| one.faults.get(*name)).sum();
+        let absurd: u64 =
+            ["time_absurd", "time_reversed"].iter().filter_map(|name| one.faults.get(*name)).sum();
         let late = one.export_delay_seconds.is_some_and(|delay| delay > DELAY_ABSURD);
         (absurd > 0 || late).then(|| {
             let what = match one.export_delay_seconds.filter(|_| late) {
@@ -188,13 +202,22 @@ pub(super) fn drops(facts: &Facts) -> Vec<Finding> {
                 let cure = if small {
                     sysctl(wanted)
                 } else {
-                    format!("`listen.receive_buffer = \"{} MiB\"`, or more `listen.workers`, or a higher sampling rate", (wanted >> 20).max(1))
+                    format!(
+                        "`listen.receive_buffer = \"{} MiB\"`, or more `listen.workers`, or a higher sampling rate",
+                        (wanted >> 20).max(1)
+                    )
                 };
                 all.push(
-                    error("kernel-drops", format!("the kernel dropped {} datagrams, for the buffer was full", listener.socket_drops))
-                        .about(&listener.name)
-                        .why("what is dropped is not seen; under attack it is the most")
-                        .cure(cure),
+                    error(
+                        "kernel-drops",
+                        format!(
+                            "the kernel dropped {} datagrams, for the buffer was full",
+                            listener.socket_drops
+                        ),
+                    )
+                    .about(&listener.name)
+                    .why("what is dropped is not seen; under attack it is the most")
+                    .cure(cure),
                 );
             }
             if listener.errors > 0 {
@@ -223,7 +246,9 @@ pub(super) fn buffers(facts: &Facts) -> Vec<Finding> {
             for (listener, got, wanted) in &running.buffers {
                 let is_new = !all.iter().any(|found| found.about.as_deref() == Some(listener));
                 if got < wanted && is_new {
-                    let what = format!("the receive buffer is {got} octets, not {wanted}: net.core.rmem_max limits it");
+                    let what = format!(
+                        "the receive buffer is {got} octets, not {wanted}: net.core.rmem_max limits it"
+                    );
                     all.push(small(what, *wanted).about(*listener));
                 }
             }
@@ -235,7 +260,10 @@ pub(super) fn buffers(facts: &Facts) -> Vec<Finding> {
             let limited = facts.host.capabilities.is_some_and(|has| has & super::host::NET_ADMIN == 0);
             match facts.host.rmem_max {
                 Some(max) if max < wanted && limited && !facts.config.listen.addresses.is_empty() => {
-                    vec![small(format!("net.core.rmem_max is {max}, and `listen.receive_buffer` is {wanted}"), wanted)]
+                    vec![small(
+                        format!("net.core.rmem_max is {max}, and `listen.receive_buffer` is {wanted}"),
+                        wanted,
+                    )]
                 }
                 _ => Vec::new(),
             }
@@ -244,7 +272,9 @@ pub(super) fn buffers(facts: &Facts) -> Vec<Finding> {
 }
 
 fn sysctl(wanted: u64) -> String {
-    format!("`sysctl -w net.core.rmem_max={wanted}`, and the same line in /etc/sysctl.d/90-spillway.conf; then restart")
+    format!(
+        "`sysctl -w net.core.rmem_max={wanted}`, and the same line in /etc/sysctl.d/90-spillway.conf; then restart"
+    )
 }
 
 /// Who sends and is not let in.
@@ -252,10 +282,13 @@ pub(super) fn refused(facts: &Facts) -> Vec<Finding> {
     running(facts, |running| {
         let refused = running.metrics.listeners.iter().filter(|listener| listener.refused > 0);
         let found = refused.map(|listener| {
-            note("refused", format!("{} datagrams came of senders that `listen.allow` does not name", listener.refused))
-                .about(&listener.name)
-                .why("they are not looked at; an exporter that was forgotten there is not heard")
-                .cure("add its address to `listen.allow`, if it is yours")
+            note(
+                "refused",
+                format!("{} datagrams came of senders that `listen.allow` does not name", listener.refused),
+            )
+            .about(&listener.name)
+            .why("they are not looked at; an exporter that was forgotten there is not heard")
+            .cure("add its address to `listen.allow`, if it is yours")
         });
         found.collect()
     })

@@ -126,7 +126,8 @@ impl Rows {
 
     fn row(&mut self, row: Vec<(String, String)>, out: &mut impl Write) -> io::Result<()> {
         if self.wanted.is_empty() {
-            let late = row.iter().filter(|(key, _)| !self.columns.iter().any(|(name, _)| name == key)).count();
+            let late =
+                row.iter().filter(|(key, _)| !self.columns.iter().any(|(name, _)| name == key)).count();
             self.left_out += late as u64;
         }
         let cell = |(name, _): &(String, usize)| {
@@ -181,7 +182,9 @@ fn flatten(front: &str, fields: Vec<(String, Tree)>, depth: usize, row: &mut Vec
     for (key, value) in fields {
         let name = if front.is_empty() { key } else { format!("{front}.{key}") };
         match value {
-            Tree::Map(inner) if depth < DEPTH_MAX && !inner.is_empty() => flatten(&name, inner, depth + 1, row),
+            Tree::Map(inner) if depth < DEPTH_MAX && !inner.is_empty() => {
+                flatten(&name, inner, depth + 1, row)
+            }
             other => row.push((name, other.cell())),
         }
     }

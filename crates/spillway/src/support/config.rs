@@ -11,9 +11,40 @@ pub const HIDDEN: &str = "(hidden)";
 
 /// Keys whose words are kept: they choose among few that the manual lists, or name interfaces and units.
 const HARMLESS: [&str; 34] = [
-    "mode", "kind", "engine", "format", "level", "floor", "compat", "role", "anonymous", "events", "severity", "tls", "facility",
-    "addresses", "interfaces", "lease", "install_delay", "budget", "receive_buffer", "quota", "min_free", "spill", "group_wait",
-    "repeat", "timeout", "retry", "retry_max", "give_up", "fallback_after", "profile", "type", "carries", "families", "speed",
+    "mode",
+    "kind",
+    "engine",
+    "format",
+    "level",
+    "floor",
+    "compat",
+    "role",
+    "anonymous",
+    "events",
+    "severity",
+    "tls",
+    "facility",
+    "addresses",
+    "interfaces",
+    "lease",
+    "install_delay",
+    "budget",
+    "receive_buffer",
+    "quota",
+    "min_free",
+    "spill",
+    "group_wait",
+    "repeat",
+    "timeout",
+    "retry",
+    "retry_max",
+    "give_up",
+    "fallback_after",
+    "profile",
+    "type",
+    "carries",
+    "families",
+    "speed",
 ];
 /// Sections whose own keys are names of people or companies.
 const NAMED: [&str; 2] = ["customers", "groups"];
@@ -35,7 +66,8 @@ fn clean(key: &str, value: Value, named: bool, hidden: &mut BTreeSet<String>) ->
         Value::Object(fields) => {
             let mut out = Map::new();
             for (at, (name, value)) in fields.into_iter().enumerate() {
-                let shown = if named && name != "default" { format!("{key}-{}", at + 1) } else { name.clone() };
+                let shown =
+                    if named && name != "default" { format!("{key}-{}", at + 1) } else { name.clone() };
                 if named {
                     hide(&name, hidden);
                 }

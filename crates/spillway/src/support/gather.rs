@@ -40,7 +40,11 @@ const KERNEL: [&str; 14] = [
 ];
 
 /// All pieces, clean; and what could not be had, a sentence each.
-pub(crate) fn gather(reach: &Reach, log: Option<&Path>, clear: bool) -> anyhow::Result<(Vec<Piece>, Vec<String>)> {
+pub(crate) fn gather(
+    reach: &Reach,
+    log: Option<&Path>,
+    clear: bool,
+) -> anyhow::Result<(Vec<Piece>, Vec<String>)> {
     let mut missing = Vec::new();
     let text = std::fs::read_to_string(&reach.config);
     let checked = Config::load(&reach.config);
@@ -50,7 +54,8 @@ pub(crate) fn gather(reach: &Reach, log: Option<&Path>, clear: bool) -> anyhow::
             (Value::Null, BTreeSet::new())
         }
         Ok(text) => redacted(text).unwrap_or_else(|why| {
-            missing.push(format!("{}: it is not TOML, so nothing of it is kept: {why}", reach.config.display()));
+            missing
+                .push(format!("{}: it is not TOML, so nothing of it is kept: {why}", reach.config.display()));
             (Value::Null, words(text))
         }),
     };
@@ -59,12 +64,24 @@ pub(crate) fn gather(reach: &Reach, log: Option<&Path>, clear: bool) -> anyhow::
     let own = checked.as_ref().map(|config| config.networks.clone()).unwrap_or_default();
     let mut pieces = vec![
         Piece { name: "version.txt", what: "build, system, processor", text: version() },
-        Piece { name: "configuration.json", what: "the configuration; what is not known to be harmless is hidden", text: pretty(&document) },
-        Piece { name: "doctor.json", what: "what `spillway doctor` finds", text: doctor(reach, &mut missing) },
+        Piece {
+            name: "configuration.json",
+            what: "the configuration; what is not known to be harmless is hidden",
+            text: pretty(&document),
+        },
+        Piece {
+            name: "doctor.json",
+            what: "what `spillway doctor` finds",
+            text: doctor(reach, &mut missing),
+        },
         Piece { name: "kernel.txt", what: "the kernel's counters and settings", text: kernel() },
     ];
     if let Ok(config) = &checked {
-        pieces.push(Piece { name: "files.txt", what: "names, sizes and modes of the state folder, no content", text: files(&config.state_dir) });
+        pieces.push(Piece {
+            name: "files.txt",
+            what: "names, sizes and modes of the state folder, no content",
+            text: files(&config.state_dir),
+        });
     }
     daemon(reach, &mut pieces, &mut missing);
     match lines(log) {
@@ -91,7 +108,10 @@ pub(crate) fn gather(reach: &Reach, log: Option<&Path>, clear: bool) -> anyhow::
     for line in &missing {
         let _ = writeln!(about, "not there: {line}");
     }
-    pieces.insert(0, Piece { name: "README.txt", what: "what is in here, and what could not be had", text: about });
+    pieces.insert(
+        0,
+        Piece { name: "README.txt", what: "what is in here, and what could not be had", text: about },
+    );
     Ok((pieces, missing))
 }
 
@@ -130,10 +150,20 @@ fn refers(text: &str) -> Vec<String> {
 fn version() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let system = read("/etc/os-release");
-    let system = system.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("?").trim_matches('"').to_owned();
+    let system = system
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+        .unwrap_or("?")
+        .trim_matches('"')
+        .to_owned();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let cpu = read("/proc/cpuinfo");
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default().trim_start_matches([' ', '\t', ':']).to_owned();
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or_default()
+        .trim_start_matches([' ', '\t', ':'])
+        .to_owned();
     format!(
         "spillway {}\nsystem {system}\nkernel {}cores {cores}\nprocessor {cpu}\n",
         env!("CARGO_PKG_VERSION"),
@@ -143,9 +173,12 @@ fn version() -> String {
 
 fn doctor(reach: &Reach, missing: &mut Vec<String>) -> String {
     // Whoever may read the configuration may usually ask the daemon itself, which takes no token.
-    let here = Reach { api: reach.api.clone().filter(|_| Config::load(&reach.config).is_err()), ..reach.clone() };
+    let here =
+        Reach { api: reach.api.clone().filter(|_| Config::load(&reach.config).is_err()), ..reach.clone() };
     match crate::cmd::doctor::look(&here) {
-        Ok(found) => serde_json::to_value(api::Diagnosis::of(found)).map(|document| pretty(&document)).unwrap_or_default(),
+        Ok(found) => serde_json::to_value(api::Diagnosis::of(found))
+            .map(|document| pretty(&document))
+            .unwrap_or_default(),
         Err(why) => {
             missing.push(format!("the doctor: {why:#}"));
             "null\n".to_owned()
@@ -199,7 +232,11 @@ fn daemon(reach: &Reach, pieces: &mut Vec<Piece>, missing: &mut Vec<String>) {
         ("status.json", "how the daemon is", "/api/v1/status"),
         ("exporters.json", "who tells of traffic", "/api/v1/exporters"),
         ("metrics.txt", "all counters of the daemon", "/metrics"),
-        ("attacks.json", "the last attacks: when, what and how large; no sources", "/api/v1/attacks?limit=50"),
+        (
+            "attacks.json",
+            "the last attacks: when, what and how large; no sources",
+            "/api/v1/attacks?limit=50",
+        ),
         ("rules.json", "filters whose lease runs", "/api/v1/rules"),
     ] {
         match api.get(path) {
@@ -207,7 +244,9 @@ fn daemon(reach: &Reach, pieces: &mut Vec<Piece>, missing: &mut Vec<String>) {
                 pieces.push(Piece { name, what, text: attacks(&text) });
             }
             Ok((200, text)) => pieces.push(Piece { name, what, text }),
-            Ok((status, _)) => missing.push(format!("{path}: status {status}; give a token in SPILLWAY_TOKEN")),
+            Ok((status, _)) => {
+                missing.push(format!("{path}: status {status}; give a token in SPILLWAY_TOKEN"))
+            }
             Err(why) => {
                 missing.push(format!("the daemon's numbers: {why:#}"));
                 return;
@@ -219,8 +258,19 @@ fn daemon(reach: &Reach, pieces: &mut Vec<Piece>, missing: &mut Vec<String>) {
 /// Of attacks, what tells nothing of their sources.
 fn attacks(text: &str) -> String {
     const KEPT: [&str; 13] = [
-        "id", "state", "severity", "direction", "target", "started_at", "detected_at", "ended_at", "peak_pps", "peak_bps",
-        "vectors", "doubtful", "stability",
+        "id",
+        "state",
+        "severity",
+        "direction",
+        "target",
+        "started_at",
+        "detected_at",
+        "ended_at",
+        "peak_pps",
+        "peak_bps",
+        "vectors",
+        "doubtful",
+        "stability",
     ];
     let page: Value = serde_json::from_str(text).unwrap_or_default();
     let items = page.get("items").and_then(Value::as_array).into_iter().flatten();

@@ -37,7 +37,10 @@ pub struct Listed {
 
 /// The list of content.
 pub fn list(pieces: &[Piece]) -> Vec<Listed> {
-    pieces.iter().map(|piece| Listed { file: piece.name, bytes: piece.text.len(), what: piece.what }).collect()
+    pieces
+        .iter()
+        .map(|piece| Listed { file: piece.name, bytes: piece.text.len(), what: piece.what })
+        .collect()
 }
 
 /// Writes the archive; all files are in one folder, and belong to nobody in particular.
@@ -51,7 +54,11 @@ pub fn pack(pieces: &[Piece], seconds: u64, out: impl Write) -> std::io::Result<
         header.set_size(piece.text.len() as u64);
         header.set_mode(0o600);
         header.set_mtime(seconds);
-        archive.append_data(&mut header, format!("spillway-support/{}", piece.name), piece.text.as_bytes())?;
+        archive.append_data(
+            &mut header,
+            format!("spillway-support/{}", piece.name),
+            piece.text.as_bytes(),
+        )?;
     }
     archive.finish()
 }

@@ -14,7 +14,8 @@ const TOKEN: &str = "spw_";
 /// What a key in PEM begins and ends with.
 const PEM: (&str, &str) = ("-----BEGIN ", "-----END ");
 /// Words after which a secret stands.
-const BEFORE: [&str; 8] = ["password", "passwd", "secret", "token", "authorization", "api_key", "apikey", "bearer"];
+const BEFORE: [&str; 8] =
+    ["password", "passwd", "secret", "token", "authorization", "api_key", "apikey", "bearer"];
 
 /// Takes things out.
 #[derive(Debug)]
@@ -105,7 +106,9 @@ impl Scrub {
             return format!("{}:{}", self.pseudonym(address.ip()), address.port());
         }
         // The end of a sentence, or what a list puts behind.
-        for trimmed in [word.trim_end_matches('.'), word.trim_end_matches(':'), word.trim_end_matches(['.', ':'])] {
+        for trimmed in
+            [word.trim_end_matches('.'), word.trim_end_matches(':'), word.trim_end_matches(['.', ':'])]
+        {
             if trimmed.len() < word.len()
                 && let Ok(address) = trimmed.parse::<IpAddr>()
             {
@@ -151,7 +154,8 @@ fn tokens(line: &str) -> String {
         let (front, from) = rest.split_at(at);
         out.push_str(front);
         out.push_str(HIDDEN);
-        let end = from.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))).unwrap_or(from.len());
+        let end =
+            from.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))).unwrap_or(from.len());
         rest = from.get(end..).unwrap_or_default();
     }
     out.push_str(rest);

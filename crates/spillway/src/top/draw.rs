@@ -70,16 +70,26 @@ pub fn draw(frame: &mut Frame<'_>, screen: &Screen) {
         (None, None) => "asking ...".to_owned(),
     };
     let bad = screen.trouble.is_some();
-    frame.render_widget(Paragraph::new(plain(&said)).style(tint(screen, strong, bad.then_some(Color::Red))), sentence);
+    frame.render_widget(
+        Paragraph::new(plain(&said)).style(tint(screen, strong, bad.then_some(Color::Red))),
+        sentence,
+    );
     if let Some(view) = &screen.view {
-        let lines: Vec<Line<'_>> = view.notes.iter().take(3).map(|note| Line::from(format!("! {}", plain(note)))).collect();
-        frame.render_widget(Paragraph::new(lines).style(tint(screen, Style::new(), Some(Color::Yellow))), notes);
+        let lines: Vec<Line<'_>> =
+            view.notes.iter().take(3).map(|note| Line::from(format!("! {}", plain(note)))).collect();
+        frame.render_widget(
+            Paragraph::new(lines).style(tint(screen, Style::new(), Some(Color::Yellow))),
+            notes,
+        );
         frame.render_widget(Paragraph::new(rates(view)), totals);
     }
     let newest = usize::from(curve.width);
     let from = screen.curve.len().saturating_sub(newest);
     let bars: Vec<u64> = screen.curve.iter().skip(from).copied().collect();
-    frame.render_widget(Sparkline::default().data(&bars).style(tint(screen, Style::new(), Some(Color::Cyan))), curve);
+    frame.render_widget(
+        Sparkline::default().data(&bars).style(tint(screen, Style::new(), Some(Color::Cyan))),
+        curve,
+    );
     frame.render_widget(Paragraph::new(title(screen)).style(strong), tabs);
     table(frame, screen, list);
     let foot_text = if screen.typing {
@@ -123,13 +133,20 @@ fn rates(view: &View) -> Vec<Line<'static>> {
     };
     vec![
         Line::from(format!("arriving {pps}, {bps}{here}")),
-        Line::from(format!("told by {:.0} records/s in {:.0} datagrams/s{drops}", rates.records, rates.datagrams)),
+        Line::from(format!(
+            "told by {:.0} records/s in {:.0} datagrams/s{drops}",
+            rates.records, rates.datagrams
+        )),
     ]
 }
 
 fn title(screen: &Screen) -> String {
     let tabs = Page::ALL.iter().zip(1..).map(|(page, number)| {
-        if *page == screen.page { format!("[{number} {}]", page.title()) } else { format!(" {number} {} ", page.title()) }
+        if *page == screen.page {
+            format!("[{number} {}]", page.title())
+        } else {
+            format!(" {number} {} ", page.title())
+        }
     });
     let filter = if screen.filter.is_empty() { String::new() } else { format!(", only `{}`", screen.filter) };
     format!("{}  by {}{filter}", tabs.collect::<String>(), screen.sort.name())
@@ -169,7 +186,11 @@ pub(super) fn rows(view: &View, page: Page) -> Vec<Row> {
             let row = |one: &super::Attack| Row {
                 cells: vec![
                     if one.direction == "out" { format!("{} (out)", one.target) } else { one.target.clone() },
-                    if one.severity == "suspicious" { format!("? {}", one.vectors) } else { one.vectors.clone() },
+                    if one.severity == "suspicious" {
+                        format!("? {}", one.vectors)
+                    } else {
+                        one.vectors.clone()
+                    },
                     format!("{}, {}", PacketRate(one.peak_pps), BitRate(one.peak_bps)),
                     format!("{} {}", grouped(one.sources), one.nature),
                     format!("{} of {}", one.rules.1, one.rules.0),
@@ -192,7 +213,11 @@ pub(super) fn rows(view: &View, page: Page) -> Vec<Row> {
                     BitRate(one.bps).to_string(),
                 ],
                 size: one.bps,
-                attack: view.attacks.iter().find(|attack| attack.target == one.prefix).map(|attack| attack.id.clone()),
+                attack: view
+                    .attacks
+                    .iter()
+                    .find(|attack| attack.target == one.prefix)
+                    .map(|attack| attack.id.clone()),
                 ..Row::default()
             };
             view.targets.iter().map(row).collect()
@@ -256,14 +281,19 @@ fn table(frame: &mut Frame<'_>, screen: &Screen, area: Rect) {
         let style = tint(screen, Style::new(), colour);
         let style = if at == screen.chosen { style.add_modifier(Modifier::REVERSED) } else { style };
         let front = if at == screen.chosen { ">" } else { " " };
-        let cells = row.cells.iter().enumerate().map(|(column, cell)| {
-            if column == 0 { format!("{front}{}", plain(cell)) } else { plain(cell) }
-        });
+        let cells =
+            row.cells.iter().enumerate().map(|(column, cell)| {
+                if column == 0 { format!("{front}{}", plain(cell)) } else { plain(cell) }
+            });
         ratatui::widgets::Row::new(cells.collect::<Vec<_>>()).style(style)
     });
     let widths = columns.iter().map(|(_, width)| Constraint::Length(*width));
-    let head = columns.iter().enumerate().map(|(at, (name, _))| if at == 0 { format!(" {name}") } else { (*name).to_owned() });
-    let head = ratatui::widgets::Row::new(head.collect::<Vec<_>>()).style(Style::new().add_modifier(Modifier::UNDERLINED));
+    let head = columns
+        .iter()
+        .enumerate()
+        .map(|(at, (name, _))| if at == 0 { format!(" {name}") } else { (*name).to_owned() });
+    let head = ratatui::widgets::Row::new(head.collect::<Vec<_>>())
+        .style(Style::new().add_modifier(Modifier::UNDERLINED));
     frame.render_widget(Table::new(shown.collect::<Vec<_>>(), widths).header(head).column_spacing(1), area);
 }
 

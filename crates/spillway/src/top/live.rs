@@ -67,7 +67,8 @@ struct Restored(Terminal<CrosstermBackend<Stdout>>);
 
 impl Restored {
     fn take() -> anyhow::Result<Self> {
-        enable_raw_mode().context("this terminal cannot be drawn on; `spillway top --once` prints a frame")?;
+        enable_raw_mode()
+            .context("this terminal cannot be drawn on; `spillway top --once` prints a frame")?;
         let mut out = std::io::stdout();
         let terminal = execute!(out, EnterAlternateScreen)
             .and_then(|()| Terminal::new(CrosstermBackend::new(std::io::stdout())));
@@ -97,9 +98,10 @@ pub(crate) fn run(api: &Api, interval: Duration, interrupt: &Interrupt) -> anyho
     let (tell, news) = channel::<News>();
     let asked = api.clone();
     // It ends with the process, or when nobody listens any more.
-    std::thread::Builder::new().name("ask".to_owned()).spawn(move || ask_on(&asked, interval, &wishes, &tell))?;
-    let mut screen =
-        Screen { api: api.url().to_owned(), colour: colours(), ..Screen::default() };
+    std::thread::Builder::new()
+        .name("ask".to_owned())
+        .spawn(move || ask_on(&asked, interval, &wishes, &tell))?;
+    let mut screen = Screen { api: api.url().to_owned(), colour: colours(), ..Screen::default() };
     let mut before: Option<Answers> = None;
     let mut terminal = Restored::take()?;
     let mut stale = true;

@@ -148,7 +148,9 @@ impl Screen {
             match key.code {
                 KeyCode::Down | KeyCode::Char('j') => *from = (*from + 1).min(lines.len().saturating_sub(1)),
                 KeyCode::Up | KeyCode::Char('k') => *from = from.saturating_sub(1),
-                KeyCode::PageDown | KeyCode::Char(' ') => *from = (*from + 10).min(lines.len().saturating_sub(1)),
+                KeyCode::PageDown | KeyCode::Char(' ') => {
+                    *from = (*from + 10).min(lines.len().saturating_sub(1))
+                }
                 KeyCode::PageUp => *from = from.saturating_sub(10),
                 _ => self.explained = None,
             }
@@ -195,7 +197,9 @@ impl Screen {
                 self.filter.clear();
             }
             KeyCode::Backspace => drop(self.filter.pop()),
-            KeyCode::Char(c) if !c.is_control() && self.filter.chars().count() < FILTER_MAX => self.filter.push(c),
+            KeyCode::Char(c) if !c.is_control() && self.filter.chars().count() < FILTER_MAX => {
+                self.filter.push(c)
+            }
             _ => {}
         }
         self.chosen = 0;
@@ -212,7 +216,9 @@ impl Screen {
         let Some(view) = &self.view else { return Vec::new() };
         let mut rows = super::draw::rows(view, self.page);
         let wanted = self.filter.to_lowercase();
-        rows.retain(|row| wanted.is_empty() || row.cells.iter().any(|cell| cell.to_lowercase().contains(&wanted)));
+        rows.retain(|row| {
+            wanted.is_empty() || row.cells.iter().any(|cell| cell.to_lowercase().contains(&wanted))
+        });
         match self.sort {
             Sort::Size => rows.sort_by(|a, b| b.size.total_cmp(&a.size).then_with(|| a.cells.cmp(&b.cells))),
             Sort::Age => rows.sort_by(|a, b| b.age.cmp(&a.age).then_with(|| a.cells.cmp(&b.cells))),

@@ -188,12 +188,23 @@ fn sentence(status: &Value, attacks: &[Attack], rules: &[Rule], exporters: &[Exp
     let real = attacks.iter().filter(|one| one.severity != "suspicious").count();
     let acting = rules.iter().filter(|one| one.state == "active").count();
     let odd = attacks.len() - real;
-    let odd = if odd == 0 { String::new() } else { format!(", {odd} more that are suspicious") };
+    let odd = match odd {
+        0 => String::new(),
+        1 => ", one more is suspicious".to_owned(),
+        odd => format!(", {odd} more are suspicious"),
+    };
     match (real, attacks.iter().find(|one| one.severity != "suspicious")) {
-        (0, _) if exporters.is_empty() => "Nobody has told of traffic yet; `spillway doctor` says why.".to_owned(),
+        (0, _) if exporters.is_empty() => {
+            "Nobody has told of traffic yet; `spillway doctor` says why.".to_owned()
+        }
         (0, _) => format!("No attack{odd}; {heard} of {} exporters are heard.", exporters.len()),
         (1, Some(one)) => {
-            format!("An attack on {} ({}){odd}; {acting} of {} filters act.", one.target, one.vectors, rules.len())
+            format!(
+                "An attack on {} ({}){odd}; {acting} of {} filters act.",
+                one.target,
+                one.vectors,
+                rules.len()
+            )
         }
         _ => format!("{real} attacks{odd}; {acting} of {} filters act.", rules.len()),
     }
@@ -209,7 +220,8 @@ impl Rates {
             (now >= before).then_some((now - before) / seconds)
         };
         let has_plane = metric(&now.metrics, "spillway_dataplane_rules_actual").is_some();
-        let dropped = |answers: &Answers| items(&answers.rules).map(|rule| whole(rule, "dropped_packets")).sum::<u64>();
+        let dropped =
+            |answers: &Answers| items(&answers.rules).map(|rule| whole(rule, "dropped_packets")).sum::<u64>();
         // A rule that ended takes its counter with it: then nothing can be said for once.
         let dropped = dropped(now).checked_sub(dropped(before)).map(|count| float(count) / seconds);
         let arriving_pps = count("spillway_ingest_packets_total").unwrap_or(0.0);
@@ -236,7 +248,8 @@ impl Attack {
         let vectors = document.get("vectors").and_then(Value::as_array).into_iter().flatten();
         let vectors: Vec<String> = vectors.map(|vector| text(vector, "name")).collect();
         let sources = document.get("sources").cloned().unwrap_or_default();
-        let rules: Vec<&Value> = document.get("rules").and_then(Value::as_array).into_iter().flatten().collect();
+        let rules: Vec<&Value> =
+            document.get("rules").and_then(Value::as_array).into_iter().flatten().collect();
         let acting = rules.iter().filter(|rule| text(rule, "state") == "active").count();
         Self {
             id: text(document, "id"),
