@@ -173,8 +173,10 @@ fn version() -> String {
 
 fn doctor(reach: &Reach, missing: &mut Vec<String>) -> String {
     // Whoever may read the configuration may usually ask the daemon itself, which takes no token.
-    let here =
-        Reach { api: reach.api.clone().filter(|_| Config::load(&reach.config).is_err()), ..reach.clone() };
+    let mut here = reach.clone();
+    if Config::load(&reach.config).is_ok() {
+        here.api = None;
+    }
     match crate::cmd::doctor::look(&here) {
         Ok(found) => serde_json::to_value(api::Diagnosis::of(found))
             .map(|document| pretty(&document))
