@@ -30,7 +30,7 @@ pub(super) fn peers(facts: &Facts) -> Vec<Finding> {
                 error("peer-down", format!("the BGP session is {}; {last}", peer.state))
                     .about(name)
                     .why("nothing can be told to this router, and what it was told is gone")
-                    .cure(format!("`nc -vz {}` shows whether it can be reached; then compare AS numbers, password and address at both ends", address.rsplit_once(':').map_or(address.clone(), |(host, port)| format!("{host} {port}")))),
+                    .cure(format!("`nc -vz {}` shows whether it can be reached; then compare AS numbers, password and address at both ends", address.rsplit_once(':').map_or_else(|| address.clone(), |(host, port)| format!("{host} {port}")))),
             );
         } else if let Some(silent) = peer.silent_secs {
             all.push(
