@@ -74,7 +74,8 @@ impl Api {
                 self.exchange(StreamOwned::new(connection, stream), path)
             }
         };
-        let answer = answer.with_context(|| format!("{api}{path}: broken off"))?;
+        // In words: a pipe that broke here is not that of standard output, whose end is no error.
+        let answer = answer.map_err(|cause| anyhow::anyhow!("{api}{path}: broken off: {cause}"))?;
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         match (status, answer.split_once("\r\n\r\n")) {
             (Some(status), Some((_, body))) => Ok((status, body.to_owned())),
