@@ -1,7 +1,5 @@
 //! `spillway support bundle`: what helps, and nothing that is nobody's business.
 
-#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
-
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
