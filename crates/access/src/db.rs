@@ -67,6 +67,9 @@ const STEPS: &[&str] = &["
     CREATE TRIGGER outcomes_keep BEFORE UPDATE ON outcomes BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
 "];
 
+/// Name of the file and the newest schema of it that this build knows.
+pub const SCHEMA: (&str, usize) = (FILE, STEPS.len());
+
 /// Users, tokens, sessions and the audit trail of one state folder.
 #[derive(Debug)]
 pub struct Access {

@@ -26,7 +26,7 @@ mod users;
 pub use actor::{Actor, Via};
 pub use audit::{Deed, Entry, Outcome};
 pub use backoff::{Backoff, Who};
-pub use db::Access;
+pub use db::{Access, SCHEMA};
 pub use error::AccessError;
 pub use limiter::Limiter;
 pub use name::{NAME_MAX, check_name};

@@ -62,6 +62,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("POST", "/api/v1/configuration/check", Configure),
     ("POST", "/api/v1/configuration/diff", Configure),
     ("POST", "/api/v1/reload", Configure),
+    ("POST", "/api/v1/backup", Configure),
 ];
 
 /// All endpoints, as method, path and what they take.

@@ -10,9 +10,11 @@
 
 mod attacks;
 mod audit;
+mod backups;
 mod body;
 mod change;
 mod configuration;
+mod counted;
 mod disclosures;
 mod document;
 mod door;
@@ -44,6 +46,6 @@ pub use door::{Peer, Settings};
 pub use endpoints::endpoints;
 pub use events::{Events, Kind};
 pub use live::{Live, LiveAttack, Source};
-pub use operate::{Head, Noted, Operate, Proven};
+pub use operate::{Backup, Head, Noted, Operate, Proven};
 pub use router::{Parts, openapi, router};
 pub use sources::Sources;

@@ -38,6 +38,12 @@ pub trait Operate: Send + Sync + 'static {
     /// Why it was not taken.
     fn apply(&self, text: &str) -> Result<(), String>;
 
+    /// Makes a backup without keys in a folder of its own.
+    ///
+    /// # Errors
+    /// What could not be read or written.
+    fn backup(&self) -> Result<Backup, String>;
+
     /// Writes into the ledger that something was asked for and what came of it.
     fn note(&self, noted: Noted);
 
@@ -71,6 +77,17 @@ pub struct Noted {
     pub content: Value,
     /// Whether it was done.
     pub done: bool,
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    /// Where it is, on the daemon's machine.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Files in it.
+    pub files: u64,
 }
 
 /// The ledger's head.

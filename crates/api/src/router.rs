@@ -23,8 +23,8 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
-    mitigations, plan, routing, rules, session, sources, tokens, users,
+    attacks, audit, backups, configuration, disclosures, document, events, exporters, health, history,
+    ledger, mitigations, plan, routing, rules, session, sources, tokens, users,
 };
 
 /// What it is served from.
@@ -65,6 +65,8 @@ pub(crate) struct Counts {
     pub(crate) unwritten: AtomicU64,
     /// Wrong passwords.
     pub(crate) guesses: AtomicU64,
+    /// Requests that were answered.
+    pub(crate) requests: crate::counted::Counted,
 }
 
 impl Shared {
@@ -83,12 +85,15 @@ impl Shared {
     /// What the API counts of itself.
     pub(crate) fn numbers(&self) -> Api {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (requests, request_seconds) = self.counts.requests.so_far();
         Api {
             sse_clients: u64::try_from(self.events.clients()).unwrap_or(u64::MAX),
             sse_cut: self.events.cut(),
             withheld: count(&self.counts.withheld),
             unwritten: count(&self.counts.unwritten),
             guesses: count(&self.counts.guesses),
+            requests,
+            request_seconds,
         }
     }
 
@@ -158,6 +163,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(configuration::check))
         .routes(routes!(configuration::diff))
         .routes(routes!(configuration::reload))
+        .routes(routes!(backups::create))
 }
 
 /// The OpenAPI document.

@@ -6,6 +6,7 @@
 
 pub mod absorb;
 pub mod backtest;
+pub mod backup;
 pub mod capture;
 pub mod card;
 pub mod cli;

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod copy;
 mod drills;
 mod error;
 mod expiry;
@@ -20,6 +21,7 @@ mod schema;
 mod writer;
 
 pub use batch::{AttackRow, Ban, Batch, RuleRow, Snapshot};
+pub use copy::{copy, examine, known};
 pub use drills::Drilled;
 pub use error::StoreError;
 pub use expiry::{Held, attacks_held, lines_held};

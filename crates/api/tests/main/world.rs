@@ -151,6 +151,10 @@ impl Operate for Hands {
         Ok(())
     }
 
+    fn backup(&self) -> Result<api::Backup, String> {
+        Ok(api::Backup { file: "/state/backups/1.tar".to_owned(), bytes: 1024, files: 3 })
+    }
+
     fn note(&self, noted: Noted) {
         self.noted.lock().unwrap().push(noted);
     }

@@ -6,9 +6,11 @@ pub mod absorb;
 mod asked;
 pub mod audit;
 pub mod backtest;
+pub mod backup;
 pub mod capture;
 pub mod check;
 pub mod completions;
+pub mod config;
 pub mod control;
 pub mod dataplane;
 pub mod decode;
@@ -31,6 +33,7 @@ pub mod plan;
 pub mod privacy;
 pub mod privileged;
 pub mod replay;
+pub mod restore;
 pub mod roles;
 pub mod route;
 pub mod rules;
@@ -75,6 +78,7 @@ commands! {
     Absorb => absorb,
     Check => check,
     Init => init,
+    Config => config,
     Import => import,
     Control => control,
     Route => route,
@@ -89,6 +93,8 @@ commands! {
     Audit => audit,
     Notify => notify,
     Privacy => privacy,
+    Backup => backup,
+    Restore => restore,
     Demo => demo,
     Lab => lab,
     Version => version,

@@ -37,6 +37,9 @@ pub(super) fn take_soon(folder: &Path) -> anyhow::Result<Flock<File>> {
 pub(crate) fn take(folder: &Path) -> anyhow::Result<Flock<File>> {
     let what = || format!("cannot use the state folder {} (`state_dir`)", folder.display());
     DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(what)?;
+    if folder.join(crate::backup::UNFINISHED).exists() {
+        bail!("a backup was half restored into {}; empty it and restore again", folder.display())
+    }
     let path = folder.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     match Flock::lock(file.with_context(what)?, FlockArg::LockExclusiveNonblock) {
