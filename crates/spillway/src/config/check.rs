@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::place::Problem;
 use super::sections::{Anonymous, ApiSection, ExecSection, File, ListenSection};
-use super::{Api, Compat, Config, Listen, NotifyExec};
+use super::{Api, Compat, Config, Listen, NotifyExec, Written};
 use super::{dataplane, dns, evidence, groups, history, privacy, routing};
 
 /// Where questions are answered when the file does not say.
@@ -41,6 +41,11 @@ impl<'a> Problems<'a> {
     /// Whether everybody on the machine may read the file.
     pub(super) fn open_to_all(&self) -> bool {
         super::reference::open_to_all(self.path)
+    }
+
+    /// The file that is checked.
+    pub(super) const fn file(&self) -> &Path {
+        self.path
     }
 
     pub(super) fn at(&mut self, offset: usize, message: String) {
@@ -92,6 +97,7 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     if problems.found.is_empty() {
         Ok(Config {
             path: path.to_path_buf(),
+            written: Written(text.into()),
             networks,
             customers,
             groups,

@@ -8,6 +8,7 @@ mod absorber;
 mod challenge;
 mod check;
 mod dataplane;
+pub mod diff;
 mod dns;
 mod evidence;
 mod groups;
@@ -18,11 +19,15 @@ mod place;
 mod privacy;
 mod reference;
 mod routing;
+mod schema;
 mod sections;
 mod starter;
 mod values;
+mod veil;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
@@ -37,12 +42,14 @@ pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router,
     Routing, Rpki, Said, Secret, Url,
 };
+pub use schema::schema;
 pub use sections::{
     Anonymous, Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Ledger, Listen,
     Log, LogFormat, LogLevel, NotifyExec, RuleSettings, TlsFiles,
 };
-pub use starter::starter;
+pub use starter::{Start, starter, starter_of};
 pub use values::Role;
+pub(crate) use veil::{HIDDEN, veiled};
 
 use base::Prefix;
 use engine::Mode;
@@ -55,6 +62,8 @@ pub const DEFAULT_PATH: &str = "/etc/spillway/spillway.toml";
 pub struct Config {
     /// The file it came from.
     pub path: PathBuf,
+    /// Its text.
+    pub written: Written,
     /// The operator's own networks.
     pub networks: Vec<Prefix>,
     /// Customers and their networks.
@@ -105,6 +114,16 @@ pub struct Config {
     pub privacy: Privacy,
     /// How the log looks.
     pub log: Log,
+}
+
+/// A text that may hold secrets: it is not shown by accident.
+#[derive(Clone)]
+pub struct Written(pub Arc<str>);
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(text)")
+    }
 }
 
 impl Config {

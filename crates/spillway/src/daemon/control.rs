@@ -37,6 +37,9 @@ pub enum Order {
     Shutdown,
     /// Check the configuration, then take it, as SIGHUP does
     Reload,
+    /// Say the configuration that is in force.
+    #[value(skip)]
+    Show,
 }
 
 /// One of both.
@@ -67,12 +70,15 @@ pub struct Reply {
     /// Likewise, about names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<dns::order::Answer>,
+    /// The configuration in force, secrets and all, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
 }
 
 impl Reply {
     /// It is done.
     pub(super) const fn done() -> Self {
-        Self { ok: true, error: None, answer: None, names: None }
+        Self { ok: true, error: None, answer: None, names: None, configuration: None }
     }
 
     fn send(&self, mut stream: UnixStream) -> anyhow::Result<()> {
@@ -175,6 +181,12 @@ fn caller(stream: &UnixStream, name: Option<String>) -> Result<Caller, String> {
 /// Sends an order to the daemon of this state folder.
 pub fn send(folder: &Path, order: Order) -> anyhow::Result<()> {
     ask(folder, &Request { order: Some(order), ..Request::default() }).map(drop)
+}
+
+/// The configuration that is in force, as it was read.
+pub fn running(folder: &Path) -> anyhow::Result<String> {
+    let reply = ask(folder, &Request { order: Some(Order::Show), ..Request::default() })?;
+    reply.configuration.context("the daemon's answer is empty; it may be of an older build")
 }
 
 /// Sends an order about routes, in this person's name.
