@@ -13,7 +13,6 @@ use anyhow::Context as _;
 use base::map::Seed;
 use engine::Mode;
 use engine::report::State;
-use sd_notify::NotifyState;
 use serde::Serialize;
 use store::Writer;
 
@@ -26,14 +25,16 @@ use super::enforcing::{self, Desk};
 use super::hands::Hands;
 use super::listener::Sockets;
 use super::mailbox::Mailbox;
+
 use super::notify::Notifier;
 use super::probe::Probe;
 use super::routes::Routes;
 use super::scout::Scout;
 use super::serve::Server;
 use super::source::Source;
+use super::supervisor::{self, Supervisor};
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
-use super::{Event, next, persist, retention, state};
+use super::{Event, next, persist, retention, state, watchman};
 use crate::config::{Config, Engine, LogFormat};
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
@@ -282,6 +283,9 @@ pub(super) fn run(
         let (stop, swept) = (&stop, Arc::clone(&source.swept));
         spawn(scope, "retention", send, move || retention::run(config, &at_rest, clock, stop, &swept))?;
 
+        let watched = Arc::clone(&source);
+        spawn(scope, "watchman", send, move || watchman::run(config, &watched, clock, stop))?;
+
         source.ready.store(true, Ordering::Relaxed);
         let api = (kept.api.local_addr()?, kept.tls.as_ref());
         let said = announce(config, api, &kept.sockets.listeners, &mut kept.said);
@@ -293,6 +297,7 @@ pub(super) fn run(
     drop(historian);
     let ended = ended?;
     if let Ended::Reload(new) = &ended {
+        supervisor::reloading();
         kept.adapt(config, new)?;
     }
     Ok(ended)
@@ -383,8 +388,7 @@ fn announce(
             "mode is enforce, but there is no enforcer: name `dataplane.interfaces`, or use `compat`; rules are only suggested"
         );
     }
-    // Not being under a service manager is no error.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    supervisor::ready();
     if std::mem::replace(said, true) {
         return Ok(());
     }
@@ -404,13 +408,20 @@ fn announce(
 
 /// Waits for the event that ends this run.
 fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock) -> anyhow::Result<Ended> {
+    let mut supervisor = Supervisor::new();
     loop {
-        match next(events) {
+        supervisor.look(config.mode, source);
+        let Some(event) = next(events, supervisor.turn()) else { continue };
+        match event {
             Event::Stop => return Ok(Ended::Stopped),
             Event::Broken(thread) => anyhow::bail!("the thread `{thread}` broke; see the lines above"),
             Event::Order(Order::Shutdown, reply) => {
                 let _ = reply.send(Reply::done());
                 return Ok(Ended::Stopped);
+            }
+            Event::Order(Order::Show, reply) => {
+                let configuration = Some(config.written.0.to_string());
+                let _ = reply.send(Reply { configuration, ..Reply::done() });
             }
             Event::Order(Order::Reload, reply) => {
                 let checked = check(config, source, clock);
@@ -453,6 +464,7 @@ fn check(config: &Config, source: &Source, clock: Clock) -> Result<Config, Strin
             Ok(new)
         }
     });
+    source.routes.post.configuration(checked.as_ref().err().cloned());
     match &checked {
         Ok(_) => tracing::info!("configuration taken"),
         Err(problems) => {

@@ -142,6 +142,17 @@ impl Source {
         self.numbers().heard.clone_from(heard);
     }
 
+    /// How exporters are heard, by name.
+    pub(super) fn heard(&self) -> Vec<(String, Heard)> {
+        let heard: Vec<Heard> = self.numbers().heard.values().cloned().collect();
+        heard.into_iter().map(|heard| (self.name(&heard.address), heard)).collect()
+    }
+
+    /// Exporters, and attacks that go on.
+    pub(super) fn standing(&self) -> (usize, u64) {
+        (self.exporters().len(), self.shown().active.values().sum())
+    }
+
     /// Shows these attacks from now on.
     pub(super) fn publish(
         &self,
