@@ -2,7 +2,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help demo demo-lab demo-reroute check test test-kernels fuzz bench bench-dataplane install
+.PHONY: help demo demo-lab demo-reroute check test test-kernels fuzz bench bench-dataplane install deb test-deb
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -48,3 +48,12 @@ bench-dataplane: ## what a packet costs in the kernel, beside the peers, in one 
 install: ## the release binary into ~/.cargo/bin, or CARGO_INSTALL_ROOT
 	@scripts/setup build kernel
 	@cargo install --locked --path crates/spillway
+
+deb: ## the Debian package, in target/debian
+	@scripts/setup build kernel
+	@$(XTASK) deb
+
+test-deb: ## the package on a Debian that has nothing else: install, start, upgrade, remove, purge (root, debootstrap; about a minute)
+	@scripts/setup build kernel
+	@cargo build --locked --profile ci --workspace
+	@scripts/test-deb
