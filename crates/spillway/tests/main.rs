@@ -4,6 +4,7 @@
 mod access;
 mod administrator;
 mod backtest;
+mod backup;
 mod bad_input;
 mod captures;
 mod challenges;
@@ -21,6 +22,7 @@ mod evidence;
 mod flows;
 mod help;
 mod import;
+mod init;
 mod ledger;
 mod metrics;
 mod notify;
