@@ -2,7 +2,7 @@
 //! holds it against the OpenAPI document.
 
 use access::Permission::{
-    self, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit,
+    self, Allow, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit,
     SeeConfiguration, SeeEvidence, SeeLedger, SeeNetwork,
 };
 use axum::http::Method;
@@ -31,6 +31,19 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/attacks/{id}", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/sources", SeeAttacks),
     ("GET", "/api/v1/rules", SeeAttacks),
+    ("POST", "/api/v1/rules", Mitigate),
+    ("GET", "/api/v1/rules/made", SeeNetwork),
+    ("POST", "/api/v1/rules/{id}/confirm", Mitigate),
+    ("POST", "/api/v1/rules/{id}/withdraw", Mitigate),
+    ("GET", "/api/v1/targets", SeeAttacks),
+    ("GET", "/api/v1/targets/policy", SeeAttacks),
+    ("POST", "/api/v1/targets/mode", Mitigate),
+    ("GET", "/api/v1/profiles", SeeAttacks),
+    ("GET", "/api/v1/allow", SeeAttacks),
+    ("POST", "/api/v1/allow", Allow),
+    ("POST", "/api/v1/allow/{id}/remove", Allow),
+    ("GET", "/api/v1/exceptions", SeeAttacks),
+    ("POST", "/api/v1/exceptions/{id}/end", Mitigate),
     ("POST", "/api/v1/rules/check", SeeNetwork),
     ("GET", "/api/v1/events", SeeAttacks),
     ("GET", "/api/v1/exporters", SeeNetwork),

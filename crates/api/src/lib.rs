@@ -8,6 +8,7 @@
 //! and handed on in the words of the control socket.
 #![forbid(unsafe_code)]
 
+mod allow;
 mod attacks;
 mod audit;
 mod body;
@@ -18,11 +19,13 @@ mod document;
 mod door;
 mod endpoints;
 mod events;
+mod exceptions;
 mod exporters;
 mod health;
 mod history;
 mod ledger;
 mod live;
+mod made;
 pub mod metrics;
 mod mitigations;
 pub mod model;
@@ -34,6 +37,7 @@ mod routing;
 mod rules;
 mod session;
 mod sources;
+mod targets;
 mod tokens;
 mod users;
 mod veil;

@@ -212,6 +212,10 @@ pub(crate) struct Because {
 pub(crate) struct Done {
     /// Mitigations that were concerned.
     pub(crate) done: u64,
+    /// By what was withdrawn it is not announced again by itself for a while: number and end of the exception.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) exception: Option<Value>,
 }
 
 /// For how long from now, and why.
@@ -303,7 +307,8 @@ async fn step(
     let act = move |shared: &Shared| {
         let answer = route(shared, &by, order)?;
         let done = answer.get("done").and_then(Value::as_u64).unwrap_or(1);
-        Ok((Json(Done { done }), Some(answer)))
+        let exception = answer.get("taken-back").cloned();
+        Ok((Json(Done { done, exception }), Some(answer)))
     };
     shared.change(caller, change, act).await
 }

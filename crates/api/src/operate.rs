@@ -17,6 +17,12 @@ pub trait Operate: Send + Sync + 'static {
     /// Why it was not done.
     fn route(&self, who: &str, order: Value) -> Result<Value, String>;
 
+    /// Asks the desk for what holds for whom, in a person's name. What changes something is written down by whoever asks.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    fn policy(&self, who: &str, order: Value) -> Result<Value, String>;
+
     /// Checks the configuration file again and takes it.
     ///
     /// # Errors

@@ -23,8 +23,8 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
-    mitigations, plan, routing, rules, session, sources, tokens, users,
+    allow, attacks, audit, configuration, disclosures, document, events, exceptions, exporters, health, history,
+    ledger, made, mitigations, plan, routing, rules, session, sources, targets, tokens, users,
 };
 
 /// What it is served from.
@@ -130,7 +130,18 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))
         .routes(routes!(sources::list))
-        .routes(routes!(rules::list))
+        .routes(routes!(rules::list, made::add))
+        .routes(routes!(made::list))
+        .routes(routes!(made::confirm))
+        .routes(routes!(made::withdraw))
+        .routes(routes!(targets::list))
+        .routes(routes!(targets::policy))
+        .routes(routes!(targets::mode))
+        .routes(routes!(targets::profiles))
+        .routes(routes!(allow::list, allow::add))
+        .routes(routes!(allow::remove))
+        .routes(routes!(exceptions::list))
+        .routes(routes!(exceptions::end))
         .routes(routes!(rules::check))
         .routes(routes!(events::stream))
         .routes(routes!(exporters::list))

@@ -148,7 +148,7 @@ impl Watch {
 
     /// Streams that at some hour stand above a tenth of the floor, by key and class.
     pub(crate) fn learned(&self, settings: &Settings) -> Vec<(TargetKey, &Stream)> {
-        let least = 0.1 * settings.profile.floor_pps(settings.floor);
+        let least = 0.1 * settings.floor_least();
         self.targets
             .sorted()
             .into_iter()
@@ -169,7 +169,7 @@ impl Watch {
         stream.baselines = baselines;
         stream.week = week.filter(|_| self.weekly.covers(&key));
         if settings.profile == Profile::Daemon && key.direction == Direction::In && prefix(&key).is_host() {
-            stream.relevel(QUIET * settings.profile.floor_pps(settings.floor));
+            stream.relevel(QUIET * settings.thresholds(narrow(key.addr)).0);
         }
         stream
     }
@@ -189,11 +189,12 @@ impl Watch {
 
     /// Lowest rates at which a class of a stream may alarm, of packets and of units of octets.
     pub(crate) fn normal(settings: &Settings, key: &TargetKey, stream: &Stream) -> [f64; 2] {
-        let floor = settings.profile.floor_pps(settings.floor) * vector::family(stream.class).floor_factor;
+        let (floor, multiple) = settings.thresholds(narrow(key.addr));
+        let floor = floor * vector::family(stream.class).floor_factor;
         // What harms one host harms a network of them only when several get it.
         let live = settings.profile == Profile::Daemon;
         let floor = if live { floor * areas::floor_factor(key) } else { floor };
-        stream.expected().map(|expected| floor.max(1.5 * expected))
+        stream.expected().map(|expected| floor.max(multiple * expected))
     }
 
     /// Counts a tick and says which streams stand above their threshold, in order.
@@ -305,7 +306,7 @@ impl Watch {
             found.push(Candidate::of_limit(key, first.unwrap_or(now.until), exceeded));
         }
         // Who was watched and not remembered was quiet; while everything is new nothing is known.
-        let floor = now.settings.profile.floor_pps(now.settings.floor);
+        let (floor, _) = now.settings.thresholds(narrow(key.addr));
         let quiet = if now.live && self.crowd.is_none() { QUIET * floor } else { 0.0 };
         let mut present = 0u64;
         let frozen = now.frozen.covers(&key);

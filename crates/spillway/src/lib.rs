@@ -29,6 +29,7 @@ pub mod interrupt;
 pub mod lab;
 pub mod ledger;
 pub mod output;
+mod policy;
 pub mod privacy;
 mod profile;
 pub mod progress;

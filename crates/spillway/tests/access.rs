@@ -13,7 +13,7 @@ use crate::daemon::{Daemon, config, wait};
 use crate::support::{Scratch, spillway, stderr};
 
 /// Sends one request over plain HTTP; status, headers and body.
-fn call(
+pub(crate) fn call(
     daemon: &Daemon,
     method: &str,
     path: &str,
@@ -42,7 +42,7 @@ fn status(daemon: &Daemon, method: &str, path: &str, token: Option<&str>, body: 
 }
 
 /// Runs a command that succeeds; its standard output as JSON.
-fn done(args: &[&str]) -> Value {
+pub(crate) fn done(args: &[&str]) -> Value {
     let out = spillway(args.iter().copied());
     assert!(out.status.success(), "{args:?}: {}", stderr(&out));
     serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)

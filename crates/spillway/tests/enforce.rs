@@ -1,6 +1,7 @@
 //! The daemon enforces: real packets between two network namespaces, a flood among honest requests.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
+mod by_hand;
 mod challenge;
 
 use std::io::{BufRead as _, BufReader, Read as _};

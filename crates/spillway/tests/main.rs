@@ -25,6 +25,7 @@ mod ledger;
 mod metrics;
 mod notify;
 mod plan;
+mod policy;
 mod privacy;
 mod profiles;
 #[cfg(test)]

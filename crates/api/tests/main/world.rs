@@ -98,6 +98,10 @@ impl Drop for Folder {
 #[derive(Default)]
 pub(crate) struct Hands {
     pub(crate) mitigations: Vec<Value>,
+    /// Prefixes about which something was decided.
+    pub(crate) decided: Vec<String>,
+    /// Where numbers stand in orders.
+    pub(crate) unknown: Vec<&'static str>,
     pub(crate) asked: Mutex<Vec<(String, Value)>>,
     pub(crate) noted: Mutex<Vec<Noted>>,
 }
@@ -133,6 +137,39 @@ impl Operate for Hands {
             }
             _ => Ok(json!({"done": 1})),
         }
+    }
+
+    fn policy(&self, who: &str, order: Value) -> Result<Value, String> {
+        if let Value::String(word) = &order {
+            let key = if word == "exceptions" { "target" } else { "prefix" };
+            let one = |n: usize, at: &String| {
+                json!({"id": n, "kind": "exception", key: at, "owner": "alice", "reason": "beside 198.18.3.7", "attack": "a", "rule": "r"})
+            };
+            let all: Vec<Value> = self.decided.iter().enumerate().map(|(n, at)| one(n, at)).collect();
+            return Ok(json!({ "items": if word == "profiles" { Vec::new() } else { all } }));
+        }
+        if order.get("allowed").is_some() {
+            let one = |(n, at): (usize, &String)| {
+                let owner = if n % 2 == 0 { "alice" } else { "c1" };
+                json!({"id": n, "kind": "allow", "source": "203.0.113.9/32", "destination": at, "owner": owner, "reason": "why"})
+            };
+            return Ok(json!({"items": self.decided.iter().enumerate().map(one).collect::<Vec<_>>()}));
+        }
+        if let Some(show) = order.get("show") {
+            let near: Vec<Value> =
+                self.decided.iter().map(|at| json!({"destination": at, "owner": "alice", "prefix": at, "target": at})).collect();
+            let from = json!({"kind": "target", "name": "198.18.0.0/16"});
+            return Ok(json!({
+                "prefix": show["prefix"], "values": {"mode": {"value": "observe", "from": {"kind": "person", "name": "alice"}},
+                "floor_pps": {"value": 1, "from": from}}, "allow": near, "exceptions": near, "inside": near,
+                "rules": self.decided.iter().map(|at| json!({"text": format!("m dst {at} -> drop"), "owner": "alice"})).collect::<Vec<_>>(),
+            }));
+        }
+        if self.unknown.iter().any(|id| order.pointer(id) == Some(&json!(404)) || order.pointer(id) == Some(&json!("404"))) {
+            return Err("there is no such thing".to_owned());
+        }
+        self.asked.lock().unwrap().push((who.to_owned(), order));
+        Ok(json!({"id": 1, "kind": "mode"}))
     }
 
     fn reload(&self) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use crate::cli::Context;
 
 pub mod absorb;
+pub mod allow;
 mod asked;
 pub mod audit;
 pub mod backtest;
@@ -18,6 +19,7 @@ pub mod dns;
 pub mod dossier;
 pub mod drill;
 pub mod evidence;
+pub mod exception;
 pub mod explain;
 pub mod flows;
 pub mod guard;
@@ -28,13 +30,16 @@ pub mod ledger;
 pub mod man;
 pub mod notify;
 pub mod plan;
+mod policy;
 pub mod privacy;
 pub mod privileged;
 pub mod replay;
 pub mod roles;
 pub mod route;
+pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod target;
 pub mod token;
 pub mod user;
 pub mod version;
@@ -77,6 +82,10 @@ commands! {
     Init => init,
     Import => import,
     Control => control,
+    Target => target,
+    Allow => allow,
+    Rule => rule,
+    Exception => exception,
     Route => route,
     Plan => plan,
     Drill => drill,

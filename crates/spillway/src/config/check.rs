@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::place::Problem;
 use super::sections::{Anonymous, ApiSection, ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec};
-use super::{dataplane, dns, evidence, groups, history, privacy, routing};
+use super::{dataplane, dns, evidence, groups, history, privacy, routing, target};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -53,7 +53,7 @@ impl<'a> Problems<'a> {
 }
 
 /// The configuration, or everything that speaks against it.
-pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec<Problem>> {
+pub(super) fn checked(path: &Path, text: &str, mut file: File) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::new(path, text);
     if file.networks.is_empty() {
         let message = "`networks` is empty; list the prefixes that you protect, like \"198.51.100.0/24\"";
@@ -64,6 +64,19 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let groups = groups::checked(&mut problems, &file.networks, &file.groups);
     let networks: Vec<Prefix> = file.networks.iter().map(|p| *p.get_ref()).collect();
     let dataplane = dataplane::checked(&mut problems, &file.dataplane);
+    let customer_terms = customers.iter().map(|(name, networks)| {
+        let section = file.customers.get(name);
+        target::CustomerTerms {
+            name: name.clone(),
+            networks: networks.clone(),
+            profile: target::named(&mut problems, section.and_then(|section| section.profile.as_ref())),
+            wishes: target::Wishes { mode: section.and_then(|section| section.mode), ..target::Wishes::default() },
+        }
+    });
+    let customer_terms = customer_terms.collect();
+    let targets = target::checked(&mut problems, &networks, std::mem::take(&mut file.target));
+    let limits_held = dataplane.engine == dataplane::Engine::Xdp;
+    let allow = target::allowed(&mut problems, &networks, limits_held, std::mem::take(&mut file.allow));
     let owners: Vec<(String, Vec<Prefix>)> = customers
         .iter()
         .cloned()
@@ -94,6 +107,9 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
             path: path.to_path_buf(),
             networks,
             customers,
+            customer_terms,
+            targets,
+            allow,
             groups,
             state_dir: file.state_dir,
             mode: file.mode,

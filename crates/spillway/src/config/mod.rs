@@ -20,6 +20,7 @@ mod reference;
 mod routing;
 mod sections;
 mod starter;
+pub(crate) mod target;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,12 @@ pub struct Config {
     pub networks: Vec<Prefix>,
     /// Customers and their networks.
     pub customers: Vec<(String, Vec<Prefix>)>,
+    /// What customers say of themselves.
+    pub(crate) customer_terms: Vec<target::CustomerTerms>,
+    /// Prefixes with wishes of their own, the longest first.
+    pub(crate) targets: Vec<target::Target>,
+    /// Sources that are never filtered on the way to a prefix.
+    pub(crate) allow: Vec<crate::policy::allow::Allowed>,
     /// Hosts with limits of their own.
     pub groups: Vec<engine::settings::Group>,
     /// Folder of everything that outlives the process.
@@ -146,8 +153,17 @@ impl Config {
             budget: self.detection.budget,
             groups: self.groups.clone(),
             customers: self.customers.clone(),
+            tuning: self.tuning(),
             ..engine::Settings::of(profile)
         }
+    }
+
+    /// Thresholds of prefixes that have their own.
+    fn tuning(&self) -> engine::settings::Tunings {
+        let all = crate::policy::layers::Layers::of(self).tuning();
+        engine::settings::Tunings::new(all.into_iter().map(|(prefix, floor, multiple)| {
+            (prefix, engine::settings::Tuning { floor_pps: floor, multiple })
+        }))
     }
 
     /// Where the ledger is.

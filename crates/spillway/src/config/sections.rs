@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, span};
-use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing};
+use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing, target};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,10 @@ pub(super) struct File {
     pub(super) customers: BTreeMap<String, Customer>,
     #[serde(default)]
     pub(super) groups: groups::Sections,
+    #[serde(default)]
+    pub(super) target: BTreeMap<Spanned<String>, target::Section>,
+    #[serde(default)]
+    pub(super) allow: Vec<target::AllowSection>,
     #[serde(default)]
     pub(super) notify: notify::Sections,
     #[serde(default)]
@@ -238,6 +242,8 @@ pub struct InterfaceRoles {
 #[serde(deny_unknown_fields)]
 pub(super) struct Customer {
     pub(super) networks: Vec<Spanned<Prefix>>,
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) mode: Option<Mode>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,17 +4,24 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use ::ledger::entry::{Act, By};
+use access::{Access, Actor, Outcome, Role, Via};
 use anyhow::{Context as _, bail};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Event;
+use super::clock::Clock;
 use crate::dns;
+use crate::ledger::{Deed, Pen};
+use crate::policy;
 use crate::routing::Door;
 use crate::routing::order::{self, Caller};
 
@@ -48,6 +55,8 @@ struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<order::Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<policy::Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dns: Option<dns::order::Order>,
     /// Who asks, by their own word: whoever may open the socket is believed.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
@@ -67,12 +76,30 @@ pub struct Reply {
     /// Likewise, about names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<dns::order::Answer>,
+    /// Likewise, about what holds for whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Value>,
+}
+
+/// Where orders go.
+#[derive(Clone, Debug)]
+pub(super) struct Doors {
+    /// About routes.
+    pub(super) routes: Door,
+    /// About names.
+    pub(super) names: dns::Door,
+    /// About what holds for whom.
+    pub(super) policy: policy::Desk,
+    /// Where it is written down who asked.
+    pub(super) access: Arc<Access>,
+    /// Likewise.
+    pub(super) pen: Pen,
 }
 
 impl Reply {
     /// It is done.
     pub(super) const fn done() -> Self {
-        Self { ok: true, error: None, answer: None, names: None }
+        Self { ok: true, error: None, answer: None, names: None, policy: None }
     }
 
     fn send(&self, mut stream: UnixStream) -> anyhow::Result<()> {
@@ -89,8 +116,7 @@ impl Reply {
 pub(super) fn start(
     folder: &Path,
     events: Sender<Event>,
-    door: Door,
-    names: dns::Door,
+    doors: Doors,
 ) -> anyhow::Result<()> {
     let path = folder.join(SOCKET);
     // The folder's lock is ours, so a socket that lies here belongs to a process that is gone.
@@ -100,7 +126,7 @@ pub(super) fn start(
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            if let Err(cause) = answer(stream, &events, &door, &names) {
+            if let Err(cause) = answer(stream, &events, &doors) {
                 tracing::debug!(%cause, "control socket");
             }
         }
@@ -109,7 +135,7 @@ pub(super) fn start(
     Ok(())
 }
 
-fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::Door) -> anyhow::Result<()> {
+fn answer(stream: UnixStream, events: &Sender<Event>, doors: &Doors) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
@@ -121,20 +147,63 @@ fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::
             answered.recv_timeout(ANSWER_MAX)?
         }
         Ok(Request { route: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => match door.ask(caller, order) {
+            Ok(caller) => match doors.routes.ask(caller, order) {
                 Ok(answer) => Reply { answer: Some(answer), ..Reply::done() },
                 Err(why) => Reply::refused(why),
             },
             Err(why) => Reply::refused(why),
         },
         Ok(Request { dns: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => return wait_for_names(stream, names.clone(), caller, order),
+            Ok(caller) => return wait_for_names(stream, doors.names.clone(), caller, order),
+            Err(why) => Reply::refused(why),
+        },
+        Ok(Request { policy: Some(order), name, .. }) => match caller(&stream, name) {
+            Ok(caller) => match decide(doors, &caller.name(), order) {
+                Ok(answer) => Reply { policy: Some(answer), ..Reply::done() },
+                Err(why) => Reply::refused(why),
+            },
             Err(why) => Reply::refused(why),
         },
         Ok(_) => Reply::refused("not a command: it asks for nothing".to_owned()),
         Err(wrong) => Reply::refused(format!("not a command: {wrong}")),
     };
     reply.send(stream)
+}
+
+/// Asks the desk for what holds for whom. What changes something is in the audit trail before, and with what came of it after; then
+/// in the ledger.
+fn decide(doors: &Doors, who: &str, order: policy::Order) -> Result<Value, String> {
+    let Some(reason) = order.reason().map(str::to_owned) else { return doors.policy.take(who, order) };
+    order::fits(&reason)?;
+    let (action, object) = order.deed();
+    let about = order.about();
+    // whoever may open the socket may do everything
+    let actor = Actor::new(who.to_owned(), Via::Local, Role::Admin, Vec::new());
+    let deed = access::Deed {
+        address: "local".to_owned(),
+        action: action.to_owned(),
+        object: object.clone(),
+        reason: reason.clone(),
+        before: None,
+    };
+    let now = || Clock::start().now();
+    let number = doors.access.about_to(&actor, &deed, now()).map_err(|why| why.to_string())?;
+    let done = doors.policy.take(who, order);
+    let (said, after) = match &done {
+        Ok(answer) => (None, Some(answer.to_string())),
+        Err(why) => (Some(why.clone()), None),
+    };
+    let outcome = Outcome { at: now(), done: done.is_ok(), said: said.clone(), after };
+    if let Err(cause) = doors.access.came_of(number, &outcome) {
+        tracing::error!(%cause, number, "what came of it is missing in the audit trail");
+    }
+    let content = json!({
+        "audit": number, "actor": who, "via": "local", "action": action, "object": object, "reason": reason,
+        "after": done.as_ref().ok(), "refused": said,
+    });
+    let counts = [("done".to_owned(), u64::from(done.is_ok()))].into();
+    doors.pen.write(Deed { at: now(), act: Act::Operation, by: By::Person, about, content, counts });
+    done
 }
 
 /// A DNS server may take its time, and nobody else shall wait for it: the answer is waited for beside.
@@ -181,6 +250,12 @@ pub fn send(folder: &Path, order: Order) -> anyhow::Result<()> {
 pub fn route(folder: &Path, order: order::Order, name: Option<String>) -> anyhow::Result<order::Answer> {
     let reply = ask(folder, &Request { route: Some(order), name, ..Request::default() })?;
     reply.answer.context("the daemon's answer is empty")
+}
+
+/// Sends an order about what holds for whom, in this person's name.
+pub(crate) fn decided(folder: &Path, order: policy::Order, name: Option<String>) -> anyhow::Result<Value> {
+    let reply = ask(folder, &Request { policy: Some(order), name, ..Request::default() })?;
+    reply.policy.context("the daemon's answer is empty")
 }
 
 /// Sends an order about names, in this person's name.

@@ -18,6 +18,7 @@ use super::routes::Routes;
 use crate::config::Config;
 use crate::disclosure::Cases;
 use crate::ledger::{Deed, View};
+use crate::policy;
 use crate::routing::order::{self, Caller};
 
 /// How long a reload may take.
@@ -60,6 +61,12 @@ impl api::Operate for Hands {
             serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
         let answer = self.routes.door.ask(Caller::Person(who.to_owned()), order)?;
         serde_json::to_value(answer).map_err(|wrong| format!("the answer cannot be said: {wrong}"))
+    }
+
+    fn policy(&self, who: &str, order: Value) -> Result<Value, String> {
+        let order: policy::Order =
+            serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
+        self.routes.policy.take(who, order)
     }
 
     fn reload(&self) -> Result<(), String> {

@@ -101,7 +101,16 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     let scribe =
         config.ledger.enabled.then(|| Scribe::start(config.ledger_place(), Clock::start())).transpose()?;
     routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
-    control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
+    routes.policy.open(&config.state_dir, routes.pen.clone())?;
+    routes.policy.adapt(&config, kept.port()?);
+    let doors = control::Doors {
+        routes: routes.door.clone(),
+        names: routes.names.clone(),
+        policy: routes.policy.clone(),
+        access: kept.access(),
+        pen: routes.pen.clone(),
+    };
+    control::start(&config.state_dir, send.clone(), doors)?;
     let mut desk = routes.adapt(None, &config, &send)?;
     let mut post = post::adapt(None, &config, &routes.post)?;
     let witness = Witness::start(&config, &routes.witness, routes.door.clone())?;

@@ -30,6 +30,8 @@ pub(super) struct Routes {
     pub(super) witness: crate::witness::Door,
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
+    /// What holds for whom.
+    pub(super) policy: crate::policy::Desk,
     /// What happens, for whoever listens.
     pub(super) events: Happenings,
 }
@@ -65,7 +67,7 @@ impl Routes {
             setup,
             &self.door,
             self.pulse.clone(),
-            self.pen.clone(),
+            (self.pen.clone(), self.policy.clone()),
             self.events.0.clone(),
             broken,
             kept,

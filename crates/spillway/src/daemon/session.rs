@@ -71,6 +71,16 @@ impl Kept {
         Ok(Self { sockets, api, tls, access, api_asked: config.api.listen, said: false })
     }
 
+    /// Where the API is served.
+    pub(super) fn port(&self) -> std::io::Result<u16> {
+        Ok(self.api.local_addr()?.port())
+    }
+
+    /// Who may do what.
+    pub(super) fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access)
+    }
+
     /// Opens what a new configuration changes.
     fn adapt(&mut self, old: &Config, new: &Config) -> anyhow::Result<()> {
         let of = |config: &Config| {
@@ -140,6 +150,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Ended> {
     let clock = Clock::start();
     routes.pen.know(&config.customers);
+    routes.policy.adapt(config, kept.port()?);
     let seed = Seed::new(state::random()?);
     let mut writer = Writer::open(&config.state_dir)?;
     let at_rest = Arc::new(AtRest::new(config, clock));
@@ -181,8 +192,9 @@ pub(super) fn run(
     });
     let desk = enforcer.as_ref().map(|enforcer| {
         let mut attacks = engine.attacks();
-        attacks.iter_mut().for_each(|attack| bounds.add_challenges(attack, engine.now(), enforce::own));
-        Arc::new(Desk::new(enforcer.name(), bounds.choose(attacks.iter())))
+        let view = routes.policy.view(clock.now());
+        attacks.iter_mut().for_each(|attack| bounds.fit(attack, &view, engine.now(), enforce::own));
+        Arc::new(Desk::new(enforcer.name(), bounds.choose(&view, attacks.iter())))
     });
     let refused = teller::Refused::default();
     let mut source = Source::new(names, &inodes, boards, Arc::clone(&at_rest));
@@ -204,12 +216,12 @@ pub(super) fn run(
         Arc::clone(&source.told),
         &engine.attacks(),
         now,
-        routes.pen.clone(),
+        (routes.pen.clone(), routes.policy.clone()),
     )?;
     let going_on = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
     routes.post.settle(going_on.map(|attack| attack.id).collect());
     let office = desk.clone().map(|desk| Office { bounds, desk });
-    let terms = Terms::of(config, source.locals.keys().copied());
+    let terms = Terms::of(config, source.locals.keys().copied()).map(|terms| terms.under(&routes.policy));
     let asked = config.routing.iter().flat_map(|routing| &routing.health);
     let probes = asked.map(Probe::start).collect::<anyhow::Result<Vec<Probe>>>()?;
     let scout = terms.map(|terms| Scout::new(terms, Checkups::new(probes)));

@@ -9,10 +9,10 @@ use api::metrics::{self, Histogram, Metrics};
 use api::{Kind, Live, LiveAttack};
 use base::Timestamp;
 use engine::report::{Attack, Severity, State};
-use engine::{Heard, Hearing, Mode};
+use engine::{Heard, Hearing};
 use serde_json::value::RawValue;
 
-use super::decide::{live_document, rule_document, rule_state};
+use super::decide::{live_document, made_document, rule_document, rule_state};
 use super::drops;
 use super::enforcing::{Desk, Standing};
 use super::notify::Told;
@@ -21,6 +21,7 @@ use super::routes::Routes;
 use super::tally::{Board, Seen};
 use crate::enforce::teller::Refused;
 use crate::history::Pen;
+use crate::policy::View;
 use crate::privacy::AtRest;
 
 /// Numbers that the core's thread counts.
@@ -146,7 +147,7 @@ impl Source {
     pub(super) fn publish(
         &self,
         attacks: &BTreeMap<String, Attack>,
-        mode: Mode,
+        view: &View,
         standing: Option<&Standing>,
     ) {
         self.history.know(attacks);
@@ -162,7 +163,7 @@ impl Source {
                 State::Over => over.entry(attack.id.clone()).or_insert_with(|| self.at_rest.attack(attack)),
             };
             let mitigation = lookout.as_ref().and_then(|lookout| lookout.shown(&attack.id));
-            let document = live_document(attack, mode, standing, mitigation);
+            let document = live_document(attack, view, standing, mitigation);
             let Ok(document) = RawValue::from_string(document) else { continue };
             shown.attacks.push(LiveAttack {
                 id: attack.id.clone(),
@@ -177,7 +178,7 @@ impl Source {
             let severity = if attack.severity == Severity::Attack { "attack" } else { "suspicious" };
             *shown.active.entry((class.to_owned(), severity.to_owned())).or_insert(0) += 1;
             for rule in &attack.rules {
-                let state = rule_state(attack, rule, mode, standing);
+                let state = rule_state(attack, rule, view, standing);
                 let document = rule_document(attack, rule, &state, standing);
                 let key = (attack.id.clone(), rule.id.clone());
                 if before.rule_states.get(&key) != Some(&state.0) {
@@ -187,6 +188,11 @@ impl Source {
                 shown.rules.extend(RawValue::from_string(document));
                 *shown.rule_counts.entry((backend.to_owned(), state.0.to_owned())).or_insert(0) += 1;
             }
+        }
+        for (held, rule) in view.rules() {
+            let end = held.end().unwrap_or_default();
+            let document = made_document(&rule.id, &::rules::Rule { lease: None, ..rule.clone() }, end, standing);
+            shown.rules.extend(RawValue::from_string(document));
         }
         *self.attacks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shown);
     }

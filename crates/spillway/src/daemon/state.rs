@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use base::Timestamp;
 use base::map::Seed;
 use engine::report::{Attack, State};
-use engine::{Engine, Mode};
+use engine::Engine;
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::json;
 use store::{Batch, Snapshot, Writer};
@@ -20,6 +20,7 @@ use store::{Batch, Snapshot, Writer};
 use super::decide::row;
 use crate::config::Config;
 use crate::ledger::{Deed, Pen};
+use crate::policy::View;
 use crate::privacy::AtRest;
 
 /// As [`take`], with a moment of patience for a guard that looks around.
@@ -85,7 +86,7 @@ pub(super) fn engine(
         attack.explain.push(
             "closed at a start of the daemon: its state was not saved, so its end was not seen".to_owned(),
         );
-        orphans.push(row(&attack, now, Mode::Observe, None));
+        orphans.push(row(&attack, now, &View::default(), None));
     }
     let resumed = known.iter().filter(|attack| attack.state == State::Active).count();
     if resumed + orphans.len() > 0 {

@@ -173,7 +173,7 @@ fn parts(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Option<Parts> {
     let attack = case.attack.clone().filter(|_| case.attacked)?;
     let volume = case.volume(sight.now);
     let ours = situation::attack(&attack, volume, case.honest);
-    if !ours.sure || sight.terms.observes() {
+    if !ours.sure || sight.terms.observes(&case.target) {
         return None;
     }
     let held = clerk.book.all().filter(|one| !matches!(one.stage, Stage::Proposed(_)));
