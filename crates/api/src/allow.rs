@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::router::Shared;
 use crate::targets::{Decisions, anonymous, done, listed, seen};
 use crate::veil::Veil;
-use crate::words::{Label, PrefixText, Reason, Ttl};
+use crate::words::{Label, Port, PrefixText, ProtocolNumber, Reason, Ttl};
 
 /// Which entries.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -58,9 +58,9 @@ pub(crate) struct Allow {
     /// On its way to here.
     destination: PrefixText,
     /// Number of an upper-layer protocol; without it, all.
-    protocol: Option<u8>,
+    protocol: Option<ProtocolNumber>,
     /// Destination port, of TCP or UDP; without it, all.
-    port: Option<u16>,
+    port: Option<Port>,
     /// A rate like `5 kpps` or `8 Mbps`, or `none`; without it, 1,000 packets/s. What is above is treated like any traffic.
     ceiling: Option<Label>,
     /// Seconds; without it, until somebody removes it.
@@ -72,7 +72,7 @@ pub(crate) struct Allow {
 /// Let a source pass. A customer does so for its own prefixes, within a ceiling.
 #[utoipa::path(
     post, path = "/api/v1/allow", tag = "allow", request_body = Allow,
-    responses((status = 201, body = Object)),
+    responses((status = 201, body = Object), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn add(
     State(shared): State<Shared>,
@@ -89,7 +89,7 @@ pub(crate) async fn add(
     }
     let reason = asked.reason.0;
     let order = json!({"allow": {
-        "source": source, "destination": destination, "protocol": asked.protocol, "port": asked.port,
+        "source": source, "destination": destination, "protocol": asked.protocol.map(|protocol| protocol.0), "port": asked.port.map(|port| port.0),
         "ceiling": asked.ceiling.map(|ceiling| ceiling.0), "hold": asked.hold.map(|ttl| ttl.0), "reason": reason,
         "bounded": !veil.is_clear(),
     }});

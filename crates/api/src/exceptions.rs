@@ -1,5 +1,4 @@
 //! `/api/v1/exceptions`: what people took back and is not set again for a while.
-#![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,4 @@
 //! `/api/v1/rules`, where people change something: rules in this machine's kernel that they make, confirm and take back.
-#![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
 use axum::Json;
 use axum::extract::State;

@@ -127,7 +127,7 @@ pub(crate) struct Mode {
 /// Say how far to go for a prefix.
 #[utoipa::path(
     post, path = "/api/v1/targets/mode", tag = "targets", request_body = Mode,
-    responses((status = 200, body = Object)),
+    responses((status = 200, body = Object), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn mode(
     State(shared): State<Shared>,

@@ -78,7 +78,32 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match Written::deserialize(deserializer)? {
         Written::Plain(number) => Ok(number),
         Written::Point(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => Ok(number as u64),
-        Written::Point(_) => Err(D::Error::custom("a whole number of seconds")),
+        Written::Point(_) => Err(D::Error::custom("a whole number is needed")),
+    }
+}
+
+/// A number of an upper-layer protocol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProtocolNumber(pub(crate) u8);
+
+/// A port of TCP or UDP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Port(pub(crate) u16);
+
+word!(ProtocolNumber, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u8::MAX)));
+word!(Port, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u16::MAX)));
+
+impl<'de> Deserialize<'de> for ProtocolNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        found.try_into().map(Self).map_err(|_| D::Error::custom("a protocol is 0 to 255"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        found.try_into().map(Self).map_err(|_| D::Error::custom("a port is 0 to 65535"))
     }
 }
 

@@ -62,6 +62,30 @@ ipfix = "0.0.0.0:4739"
 # Customers and their networks; each prefix has one owner.
 #   [customers."example"]
 #   networks = ["198.51.100.0/28"]
+#   profile = "web"                # what it is like: default, web, dns, game-udp, vpn, mail, voice, transit, cgnat, ssh, cdn-origin,
+#                                  # streaming or quic; `spillway target profiles` lists them, `spillway target show PREFIX` says what follows
+#   mode = "suggest"               # how far to go for it
+
+# Prefixes with wishes of their own; the narrowest says most, and what it does not say, a wider one, the customer, or the file says.
+#   [target."198.51.100.7"]
+#   profile = "ssh"
+#   mode = "enforce"               # also beyond the `mode` above; `spillway target mode` says it for a while
+#   floor = "500 pps"              # below it no class of packets is an attack; multiple = 1.5 times what is usual is one
+#   collateral_max = 0.02          # blind = false, challenge = true as in [dataplane]
+#   limit = "20 kpps"              # rules limit to it instead of dropping
+#   ordinary = ["proto tcp dst-port 443"]      # in the rule language: rules without a price never act on these, even where `blind` lets others
+#   never_drop = ["proto tcp dst-port 2222"]   # a derived rule that would drop any of these is suggested only
+
+# Sources that are never filtered on their way to a prefix, up to a ceiling (default "1000 pps", "none" by choice; with nftables
+# only "none"); what is above is treated like any traffic. `spillway allow` adds others while the daemon runs.
+#   [[allow]]
+#   source = "203.0.113.0/24"
+#   destination = "198.51.100.0/28"
+#   protocol = "tcp"               # port = 443; without them, all
+#   ceiling = "5 kpps"
+#   owner = "example"
+#   reason = "its monitoring"
+#   until = "2027-12-31T00:00:00Z"
 
 # Limits that no host may exceed, on top of what is learned. The most specific network decides, `default` is everything
 # else. packets and bits count all; tcp_, udp_, icmp_, syn_ and fragment_ before them count these alone.

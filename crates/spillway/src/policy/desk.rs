@@ -36,6 +36,11 @@ const TAKEN_BACK: Span = Span::from_secs(3_600);
 const HOLD_MAX: u64 = 366 * 86_400;
 /// A wide rule reverts after so long unless a person confirms it.
 const CONFIRM: Span = Span::from_secs(300);
+/// With what a rule without an id begins.
+const PARTS: [&str; 15] = [
+    "dst", "src", "proto", "src-port", "dst-port", "port", "icmp-type", "icmp-code", "tcp-flags", "length", "dscp",
+    "fragment", "ttl", "window", "payload",
+];
 /// Between two looks for what has ended.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -432,7 +437,9 @@ fn until(now: Timestamp, hold: Option<u64>) -> Result<Option<Timestamp>, String>
 
 /// One rule, with or without an id in front.
 fn parsed(text: &str) -> Result<Rule, String> {
-    let read = ::rules::parse::rules(text).or_else(|first| ::rules::parse::rules(&format!("m {text}")).map_err(|_| first));
+    let begun = text.split_whitespace().next().unwrap_or_default();
+    let bare = begun.starts_with('@') || begun == "->" || PARTS.contains(&begun);
+    let read = if bare { ::rules::parse::rules(&format!("m {text}")) } else { ::rules::parse::rules(text) };
     let rules = read.map_err(|wrong| wrong.first().map_or_else(String::new, |one| format!("the rule, {one}")))?;
     let count = rules.len();
     let [rule] = <[Rule; 1]>::try_from(rules).map_err(|_| format!("one rule at a time is made, not {count}"))?;

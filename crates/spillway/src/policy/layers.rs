@@ -122,7 +122,10 @@ impl Layers {
             let multiple = stack.iter().find_map(|(_, wishes)| wishes.multiple);
             (prefix, floor, multiple)
         };
-        self.named().map(of).filter(|(_, floor, multiple)| (*floor, *multiple) != global).collect()
+        // one that is as all others stands there, too, for a wider one around it may not be
+        let all: Vec<_> = self.named().map(of).collect();
+        let differs = all.iter().any(|(_, floor, multiple)| (*floor, *multiple) != global);
+        if differs { all } else { Vec::new() }
     }
 }
 

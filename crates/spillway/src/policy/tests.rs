@@ -213,12 +213,9 @@ fn a_rule_by_hand_spares_the_never_list_and_the_ways_in() {
         ("dst 198.18.7.7/32 src 203.0.113.53/32 -> drop", "never-list"),
         ("dst 198.18.7.7/32 -> redirect 198.18.1.1", "passes, drops or limits"),
         ("dst 198.18.7.7/32 proto tpc -> drop", "the rule,"),
-        ("dst 198.18.7.7/32 -> drop for 2d", ""),
         ("a dst 198.18.7.7/32 -> drop\nb dst 198.18.7.8/32 -> drop", "one rule at a time"),
     ] {
-        if !says.is_empty() {
-            assert!(refuse(rule).contains(says), "{rule}: {}", refuse(rule));
-        }
+        assert!(refuse(rule).contains(says), "{rule}: {}", refuse(rule));
     }
     let long = order::Made { hold: Some(2 * 86_400), ..made("dst 198.18.7.7/32 proto udp -> drop") };
     assert!(refused(&desk, Order::MakeRule(long)).contains("at most 1d"));
