@@ -115,9 +115,13 @@ pub(crate) async fn remove(
     let look = move |shared: &Shared| {
         let all = all(shared, &by, &veil, None)?;
         let one = all.into_iter().find(|one| one.get("id").and_then(Value::as_u64) == Some(id));
-        let own = |one: &Value| veil.is_clear() || one.get("owner").and_then(Value::as_str) == Some(&by.actor.name);
+        let own =
+            |one: &Value| veil.is_clear() || one.get("owner").and_then(Value::as_str) == Some(&by.actor.name);
         one.filter(own).ok_or_else(|| {
-            Problem::missing(format!("there is no allowed source {id} of yours"), "GET /api/v1/allow lists them")
+            Problem::missing(
+                format!("there is no allowed source {id} of yours"),
+                "GET /api/v1/allow lists them",
+            )
         })
     };
     let one = shared.ask(look).await?;

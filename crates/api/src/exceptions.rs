@@ -21,7 +21,9 @@ pub(crate) async fn list(State(shared): State<Shared>, caller: Caller) -> Result
     let work = move |shared: &Shared| {
         let all = listed(shared, &caller, json!("exceptions"))?;
         let own = |one| if veil.is_clear() { one } else { anonymous(one, &caller.actor.name) };
-        Ok(Json(Decisions::of(all.into_iter().map(own).filter_map(|one| seen(&veil, one, "target")).collect())))
+        Ok(Json(Decisions::of(
+            all.into_iter().map(own).filter_map(|one| seen(&veil, one, "target")).collect(),
+        )))
     };
     shared.ask(work).await
 }

@@ -23,8 +23,8 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    allow, attacks, audit, configuration, disclosures, document, events, exceptions, exporters, health, history,
-    ledger, made, mitigations, plan, routing, rules, session, sources, targets, tokens, users,
+    allow, attacks, audit, configuration, disclosures, document, events, exceptions, exporters, health,
+    history, ledger, made, mitigations, plan, routing, rules, session, sources, targets, tokens, users,
 };
 
 /// What it is served from.

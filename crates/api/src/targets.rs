@@ -52,7 +52,9 @@ pub(crate) async fn list(State(shared): State<Shared>, caller: Caller) -> Result
     let work = move |shared: &Shared| {
         let all = listed(shared, &caller, json!("targets"))?;
         let own = |one| if veil.is_clear() { one } else { anonymous(one, &caller.actor.name) };
-        Ok(Json(Decisions::of(all.into_iter().map(own).filter_map(|one| seen(&veil, one, "prefix")).collect())))
+        Ok(Json(Decisions::of(
+            all.into_iter().map(own).filter_map(|one| seen(&veil, one, "prefix")).collect(),
+        )))
     };
     shared.ask(work).await
 }
@@ -203,7 +205,9 @@ pub(crate) fn anonymous(mut document: Value, own: &str) -> Value {
 
 /// What a customer sees of what holds for its prefix: lists of its own things, and values without the names of people.
 fn conceal(veil: &Veil, document: &mut Value, own: &str) {
-    for (list, key) in [("allow", "destination"), ("exceptions", "target"), ("rules", ""), ("inside", "prefix")] {
+    for (list, key) in
+        [("allow", "destination"), ("exceptions", "target"), ("rules", ""), ("inside", "prefix")]
+    {
         let Some(all) = document.get_mut(list).and_then(Value::as_array_mut) else { continue };
         let kept = all.drain(..).map(|one| anonymous(one, own));
         let kept: Vec<Value> = match key {

@@ -90,7 +90,10 @@ pub(crate) struct ProtocolNumber(pub(crate) u8);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Port(pub(crate) u16);
 
-word!(ProtocolNumber, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u8::MAX)));
+word!(
+    ProtocolNumber,
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u8::MAX))
+);
 word!(Port, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u16::MAX)));
 
 impl<'de> Deserialize<'de> for ProtocolNumber {

@@ -46,7 +46,8 @@ impl Engine {
             class,
             measure: candidate.measure,
             rate: candidate.rate,
-            floor: self.settings.thresholds(narrow(candidate.key.addr)).0 * vector::family(class).floor_factor,
+            floor: self.settings.thresholds(narrow(candidate.key.addr)).0
+                * vector::family(class).floor_factor,
             normal: candidate.normal,
             usual: self.watch.target(&candidate.key).and_then(|t| t.stream(class)).map_or(0.0, |s| {
                 match candidate.measure {

@@ -41,7 +41,20 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
     assert_eq!(before["values"]["mode"], json!({"value": "observe", "from": {"kind": "configuration"}}));
     assert_eq!(before["values"]["floor_pps"]["from"]["name"], "198.18.7.7/32");
     assert_eq!(before["values"]["multiple"]["from"], json!({"kind": "profile", "name": "web"}));
-    let set = ["target", "mode", "198.18.7.0/24", "suggest", "--for", "2h", "--reason", "a try", "--as", "alice", "-o", "json"];
+    let set = [
+        "target",
+        "mode",
+        "198.18.7.0/24",
+        "suggest",
+        "--for",
+        "2h",
+        "--reason",
+        "a try",
+        "--as",
+        "alice",
+        "-o",
+        "json",
+    ];
     let made = done(&[&set[..], &["-c", c]].concat());
     assert_eq!((&made["kind"], &made["mode"]), (&json!("mode"), &json!("suggest")));
     assert!(made["owner"].as_str().unwrap().starts_with("alice"), "{made}");
@@ -81,12 +94,16 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
     assert_eq!(show("198.18.7.7")["exceptions"][0]["attack"], attack["id"]);
     let number = number.to_string();
     done(&["exception", "end", &number, "--reason", "checked", "-c", c]);
-    assert!(refused(&["exception", "end", &number, "--reason", "again", "-c", c]).contains("there is no exception"));
+    assert!(
+        refused(&["exception", "end", &number, "--reason", "again", "-c", c])
+            .contains("there is no exception")
+    );
     done(&["target", "mode", "198.18.7.0/24", "inherit", "--reason", "done", "-c", c]);
     assert_eq!(show("198.18.7.7")["values"]["mode"]["value"], "observe");
     // All of it stands in the audit trail, and in the ledger, which names nobody.
     let trail = done(&["audit", "-o", "json", "-c", c]);
-    let actions: Vec<&str> = trail["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> =
+        trail["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
     for action in ["target.mode", "rule.withdraw", "exception.end"] {
         assert!(actions.contains(&action), "{action}: {actions:?}");
     }
@@ -113,18 +130,24 @@ fn a_customer_keeps_its_own_list_and_touches_nothing_of_another_one() {
     assert_eq!(status, 404, "{said}");
     let foreign = json!({"source": "198.18.8.9/32", "destination": "198.18.7.0/24", "reason": "x"});
     assert_eq!(ask(&daemon, "POST", "/api/v1/allow", &acme, Some(&foreign)).0, 409);
-    let much = json!({"source": "203.0.113.1/32", "destination": "198.18.7.1/32", "ceiling": "none", "reason": "x"});
+    let much =
+        json!({"source": "203.0.113.1/32", "destination": "198.18.7.1/32", "ceiling": "none", "reason": "x"});
     assert_eq!(ask(&daemon, "POST", "/api/v1/allow", &acme, Some(&much)).0, 409);
     assert_eq!(ask(&daemon, "POST", "/api/v1/allow", &operator, Some(&much)).0, 201);
     // Each sees its own; of what the operator added for it, not who did.
     let (_, listed) = ask(&daemon, "GET", "/api/v1/allow", &acme, None);
-    let owners: Vec<Value> = listed["items"].as_array().unwrap().iter().map(|one| one["owner"].clone()).collect();
+    let owners: Vec<Value> =
+        listed["items"].as_array().unwrap().iter().map(|one| one["owner"].clone()).collect();
     assert_eq!(owners, [json!("acme"), Value::Null]);
     assert_eq!(ask(&daemon, "GET", "/api/v1/allow", &other, None).1["items"], json!([]));
     let remove = |id: &Value| format!("/api/v1/allow/{id}/remove");
     let why = json!({"reason": "over"});
     assert_eq!(ask(&daemon, "POST", &remove(&made["id"]), &other, Some(&why)).0, 404);
-    assert_eq!(ask(&daemon, "POST", &remove(&json!(2)), &acme, Some(&why)).0, 404, "what the operator added is the operator's");
+    assert_eq!(
+        ask(&daemon, "POST", &remove(&json!(2)), &acme, Some(&why)).0,
+        404,
+        "what the operator added is the operator's"
+    );
     assert_eq!(ask(&daemon, "POST", &remove(&made["id"]), &acme, Some(&why)).0, 200);
     // Why this policy? For its own prefix alone, and nothing else is for a customer to say.
     let (status, shown) = ask(&daemon, "GET", "/api/v1/targets/policy?prefix=198.18.7.7", &acme, None);
@@ -138,9 +161,15 @@ fn a_customer_keeps_its_own_list_and_touches_nothing_of_another_one() {
     let (status, set) = ask(&daemon, "POST", "/api/v1/targets/mode", &operator, Some(&mode));
     assert_eq!((status, &set["mode"]), (200, &json!("observe")));
     let (_, shown) = ask(&daemon, "GET", "/api/v1/targets/policy?prefix=198.18.7.7", &acme, None);
-    assert!(shown["values"]["mode"]["from"]["kind"] == "person" && !shown.to_string().contains("carol"), "{shown}");
+    assert!(
+        shown["values"]["mode"]["from"]["kind"] == "person" && !shown.to_string().contains("carol"),
+        "{shown}"
+    );
     let (_, targets) = ask(&daemon, "GET", "/api/v1/targets", &acme, None);
-    assert!(targets.to_string().contains("198.18.7.7") && !targets.to_string().contains("198.18.8"), "{targets}");
+    assert!(
+        targets.to_string().contains("198.18.7.7") && !targets.to_string().contains("198.18.8"),
+        "{targets}"
+    );
     assert_eq!(daemon.sum("spillway_api_withheld_total"), 0.0);
 }
 
@@ -158,7 +187,10 @@ fn mistakes_about_policies_are_told_in_one_line() {
         (vec!["allow", "remove", "7", "--reason", "x"], "there is no allowed source 7"),
         (vec!["rule", "add", "dst 198.18.7.7 proto udp -> drop", "--reason", "x"], "no filters"),
         (vec!["rule", "withdraw", "abc", "--reason", "x"], "there is no rule abc"),
-        (vec!["allow", "add", "203.0.113.9", "--to", "198.18.7.7", "--ceiling", "5", "--reason", "x"], "5 kpps"),
+        (
+            vec!["allow", "add", "203.0.113.9", "--to", "198.18.7.7", "--ceiling", "5", "--reason", "x"],
+            "5 kpps",
+        ),
     ] {
         let all: Vec<&str> = args.iter().copied().chain(["-c", c]).collect();
         let error = refused(&all);

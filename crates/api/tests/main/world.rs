@@ -140,9 +140,7 @@ impl Operate for Hands {
     fn policy(&self, who: &str, order: Value) -> Result<Value, String> {
         if let Value::String(word) = &order {
             let key = if word == "exceptions" { "target" } else { "prefix" };
-            let one = |n: usize, at: &String| {
-                json!({"id": n, "kind": "exception", key: at, "owner": "alice", "reason": "beside 198.18.3.7", "attack": "a", "rule": "r"})
-            };
+            let one = |n: usize, at: &String| json!({"id": n, "kind": "exception", key: at, "owner": "alice", "reason": "beside 198.18.3.7", "attack": "a", "rule": "r"});
             let all: Vec<Value> = self.decided.iter().enumerate().map(|(n, at)| one(n, at)).collect();
             return Ok(json!({ "items": if word == "profiles" { Vec::new() } else { all } }));
         }
@@ -154,8 +152,11 @@ impl Operate for Hands {
             return Ok(json!({"items": self.decided.iter().enumerate().map(one).collect::<Vec<_>>()}));
         }
         if let Some(show) = order.get("show") {
-            let near: Vec<Value> =
-                self.decided.iter().map(|at| json!({"destination": at, "owner": "alice", "prefix": at, "target": at})).collect();
+            let near: Vec<Value> = self
+                .decided
+                .iter()
+                .map(|at| json!({"destination": at, "owner": "alice", "prefix": at, "target": at}))
+                .collect();
             let from = json!({"kind": "target", "name": "198.18.0.0/16"});
             return Ok(json!({
                 "prefix": show["prefix"], "values": {"mode": {"value": "observe", "from": {"kind": "person", "name": "alice"}},

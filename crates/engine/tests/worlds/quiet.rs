@@ -72,8 +72,12 @@ fn a_prefix_with_a_floor_of_its_own_is_judged_by_it() {
     let forged = |record: &Record| matches!(record.headers.src, IpAddr::V4(v4) if v4.octets()[0] == 0x50);
     // Five thousand SYNs a second, and a thousand: above and below what is harmless where nobody says it.
     let loud = packets(0);
-    let faint: Vec<Record> =
-        loud.iter().enumerate().filter(|(n, record)| !forged(record) || n % 5 == 0).map(|(_, record)| *record).collect();
+    let faint: Vec<Record> = loud
+        .iter()
+        .enumerate()
+        .filter(|(n, record)| !forged(record) || n % 5 == 0)
+        .map(|(_, record)| *record)
+        .collect();
     let attacks = |records: &[Record], prefix: &str, tuning: Tuning| {
         let tuning = Tunings::new([(prefix.parse().unwrap(), tuning)]);
         let settings = Settings { tuning, ..Settings::of(Profile::Daemon) };

@@ -43,7 +43,9 @@ struct End {
 /// Does it.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
-        Command::List(List { daemon }) => policy::ask(&daemon, None, Order::Exceptions, context, policy::decisions),
+        Command::List(List { daemon }) => {
+            policy::ask(&daemon, None, Order::Exceptions, context, policy::decisions)
+        }
         Command::End(End { id, why }) => {
             let reason = why.reason.clone();
             policy::change(&why, Order::EndException { id, reason }, context, policy::decision)

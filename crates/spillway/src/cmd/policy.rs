@@ -66,7 +66,11 @@ pub(super) fn word(document: &Value, key: &str) -> String {
     match document.get(key) {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(all)) => all.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect::<Vec<_>>().join("; "),
+        Some(Value::Array(all)) => all
+            .iter()
+            .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join("; "),
         Some(other) => other.to_string(),
     }
 }
@@ -112,7 +116,14 @@ pub(super) fn decisions(document: &Value, out: &mut dyn Write) -> std::io::Resul
 fn line(one: &Value) -> String {
     let word = |key| word(one, key);
     let what = match word("kind").as_str() {
-        "allow" => format!("{} -> {} proto {} port {} up to {}", word("source"), word("destination"), word("protocol"), word("port"), word("ceiling")),
+        "allow" => format!(
+            "{} -> {} proto {} port {} up to {}",
+            word("source"),
+            word("destination"),
+            word("protocol"),
+            word("port"),
+            word("ceiling")
+        ),
         "exception" => format!("{} {}", word("target"), word("rule")),
         "derived" => format!("{} {} (attack {})", word("rule"), word("text"), word("attack")),
         _ => format!("{} {}", word("rule"), word("text")),

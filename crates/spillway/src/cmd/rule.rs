@@ -84,7 +84,9 @@ struct Withdraw {
 /// Does it.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
-        Command::List(List { daemon }) => policy::ask(&daemon, None, Order::Rules, context, policy::decisions),
+        Command::List(List { daemon }) => {
+            policy::ask(&daemon, None, Order::Rules, context, policy::decisions)
+        }
         Command::Add(Add { rule, hold, dry_run, why }) => {
             let made = order::Made {
                 rule,

@@ -111,7 +111,13 @@ fn listed(document: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     for one in items(document, "items") {
         let word = |key| word(one, key);
         let (prefix, customer) = (word("prefix"), word("customer"));
-        writeln!(out, "{prefix:<28} {customer:<16} {:<12} {:<8} {}", word("profile"), word("mode"), word("exceptions"))?;
+        writeln!(
+            out,
+            "{prefix:<28} {customer:<16} {:<12} {:<8} {}",
+            word("profile"),
+            word("mode"),
+            word("exceptions")
+        )?;
     }
     Ok(())
 }
@@ -150,7 +156,13 @@ fn shown(document: &Value, out: &mut dyn Write) -> std::io::Result<()> {
         }
     }
     for one in items(document, "inside") {
-        writeln!(out, "inside: {} {} profile {}", word(one, "prefix"), word(one, "mode"), word(one, "profile"))?;
+        writeln!(
+            out,
+            "inside: {} {} profile {}",
+            word(one, "prefix"),
+            word(one, "mode"),
+            word(one, "profile")
+        )?;
     }
     Ok(())
 }

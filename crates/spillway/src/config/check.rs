@@ -70,7 +70,10 @@ pub(super) fn checked(path: &Path, text: &str, mut file: File) -> Result<Config,
             name: name.clone(),
             networks: networks.clone(),
             profile: target::named(&mut problems, section.and_then(|section| section.profile.as_ref())),
-            wishes: target::Wishes { mode: section.and_then(|section| section.mode), ..target::Wishes::default() },
+            wishes: target::Wishes {
+                mode: section.and_then(|section| section.mode),
+                ..target::Wishes::default()
+            },
         }
     });
     let customer_terms = customer_terms.collect();

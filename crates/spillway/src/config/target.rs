@@ -171,7 +171,9 @@ fn shape(text: &str) -> Result<Shape, String> {
     let rules = rules::parse::rules(&format!("x {text} -> pass"))
         .map_err(|errors| wrong(&errors.first().map(ToString::to_string).unwrap_or_default()))?;
     match <[rules::Rule; 1]>::try_from(rules) {
-        Ok([rule]) if rule.matches.dst.is_none() => Ok(Shape { text: text.to_owned(), matches: rule.matches }),
+        Ok([rule]) if rule.matches.dst.is_none() => {
+            Ok(Shape { text: text.to_owned(), matches: rule.matches })
+        }
         Ok(_) => Err(wrong("the destination is said already")),
         Err(_) => Err(wrong("one line each")),
     }

@@ -113,11 +113,7 @@ impl Reply {
 }
 
 /// Opens the socket and serves it until the process ends.
-pub(super) fn start(
-    folder: &Path,
-    events: Sender<Event>,
-    doors: Doors,
-) -> anyhow::Result<()> {
+pub(super) fn start(folder: &Path, events: Sender<Event>, doors: Doors) -> anyhow::Result<()> {
     let path = folder.join(SOCKET);
     // The folder's lock is ours, so a socket that lies here belongs to a process that is gone.
     let _ = std::fs::remove_file(&path);

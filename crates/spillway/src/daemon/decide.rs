@@ -20,8 +20,8 @@ use super::notify::Notifier;
 use super::scout::Scout;
 use super::source::Source;
 use super::worker::{Report, Shared};
-use crate::enforce::choose::{Bounds, destination};
 use crate::enforce;
+use crate::enforce::choose::{Bounds, destination};
 use crate::policy::View;
 use crate::policy::book::What;
 use crate::policy::desk::Live;
@@ -421,8 +421,13 @@ pub(super) fn live_document(
 fn told(attack: &Attack, view: &View) -> Vec<String> {
     let exceptions = view.exceptions(&attack.target).map(|held| {
         let (what, end) = match &held.entry.what {
-            What::TakenBack { rule, .. } => (format!("`{rule}` was taken back by a person, and nothing that hits the same packets is set"), held.end()),
-            What::StepBack { step, announced, .. } => (format!("{step} {announced} was taken back by a person, and is not announced"), held.end()),
+            What::TakenBack { rule, .. } => (
+                format!("`{rule}` was taken back by a person, and nothing that hits the same packets is set"),
+                held.end(),
+            ),
+            What::StepBack { step, announced, .. } => {
+                (format!("{step} {announced} was taken back by a person, and is not announced"), held.end())
+            }
             _ => (String::new(), None),
         };
         let end = end.map_or_else(|| "somebody ends it".to_owned(), |end| end.to_string());
@@ -447,7 +452,12 @@ fn live(attacks: &BTreeMap<String, Attack>) -> Vec<Live> {
 }
 
 /// A rule that a person made, as the list of rules has it.
-pub(super) fn made_document(id: &str, rule: &::rules::Rule, end: Timestamp, standing: Option<&Standing>) -> String {
+pub(super) fn made_document(
+    id: &str,
+    rule: &::rules::Rule,
+    end: Timestamp,
+    standing: Option<&Standing>,
+) -> String {
     let done = standing.and_then(|standing| standing.actual.get(id));
     let state = match (done, standing.and_then(|standing| standing.error.as_ref())) {
         (Some(_), _) => "active",

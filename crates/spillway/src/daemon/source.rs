@@ -191,7 +191,8 @@ impl Source {
         }
         for (held, rule) in view.rules() {
             let end = held.end().unwrap_or_default();
-            let document = made_document(&rule.id, &::rules::Rule { lease: None, ..rule.clone() }, end, standing);
+            let document =
+                made_document(&rule.id, &::rules::Rule { lease: None, ..rule.clone() }, end, standing);
             shown.rules.extend(RawValue::from_string(document));
         }
         *self.attacks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shown);

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use base::{Prefix, Span, Timestamp};
 use ::rules::overlap::shares;
+use base::{Prefix, Span, Timestamp};
 use dataplane::Challenge;
 use engine::Mode;
 use engine::report::{Attack, Collateral, Direction, RuleReport, Severity, State};
@@ -93,6 +93,7 @@ impl Bounds {
     /// What people made comes first, and always acts; so do the sources that pass.
     pub(crate) fn choose<'a>(&self, view: &View, attacks: impl Iterator<Item = &'a Attack>) -> Choice {
         let mut choice = Choice::default();
+        choice.wanted.earnest = view.is_earnest();
         let mut ids = BTreeSet::new();
         for (_, rule) in view.rules().filter(|(_, rule)| self.check(rule).is_ok()).take(self.rules_max) {
             ids.insert(rule.id.clone());
@@ -107,7 +108,9 @@ impl Bounds {
                 attack.rules.iter().partition(|report| report.action == CHALLENGE);
             for report in ask.into_iter().chain(drop) {
                 match self.rule(view, attack, report, |id| ids.len() < self.rules_max || ids.contains(id)) {
-                    Ok((rule, mode, most)) if challenge::covers(&challenged, attack, &rule) && is_unsure(report, most) => {
+                    Ok((rule, mode, most))
+                        if challenge::covers(&challenged, attack, &rule) && is_unsure(report, most) =>
+                    {
                         let reason =
                             "its SYNs are challenged instead: what it might hit is not known well enough";
                         choice.spared.insert(rule.id.clone(), reason.into());
@@ -156,7 +159,10 @@ impl Bounds {
         if let Some(held) = view.taken_back(&attack.target, &rule) {
             let end = held.end().map_or_else(|| "somebody ends it".to_owned(), |end| end.to_string());
             let id = held.id;
-            return Err(format!("a person took back what hits the same packets: exception {id} holds until {end}").into());
+            return Err(format!(
+                "a person took back what hits the same packets: exception {id} holds until {end}"
+            )
+            .into());
         }
         let reached = view.reached(&to);
         for values in &reached {
@@ -224,10 +230,17 @@ fn is_unsure(rule: &RuleReport, allowed: f64) -> bool {
 fn price(rule: &Rule, report: &RuleReport, of: &Values) -> Result<(), Reason> {
     let drops = matches!(rule.action, Action::Drop | Action::RatePackets(_) | Action::RateBits(_));
     let hits = |shapes: &[crate::config::target::Shape]| {
-        shapes.iter().find(|shape| drops && shares(&shape.matches, &rule.matches)).map(|shape| shape.text.clone())
+        shapes
+            .iter()
+            .find(|shape| drops && shares(&shape.matches, &rule.matches))
+            .map(|shape| shape.text.clone())
     };
     if let Some(spared) = hits(&of.never_drop.value).filter(|_| rule.action == Action::Drop) {
-        return Err(format!("it would hit what is never dropped of {}: {spared} (`spillway target show {}`)", of.prefix, of.prefix).into());
+        return Err(format!(
+            "it would hit what is never dropped of {}: {spared} (`spillway target show {}`)",
+            of.prefix, of.prefix
+        )
+        .into());
     }
     match &report.collateral {
         // Who is there to answer passes.
@@ -256,7 +269,9 @@ pub(crate) fn destination(report: &RuleReport) -> Option<Prefix> {
 /// A rule that drops limits instead, where its destination likes that better; its price is what it was at most.
 fn soften(report: &mut RuleReport, view: &View) {
     let Some(limit) = destination(report).and_then(|dst| view.values(&dst).limit.value) else { return };
-    let Some(rule) = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop()) else { return };
+    let Some(rule) = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop()) else {
+        return;
+    };
     if rule.action == Action::Drop {
         let rule = Rule { action: Action::RatePackets(limit), ..rule };
         report.text = rule.to_string();

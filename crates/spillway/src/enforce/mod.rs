@@ -60,17 +60,14 @@ pub(crate) struct Wanted {
     pub(crate) by_hand: BTreeSet<String>,
     /// Sources that pass before all rules, within their ceilings.
     pub(crate) allow: Vec<Allow>,
+    /// Rules may act by themselves, if not now, then later.
+    pub(crate) earnest: bool,
 }
 
 impl Wanted {
     /// Whether a rule drops nothing.
     pub(crate) fn is_dry(&self, rule: &Rule) -> bool {
         self.dry.contains(&rule.id)
-    }
-
-    /// Whether any of them acts.
-    pub(crate) fn acts(&self) -> bool {
-        self.rules.iter().any(|rule| !self.is_dry(rule))
     }
 }
 

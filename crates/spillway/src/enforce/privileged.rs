@@ -88,9 +88,9 @@ impl Desk<'_> {
                 self.next.allow.extend(allow);
                 Ok(vec![Reply::Done])
             }
-            Request::Apply => {
+            Request::Apply { earnest } => {
                 let office = self.office.as_mut().context("nobody said hello")?;
-                let wanted = std::mem::take(&mut self.next);
+                let wanted = Wanted { earnest, ..std::mem::take(&mut self.next) };
                 office.enforcer.beat()?;
                 office.enforcer.apply(&wanted)?;
                 Ok(vec![Reply::Done])

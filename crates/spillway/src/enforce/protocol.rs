@@ -42,7 +42,10 @@ pub(crate) enum Request {
         allow: Vec<dataplane::Allow>,
     },
     /// The parts since the last set are the set.
-    Apply,
+    Apply {
+        /// See [`super::Wanted::earnest`].
+        earnest: bool,
+    },
     /// What has the kernel?
     Actual,
     /// Whoever decides lives. Answered with what was told.

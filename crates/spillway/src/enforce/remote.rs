@@ -125,7 +125,7 @@ impl Enforcer for Remote {
         for part in wanted.allow.chunks(PART) {
             self.helper.ask(Request::Allow { allow: part.to_vec() }, |_| false)?;
         }
-        self.helper.ask(Request::Apply, |_| false).map(|_| ())
+        self.helper.ask(Request::Apply { earnest: wanted.earnest }, |_| false).map(|_| ())
     }
 
     fn actual(&mut self) -> anyhow::Result<BTreeMap<String, Done>> {

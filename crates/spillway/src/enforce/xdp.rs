@@ -167,7 +167,7 @@ impl Enforcer for Xdp {
     }
 
     fn apply(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
-        if self.frame.challenge.is_some() && wanted.acts() && !std::mem::replace(&mut self.warned, true) {
+        if self.frame.challenge.is_some() && wanted.earnest && !std::mem::replace(&mut self.warned, true) {
             self.warn_of_challenges();
         }
         let (frame, policy) = (&self.frame, self.frame.policy(wanted));

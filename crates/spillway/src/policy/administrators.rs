@@ -12,8 +12,10 @@ const TCP: u8 = 6;
 
 /// Connections that are not to be cut: established ones to SSH and to the API, and those of who asks.
 pub(crate) fn ways(api: u16, from: Option<IpAddr>, ssh: Option<&str>) -> Vec<Match> {
-    let mut ways: Vec<Match> =
-        Session::look(&[SSH, api]).into_iter().map(|session| way(session.remote, Some(session.local))).collect();
+    let mut ways: Vec<Match> = Session::look(&[SSH, api])
+        .into_iter()
+        .map(|session| way(session.remote, Some(session.local)))
+        .collect();
     let of_caller = ssh.and_then(|text| {
         let words: Vec<&str> = text.split_whitespace().collect();
         let [remote, remote_port, local, local_port] = words.as_slice() else { return None };
@@ -25,7 +27,12 @@ pub(crate) fn ways(api: u16, from: Option<IpAddr>, ssh: Option<&str>) -> Vec<Mat
     ways.extend(of_caller);
     if let Some(from) = from.map(|from| from.to_canonical()).filter(|from| !from.is_loopback()) {
         // whatever port of theirs comes next
-        ways.push(Match { dst_port: Some(Numbers::of([api.into()])), src: Some(Prefix::host(from)), protocol: Some(TCP), ..Match::default() });
+        ways.push(Match {
+            dst_port: Some(Numbers::of([api.into()])),
+            src: Some(Prefix::host(from)),
+            protocol: Some(TCP),
+            ..Match::default()
+        });
     }
     ways
 }

@@ -48,7 +48,9 @@ impl FromStr for Ceiling {
         if let Some(BitRate(rate)) = text.parse().ok().filter(|rate: &BitRate| positive(rate.0)) {
             return Ok(Self::Bits(rate));
         }
-        Err(format!("`{text}` is no ceiling; write a rate with its unit, like \"5 kpps\" or \"8 Mbps\", or \"none\""))
+        Err(format!(
+            "`{text}` is no ceiling; write a rate with its unit, like \"5 kpps\" or \"8 Mbps\", or \"none\""
+        ))
     }
 }
 
@@ -122,11 +124,15 @@ impl Allowed {
             return Err(format!("{destination} is not inside `networks`; name a destination that is yours"));
         }
         if source.is_ipv4() != destination.is_ipv4() {
-            return Err(format!("{source} and {destination} are of different families; make one entry for each"));
+            return Err(format!(
+                "{source} and {destination} are of different families; make one entry for each"
+            ));
         }
         let widest = if source.is_ipv4() { WIDEST[0] } else { WIDEST[1] };
         if source.bits() < widest {
-            return Err(format!("{source} is too wide to be an exception; name prefixes of /{widest} or longer"));
+            return Err(format!(
+                "{source} is too wide to be an exception; name prefixes of /{widest} or longer"
+            ));
         }
         if self.port.is_some() && !matches!(self.protocol, Some(6 | 17)) {
             return Err("a port needs its protocol: tcp or udp".to_owned());
@@ -135,7 +141,10 @@ impl Allowed {
             return Err("nftables holds no ceiling of an allowed source: write \"none\" for it, or set `dataplane.engine` to \"xdp\"".to_owned());
         }
         if self.owner.trim().is_empty() || self.reason.trim().is_empty() {
-            return Err("an allowed source needs an owner and a reason: nobody would know later why it is there".to_owned());
+            return Err(
+                "an allowed source needs an owner and a reason: nobody would know later why it is there"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -165,7 +174,9 @@ impl Allowed {
 /// There is none.
 pub(crate) fn room(others: &[Allowed], one: &Allowed) -> Result<(), String> {
     if others.len() >= ALLOW_MAX {
-        return Err(format!("as many sources as there can be ({ALLOW_MAX}) are allowed: remove some, or join prefixes"));
+        return Err(format!(
+            "as many sources as there can be ({ALLOW_MAX}) are allowed: remove some, or join prefixes"
+        ));
     }
     if others.iter().filter(|other| other.source == one.source).count() >= OF_SOURCE_MAX {
         return Err(format!("{} has {OF_SOURCE_MAX} entries already: join its destinations", one.source));

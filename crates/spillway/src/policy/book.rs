@@ -142,7 +142,9 @@ impl Book {
     pub(crate) fn taken_back(&self, target: &Prefix, rule: &Rule, now: Timestamp) -> Option<&Held> {
         let asks = |action: &Action| matches!(action, Action::Challenge(_));
         self.holding(now).find(|held| {
-            let (What::TakenBack { target: of, .. }, Some(taken)) = (&held.entry.what, &held.rule) else { return false };
+            let (What::TakenBack { target: of, .. }, Some(taken)) = (&held.entry.what, &held.rule) else {
+                return false;
+            };
             (of.covers(target) || target.covers(of))
                 && asks(&taken.action) == asks(&rule.action)
                 && rules::overlap::shares(&taken.matches, &rule.matches)
@@ -152,7 +154,9 @@ impl Book {
     /// What speaks against a step for a target.
     pub(crate) fn step_back(&self, target: &Prefix, step: &str, now: Timestamp) -> Option<&Held> {
         self.holding(now).find(|held| match &held.entry.what {
-            What::StepBack { target: of, step: taken, .. } => taken == step && (of.covers(target) || target.covers(of)),
+            What::StepBack { target: of, step: taken, .. } => {
+                taken == step && (of.covers(target) || target.covers(of))
+            }
             _ => false,
         })
     }

@@ -38,8 +38,21 @@ const HOLD_MAX: u64 = 366 * 86_400;
 const CONFIRM: Span = Span::from_secs(300);
 /// With what a rule without an id begins.
 const PARTS: [&str; 15] = [
-    "dst", "src", "proto", "src-port", "dst-port", "port", "icmp-type", "icmp-code", "tcp-flags", "length", "dscp",
-    "fragment", "ttl", "window", "payload",
+    "dst",
+    "src",
+    "proto",
+    "src-port",
+    "dst-port",
+    "port",
+    "icmp-type",
+    "icmp-code",
+    "tcp-flags",
+    "length",
+    "dscp",
+    "fragment",
+    "ttl",
+    "window",
+    "payload",
 ];
 /// Between two looks for what has ended.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -147,11 +160,14 @@ impl Desk {
             }
             Order::Mode { prefix, mode, hold, reason } => {
                 ours(&view, &prefix)?;
-                let same = |held: &&Held| matches!(held.entry.what, What::Mode { prefix: of, .. } if of == prefix);
+                let same =
+                    |held: &&Held| matches!(held.entry.what, What::Mode { prefix: of, .. } if of == prefix);
                 let gone: Vec<u64> = view.book.0.iter().filter(same).map(|held| held.id).collect();
                 let Some(mode) = mode else {
                     if gone.is_empty() {
-                        return Err(format!("there is no mode of its own for {prefix}; `spillway target show {prefix}` tells where its mode comes from"));
+                        return Err(format!(
+                            "there is no mode of its own for {prefix}; `spillway target show {prefix}` tells where its mode comes from"
+                        ));
                     }
                     self.end(&gone)?;
                     return Ok(json!({"ended": gone}));
@@ -164,7 +180,13 @@ impl Desk {
             Order::Allow(asked) => self.allow(&view, who, asked),
             Order::Disallow { id, .. } => {
                 let is = |what: &What| matches!(what, What::Allow(_));
-                self.remove(&view, id, is, "allowed source", "`spillway allow list` lists them; those of the configuration are removed there")
+                self.remove(
+                    &view,
+                    id,
+                    is,
+                    "allowed source",
+                    "`spillway allow list` lists them; those of the configuration are removed there",
+                )
             }
             Order::EndException { id, .. } => {
                 let is = |what: &What| matches!(what, What::TakenBack { .. } | What::StepBack { .. });
@@ -177,7 +199,14 @@ impl Desk {
     }
 
     /// A person ended what the engine had announced: it is not announced again for a while. Number of the exception, and its end.
-    pub(crate) fn step_back(&self, who: &str, (target, step): (Prefix, &str), announced: String, hold: Option<u64>, reason: &str) -> Result<Value, String> {
+    pub(crate) fn step_back(
+        &self,
+        who: &str,
+        (target, step): (Prefix, &str),
+        announced: String,
+        hold: Option<u64>,
+        reason: &str,
+    ) -> Result<Value, String> {
         let now = time();
         let view = self.view(now);
         room(&view, DECISIONS_MAX, is_exception)?;
@@ -200,7 +229,9 @@ impl Desk {
             }
             let own = |held: &&Held| held.entry.owner == who && matches!(held.entry.what, What::Allow(_));
             if view.book.holding(view.now).filter(own).count() >= OF_CUSTOMER_MAX {
-                return Err(format!("a customer allows at most {OF_CUSTOMER_MAX} sources: remove some, or join prefixes"));
+                return Err(format!(
+                    "a customer allows at most {OF_CUSTOMER_MAX} sources: remove some, or join prefixes"
+                ));
             }
         }
         let until = until(view.now, asked.hold)?;
@@ -217,7 +248,16 @@ impl Desk {
         allowed.check(&view.layers.networks, view.layers.limits_held)?;
         let others: Vec<Allowed> = view.allowed().cloned().collect();
         allow::room(&others, &allowed)?;
-        self.add(&[], Entry { owner: who.to_owned(), reason: asked.reason, at: view.now, until, what: What::Allow(allowed) })
+        self.add(
+            &[],
+            Entry {
+                owner: who.to_owned(),
+                reason: asked.reason,
+                at: view.now,
+                until,
+                what: What::Allow(allowed),
+            },
+        )
     }
 
     fn make(&self, view: &View, who: &str, made: order::Made) -> Result<Value, String> {
@@ -225,11 +265,17 @@ impl Desk {
         if !view.layers.filters {
             return Err("this machine has no filters: name `dataplane.interfaces`, or use `spillway route announce` for routers".to_owned());
         }
-        if !matches!(rule.action, Action::Pass | Action::Drop | Action::RatePackets(_) | Action::RateBits(_)) {
-            return Err(format!("a rule made here passes, drops or limits; put `{}` into the file of `dataplane.rules`", rule.action.as_str()));
+        if !matches!(rule.action, Action::Pass | Action::Drop | Action::RatePackets(_) | Action::RateBits(_))
+        {
+            return Err(format!(
+                "a rule made here passes, drops or limits; put `{}` into the file of `dataplane.rules`",
+                rule.action.as_str()
+            ));
         }
         let Some(dst) = rule.matches.dst else {
-            return Err("a rule made here needs a destination: write `dst PREFIX`, inside `networks`".to_owned());
+            return Err(
+                "a rule made here needs a destination: write `dst PREFIX`, inside `networks`".to_owned()
+            );
         };
         ours(view, &dst)?;
         let near = |never: &&Prefix| never.covers(&dst) || dst.covers(never);
@@ -238,14 +284,21 @@ impl Desk {
         }
         let of_source = |never: &&Prefix| rule.matches.src.is_some_and(|src| never.covers(&src));
         if let Some(never) = view.layers.never.iter().find(of_source) {
-            return Err(format!("its source is inside {never}, which is on the never-list (`rules.never`): it would hit nothing"));
+            return Err(format!(
+                "its source is inside {never}, which is on the never-list (`rules.never`): it would hit nothing"
+            ));
         }
-        administrators::spares(&rule, &administrators::ways(view.layers.api, made.from, made.ssh.as_deref()))?;
+        administrators::spares(
+            &rule,
+            &administrators::ways(view.layers.api, made.from, made.ssh.as_deref()),
+        )?;
         let most = RULES_MAX.min(view.layers.rules_max);
         room(view, most, |what| matches!(what, What::Rule { .. }))?;
         let hold = made.hold.map(Span::from_secs).or(rule.lease).unwrap_or(Span::from_secs(900));
         if hold == Span::ZERO || hold > LEASE_MAX {
-            return Err(format!("a rule holds for more than 0 and at most {LEASE_MAX}; make it again when its end is near"));
+            return Err(format!(
+                "a rule holds for more than 0 and at most {LEASE_MAX}; make it again when its end is near"
+            ));
         }
         let cuts = rule.action != Action::Pass;
         let is_wide = cuts && (!dst.is_host() || rule.matches.protocol.is_none());
@@ -254,7 +307,13 @@ impl Desk {
         "m".clone_into(&mut rule.id);
         let notes = notes(view, &rule, confirm_by);
         let what = What::Rule { rule: rule.to_string(), confirm_by };
-        let entry = Entry { owner: who.to_owned(), reason: made.reason, at: view.now, until: Some(view.now.plus(hold)), what };
+        let entry = Entry {
+            owner: who.to_owned(),
+            reason: made.reason,
+            at: view.now,
+            until: Some(view.now.plus(hold)),
+            what,
+        };
         let mut answer = if made.dry_run {
             let mut would = show::held(&Held::new(0, entry));
             if let Some(would) = would.as_object_mut() {
@@ -281,7 +340,14 @@ impl Desk {
         self.change(held.id, entry)
     }
 
-    fn take_back(&self, view: &View, who: &str, id: &str, hold: Option<u64>, reason: String) -> Result<Value, String> {
+    fn take_back(
+        &self,
+        view: &View,
+        who: &str,
+        id: &str,
+        hold: Option<u64>,
+        reason: String,
+    ) -> Result<Value, String> {
         if let Some(held) = made(view, id) {
             self.end(&[held.id])?;
             return Ok(json!({"ended": [held.id], "rule": id, "exceptions": []}));
@@ -291,7 +357,8 @@ impl Desk {
         let mut exceptions = Vec::new();
         for rule in live.iter().filter(|rule| rule.id == id) {
             room(view, DECISIONS_MAX, is_exception)?;
-            let what = What::TakenBack { attack: rule.attack.clone(), target: rule.target, rule: rule.text.clone() };
+            let what =
+                What::TakenBack { attack: rule.attack.clone(), target: rule.target, rule: rule.text.clone() };
             let entry = Entry { owner: who.to_owned(), reason: reason.clone(), at: view.now, until, what };
             exceptions.push(self.add(&[], entry)?);
         }
@@ -301,7 +368,14 @@ impl Desk {
         Ok(json!({"ended": [], "rule": id, "exceptions": exceptions}))
     }
 
-    fn remove(&self, view: &View, id: u64, is: impl Fn(&What) -> bool, name: &str, hint: &str) -> Result<Value, String> {
+    fn remove(
+        &self,
+        view: &View,
+        id: u64,
+        is: impl Fn(&What) -> bool,
+        name: &str,
+        hint: &str,
+    ) -> Result<Value, String> {
         let held = view.book.get(id).filter(|held| held.holds(view.now) && is(&held.entry.what));
         let held = held.ok_or_else(|| format!("there is no {name} {id}; {hint}"))?;
         let document = show::held(held);
@@ -320,7 +394,8 @@ impl Desk {
     fn change(&self, id: u64, entry: Entry) -> Result<Value, String> {
         let document = serde_json::to_string(&entry).map_err(|wrong| wrong.to_string())?;
         let until = entry.until;
-        let held = self.written(|file| file.change(id, until, &document), |()| Held::new(id, entry), &[id])?;
+        let held =
+            self.written(|file| file.change(id, until, &document), |()| Held::new(id, entry), &[id])?;
         Ok(show::held(&held))
     }
 
@@ -363,8 +438,16 @@ impl Desk {
         for held in ended {
             let unconfirmed = held.end() != held.entry.until;
             tracing::info!(entry = held.id, owner = held.entry.owner, unconfirmed, "a decision has ended");
-            let content = json!({"action": "policy.ended", "entry": show::held(held), "unconfirmed": unconfirmed});
-            pen.write(Deed { at: now, act: Act::Operation, by: By::Product, about: held.about(), content, counts: [("done".to_owned(), 1)].into() });
+            let content =
+                json!({"action": "policy.ended", "entry": show::held(held), "unconfirmed": unconfirmed});
+            pen.write(Deed {
+                at: now,
+                act: Act::Operation,
+                by: By::Product,
+                about: held.about(),
+                content,
+                counts: [("done".to_owned(), 1)].into(),
+            });
         }
     }
 
@@ -440,9 +523,11 @@ fn parsed(text: &str) -> Result<Rule, String> {
     let begun = text.split_whitespace().next().unwrap_or_default();
     let bare = begun.starts_with('@') || begun == "->" || PARTS.contains(&begun);
     let read = if bare { ::rules::parse::rules(&format!("m {text}")) } else { ::rules::parse::rules(text) };
-    let rules = read.map_err(|wrong| wrong.first().map_or_else(String::new, |one| format!("the rule, {one}")))?;
+    let rules =
+        read.map_err(|wrong| wrong.first().map_or_else(String::new, |one| format!("the rule, {one}")))?;
     let count = rules.len();
-    let [rule] = <[Rule; 1]>::try_from(rules).map_err(|_| format!("one rule at a time is made, not {count}"))?;
+    let [rule] =
+        <[Rule; 1]>::try_from(rules).map_err(|_| format!("one rule at a time is made, not {count}"))?;
     Ok(rule)
 }
 
@@ -450,18 +535,28 @@ fn parsed(text: &str) -> Result<Rule, String> {
 fn notes(view: &View, rule: &Rule, confirm_by: Option<Timestamp>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(by) = confirm_by {
-        notes.push(format!("it is wide: it reverts at {by} unless `spillway rule confirm` says that all is well"));
+        notes.push(format!(
+            "it is wide: it reverts at {by} unless `spillway rule confirm` says that all is well"
+        ));
     }
     if rule.action == Action::Pass {
         return notes;
     }
     let Some(dst) = rule.matches.dst else { return notes };
     for values in view.reached(&dst) {
-        let spared = values.never_drop.value.iter().find(|shape| ::rules::overlap::shares(&shape.matches, &rule.matches));
+        let spared = values
+            .never_drop
+            .value
+            .iter()
+            .find(|shape| ::rules::overlap::shares(&shape.matches, &rule.matches));
         if let Some(shape) = spared {
             notes.push(format!("it hits what is never to be dropped of {}: {}", values.prefix, shape.text));
         }
-        let ordinary = values.ordinary.value.iter().find(|shape| ::rules::overlap::shares(&shape.matches, &rule.matches));
+        let ordinary = values
+            .ordinary
+            .value
+            .iter()
+            .find(|shape| ::rules::overlap::shares(&shape.matches, &rule.matches));
         if let Some(shape) = ordinary {
             notes.push(format!("it hits what is ordinary for {}: {}", values.prefix, shape.text));
         }

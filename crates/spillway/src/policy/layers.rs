@@ -1,7 +1,7 @@
 //! The configuration in layers: targets from the narrowest outwards, the customer, the whole installation; each before its profile.
 
 use base::Prefix;
-use engine::Profile;
+use engine::{Mode, Profile};
 
 use super::allow::Allowed;
 use super::profile;
@@ -106,6 +106,16 @@ impl Layers {
         out.push((From::new(Kind::Configuration, String::new()), &self.global));
         out.extend(of_profile(profile::DEFAULT));
         out
+    }
+
+    /// Whether anybody is to have rules that act.
+    pub(crate) fn is_earnest(&self) -> bool {
+        let targets = self.targets.iter().map(|target| &target.wishes);
+        let customers = self.customers.iter().map(|customer| &customer.wishes);
+        std::iter::once(&self.global)
+            .chain(targets)
+            .chain(customers)
+            .any(|wishes| wishes.mode == Some(Mode::Enforce))
     }
 
     /// Targets around a prefix, the narrowest first.

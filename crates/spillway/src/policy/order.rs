@@ -82,7 +82,12 @@ impl Order {
     /// Why; `None`: it changes nothing.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
-            Self::Show { .. } | Self::Targets | Self::Profiles | Self::Allowed { .. } | Self::Exceptions | Self::Rules => None,
+            Self::Show { .. }
+            | Self::Targets
+            | Self::Profiles
+            | Self::Allowed { .. }
+            | Self::Exceptions
+            | Self::Rules => None,
             Self::MakeRule(made) => (!made.dry_run).then_some(&made.reason),
             Self::Allow(allow) => Some(&allow.reason),
             Self::Mode { reason, .. }
@@ -112,9 +117,12 @@ impl Order {
             Self::MakeRule(made) => ("rule.add", made.rule.clone()),
             Self::ConfirmRule { id, .. } => ("rule.confirm", id.clone()),
             Self::TakeBack { rule, .. } => ("rule.withdraw", rule.clone()),
-            Self::Show { .. } | Self::Targets | Self::Profiles | Self::Allowed { .. } | Self::Exceptions | Self::Rules => {
-                ("look", String::new())
-            }
+            Self::Show { .. }
+            | Self::Targets
+            | Self::Profiles
+            | Self::Allowed { .. }
+            | Self::Exceptions
+            | Self::Rules => ("look", String::new()),
         }
     }
 }

@@ -15,7 +15,11 @@ static ALL: LazyLock<Result<BTreeMap<String, Wishes>, String>> = LazyLock::new(|
     let sections: BTreeMap<String, Section> = toml::from_str(TEXT).map_err(|wrong| wrong.to_string())?;
     sections
         .into_iter()
-        .map(|(name, section)| target::wishes(section).map(|wishes| (name.clone(), wishes)).map_err(|why| format!("{name}: {why}")))
+        .map(|(name, section)| {
+            target::wishes(section)
+                .map(|wishes| (name.clone(), wishes))
+                .map_err(|why| format!("{name}: {why}"))
+        })
         .collect()
 });
 
@@ -47,19 +51,41 @@ mod tests {
         let names: Vec<&str> = all().map(|(name, _)| name).collect();
         assert!(ALL.is_ok(), "{:?}", *ALL);
         for name in [
-            "web", "dns", "game-udp", "vpn", "mail", "voice", "transit", "cgnat", "ssh", "cdn-origin", "streaming", "quic",
+            "web",
+            "dns",
+            "game-udp",
+            "vpn",
+            "mail",
+            "voice",
+            "transit",
+            "cgnat",
+            "ssh",
+            "cdn-origin",
+            "streaming",
+            "quic",
             "default",
         ] {
             assert!(names.contains(&name), "{name}");
         }
         for (name, wishes) in all() {
             assert!(wishes.title.is_some() && wishes.why.is_some() && wishes.ordinary.is_some(), "{name}");
-            assert!(wishes.mode.is_none() && wishes.blind.is_none(), "{name}: how far to go is for people to say");
+            assert!(
+                wishes.mode.is_none() && wishes.blind.is_none(),
+                "{name}: how far to go is for people to say"
+            );
             let spared = wishes.never_drop.as_ref().unwrap();
             let v6 = |text: &str| text.contains("icmp6");
-            assert!(name == DEFAULT || spared.iter().any(|shape| v6(&shape.text)), "{name}: IPv6 beside IPv4");
+            assert!(
+                name == DEFAULT || spared.iter().any(|shape| v6(&shape.text)),
+                "{name}: IPv6 beside IPv4"
+            );
             if name != DEFAULT {
-                assert!(wishes.multiple.is_some() && wishes.challenge.is_some() && wishes.collateral_max.is_some(), "{name}");
+                assert!(
+                    wishes.multiple.is_some()
+                        && wishes.challenge.is_some()
+                        && wishes.collateral_max.is_some(),
+                    "{name}"
+                );
             }
         }
         assert_eq!(find("wbe").unwrap_err(), "there is no profile `wbe`; did you mean `web`?");

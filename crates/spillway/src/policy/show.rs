@@ -62,7 +62,8 @@ fn configured(allowed: &super::allow::Allowed) -> Value {
 /// Allowed sources that hold, of those who allow this one.
 pub(super) fn allowed(view: &View, source: Option<&Prefix>) -> Vec<Value> {
     let fits = |of: &Prefix| source.is_none_or(|asked| of.covers(asked));
-    let of_file = view.layers.allow.iter().filter(|one| one.holds(view.now) && fits(&one.source)).map(configured);
+    let of_file =
+        view.layers.allow.iter().filter(|one| one.holds(view.now) && fits(&one.source)).map(configured);
     let decided = view.book.holding(view.now).filter(|one| match &one.entry.what {
         What::Allow(allowed) => fits(&allowed.source),
         _ => false,
@@ -95,11 +96,17 @@ pub(super) fn target(view: &View, prefix: &Prefix) -> Value {
     let near = |of: &Prefix| of.covers(prefix) || prefix.covers(of);
     let allowed: Vec<Value> = allowed(view, None)
         .into_iter()
-        .filter(|one| one.get("destination").and_then(Value::as_str).and_then(|text| text.parse().ok()).is_some_and(|of| near(&of)))
+        .filter(|one| {
+            one.get("destination")
+                .and_then(Value::as_str)
+                .and_then(|text| text.parse().ok())
+                .is_some_and(|of| near(&of))
+        })
         .collect();
-    let rules = view.book.holding(view.now).filter(|one| {
-        matches!(one.entry.what, What::Rule { .. }) && one.about().is_some_and(|of| near(&of))
-    });
+    let rules = view
+        .book
+        .holding(view.now)
+        .filter(|one| matches!(one.entry.what, What::Rule { .. }) && one.about().is_some_and(|of| near(&of)));
     let inside: Vec<Value> = view
         .reached(prefix)
         .iter()
@@ -133,7 +140,9 @@ fn acts(view: &View, prefix: &Prefix) -> &'static str {
         (engine::Mode::Suggest, true) => "rules are derived and counted in the kernel, and drop nothing",
         (engine::Mode::Suggest, false) => "rules are derived and shown",
         (engine::Mode::Enforce, true) => "rules act in the kernel within the bounds below",
-        (engine::Mode::Enforce, false) => "rules would act, but this machine has no filters (`dataplane.interfaces`)",
+        (engine::Mode::Enforce, false) => {
+            "rules would act, but this machine has no filters (`dataplane.interfaces`)"
+        }
     }
 }
 

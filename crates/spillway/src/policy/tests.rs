@@ -87,7 +87,14 @@ fn refused(desk: &Desk, order: Order) -> String {
 }
 
 fn made(rule: &str) -> order::Made {
-    order::Made { rule: rule.into(), hold: Some(600), reason: "why".into(), dry_run: false, from: None, ssh: None }
+    order::Made {
+        rule: rule.into(),
+        hold: Some(600),
+        reason: "why".into(),
+        dry_run: false,
+        from: None,
+        ssh: None,
+    }
 }
 
 fn allow(source: &str, destination: &str) -> order::Allow {
@@ -114,10 +121,17 @@ fn each_value_says_where_it_comes_from_and_the_narrowest_says_most() {
     };
     let host = show("198.18.7.7");
     assert_eq!(of(&host, "floor_pps"), (json!(700.0), "target".into(), json!("198.18.7.7/32")));
-    assert_eq!(of(&host, "never_drop"), (json!(["proto tcp dst-port 2222"]), "target".into(), json!("198.18.7.7/32")));
+    assert_eq!(
+        of(&host, "never_drop"),
+        (json!(["proto tcp dst-port 2222"]), "target".into(), json!("198.18.7.7/32"))
+    );
     assert_eq!(of(&host, "multiple"), (json!(1.5), "profile".into(), json!("ssh")));
     assert_eq!(of(&host, "mode"), (json!("enforce"), "customer".into(), json!("acme")));
-    assert_eq!(of(&host, "limit_pps"), (json!(20_000.0), "profile".into(), json!("voice")), "what the nearer one does not say");
+    assert_eq!(
+        of(&host, "limit_pps"),
+        (json!(20_000.0), "profile".into(), json!("voice")),
+        "what the nearer one does not say"
+    );
     assert_eq!((host["customer"].clone(), host["profile"]["name"].clone()), (json!("acme"), json!("ssh")));
     assert_eq!(host["allow"][0]["source"], "203.0.113.0/24");
     let near = show("198.18.1.1");
@@ -153,11 +167,18 @@ fn mistakes_in_targets_and_lists_are_told_with_place_and_remedy() {
         ("destination = \"198.18.7.0/24\"", "destination = \"2001:db8::/32\"", "different families"),
         ("protocol = \"tcp\"\nport", "port", "needs its protocol"),
         ("reason = \"monitoring\"", "reason = \" \"", "needs an owner and a reason"),
-        ("interfaces = [\"none0\"]", "interfaces = [\"none0\"]\nengine = \"nftables\"", "nftables holds no ceiling"),
+        (
+            "interfaces = [\"none0\"]",
+            "interfaces = [\"none0\"]\nengine = \"nftables\"",
+            "nftables holds no ceiling",
+        ),
     ] {
         assert!(FILE.contains(from), "{from}");
         let found = Config::parse(Path::new("f"), &FILE.replace(from, to)).unwrap_err();
-        assert!(found.iter().any(|problem| problem.to_string().contains(says) && problem.line.is_some()), "{to}: {found:?}");
+        assert!(
+            found.iter().any(|problem| problem.to_string().contains(says) && problem.line.is_some()),
+            "{to}: {found:?}"
+        );
     }
 }
 
@@ -165,7 +186,8 @@ fn mistakes_in_targets_and_lists_are_told_with_place_and_remedy() {
 fn what_people_decided_is_there_again_after_a_crash_and_ends_by_itself() {
     let folder = Folder::new("kept");
     let desk = folder.desk();
-    let mode = |mode, hold| Order::Mode { prefix: prefix("198.18.200.0/24"), mode, hold, reason: "why".into() };
+    let mode =
+        |mode, hold| Order::Mode { prefix: prefix("198.18.200.0/24"), mode, hold, reason: "why".into() };
     desk.take("alice", mode(Some(ModeWord::Enforce), Some(3_600))).unwrap();
     let allowed = desk.take("bob", Order::Allow(allow("2001:db8:ffff::/48", "2001:db8:7::1"))).unwrap();
     assert_eq!(allowed["ceiling"], "1000 pps");
@@ -181,7 +203,10 @@ fn what_people_decided_is_there_again_after_a_crash_and_ends_by_itself() {
     assert_ne!(later.stamp(), now.stamp());
     let shown = again.take("x", Order::Show { prefix: prefix("198.18.200.7") }).unwrap();
     let from = &shown["values"]["mode"]["from"];
-    assert_eq!((&from["kind"], &from["name"], &from["entry"]), (&json!("person"), &json!("alice"), &json!(1)));
+    assert_eq!(
+        (&from["kind"], &from["name"], &from["entry"]),
+        (&json!("person"), &json!("alice"), &json!(1))
+    );
     assert!(from["until"].is_string());
     // A second word replaces the first; taking it back leaves what the configuration says.
     again.take("bob", mode(Some(ModeWord::Observe), None)).unwrap();
@@ -189,11 +214,22 @@ fn what_people_decided_is_there_again_after_a_crash_and_ends_by_itself() {
     again.take("bob", mode(None, None)).unwrap();
     assert_eq!(again.now().mode(&prefix("198.18.200.7/32")), Mode::Suggest);
     assert!(refused(&again, mode(None, None)).starts_with("there is no mode of its own"));
-    let outside = Order::Mode { prefix: prefix("192.0.2.1"), mode: Some(ModeWord::Enforce), hold: None, reason: "why".into() };
+    let outside = Order::Mode {
+        prefix: prefix("192.0.2.1"),
+        mode: Some(ModeWord::Enforce),
+        hold: None,
+        reason: "why".into(),
+    };
     assert!(refused(&again, outside).contains("not inside `networks`"));
     assert!(refused(&again, mode(Some(ModeWord::Enforce), Some(0))).contains("1 second to a year"));
-    assert!(refused(&again, Order::Disallow { id: 99, reason: "why".into() }).starts_with("there is no allowed source 99"));
-    assert!(refused(&again, Order::Disallow { id: 3, reason: "why".into() }).starts_with("there is no allowed source 3"));
+    assert!(
+        refused(&again, Order::Disallow { id: 99, reason: "why".into() })
+            .starts_with("there is no allowed source 99")
+    );
+    assert!(
+        refused(&again, Order::Disallow { id: 3, reason: "why".into() })
+            .starts_with("there is no allowed source 3")
+    );
     assert!(refused(&again, Order::Disallow { id: 2, reason: " ".into() }).contains("needs a reason"));
     again.take("bob", Order::Disallow { id: 2, reason: "why".into() }).unwrap();
     assert_eq!(folder.desk().now().allowed().count(), 1);
@@ -231,14 +267,21 @@ fn a_rule_by_hand_spares_the_never_list_and_the_ways_in() {
         assert!(desk.take("alice", Order::MakeRule(other)).is_ok(), "{rule}");
     }
     let from = Some("203.0.113.9".parse().unwrap());
-    let api = order::Made { from, ..made("dst 198.18.7.7/32 src 203.0.113.0/24 proto tcp dst-port 8646 -> drop") };
+    let api =
+        order::Made { from, ..made("dst 198.18.7.7/32 src 203.0.113.0/24 proto tcp dst-port 8646 -> drop") };
     assert!(refused(&desk, Order::MakeRule(api)).contains("203.0.113.9"));
     assert_eq!(desk.now().rules().count(), 0, "what was refused, and what was only asked, holds nothing");
     // A narrow one holds to its end, a wide one reverts unless it is confirmed.
-    let narrow = desk.take("alice", Order::MakeRule(made("dst 198.18.7.7/32 proto udp src-port 123 -> drop"))).unwrap();
+    let narrow = desk
+        .take("alice", Order::MakeRule(made("dst 198.18.7.7/32 proto udp src-port 123 -> drop")))
+        .unwrap();
     assert_eq!((&narrow["rule"], &narrow["confirm_by"]), (&json!("m1"), &Value::Null));
-    let wide = desk.take("alice", Order::MakeRule(made("dst 2001:db8:7::/48 proto udp -> rate 100pps"))).unwrap();
-    assert!(wide["confirm_by"].is_string() && wide["notes"][0].as_str().unwrap().contains("reverts"), "{wide}");
+    let wide =
+        desk.take("alice", Order::MakeRule(made("dst 2001:db8:7::/48 proto udp -> rate 100pps"))).unwrap();
+    assert!(
+        wide["confirm_by"].is_string() && wide["notes"][0].as_str().unwrap().contains("reverts"),
+        "{wide}"
+    );
     let soon = desk.view(desk.now().now.plus(Span::from_secs(301)));
     assert_eq!(soon.rules().count(), 1);
     let confirm = |id: &str| Order::ConfirmRule { id: id.into(), reason: "all is well".into() };
@@ -246,7 +289,10 @@ fn a_rule_by_hand_spares_the_never_list_and_the_ways_in() {
     assert_eq!(desk.view(desk.now().now.plus(Span::from_secs(301))).rules().count(), 2);
     assert!(refused(&desk, confirm("m2")).contains("waits for nobody"));
     assert!(refused(&desk, confirm("m9")).starts_with("there is no rule m9"));
-    let noted = desk.take("alice", Order::MakeRule(order::Made { dry_run: true, ..made("dst 198.18.7.7/32 proto tcp -> drop") }));
+    let noted = desk.take(
+        "alice",
+        Order::MakeRule(order::Made { dry_run: true, ..made("dst 198.18.7.7/32 proto tcp -> drop") }),
+    );
     assert!(noted.unwrap()["notes"].to_string().contains("never to be dropped"));
     desk.take("alice", Order::TakeBack { rule: "m1".into(), hold: None, reason: "over".into() }).unwrap();
     assert_eq!(folder.desk().now().rules().count(), 1);
@@ -308,22 +354,32 @@ fn profiles_and_modes_decide_what_becomes_of_a_rule() {
     // Suggested everywhere, enforced for the customer, observed where a target says so.
     let suggested = choose("198.18.200.1/32", "r dst 198.18.200.1/32 proto udp src-port 53 -> drop for 1m");
     assert!(suggested.wanted.rules.len() == 1 && suggested.wanted.dry.contains("r"));
-    let observed = choose("2001:db8:5::1/128", "r dst 2001:db8:5::1/128 proto udp src-port 53 -> drop for 1m");
+    let observed =
+        choose("2001:db8:5::1/128", "r dst 2001:db8:5::1/128 proto udp src-port 53 -> drop for 1m");
     assert!(observed.wanted.rules.is_empty() && observed.spared["r"].contains("observe"));
     let rule = "r dst 198.18.7.9/32 proto udp src-port 19 -> drop for 1m";
     let (enforced, limited) = chosen(&view, "198.18.7.9/32", rule);
     assert!(enforced.wanted.dry.is_empty() && enforced.wanted.rules.len() == 1);
     // Telephony would rather limit, and says so wherever the rule is shown.
-    assert!(limited.rules[0].text.contains("-> rate 20000pps") && limited.rules[0].action == "rate", "{limited:?}");
+    assert!(
+        limited.rules[0].text.contains("-> rate 20000pps") && limited.rules[0].action == "rate",
+        "{limited:?}"
+    );
     assert_eq!(enforced.wanted.rules[0].action, rules::Action::RatePackets(20_000.0));
     // What is never dropped is not.
     let spared = choose("2001:db8:5::1/128", "r dst 2001:db8:5::1/128 proto icmp6 -> drop for 1m");
     assert!(spared.wanted.rules.is_empty());
     let file = FILE.replace("mode = \"observe\"\n", "mode = \"enforce\"\n");
     let enforce = View::of(Layers::of(&config(&file)));
-    let spared = chosen(&enforce, "2001:db8:5::1/128", "r dst 2001:db8:5::1/128 proto icmp6 -> drop for 1m").0;
+    let spared =
+        chosen(&enforce, "2001:db8:5::1/128", "r dst 2001:db8:5::1/128 proto icmp6 -> drop for 1m").0;
     assert!(spared.wanted.rules.is_empty() && spared.spared["r"].contains("never dropped"), "{spared:?}");
-    let other = chosen(&enforce, "2001:db8:5::1/128", "r dst 2001:db8:5::1/128 proto icmp6 icmp-type 128 -> drop for 1m").0;
+    let other = chosen(
+        &enforce,
+        "2001:db8:5::1/128",
+        "r dst 2001:db8:5::1/128 proto icmp6 icmp-type 128 -> drop for 1m",
+    )
+    .0;
     assert_eq!(other.wanted.rules.len(), 1);
     // Allowed sources come with every set.
     assert_eq!(enforced.wanted.allow.len(), 1);
@@ -342,7 +398,8 @@ fn what_a_person_took_back_is_not_set_again_while_the_exception_holds() {
         target: prefix("198.18.7.9/32"),
         until: Timestamp::from_secs(9),
     }]);
-    let back = |rule: &str, hold| Order::TakeBack { rule: rule.into(), hold, reason: "it hits the backup".into() };
+    let back =
+        |rule: &str, hold| Order::TakeBack { rule: rule.into(), hold, reason: "it hits the backup".into() };
     assert!(refused(&desk, back("other", None)).starts_with("there is no rule other"));
     assert_eq!(chosen(&desk.now(), "198.18.7.9/32", text).0.wanted.rules.len(), 1);
     let answer = desk.take("alice", back("r", None)).unwrap();
@@ -370,7 +427,14 @@ fn what_a_person_took_back_is_not_set_again_while_the_exception_holds() {
     desk.take("bob", Order::EndException { id: 1, reason: "it was the attack".into() }).unwrap();
     assert_eq!(chosen(&desk.now(), "198.18.7.9/32", text).0.wanted.rules.len(), 1);
     // A step of the ladder likewise, for as long as somebody says.
-    desk.step_back("alice", (prefix("198.18.7.9/32"), "diversion"), "198.18.7.0/24".into(), Some(60), "too slow").unwrap();
+    desk.step_back(
+        "alice",
+        (prefix("198.18.7.9/32"), "diversion"),
+        "198.18.7.0/24".into(),
+        Some(60),
+        "too slow",
+    )
+    .unwrap();
     let now = desk.now();
     assert!(now.step_back(&prefix("198.18.7.9/32"), "diversion").is_some());
     assert!(now.step_back(&prefix("198.18.7.9/32"), "blackhole").is_none());
@@ -384,7 +448,8 @@ fn rules_by_hand_act_in_every_mode_and_end_when_they_were_said_to() {
     let desk = folder.desk();
     desk.take("alice", Order::MakeRule(made("dst 2001:db8:5::1/128 proto udp -> drop"))).unwrap();
     let now = desk.now();
-    let (choice, _) = chosen(&now, "198.18.200.1/32", "r dst 198.18.200.1/32 proto udp src-port 53 -> drop for 1m");
+    let (choice, _) =
+        chosen(&now, "198.18.200.1/32", "r dst 198.18.200.1/32 proto udp src-port 53 -> drop for 1m");
     assert!(choice.wanted.by_hand.contains("m1") && !choice.wanted.dry.contains("m1"), "{choice:?}");
     let lease = choice.wanted.rules[0].lease.unwrap();
     assert!(lease <= Span::from_secs(600) && lease > Span::from_secs(590), "{lease}");

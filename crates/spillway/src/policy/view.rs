@@ -31,16 +31,6 @@ impl View {
     pub(crate) fn values(&self, prefix: &Prefix) -> Values {
         let stack = self.layers.stack(prefix);
         let nobody = || From::new(Kind::BuiltIn, String::new());
-        fn first<T>(
-            stack: &[(From, &Wishes)],
-            nobody: From,
-            none: T,
-            get: impl Fn(&Wishes) -> Option<T>,
-        ) -> Traced<T> {
-            let found = stack.iter().find_map(|(from, wishes)| Some((from.clone(), get(wishes)?)));
-            let (from, value) = found.unwrap_or((nobody, none));
-            Traced { value, from }
-        }
         let (from, profile) = self.layers.profile(prefix);
         let said = self.book.mode(prefix, self.now);
         let mode = match said {
@@ -95,6 +85,15 @@ impl View {
         self.layers.inside(prefix).chain(decided)
     }
 
+    /// Whether rules may act for anybody.
+    pub(crate) fn is_earnest(&self) -> bool {
+        let decided = self
+            .book
+            .holding(self.now)
+            .any(|held| matches!(held.entry.what, What::Mode { mode: Mode::Enforce, .. }));
+        decided || self.layers.is_earnest()
+    }
+
     /// Sources that pass.
     pub(crate) fn allowed(&self) -> impl Iterator<Item = &Allowed> {
         let decided = self.book.holding(self.now).filter_map(|held| match &held.entry.what {
@@ -117,7 +116,9 @@ impl View {
     /// What was taken back of a target.
     pub(crate) fn exceptions<'a>(&'a self, target: &'a Prefix) -> impl Iterator<Item = &'a Held> {
         self.book.holding(self.now).filter(move |held| match &held.entry.what {
-            What::TakenBack { target: of, .. } | What::StepBack { target: of, .. } => of.covers(target) || target.covers(of),
+            What::TakenBack { target: of, .. } | What::StepBack { target: of, .. } => {
+                of.covers(target) || target.covers(of)
+            }
             _ => false,
         })
     }
@@ -135,7 +136,8 @@ impl View {
     pub(crate) fn stamp(&self) -> Vec<u64> {
         let configured = self.layers.allow.iter().filter(|allowed| allowed.holds(self.now)).count() as u64;
         // an entry that was written anew is another one
-        let decided = self.book.holding(self.now).flat_map(|held| [held.id, held.end().map_or(0, Timestamp::nanos)]);
+        let decided =
+            self.book.holding(self.now).flat_map(|held| [held.id, held.end().map_or(0, Timestamp::nanos)]);
         std::iter::once(configured).chain(decided).collect()
     }
 }
@@ -147,4 +149,16 @@ pub(crate) const fn least(a: Mode, b: Mode) -> Mode {
         (Mode::Suggest, _) | (_, Mode::Suggest) => Mode::Suggest,
         (Mode::Enforce, Mode::Enforce) => Mode::Enforce,
     }
+}
+
+/// The first of these layers that says it; else nobody does.
+fn first<T>(
+    stack: &[(From, &Wishes)],
+    nobody: From,
+    none: T,
+    get: impl Fn(&Wishes) -> Option<T>,
+) -> Traced<T> {
+    let found = stack.iter().find_map(|(from, wishes)| Some((from.clone(), get(wishes)?)));
+    let (from, value) = found.unwrap_or((nobody, none));
+    Traced { value, from }
 }

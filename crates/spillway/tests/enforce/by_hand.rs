@@ -27,12 +27,15 @@ fn rules_by_hand_act_for_both_families_spare_allowed_sources_and_outlive_the_dae
         let id = made["rule"].as_str().unwrap().to_owned();
         wait("the rule in the kernel", || (lab.dropped() > 1).then_some(()));
         let state = wait("the rule in the list", || {
-            lab.items(&daemon, "/api/v1/rules").into_iter().find(|one| one["id"] == id.as_str() && one["state"] == "active")
+            lab.items(&daemon, "/api/v1/rules")
+                .into_iter()
+                .find(|one| one["id"] == id.as_str() && one["state"] == "active")
         });
         assert_eq!(state["backend"], "xdp");
         // The clients are allowed: within the ceiling they pass before the rule, which drops no more.
         let passed = lab.left("allowed");
-        let clients = if v6 { format!("fd00:0:{}:1::/64", lab.net) } else { format!("10.{}.1.0/24", lab.net) };
+        let clients =
+            if v6 { format!("fd00:0:{}:1::/64", lab.net) } else { format!("10.{}.1.0/24", lab.net) };
         let place = ["--to", &server, "--proto", "udp", "--port", "8080", "--ceiling", "1 kpps"];
         let said = ["--reason", "ours", "-o", "json", "-c", c];
         let allowed = done(&lab, &[&["allow", "add", &clients][..], &place, &said].concat());
@@ -52,7 +55,10 @@ fn rules_by_hand_act_for_both_families_spare_allowed_sources_and_outlive_the_dae
     let rules = done(&lab, &["rule", "list", "-o", "json", "-c", c]);
     assert_eq!(rules["items"].as_array().unwrap().len(), 2, "{rules}");
     for rule in rules["items"].as_array().unwrap() {
-        done(&lab, &["rule", "withdraw", rule["rule"].as_str().unwrap(), "--reason", "over", "-o", "json", "-c", c]);
+        done(
+            &lab,
+            &["rule", "withdraw", rule["rule"].as_str().unwrap(), "--reason", "over", "-o", "json", "-c", c],
+        );
     }
     wait("the rules to go", || lab.status()?["rules"].as_array()?.is_empty().then_some(()));
     drop(daemon);
