@@ -76,7 +76,10 @@ impl Held {
             What::TakenBack { rule, .. } | What::Rule { rule, .. } => Some(rule),
             What::Mode { .. } | What::Allow(_) | What::StepBack { .. } => None,
         };
-        let rule = text.and_then(|text| rules::parse::rules(text).ok()?.pop());
+        let mut rule = text.and_then(|text| rules::parse::rules(text).ok()?.pop());
+        if let (What::Rule { .. }, Some(rule)) = (&entry.what, &mut rule) {
+            rule.id = format!("m{id}");
+        }
         Self { id, entry, rule }
     }
 

@@ -304,6 +304,8 @@ impl Desk {
         let is_wide = cuts && (!dst.is_host() || rule.matches.protocol.is_none());
         let confirm_by = is_wide.then(|| view.now.plus(CONFIRM)).filter(|by| *by < view.now.plus(hold));
         rule.lease = None;
+        // behind the never-list, which passes before all others
+        rule.precedence = rule.precedence.max(1);
         "m".clone_into(&mut rule.id);
         let notes = notes(view, &rule, confirm_by);
         let what = What::Rule { rule: rule.to_string(), confirm_by };

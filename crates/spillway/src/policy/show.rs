@@ -27,7 +27,7 @@ pub(super) fn held(held: &Held) -> Value {
         }
         What::Rule { rule, confirm_by } => (
             "rule",
-            json!({"rule": format!("m{}", held.id), "text": rule, "confirm_by": confirm_by.map(|by| by.to_string())}),
+            json!({"rule": format!("m{}", held.id), "text": held.rule.as_ref().map_or_else(|| rule.clone(), ToString::to_string), "confirm_by": confirm_by.map(|by| by.to_string())}),
         ),
     };
     if let (Some(out), Value::Object(more)) = (out.as_object_mut(), more) {
