@@ -89,8 +89,6 @@ fn a_prefix_with_a_floor_of_its_own_is_judged_by_it() {
     assert!(!attacks(&loud, "198.18.7.0/24", floor(50_000.0)));
     assert!(!attacks(&faint, "198.18.8.0/24", floor(300.0)), "of another prefix");
     assert!(attacks(&faint, "198.18.7.7/32", floor(300.0)));
-    let multiple = Tuning { floor_pps: Some(300.0), multiple: Some(100.0) };
-    assert!(!attacks(&faint, "198.18.7.7/32", multiple), "a hundred times what is usual");
 }
 
 #[test]
