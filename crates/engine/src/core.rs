@@ -26,6 +26,8 @@ use crate::{present, reservoir, signature};
 
 /// Attacks remembered after their end.
 const ENDED_MAX: usize = 1024;
+/// Examples of an attack that goes on over a restart before its rules are derived anew: fewer would say less than those before.
+const RESUMED_MIN: usize = 24;
 /// A live attack's numbers are told again this often while they grow, or after this part of its age.
 const TELL_EVERY: Span = Span::from_secs(1);
 const TELL_SHARE: u64 = 10;
@@ -338,6 +340,13 @@ impl Engine {
         let evidence =
             signature::Evidence { settings: &self.settings, reservoir: &self.reservoir, ring: &self.ring };
         for incident in &mut self.incidents {
+            if incident.severity == Severity::Attack
+                && incident.resumed
+                && incident.samples.len() >= RESUMED_MIN
+            {
+                // Rules from before are as good as they were; where they were not written down in time, there are none.
+                (incident.resumed, incident.derive_at) = (false, Some(now));
+            }
             if incident.severity != Severity::Attack || incident.derive_at.is_none_or(|at| at > now) {
                 continue;
             }

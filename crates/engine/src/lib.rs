@@ -7,6 +7,7 @@
 mod areas;
 mod conduct;
 pub mod core;
+mod example;
 pub mod feeds;
 mod frozen;
 mod incident;

@@ -6,15 +6,16 @@ use base::map::Seed;
 use base::prefix::{narrow, wide};
 use base::{Prefix, Timestamp};
 use detect::baseline::Baseline;
-use detect::class::{COUNT, Class};
 use detect::evidence::Term;
 use detect::season::Week;
 use detect::usual::{Origins, Packets};
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Engine, RestoreError};
+use crate::example::class_named;
 use crate::incident::{Incident, VectorState};
 use crate::report::{Attack, Direction, RuleReport, Severity, Withdrawn};
+use crate::reservoir::Honest;
 use crate::settings::Settings;
 use crate::silence::{Memory, Silence};
 use crate::target::TargetKey;
@@ -47,6 +48,9 @@ struct Learned {
     /// Hosts seen among the peers of busy ones.
     #[serde(default)]
     peers: Vec<(String, u64)>,
+    /// Honest packets: a rule without a price does not act by itself.
+    #[serde(default)]
+    honest: Honest,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,11 +128,6 @@ struct SavedBaseline {
     packets: Option<Box<Packets>>,
 }
 
-/// A class by its stable name: numbers may move between versions.
-fn class_named(name: &str) -> Option<Class> {
-    (0..COUNT).filter_map(|i| u8::try_from(i).ok()).map(Class).find(|c| c.name() == name)
-}
-
 fn key_of(prefix: Prefix, direction: Direction) -> TargetKey {
     TargetKey { addr: wide(prefix.addr()), bits: prefix.bits(), direction }
 }
@@ -176,6 +175,7 @@ impl Engine {
             baselines: baselines.collect(),
             origins: self.watch.origins(),
             peers: self.watch.peers.saved(&self.settings),
+            honest: self.reservoir.saved(),
         }
     }
 
@@ -217,6 +217,7 @@ impl Engine {
         }
         self.watch.recount();
         self.watch.peers.restore(&learned.peers, &self.settings);
+        self.reservoir.restore(learned.honest);
     }
 }
 
@@ -320,6 +321,7 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
     i.rules_explain = saved.rules_explain;
     i.sight.witnesses = saved.witnesses.into_iter().collect();
     i.sight.resumed = true;
+    i.resumed = true;
     i.doubtful = saved.doubtful;
     i.outcomes.withdrawn = saved.withdrawn;
     i.stability = saved.stability;

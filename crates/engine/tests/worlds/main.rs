@@ -14,6 +14,7 @@ mod outcome;
 mod peers;
 mod provider;
 mod quiet;
+mod resumed;
 mod rules;
 mod season;
 mod service;
