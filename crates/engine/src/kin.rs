@@ -172,8 +172,7 @@ impl Kindred {
 
     /// What has to outlive a restart: some packets, and the talk of whom they went to and of these hosts.
     pub(crate) fn saved(&self, hosts: impl Iterator<Item = u128>) -> Kinds {
-        let [now, before] =
-            [&self.now, &self.before].map(|pool| smallest(pool.kept(), SAVED_MAX.0));
+        let [now, before] = [&self.now, &self.before].map(|pool| smallest(pool.kept(), SAVED_MAX.0));
         let to = now.iter().chain(&before).map(|(_, sample)| wide(sample.headers.dst));
         let hosts: BTreeSet<u128> = to.chain(hosts).collect();
         let known = hosts.into_iter().filter_map(|host| Some((narrow(host), *self.talks.get(&host)?)));
@@ -192,7 +191,10 @@ impl Kindred {
             self.talks.insert(wide(host), talks);
         }
         for (pool, examples) in [(&mut self.now, saved.now), (&mut self.before, saved.before)] {
-            examples.into_iter().filter_map(Example::read).for_each(|(hash, sample)| pool.offer(hash, sample));
+            examples
+                .into_iter()
+                .filter_map(Example::read)
+                .for_each(|(hash, sample)| pool.offer(hash, sample));
         }
         self.turned = saved.turned;
     }

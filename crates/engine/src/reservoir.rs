@@ -87,7 +87,10 @@ impl Reservoir {
         Honest {
             own: self.own.saved(SAVED_MAX.0),
             foreign: self.foreign.saved(SAVED_MAX.1),
-            kinds: self.kindred.as_ref().map(|kindred| kindred.saved(self.own.by_host.sorted().into_iter().map(|(host, _)| *host))),
+            kinds: self
+                .kindred
+                .as_ref()
+                .map(|kindred| kindred.saved(self.own.by_host.sorted().into_iter().map(|(host, _)| *host))),
         }
     }
 

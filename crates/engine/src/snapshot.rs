@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use base::map::Seed;
 use base::prefix::{narrow, wide};
-use base::{Prefix, Timestamp};
+use base::{Prefix, Span, Timestamp};
 use detect::baseline::Baseline;
 use detect::evidence::Term;
 use detect::season::Week;
@@ -60,6 +60,9 @@ struct Memories {
     /// It was learned for long enough to know who is always busy; older ones do not say so.
     #[serde(default)]
     settled: bool,
+    /// For how long it was looked until then, in milliseconds: several short lives know together what one long one does.
+    #[serde(default)]
+    looked_ms: u64,
     #[serde(flatten)]
     learned: Learned,
 }
@@ -146,7 +149,8 @@ impl Engine {
     /// What was learned as normal, as bytes for [`Self::remember`]: large, and slow to change.
     pub fn snapshot_learned(&self) -> Vec<u8> {
         let (now, settled) = (self.now(), self.watch.is_settled(self.now()));
-        bytes(&Memories { version: VERSION, now, settled, learned: self.save_learned() })
+        let looked_ms = self.watch.looked(now).nanos() / 1_000_000;
+        bytes(&Memories { version: VERSION, now, settled, looked_ms, learned: self.save_learned() })
     }
 
     fn saved(&self, learned: Learned) -> Vec<u8> {
@@ -198,6 +202,7 @@ impl Engine {
             serde_json::from_slice(snapshot).map_err(|e| RestoreError::Unreadable(e.to_string()))?;
         readable(saved.version)?;
         self.learn_again(saved.learned, saved.now);
+        self.watch.has_looked(Span::from_millis(saved.looked_ms));
         if saved.settled {
             self.watch.settle(saved.now);
         }

@@ -96,6 +96,8 @@ pub(crate) struct Watch {
     targets: Map<TargetKey, Target>,
     /// End of the first tick that brought something.
     begun: Option<Timestamp>,
+    /// For how long earlier runs had looked by then.
+    before: Span,
     limits: Book,
     networks: Networks,
     weekly: Weekly,
@@ -112,6 +114,7 @@ impl Watch {
         Self {
             targets: Map::new(seed.clone()),
             begun: None,
+            before: Span::ZERO,
             limits: Book::new(&settings.groups, Direction::In),
             networks: Networks::of(&settings.customers),
             weekly: Weekly::of(settings),
@@ -126,6 +129,16 @@ impl Watch {
     /// Whether who is always busy is known by now.
     pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
         self.begun.is_some_and(|begun| now.since(begun) >= SETTLED)
+    }
+
+    /// For how long it was looked, all runs together, up to what it takes to know who is always busy.
+    pub(crate) fn looked(&self, now: Timestamp) -> Span {
+        self.begun.map_or(self.before, |begun| now.since(begun)).min(SETTLED)
+    }
+
+    /// Earlier runs have looked for so long: what is left of the time in which the busy show themselves is less by that.
+    pub(crate) fn has_looked(&mut self, before: Span) {
+        self.before = before.min(SETTLED);
     }
 
     /// It was known to an earlier run as of then: what begins now is not taken for usual.
@@ -202,7 +215,7 @@ impl Watch {
         let begun = match self.begun {
             Some(begun) => begun,
             None if tick.counts.records == 0 => tick.until,
-            None => *self.begun.insert(tick.until),
+            None => *self.begun.insert(tick.until.minus(self.before)),
         };
         let live = settings.profile == Profile::Daemon;
         let warming = live && tick.until.since(begun) < WARM_UP;

@@ -4,6 +4,7 @@ use base::map::Seed;
 use base::{Span, Timestamp};
 use engine::report::{Attack, Severity};
 use engine::{Engine, Input, Profile, Settings, Shard};
+use sim::scenario;
 
 use crate::world::{measured, records};
 
@@ -15,13 +16,18 @@ struct Disk {
 
 /// Kills the core some time after the attack was found, with what `disk` makes of its state, and lets it come back after a
 /// while; gives the attack as it was then, and as the new core knows it so long after it came back.
-fn killed(name: &str, disk: impl Fn(&Engine, Option<Disk>) -> Option<Disk>, after: Span) -> (Attack, Vec<Attack>) {
+fn killed(
+    name: &str,
+    disk: impl Fn(&Engine, Option<Disk>) -> Option<Disk>,
+    after: Span,
+) -> (Attack, Vec<Attack>) {
     const DEAD: Span = Span::from_secs(3);
     let scenario = measured(name, 1);
     let settings = Settings { networks: scenario.config.networks.clone(), ..Settings::of(Profile::Daemon) };
     let mut shard = Shard::new(settings.profile, &settings.networks, settings.tick, 7);
     let mut engine = Some(Engine::new(settings.clone(), Seed::new(1)));
-    let (mut written, mut found, mut back): (Option<Disk>, Option<Attack>, Option<Timestamp>) = Default::default();
+    let (mut written, mut found, mut back): (Option<Disk>, Option<Attack>, Option<Timestamp>) =
+        Default::default();
     let mut tick = 0;
     for record in records(&scenario) {
         let now = record.at.tick(settings.tick);
@@ -35,9 +41,13 @@ fn killed(name: &str, disk: impl Fn(&Engine, Option<Disk>) -> Option<Disk>, afte
                 written = disk(running, written.take());
                 let attacks = running.attacks();
                 let is_found = |a: &&Attack| a.severity == Severity::Attack && !a.rules.is_empty();
-                if back.is_none() && let Some(attack) = attacks.iter().find(is_found) {
+                if back.is_none()
+                    && let Some(attack) = attacks.iter().find(is_found)
+                {
                     (found, back, engine) = (Some(attack.clone()), Some(until.plus(DEAD)), None);
-                } else if let Some(back) = back && until.since(back) >= after {
+                } else if let Some(back) = back
+                    && until.since(back) >= after
+                {
                     return (found.unwrap(), attacks);
                 }
             } else if back.is_some_and(|back| back <= until) {
@@ -117,4 +127,36 @@ fn what_is_remembered_of_honest_packets_comes_back_as_it_was() {
     let mut again = Engine::new(settings, Seed::new(9));
     again.remember(&engine.snapshot_learned()).unwrap();
     assert_eq!(honest(&again), before);
+}
+
+/// Lives of four seconds each: none is long enough to know by itself who is always busy.
+#[test]
+fn several_short_lives_know_together_who_is_always_busy() {
+    let scenario = scenario::measured("dns-100k", Span::from_secs(20), 1).unwrap();
+    let settings = Settings { networks: scenario.config.networks.clone(), ..Settings::of(Profile::Daemon) };
+    let event = &scenario.events[0];
+    let mut shard = Shard::new(settings.profile, &settings.networks, settings.tick, 7);
+    let mut engine = Engine::new(settings.clone(), Seed::new(1));
+    let (mut tick, mut lives) = (0, 1);
+    for record in records(&scenario) {
+        let now = record.at.tick(settings.tick);
+        if now != tick {
+            tick = now;
+            let until = Timestamp::ZERO.plus(settings.tick.times(tick));
+            engine.handle(until, Input::Tick { until, shards: vec![shard.close()] });
+            // The last one ends just before the attack, of which the first tick of the next one has a part already.
+            let age = until.since(scenario.config.start).nanos();
+            if until <= event.start.plus(settings.tick) && age / 4_000_000_000 >= lives {
+                lives += 1;
+                let (attacks, learned) = (engine.snapshot_attacks(), engine.snapshot_learned());
+                engine = Engine::restore(settings.clone(), Seed::new(1), &attacks).unwrap();
+                engine.remember(&learned).unwrap();
+            }
+        }
+        shard.record(&record);
+    }
+    assert!(lives >= 5, "{lives} lives");
+    let found = engine.attacks();
+    let is_it = |attack: &&Attack| attack.severity == Severity::Attack && event.target.covers(&attack.target);
+    assert!(found.iter().any(|attack| is_it(&attack)), "it was taken for usual: {found:?}");
 }

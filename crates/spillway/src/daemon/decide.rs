@@ -24,8 +24,10 @@ use crate::enforce::{self, choose::Bounds};
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
-/// What was learned as normal is saved this often, and at the end; in the first minute as often as everything else.
+/// What was learned as normal is saved this often, and at the end; in the first minute with everything else, and at least so
+/// often, as far as saving may cost.
 const LEARNED_EVERY: Span = Span::from_secs(60);
+const YOUNG_EVERY: Span = Span::from_secs(2);
 /// Saving may cost at most this share of the time: with a large state, turning points wait for each other.
 const SNAPSHOT_SHARE: u64 = 20;
 /// Attacks stay in memory this long after their end; by then the store has them.
@@ -149,7 +151,7 @@ impl Core {
     fn take(&mut self, report: Report) {
         if let Some(templates) = report.templates {
             let name = format!("templates/{}/{}", self.reached.len(), report.worker);
-            self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)]);
+            self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)], false);
         }
         if let Some(scout) = &mut self.scout {
             scout.hear(report.until, &report.feeds, report.seen);
@@ -213,7 +215,10 @@ impl Core {
         if (self.due && rested) || until.since(self.saved) >= SNAPSHOT_EVERY {
             self.save(rows);
         } else if !rows.is_empty() {
-            self.mailbox.put(rows, Vec::new());
+            self.mailbox.put(rows, Vec::new(), false);
+        } else if self.is_young() && until.since(self.learned) >= YOUNG_EVERY && rested {
+            // Who dies now would come back without an idea of what is honest.
+            self.save(rows);
         }
     }
 
@@ -289,18 +294,27 @@ impl Core {
     /// Puts the core's state and these rows into the mailbox, to be written together.
     fn save(&mut self, rows: Vec<AttackRow>) {
         self.saved = self.until;
-        self.due = false;
         self.warn_of_drops();
+        let urgent = std::mem::take(&mut self.due);
+        let cost =
+            |begun: Instant| Span::from_nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
         let begun = Instant::now();
         let mut states = vec![snapshot("core".to_owned(), self.until, self.engine.snapshot_attacks())];
-        self.save_cost = Span::from_nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        let begun = *self.begun.get_or_insert(self.until);
-        let is_young = self.until.since(begun) < LEARNED_EVERY;
-        if is_young || self.until.since(self.learned) >= LEARNED_EVERY {
+        self.save_cost = cost(begun);
+        self.begun.get_or_insert(self.until);
+        if self.is_young() || self.until.since(self.learned) >= LEARNED_EVERY {
             self.learned = self.until;
             states.push(snapshot("learned".to_owned(), self.until, self.engine.snapshot_learned()));
+            if self.is_young() {
+                self.save_cost = cost(begun);
+            }
         }
-        self.mailbox.put(rows, states);
+        self.mailbox.put(rows, states, urgent);
+    }
+
+    /// Whether what it knows as normal is mostly not on the disk yet.
+    fn is_young(&self) -> bool {
+        self.begun.is_none_or(|begun| self.until.since(begun) < LEARNED_EVERY)
     }
 }
 
