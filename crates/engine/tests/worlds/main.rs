@@ -7,6 +7,7 @@ mod delay;
 mod determinism;
 mod doubt;
 mod habits;
+mod halves;
 mod late;
 mod limits;
 mod octets;
