@@ -248,3 +248,60 @@ fn flat(c: &rules::collateral::Collateral) -> Collateral {
         peers_upper95: c.peers.upper95,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use detect::cell::Lasting;
+    use telemetry::record::{Detail, Snip};
+    use wire::Headers;
+
+    /// A packet of a class at so many seconds.
+    fn at(secs: u64, class: Class) -> Sample {
+        Sample {
+            at: Timestamp::from_secs(secs),
+            last: Timestamp::from_secs(secs),
+            headers: Headers::NOTHING,
+            class,
+            detail: Detail::Packet,
+            several: false,
+            snip: Snip::EMPTY,
+            packets: 1,
+            bytes: 100,
+            entry: (0, None),
+            outgoing: false,
+            unsolicited: false,
+            lasting: Lasting::default(),
+            unscaled: false,
+            doubtful: false,
+        }
+    }
+
+    fn rises(all: &[Sample]) -> bool {
+        let found: Vec<(u64, &Sample)> = all.iter().map(|sample| (0, sample)).collect();
+        rose(&found, Class::TCP_SYN, Timestamp::from_secs(92), Timestamp::from_secs(100))
+    }
+
+    /// A packet of data each ten seconds, and these SYNs.
+    fn with(syns: &[u64]) -> Vec<Sample> {
+        let data = (0..100).step_by(10).map(|secs| at(secs, Class::TCP_DATA));
+        data.chain(syns.iter().map(|secs| at(*secs, Class::TCP_SYN))).collect()
+    }
+
+    #[test]
+    fn what_came_of_a_class_just_before_and_hardly_ever_earlier_is_the_attacks() {
+        assert!(rises(&with(&[99])), "never before");
+        assert!(!rises(&with(&[])));
+        let often: Vec<u64> = (0..100).step_by(4).collect();
+        assert!(!rises(&with(&often)), "as often as ever");
+        let more: Vec<u64> = often.iter().copied().chain([93, 94, 95]).collect();
+        assert!(!rises(&with(&more)), "a few more are no rise");
+        let many: Vec<u64> = often.into_iter().chain((92..100).flat_map(|secs| [secs; 3])).collect();
+        assert!(rises(&with(&many)));
+    }
+
+    #[test]
+    fn of_whom_nothing_is_known_from_before_nothing_is_said() {
+        assert!(!rises(&[at(98, Class::TCP_SYN), at(99, Class::TCP_SYN)]));
+    }
+}
