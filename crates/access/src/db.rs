@@ -65,6 +65,12 @@ const STEPS: &[&str] = &["
     CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
     CREATE TRIGGER outcomes_stay BEFORE DELETE ON outcomes BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
     CREATE TRIGGER outcomes_keep BEFORE UPDATE ON outcomes BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
+", "
+    CREATE TABLE links (
+        hash        BLOB PRIMARY KEY,   -- SHA-256 of the secret
+        user        TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+        expires_at  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Users, tokens, sessions and the audit trail of one state folder.

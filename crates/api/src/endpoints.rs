@@ -9,12 +9,16 @@ use axum::http::Method;
 
 /// Method, path, permission.
 const ENDPOINTS: &[(&str, &str, Permission)] = &[
+    ("GET", "/", Public),
+    ("GET", "/assets/{name}", Public),
     ("GET", "/healthz", Public),
     ("GET", "/readyz", SeeNetwork),
     ("GET", "/metrics", SeeNetwork),
     ("GET", "/api/v1/openapi.json", Public),
     ("GET", "/api/v1/roles", Public),
+    ("GET", "/api/v1/greeting", Public),
     ("POST", "/api/v1/session", Public),
+    ("POST", "/api/v1/session/link", Public),
     ("DELETE", "/api/v1/session", Own),
     ("GET", "/api/v1/me", Own),
     ("PUT", "/api/v1/me/password", Own),
@@ -35,6 +39,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/events", SeeAttacks),
     ("GET", "/api/v1/exporters", SeeNetwork),
     ("GET", "/api/v1/status", SeeNetwork),
+    ("GET", "/api/v1/traffic", SeeNetwork),
     ("GET", "/api/v1/mitigations", SeeAttacks),
     ("POST", "/api/v1/mitigations", Mitigate),
     ("GET", "/api/v1/mitigations/{id}", SeeAttacks),

@@ -23,8 +23,8 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
-    mitigations, plan, routing, rules, session, sources, tokens, users,
+    attacks, audit, configuration, disclosures, document, events, exporters, greeting, health, history,
+    ledger, mitigations, plan, routing, rules, session, sources, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -117,8 +117,11 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(health::status))
+        .routes(routes!(traffic::list))
         .routes(routes!(session::roles))
+        .routes(routes!(greeting::greeting))
         .routes(routes!(session::open, session::close))
+        .routes(routes!(session::by_link))
         .routes(routes!(session::me))
         .routes(routes!(session::password))
         .routes(routes!(tokens::list, tokens::add))
@@ -188,6 +191,8 @@ pub fn router(parts: Parts) -> Router {
                 async move { Json(document.as_ref().clone()) }
             }),
         )
+        .route("/", axum::routing::get(web::page))
+        .route("/assets/{name}", axum::routing::get(web::asset))
         .fallback(nothing_here)
         .layer(from_fn_with_state(shared.clone(), admit))
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -13,6 +13,7 @@ use crate::incident::Incident;
 use crate::late::Late;
 use crate::outcome::Counters;
 use crate::pour::Pours;
+use crate::received::Received;
 use crate::report::{self, Severity};
 use crate::scan::Scans;
 use crate::sender::Senders;
@@ -106,6 +107,7 @@ pub struct Engine {
     pub(crate) last: bool,
     pub(crate) now: Timestamp,
     pub(crate) incidents_refused: u64,
+    received: Received,
 }
 
 impl Engine {
@@ -131,6 +133,7 @@ impl Engine {
             last: false,
             now: Timestamp::ZERO,
             incidents_refused: 0,
+            received: Received::default(),
             settings,
             seed,
         }
@@ -191,6 +194,11 @@ impl Engine {
     /// often the longer they last.
     pub fn sizes(&self) -> impl Iterator<Item = (&str, u64, u64)> {
         self.incidents.iter().map(|incident| (incident.id.as_str(), incident.packets, incident.bytes))
+    }
+
+    /// What all own hosts together received in the last tick.
+    pub const fn received(&self) -> Received {
+        self.received
     }
 
     /// Targets under watch.
@@ -258,6 +266,7 @@ impl Engine {
         self.late.hold = self.silence.hold();
         let mut tick =
             Tick::merge(until, shards, &self.classifier, &self.settings, (&mut self.pours, &mut self.late));
+        self.received = Received::of(&tick);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents, self.silence.confuses());
         let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);

@@ -37,5 +37,6 @@ mod sampled;
 mod service;
 mod support;
 mod trouble;
+mod web;
 #[cfg(test)]
 mod witness;

@@ -80,7 +80,8 @@ fn documented() -> Vec<(String, String)> {
 fn every_documented_endpoint_is_in_the_matrix_and_the_other_way_round() {
     let mut matrix: Vec<_> =
         api::endpoints().map(|(verb, path, _)| (verb.to_owned(), path.to_owned())).collect();
-    matrix.retain(|(_, path)| path != "/api/v1/openapi.json");
+    // the document itself, and files of the dashboard
+    matrix.retain(|(_, path)| !["/api/v1/openapi.json", "/", "/assets/{name}"].contains(&path.as_str()));
     let mut documented = documented();
     matrix.sort();
     documented.sort();

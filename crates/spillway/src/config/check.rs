@@ -20,6 +20,8 @@ const WORKERS_MAX: usize = 64;
 /// Requests a second of one token, session or address when the file does not say.
 const API_RATE: u32 = 1_000;
 const API_RATE_MAX: u32 = 1_000_000;
+/// Octets of what stands over every page of the dashboard.
+const BANNER_MAX: usize = 120;
 
 /// Collects what is wrong.
 pub(super) struct Problems<'a> {
@@ -233,6 +235,12 @@ fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
     if let Some(wrong) = rate.filter(|rate| !(1..=API_RATE_MAX).contains(rate.get_ref())) {
         problems.at(wrong.span().start, format!("requests_per_second must be 1 to {API_RATE_MAX}"));
     }
+    if let Some(banner) = &section.banner
+        && (banner.get_ref().len() > BANNER_MAX || banner.get_ref().contains(|c: char| c.is_control()))
+    {
+        let message = format!("banner is one line of at most {BANNER_MAX} octets");
+        problems.at(banner.span().start, message);
+    }
     if let Some(tls) = &section.tls
         && tls.get_ref().certificate.is_some() != tls.get_ref().key.is_some()
     {
@@ -244,6 +252,7 @@ fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
         listen,
         anonymous: false,
         requests_per_second: rate.map_or(API_RATE, |rate| *rate.get_ref()),
+        banner: section.banner.as_ref().map(|banner| banner.get_ref().clone()),
         tls: section.tls.as_ref().map(|tls| tls.get_ref().clone()),
     };
     let plain = !api.is_secured();

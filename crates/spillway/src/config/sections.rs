@@ -127,6 +127,7 @@ pub(super) struct ApiSection {
     pub(super) listen: Option<Spanned<Address>>,
     pub(super) anonymous: Option<Spanned<Anonymous>>,
     pub(super) requests_per_second: Option<Spanned<u32>>,
+    pub(super) banner: Option<Spanned<String>>,
     pub(super) tls: Option<Spanned<TlsFiles>>,
 }
 
@@ -159,6 +160,8 @@ pub struct Api {
     pub anonymous: bool,
     /// Requests a second of one token, session or address.
     pub requests_per_second: u32,
+    /// What stands over every page of the dashboard.
+    pub banner: Option<String>,
     /// TLS on loopback, too, or with these files.
     pub tls: Option<TlsFiles>,
 }

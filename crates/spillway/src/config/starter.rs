@@ -43,6 +43,8 @@ ipfix = "0.0.0.0:4739"
 #anonymous = "viewer"
 # Of one token, session or address.
 #requests_per_second = 1000
+# What stands over every page of the dashboard.
+#banner = "staging"
 #   [api.tls]
 #   certificate = "/etc/spillway/api.crt"
 #   key = "/etc/spillway/api.key"

@@ -1,7 +1,7 @@
 //! The decision core's thread: reports of workers in, attacks out to API, store and notifications.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
@@ -202,6 +202,7 @@ impl Core {
         self.source.routes.pulse.sees(active.count());
         self.enforce(turning);
         self.scout(turning);
+        self.note_traffic();
         if turning || !rows.is_empty() {
             self.publish();
         }
@@ -273,6 +274,15 @@ impl Core {
         if scout.tell((self.until, turning), &self.engine, &self.attacks, standing.as_deref(), &self.source) {
             self.publish();
         }
+    }
+
+    /// Adds what arrived in this tick to the seconds that the dashboard draws.
+    fn note_traffic(&self) {
+        let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
+        let filters = standing.filter(|standing| !standing.dry);
+        let dropped = filters.map(|standing| standing.actual.values().map(|done| done.dropped).sum());
+        let mut traffic = self.source.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        traffic.tick(self.until, self.engine.received(), self.engine.sizes(), dropped);
     }
 
     /// Hands the attacks to the API.

@@ -42,6 +42,7 @@ mod session;
 mod source;
 mod state;
 mod tally;
+mod traffic;
 mod worker;
 
 use std::path::Path;

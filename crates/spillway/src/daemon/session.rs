@@ -188,6 +188,7 @@ pub(super) fn run(
     let mut source = Source::new(names, &inodes, boards, Arc::clone(&at_rest));
     source.routes = routes.clone();
     source.history = historian.pen();
+    source.banner.clone_from(&config.api.banner);
     source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
     if tells {
         let locals = place.interfaces.iter().enumerate();

@@ -19,6 +19,7 @@ use super::notify::Told;
 use super::persist::Effort;
 use super::routes::Routes;
 use super::tally::{Board, Seen};
+use super::traffic::Traffic;
 use crate::enforce::teller::Refused;
 use crate::history::Pen;
 use crate::privacy::AtRest;
@@ -86,6 +87,10 @@ pub(super) struct Source {
     pub(super) history: Pen,
     /// Exporters that are interfaces of this machine, by the address under which they are heard.
     pub(super) locals: BTreeMap<IpAddr, String>,
+    /// What stands over every page of the dashboard.
+    pub(super) banner: Option<String>,
+    /// What arrived in the last seconds.
+    pub(super) traffic: Mutex<Traffic>,
     /// Set while traffic is watched.
     pub(super) ready: AtomicBool,
     /// When the configuration was taken and whether the last reload was, seconds since 1970.
@@ -127,6 +132,8 @@ impl Source {
             routes: Routes::default(),
             history: Pen::default(),
             locals: BTreeMap::new(),
+            banner: None,
+            traffic: Mutex::default(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
         }
@@ -378,6 +385,14 @@ impl api::Source for Source {
 
     fn ready(&self) -> Result<(), String> {
         if self.ready.load(Ordering::Relaxed) { Ok(()) } else { Err("not watching traffic yet".to_owned()) }
+    }
+
+    fn banner(&self) -> Option<String> {
+        self.banner.clone()
+    }
+
+    fn traffic(&self) -> Vec<api::Second> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).seconds()
     }
 
     fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
