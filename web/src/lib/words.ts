@@ -108,17 +108,20 @@ export function price(rule: Rule): string {
   return `Hits ${percent(c.packets)} of honest packets, ${percent(c.bytes)} of bytes, ${percent(c.peers)} of peers; with 95 % confidence no more than ${percent(most)} of any.`;
 }
 
+/** `237,240-242` is `237 or 240 to 242`. */
+const or = (list: string): string => list.replaceAll(',', ' or ').replaceAll(/(\d)-(\d)/g, '$1 to $2').replaceAll('>=', 'at least ').replaceAll('<=', 'at most ');
+
 const KEYS: Record<string, (value: string) => string> = {
   dst: (v) => `to ${address(v)}`,
   src: (v) => `from ${address(v)}`,
   proto: (v) => v.toUpperCase(),
-  'src-port': (v) => `from port ${v}`,
-  'dst-port': (v) => `to port ${v}`,
-  port: (v) => `from or to port ${v}`,
+  'src-port': (v) => `from port ${or(v)}`,
+  'dst-port': (v) => `to port ${or(v)}`,
+  port: (v) => `from or to port ${or(v)}`,
   'tcp-flags': (v) => `with the TCP flags ${v}`,
-  length: (v) => `of ${v} octets`,
-  ttl: (v) => `with a TTL of ${v}`,
-  window: (v) => `with a TCP window of ${v}`,
+  length: (v) => `of ${or(v)} octets`,
+  ttl: (v) => `with a TTL of ${or(v)}`,
+  window: (v) => `with a TCP window of ${or(v)}`,
   dscp: (v) => `with DSCP ${v}`,
   'icmp-type': (v) => `of ICMP type ${v}`,
   'icmp-code': (v) => `of ICMP code ${v}`,

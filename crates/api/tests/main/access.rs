@@ -13,7 +13,7 @@ use crate::world::{Folder, NOW, World};
 pub(crate) const STRICT: Settings =
     Settings { anonymous: false, local: true, requests_per_second: 1_000_000 };
 
-fn world(name: &str, settings: Settings) -> World {
+pub(crate) fn world(name: &str, settings: Settings) -> World {
     let folder = Folder::new(name);
     let writer = Writer::open(&folder.0).unwrap();
     World::of(folder, writer, Live::default(), settings, true)

@@ -87,13 +87,31 @@ fn start(script: &Script, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
     Daemon::start("spillway-demo", Command::new(program), |folder| configuration(script, folder), interrupt)
 }
 
+/// A router that is not there: what it is asked to do is shown, and waits.
+const ROUTER: &str = r#"
+[routing]
+asn = 64512
+router_id = "192.0.2.1"
+
+[routing.approvals]
+blackhole = 2
+
+[routing.peers.edge-that-is-not-there]
+address = "127.0.0.1:9"
+asn = 64512
+local = "127.0.0.1"
+carries = ["blackhole", "flowspec"]
+blackhole_next_hop = "192.0.2.66"
+blackhole_next_hop6 = "2001:db8::66"
+"#;
+
 fn configuration(script: &Script, folder: &Path) -> String {
     let networks: Vec<String> = script.networks().iter().map(|network| format!("\"{network}\"")).collect();
     // JSON's strings are TOML's basic strings.
     let state = serde_json::Value::String(folder.join(STATE).display().to_string());
     format!(
         "networks = [{}]\nstate_dir = {state}\nmode = \"suggest\"\n\n\
-         [listen]\nsflow = \"127.0.0.1:0\"\n\n[api]\nlisten = \"127.0.0.1:0\"\nbanner = \"DEMO DATA\"\n",
+         [listen]\nsflow = \"127.0.0.1:0\"\n\n[api]\nlisten = \"127.0.0.1:0\"\nbanner = \"DEMO DATA\"\n{ROUTER}",
         networks.join(", ")
     )
 }
