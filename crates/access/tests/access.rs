@@ -206,7 +206,8 @@ fn a_link_opens_one_session_once_and_for_minutes() {
     let then = NOW.plus(Span::from_secs(access::LINK_SECS));
     assert_eq!(access.use_link(&late.secret, then).unwrap(), None);
     // the oldest go, and all go with their user
-    let links: Vec<_> = (0..9).map(|n| access.make_link("alice", NOW.plus(Span::from_secs(n))).unwrap()).collect();
+    let links: Vec<_> =
+        (0..9).map(|n| access.make_link("alice", NOW.plus(Span::from_secs(n))).unwrap()).collect();
     assert_eq!(access.use_link(&links[0].secret, NOW).unwrap(), None);
     access.remove_user("alice").unwrap();
     assert_eq!(access.use_link(&links[8].secret, NOW).unwrap(), None);

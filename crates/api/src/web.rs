@@ -47,7 +47,9 @@ pub(crate) async fn page(headers: HeaderMap) -> Response {
 pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     match find(&name).filter(|file| file.name != "index.html") {
         Some(file) => Ok(serve(file, &headers, if file.name.contains('-') { FOR_GOOD } else { ANEW })),
-        None => Err(Problem::missing("there is no such file".to_owned(), "load the page anew: it has changed")),
+        None => {
+            Err(Problem::missing("there is no such file".to_owned(), "load the page anew: it has changed"))
+        }
     }
 }
 

@@ -98,7 +98,8 @@ fn the_page_has_a_strict_policy_and_is_there_without_web_files_too() {
     assert_eq!(status, 200);
     let built = page.contains("<div id=\"app\">");
     assert!(built || page.contains("<code>make</code>"), "{page}");
-    let asked = page.split('"').find_map(|part| part.strip_prefix("/assets/").filter(|name| name.ends_with(".js")));
+    let asked =
+        page.split('"').find_map(|part| part.strip_prefix("/assets/").filter(|name| name.ends_with(".js")));
     if let Some(name) = asked {
         assert_eq!(daemon.get(&format!("/assets/{name}")).0, 200);
     }

@@ -28,7 +28,8 @@ async fn files_of_the_dashboard_have_their_own_policy() {
     assert_eq!(headers["x-frame-options"], "DENY");
     assert!(headers["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
     let page = String::from_utf8(page).unwrap();
-    let Some(script) = page.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".js")) else {
+    let Some(script) = page.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(".js"))
+    else {
         // built without the web files
         assert!(page.contains("<code>make</code>"), "{page}");
         return;
@@ -36,7 +37,10 @@ async fn files_of_the_dashboard_have_their_own_policy() {
     assert_eq!(headers["cache-control"], "no-cache");
     assert!(headers["content-security-policy"].to_str().unwrap().contains("script-src 'self';"));
     let (status, headers, plain) = ask(&world, get(script).body(Body::empty()).unwrap()).await;
-    assert_eq!((status, &headers["content-type"]), (StatusCode::OK, &"text/javascript; charset=utf-8".parse().unwrap()));
+    assert_eq!(
+        (status, &headers["content-type"]),
+        (StatusCode::OK, &"text/javascript; charset=utf-8".parse().unwrap())
+    );
     assert!(headers["cache-control"].to_str().unwrap().contains("immutable"));
     let tag = headers["etag"].clone();
     let coded = get(script).header("accept-encoding", "gzip, deflate, br").body(Body::empty()).unwrap();
@@ -65,7 +69,8 @@ async fn a_link_opens_a_session_that_changes_things_with_its_word() {
     assert_eq!(status, StatusCode::CREATED);
     let cookie = headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     assert!(headers["set-cookie"].to_str().unwrap().contains("HttpOnly; SameSite=Strict"));
-    let csrf = serde_json::from_slice::<serde_json::Value>(&body).unwrap()["csrf"].as_str().unwrap().to_owned();
+    let csrf =
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()["csrf"].as_str().unwrap().to_owned();
     assert_eq!(ask(&world, open(&link)).await.0, StatusCode::UNAUTHORIZED);
     let me = ask(&world, get("/api/v1/me").header("cookie", &cookie).body(Body::empty()).unwrap()).await;
     assert!(String::from_utf8(me.2).unwrap().contains("\"olga\""));
@@ -81,5 +86,8 @@ async fn a_link_opens_a_session_that_changes_things_with_its_word() {
     assert_eq!(ask(&world, panic(None)).await.0, StatusCode::FORBIDDEN);
     assert_eq!(ask(&world, panic(Some(&csrf))).await.0, StatusCode::OK);
     let (status, _, greeting) = ask(&world, get("/api/v1/greeting").body(Body::empty()).unwrap()).await;
-    assert_eq!((status, greeting.as_slice()), (StatusCode::OK, br#"{"banner":null,"anonymous":false}"#.as_slice()));
+    assert_eq!(
+        (status, greeting.as_slice()),
+        (StatusCode::OK, br#"{"banner":null,"anonymous":false}"#.as_slice())
+    );
 }

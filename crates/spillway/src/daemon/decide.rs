@@ -1,9 +1,9 @@
 //! The decision core's thread: reports of workers in, attacks out to API, store and notifications.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use base::{Span, Timestamp};
