@@ -15,6 +15,7 @@ fn main() -> io::Result<()> {
     if dist.is_dir() {
         println!("cargo::rerun-if-changed={}", dist.display());
     }
+    let out = variable("OUT_DIR");
     let mut found = Vec::new();
     for folder in [dist.clone(), dist.join("assets")] {
         for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -36,18 +37,26 @@ fn main() -> io::Result<()> {
         hash.write(&fs::read(path)?);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let tag = format!("\"{:016x}\"", hash.finish());
+        let plain = taken(path, &out)?;
         let coded = |with: &str| match beside(path, with) {
-            Some(path) => format!("Some(include_bytes!({path:?}))"),
-            None => "None".to_owned(),
+            Some(path) => Ok::<_, io::Error>(format!("Some(include_bytes!({:?}))", taken(&path, &out)?)),
+            None => Ok("None".to_owned()),
         };
-        let (gzip, brotli) = (coded("gz"), coded("br"));
+        let (gzip, brotli) = (coded("gz")?, coded("br")?);
         let line = format!(
-            "File {{ name: {name:?}, kind: {kind:?}, tag: {tag:?}, plain: include_bytes!({path:?}), gzip: {gzip}, brotli: {brotli} }},"
+            "File {{ name: {name:?}, kind: {kind:?}, tag: {tag:?}, plain: include_bytes!({plain:?}), gzip: {gzip}, brotli: {brotli} }},"
         );
         writeln!(list, "{line}").map_err(io::Error::other)?;
     }
     list.push_str("];\n");
-    fs::write(variable("OUT_DIR").join("web.rs"), list)
+    fs::write(out.join("web.rs"), list)
+}
+
+/// A copy, so that the compiler finds it however soon the folder is built anew.
+fn taken(path: &Path, out: &Path) -> io::Result<PathBuf> {
+    let copy = out.join(path.file_name().unwrap_or_default());
+    fs::copy(path, &copy)?;
+    Ok(copy)
 }
 
 /// The same file in another coding, where it is there.

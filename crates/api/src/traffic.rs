@@ -1,11 +1,16 @@
 //! `/api/v1/traffic`: what arrives, second by second, for the first page of the dashboard.
+#![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use crate::problem::Problem;
 use crate::router::Shared;
+use crate::words::Limit;
 
 /// Seconds that are kept: a quarter of an hour.
 pub const SECONDS_MAX: usize = 900;
@@ -51,8 +56,31 @@ pub(crate) struct TrafficPage {
     next: Option<String>,
 }
 
+/// How much of it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Ask {
+    /// The last so many seconds.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    limit: Limit,
+}
+
 /// What arrives, second by second, over the last quarter of an hour.
-#[utoipa::path(get, path = "/api/v1/traffic", tag = "health", responses((status = 200, body = TrafficPage)))]
-pub(crate) async fn list(State(shared): State<Shared>) -> Json<TrafficPage> {
-    Json(TrafficPage { items: shared.source.traffic(), next: None })
+#[utoipa::path(
+    get, path = "/api/v1/traffic", params(Ask), tag = "health",
+    responses((status = 200, body = TrafficPage), (status = 400, body = Problem, content_type = "application/problem+json")),
+)]
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    ask: Result<Query<Ask>, QueryRejection>,
+) -> Result<Json<TrafficPage>, Problem> {
+    let Query(ask) = ask.map_err(|wrong| {
+        Problem::new(StatusCode::BAD_REQUEST, wrong.body_text(), "the parameter is limit")
+    })?;
+    let mut items = shared.source.traffic();
+    let more = items.len().saturating_sub(usize::try_from(ask.limit.0).unwrap_or(usize::MAX));
+    items.drain(..more);
+    Ok(Json(TrafficPage { items, next: None }))
 }

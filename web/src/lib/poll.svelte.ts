@@ -11,16 +11,16 @@ export interface Polled<T> {
 
 /** Asks at once, then every so many milliseconds while the page is seen; ends with its component. */
 export function poll<T>(ask: () => Promise<T>, every: number): Polled<T> {
-  const polled = $state<{ value: T | undefined; error: string }>({ value: undefined, error: '' });
+  // whole documents are replaced, never changed: nothing in them has to be watched
+  let told = $state.raw<{ value: T | undefined; error: string }>({ value: undefined, error: '' });
   let gone = false;
   const once = async (): Promise<void> => {
     try {
       const value = await ask();
       if (gone) return;
-      polled.value = value;
-      polled.error = '';
+      told = { value, error: '' };
     } catch (error) {
-      if (!gone) polled.error = said(error);
+      if (!gone) told = { value: told.value, error: said(error) };
     }
   };
   $effect(() => {
@@ -36,10 +36,10 @@ export function poll<T>(ask: () => Promise<T>, every: number): Polled<T> {
   });
   return {
     get value() {
-      return polled.value;
+      return told.value;
     },
     get error() {
-      return polled.error;
+      return told.error;
     },
     again: () => void once(),
   };
