@@ -24,12 +24,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("dataplane", &["rules", "sys"]),
     ("store", &["engine"]),
-    ("history", &[]),
+    ("history", &["store"]),
     ("access", &["store"]),
     ("notify", &["store"]),
     (
         "api",
-        &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access"],
+        &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access", "history"],
     ),
     // roof
     (
