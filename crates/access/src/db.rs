@@ -65,6 +65,8 @@ const STEPS: &[&str] = &["
     CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
     CREATE TRIGGER outcomes_stay BEFORE DELETE ON outcomes BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
     CREATE TRIGGER outcomes_keep BEFORE UPDATE ON outcomes BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
+", "
+    CREATE INDEX audit_by_object ON audit (action, object, number);
 "];
 
 /// Users, tokens, sessions and the audit trail of one state folder.

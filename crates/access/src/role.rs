@@ -27,7 +27,7 @@ pub enum Role {
 pub enum Permission {
     /// Nothing is needed, not even a name.
     Public,
-    /// Attacks, rules, mitigations and events, each within its scope.
+    /// Attacks, rules, mitigations, events and flow samples, each within its scope.
     SeeAttacks,
     /// Exporters, neighbours, absorbers, plans, metrics.
     SeeNetwork,

@@ -17,14 +17,15 @@ use utoipa_axum::routes;
 use crate::body::BODY_MAX;
 use crate::door::{Caller, Door, Settings, admit};
 use crate::events::Events;
+use crate::flows::Flows;
 use crate::live::Source;
 use crate::metrics::Api;
 use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
-    mitigations, plan, routing, rules, session, sources, tokens, users,
+    attacks, audit, configuration, disclosures, document, events, exporters, flows, health, history, ledger,
+    mitigations, notes, plan, preview, routing, rules, session, sources, tokens, users,
 };
 
 /// What it is served from.
@@ -35,6 +36,8 @@ pub struct Parts {
     pub operate: Arc<dyn Operate>,
     /// What it knew before.
     pub history: Reader,
+    /// Flow samples that are kept.
+    pub flows: Arc<dyn Flows>,
     /// Who may do what.
     pub access: Arc<Access>,
     /// What happens.
@@ -48,6 +51,7 @@ pub struct Parts {
 pub(crate) struct Shared {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) operate: Arc<dyn Operate>,
+    pub(crate) flows: Arc<dyn Flows>,
     pub(crate) access: Arc<Access>,
     pub(crate) events: Events,
     pub(crate) door: Arc<Door>,
@@ -130,8 +134,12 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))
         .routes(routes!(sources::list))
+        .routes(routes!(flows::top))
+        .routes(routes!(notes::list, notes::add))
+        .routes(routes!(flows::query))
         .routes(routes!(rules::list))
         .routes(routes!(rules::check))
+        .routes(routes!(preview::preview))
         .routes(routes!(events::stream))
         .routes(routes!(exporters::list))
         .routes(routes!(mitigations::list, mitigations::announce))
@@ -167,10 +175,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// All routes over these parts.
 pub fn router(parts: Parts) -> Router {
-    let Parts { source, operate, history, access, events, settings } = parts;
+    let Parts { source, operate, history, flows, access, events, settings } = parts;
     let shared = Shared {
         source,
         operate,
+        flows,
         access,
         events,
         door: Arc::new(Door::new(settings)),

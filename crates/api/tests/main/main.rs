@@ -4,4 +4,5 @@
 mod access;
 mod customers;
 mod documents;
+mod flows;
 mod world;

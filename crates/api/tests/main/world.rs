@@ -6,8 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use ::access::Access;
 use api::metrics::{Exporter, Hearing, Histogram, Listener, Metrics};
-use api::{Events, Head, Live, LiveAttack, Noted, Operate, Parts, Proven, Settings, Source};
+use api::{
+    Events, Flows, FlowsError, Head, Live, LiveAttack, Noted, Operate, Parts, Proven, Settings, Source,
+};
 use base::{Prefix, Timestamp};
+use history::rollup::{Wanted, answer};
+use history::{Answer, Archive, Filter, Question, Sample, Scanned, Work, walk};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::{AttackRow, Batch, Writer};
@@ -168,6 +172,43 @@ impl Operate for Hands {
     }
 }
 
+/// Flow samples in a folder, if there is one.
+pub(crate) struct Samples(pub(crate) PathBuf);
+
+impl Samples {
+    fn folder(&self) -> Result<Archive<'_>, FlowsError> {
+        let absent = || FlowsError::Absent("no flow samples are kept".to_owned());
+        if self.0.is_dir() { Ok(Archive { folder: &self.0, recent: None }) } else { Err(absent()) }
+    }
+}
+
+impl Flows for Samples {
+    fn ask(
+        &self,
+        question: &Question,
+        wanted: Wanted,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Answer, FlowsError> {
+        let asked = answer(self.folder()?, None, question, wanted, &mut Work::until(stop));
+        asked.map_err(|wrong| FlowsError::Wrong(wrong.to_string()))
+    }
+
+    fn walk(
+        &self,
+        filter: &Filter,
+        range: (Timestamp, Timestamp),
+        stop: &mut dyn FnMut() -> bool,
+        show: &mut dyn FnMut(&Sample<'_>),
+    ) -> Result<Scanned, FlowsError> {
+        let mut each = |sample: &Sample<'_>| {
+            show(sample);
+            Ok::<(), history::HistoryError>(())
+        };
+        let walked = walk(self.folder()?, filter, range, &mut Work::until(stop), &mut each);
+        walked.map_err(|wrong| FlowsError::Wrong(wrong.to_string()))
+    }
+}
+
 /// A served API and all that is behind it.
 pub(crate) struct World {
     pub(crate) folder: Folder,
@@ -196,6 +237,7 @@ impl World {
             source: Arc::new(Fixed { live: Arc::new(live), ready }),
             operate: Arc::<Hands>::clone(&hands),
             history: writer.reader().unwrap(),
+            flows: Arc::new(Samples(folder.0.join("flows"))),
             access: Arc::clone(&access),
             events: events.clone(),
             settings,

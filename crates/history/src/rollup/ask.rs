@@ -147,8 +147,13 @@ pub fn ask(rollups: Rollups<'_>, question: &Question, work: &mut Work<'_>) -> Re
     for (is_hour, at) in instants {
         let over = (work.stop)();
         if over || scanned.rows >= work.rows_max {
-            let why = if over { "its time is over".to_owned() } else { format!("{} sums were looked at", scanned.rows) };
-            scanned.partial = Some(format!("{why}: nothing before {at} is in it; ask for less time or narrower"));
+            let why = if over {
+                "its time is over".to_owned()
+            } else {
+                format!("{} sums were looked at", scanned.rows)
+            };
+            scanned.partial =
+                Some(format!("{why}: nothing before {at} is in it; ask for less time or narrower"));
             break;
         }
         let cursor = if is_hour { &mut by_hour } else { &mut by_minute };

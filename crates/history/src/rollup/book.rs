@@ -146,7 +146,9 @@ impl Book {
                     put.execute(params![at, bits, target, out, protocol, class, bytes, packets, records])?;
                     if at < summed {
                         let at = at - at.rem_euclid(hour);
-                        late.execute(params![at, bits, target, out, protocol, class, bytes, packets, records])?;
+                        late.execute(params![
+                            at, bits, target, out, protocol, class, bytes, packets, records
+                        ])?;
                     }
                     written += 1;
                 }
@@ -163,7 +165,9 @@ impl Book {
             let tx = self.db.transaction()?;
             let from = match mark(&tx, "hours")? {
                 Some(at) => Some(at),
-                None => tx.query_row("SELECT min(at) FROM minutes", [], |row| row.get::<_, Option<i64>>(0))?,
+                None => {
+                    tx.query_row("SELECT min(at) FROM minutes", [], |row| row.get::<_, Option<i64>>(0))?
+                }
             };
             let hour = i64::try_from(HOUR.secs()).unwrap_or(i64::MAX);
             let Some(from) = from.map(|at| at - at.rem_euclid(hour)) else { break };
@@ -373,10 +377,6 @@ fn line(row: &rusqlite::Row<'_>) -> rusqlite::Result<Line> {
         direction: if row.get::<_, u8>(2)? == 0 { Direction::In } else { Direction::Out },
         protocol: row.get(3)?,
         class: row.get(4)?,
-        sum: Sum {
-            bytes: number(row.get(5)?),
-            packets: number(row.get(6)?),
-            samples: number(row.get(7)?),
-        },
+        sum: Sum { bytes: number(row.get(5)?), packets: number(row.get(6)?), samples: number(row.get(7)?) },
     })
 }

@@ -37,7 +37,9 @@ pub fn answer(
 ) -> Result<Answer, HistoryError> {
     match (wanted, rollups) {
         (Wanted::Rollups, Some(rollups)) => ask(rollups, question, work),
-        (Wanted::Rollups, None) => Err(HistoryError::Question("there are no sums here, only samples".to_owned())),
+        (Wanted::Rollups, None) => {
+            Err(HistoryError::Question("there are no sums here, only samples".to_owned()))
+        }
         (Wanted::Auto, Some(rollups)) if fits(archive, rollups, question)? => ask(rollups, question, work),
         _ => query::ask(archive, question, work),
     }
@@ -53,5 +55,6 @@ fn fits(archive: Archive<'_>, rollups: Rollups<'_>, question: &Question) -> Resu
     // A file that cannot be used now leaves the samples.
     let marks = Reader::open(rollups.file).and_then(|reader| reader.marks());
     let Some(since) = marks.ok().and_then(|marks| marks.since) else { return Ok(false) };
-    Ok(since <= question.from || usage(archive.folder)?.oldest.is_none_or(|oldest| oldest.plus(super::HOUR) > since))
+    Ok(since <= question.from
+        || usage(archive.folder)?.oldest.is_none_or(|oldest| oldest.plus(super::HOUR) > since))
 }

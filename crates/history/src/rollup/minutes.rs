@@ -163,7 +163,8 @@ fn folded(table: Table) -> (Lines, u64) {
     let count = rest.iter().map(|(_, sum)| sum.samples).sum();
     let (networks, families): (Lines, Lines) =
         wide.into_iter().partition(|(key, _)| key.bits != IPV4_BITS && key.bits != 0);
-    let networks = merged(networks.into_iter().chain(rest.into_iter().map(|(key, sum)| (key.network(), sum))));
+    let networks =
+        merged(networks.into_iter().chain(rest.into_iter().map(|(key, sum)| (key.network(), sum))));
     let (networks, rest) = greatest(networks, NETWORKS_MAX);
     lines.extend(networks);
     lines.extend(merged(families.into_iter().chain(rest.into_iter().map(|(key, sum)| (key.family(), sum)))));

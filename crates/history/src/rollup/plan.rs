@@ -22,7 +22,8 @@ pub(super) struct Plan {
 /// By what the file has.
 pub(super) fn plan((from, to): (Timestamp, Timestamp), step: Option<Span>, marks: &Marks) -> Plan {
     let mut plan = Plan { from: floor(from, MINUTE), to: ceil(to, MINUTE), ..Plan::default() };
-    let (oldest, newest) = marks.minutes.map_or((Timestamp::from_nanos(u64::MAX), Timestamp::ZERO), |ends| ends);
+    let (oldest, newest) =
+        marks.minutes.map_or((Timestamp::from_nanos(u64::MAX), Timestamp::ZERO), |ends| ends);
     let end = newest.plus(MINUTE);
     if step.is_some_and(|step| step.nanos() % HOUR.nanos() != 0) {
         if plan.from < oldest && marks.oldest_hour.is_some_and(|hour| hour < oldest && hour < plan.to) {

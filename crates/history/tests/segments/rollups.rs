@@ -31,7 +31,11 @@ fn question(filter: &str, (from, to): (u64, u64), by: &[&str]) -> Question {
 }
 
 /// One record each 20 s for each of some hosts, by a rule that tests can count.
-fn tell(shelf: &Shelf, (from, to): (u64, u64), mut see: impl FnMut((u64, &str, Direction, u8, &'static str, u64))) {
+fn tell(
+    shelf: &Shelf,
+    (from, to): (u64, u64),
+    mut see: impl FnMut((u64, &str, Direction, u8, &'static str, u64)),
+) {
     let hosts = ["198.18.1.1", "198.18.1.9", "198.18.2.1", "2001:db8:1::1"];
     for at in (from..to).step_by(20) {
         for (number, host) in (1u64..).zip(hosts) {
@@ -94,7 +98,9 @@ fn sums_say_what_was_told_from_memory_minutes_and_hours() {
         ("target in 198.18.1.0/24", Some("198.18.1.")),
         ("target in 2001:db8::/32", Some("2001:")),
     ] {
-        for (from, to) in [(BEGIN, end), (BEGIN + 1_800, BEGIN + 4 * HOUR + 60), (BEGIN + 60, BEGIN + 120), (end - 60, end)] {
+        for (from, to) in
+            [(BEGIN, end), (BEGIN + 1_800, BEGIN + 4 * HOUR + 60), (BEGIN + 60, BEGIN + 120), (end - 60, end)]
+        {
             let is_asked = |line: &&(u64, String, Direction, u8, &str, u64)| {
                 line.0 >= from && line.0 < to && wanted.is_none_or(|front| line.1.starts_with(front))
             };
@@ -107,7 +113,10 @@ fn sums_say_what_was_told_from_memory_minutes_and_hours() {
                 let bytes: u64 = told
                     .iter()
                     .filter(is_asked)
-                    .filter(|line| row[0] == Value::Text(line.4.to_owned()) && row[1] == Value::Text(line.2.name().to_owned()))
+                    .filter(|line| {
+                        row[0] == Value::Text(line.4.to_owned())
+                            && row[1] == Value::Text(line.2.name().to_owned())
+                    })
                     .map(|line| line.5)
                     .sum();
                 assert_eq!(row[2], Value::Number(bytes));
@@ -163,9 +172,17 @@ fn samples_and_sums_agree_and_the_answer_says_which() {
     let rollups = Rollups { file: &file, shelf: Some(&world.shelf), networks: &networks };
     let of = |question: &Question, wanted| {
         let mut stop = || false;
-        answer(Archive { folder: &flows, recent: None }, Some(rollups), question, wanted, &mut Work::until(&mut stop))
+        answer(
+            Archive { folder: &flows, recent: None },
+            Some(rollups),
+            question,
+            wanted,
+            &mut Work::until(&mut stop),
+        )
     };
-    for (filter, by) in [("", vec!["class"]), ("dst in 198.18.1.0/24", vec!["proto"]), ("direction = out", vec!["target"])] {
+    for (filter, by) in
+        [("", vec!["class"]), ("dst in 198.18.1.0/24", vec!["proto"]), ("direction = out", vec!["target"])]
+    {
         let question = question(filter, (BEGIN, BEGIN + 4 * HOUR), &by);
         let (sums, samples) = (of(&question, Wanted::Auto).unwrap(), of(&question, Wanted::Samples).unwrap());
         assert_eq!((sums.kept, samples.kept), (KeptAs::Rollups, KeptAs::Samples), "{filter}");
