@@ -13,7 +13,7 @@ use crate::daemon::{Daemon, config, wait};
 use crate::support::{Scratch, spillway, stderr};
 
 /// Sends one request over plain HTTP; status, headers and body.
-fn call(
+pub(crate) fn call(
     daemon: &Daemon,
     method: &str,
     path: &str,

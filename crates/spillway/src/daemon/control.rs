@@ -14,8 +14,9 @@ use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
 use super::Event;
+use super::routes::Routes;
 use crate::dns;
-use crate::routing::Door;
+use crate::history::order::{Answered, Query};
 use crate::routing::order::{self, Caller};
 
 /// Name of the socket inside the state folder.
@@ -49,6 +50,8 @@ struct Request {
     route: Option<order::Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dns: Option<dns::order::Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flows: Option<Query>,
     /// Who asks, by their own word: whoever may open the socket is believed.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -67,12 +70,15 @@ pub struct Reply {
     /// Likewise, about names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<dns::order::Answer>,
+    /// Likewise, about flow samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flows: Option<Answered>,
 }
 
 impl Reply {
     /// It is done.
     pub(super) const fn done() -> Self {
-        Self { ok: true, error: None, answer: None, names: None }
+        Self { ok: true, error: None, answer: None, names: None, flows: None }
     }
 
     fn send(&self, mut stream: UnixStream) -> anyhow::Result<()> {
@@ -86,21 +92,17 @@ impl Reply {
 }
 
 /// Opens the socket and serves it until the process ends.
-pub(super) fn start(
-    folder: &Path,
-    events: Sender<Event>,
-    door: Door,
-    names: dns::Door,
-) -> anyhow::Result<()> {
+pub(super) fn start(folder: &Path, events: Sender<Event>, routes: &Routes) -> anyhow::Result<()> {
     let path = folder.join(SOCKET);
     // The folder's lock is ours, so a socket that lies here belongs to a process that is gone.
     let _ = std::fs::remove_file(&path);
     // Nobody else may enter the folder (mode 0700), so there is no moment at which the socket stands open.
     let listener = UnixListener::bind(&path).with_context(|| format!("cannot open {}", path.display()))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let routes = routes.clone();
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            if let Err(cause) = answer(stream, &events, &door, &names) {
+            if let Err(cause) = answer(stream, &events, &routes) {
                 tracing::debug!(%cause, "control socket");
             }
         }
@@ -109,7 +111,7 @@ pub(super) fn start(
     Ok(())
 }
 
-fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::Door) -> anyhow::Result<()> {
+fn answer(stream: UnixStream, events: &Sender<Event>, routes: &Routes) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
@@ -121,35 +123,40 @@ fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::
             answered.recv_timeout(ANSWER_MAX)?
         }
         Ok(Request { route: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => match door.ask(caller, order) {
+            Ok(caller) => match routes.door.ask(caller, order) {
                 Ok(answer) => Reply { answer: Some(answer), ..Reply::done() },
                 Err(why) => Reply::refused(why),
             },
             Err(why) => Reply::refused(why),
         },
         Ok(Request { dns: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => return wait_for_names(stream, names.clone(), caller, order),
+            Ok(caller) => {
+                let names = routes.names.clone();
+                return beside(stream, move || {
+                    names.ask(caller, order).map(|answer| Reply { names: Some(answer), ..Reply::done() })
+                });
+            }
             Err(why) => Reply::refused(why),
         },
+        Ok(Request { flows: Some(query), .. }) => {
+            let flows = routes.flows.clone();
+            return beside(stream, move || {
+                flows.answer(&query).map(|answer| Reply { flows: Some(answer), ..Reply::done() })
+            });
+        }
         Ok(_) => Reply::refused("not a command: it asks for nothing".to_owned()),
         Err(wrong) => Reply::refused(format!("not a command: {wrong}")),
     };
     reply.send(stream)
 }
 
-/// A DNS server may take its time, and nobody else shall wait for it: the answer is waited for beside.
-fn wait_for_names(
+/// A DNS server, or a look at many samples, may take its time, and nobody else shall wait for it.
+fn beside(
     stream: UnixStream,
-    names: dns::Door,
-    caller: Caller,
-    order: dns::order::Order,
+    work: impl FnOnce() -> Result<Reply, String> + Send + 'static,
 ) -> anyhow::Result<()> {
     let wait = move || {
-        let reply = match names.ask(caller, order) {
-            Ok(answer) => Reply { names: Some(answer), ..Reply::done() },
-            Err(why) => Reply::refused(why),
-        };
-        if let Err(cause) = reply.send(stream) {
+        if let Err(cause) = work().unwrap_or_else(Reply::refused).send(stream) {
             tracing::debug!(%cause, "control socket");
         }
     };
@@ -193,12 +200,24 @@ pub fn names(
     reply.names.context("the daemon's answer is empty")
 }
 
+/// Asks about flow samples; `None`: no daemon answers there.
+pub(crate) fn flows(folder: &Path, query: Query) -> anyhow::Result<Option<Answered>> {
+    let patience = ANSWER_MAX + Duration::from_nanos(query.within.nanos());
+    let Ok(stream) = UnixStream::connect(folder.join(SOCKET)) else { return Ok(None) };
+    let reply = ask_through(stream, &Request { flows: Some(query), ..Request::default() }, patience)?;
+    reply.flows.context("the daemon's answer is empty").map(Some)
+}
+
 fn ask(folder: &Path, request: &Request) -> anyhow::Result<Reply> {
     let path: PathBuf = folder.join(SOCKET);
-    let mut stream = UnixStream::connect(&path).with_context(|| {
+    let stream = UnixStream::connect(&path).with_context(|| {
         format!("no daemon answers at {}; is `spillway run` up, and are you its user?", path.display())
     })?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    ask_through(stream, request, ANSWER_MAX)
+}
+
+fn ask_through(mut stream: UnixStream, request: &Request, patience: Duration) -> anyhow::Result<Reply> {
+    stream.set_read_timeout(Some(patience))?;
     serde_json::to_writer(&mut stream, request)?;
     stream.write_all(b"\n")?;
     let mut line = String::new();

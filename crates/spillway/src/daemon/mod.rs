@@ -101,7 +101,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     let scribe =
         config.ledger.enabled.then(|| Scribe::start(config.ledger_place(), Clock::start())).transpose()?;
     routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
-    control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
+    control::start(&config.state_dir, send.clone(), &routes)?;
     let mut desk = routes.adapt(None, &config, &send)?;
     let mut post = post::adapt(None, &config, &routes.post)?;
     let witness = Witness::start(&config, &routes.witness, routes.door.clone())?;

@@ -28,6 +28,8 @@ pub(super) struct Routes {
     pub(super) post: super::post::Door,
     /// Who looks at the sources of attacks.
     pub(super) witness: crate::witness::Door,
+    /// Where questions about flow samples go in.
+    pub(super) flows: crate::history::order::Clerk,
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
     /// What happens, for whoever listens.

@@ -151,7 +151,7 @@ pub(super) fn run(
     let writer = Arc::new(Mutex::new(writer));
 
     // Ends behind the workers, with what they told.
-    let historian = Historian::start(config, key, clock, &at_rest)?;
+    let historian = Historian::start(config, key, clock, &at_rest, &routes.flows.door)?;
     let count = kept.sockets.workers.len();
     let stop = Arc::new(AtomicBool::new(false));
     let shared: Vec<Shared> = (0..count)
@@ -224,6 +224,7 @@ pub(super) fn run(
         source: Arc::<Source>::clone(&source),
         operate: Arc::new(Hands::new(clock, config, routes, send)),
         history: reader,
+        flows: Arc::new(routes.flows.door.clone()),
         access: Arc::clone(&kept.access),
         events: routes.events.0.clone(),
         settings: api::Settings {

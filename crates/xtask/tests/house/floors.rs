@@ -29,7 +29,19 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("notify", &["store"]),
     (
         "api",
-        &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access", "history"],
+        &[
+            "wire",
+            "rules",
+            "ledger",
+            "telemetry",
+            "detect",
+            "steer",
+            "intel",
+            "engine",
+            "store",
+            "access",
+            "history",
+        ],
     ),
     // roof
     (
@@ -57,7 +69,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("verifier", &["ledger"]),
     ("xtask", &["peers"]),
     // examiners: they stand outside the house and knock at every door
-    ("fuzz", &["wire", "rules", "ledger", "telemetry", "spillway", "steer", "intel"]),
+    ("fuzz", &["wire", "rules", "ledger", "telemetry", "spillway", "steer", "intel", "history"]),
     ("peers", &[]),
     ("evaluation", &["wire", "rules", "telemetry", "intel", "engine", "sim", "spillway", "peers"]),
     (
