@@ -24,7 +24,7 @@ use crate::body::{Asked, Document, Part};
 use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
-use crate::words::{FieldName, FieldNames, FilterText, Limit, Patience, Seconds, TimeText};
+use crate::words::{Count, FieldName, FieldNames, FilterText, Limit, Patience, Seconds, TimeText};
 
 /// Questions that are answered at a time: each may take a core and some 50 MB.
 static QUESTIONS: Semaphore = Semaphore::const_new(2);
@@ -150,7 +150,7 @@ pub(crate) struct FlowQuery {
     /// As a series in steps of so many seconds.
     step: Option<Seconds>,
     /// So many groups, 10 without it; all others are one.
-    top: Option<Limit>,
+    top: Option<Count>,
     /// The greatest by this.
     #[serde(default)]
     sort: Sort,
@@ -279,7 +279,7 @@ pub(crate) async fn query(
         to,
         by: asked.by.0.iter().map(|name| name.0).collect(),
         step: asked.step.map(|step| Span::from_secs(step.0)),
-        top: asked.top.map_or(10, |top| usize::try_from(top.0).unwrap_or(usize::MAX)),
+        top: asked.top.map_or(10, |top| top.0),
         order: match asked.sort {
             Sort::Bytes => Measure::Bytes,
             Sort::Packets => Measure::Packets,

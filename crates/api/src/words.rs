@@ -78,7 +78,7 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match Written::deserialize(deserializer)? {
         Written::Plain(number) => Ok(number),
         Written::Point(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => Ok(number as u64),
-        Written::Point(_) => Err(D::Error::custom("a whole number of seconds")),
+        Written::Point(_) => Err(D::Error::custom("a whole number is wanted")),
     }
 }
 
@@ -337,6 +337,20 @@ impl<'de> Deserialize<'de> for Patience {
         } else {
             Err(D::Error::custom(format_args!("within is 1 to {PATIENCE_MAX} seconds, not {found}")))
         }
+    }
+}
+
+/// 1 to [`PAGE_MAX`], in a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count(pub(crate) usize);
+
+word!(Count, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(PAGE_MAX)));
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        let fits = usize::try_from(found).ok().filter(|_| (1..=u64::from(PAGE_MAX)).contains(&found));
+        fits.map(Self).ok_or_else(|| D::Error::custom(format_args!("1 to {PAGE_MAX}, not {found}")))
     }
 }
 

@@ -97,7 +97,8 @@ fn flows_are_asked_while_the_daemon_runs_and_outlive_sigterm_and_kill() {
     assert!(text.starts_with("time,target,foreign,direction,proto,"));
 
     // SIGTERM writes what is in memory.
-    drop(daemon);
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().0, Some(0));
     let kept = |what: &str, send_at: u32, count: u32| {
         let daemon = Daemon::start(&with("1h"));
         send(&daemon, send_at, count);

@@ -88,7 +88,7 @@ async fn a_question_is_answered_as_a_document_or_as_csv() {
     assert_eq!(answer["rows"], json!([["198.18.1.7", 11_000, 110, 11], ["(other)", 30_000, 300, 30]]));
     assert_eq!((&answer["total"]["samples"], &answer["kept"]), (&json!(41), &json!("samples")));
     assert_eq!((&answer["scanned"]["partial"], &answer["scanned"]["torn"]), (&Value::Null, &json!(0)));
-    let series = json!({"by": ["class"], "step": 60, "last": 180, "sort": "packets", "source": "samples", "within": 5});
+    let series = json!({"by": ["class"], "step": 60, "last": 180, "sort": "packets", "source": "samples", "within": 5.0, "top": 3.0});
     assert_eq!(ask(&world, &token, series).await.1["columns"][0], "time");
     let csv = json!({"by": ["foreign-port", "asn"], "format": "csv"});
     let response = send(&world, request("POST", "/api/v1/flows/query", Some(&token), Some(&csv))).await;
@@ -114,7 +114,7 @@ async fn a_wrong_question_names_the_place_and_the_remedy() {
         (json!({"source": "rollups"}), StatusCode::CONFLICT, "no sums"),
         (json!({"by": ["host"]}), StatusCode::BAD_REQUEST, "by is one of"),
         (json!({"by": ["src", "dst", "proto", "asn"]}), StatusCode::BAD_REQUEST, "at most 3"),
-        (json!({"top": 0}), StatusCode::BAD_REQUEST, "limit"),
+        (json!({"top": 0}), StatusCode::BAD_REQUEST, "1 to 1000"),
         (json!({"within": 21}), StatusCode::BAD_REQUEST, "20 seconds"),
         (json!({"last": 0}), StatusCode::BAD_REQUEST, "seconds"),
         (json!({"filter": "x".repeat(4_097)}), StatusCode::BAD_REQUEST, "4096"),
