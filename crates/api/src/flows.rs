@@ -97,7 +97,7 @@ fn wrong(why: impl Into<String>) -> Problem {
 /// By what the greatest are found.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Sort {
+pub(crate) enum FlowSort {
     /// Octets.
     #[default]
     Bytes,
@@ -110,7 +110,7 @@ pub(crate) enum Sort {
 /// What shall answer.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Source {
+pub(crate) enum FlowSource {
     /// Sums by minute and hour, where the question is for two hours or more and they can answer it; else samples.
     #[default]
     Auto,
@@ -123,7 +123,7 @@ pub(crate) enum Source {
 /// How the answer is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Form {
+pub(crate) enum FlowForm {
     /// A document.
     #[default]
     Json,
@@ -153,16 +153,16 @@ pub(crate) struct FlowQuery {
     top: Option<Count>,
     /// The greatest by this.
     #[serde(default)]
-    sort: Sort,
+    sort: FlowSort,
     /// What shall answer.
     #[serde(default)]
-    source: Source,
+    source: FlowSource,
     /// The answer may take so many seconds; what was not looked at by then is said.
     #[serde(default)]
     within: Patience,
     /// How the answer is written.
     #[serde(default)]
-    format: Form,
+    format: FlowForm,
 }
 
 /// An answer.
@@ -281,19 +281,19 @@ pub(crate) async fn query(
         step: asked.step.map(|step| Span::from_secs(step.0)),
         top: asked.top.map_or(10, |top| top.0),
         order: match asked.sort {
-            Sort::Bytes => Measure::Bytes,
-            Sort::Packets => Measure::Packets,
-            Sort::Samples => Measure::Samples,
+            FlowSort::Bytes => Measure::Bytes,
+            FlowSort::Packets => Measure::Packets,
+            FlowSort::Samples => Measure::Samples,
         },
     };
     let wanted = match asked.source {
-        Source::Auto => Wanted::Auto,
-        Source::Samples => Wanted::Samples,
-        Source::Rollups => Wanted::Rollups,
+        FlowSource::Auto => Wanted::Auto,
+        FlowSource::Samples => Wanted::Samples,
+        FlowSource::Rollups => Wanted::Rollups,
     };
     let is_clear = caller.actor.scope().is_everything();
     let answer = ask(&shared, &caller, question, wanted, asked.within).await?;
-    if asked.format == Form::Json {
+    if asked.format == FlowForm::Json {
         return Ok(Json(FlowAnswer::of(answer, is_clear)).into_response());
     }
     let kind = (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present");

@@ -68,7 +68,7 @@ pub(crate) async fn of_all(
 /// What was done about one mitigation, newest first.
 #[utoipa::path(
     get, path = "/api/v1/mitigations/{id}/history", tag = "mitigations",
-    params(("id" = Number, Path, description = "Its number"), Lines),
+    params(("id" = inline(Number), Path, description = "Its number"), Lines),
     responses((status = 200, body = HistoryPage), (status = 409, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn of_one(

@@ -33,7 +33,7 @@ async fn proven(shared: &Shared, index: u64) -> Result<Proven, Problem> {
 
 /// An entry.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/{index}", tag = "ledger", params(("index" = Number, Path, description = "From 0")),
+    get, path = "/api/v1/ledger/{index}", tag = "ledger", params(("index" = inline(Number), Path, description = "From 0")),
     responses((status = 200, body = Object), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn entry(
@@ -47,7 +47,7 @@ pub(crate) async fn entry(
 
 /// The proof that it stands there, for `spillway ledger verify` and `spillway-verify`.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/{index}/proof", tag = "ledger", params(("index" = Number, Path, description = "From 0")),
+    get, path = "/api/v1/ledger/{index}/proof", tag = "ledger", params(("index" = inline(Number), Path, description = "From 0")),
     responses(
         (status = 200, body = String, content_type = "text/plain"),
         (status = 404, body = Problem, content_type = "application/problem+json"),

@@ -113,7 +113,7 @@ pub(crate) async fn list(
 
 /// One of them.
 #[utoipa::path(
-    get, path = "/api/v1/mitigations/{id}", tag = "mitigations", params(("id" = Number, Path, description = "Its number")),
+    get, path = "/api/v1/mitigations/{id}", tag = "mitigations", params(("id" = inline(Number), Path, description = "Its number")),
     responses(
         (status = 200, body = Mitigation),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -238,7 +238,7 @@ macro_rules! order {
     ($(#[$doc:meta])* $name:ident, $path:literal, $body:ty, $action:literal, $urgent:literal, |$id:ident, $asked:ident| $order:expr) => {
         $(#[$doc])*
         #[utoipa::path(
-            post, path = $path, tag = "mitigations", request_body = $body, params(("id" = Number, Path, description = "Its number")),
+            post, path = $path, tag = "mitigations", request_body = $body, params(("id" = inline(Number), Path, description = "Its number")),
             responses((status = 200, body = Done), (status = 404, body = Problem, content_type = "application/problem+json")),
         )]
         pub(crate) async fn $name(

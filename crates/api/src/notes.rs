@@ -52,7 +52,7 @@ pub(crate) struct Many {
 /// What is to be written.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Text {
+pub(crate) struct NoteText {
     /// One line.
     text: Reason,
 }
@@ -81,7 +81,7 @@ pub(crate) async fn list(
 
 /// Write something to an attack. It stays.
 #[utoipa::path(
-    post, path = "/api/v1/attacks/{id}/notes", tag = "attacks", request_body = Text,
+    post, path = "/api/v1/attacks/{id}/notes", tag = "attacks", request_body = NoteText,
     params(("id" = String, Path, description = "The attack's id")),
     responses((status = 201, body = Note), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
@@ -89,7 +89,7 @@ pub(crate) async fn add(
     State(shared): State<Shared>,
     caller: Caller,
     Part(id): Part<String>,
-    Document(asked): Document<Text>,
+    Document(asked): Document<NoteText>,
 ) -> Result<(StatusCode, Json<Note>), Problem> {
     let document = attacks::find(&shared, &caller, &id)?;
     let document: Value = serde_json::from_str(document.get()).unwrap_or_default();

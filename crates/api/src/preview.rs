@@ -29,7 +29,7 @@ const USUAL: Span = Span::from_secs(3_600);
 /// Rules that are only looked at.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Try {
+pub(crate) struct PreviewDraft {
     /// One rule a line, at most eight, as `spillway rules` reads them.
     rules: RuleText,
     /// Of so many seconds up to now; an hour without it.
@@ -47,12 +47,12 @@ pub(crate) struct Preview {
     /// Before here.
     to: String,
     /// In the order of precedence as given.
-    rules: Vec<Hit>,
+    rules: Vec<PreviewHit>,
 }
 
 /// What a rule would have hit.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Hit {
+pub(crate) struct PreviewHit {
     /// Its id.
     id: String,
     /// In the rule language, in its one spelling.
@@ -66,14 +66,14 @@ pub(crate) struct Hit {
     /// To or from all others.
     others: FlowSum,
     /// Which of the others it hits most.
-    hosts: Vec<HitHost>,
+    hosts: Vec<PreviewHost>,
     /// Why this is not all; `null`: it is.
     partial: Option<String>,
 }
 
 /// A host that was not under attack.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct HitHost {
+pub(crate) struct PreviewHost {
     /// The own host.
     target: String,
     /// Octets of layer 3, scaled.
@@ -84,12 +84,12 @@ pub(crate) struct HitHost {
 
 /// See what rules would have hit: how much of attacks and of others, and whom most. Nothing is changed.
 #[utoipa::path(
-    post, path = "/api/v1/rules/preview", tag = "rules", request_body = Try,
+    post, path = "/api/v1/rules/preview", tag = "rules", request_body = PreviewDraft,
     responses((status = 200, body = Preview), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn preview(
     State(shared): State<Shared>,
-    Document(tried): Document<Try>,
+    Document(tried): Document<PreviewDraft>,
 ) -> Result<Json<Preview>, Problem> {
     let to = shared.now().plus(Span::from_secs(1));
     let from = to.minus(tried.last.map_or(USUAL, |last| Span::from_secs(last.0)));
@@ -115,7 +115,7 @@ fn hit(
     rule: &Rule,
     (from, to): (Timestamp, Timestamp),
     stop: &mut dyn FnMut() -> bool,
-) -> Result<Hit, Problem> {
+) -> Result<PreviewHit, Problem> {
     let (text, unknown) = of_samples(&rule.matches);
     let all = filter(&text)?;
     let peace = filter("attack = none")?;
@@ -133,7 +133,7 @@ fn hit(
     };
     let others = ask(all.clone().and(peace.clone()))?;
     let attacks = ask(all.and(peace.negated()))?;
-    Ok(Hit {
+    Ok(PreviewHit {
         id: rule.id.clone(),
         text: rule.to_string(),
         action: rule.action.as_str().to_owned(),
@@ -145,12 +145,12 @@ fn hit(
     })
 }
 
-fn hosts(answer: &Answer) -> Vec<HitHost> {
+fn hosts(answer: &Answer) -> Vec<PreviewHost> {
     let host = |row: &Vec<history::Value>| {
         let row: Vec<Value> = row.iter().filter_map(|value| serde_json::to_value(value).ok()).collect();
         let number = |place: usize| row.get(place).and_then(Value::as_u64).unwrap_or(0);
         let target = row.first().and_then(Value::as_str).filter(|target| *target != "(other)")?;
-        Some(HitHost { target: target.to_owned(), bytes: number(1), packets: number(2) })
+        Some(PreviewHost { target: target.to_owned(), bytes: number(1), packets: number(2) })
     };
     answer.rows.iter().filter_map(host).collect()
 }
