@@ -2,12 +2,20 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help demo demo-lab demo-reroute check test test-kernels fuzz bench bench-dataplane install
+.PHONY: all web help demo demo-lab demo-reroute check test test-kernels fuzz bench bench-dataplane install deb test-deb
+
+all: web ## the binary with its dashboard
+	@scripts/setup build
+	@cargo build --locked --profile ci --package spillway
+	@ls -lh target/ci/spillway | awk '{ print "target/ci/spillway: " $$5 "; next: make demo" }'
+
+web: ## the dashboard's files, into web/dist (pinned npm packages; brings a Node where the machine's is older)
+	@scripts/web build
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
-demo: ## an attack on loopback, detected and filtered, told as it happens (DEMO_SEED=7, DEMO_ONCE=1)
+demo: web ## an attack on loopback, detected and filtered, told as it happens and in the dashboard (DEMO_SEED=7, DEMO_ONCE=1)
 	@scripts/setup build
 	@cargo run --locked --profile ci --package spillway -- demo
 
@@ -19,11 +27,12 @@ demo-reroute: ## floods led to absorbers, filtered and given back, until one vic
 	@scripts/setup build kernel core lab
 	@cargo run --locked --profile ci --package spillway -- lab play reroute --by daemon
 
-check: ## quick: format, types, lints
+check: web ## quick: format, types, lints
 	@scripts/setup build
+	@scripts/web run check
 	@$(XTASK) check
 
-test: ## everything; installs what the tests need
+test: web ## everything; installs what the tests need
 	@scripts/setup build kernel
 	@$(XTASK) test
 
@@ -45,6 +54,15 @@ bench-dataplane: ## what a packet costs in the kernel, beside the peers, in one 
 	@scripts/setup build kernel core peers
 	@$(XTASK) bench dataplane
 
-install: ## the release binary into ~/.cargo/bin, or CARGO_INSTALL_ROOT
+install: web ## the release binary into ~/.cargo/bin, or CARGO_INSTALL_ROOT
 	@scripts/setup build kernel
 	@cargo install --locked --path crates/spillway
+
+deb: ## the Debian package, in target/debian
+	@scripts/setup build kernel
+	@$(XTASK) deb
+
+test-deb: ## the package on a Debian that has nothing else: install, start, upgrade, remove, purge (root, debootstrap; about a minute)
+	@scripts/setup build kernel
+	@cargo build --locked --profile ci --workspace
+	@scripts/test-deb

@@ -118,6 +118,22 @@ impl Access {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// At most `limit` lines about an object that were done, newest first.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn audited_of(&self, action: &str, object: &str, limit: u32) -> Result<Vec<Entry>, AccessError> {
+        let db = self.db();
+        let mut query = db.prepare(
+            "SELECT a.number, a.at, a.actor, a.role, a.via, a.address, a.action, a.object, a.reason, a.before,
+                    o.at, o.done, o.said, o.after
+             FROM audit a JOIN outcomes o ON o.number = a.number
+             WHERE a.action = ?1 AND a.object = ?2 AND o.done ORDER BY a.number DESC LIMIT ?3",
+        )?;
+        let rows = query.query_map(params![action, object, limit], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The last line's number.
     ///
     /// # Errors

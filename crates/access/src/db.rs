@@ -65,7 +65,17 @@ const STEPS: &[&str] = &["
     CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
     CREATE TRIGGER outcomes_stay BEFORE DELETE ON outcomes BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
     CREATE TRIGGER outcomes_keep BEFORE UPDATE ON outcomes BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
+", "
+    CREATE TABLE links (
+        hash        BLOB PRIMARY KEY,   -- SHA-256 of the secret
+        user        TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+        expires_at  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX audit_by_object ON audit (action, object, number);
 "];
+
+/// Name of the file and the newest schema of it that this build knows.
+pub const SCHEMA: (&str, usize) = (FILE, STEPS.len());
 
 /// Users, tokens, sessions and the audit trail of one state folder.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ pub enum Role {
 pub enum Permission {
     /// Nothing is needed, not even a name.
     Public,
-    /// Attacks, rules, mitigations and events, each within its scope.
+    /// Attacks, rules, mitigations, events and flow samples, each within its scope.
     SeeAttacks,
     /// Exporters, neighbours, absorbers, plans, metrics.
     SeeNetwork,
@@ -41,6 +41,8 @@ pub enum Permission {
     SeeConfiguration,
     /// Announce, withdraw, renew, confirm.
     Mitigate,
+    /// Keep the list of sources that pass, each within its scope.
+    Allow,
     /// Agree to what another one asked for.
     Approve,
     /// Withdraw everything, and let things begin again.
@@ -63,6 +65,7 @@ const MATRIX: &[(Permission, [bool; 5])] = &[
     (Permission::SeeAudit, [false, false, true, false, true]),
     (Permission::SeeConfiguration, [false, true, true, false, false]),
     (Permission::Mitigate, [false, true, true, false, false]),
+    (Permission::Allow, [false, true, true, true, false]),
     (Permission::Approve, [false, true, true, false, false]),
     (Permission::Panic, [false, true, true, false, false]),
     (Permission::Configure, [false, false, true, false, false]),
@@ -133,6 +136,7 @@ impl Permission {
             Self::SeeAudit => "see-audit",
             Self::SeeConfiguration => "see-configuration",
             Self::Mitigate => "mitigate",
+            Self::Allow => "allow",
             Self::Approve => "approve",
             Self::Panic => "panic",
             Self::Configure => "configure",
@@ -163,9 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_changes_nothing_and_sees_nothing_of_the_network() {
+    fn a_customer_changes_its_list_of_sources_alone_and_sees_nothing_of_the_network() {
         let may: Vec<_> = matrix().filter(|(p, _)| Role::Customer.may(*p)).map(|(p, _)| p).collect();
-        use Permission::{Own, Public, SeeAttacks, SeeLedger};
-        assert_eq!(may, [Public, SeeAttacks, SeeLedger, Own]);
+        use Permission::{Allow, Own, Public, SeeAttacks, SeeLedger};
+        assert_eq!(may, [Public, SeeAttacks, SeeLedger, Allow, Own]);
     }
 }

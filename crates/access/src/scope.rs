@@ -24,6 +24,11 @@ impl Scope {
         self
     }
 
+    /// The sets of prefixes, in each of which something must lie to be seen.
+    pub fn sets(&self) -> impl Iterator<Item = &[Prefix]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
     /// Whether it is of everything.
     pub fn is_everything(&self) -> bool {
         self.0.is_empty()

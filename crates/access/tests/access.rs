@@ -189,3 +189,30 @@ fn a_file_of_a_newer_build_is_refused_in_one_line() {
 fn rusqlite_of(folder: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open(folder.join("access.db")).unwrap()
 }
+
+#[test]
+fn a_link_opens_one_session_once_and_for_minutes() {
+    let folder = Folder::new("link");
+    let access = Access::open(folder.path()).unwrap();
+    assert!(access.make_link("alice", NOW).is_err());
+    access.add_user("alice", Role::Operator, &[], None, NOW).unwrap();
+    let link = access.make_link("alice", NOW).unwrap();
+    // beside the daemon, as `spillway demo` makes it
+    let daemon = Access::open(folder.path()).unwrap();
+    assert_eq!(daemon.use_link("another", NOW).unwrap(), None);
+    assert_eq!(daemon.use_link(&link.secret, NOW).unwrap().as_deref(), Some("alice"));
+    assert_eq!(daemon.use_link(&link.secret, NOW).unwrap(), None);
+    let late = access.make_link("alice", NOW).unwrap();
+    let then = NOW.plus(Span::from_secs(access::LINK_SECS));
+    assert_eq!(access.use_link(&late.secret, then).unwrap(), None);
+    // the oldest go, and all go with their user
+    let links: Vec<_> =
+        (0..9).map(|n| access.make_link("alice", NOW.plus(Span::from_secs(n))).unwrap()).collect();
+    assert_eq!(access.use_link(&links[0].secret, NOW).unwrap(), None);
+    access.remove_user("alice").unwrap();
+    assert_eq!(access.use_link(&links[8].secret, NOW).unwrap(), None);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let content = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!content.windows(64).any(|part| part == links[8].secret.as_bytes()));
+    }
+}

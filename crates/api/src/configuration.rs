@@ -126,7 +126,7 @@ pub(crate) async fn apply(
     let act = move |shared: &Shared| {
         shared.operate.apply(&wanted.toml.0).map_err(Problem::conflict)?;
         let after = shared.operate.configuration().ok().map(|toml| json!({"toml": toml}));
-        Ok((Json(Done { done: 1 }), after))
+        Ok((Json(Done { done: 1, exception: None }), after))
     };
     shared.change(&caller, change, act).await
 }
@@ -148,7 +148,7 @@ pub(crate) async fn reload(
     };
     let act = |shared: &Shared| {
         shared.operate.reload().map_err(Problem::conflict)?;
-        Ok((Json(Done { done: 1 }), None))
+        Ok((Json(Done { done: 1, exception: None }), None))
     };
     shared.change(&caller, change, act).await
 }

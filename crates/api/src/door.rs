@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base::Span;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::problem::Problem;
 use crate::router::Shared;
@@ -92,6 +92,9 @@ impl Door {
 
 /// Lets a request pass, or says why not.
 pub(crate) async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let method = request.method().clone();
     let mut response = match enter(&shared, request) {
         Ok((request, scoped)) => {
             let served =
@@ -106,6 +109,7 @@ pub(crate) async fn admit(State(shared): State<Shared>, request: Request, next: 
     for (name, value) in ALWAYS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
+    shared.counts.requests.add(route.as_deref(), &method, response.status(), begun.elapsed());
     response
 }
 

@@ -2,19 +2,23 @@
 //! holds it against the OpenAPI document.
 
 use access::Permission::{
-    self, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit,
+    self, Allow, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit,
     SeeConfiguration, SeeEvidence, SeeLedger, SeeNetwork,
 };
 use axum::http::Method;
 
 /// Method, path, permission.
 const ENDPOINTS: &[(&str, &str, Permission)] = &[
+    ("GET", "/", Public),
+    ("GET", "/assets/{name}", Public),
     ("GET", "/healthz", Public),
     ("GET", "/readyz", SeeNetwork),
     ("GET", "/metrics", SeeNetwork),
     ("GET", "/api/v1/openapi.json", Public),
     ("GET", "/api/v1/roles", Public),
+    ("GET", "/api/v1/greeting", Public),
     ("POST", "/api/v1/session", Public),
+    ("POST", "/api/v1/session/link", Public),
     ("DELETE", "/api/v1/session", Own),
     ("GET", "/api/v1/me", Own),
     ("PUT", "/api/v1/me/password", Own),
@@ -30,11 +34,32 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/attacks", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/sources", SeeAttacks),
+    ("GET", "/api/v1/attacks/{id}/explanation", SeeAttacks),
+    ("GET", "/api/v1/attacks/{id}/top", SeeAttacks),
+    ("GET", "/api/v1/attacks/{id}/notes", SeeNetwork),
+    ("POST", "/api/v1/attacks/{id}/notes", Mitigate),
+    ("POST", "/api/v1/flows/query", SeeAttacks),
     ("GET", "/api/v1/rules", SeeAttacks),
+    ("POST", "/api/v1/rules", Mitigate),
+    ("GET", "/api/v1/rules/made", SeeNetwork),
+    ("POST", "/api/v1/rules/{id}/confirm", Mitigate),
+    ("POST", "/api/v1/rules/{id}/withdraw", Mitigate),
+    ("GET", "/api/v1/targets", SeeAttacks),
+    ("GET", "/api/v1/targets/policy", SeeAttacks),
+    ("POST", "/api/v1/targets/mode", Mitigate),
+    ("GET", "/api/v1/profiles", SeeAttacks),
+    ("GET", "/api/v1/allow", SeeAttacks),
+    ("POST", "/api/v1/allow", Allow),
+    ("POST", "/api/v1/allow/{id}/remove", Allow),
+    ("GET", "/api/v1/exceptions", SeeAttacks),
+    ("POST", "/api/v1/exceptions/{id}/end", Mitigate),
     ("POST", "/api/v1/rules/check", SeeNetwork),
+    ("POST", "/api/v1/rules/preview", SeeNetwork),
     ("GET", "/api/v1/events", SeeAttacks),
     ("GET", "/api/v1/exporters", SeeNetwork),
     ("GET", "/api/v1/status", SeeNetwork),
+    ("GET", "/api/v1/doctor", SeeConfiguration),
+    ("GET", "/api/v1/traffic", SeeNetwork),
     ("GET", "/api/v1/mitigations", SeeAttacks),
     ("POST", "/api/v1/mitigations", Mitigate),
     ("GET", "/api/v1/mitigations/{id}", SeeAttacks),
@@ -62,6 +87,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("POST", "/api/v1/configuration/check", Configure),
     ("POST", "/api/v1/configuration/diff", Configure),
     ("POST", "/api/v1/reload", Configure),
+    ("POST", "/api/v1/backup", Configure),
 ];
 
 /// All endpoints, as method, path and what they take.

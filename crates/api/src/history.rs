@@ -12,7 +12,7 @@ use crate::door::Caller;
 use crate::mitigations::route;
 use crate::problem::Problem;
 use crate::router::Shared;
-use crate::words::Limit;
+use crate::words::{Limit, Number};
 
 /// A line of the journal.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -68,13 +68,13 @@ pub(crate) async fn of_all(
 /// What was done about one mitigation, newest first.
 #[utoipa::path(
     get, path = "/api/v1/mitigations/{id}/history", tag = "mitigations",
-    params(("id" = u64, Path, description = "Its number"), Lines),
+    params(("id" = inline(Number), Path, description = "Its number"), Lines),
     responses((status = 200, body = HistoryPage), (status = 409, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn of_one(
     State(shared): State<Shared>,
     caller: Caller,
-    Part(id): Part<u64>,
+    Part(Number(id)): Part<Number>,
     Asked(lines): Asked<Lines>,
 ) -> Result<Json<HistoryPage>, Problem> {
     past(&shared, caller, Some(id), lines.limit).await

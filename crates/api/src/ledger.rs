@@ -9,6 +9,7 @@ use crate::body::Part;
 use crate::operate::{Head, Proven};
 use crate::problem::Problem;
 use crate::router::Shared;
+use crate::words::Number;
 
 /// The signed head, and the policy to verify it by.
 #[utoipa::path(
@@ -32,10 +33,13 @@ async fn proven(shared: &Shared, index: u64) -> Result<Proven, Problem> {
 
 /// An entry.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/{index}", tag = "ledger", params(("index" = u64, Path, description = "From 0")),
+    get, path = "/api/v1/ledger/{index}", tag = "ledger", params(("index" = inline(Number), Path, description = "From 0")),
     responses((status = 200, body = Object), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
-pub(crate) async fn entry(State(shared): State<Shared>, Part(index): Part<u64>) -> Result<Response, Problem> {
+pub(crate) async fn entry(
+    State(shared): State<Shared>,
+    Part(Number(index)): Part<Number>,
+) -> Result<Response, Problem> {
     let proven = proven(&shared, index).await?;
     // the very octets: whoever checks them hashes them
     Ok(([(header::CONTENT_TYPE, "application/json")], proven.entry).into_response())
@@ -43,12 +47,15 @@ pub(crate) async fn entry(State(shared): State<Shared>, Part(index): Part<u64>) 
 
 /// The proof that it stands there, for `spillway ledger verify` and `spillway-verify`.
 #[utoipa::path(
-    get, path = "/api/v1/ledger/{index}/proof", tag = "ledger", params(("index" = u64, Path, description = "From 0")),
+    get, path = "/api/v1/ledger/{index}/proof", tag = "ledger", params(("index" = inline(Number), Path, description = "From 0")),
     responses(
         (status = 200, body = String, content_type = "text/plain"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn proof(State(shared): State<Shared>, Part(index): Part<u64>) -> Result<String, Problem> {
+pub(crate) async fn proof(
+    State(shared): State<Shared>,
+    Part(Number(index)): Part<Number>,
+) -> Result<String, Problem> {
     Ok(proven(&shared, index).await?.proof)
 }

@@ -1,49 +1,67 @@
 //! Floor 3: the HTTP face — attacks, rules, mitigations, events, access, metrics.
 //!
 //! [`router`] turns [`Parts`] into routes: a [`Source`] (what the daemon knows now), a [`store::Reader`] (what it knew before),
-//! an [`Operate`] (what it does when asked), [`access::Access`] (who may) and [`Events`] (what happens). Routes and OpenAPI
+//! an [`Operate`] (what it does when asked), [`Flows`] (samples that are kept), [`access::Access`] (who may) and [`Events`] (what happens). Routes and OpenAPI
 //! document come from one declaration; who may reach them from one list ([`endpoints`]), read by one door.
 //!
 //! Deliberately absent: sockets and TLS, which are the roof's, and every decision. What changes something is written down first
 //! and handed on in the words of the control socket.
 #![forbid(unsafe_code)]
 
+mod allow;
 mod attacks;
 mod audit;
+mod backups;
 mod body;
 mod change;
 mod configuration;
+mod counted;
 mod disclosures;
+mod doctor;
 mod document;
 mod door;
 mod endpoints;
 mod events;
+mod exceptions;
+pub mod explanation;
 mod exporters;
+mod flows;
+mod greeting;
 mod health;
 mod history;
 mod ledger;
 mod live;
+mod made;
 pub mod metrics;
 mod mitigations;
 pub mod model;
+mod notes;
 mod operate;
 mod plan;
+mod preview;
 mod problem;
 mod router;
 mod routing;
 mod rules;
 mod session;
 mod sources;
+mod targets;
 mod tokens;
+mod traffic;
 mod users;
 mod veil;
 mod view;
+mod web;
 mod words;
 
+pub use doctor::{Diagnosis, Finding, Gravity};
 pub use door::{Peer, Settings};
 pub use endpoints::endpoints;
 pub use events::{Events, Kind};
+pub use explanation::{Explanation, explain};
+pub use flows::{Flows, FlowsError};
 pub use live::{Live, LiveAttack, Source};
-pub use operate::{Head, Noted, Operate, Proven};
+pub use operate::{Backup, Head, Noted, Operate, Proven};
 pub use router::{Parts, openapi, router};
 pub use sources::Sources;
+pub use traffic::{SECONDS_MAX, Second, Usual};

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::metrics::Metrics;
 use crate::model::Exporter;
 use crate::sources::Sources;
+use crate::traffic::Second;
 
 /// Whoever can be asked. Every call must return at once: it is made while a client waits.
 pub trait Source: Send + Sync + 'static {
@@ -19,6 +20,14 @@ pub trait Source: Send + Sync + 'static {
     fn ready(&self) -> Result<(), String>;
     /// What is amiss all the same, a sentence each.
     fn notes(&self) -> Vec<String>;
+    /// What stands over every page of the dashboard; `None`: nothing.
+    fn banner(&self) -> Option<String> {
+        None
+    }
+    /// The last seconds, the oldest first; at most [`crate::SECONDS_MAX`].
+    fn traffic(&self) -> Vec<Second> {
+        Vec::new()
+    }
     /// What is known of the sources of an attack, live or past; `None`: nothing.
     fn sources(&self, _attack: &str) -> Option<Arc<Sources>> {
         None

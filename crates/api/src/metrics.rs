@@ -143,6 +143,8 @@ pub struct Exporter {
     pub sampling_rate: Option<u32>,
     /// Time of the last datagram, seconds since 1970; 0 when none came since the start.
     pub last_seen: f64,
+    /// Packets and layer-3 octets of the traffic that it told of, with the sampling applied, each counted at one place.
+    pub traffic: (u64, u64),
     /// From a flow's first packet to its arrival, and how long flows last, for 99 of 100, in seconds.
     pub export_delay: Option<f64>,
     /// See `export_delay`.
@@ -227,6 +229,19 @@ impl Metrics {
         }
         out.counters("spillway_ingest_datagrams", "Export datagrams taken in", datagrams)?;
         out.counters("spillway_ingest_flows", "Flow records and packet samples taken in", flows)?;
+        let told = |of: fn(&Exporter) -> u64| {
+            self.exporters.iter().map(|e| (vec![("exporter", e.address.clone())], of(e))).collect()
+        };
+        out.counters(
+            "spillway_ingest_packets",
+            "Packets of the traffic that was told of, with the sampling applied",
+            told(|e| e.traffic.0),
+        )?;
+        out.counters(
+            "spillway_ingest_bytes",
+            "Layer-3 octets of the traffic that was told of, with the sampling applied",
+            told(|e| e.traffic.1),
+        )?;
         let by_listener = |count: fn(&Listener) -> u64| {
             self.listeners.iter().map(|l| (vec![("listener", l.name.clone())], count(l))).collect()
         };

@@ -14,7 +14,7 @@ use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
 use crate::view;
-use crate::words::{PeerName, Reason, RuleText, Ttl};
+use crate::words::{Number, PeerName, Reason, RuleText, Ttl};
 
 /// A mitigation.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -113,7 +113,7 @@ pub(crate) async fn list(
 
 /// One of them.
 #[utoipa::path(
-    get, path = "/api/v1/mitigations/{id}", tag = "mitigations", params(("id" = u64, Path, description = "Its number")),
+    get, path = "/api/v1/mitigations/{id}", tag = "mitigations", params(("id" = inline(Number), Path, description = "Its number")),
     responses(
         (status = 200, body = Mitigation),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -123,7 +123,7 @@ pub(crate) async fn list(
 pub(crate) async fn one(
     State(shared): State<Shared>,
     caller: Caller,
-    Part(id): Part<u64>,
+    Part(Number(id)): Part<Number>,
 ) -> Result<Json<Mitigation>, Problem> {
     let Json(page) = list(State(shared), caller).await?;
     page.items.into_iter().find(|one| one.id == Some(id)).map(Json).ok_or_else(|| missing(id))
@@ -212,6 +212,10 @@ pub(crate) struct Because {
 pub(crate) struct Done {
     /// Mitigations that were concerned.
     pub(crate) done: u64,
+    /// By what was withdrawn it is not announced again by itself for a while: number and end of the exception.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) exception: Option<Value>,
 }
 
 /// For how long from now, and why.
@@ -238,13 +242,13 @@ macro_rules! order {
     ($(#[$doc:meta])* $name:ident, $path:literal, $body:ty, $action:literal, $urgent:literal, |$id:ident, $asked:ident| $order:expr) => {
         $(#[$doc])*
         #[utoipa::path(
-            post, path = $path, tag = "mitigations", request_body = $body, params(("id" = u64, Path, description = "Its number")),
+            post, path = $path, tag = "mitigations", request_body = $body, params(("id" = inline(Number), Path, description = "Its number")),
             responses((status = 200, body = Done), (status = 404, body = Problem, content_type = "application/problem+json")),
         )]
         pub(crate) async fn $name(
             State(shared): State<Shared>,
             caller: Caller,
-            Part($id): Part<u64>,
+            Part(Number($id)): Part<Number>,
             Document($asked): Document<$body>,
         ) -> Result<Json<Done>, Problem> {
             let reason = $asked.reason.0.clone();
@@ -303,7 +307,8 @@ async fn step(
     let act = move |shared: &Shared| {
         let answer = route(shared, &by, order)?;
         let done = answer.get("done").and_then(Value::as_u64).unwrap_or(1);
-        Ok((Json(Done { done }), Some(answer)))
+        let exception = answer.get("taken-back").cloned();
+        Ok((Json(Done { done, exception }), Some(answer)))
     };
     shared.change(caller, change, act).await
 }

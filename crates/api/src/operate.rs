@@ -4,6 +4,8 @@
 use base::{Prefix, Timestamp};
 use serde_json::Value;
 
+use crate::doctor::Finding;
+
 /// Whoever carries orders out. Calls may take seconds; they are made beside the server's own thread.
 pub trait Operate: Send + Sync + 'static {
     /// Now. Must return at once.
@@ -16,6 +18,12 @@ pub trait Operate: Send + Sync + 'static {
     /// # Errors
     /// Why it was not done.
     fn route(&self, who: &str, order: Value) -> Result<Value, String>;
+
+    /// Asks the desk for what holds for whom, in a person's name. What changes something is written down by whoever asks.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    fn policy(&self, who: &str, order: Value) -> Result<Value, String>;
 
     /// Checks the configuration file again and takes it.
     ///
@@ -38,6 +46,12 @@ pub trait Operate: Send + Sync + 'static {
     /// Why it was not taken.
     fn apply(&self, text: &str) -> Result<(), String>;
 
+    /// Makes a backup without keys in a folder of its own.
+    ///
+    /// # Errors
+    /// What could not be read or written.
+    fn backup(&self) -> Result<Backup, String>;
+
     /// Writes into the ledger that something was asked for and what came of it.
     fn note(&self, noted: Noted);
 
@@ -52,6 +66,9 @@ pub trait Operate: Send + Sync + 'static {
     /// # Errors
     /// The files are damaged.
     fn entry(&self, index: u64) -> Result<Option<Proven>, String>;
+
+    /// What is wrong, and how to mend it.
+    fn doctor(&self) -> Vec<Finding>;
 
     /// Disclosures, by name: what each is, to whom, and how far it has come.
     ///
@@ -71,6 +88,17 @@ pub struct Noted {
     pub content: Value,
     /// Whether it was done.
     pub done: bool,
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    /// Where it is, on the daemon's machine.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Files in it.
+    pub files: u64,
 }
 
 /// The ledger's head.

@@ -17,14 +17,16 @@ use utoipa_axum::routes;
 use crate::body::BODY_MAX;
 use crate::door::{Caller, Door, Settings, admit};
 use crate::events::Events;
+use crate::flows::Flows;
 use crate::live::Source;
 use crate::metrics::Api;
 use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    attacks, audit, configuration, disclosures, document, events, exporters, health, history, ledger,
-    mitigations, plan, routing, rules, session, sources, tokens, users,
+    allow, attacks, audit, backups, configuration, disclosures, doctor, document, events, exceptions,
+    explanation, exporters, flows, greeting, health, history, ledger, made, mitigations, notes, plan,
+    preview, routing, rules, session, sources, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -35,6 +37,8 @@ pub struct Parts {
     pub operate: Arc<dyn Operate>,
     /// What it knew before.
     pub history: Reader,
+    /// Flow samples that are kept.
+    pub flows: Arc<dyn Flows>,
     /// Who may do what.
     pub access: Arc<Access>,
     /// What happens.
@@ -48,6 +52,7 @@ pub struct Parts {
 pub(crate) struct Shared {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) operate: Arc<dyn Operate>,
+    pub(crate) flows: Arc<dyn Flows>,
     pub(crate) access: Arc<Access>,
     pub(crate) events: Events,
     pub(crate) door: Arc<Door>,
@@ -65,6 +70,8 @@ pub(crate) struct Counts {
     pub(crate) unwritten: AtomicU64,
     /// Wrong passwords.
     pub(crate) guesses: AtomicU64,
+    /// Requests that were answered.
+    pub(crate) requests: crate::counted::Counted,
 }
 
 impl Shared {
@@ -83,12 +90,15 @@ impl Shared {
     /// What the API counts of itself.
     pub(crate) fn numbers(&self) -> Api {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (requests, request_seconds) = self.counts.requests.so_far();
         Api {
             sse_clients: u64::try_from(self.events.clients()).unwrap_or(u64::MAX),
             sse_cut: self.events.cut(),
             withheld: count(&self.counts.withheld),
             unwritten: count(&self.counts.unwritten),
             guesses: count(&self.counts.guesses),
+            requests,
+            request_seconds,
         }
     }
 
@@ -117,8 +127,13 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .routes(routes!(health::status))
+        .routes(routes!(doctor::doctor))
+        .routes(routes!(explanation::one))
+        .routes(routes!(traffic::list))
         .routes(routes!(session::roles))
+        .routes(routes!(greeting::greeting))
         .routes(routes!(session::open, session::close))
+        .routes(routes!(session::by_link))
         .routes(routes!(session::me))
         .routes(routes!(session::password))
         .routes(routes!(tokens::list, tokens::add))
@@ -130,8 +145,23 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))
         .routes(routes!(sources::list))
-        .routes(routes!(rules::list))
+        .routes(routes!(flows::top))
+        .routes(routes!(notes::list, notes::add))
+        .routes(routes!(flows::query))
+        .routes(routes!(rules::list, made::add))
+        .routes(routes!(made::list))
+        .routes(routes!(made::confirm))
+        .routes(routes!(made::withdraw))
+        .routes(routes!(targets::list))
+        .routes(routes!(targets::policy))
+        .routes(routes!(targets::mode))
+        .routes(routes!(targets::profiles))
+        .routes(routes!(allow::list, allow::add))
+        .routes(routes!(allow::remove))
+        .routes(routes!(exceptions::list))
+        .routes(routes!(exceptions::end))
         .routes(routes!(rules::check))
+        .routes(routes!(preview::preview))
         .routes(routes!(events::stream))
         .routes(routes!(exporters::list))
         .routes(routes!(mitigations::list, mitigations::announce))
@@ -158,6 +188,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(configuration::check))
         .routes(routes!(configuration::diff))
         .routes(routes!(configuration::reload))
+        .routes(routes!(backups::create))
 }
 
 /// The OpenAPI document.
@@ -167,10 +198,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// All routes over these parts.
 pub fn router(parts: Parts) -> Router {
-    let Parts { source, operate, history, access, events, settings } = parts;
+    let Parts { source, operate, history, flows, access, events, settings } = parts;
     let shared = Shared {
         source,
         operate,
+        flows,
         access,
         events,
         door: Arc::new(Door::new(settings)),
@@ -188,6 +220,8 @@ pub fn router(parts: Parts) -> Router {
                 async move { Json(document.as_ref().clone()) }
             }),
         )
+        .route("/", axum::routing::get(web::page))
+        .route("/assets/{name}", axum::routing::get(web::asset))
         .fallback(nothing_here)
         .layer(from_fn_with_state(shared.clone(), admit))
         .layer(DefaultBodyLimit::max(BODY_MAX))

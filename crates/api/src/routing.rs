@@ -98,7 +98,7 @@ async fn button(
     let act = move |shared: &Shared| {
         let answer = route(shared, &by, order)?;
         let done = answer.get("done").and_then(Value::as_u64).unwrap_or(0);
-        Ok((Json(Done { done }), Some(answer)))
+        Ok((Json(Done { done, exception: None }), Some(answer)))
     };
     shared.change(caller, change, act).await
 }

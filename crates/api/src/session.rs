@@ -82,7 +82,12 @@ pub(crate) async fn open(
         return Err(problem.with(header::WWW_AUTHENTICATE, "Bearer"));
     }
     shared.guesses.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&Who::Account(user.clone()));
-    let opened = shared.access.open_session(&user, shared.now()).map_err(|e| Problem::access(&e))?;
+    opened(&shared, &user)
+}
+
+/// A session of this user, who has shown who it is.
+fn opened(shared: &Shared, user: &str) -> Result<Response, Problem> {
+    let opened = shared.access.open_session(user, shared.now()).map_err(|e| Problem::access(&e))?;
     let secure = if shared.door.settings.local { "" } else { "; Secure" };
     let cookie = format!(
         "{COOKIE}={}; Path=/; Max-Age={SESSION_SECS}; HttpOnly; SameSite=Strict{secure}",
@@ -90,6 +95,33 @@ pub(crate) async fn open(
     );
     let session = Session { csrf: opened.csrf, expires_at: opened.expires_at.to_string() };
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(session)).into_response())
+}
+
+/// A link that opens a session once.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OnceLink {
+    /// What stands at its end.
+    secret: String,
+}
+
+/// Open a session by a link, which works once, and for minutes.
+#[utoipa::path(
+    post, path = "/api/v1/session/link", tag = "access", request_body = OnceLink,
+    responses((status = 201, body = Session), (status = 401, body = Problem, content_type = "application/problem+json")),
+)]
+pub(crate) async fn by_link(
+    State(shared): State<Shared>,
+    Document(link): Document<OnceLink>,
+) -> Result<Response, Problem> {
+    // 256 bits of chance are not guessed, and the door counts how often is asked
+    let user = shared.access.use_link(&link.secret, shared.now()).map_err(|e| Problem::access(&e))?;
+    let Some(user) = user else {
+        let hint = "links work once, within ten minutes; log in with a password instead";
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "this link does not hold any more", hint);
+        return Err(problem.with(header::WWW_AUTHENTICATE, "Bearer"));
+    };
+    opened(&shared, &user)
 }
 
 /// End the session that this came with.

@@ -51,7 +51,7 @@ pub struct Sources {
 pub(crate) struct Ask {
     /// At most this many.
     #[serde(default)]
-    #[param(value_type = Option<Limit>)]
+    #[param(inline, required = false)]
     limit: Limit,
     /// `next` of the page before. While an attack goes on, sources may change their places between two pages.
     #[serde(default)]

@@ -78,7 +78,35 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match Written::deserialize(deserializer)? {
         Written::Plain(number) => Ok(number),
         Written::Point(number) if number.fract() == 0.0 && (0.0..1e15).contains(&number) => Ok(number as u64),
-        Written::Point(_) => Err(D::Error::custom("a whole number of seconds")),
+        Written::Point(_) => Err(D::Error::custom("a whole number is needed")),
+    }
+}
+
+/// A number of an upper-layer protocol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProtocolNumber(pub(crate) u8);
+
+/// A port of TCP or UDP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Port(pub(crate) u16);
+
+word!(
+    ProtocolNumber,
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u8::MAX))
+);
+word!(Port, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(u16::MAX)));
+
+impl<'de> Deserialize<'de> for ProtocolNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        found.try_into().map(Self).map_err(|_| D::Error::custom("a protocol is 0 to 255"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        found.try_into().map(Self).map_err(|_| D::Error::custom("a port is 0 to 65535"))
     }
 }
 
@@ -281,6 +309,161 @@ impl<'de> Deserialize<'de> for PeerName {
             Ok(Self(found))
         } else {
             Err(D::Error::custom("a neighbour's name has 1 to 64 characters"))
+        }
+    }
+}
+
+/// An id or index: what fits into 63 bits, as the document and SQLite have it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number(pub(crate) u64);
+
+/// The greatest one.
+const NUMBER_MAX: u64 = (1 << 63) - 1;
+
+word!(
+    Number,
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Int64)))
+        .minimum(Some(0))
+);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = u64::deserialize(deserializer)?;
+        if found <= NUMBER_MAX {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("a number is at most {NUMBER_MAX}")))
+        }
+    }
+}
+
+/// Seconds, 1 to a year. As [`Ttl`], of what was.
+pub(crate) type Seconds = Ttl;
+
+/// How long an answer may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience(pub(crate) u64);
+
+/// Seconds of it at most: a request is given up after thirty.
+const PATIENCE_MAX: u64 = 20;
+
+word!(Patience, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(PATIENCE_MAX)));
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(10)
+    }
+}
+
+impl<'de> Deserialize<'de> for Patience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        if (1..=PATIENCE_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("within is 1 to {PATIENCE_MAX} seconds, not {found}")))
+        }
+    }
+}
+
+/// 1 to [`PAGE_MAX`], in a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count(pub(crate) usize);
+
+word!(Count, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(PAGE_MAX)));
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        let fits = usize::try_from(found).ok().filter(|_| (1..=u64::from(PAGE_MAX)).contains(&found));
+        fits.map(Self).ok_or_else(|| D::Error::custom(format_args!("1 to {PAGE_MAX}, not {found}")))
+    }
+}
+
+/// A filter of flow samples; read by whoever asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FilterText(pub(crate) String);
+
+/// Characters of it at most.
+const FILTER_MAX: usize = 4_096;
+
+word!(FilterText, ObjectBuilder::new().schema_type(Type::String).max_length(Some(FILTER_MAX)));
+
+impl<'de> Deserialize<'de> for FilterText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        if found.chars().count() <= FILTER_MAX {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("a filter has at most {FILTER_MAX} characters")))
+        }
+    }
+}
+
+/// A time; read by whoever asks.
+#[derive(Clone, Debug)]
+pub(crate) struct TimeText(pub(crate) String);
+
+word!(
+    TimeText,
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(40)).examples(["2026-11-26T16:00:00Z"])
+);
+
+impl<'de> Deserialize<'de> for TimeText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        if found.chars().count() <= 40 {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom("a time is like 2026-11-26T16:00:00Z"))
+        }
+    }
+}
+
+/// A field that flow samples can be grouped by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FieldName(pub(crate) history::Field);
+
+/// What is no group.
+const NO_GROUPS: [&str; 5] = ["host", "port", "time", "packets", "bytes"];
+
+fn groups() -> Vec<String> {
+    history::Field::names().into_iter().filter(|name| !NO_GROUPS.contains(&name.as_str())).collect()
+}
+
+word!(FieldName, ObjectBuilder::new().schema_type(Type::String).enum_values(Some(groups())));
+
+impl<'de> Deserialize<'de> for FieldName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let known = groups().contains(&found).then(|| history::Field::named(&found)).flatten();
+        known.map(Self).ok_or_else(|| D::Error::custom(format_args!("by is one of {}", groups().join(", "))))
+    }
+}
+
+/// At most three of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FieldNames(pub(crate) Vec<FieldName>);
+
+const FIELDS_MAX: usize = 3;
+
+impl PartialSchema for FieldNames {
+    fn schema() -> RefOr<Schema> {
+        utoipa::openapi::ArrayBuilder::new().items(FieldName::schema()).max_items(Some(FIELDS_MAX)).into()
+    }
+}
+
+impl ToSchema for FieldNames {}
+
+impl<'de> Deserialize<'de> for FieldNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = Vec::<FieldName>::deserialize(deserializer)?;
+        if found.len() <= FIELDS_MAX {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("a grouping has at most {FIELDS_MAX} fields")))
         }
     }
 }

@@ -8,6 +8,7 @@ use core::hash::{BuildHasher, Hash};
 
 use foldhash::fast::{FixedState, FoldHasher};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 /// How table slots are found. The seed is random in production (a known one invites collisions) and fixed in tests.
 #[derive(Clone, Debug)]
@@ -49,6 +50,14 @@ impl<K: Eq + Hash + Ord, V> Map<K, V> {
     /// The value of `key`, made by `make` where there is none.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         self.inner.entry(key).or_insert_with(make)
+    }
+
+    /// Likewise, where `make` may refuse.
+    pub fn get_or_try_insert_with(&mut self, key: K, make: impl FnOnce() -> Option<V>) -> Option<&mut V> {
+        match self.inner.entry(key) {
+            Entry::Occupied(there) => Some(there.into_mut()),
+            Entry::Vacant(free) => make().map(|value| free.insert(value)),
+        }
     }
 
     /// Sets a value and returns the one that was there.

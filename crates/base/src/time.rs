@@ -150,14 +150,22 @@ impl fmt::Display for Timestamp {
         let secs = self.secs();
         let (year, month, day) = civil(secs / SECS_PER_DAY);
         let s = secs % SECS_PER_DAY;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:09}Z",
-            s / 3600,
-            s / 60 % 60,
-            s % 60,
-            self.0 % NANOS_PER_SEC
-        )
+        // Written for each source and line: digits by hand are several times as quick as by their formats.
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let mut put = |place: core::ops::Range<usize>, mut number: u64| {
+            for octet in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
+                *octet = b'0' + u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        };
+        put(0..4, year);
+        put(5..7, month);
+        put(8..10, day);
+        put(11..13, s / 3600);
+        put(14..16, s / 60 % 60);
+        put(17..19, s % 60);
+        put(20..29, self.0 % NANOS_PER_SEC);
+        f.write_str(core::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

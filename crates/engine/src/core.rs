@@ -13,6 +13,7 @@ use crate::incident::Incident;
 use crate::late::Late;
 use crate::outcome::Counters;
 use crate::pour::Pours;
+use crate::received::Received;
 use crate::report::{self, Severity};
 use crate::scan::Scans;
 use crate::sender::Senders;
@@ -26,6 +27,8 @@ use crate::{present, reservoir, signature};
 
 /// Attacks remembered after their end.
 const ENDED_MAX: usize = 1024;
+/// Examples of an attack that goes on over a restart before its rules are derived anew: fewer would say less than those before.
+const RESUMED_MIN: usize = 24;
 /// A live attack's numbers are told again this often while they grow, or after this part of its age.
 const TELL_EVERY: Span = Span::from_secs(1);
 const TELL_SHARE: u64 = 10;
@@ -106,6 +109,7 @@ pub struct Engine {
     pub(crate) last: bool,
     pub(crate) now: Timestamp,
     pub(crate) incidents_refused: u64,
+    received: Received,
 }
 
 impl Engine {
@@ -131,6 +135,7 @@ impl Engine {
             last: false,
             now: Timestamp::ZERO,
             incidents_refused: 0,
+            received: Received::default(),
             settings,
             seed,
         }
@@ -191,6 +196,11 @@ impl Engine {
     /// often the longer they last.
     pub fn sizes(&self) -> impl Iterator<Item = (&str, u64, u64)> {
         self.incidents.iter().map(|incident| (incident.id.as_str(), incident.packets, incident.bytes))
+    }
+
+    /// What all own hosts together received in the last tick.
+    pub const fn received(&self) -> Received {
+        self.received
     }
 
     /// Targets under watch.
@@ -258,6 +268,7 @@ impl Engine {
         self.late.hold = self.silence.hold();
         let mut tick =
             Tick::merge(until, shards, &self.classifier, &self.settings, (&mut self.pours, &mut self.late));
+        self.received = Received::of(&tick);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
         let frozen = Frozen::of(&self.incidents, self.silence.confuses());
         let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);
@@ -338,6 +349,13 @@ impl Engine {
         let evidence =
             signature::Evidence { settings: &self.settings, reservoir: &self.reservoir, ring: &self.ring };
         for incident in &mut self.incidents {
+            if incident.severity == Severity::Attack
+                && incident.resumed
+                && incident.samples.len() >= RESUMED_MIN
+            {
+                // Rules from before are as good as they were; where they were not written down in time, there are none.
+                (incident.resumed, incident.derive_at) = (false, Some(now));
+            }
             if incident.severity != Severity::Attack || incident.derive_at.is_none_or(|at| at > now) {
                 continue;
             }

@@ -70,6 +70,8 @@ pub(crate) struct Incident {
     pub(crate) rules_explain: Vec<String>,
     pub(crate) derive_at: Option<Timestamp>,
     pub(crate) derived: u32,
+    /// It was taken up after a restart, and its rules were not derived since: the examples of before are gone.
+    pub(crate) resumed: bool,
     /// Of these, searches that used up their work.
     pub(crate) searches_cut: u32,
     /// Share of bootstrap runs that agreed, when last asked.
@@ -155,6 +157,7 @@ impl Incident {
             rules_explain: Vec::new(),
             derive_at: None,
             derived: 0,
+            resumed: false,
             searches_cut: 0,
             stability: None,
             covered: None,

@@ -5,13 +5,17 @@
 //! of its host show, lest each kind seem to receive nothing but what names it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use base::map::{Map, Seed};
-use base::prefix::wide;
+use base::prefix::{narrow, wide};
 use base::{Prefix, Span, Timestamp};
 use detect::sample::{BottomK, Sample};
 use detect::signature::Kin;
+use serde::{Deserialize, Serialize};
 use wire::packet::{Headers, TCP, UDP, flags};
+
+use crate::example::{Example, smallest};
 
 /// Own hosts whose talk is known; the ones with the least known of them go first, counted in `evicted`.
 const HOSTS_MAX: usize = 1 << 15;
@@ -21,6 +25,8 @@ const TALKS_MAX: usize = 4;
 const COUNT_MAX: u16 = 64;
 /// Packets kept of a generation.
 const POOL_MAX: usize = 1536;
+/// Packets of a generation that outlive a restart, and hosts whose talk does.
+const SAVED_MAX: (usize, usize) = (768, 8192);
 /// How long a generation lasts; packets of this one and the last are kept.
 const GENERATION: Span = Span::from_secs(3600);
 /// A kind has so many packets; rarer ones are counted together.
@@ -31,7 +37,7 @@ const WEIGHT_MIN: f64 = 0.02;
 const KINDS_MAX: usize = 6;
 
 /// What a host talks: protocol, port of the service (0 where neither side's port is one), and whether it serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Talk {
     protocol: u8,
     port: u16,
@@ -70,7 +76,7 @@ impl std::fmt::Display for Talk {
 }
 
 /// What one host talks, with counts.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Talks([Option<(Talk, u16)>; TALKS_MAX]);
 
 impl Talks {
@@ -117,6 +123,15 @@ pub(crate) struct Kindred {
     evicted: u64,
 }
 
+/// The same, as a snapshot has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kinds {
+    talks: Vec<(IpAddr, Talks)>,
+    now: Vec<Example>,
+    before: Vec<Example>,
+    turned: Timestamp,
+}
+
 /// Packets to hosts of one kind, and these hosts.
 #[derive(Default)]
 struct Kind {
@@ -153,6 +168,35 @@ impl Kindred {
                 self.evicted += 1;
             }
         }
+    }
+
+    /// What has to outlive a restart: some packets, and the talk of whom they went to and of these hosts.
+    pub(crate) fn saved(&self, hosts: impl Iterator<Item = u128>) -> Kinds {
+        let [now, before] = [&self.now, &self.before].map(|pool| smallest(pool.kept(), SAVED_MAX.0));
+        let to = now.iter().chain(&before).map(|(_, sample)| wide(sample.headers.dst));
+        let hosts: BTreeSet<u128> = to.chain(hosts).collect();
+        let known = hosts.into_iter().filter_map(|host| Some((narrow(host), *self.talks.get(&host)?)));
+        let examples = |pool: Vec<&(u64, Sample)>| pool.into_iter().map(Example::of).collect();
+        Kinds {
+            talks: known.take(SAVED_MAX.1).collect(),
+            now: examples(now),
+            before: examples(before),
+            turned: self.turned,
+        }
+    }
+
+    /// Takes up what an earlier run saved.
+    pub(crate) fn restore(&mut self, saved: Kinds) {
+        for (host, talks) in saved.talks.into_iter().take(HOSTS_MAX) {
+            self.talks.insert(wide(host), talks);
+        }
+        for (pool, examples) in [(&mut self.now, saved.now), (&mut self.before, saved.before)] {
+            examples
+                .into_iter()
+                .filter_map(Example::read)
+                .for_each(|(hash, sample)| pool.offer(hash, sample));
+        }
+        self.turned = saved.turned;
     }
 
     /// What hosts receive that these targets may be like, and a word on them. A network is like all hosts together.

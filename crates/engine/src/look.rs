@@ -1,6 +1,6 @@
 //! What the last ticks say of a stream that stands out.
 
-use base::prefix::wide;
+use base::prefix::{narrow, wide};
 use base::{Span, Timestamp};
 use detect::class::Class;
 use detect::evidence::{Evidence, Shape};
@@ -46,7 +46,8 @@ impl Engine {
             class,
             measure: candidate.measure,
             rate: candidate.rate,
-            floor: self.settings.profile.floor_pps(self.settings.floor) * vector::family(class).floor_factor,
+            floor: self.settings.thresholds(narrow(candidate.key.addr)).0
+                * vector::family(class).floor_factor,
             normal: candidate.normal,
             usual: self.watch.target(&candidate.key).and_then(|t| t.stream(class)).map_or(0.0, |s| {
                 match candidate.measure {

@@ -192,14 +192,18 @@ fn nature(incident: &Incident, settings: &Settings, vectors: &[Vector], count: u
 }
 
 fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) -> Vec<String> {
+    let (floor, multiple) = settings.thresholds(narrow(incident.key.addr));
     let mut lines = vec![format!(
         "profile {}: at least {} packets and {:.0} packets/s or {:.1} Mbit/s of one class towards one target, ticks of {}",
         settings.profile.name(),
         settings.profile.packets_min(),
-        settings.profile.floor_pps(settings.floor),
-        settings.profile.floor_pps(settings.floor) * OCTETS_UNIT * 8.0 / 1e6,
+        floor,
+        floor * OCTETS_UNIT * 8.0 / 1e6,
         settings.tick
     )];
+    if multiple.to_bits() != Settings::MULTIPLE.to_bits() {
+        lines.push(format!("above {multiple:.1} times what is usual there, as its profile or target has it"));
+    }
     for state in states.iter().filter(|state| !state.terms.is_empty()) {
         let sum: f64 = state.terms.iter().map(|t| t.weight).sum();
         lines.push(format!(

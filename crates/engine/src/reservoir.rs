@@ -5,10 +5,12 @@ use base::map::{Map, Seed};
 use base::prefix::wide;
 use detect::sample::{BottomK, Sample};
 use detect::signature::Kin;
+use serde::{Deserialize, Serialize};
 
+use crate::example::{Example, smallest};
 use crate::frozen::Frozen;
 use crate::incident::Incident;
-use crate::kin::Kindred;
+use crate::kin::{Kindred, Kinds};
 use crate::settings::{Profile, Settings};
 use crate::tick::{Tick, hosts};
 
@@ -16,6 +18,18 @@ use crate::tick::{Tick, hosts};
 const HOSTS_MAX: (usize, usize) = (4096, 1024);
 /// Examples of a live tick that are looked at, about: a busy feed has more of them, a quiet one needs them all.
 const LIVE_MAX: usize = 128;
+
+/// Examples kept over a restart, of own hosts and of foreign ones: as many of each host, at least some of every one.
+const SAVED_MAX: (usize, usize) = (8192, 1024);
+const SAVED_MIN: usize = 2;
+
+/// Examples of ordinary traffic, as a snapshot has them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Honest {
+    own: Vec<Example>,
+    foreign: Vec<Example>,
+    kinds: Option<Kinds>,
+}
 
 /// Examples of ordinary traffic by receiver.
 #[derive(Debug)]
@@ -68,6 +82,27 @@ impl Reservoir {
         self.foreign.evict();
     }
 
+    /// What has to outlive a restart.
+    pub(crate) fn saved(&self) -> Honest {
+        Honest {
+            own: self.own.saved(SAVED_MAX.0),
+            foreign: self.foreign.saved(SAVED_MAX.1),
+            kinds: self
+                .kindred
+                .as_ref()
+                .map(|kindred| kindred.saved(self.own.by_host.sorted().into_iter().map(|(host, _)| *host))),
+        }
+    }
+
+    /// Takes up what an earlier run saved.
+    pub(crate) fn restore(&mut self, honest: Honest) {
+        self.own.restore(honest.own);
+        self.foreign.restore(honest.foreign);
+        if let (Some(kindred), Some(kinds)) = (&mut self.kindred, honest.kinds) {
+            kindred.restore(kinds);
+        }
+    }
+
     /// Examples of what these targets receive in peace.
     pub(crate) fn of(&self, areas: &[Prefix]) -> Vec<(u64, Sample)> {
         let mut found = self.own.of(areas);
@@ -116,6 +151,19 @@ impl Hosts {
             .flat_map(|(_, kept)| kept.kept())
             .copied()
             .collect()
+    }
+
+    fn saved(&self, max: usize) -> Vec<Example> {
+        let each = (max / self.by_host.len().max(1)).clamp(SAVED_MIN, self.per_host);
+        let hosts = self.by_host.sorted().into_iter();
+        hosts.flat_map(|(_, kept)| smallest(kept.kept(), each)).map(Example::of).collect()
+    }
+
+    fn restore(&mut self, saved: Vec<Example>) {
+        for (hash, sample) in saved.into_iter().filter_map(Example::read) {
+            self.offer(hash, &sample);
+        }
+        self.evict();
     }
 
     fn evict(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use base::prefix::PrefixTable;
 use base::{Prefix, Span};
 
 use crate::report::Direction;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub groups: Vec<Group>,
     /// Customers by name, and their networks.
     pub customers: Vec<(String, Vec<Prefix>)>,
+    /// Prefixes with thresholds of their own.
+    pub tuning: Tunings,
 }
 
 /// Hosts whose traffic is measured against fixed limits, on top of what is learned.
@@ -91,6 +94,45 @@ pub struct Limit {
     pub bps: Option<f64>,
 }
 
+/// Thresholds of a prefix. `None`: as everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tuning {
+    /// Packets a second of one class below which nothing is an attack.
+    pub floor_pps: Option<f64>,
+    /// How many times what is usual is an attack, where it is above the floor.
+    pub multiple: Option<f64>,
+}
+
+/// Thresholds by prefix: that of the longest one holds for all that lies inside it.
+#[derive(Clone, Debug)]
+pub struct Tunings {
+    table: PrefixTable<Tuning>,
+    least: Option<f64>,
+}
+
+impl Default for Tunings {
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+impl Tunings {
+    /// Of these prefixes.
+    pub fn new(all: impl IntoIterator<Item = (Prefix, Tuning)>) -> Self {
+        let all: Vec<(Prefix, Tuning)> = all.into_iter().collect();
+        let least = all.iter().filter_map(|(_, tuning)| tuning.floor_pps).min_by(f64::total_cmp);
+        Self { table: PrefixTable::new(all), least }
+    }
+
+    /// What holds for an address, or for a network that begins with it.
+    fn of(&self, address: IpAddr) -> Tuning {
+        if self.table.is_empty() {
+            return Tuning::default();
+        }
+        self.table.longest(address).copied().unwrap_or_default()
+    }
+}
+
 impl Group {
     /// Name of the group of everything else.
     pub const DEFAULT: &str = "default";
@@ -116,6 +158,27 @@ impl Group {
 }
 
 impl Settings {
+    /// What is usual, so many times, is an attack.
+    pub(crate) const MULTIPLE: f64 = 1.5;
+
+    /// Packets a second of one class towards a host, or a network that begins with this address, below which nothing is an attack;
+    /// and how many times what is usual is one. A capture knows no other thresholds than its own.
+    pub(crate) fn thresholds(&self, address: IpAddr) -> (f64, f64) {
+        let floor = self.profile.floor_pps(self.floor);
+        if self.profile == Profile::Capture {
+            return (floor, Self::MULTIPLE);
+        }
+        let own = self.tuning.of(address);
+        (own.floor_pps.unwrap_or(floor), own.multiple.unwrap_or(Self::MULTIPLE))
+    }
+
+    /// The lowest floor of all.
+    pub(crate) fn floor_least(&self) -> f64 {
+        let floor = self.profile.floor_pps(self.floor);
+        let own = self.tuning.least.filter(|_| self.profile == Profile::Daemon);
+        own.map_or(floor, |own| own.min(floor))
+    }
+
     /// The defaults of a profile.
     pub fn of(profile: Profile) -> Self {
         Self {
@@ -134,6 +197,7 @@ impl Settings {
             budget: Span::from_secs(7 * 86_400),
             groups: Vec::new(),
             customers: Vec::new(),
+            tuning: Tunings::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rules for an incident: the miner's answer with names, leases and prices.
 
-use base::Timestamp;
 use base::prefix::narrow;
+use base::{Span, Timestamp};
 use detect::class::Class;
 use detect::sample::Sample;
 use detect::signature::{self, Kin, Request, senders};
@@ -16,6 +16,10 @@ use crate::tick::Ring;
 
 /// Precedence of an attack's first rule, and the step to the next: room for an operator's own between them.
 const PRECEDENCE: (u32, u32) = (1000, 10);
+/// An attack that was found late may have begun so long before it was seen to begin, or twice as long as that took.
+const LEAD: Span = Span::from_secs(8);
+/// Examples from before, of whatever class, that say what a target gets in peace.
+const KNOWN_MIN: usize = 6;
 /// Examples of honest traffic looked at.
 const BENIGN_MAX: usize = 4096;
 
@@ -184,9 +188,41 @@ fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
         .filter(|(_, sample)| !claimed(sample));
     let kept = remembered.iter().map(|(hash, sample)| (*hash, sample)).filter(|(_, sample)| !claimed(sample));
     let mut found: Vec<(u64, &Sample)> = kept.chain(ring).collect();
+    if !exact {
+        let late = incident.detected.since(incident.started).times(2);
+        let lead = incident.started.minus(LEAD.max(late));
+        for vector in &incident.vectors {
+            if rose(&found, vector.class, lead, incident.started) {
+                found.retain(|(_, sample)| sample.class != vector.class || sample.at < lead);
+            }
+        }
+    }
     found.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.at.cmp(&b.1.at)));
     found.truncate(BENIGN_MAX);
     found.into_iter().map(|(_, sample)| *sample).collect()
+}
+
+/// Whether so much more of a class came in the time before an attack of that class was seen to begin than ever before, that it
+/// is the attack's first packets: one that is found late has left some among the honest ones, and a price that has them
+/// in it would spare the attack to its end.
+#[expect(clippy::cast_precision_loss, reason = "a few thousand examples, and seconds")]
+fn rose(found: &[(u64, &Sample)], class: Class, lead: Timestamp, started: Timestamp) -> bool {
+    let Some(first) = found.iter().map(|(_, sample)| sample.at).min().filter(|first| *first < lead) else {
+        return false;
+    };
+    let (mut all, mut before, mut lately) = (0_usize, 0_usize, 0_usize);
+    for (_, sample) in found {
+        let is_old = sample.at < lead;
+        all += usize::from(is_old);
+        before += usize::from(is_old && sample.class == class);
+        lately += usize::from(!is_old && sample.class == class);
+    }
+    if all < KNOWN_MIN {
+        return false;
+    }
+    let per_second = before as f64 / lead.since(first).as_secs_f64();
+    let expected = per_second * started.since(lead).as_secs_f64();
+    if before == 0 { lately > 0 } else { lately as f64 > 4.0 * expected + 3.0 }
 }
 
 /// Names a rule after what it says.
@@ -210,5 +246,62 @@ fn flat(c: &rules::collateral::Collateral) -> Collateral {
         packets_upper95: c.packets.upper95,
         bytes_upper95: c.bytes.upper95,
         peers_upper95: c.peers.upper95,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use detect::cell::Lasting;
+    use telemetry::record::{Detail, Snip};
+    use wire::Headers;
+
+    /// A packet of a class at so many seconds.
+    fn at(secs: u64, class: Class) -> Sample {
+        Sample {
+            at: Timestamp::from_secs(secs),
+            last: Timestamp::from_secs(secs),
+            headers: Headers::NOTHING,
+            class,
+            detail: Detail::Packet,
+            several: false,
+            snip: Snip::EMPTY,
+            packets: 1,
+            bytes: 100,
+            entry: (0, None),
+            outgoing: false,
+            unsolicited: false,
+            lasting: Lasting::default(),
+            unscaled: false,
+            doubtful: false,
+        }
+    }
+
+    fn rises(all: &[Sample]) -> bool {
+        let found: Vec<(u64, &Sample)> = all.iter().map(|sample| (0, sample)).collect();
+        rose(&found, Class::TCP_SYN, Timestamp::from_secs(92), Timestamp::from_secs(100))
+    }
+
+    /// A packet of data each ten seconds, and these SYNs.
+    fn with(syns: &[u64]) -> Vec<Sample> {
+        let data = (0..100).step_by(10).map(|secs| at(secs, Class::TCP_DATA));
+        data.chain(syns.iter().map(|secs| at(*secs, Class::TCP_SYN))).collect()
+    }
+
+    #[test]
+    fn what_came_of_a_class_just_before_and_hardly_ever_earlier_is_the_attacks() {
+        assert!(rises(&with(&[99])), "never before");
+        assert!(!rises(&with(&[])));
+        let often: Vec<u64> = (0..100).step_by(4).collect();
+        assert!(!rises(&with(&often)), "as often as ever");
+        let more: Vec<u64> = often.iter().copied().chain([93, 94, 95]).collect();
+        assert!(!rises(&with(&more)), "a few more are no rise");
+        let many: Vec<u64> = often.into_iter().chain((92..100).flat_map(|secs| [secs; 3])).collect();
+        assert!(rises(&with(&many)));
+    }
+
+    #[test]
+    fn of_whom_nothing_is_known_from_before_nothing_is_said() {
+        assert!(!rises(&[at(98, Class::TCP_SYN), at(99, Class::TCP_SYN)]));
     }
 }

@@ -4,17 +4,18 @@ use std::net::IpAddr;
 
 use base::map::Seed;
 use base::prefix::{narrow, wide};
-use base::{Prefix, Timestamp};
+use base::{Prefix, Span, Timestamp};
 use detect::baseline::Baseline;
-use detect::class::{COUNT, Class};
 use detect::evidence::Term;
 use detect::season::Week;
 use detect::usual::{Origins, Packets};
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Engine, RestoreError};
+use crate::example::class_named;
 use crate::incident::{Incident, VectorState};
 use crate::report::{Attack, Direction, RuleReport, Severity, Withdrawn};
+use crate::reservoir::Honest;
 use crate::settings::Settings;
 use crate::silence::{Memory, Silence};
 use crate::target::TargetKey;
@@ -47,6 +48,9 @@ struct Learned {
     /// Hosts seen among the peers of busy ones.
     #[serde(default)]
     peers: Vec<(String, u64)>,
+    /// Honest packets: a rule without a price does not act by itself.
+    #[serde(default)]
+    honest: Honest,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +60,9 @@ struct Memories {
     /// It was learned for long enough to know who is always busy; older ones do not say so.
     #[serde(default)]
     settled: bool,
+    /// For how long it was looked until then, in milliseconds: several short lives know together what one long one does.
+    #[serde(default)]
+    looked_ms: u64,
     #[serde(flatten)]
     learned: Learned,
 }
@@ -124,11 +131,6 @@ struct SavedBaseline {
     packets: Option<Box<Packets>>,
 }
 
-/// A class by its stable name: numbers may move between versions.
-fn class_named(name: &str) -> Option<Class> {
-    (0..COUNT).filter_map(|i| u8::try_from(i).ok()).map(Class).find(|c| c.name() == name)
-}
-
 fn key_of(prefix: Prefix, direction: Direction) -> TargetKey {
     TargetKey { addr: wide(prefix.addr()), bits: prefix.bits(), direction }
 }
@@ -147,7 +149,8 @@ impl Engine {
     /// What was learned as normal, as bytes for [`Self::remember`]: large, and slow to change.
     pub fn snapshot_learned(&self) -> Vec<u8> {
         let (now, settled) = (self.now(), self.watch.is_settled(self.now()));
-        bytes(&Memories { version: VERSION, now, settled, learned: self.save_learned() })
+        let looked_ms = self.watch.looked(now).nanos() / 1_000_000;
+        bytes(&Memories { version: VERSION, now, settled, looked_ms, learned: self.save_learned() })
     }
 
     fn saved(&self, learned: Learned) -> Vec<u8> {
@@ -176,6 +179,7 @@ impl Engine {
             baselines: baselines.collect(),
             origins: self.watch.origins(),
             peers: self.watch.peers.saved(&self.settings),
+            honest: self.reservoir.saved(),
         }
     }
 
@@ -198,6 +202,7 @@ impl Engine {
             serde_json::from_slice(snapshot).map_err(|e| RestoreError::Unreadable(e.to_string()))?;
         readable(saved.version)?;
         self.learn_again(saved.learned, saved.now);
+        self.watch.has_looked(Span::from_millis(saved.looked_ms));
         if saved.settled {
             self.watch.settle(saved.now);
         }
@@ -217,6 +222,7 @@ impl Engine {
         }
         self.watch.recount();
         self.watch.peers.restore(&learned.peers, &self.settings);
+        self.reservoir.restore(learned.honest);
     }
 }
 
@@ -320,6 +326,7 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
     i.rules_explain = saved.rules_explain;
     i.sight.witnesses = saved.witnesses.into_iter().collect();
     i.sight.resumed = true;
+    i.resumed = true;
     i.doubtful = saved.doubtful;
     i.outcomes.withdrawn = saved.withdrawn;
     i.stability = saved.stability;

@@ -96,6 +96,8 @@ pub(crate) struct Watch {
     targets: Map<TargetKey, Target>,
     /// End of the first tick that brought something.
     begun: Option<Timestamp>,
+    /// For how long earlier runs had looked by then.
+    before: Span,
     limits: Book,
     networks: Networks,
     weekly: Weekly,
@@ -112,6 +114,7 @@ impl Watch {
         Self {
             targets: Map::new(seed.clone()),
             begun: None,
+            before: Span::ZERO,
             limits: Book::new(&settings.groups, Direction::In),
             networks: Networks::of(&settings.customers),
             weekly: Weekly::of(settings),
@@ -126,6 +129,16 @@ impl Watch {
     /// Whether who is always busy is known by now.
     pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
         self.begun.is_some_and(|begun| now.since(begun) >= SETTLED)
+    }
+
+    /// For how long it was looked, all runs together, up to what it takes to know who is always busy.
+    pub(crate) fn looked(&self, now: Timestamp) -> Span {
+        self.begun.map_or(self.before, |begun| now.since(begun)).min(SETTLED)
+    }
+
+    /// Earlier runs have looked for so long: what is left of the time in which the busy show themselves is less by that.
+    pub(crate) fn has_looked(&mut self, before: Span) {
+        self.before = before.min(SETTLED);
     }
 
     /// It was known to an earlier run as of then: what begins now is not taken for usual.
@@ -148,7 +161,7 @@ impl Watch {
 
     /// Streams that at some hour stand above a tenth of the floor, by key and class.
     pub(crate) fn learned(&self, settings: &Settings) -> Vec<(TargetKey, &Stream)> {
-        let least = 0.1 * settings.profile.floor_pps(settings.floor);
+        let least = 0.1 * settings.floor_least();
         self.targets
             .sorted()
             .into_iter()
@@ -169,7 +182,7 @@ impl Watch {
         stream.baselines = baselines;
         stream.week = week.filter(|_| self.weekly.covers(&key));
         if settings.profile == Profile::Daemon && key.direction == Direction::In && prefix(&key).is_host() {
-            stream.relevel(QUIET * settings.profile.floor_pps(settings.floor));
+            stream.relevel(QUIET * settings.thresholds(narrow(key.addr)).0);
         }
         stream
     }
@@ -189,11 +202,12 @@ impl Watch {
 
     /// Lowest rates at which a class of a stream may alarm, of packets and of units of octets.
     pub(crate) fn normal(settings: &Settings, key: &TargetKey, stream: &Stream) -> [f64; 2] {
-        let floor = settings.profile.floor_pps(settings.floor) * vector::family(stream.class).floor_factor;
+        let (floor, multiple) = settings.thresholds(narrow(key.addr));
+        let floor = floor * vector::family(stream.class).floor_factor;
         // What harms one host harms a network of them only when several get it.
         let live = settings.profile == Profile::Daemon;
         let floor = if live { floor * areas::floor_factor(key) } else { floor };
-        stream.expected().map(|expected| floor.max(1.5 * expected))
+        stream.expected().map(|expected| floor.max(multiple * expected))
     }
 
     /// Counts a tick and says which streams stand above their threshold, in order.
@@ -202,7 +216,7 @@ impl Watch {
         let begun = match self.begun {
             Some(begun) => begun,
             None if tick.counts.records == 0 => tick.until,
-            None => *self.begun.insert(tick.until),
+            None => *self.begun.insert(tick.until.minus(self.before)),
         };
         let live = settings.profile == Profile::Daemon;
         let warming = live && tick.until.since(begun) < WARM_UP;
@@ -305,7 +319,7 @@ impl Watch {
             found.push(Candidate::of_limit(key, first.unwrap_or(now.until), exceeded));
         }
         // Who was watched and not remembered was quiet; while everything is new nothing is known.
-        let floor = now.settings.profile.floor_pps(now.settings.floor);
+        let (floor, _) = now.settings.thresholds(narrow(key.addr));
         let quiet = if now.live && self.crowd.is_none() { QUIET * floor } else { 0.0 };
         let mut present = 0u64;
         let frozen = now.frozen.covers(&key);

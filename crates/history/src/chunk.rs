@@ -28,12 +28,24 @@ pub(crate) enum Cells {
 pub(crate) struct Chunk {
     rows: usize,
     columns: [Option<Cells>; Column::ALL.len()],
+    /// How many samples each row stands for; `None`: one.
+    weights: Option<Vec<u64>>,
 }
 
 impl Chunk {
     /// Without columns.
     pub(crate) fn new(rows: usize) -> Self {
-        Self { rows, columns: core::array::from_fn(|_| None) }
+        Self { rows, columns: core::array::from_fn(|_| None), weights: None }
+    }
+
+    /// Whose rows stand for so many samples each.
+    pub(crate) fn weighing(rows: usize, weights: Vec<u64>) -> Self {
+        Self { weights: Some(weights), ..Self::new(rows) }
+    }
+
+    /// How many samples the row at `place` stands for.
+    pub(crate) fn weight(&self, place: usize) -> u64 {
+        self.weights.as_ref().map_or(1, |weights| weights.get(place).copied().unwrap_or(0))
     }
 
     /// These columns of a batch.

@@ -214,7 +214,7 @@ impl Field {
     }
 
     /// The columns it needs.
-    pub(crate) fn columns(self) -> Vec<Column> {
+    pub fn columns(self) -> Vec<Column> {
         match self {
             Self::Of(column) => vec![column],
             Self::Either(a, b) => vec![a, b],

@@ -30,6 +30,9 @@ pub enum HistoryError {
     /// Who asks must ask otherwise.
     #[error("{0}")]
     Question(String),
+    /// The file of sums is of no use now.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
 }
 
 impl HistoryError {

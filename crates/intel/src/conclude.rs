@@ -52,13 +52,11 @@ impl Observer {
     /// The dossier of what was seen so far. `incident` tells what detection knows; its vectors, packets and sources are
     /// filled in here.
     pub fn conclude(&self, mut incident: Incident, reporter: Reporter, enrich: &dyn Enrich) -> Dossier {
-        let judge = Judge::new(self, enrich);
-        let findings: Vec<Finding> = self
-            .sources
-            .sorted()
-            .into_iter()
-            .filter_map(|(address, source)| judge.judge(narrow(*address), source))
-            .collect();
+        let sources = self.sources.sorted();
+        let judge = Judge::new(self, enrich, &sources);
+        let mut findings: Vec<Finding> = Vec::with_capacity(sources.len());
+        let judged = sources.iter().filter_map(|(address, source)| judge.judge(narrow(**address), source));
+        findings.extend(judged);
         let total: u64 = self.vectors.iter().map(|vector| vector.packets).sum();
         incident.vectors = self
             .vectors

@@ -140,6 +140,30 @@ pub struct Bot<'a>(&'a Finding);
 pub struct Real<'a>(&'a Finding);
 
 impl Finding {
+    /// Of whom nothing else is known.
+    pub const fn of(address: IpAddr, class: Class) -> Self {
+        Self {
+            address,
+            class,
+            confidence: 0.0,
+            reasons: Vec::new(),
+            packets: 0,
+            bytes: 0,
+            first: Timestamp::ZERO,
+            last: Timestamp::ZERO,
+            vectors: Vec::new(),
+            ports: None,
+            ip_protocol: 0,
+            reflects: None,
+            tool: None,
+            asn: None,
+            prefix: None,
+            country: None,
+            city: None,
+            samples: Vec::new(),
+        }
+    }
+
     /// The source, if it may be told of.
     ///
     /// The class alone does not do: a reflector has its P1; a bot and a real host a proof, or a shape that came again
@@ -199,26 +223,7 @@ mod tests {
     use super::*;
 
     fn finding(class: Class, reasons: &[Reason]) -> Finding {
-        Finding {
-            address: IpAddr::from([192, 0, 2, 1]),
-            class,
-            confidence: 1.0,
-            reasons: reasons.to_vec(),
-            packets: 1,
-            bytes: 40,
-            first: Timestamp::default(),
-            last: Timestamp::default(),
-            vectors: vec![0],
-            ports: None,
-            ip_protocol: 6,
-            reflects: None,
-            tool: None,
-            asn: None,
-            prefix: None,
-            country: None,
-            city: None,
-            samples: Vec::new(),
-        }
+        Finding { reasons: reasons.to_vec(), ..Finding::of(IpAddr::from([192, 0, 2, 1]), class) }
     }
 
     #[test]

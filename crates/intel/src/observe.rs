@@ -122,6 +122,11 @@ impl Observer {
         }
     }
 
+    /// So many sources are to be expected: room is made for as many as are remembered.
+    pub fn expect(&mut self, sources: usize) {
+        self.sources.expect(sources);
+    }
+
     /// The place of a vector with this name: it is made, where it is new and there is room.
     pub fn vector(&mut self, name: &str) -> usize {
         let known = self.vectors.iter().position(|vector| vector.name == name);

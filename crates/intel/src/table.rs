@@ -48,17 +48,23 @@ impl Sources {
         }
     }
 
+    /// Makes room for so many, as far as so many are remembered.
+    pub(crate) fn expect(&mut self, sources: usize) {
+        self.map.reserve(sources.min(self.max));
+    }
+
     /// What is remembered of a source, from now on. `None`: it is not of the sample, and came for the first time.
     #[inline]
     pub(crate) fn get(&mut self, address: u128) -> Option<&mut Source> {
-        if (self.limit != u64::MAX || self.map.len() >= self.max)
-            && !self.map.contains_key(&address)
-            && !self.lets_in(address)
-        {
-            self.dropped += 1;
-            return None;
+        if self.map.len() >= self.max && !self.map.contains_key(&address) {
+            self.prune();
         }
-        Some(self.map.get_or_insert_with(address, Source::default))
+        let Self { map, door, key, limit, dropped, .. } = self;
+        map.get_or_try_insert_with(address, || {
+            let inside = lets_in(door, *key, *limit, address);
+            *dropped += u64::from(!inside);
+            inside.then(Source::default)
+        })
     }
 
     /// What is remembered of a source, if it is.
@@ -74,22 +80,6 @@ impl Sources {
     /// Whether sources had to be dropped.
     pub(crate) const fn overflows(&self) -> bool {
         self.limit != u64::MAX || self.dropped > 0
-    }
-
-    #[cold]
-    fn lets_in(&mut self, address: u128) -> bool {
-        if self.map.len() >= self.max {
-            self.prune();
-        }
-        let hash = self.hash(address);
-        if self.limit == u64::MAX || hash < self.limit {
-            return true;
-        }
-        let bit = usize::try_from(hash).unwrap_or(0) % DOOR_BITS;
-        let Some(word) = self.door.get_mut(bit / 64) else { return true };
-        let before = *word;
-        *word |= 1 << (bit % 64);
-        before == *word
     }
 
     /// Whether all sources are there, and the rest whether this one is of the fair sample.
@@ -139,6 +129,23 @@ impl Sources {
         self.door.clear();
         self.door.resize(DOOR_BITS / 64, 0);
     }
+}
+
+/// Whether a stranger is remembered: it is of the sample, or came before.
+#[inline]
+fn lets_in(door: &mut [u64], key: u64, limit: u64, address: u128) -> bool {
+    if limit == u64::MAX {
+        return true;
+    }
+    let hash = Mixer::new(key).with_wide(address).finish();
+    if hash < limit {
+        return true;
+    }
+    let bit = usize::try_from(hash).unwrap_or(0) % DOOR_BITS;
+    let Some(word) = door.get_mut(bit / 64) else { return true };
+    let before = *word;
+    *word |= 1 << (bit % 64);
+    before == *word
 }
 
 /// A proof is worth as much as so many doublings of packets.

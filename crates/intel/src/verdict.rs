@@ -55,17 +55,17 @@ pub(crate) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(observer: &'a Observer, enrich: &'a dyn Enrich) -> Self {
-        let sources = observer.sources.sorted();
+    /// `sources` are the observer's.
+    pub(crate) fn new(observer: &'a Observer, enrich: &'a dyn Enrich, sources: &[(&u128, &Source)]) -> Self {
         let mut judge = Self {
             observer,
             enrich,
             opinions: Vec::new(),
             hops: BTreeMap::new(),
-            synacks_tell: synacks_tell(&sources),
+            synacks_tell: synacks_tell(sources),
             together: BTreeMap::new(),
         };
-        for (address, source) in &sources {
+        for (address, source) in sources {
             if source.proof.has(Proofs::HANDSHAKE) && source.ttl > 0 {
                 judge.hops.insert(neighbourhood(narrow(**address)), hops(source.ttl));
                 if floods(source) && !judge.impersonated(source) {
@@ -77,7 +77,7 @@ impl<'a> Judge<'a> {
             .zip(&observer.vectors)
             .map(|(place, _)| {
                 let (mut claims, mut proven, mut bogon_answers) = (Vec::new(), 0, false);
-                for (address, source) in &sources {
+                for (address, source) in sources {
                     if source.vectors >> place & 1 == 0 || !observer.sources.sampled(**address) {
                         continue;
                     }

@@ -25,6 +25,11 @@ impl Salt {
         Hash(Sha256::new().chain_update(self.0).chain_update(content).finalize().into())
     }
 
+    /// Its octets.
+    pub(crate) const fn octets(&self) -> [u8; SALT_LEN] {
+        self.0
+    }
+
     /// As hexadecimal digits; who has them can show what the entry says.
     pub fn reveal(&self) -> String {
         text::hex(&self.0)

@@ -12,7 +12,7 @@ use crate::hash::Hash;
 use crate::tile::ENTRY_MAX;
 
 /// Version of the form of entries.
-const SCHEMA: &str = "spillway.ledger/1";
+pub(crate) const SCHEMA: &str = "spillway.ledger/1";
 /// Names in a table of counts.
 const COUNTS_MAX: usize = 64;
 /// Octets of such a name.
@@ -87,6 +87,8 @@ pub enum Act {
     Gap,
     /// A person asked for something through the API; whether it was done is counted in it.
     Operation,
+    /// A bag of evidence was sealed; its tag manifest is committed to.
+    Sealing,
 }
 
 impl Act {
@@ -104,6 +106,7 @@ impl Act {
             Self::Deletion => "deletion",
             Self::Gap => "gap",
             Self::Operation => "operation",
+            Self::Sealing => "sealing",
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod canonical;
 pub mod checkpoint;
 pub mod commitment;
+mod compact;
 pub mod disclosure;
 pub mod entry;
 pub mod hash;

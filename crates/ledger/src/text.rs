@@ -1,22 +1,31 @@
 //! Octets as text: base64 and hexadecimal digits. Each value has exactly one spelling that is read.
 
-use std::fmt::Write as _;
-
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Standard base64 with padding (RFC 4648 §4).
 pub fn base64(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
-    for group in octets.chunks(3) {
-        let word = group.iter().fold(0_u32, |word, octet| word << 8 | u32::from(*octet));
-        let word = word << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let digit = (word >> (18 - 6 * place) & 63) as usize;
-            let written = place <= group.len();
-            text.push(ALPHABET.get(digit).filter(|_| written).map_or('=', |octet| char::from(*octet)));
-        }
+    let digit = |word: u32, place: u32| {
+        let digit = word >> (18 - 6 * place) & 63;
+        usize::try_from(digit).ok().and_then(|digit| ALPHABET.get(digit)).copied().unwrap_or(b'=')
+    };
+    let mut text = Vec::with_capacity(octets.len().div_ceil(3) * 4);
+    let (groups, rest) = octets.as_chunks::<3>();
+    for [a, b, c] in groups {
+        let word = u32::from_be_bytes([0, *a, *b, *c]);
+        text.extend([0, 1, 2, 3].map(|place| digit(word, place)));
     }
-    text
+    match rest {
+        [a] => {
+            let word = u32::from_be_bytes([0, *a, 0, 0]);
+            text.extend([digit(word, 0), digit(word, 1), b'=', b'=']);
+        }
+        [a, b] => {
+            let word = u32::from_be_bytes([0, *a, *b, 0]);
+            text.extend([digit(word, 0), digit(word, 1), digit(word, 2), b'=']);
+        }
+        _ => {}
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The octets of such a text; `None` where it is another one, or not the only spelling (bits left over).
@@ -56,9 +65,10 @@ fn digit(octet: u8) -> Option<u32> {
 
 /// Lower-case hexadecimal digits.
 pub fn hex(octets: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
     octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-        // A string takes whatever is written to it.
-        let _ = write!(text, "{octet:02x}");
+        text.push(digit(octet >> 4));
+        text.push(digit(octet & 15));
         text
     })
 }

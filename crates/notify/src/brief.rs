@@ -35,6 +35,14 @@ pub enum EventKind {
     AttackOngoing,
     /// It is over.
     AttackEnded,
+    /// Something that protection stands on is amiss.
+    TroubleStarted,
+    /// It is well again.
+    TroubleEnded,
+    /// A configuration was taken.
+    ConfigurationTaken,
+    /// One was refused; the old one stays in force.
+    ConfigurationRefused,
     /// Somebody tries the channel; nothing happened.
     Test,
 }
@@ -47,6 +55,10 @@ impl EventKind {
             Self::AttackChanged => "attack_changed",
             Self::AttackOngoing => "attack_ongoing",
             Self::AttackEnded => "attack_ended",
+            Self::TroubleStarted => "trouble_started",
+            Self::TroubleEnded => "trouble_ended",
+            Self::ConfigurationTaken => "configuration_taken",
+            Self::ConfigurationRefused => "configuration_refused",
             Self::Test => "test",
         }
     }
@@ -55,7 +67,12 @@ impl EventKind {
     pub const fn rank(self) -> u8 {
         match self {
             Self::AttackStarted => 2,
-            Self::AttackEnded | Self::Test => 1,
+            Self::AttackEnded
+            | Self::TroubleStarted
+            | Self::TroubleEnded
+            | Self::ConfigurationTaken
+            | Self::ConfigurationRefused
+            | Self::Test => 1,
             Self::AttackChanged | Self::AttackOngoing => 0,
         }
     }
@@ -178,8 +195,26 @@ pub struct Event {
     pub kind: EventKind,
     /// When it was known.
     pub at: Timestamp,
-    /// The attack as of then; `null` in a test.
+    /// The attack as of then; `null` where it is about none.
     pub attack: Option<Brief>,
+    /// What is, or was, amiss; not there where it is about something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// What else is to be said.
     pub note: Option<String>,
+}
+
+/// Something that protection stands on and that is amiss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The same for the start and the end of it, and for the next time that it happens.
+    pub id: String,
+    /// `exporter`, `bgp_session`, `absorber`, `disk`, `ledger`, `evidence` or `store`.
+    pub what: String,
+    /// Which one, by its name or address; empty where there is but one.
+    pub subject: String,
+    /// What is amiss, in a sentence.
+    pub text: String,
+    /// Since when that is known.
+    pub since: Timestamp,
 }

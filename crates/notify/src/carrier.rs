@@ -194,6 +194,9 @@ impl Carrier {
             );
             counts.add(name, "dead", 1);
             head.dead_at = Some(now);
+            // What is not a message is not kept at all.
+            let whole = serde_json::from_str::<Message>(&head.document);
+            head.document = whole.map(|message| message.buried().json()).unwrap_or_default();
         }
         let asked = failure.retry_after.unwrap_or(Span::ZERO).min(PATIENCE_MAX);
         let wait = backoff(&head.id, head.attempts, *retry, *retry_max).max(asked);

@@ -1,4 +1,4 @@
-//! Floor 3: telling people of attacks.
+//! Floor 3: telling people of attacks, and of what is amiss with what protects from them.
 //!
 //! A [`Brief`] of an attack comes in by [`Router::hear`], which decides what each channel is to hear of it. That goes into the
 //! outbox (`store::Outbox`) before anything is sent; a [`Carrier`] for each channel makes [`Message`]s of it, sends them in
@@ -19,7 +19,7 @@ mod router;
 mod settings;
 mod words;
 
-pub use brief::{Brief, Event, EventKind, Rule, Severity, Sources, Vector};
+pub use brief::{Brief, Event, EventKind, Rule, Severity, Sources, Trouble, Vector};
 pub use carrier::{Carrier, Step};
 pub use counts::Counts;
 pub use message::{EVENTS_MAX, Message, SCHEMA, SCHEMA_NAME};

@@ -60,13 +60,31 @@ impl Message {
     /// One that says that nothing happened.
     pub fn test(channel: &str, sender: &str, now: Timestamp) -> Self {
         let note = "TEST of this channel by `spillway notify test`: nothing happened, nothing is to be done";
-        let event = Event { kind: EventKind::Test, at: now, attack: None, note: Some(note.to_owned()) };
+        let event = Event {
+            kind: EventKind::Test,
+            at: now,
+            attack: None,
+            trouble: None,
+            note: Some(note.to_owned()),
+        };
         Self::of(channel, sender, 0, now, vec![event])
     }
 
     /// As it is sent. Plain structs with text keys always serialise.
     pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What is kept of one that was given up: which events of which attacks, and nothing of what it said of them. The attacks
+    /// themselves are where they are kept, for as long as they are.
+    pub(crate) fn buried(&self) -> Self {
+        let bury = |event: &Event| {
+            let about = event.attack.as_ref().map(|attack| format!("attack {}", attack.id));
+            let about = about.or_else(|| event.trouble.as_ref().map(|trouble| trouble.id.clone()));
+            Event { kind: event.kind, at: event.at, attack: None, trouble: None, note: about }
+        };
+        let summary = format!("{} events, given up", self.events.len());
+        Self { summary, events: self.events.iter().map(bury).collect(), ..self.clone() }
     }
 
     /// The attack that it is about, where it is about one alone.
@@ -113,9 +131,16 @@ mod tests {
                 kind: EventKind::AttackStarted,
                 at,
                 attack: Some(brief("0123456789abcdef", "198.51.100.7/32")),
+                trouble: None,
                 note: None,
             },
-            Event { kind: EventKind::AttackEnded, at, attack: Some(six), note: Some("a note".to_owned()) },
+            Event {
+                kind: EventKind::AttackEnded,
+                at,
+                attack: Some(six),
+                trouble: None,
+                note: Some("a note".to_owned()),
+            },
         ];
         let message = Message::of("noc", "host", 7, at, events);
         let whole = serde_json::to_string_pretty(&message).unwrap() + "\n";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base::{Prefix, Timestamp};
 use store::{EventRow, ToldRow};
 
-use crate::{Brief, Event, EventKind, Settings, Severity};
+use crate::{Brief, Event, EventKind, Settings, Severity, Trouble};
 
 /// What was told of an attack that goes on.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Router {
     /// Whose prefixes are whose.
     customers: Vec<(String, Vec<Prefix>)>,
     told: BTreeMap<String, Told>,
+    /// What was told as amiss, by id. After a restart what still is is told anew, under its id.
+    troubles: BTreeMap<String, Trouble>,
 }
 
 /// What is to be written at once.
@@ -48,7 +50,17 @@ impl Router {
             Some((row.attack, Told { severity, brief, last }))
         });
         let told = told.collect();
-        Self { channels, customers, told }
+        Self { channels, customers, told, troubles: BTreeMap::new() }
+    }
+
+    /// Goes on from what the router before was told to be amiss.
+    pub fn after(self, troubles: BTreeMap<String, Trouble>) -> Self {
+        Self { troubles, ..self }
+    }
+
+    /// What was told as amiss.
+    pub const fn amiss(&self) -> &BTreeMap<String, Trouble> {
+        &self.troubles
     }
 
     /// Of the attacks that were told as going on, only `active` are known any more: the others are told as ended.
@@ -86,6 +98,50 @@ impl Router {
             self.end(brief, now, None, &mut writing);
         }
         writing
+    }
+
+    /// Hears of all that is amiss now: what is new is told, and what is not any more.
+    pub fn troubles(&mut self, amiss: BTreeMap<String, Trouble>, now: Timestamp) -> Writing {
+        let mut writing = Writing::default();
+        let before = std::mem::replace(&mut self.troubles, amiss.clone());
+        let began = amiss.values().filter(|trouble| !before.contains_key(&trouble.id));
+        let over = before.values().filter(|trouble| !amiss.contains_key(&trouble.id));
+        let began = began.map(|trouble| (EventKind::TroubleStarted, trouble));
+        for (kind, trouble) in began.chain(over.map(|trouble| (EventKind::TroubleEnded, trouble))) {
+            self.all(
+                Event { kind, at: now, attack: None, trouble: Some(trouble.clone()), note: None },
+                &mut writing,
+            );
+        }
+        writing
+    }
+
+    /// Hears that a configuration was taken, or refused and why.
+    pub fn configuration(&self, refused: Option<String>, now: Timestamp) -> Writing {
+        let mut writing = Writing::default();
+        let (kind, note) = match refused {
+            None => (EventKind::ConfigurationTaken, "a new configuration was taken".to_owned()),
+            Some(why) => (
+                EventKind::ConfigurationRefused,
+                format!("a new configuration was refused; the old one stays in force: {why}"),
+            ),
+        };
+        self.all(Event { kind, at: now, attack: None, trouble: None, note: Some(note) }, &mut writing);
+        writing
+    }
+
+    /// What is about the whole: for channels that ask for it and hear of everybody.
+    fn all(&self, event: Event, writing: &mut Writing) {
+        let asked = |channel: &&Settings| channel.events.contains(&event.kind) && channel.only.is_empty();
+        let document = serde_json::to_string(&event).unwrap_or_default();
+        writing.events.extend(self.channels.iter().filter(asked).map(|channel| EventRow {
+            number: 0,
+            channel: channel.name.clone(),
+            at: event.at,
+            rank: event.kind.rank(),
+            replaces: None,
+            document: document.clone(),
+        }));
     }
 
     /// Time passes: reminders.
@@ -181,7 +237,7 @@ fn hits(brief: &Brief, networks: &[Prefix]) -> bool {
 }
 
 fn row(channel: &Settings, kind: EventKind, brief: &Brief, note: Option<String>, now: Timestamp) -> EventRow {
-    let event = Event { kind, at: now, attack: Some(brief.clone()), note };
+    let event = Event { kind, at: now, attack: Some(brief.clone()), trouble: None, note };
     EventRow {
         number: 0,
         channel: channel.name.clone(),

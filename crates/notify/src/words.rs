@@ -9,18 +9,32 @@ pub(crate) fn summary(events: &[Event]) -> String {
     if let [event] = events {
         return line(event);
     }
-    let mut kinds: BTreeMap<EventKind, usize> = BTreeMap::new();
-    for event in events {
-        *kinds.entry(event.kind).or_insert(0) += 1;
-    }
-    let said: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {}", verb(*kind))).collect();
+    let count = |of: fn(&Event) -> bool| {
+        let mut kinds: BTreeMap<EventKind, usize> = BTreeMap::new();
+        for event in events.iter().filter(|event| of(event)) {
+            *kinds.entry(event.kind).or_insert(0) += 1;
+        }
+        kinds.iter().map(|(kind, count)| format!("{count} {}", verb(*kind))).collect::<Vec<_>>().join(", ")
+    };
+    let (attacks, other) = (count(|event| event.attack.is_some()), count(|event| event.attack.is_none()));
     let first = events.iter().find_map(|event| event.attack.as_ref());
     let target = first.map_or_else(String::new, |attack| format!(" (first: {})", attack.target));
-    format!("attacks: {}{target}", said.join(", "))
+    match (attacks.as_str(), other.as_str()) {
+        ("", other) => other.to_owned(),
+        (attacks, "") => format!("attacks: {attacks}{target}"),
+        (attacks, other) => format!("attacks: {attacks}{target}; {other}"),
+    }
 }
 
 /// One event in one line.
 pub(crate) fn line(event: &Event) -> String {
+    if let Some(trouble) = &event.trouble {
+        let since = trouble.since;
+        return match event.kind {
+            EventKind::TroubleEnded => format!("well again: {} (since {since})", trouble.text),
+            _ => format!("trouble: {}", trouble.text),
+        };
+    }
     let Some(attack) = &event.attack else {
         return event.note.clone().unwrap_or_else(|| verb(event.kind).to_owned());
     };
@@ -100,6 +114,10 @@ const fn verb(kind: EventKind) -> &'static str {
         EventKind::AttackChanged => "changed",
         EventKind::AttackOngoing => "ongoing",
         EventKind::AttackEnded => "ended",
+        EventKind::TroubleStarted => "in trouble",
+        EventKind::TroubleEnded => "well again",
+        EventKind::ConfigurationTaken => "configuration taken",
+        EventKind::ConfigurationRefused => "configuration refused",
         EventKind::Test => "test",
     }
 }

@@ -23,7 +23,7 @@ pub const ID_MAX: usize = 120;
 const ERRORS_MAX: usize = 20;
 
 /// The keys of a match, in the order they are printed.
-const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 16] = [
     "dst",
     "src",
     "proto",

@@ -41,6 +41,53 @@ pub fn reasons(a: &Attack, paint: Paint) -> String {
     out
 }
 
+/// An attack in one line, for lists.
+pub fn line_of(a: &Attack, paint: Paint) -> String {
+    let mut out = String::new();
+    head(&mut out, a, paint);
+    let (pps, bps) = (PacketRate(float(a.peak_pps)), BitRate(float(a.peak_bps)));
+    let end = a.ended_at.map_or_else(String::new, |end| format!(" to {}", moment(end)));
+    line(&mut out, &paint.dim(format!("  from {}{end}, peak {pps}, {bps}", moment(a.started_at))));
+    out
+}
+
+/// An attack in plain words: why, what was done, what was not, what comes next.
+pub fn explanation(it: &api::Explanation, paint: Paint) -> String {
+    let mut out = String::new();
+    line(&mut out, &paint.bold(&it.summary));
+    let mut part = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            line(&mut out, "");
+            line(&mut out, &paint.cyan(title));
+            for text in lines {
+                let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                line(&mut out, &format!("  {plain}"));
+            }
+        }
+    };
+    part("Why it is called so", it.why.clone());
+    let vector = |one: &api::explanation::Vector| {
+        format!("{:5.1} %  {}: {}", one.share * 100.0, one.name, one.meaning)
+    };
+    part("What it is made of", it.vectors.iter().map(vector).collect());
+    let mut rules = Vec::new();
+    for rule in &it.rules {
+        rules.push(rule.text.clone());
+        let dropped =
+            rule.dropped_packets.map_or_else(String::new, |n| format!("; it dropped {} packets", grouped(n)));
+        rules.push(format!("    {}{dropped}", rule.stands));
+        rules.push(format!("    {}", rule.price));
+    }
+    part("Filters", rules);
+    part(
+        "What happened",
+        it.steps.iter().map(|one| format!("{}  {} ({})", one.at, one.what, one.by)).collect(),
+    );
+    part("What was not done", it.refused.iter().map(|one| format!("{}: {}", one.what, one.reason)).collect());
+    part("What comes next", it.next.clone());
+    out
+}
+
 fn why(out: &mut String, a: &Attack, paint: Paint) {
     for (i, reason) in a.explain.iter().enumerate() {
         row(out, if i == 0 { "why" } else { "" }, reason, paint);

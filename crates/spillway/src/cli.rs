@@ -9,7 +9,8 @@ use clap::{CommandFactory, Parser};
 use crate::cmd::Command;
 use crate::error;
 use crate::interrupt::Interrupt;
-use crate::output::Format;
+use crate::output::rows::Shape;
+use crate::output::{self, Format};
 
 /// Sees denial-of-service attacks, derives filters and proves what they do.
 #[derive(Debug, Parser)]
@@ -17,7 +18,8 @@ use crate::output::Format;
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(after_help = EXAMPLES)]
 pub struct Cli {
-    /// How to print: `json` one document, `jsonl` one object a line, `text` for people [default: text on a terminal]
+    /// How to print: `json` one document, `jsonl` one object a line, `text` for people, `table` and `csv` rows with columns
+    /// [default: text on a terminal]
     #[arg(short, long, global = true, value_name = "FORMAT", value_enum)]
     pub output: Option<Asked>,
     /// What to do.
@@ -33,19 +35,22 @@ pub enum Asked {
     /// One object a line.
     Jsonl,
     /// For people.
-    #[value(alias = "table")]
     Text,
-    /// Comma-separated values, where a command prints a table.
+    /// Rows with columns, aligned.
+    Table,
+    /// Rows with columns, as comma-separated values.
     Csv,
 }
 
 impl Asked {
-    const fn format(self) -> Option<Format> {
+    /// What the command prints, and how its objects are laid out.
+    const fn format(self) -> (Format, Option<Shape>) {
         match self {
-            Self::Json => Some(Format::Json),
-            Self::Jsonl => Some(Format::Jsonl),
-            Self::Text => Some(Format::Text),
-            Self::Csv => None,
+            Self::Json => (Format::Json, None),
+            Self::Jsonl => (Format::Jsonl, None),
+            Self::Text => (Format::Text, None),
+            Self::Table => (Format::Jsonl, Some(Shape::Table)),
+            Self::Csv => (Format::Jsonl, Some(Shape::Csv)),
         }
     }
 }
@@ -56,6 +61,8 @@ Examples:
   spillway replay capture.pcap --apply whole     and count what the filters would have dropped
   spillway decode export.pcap -o jsonl           flow records of sFlow, NetFlow and IPFIX
   spillway run -c spillway.toml                  watch live flow export
+  spillway doctor                                what is wrong, and how to mend it
+  spillway top                                   the running daemon, live
 
 Exit codes: 0 done, 1 failed, 2 wrong use.";
 
@@ -64,7 +71,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use.";
 pub struct Context {
     /// `-o`, where given.
     pub output: Option<Format>,
-    /// `-o csv`: for commands that print tables.
+    /// `-o csv`, for a command whose values are not its objects.
     pub csv: bool,
     /// Set by Ctrl-C and SIGTERM.
     pub interrupt: Interrupt,
@@ -73,7 +80,7 @@ pub struct Context {
 impl Context {
     /// The asked format; without one, `text` on a terminal and `piped` elsewhere.
     pub fn format(&self, piped: Format) -> Format {
-        self.output.unwrap_or_else(|| if crate::output::is_terminal() { Format::Text } else { piped })
+        self.output.unwrap_or_else(|| if output::is_terminal() { Format::Text } else { piped })
     }
 }
 
@@ -89,12 +96,26 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(wrong) => return wrong_use(&wrong),
     };
     let csv = cli.output == Some(Asked::Csv);
-    if csv && !matches!(cli.command, Command::Flows(_)) {
-        error::complain("-o csv is for `spillway flows`, which prints tables; take json, jsonl or text");
+    let asked = if matches!((&cli.command, cli.output), (Command::Flows(_), Some(Asked::Table))) {
+        // A query's text is a table already, with the columns that were asked for.
+        Some((Format::Text, None))
+    } else if cli.command.has_rows() {
+        cli.output.map(Asked::format)
+    } else if csv {
+        error::complain(
+            "this command prints no rows, so there are no comma-separated values; leave -o csv out",
+        );
         return ExitCode::from(error::WRONG_USE);
+    } else {
+        cli.output.map(|asked| match asked.format() {
+            (_, Some(_)) => (Format::Text, None),
+            plain => plain,
+        })
+    };
+    if let Some(shape) = asked.and_then(|(_, shape)| shape) {
+        output::lay_out(shape);
     }
-    let output = cli.output.and_then(Asked::format);
-    let context = Context { output, csv, interrupt: Interrupt::default() };
+    let context = Context { output: asked.map(|(format, _)| format), csv, interrupt: Interrupt::default() };
     error::report(cli.command.run(&context))
 }
 

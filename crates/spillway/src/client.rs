@@ -1,10 +1,21 @@
 //! Asking a running daemon: one GET, one answer (RFC 9112, in the form of HTTP/1.0, so that the end of the answer is its end).
+//!
+//! [`get`] is for plain loopback. [`Api`] also speaks TLS, to the very certificate that the configuration names, and brings a token.
 
-use std::io::{Read as _, Write as _};
+mod pinned;
+mod reach;
+
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use serde_json::Value;
+
+pub(crate) use reach::Reach;
 
 /// For connecting, and for each read and write.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -13,23 +24,106 @@ const ANSWER_MAX: u64 = 64 << 20;
 
 /// Status and body of `GET path` at `http://ADDRESS:PORT`.
 pub fn get(api: &str, path: &str) -> anyhow::Result<(u16, String)> {
-    let place = api.strip_prefix("http://").unwrap_or(api).trim_end_matches('/');
-    let address: SocketAddr = place
-        .parse()
-        .with_context(|| format!("`{api}` is not an address; write it like http://127.0.0.1:8646"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
-        .with_context(|| format!("no daemon answers at {api}; is `spillway run` up?"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {place}\r\n\r\n")?;
-    let mut answer = String::new();
-    stream
-        .take(ANSWER_MAX)
-        .read_to_string(&mut answer)
-        .with_context(|| format!("{api}{path}: broken off"))?;
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    match (status, answer.split_once("\r\n\r\n")) {
-        (Some(status), Some((_, body))) => Ok((status, body.to_owned())),
-        _ => bail!("{api} does not speak HTTP"),
+    Api::plain(api)?.get(path)
+}
+
+/// A daemon that can be asked.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// As it is shown.
+    url: String,
+    address: SocketAddr,
+    /// `None`: plainly.
+    tls: Option<Arc<ClientConfig>>,
+    token: Option<String>,
+}
+
+impl Api {
+    /// On loopback, without credentials.
+    ///
+    /// # Errors
+    /// It is no such address.
+    pub fn plain(url: &str) -> anyhow::Result<Self> {
+        let place = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+        let address = place
+            .parse()
+            .with_context(|| format!("`{url}` is not an address; write it like http://127.0.0.1:8646"))?;
+        Ok(Self { url: url.to_owned(), address, tls: None, token: None })
+    }
+
+    /// As it is shown.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Status and body of `GET path`.
+    ///
+    /// # Errors
+    /// Nobody answers, or with something else than HTTP.
+    pub fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let api = &self.url;
+        let stream = TcpStream::connect_timeout(&self.address, PATIENCE)
+            .with_context(|| format!("no daemon answers at {api}; is `spillway run` up?"))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let answer = match &self.tls {
+            None => self.exchange(stream, path),
+            Some(tls) => {
+                let name = ServerName::IpAddress(self.address.ip().into());
+                let connection = ClientConnection::new(Arc::clone(tls), name)?;
+                self.exchange(StreamOwned::new(connection, stream), path)
+            }
+        };
+        // In words: a pipe that broke here is not that of standard output, whose end is no error.
+        let answer = answer.map_err(|cause| anyhow::anyhow!("{api}{path}: broken off: {cause}"))?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        match (status, answer.split_once("\r\n\r\n")) {
+            (Some(status), Some((_, body))) => Ok((status, body.to_owned())),
+            _ => bail!("{api} does not speak HTTP; if it speaks TLS, write https://"),
+        }
+    }
+
+    /// The document at this path.
+    ///
+    /// # Errors
+    /// There is none, or it may not be seen; in words with their remedy.
+    pub fn json(&self, path: &str) -> anyhow::Result<Value> {
+        let (status, body) = self.get(path)?;
+        if status == 200 {
+            return serde_json::from_str(&body).with_context(|| {
+                format!("{}{path}: the answer cannot be read; is it another version?", self.url)
+            });
+        }
+        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+        let said = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match status {
+            401 | 403 => bail!(
+                "{}: {}; give a token in SPILLWAY_TOKEN or with --token-file (`spillway token add` makes one)",
+                self.url,
+                said("detail")
+            ),
+            404 => bail!("{}; {}", said("detail"), said("hint")),
+            status => {
+                bail!("{} answers with status {status}: {}; {}", self.url, said("detail"), said("hint"))
+            }
+        }
+    }
+
+    fn exchange(&self, mut stream: impl Read + Write, path: &str) -> std::io::Result<String> {
+        let token = self
+            .token
+            .as_ref()
+            .map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+        let host = self.address;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n")?;
+        stream.flush()?;
+        let mut answer = Vec::new();
+        match stream.take(ANSWER_MAX).read_to_end(&mut answer) {
+            // An end without the farewell of TLS is an end, too, where something was said.
+            Err(end) if end.kind() == ErrorKind::UnexpectedEof && !answer.is_empty() => {}
+            Err(cause) => return Err(cause),
+            Ok(_) => {}
+        }
+        String::from_utf8(answer).map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it is not text"))
     }
 }

@@ -19,6 +19,21 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Exit code of a comparison that found differences, which it has printed.
+pub const DIFFERENT: u8 = 3;
+
+/// Two things that were compared are not the same; ends with exit code 3 and says nothing more.
+#[derive(Debug)]
+pub struct Different;
+
+impl fmt::Display for Different {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("they differ")
+    }
+}
+
+impl std::error::Error for Different {}
+
 /// An [`anyhow::Error`] that ends with exit code 2.
 pub fn usage(text: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(Usage(text.into()))
@@ -30,6 +45,9 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
     if failed.chain().any(is_closed_pipe) {
         // `spillway … | head`: the reader has what it wanted.
         return ExitCode::SUCCESS;
+    }
+    if failed.is::<Different>() {
+        return ExitCode::from(DIFFERENT);
     }
     let wrong_use = failed.chain().any(|cause| cause.is::<Usage>());
     complain(&format!("{failed:#}"));

@@ -6,6 +6,7 @@
 
 pub mod absorb;
 pub mod backtest;
+pub mod backup;
 pub mod capture;
 pub mod card;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod demo;
 mod desk;
 pub mod disclosure;
 pub mod dns;
+pub mod doctor;
 pub mod dossier;
 mod enforce;
 pub mod error;
@@ -29,9 +31,12 @@ pub mod interrupt;
 pub mod lab;
 pub mod ledger;
 pub mod output;
+mod policy;
 pub mod privacy;
 mod profile;
 pub mod progress;
 pub mod replay;
 pub mod routing;
+pub mod support;
+pub mod top;
 mod witness;

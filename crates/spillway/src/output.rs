@@ -1,8 +1,16 @@
-//! Standard output: its three formats, and colours where a person looks.
+//! Standard output: its formats, and colours where a person looks.
+//!
+//! A command prints one document, one object a line, or text for people. Tables and comma-separated values are made of the objects
+//! here, in one place, so that whatever prints `jsonl` prints them, too.
+
+pub mod rows;
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
+
+use rows::{Rows, Shape};
 
 /// What `-o` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -20,9 +28,64 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// How rows are laid out; of the process, as standard output is.
+static SHAPE: OnceLock<Shape> = OnceLock::new();
+
+/// From now on objects on standard output are rows of this shape.
+pub(crate) fn lay_out(shape: Shape) {
+    // One process is one command line: a second call would say the same.
+    let _ = SHAPE.set(shape);
+}
+
+/// Whether objects become rows with columns.
+pub(crate) fn is_laid_out() -> bool {
+    SHAPE.get().is_some()
+}
+
+/// Standard output.
+#[derive(Debug)]
+pub struct Out {
+    plain: BufWriter<StdoutLock<'static>>,
+    rows: Option<Rows>,
+}
+
 /// Standard output with a buffer; flush before reporting an error.
-pub fn stdout() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::with_capacity(1 << 16, io::stdout().lock())
+pub fn stdout() -> Out {
+    stdout_of(&[])
+}
+
+/// Likewise; where rows are laid out, these are the columns.
+pub fn stdout_of(columns: &[&str]) -> Out {
+    let rows = SHAPE.get().map(|shape| Rows::new(*shape, columns));
+    Out { plain: BufWriter::with_capacity(1 << 16, io::stdout().lock()), rows }
+}
+
+impl Write for Out {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match &mut self.rows {
+            Some(rows) => rows.take(octets, &mut self.plain).map(|()| octets.len()),
+            None => self.plain.write(octets),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(rows) = &mut self.rows {
+            rows.flush(&mut self.plain)?;
+        }
+        self.plain.flush()
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        // Who wants to know flushes before.
+        let _ = self.flush();
+        if let Some(left_out) = self.rows.as_ref().map(Rows::left_out).filter(|count| *count > 0) {
+            crate::error::complain(&format!(
+                "{left_out} cells are left out, for their column came up after the first rows; `-o jsonl` has all"
+            ));
+        }
+    }
 }
 
 /// One object, one line.

@@ -13,7 +13,7 @@ use crate::daemon::{Daemon, config, wait};
 use crate::support::{Scratch, spillway, stderr};
 
 /// Sends one request over plain HTTP; status, headers and body.
-fn call(
+pub(crate) fn call(
     daemon: &Daemon,
     method: &str,
     path: &str,
@@ -42,7 +42,7 @@ fn status(daemon: &Daemon, method: &str, path: &str, token: Option<&str>, body: 
 }
 
 /// Runs a command that succeeds; its standard output as JSON.
-fn done(args: &[&str]) -> Value {
+pub(crate) fn done(args: &[&str]) -> Value {
     let out = spillway(args.iter().copied());
     assert!(out.status.success(), "{args:?}: {}", stderr(&out));
     serde_json::from_slice(&out.stdout).unwrap_or(Value::Null)
@@ -147,6 +147,37 @@ fn a_configuration_is_taken_through_the_api_or_the_old_one_stays() {
         let last = &trail["items"][0];
         (last["action"] == "configuration.apply" && last["outcome"]["done"] == true).then_some(())
     });
+}
+
+#[test]
+fn an_administrator_has_a_backup_made_and_nobody_else_does() {
+    let scratch = Scratch::new("access-backup");
+    let config = config(&scratch, "", "");
+    let daemon = Daemon::start(&config);
+    let token = |name: &str, role: &str| {
+        done(&["user", "add", name, "--role", role, "-c", &config]);
+        done(&["token", "add", name, "-c", &config])["token"].as_str().unwrap().to_owned()
+    };
+    let (admin, operator) = (token("alice", "admin"), token("bob", "operator"));
+    let reason = json!({"reason": "before the upgrade"});
+    assert_eq!(status(&daemon, "POST", "/api/v1/backup", None, Some(&reason)), 401);
+    assert_eq!(status(&daemon, "POST", "/api/v1/backup", Some(&operator), Some(&reason)), 403);
+    let mut files = Vec::new();
+    for _ in 0..9 {
+        let (status, _, body) = call(&daemon, "POST", "/api/v1/backup", Some(&admin), Some(&reason));
+        assert_eq!(status, 200, "{body}");
+        let made: Value = serde_json::from_str(&body).unwrap();
+        files.push(made["file"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(done(&["backup", "verify", files.last().unwrap()])["backup"]["keys"], false);
+    assert!(files[0].starts_with(scratch.path("state/backups").to_str().unwrap()));
+    let kept = std::fs::read_dir(scratch.path("state/backups")).unwrap().count();
+    assert_eq!((kept, std::path::Path::new(&files[0]).exists()), (8, false), "the oldest go");
+    let trail = done(&["audit", "-o", "json", "-c", &config]);
+    assert_eq!(
+        (&trail["items"][0]["action"], &trail["items"][0]["actor"]),
+        (&json!("backup.create"), &json!("alice"))
+    );
 }
 
 #[test]

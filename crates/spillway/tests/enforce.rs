@@ -1,6 +1,7 @@
 //! The daemon enforces: real packets between two network namespaces, a flood among honest requests.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
+mod by_hand;
 mod challenge;
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -462,6 +463,9 @@ fn the_daemon_has_no_privileges_and_when_it_is_killed_the_dead_man_switch_falls(
     daemon.signal("-TERM");
     let (code, errors) = daemon.ended();
     assert_eq!(code, Some(0), "{errors}");
+    // What an upgrade does: until the next one is there, the kernel goes on for as long as the switch waits.
+    let before = lab.left("dropped");
+    wait("drops behind a clean end", || (lab.left("dropped") > before + 1000).then_some(()));
 }
 
 #[test]

@@ -14,7 +14,8 @@ use intel::export::Terms;
 use ledger::Signer;
 use ledger::note::Role;
 use spillway::capture::Packet;
-use spillway::dossier::write::{Extra, write};
+use spillway::dossier::write::{Extra, annotate, write};
+use spillway::evidence::recorder::Recorded;
 use spillway::evidence::stamp::Authority;
 use spillway::evidence::{About, Recorder};
 use wire::packet::Link;
@@ -26,18 +27,15 @@ fn signer() -> Signer {
     Signer::new("example.net/evidence", Role::Log, [7; 32]).unwrap()
 }
 
-/// Writes the folder of an attack with a sealed bag of three packets in it; gives the bag.
-fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>) -> anyhow::Result<PathBuf> {
-    let mut dossier = cases::reflection();
-    dossier.incident.rules = vec!["r1 @10 dst 198.51.100.7/32 proto udp src-port 53 -> drop".into()];
-    let bag = folder.join("evidence");
+/// Records three packets into a bag.
+fn recorded(bag: &Path) -> anyhow::Result<Recorded> {
     let about = About {
         interface: "edge1 ae3".into(),
         filter: "dst 198.51.100.7".into(),
         sampling: Some(1),
         ..About::default()
     };
-    let mut recorder = Recorder::open(&bag, about, cases::at(0))?;
+    let mut recorder = Recorder::open(bag, about, cases::at(0))?;
     for (nanos, source) in
         [(1, [203, 0, 113, 5]), (1_000_000_123, [192, 0, 2, 53]), (2_000_000_007, [8, 8, 8, 8])]
     {
@@ -53,7 +51,15 @@ fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>)
         };
         recorder.packet(&packet, &packet.parse().unwrap())?;
     }
-    let recorded = recorder.finish()?;
+    recorder.finish()
+}
+
+/// Writes the folder of an attack with a sealed bag of three packets in it; gives the bag.
+fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>) -> anyhow::Result<PathBuf> {
+    let mut dossier = cases::reflection();
+    dossier.incident.rules = vec!["r1 @10 dst 198.51.100.7/32 proto udp src-port 53 -> drop".into()];
+    let bag = folder.join("evidence");
+    let recorded = recorded(&bag)?;
     let at: Timestamp = "2026-01-02T03:04:05Z".parse()?;
     let extra = Extra {
         attack: b"{\"id\":\"00f1a2b3c4d5e6f7\"}\n",
@@ -64,7 +70,7 @@ fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>)
         signer,
         authority,
     };
-    let written = write(folder, &dossier, Some(&recorded), &extra)?;
+    let written = write(folder, &dossier, Some(&mut annotate(recorded, &dossier, at)?), &extra)?;
     assert_eq!(written.withheld, []);
     assert!(written.seal.is_some());
     Ok(bag)
@@ -206,6 +212,24 @@ fn the_chain_of_custody_tells_each_step() {
             && info.contains("Bagging-Date: 2026-01-02\n"),
         "{info}"
     );
+}
+
+#[test]
+fn a_capture_that_was_changed_before_its_bag_is_sealed_is_found_out() {
+    let scratch = Scratch::new("evidence-changed");
+    let bag = scratch.path("evidence");
+    let recorded = recorded(&bag).unwrap();
+    let capture = bag.join("data/capture.pcapng");
+    let mut octets = std::fs::read(&capture).unwrap();
+    // the last packet's last octets, behind which stand the block's length and no options
+    let at = octets.len() - 6;
+    octets[at] ^= 1;
+    std::fs::write(&capture, &octets).unwrap();
+    let told =
+        annotate(recorded, &cases::reflection(), cases::at(9)).unwrap().wait().unwrap_err().to_string();
+    assert!(told.contains("not what was recorded"), "{told}");
+    assert_eq!(std::fs::read(&capture).unwrap(), octets, "it stays as it is");
+    assert!(!bag.join("data/annotated.pcapng").exists());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 
 use serde_json::Value;
 
+use crate::access::call;
 use crate::daemon::{Daemon, config, syns, wait};
 use crate::support::{Scratch, json_lines, spillway, stderr};
 
@@ -79,7 +80,7 @@ fn flows_are_asked_while_the_daemon_runs_and_outlive_sigterm_and_kill() {
         "{}",
         stderr(&wrong)
     );
-    let wrong = spillway(["replay", "-o", "csv", "nothing.pcap"]);
+    let wrong = spillway(["check", "-o", "csv"]);
     assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
 
     // Into files of their own, which are not written over.
@@ -96,7 +97,8 @@ fn flows_are_asked_while_the_daemon_runs_and_outlive_sigterm_and_kill() {
     assert!(text.starts_with("time,target,foreign,direction,proto,"));
 
     // SIGTERM writes what is in memory.
-    drop(daemon);
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().0, Some(0));
     let kept = |what: &str, send_at: u32, count: u32| {
         let daemon = Daemon::start(&with("1h"));
         send(&daemon, send_at, count);
@@ -107,9 +109,41 @@ fn flows_are_asked_while_the_daemon_runs_and_outlive_sigterm_and_kill() {
     };
     let daemon = kept("samples in memory", 20, 5);
     assert_eq!(samples(&dir), 200);
+    // The daemon is asked where one runs, by command and over HTTP: it has the newest minute.
+    let file = with("1h");
+    let asked = spillway(["flows", "query", "-c", &file, "--by", "class", "-o", "json"]);
+    let asked: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!((&asked["total"]["samples"], &asked["scanned"]["memory"]), (&250.into(), &50.into()));
+    let sums = spillway([
+        "flows",
+        "query",
+        "-c",
+        &file,
+        "--source",
+        "rollups",
+        "--by",
+        "target,class",
+        "-o",
+        "json",
+    ]);
+    let sums: Value = serde_json::from_slice(&sums.stdout).unwrap();
+    assert_eq!((&sums["kept"], &sums["total"]["samples"]), (&"rollups".into(), &250.into()), "{sums}");
+    assert_eq!(sums["rows"][0][0], "198.18.7.7");
+    let wrong = spillway(["flows", "query", "-c", &file, "--source", "rollups", "--by", "src"]);
+    assert!(wrong.status.code() == Some(2) && stderr(&wrong).contains("not by src"), "{}", stderr(&wrong));
+    let question = serde_json::json!({"filter": "dst in 198.18.0.0/16", "by": ["class"], "last": 86_400, "source": "samples"});
+    let (status, _, body) = call(&daemon, "POST", "/api/v1/flows/query", None, Some(&question));
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &answer["total"]["samples"]), (200, &250.into()), "{body}");
+    assert!(daemon.get("/metrics").1.contains("spillway_history_rollups_total{"));
     daemon.signal("-TERM");
     assert_eq!(daemon.ended().0, Some(0));
     assert_eq!(samples(&dir), 250);
+    // Sums were written with their minutes that went on, and are read without a daemon.
+    let sums =
+        spillway(["flows", "query", "-c", &file, "--source", "rollups", "--last", "24h", "-o", "json"]);
+    let sums: Value = serde_json::from_slice(&sums.stdout).unwrap();
+    assert_eq!((&sums["total"]["samples"], &sums["scanned"]["memory"]), (&250.into(), &0.into()), "{sums}");
     // kill -9 costs what was not spilled, and nothing else.
     drop(kept("samples that will be lost", 25, 3));
     assert_eq!(samples(&dir), 250);

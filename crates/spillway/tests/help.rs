@@ -3,6 +3,7 @@
 //! `SPILLWAY_BLESS=1` writes the golden files anew; the diff is read.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::{Scratch, spillway, stderr};
 
@@ -11,6 +12,10 @@ fn what_users_read_changes_only_on_purpose() {
     for (name, args) in [
         ("help-backtest.txt", &["backtest", "--help"][..]),
         ("help-decode.txt", &["decode", "--help"][..]),
+        ("help-doctor.txt", &["doctor", "--help"]),
+        ("help-support-bundle.txt", &["support", "bundle", "--help"]),
+        ("help-top.txt", &["top", "--help"]),
+        ("spillway-attack-explain.1", &["man", "attack", "explain"]),
         ("help-import-fastnetmon.txt", &["import", "fastnetmon", "--help"]),
         ("help-replay.txt", &["replay", "--help"]),
         ("help-rules-compile.txt", &["rules", "compile", "--help"]),
@@ -28,6 +33,39 @@ fn what_users_read_changes_only_on_purpose() {
         let golden = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(text == golden, "{name} differs; look at\n{text}\nand bless it with SPILLWAY_BLESS=1");
     }
+}
+
+/// Compares with the golden file; `SPILLWAY_BLESS=1` writes it.
+fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("SPILLWAY_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(text == golden, "{name} differs; look at\n{text}\nand bless it with SPILLWAY_BLESS=1");
+}
+
+#[test]
+fn the_tree_of_commands_changes_only_on_purpose() {
+    fn walk(command: &clap::Command, path: &str, out: &mut String) {
+        let path = format!("{path} {}", command.get_name());
+        let mut words = vec![path.trim().to_owned()];
+        for argument in command.get_arguments().filter(|argument| !argument.is_global_set()) {
+            let id = argument.get_id().as_str();
+            if !matches!(id, "help" | "version" | "output") {
+                words.push(argument.get_long().map_or_else(|| format!("<{id}>"), |long| format!("--{long}")));
+            }
+        }
+        out.push_str(&format!("{}\n", words.join(" ")));
+        for sub in command.get_subcommands() {
+            walk(sub, &path, out);
+        }
+    }
+    let mut definition = spillway::cli::definition();
+    definition.build();
+    let mut tree = String::new();
+    walk(&definition, "", &mut tree);
+    golden("commands.txt", &tree);
 }
 
 #[test]
@@ -57,6 +95,21 @@ fn each_command_has_a_page_and_a_completion() {
         let name = command.get_name();
         let page = std::fs::read_to_string(dir.join(format!("spillway-{name}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{name}");
+    }
+    // Every page below, too: `spillway-route-list.1`.
+    fn pages(command: &clap::Command, title: &str, dir: &Path) {
+        assert!(dir.join(format!("{title}.1")).is_file(), "{title}");
+        for sub in command.get_subcommands() {
+            pages(sub, &format!("{title}-{}", sub.get_name()), dir);
+        }
+    }
+    pages(&definition, "spillway", &dir);
+    // A shell reads its script; what is not installed here is read where it is.
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
+        let script = scratch.file(shell, &spillway(["completions", shell]).stdout);
+        if let Ok(read) = Command::new(shell).args([check, &script]).output() {
+            assert!(read.status.success(), "{shell}: {}", stderr(&read));
+        }
     }
     for shell in ["bash", "zsh", "fish"] {
         let script = String::from_utf8(spillway(["completions", shell]).stdout).unwrap();

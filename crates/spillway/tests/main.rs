@@ -4,7 +4,9 @@
 mod access;
 mod administrator;
 mod backtest;
+mod backup;
 mod bad_input;
+mod bundle;
 mod captures;
 mod challenges;
 mod daemon;
@@ -13,18 +15,23 @@ mod decode;
 mod demo;
 mod disclosure;
 mod dns;
+mod doctor;
 #[cfg(test)]
 mod dossier;
 mod enforce;
 #[cfg(test)]
 mod evidence;
+mod first;
 mod flows;
+mod formats;
 mod help;
 mod import;
+mod init;
 mod ledger;
 mod metrics;
 mod notify;
 mod plan;
+mod policy;
 mod privacy;
 mod profiles;
 #[cfg(test)]
@@ -36,6 +43,9 @@ mod rules;
 mod sampled;
 mod service;
 mod support;
+
+mod top;
 mod trouble;
+mod web;
 #[cfg(test)]
 mod witness;

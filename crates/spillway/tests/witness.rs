@@ -1,6 +1,7 @@
 //! Who attacks, from the daemon: sources while an attack goes on, a bag that is open meanwhile, killed in the middle, and sealed.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -247,7 +248,7 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     let over = |id: &str| {
         wait_for("the attack's end", PATIENCE, || {
             let place = folder(&scratch, id);
-            place.join("evidence/tagmanifest-sha512.txt").is_file().then_some(place)
+            is_noted(&place.join("evidence")).then_some(place)
         })
     };
     for (id, bag) in ids.iter().zip(&bags) {
@@ -296,6 +297,99 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     assert_eq!(daemon.sum("spillway_evidence_failures_total"), 0.0);
 }
 
+/// Whether a bag is sealed, and has the ledger's proof of that in it.
+fn is_noted(bag: &Path) -> bool {
+    let manifest = std::fs::read_to_string(bag.join("tagmanifest-sha512.txt")).unwrap_or_default();
+    manifest.contains(PROOF)
+}
+
+const PROOF: &str = "ledger/seal.tlog-proof";
+
+/// The proof in a bag verifies the bag's tag manifest, and so many bags stand in the ledger.
+fn stands_in_the_ledger(scratch: &Scratch, path: &str, bag: &Path, bags: u64) {
+    let policy = scratch.path("state").join("ledger/policy").to_str().unwrap().to_owned();
+    let [proof, manifest] =
+        [PROOF, "tagmanifest-sha256.txt"].map(|name| bag.join(name).to_str().unwrap().to_owned());
+    let out = spillway(["ledger", "verify", &proof, &manifest, "--policy", &policy]);
+    assert!(out.status.success(), "{}", stderr(&out));
+    let out = spillway(["ledger", "report", "-c", path, "-o", "json"]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(report.to_string().contains(&format!("\"sealing\":{bags}")), "{report}");
+}
+
+#[test]
+fn flows_are_kept_as_rows_where_no_packets_are_told_and_each_seal_is_noted_once_whenever_the_daemon_is_killed()
+ {
+    let scratch = Scratch::new("witness-flows");
+    let path = settings(&scratch, "record = true\n");
+    let daemon = Daemon::start(&path);
+    let (world, targets) = world(60);
+    let teller = Teller::start(world, Format::NetFlow9, daemon.listen(1));
+    let ids = attacked(&daemon, &targets);
+    let bag = folder(&scratch, &ids[1]).join("evidence");
+    let flows = bag.join("data/flows.jsonl");
+    let rows = || {
+        let text = std::fs::read_to_string(&flows).unwrap_or_default();
+        text.split_inclusive('\n').map(|line| serde_json::from_str::<Value>(line).ok()).collect::<Vec<_>>()
+    };
+    wait_for("flow records on the disk", PATIENCE, || (rows().len() > 200).then_some(()));
+    daemon.signal("-KILL");
+    drop((daemon, teller));
+    // A kill may cut a line, and nobody who starts without the old state knows of the attack: the bag is sealed.
+    let kept = rows().iter().flatten().count();
+    std::fs::OpenOptions::new().append(true).open(&flows).unwrap().write_all(b"{\"at\":\"20").unwrap();
+    for file in
+        ["spillway.db", "spillway.db-wal", "spillway.db-shm", "state.db", "state.db-wal", "state.db-shm"]
+    {
+        let _ = std::fs::remove_file(scratch.path("state").join(file));
+    }
+    let daemon = Daemon::start(&path);
+    let bags: Vec<PathBuf> = ids.iter().map(|id| folder(&scratch, id).join("evidence")).collect();
+    let noted = || wait_for("the seals", PATIENCE, || bags.iter().all(|bag| is_noted(bag)).then_some(()));
+    noted();
+    let after = rows();
+    assert_eq!(after.iter().flatten().count(), kept);
+    let row = after[0].as_ref().unwrap();
+    assert_eq!((&row["exporter"], &row["sampling_rate"]), (&ROUTER.into(), &1.into()), "{row}");
+    assert!(after.iter().flatten().all(|row| row["src"].is_string() && row["packets"].as_u64() > Some(0)));
+    let steps = custody(&bag);
+    let recorded = steps.iter().find(|step| step["what"] == "recorded").unwrap();
+    assert!(
+        recorded["detail"].to_string().contains(&format!("0 packets and {kept} flow records")),
+        "{recorded}"
+    );
+    is_whole(&folder(&scratch, &ids[1]));
+    // What was told before the kill is judged.
+    let sources = std::fs::read_to_string(folder(&scratch, &ids[1]).join("sources.jsonl")).unwrap();
+    assert!(sources.lines().count() > 10, "{sources}");
+    stands_in_the_ledger(&scratch, &path, &bag, 2);
+
+    // Killed between the entry and the proof, the next one finds the entry; between the seal and the entry, it writes one.
+    daemon.signal("-KILL");
+    drop(daemon);
+    let manifest = bag.join("tagmanifest-sha512.txt");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let without: String = text.split_inclusive('\n').filter(|line| !line.contains(PROOF)).collect();
+    std::fs::write(&manifest, without).unwrap();
+    std::fs::remove_file(bag.join(PROOF)).unwrap();
+    let daemon = Daemon::start(&path);
+    noted();
+    stands_in_the_ledger(&scratch, &path, &bag, 2);
+    drop(daemon);
+    for name in ["ledger", "ledger.head"] {
+        std::fs::rename(scratch.path("state").join(name), scratch.path(&format!("old-{name}"))).unwrap();
+    }
+    std::fs::write(
+        &manifest,
+        text.split_inclusive('\n').filter(|line| !line.contains(PROOF)).collect::<String>(),
+    )
+    .unwrap();
+    std::fs::remove_file(bag.join(PROOF)).unwrap();
+    let _daemon = Daemon::start(&path);
+    noted();
+    stands_in_the_ledger(&scratch, &path, &bag, 1);
+}
+
 #[test]
 fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
     let scratch = Scratch::new("witness-headers");
@@ -322,7 +416,7 @@ fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
     }
     drop(teller);
     let daemon = Daemon::start(&path);
-    wait_for("the seal", PATIENCE, || bag.join("tagmanifest-sha512.txt").is_file().then_some(()));
+    wait_for("the seal", PATIENCE, || is_noted(&bag).then_some(()));
     assert_eq!(steps(&bag), ["opened", "paused", "interrupted", "recorded", "annotated", "sealed"]);
     let sealed = custody(&bag).pop().unwrap()["detail"].as_str().unwrap().to_owned();
     assert!(sealed.contains("headers only") && sealed.contains("end was not seen"), "{sealed}");

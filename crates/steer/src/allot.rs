@@ -19,7 +19,7 @@ pub use document::NETWORK;
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Timestamp};
 
-use crate::ladder::Situation;
+use crate::ladder::{Attack, Situation, Volume};
 use crate::planner::playbook::Playbook;
 use crate::planner::{Document, Effort, Mode, Plan, Planner, Refusal, Settings, Solver, Switch};
 
@@ -54,6 +54,9 @@ pub struct Claim<'a> {
     pub at: Option<&'a str>,
     /// It may be given up: routers can be told to discard all of it.
     pub can_end: bool,
+    /// What of it surely comes, while it is too young to say how large it is: the situation's volume is a guess, to have room
+    /// enough, and nobody is given up for a guess. `None`: its size is known.
+    pub least: Option<Volume>,
 }
 
 /// What a plan has for one attack.
@@ -108,30 +111,77 @@ impl Allotter {
         mode: Mode,
     ) -> Result<Allotted, Refusal> {
         // Who may not be given up stays where he is, and nobody else has that room.
-        let (fixed, open): (Vec<Claim<'_>>, Vec<Claim<'_>>) = claims
+        let (fixed, mut open): (Vec<Claim<'_>>, Vec<Claim<'_>>) = claims
             .iter()
             .cloned()
             .partition(|claim| claim.at.is_some() && !claim.can_end && has(claim, sites));
-        let (sites, stay) = tell::fixed(&fixed, sites);
-        let (claims, sites) = (open.as_slice(), sites.as_slice());
-        let world = document::World { now, claims, sites, playbook };
-        let effort = if claims.len() <= FEW { Effort::Normal } else { Effort::Quick };
-        let mut settled = settle::settle(&world, true, mode, effort)?;
-        if settled.gives_up() && claims.iter().any(|claim| claim.at.is_some()) {
-            let free = settle::settle(&world, false, mode, effort)?;
-            let is_better = match mode {
-                Mode::ProtectMostValuable => free.value() > settled.value() * (1.0 + self.gain),
-                Mode::ShareThePain => free.kept() > settled.kept(),
-            };
-            if is_better {
-                settled = free;
+        let (sites, mut lots) = tell::fixed(&fixed, sites);
+        let effort = if open.len() <= FEW { Effort::Normal } else { Effort::Quick };
+        let mut taken = BTreeMap::new();
+        loop {
+            let attacks: Vec<Attack> = open.iter().map(sure).collect();
+            let situations: Vec<Situation<'_>> = open
+                .iter()
+                .zip(&attacks)
+                .map(|(claim, attack)| Situation { attack, ..claim.situation.clone() })
+                .collect();
+            let surely: Vec<Claim<'_>> = open
+                .iter()
+                .zip(&situations)
+                .map(|(claim, situation)| Claim { situation, ..claim.clone() })
+                .collect();
+            let [full, least] = [open.as_slice(), surely.as_slice()].map(|claims| document::World {
+                now,
+                claims,
+                sites: &sites,
+                playbook,
+                taken: &taken,
+            });
+            let mut world = &full;
+            let mut settled = self.settled(world, mode, effort)?;
+            if settled.gives_up() && open.iter().any(|claim| claim.least.is_some()) {
+                let gentle = self.settled(&least, mode, effort)?;
+                if gentle.kept() > settled.kept() {
+                    (world, settled) = (&least, gentle);
+                }
             }
+            let can_end = |place: &usize| open.get(*place).is_some_and(|claim| claim.can_end);
+            let stuck: BTreeSet<usize> = settled.lost().into_iter().filter(|place| !can_end(place)).collect();
+            if stuck.is_empty() {
+                let switch = self.planner.handle(now, &settled.document, mode, effort)?;
+                let plan = self.planner.current().cloned().unwrap_or_else(nothing);
+                lots.extend(tell::lots(world, &settled, &plan));
+                return Ok(Allotted { lots, document: settled.document, plan, switch });
+            }
+            // Giving it up would make room, and is not allowed: what comes for it comes, and others have the rest.
+            let mut comes = taken.clone();
+            for claim in stuck.iter().filter_map(|place| open.get(*place)) {
+                document::take(&mut comes, claim);
+                lots.insert(claim.target, tell::stuck(claim));
+            }
+            taken = comes;
+            let mut place = 0..;
+            open.retain(|_| place.next().is_none_or(|place| !stuck.contains(&place)));
         }
-        let switch = self.planner.handle(now, &settled.document, mode, effort)?;
-        let plan = self.planner.current().cloned().unwrap_or_else(nothing);
-        let mut lots = tell::lots(&world, &settled, &plan);
-        lots.extend(stay);
-        Ok(Allotted { lots, document: settled.document, plan, switch })
+    }
+
+    /// What is at an absorber stays there, unless moving it keeps more.
+    fn settled(
+        &self,
+        world: &document::World<'_>,
+        mode: Mode,
+        effort: Effort,
+    ) -> Result<settle::Settled, Refusal> {
+        let settled = settle::settle(world, true, mode, effort)?;
+        if !settled.gives_up() || world.claims.iter().all(|claim| claim.at.is_none()) {
+            return Ok(settled);
+        }
+        let free = settle::settle(world, false, mode, effort)?;
+        let is_better = match mode {
+            Mode::ProtectMostValuable => free.value() > settled.value() * (1.0 + self.gain),
+            Mode::ShareThePain => free.kept() > settled.kept(),
+        };
+        Ok(if is_better { free } else { settled })
     }
 
     /// The plan in force.
@@ -156,4 +206,10 @@ const fn nothing() -> Plan {
         rules: Vec::new(),
         solver: Solver::Exact,
     }
+}
+
+/// A claim's attack, as large as it surely is.
+fn sure(claim: &Claim<'_>) -> Attack {
+    let attack = claim.situation.attack;
+    Attack { volume: claim.least.unwrap_or(attack.volume), ..attack.clone() }
 }

@@ -308,6 +308,16 @@ fn what_is_not_declared_finds_no_room_or_is_anothers_is_refused_with_the_reason(
     refused(&mut site, "a", "198.51.100.0/24", &[own], 1, Reason::Rule, "the absorber's own");
     let away = "x dst 198.51.100.7/32 -> redirect 192.0.2.1";
     refused(&mut site, "a", "198.51.100.0/24", &[away], 1, Reason::Rule, "for others");
+    let asks = "x dst 198.51.100.7/32 proto tcp -> challenge";
+    refused(
+        &mut site,
+        "a",
+        "198.51.100.0/24",
+        &[asks],
+        1,
+        Reason::Rule,
+        "what the server answers does not pass",
+    );
     let rule = "x dst 198.51.100.7/32 -> drop";
     refused(&mut site, "a", "198.51.100.0/24", &[rule, rule], 1, Reason::Rule, "another rule has this id");
     refused(&mut site, "a", "198.51.100.0/24", &[rule; 5], 1, Reason::Full, "room for 4 rules, not for 5");

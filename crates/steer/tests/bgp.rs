@@ -212,19 +212,68 @@ fn a_peer_that_goes_without_a_word_hears_plain_routes_once_more() {
     assert_eq!((world.downs(), world.us.out().quarantine().count()), (vec![&Down::Closed], 0));
     world.pass(Span::from_secs(10));
     assert!(world.has(1));
-    // It crashes whenever it reads it: twice, and no more.
+    // It crashes whenever it reads it: at once, then after a pause and alone, and no more.
     let mut world = World::started(FAST);
     (0..49).for_each(|number| world.announce(number));
     world.pass(Span::from_secs(60));
     world.poison.insert(prefix(100));
     world.announce(100);
+    world.pass(Span::from_secs(40));
+    assert_eq!((world.rib.len(), world.downs()), (49, vec![&Down::Closed; 3]));
+    let why = |world: &World| world.us.out().quarantine().map(|(_, why)| why).next();
+    assert!(matches!(why(&world), Some(Suspicion::Probation(_))), "{:?}", why(&world));
     world.pass(Span::from_secs(60));
-    assert_eq!((world.rib.len(), world.downs()), (49, vec![&Down::Closed; 2]));
+    assert_eq!((world.rib.len(), world.downs()), (49, vec![&Down::Closed; 4]));
     let quarantine: Vec<(Key, Suspicion)> =
         world.us.out().quarantine().map(|(key, why)| (key.clone(), why)).collect();
     assert_eq!(quarantine, [(route(100).key, Suspicion::Culprit)]);
     world.pass(Span::from_secs(100_000));
-    assert_eq!((world.rib.len(), world.downs().len()), (49, 2), "nothing is tried again by itself");
+    assert_eq!((world.rib.len(), world.downs().len()), (49, 4), "nothing is tried again by itself");
+}
+
+#[test]
+fn a_router_that_is_killed_twice_has_its_routes_back_by_itself() {
+    let mut world = World::started(FAST);
+    (0..6).for_each(|number| world.announce(number));
+    let kill = |world: &mut World| {
+        world.connected = false;
+        world.us.handle(world.now, Input::Closed);
+        world.them.handle(world.now, Input::Closed);
+        world.rib.clear();
+        world.settle();
+    };
+    kill(&mut world);
+    assert_eq!(world.us.out().quarantine().count(), 0, "once is no reason to wait");
+    for _ in 0..10 {
+        if world.rib.len() < 6 {
+            world.pass(Span::from_secs(1));
+        }
+    }
+    assert_eq!(world.rib.len(), 6);
+    kill(&mut world);
+    assert_eq!(world.us.out().quarantine().count(), 6);
+    world.pass(Span::from_secs(30));
+    assert_eq!((world.rib.len(), world.us.out().quarantine().count()), (6, 0));
+    assert!(world.us.out().held().all(|route| world.us.out().is_proven(&route.key)));
+    // Proven, they go out with all others whatever happens to it.
+    kill(&mut world);
+    assert_eq!(world.us.out().quarantine().count(), 0);
+}
+
+#[test]
+fn of_two_before_which_a_peer_goes_each_time_the_one_that_ends_it_is_found_and_the_other_is_back() {
+    let mut world = World::started(FAST);
+    world.poison.insert(prefix(101));
+    for number in [100, 101] {
+        world.us.announce(world.now, route(number)).unwrap();
+    }
+    world.settle();
+    world.pass(Span::from_secs(3600));
+    let quarantine: Vec<(Key, Suspicion)> =
+        world.us.out().quarantine().map(|(key, why)| (key.clone(), why)).collect();
+    assert_eq!(quarantine, [(route(101).key, Suspicion::Culprit)]);
+    assert!(world.has(100));
+    assert!(world.downs().len() <= 5, "{:?}", world.downs());
 }
 
 #[test]

@@ -27,6 +27,14 @@ pub enum StoreError {
         /// The highest one known here.
         known: u32,
     },
+    /// The operator must act: the file is not what it was.
+    #[error("{} is damaged: {said}; restore a backup", path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite found first.
+        said: String,
+    },
     /// We retry.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),

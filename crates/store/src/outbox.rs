@@ -231,14 +231,14 @@ impl Outbox {
         Ok(())
     }
 
-    /// It did not, or it is given up: its attempts, times and answer are written as they are in `row`.
+    /// It did not, or it is given up: its attempts, times, answer and document are written as they are in `row`.
     ///
     /// # Errors
     /// When the disk does not take it.
     pub fn failed(&mut self, row: &MessageRow) -> Result<(), StoreError> {
         let tx = self.db.transaction()?;
         tx.execute(
-            "UPDATE messages SET attempts = ?2, next_at = ?3, failed_since = ?4, dead_at = ?5, answer = ?6
+            "UPDATE messages SET attempts = ?2, next_at = ?3, failed_since = ?4, dead_at = ?5, answer = ?6, document = ?7
              WHERE number = ?1",
             params![
                 signed(row.number),
@@ -246,7 +246,8 @@ impl Outbox {
                 nanos(row.next_at),
                 row.failed_since.map(nanos),
                 row.dead_at.map(nanos),
-                row.answer
+                row.answer,
+                row.document
             ],
         )?;
         if row.dead_at.is_some() {
@@ -285,6 +286,17 @@ impl Outbox {
         let gone = trim(&tx, to, cap)?;
         tx.commit()?;
         Ok(gone)
+    }
+
+    /// Lets go of messages that were given up before this time; gives how many.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn expire(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        let gone = self.db.execute("DELETE FROM messages WHERE dead_at < ?1", [nanos(before)])?;
+        // The log still has what they said.
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(u64::try_from(gone).unwrap_or(u64::MAX))
     }
 
     /// Messages of a channel that were given up, the newest first.

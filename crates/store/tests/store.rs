@@ -279,3 +279,44 @@ fn what_is_over_goes_with_every_octet_and_what_goes_on_stays() {
     journal.append(&[line(8, Some(9_001), "started", "198.51.100.2/32")]).unwrap();
     assert_eq!(journal.entries().unwrap().len(), 5);
 }
+
+#[test]
+fn what_was_given_up_goes_after_its_time() {
+    let folder = Folder::new("given-up");
+    let mut outbox = store::Outbox::open(&folder.0).unwrap();
+    let message = |id: &str, dead: Option<u64>| store::MessageRow {
+        channel: "a".to_owned(),
+        id: id.to_owned(),
+        dead_at: dead.map(Timestamp::from_secs),
+        document: format!("{{\"secret\":\"{id}\"}}"),
+        ..store::MessageRow::default()
+    };
+    outbox
+        .form(&[], &[message("old", Some(100)), message("new", Some(300)), message("waits", None)])
+        .unwrap();
+    assert_eq!(outbox.expire(Timestamp::from_secs(200)).unwrap(), 1);
+    let left = outbox.waiting().unwrap()["a"];
+    assert_eq!((left.dead, left.messages), (1, 1));
+    drop(outbox);
+    let octets = std::fs::read(folder.0.join("notify.db")).unwrap();
+    let has = |word: &[u8]| octets.windows(word.len()).any(|window| window == word);
+    assert!(!has(b"\"old\"") && has(b"\"new\""), "nothing of it is left in the file");
+}
+
+#[test]
+fn a_copy_is_the_database_of_one_instant_and_says_its_schema() {
+    let folder = Folder::new("copy");
+    let mut writer = Writer::open(&folder.0).unwrap();
+    let batch = |id: &str| Batch { attacks: vec![attack(id, 100, "active")], snapshots: Vec::new() };
+    writer.commit(&batch("1")).unwrap();
+    std::fs::create_dir(folder.0.join("to")).unwrap();
+    let to = folder.0.join("to/spillway.db");
+    let schema = store::copy(&folder.0.join("spillway.db"), &to).unwrap();
+    assert_eq!(Some(schema), store::known("spillway.db"));
+    writer.commit(&batch("2")).unwrap();
+    assert_eq!(store::examine(&to).unwrap(), schema);
+    let copied = Writer::open(&folder.0.join("to")).unwrap().reader().unwrap();
+    assert!(copied.attack("1").unwrap().is_some() && copied.attack("2").unwrap().is_none());
+    assert!(store::copy(&folder.0.join("spillway.db"), &to).is_err(), "never over another file");
+    assert_eq!(store::known("other.db"), None);
+}

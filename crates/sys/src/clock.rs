@@ -16,3 +16,14 @@ pub fn tick() -> u64 {
     unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &mut resolution) };
     u64::try_from(resolution.tv_nsec).unwrap_or(0).max(1)
 }
+
+/// Whether something keeps the clock of the day right, and by how many microseconds it may be off at most; `None`: the kernel
+/// does not say.
+pub fn kept() -> Option<(bool, u64)> {
+    // SAFETY: a structure of plain numbers may be all zero; no mode is set, so nothing is changed.
+    let mut state: libc::timex = unsafe { core::mem::zeroed() };
+    // SAFETY: the kernel fills the structure it is given.
+    let answer = unsafe { libc::adjtimex(&mut state) };
+    let is_kept = answer != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0;
+    (answer >= 0).then(|| (is_kept, u64::try_from(state.maxerror).unwrap_or(0)))
+}

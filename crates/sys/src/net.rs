@@ -67,6 +67,19 @@ pub struct Link {
     pub mtu: Option<u32>,
     /// The id of the XDP program that is attached, by whomever.
     pub program: Option<u32>,
+    /// Where it runs.
+    pub xdp: Option<Xdp>,
+}
+
+/// Where an XDP program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Xdp {
+    /// In the driver.
+    Native,
+    /// Behind the driver, on packets that the kernel has made buffers for already.
+    Generic,
+    /// On the card.
+    Offloaded,
 }
 
 /// Asks for an interface (`RTM_GETLINK`).
@@ -107,8 +120,67 @@ pub fn link(index: u32) -> io::Result<Link> {
     let xdp = attribute(attributes, |kind| kind == IFLA_XDP);
     // IFLA_XDP_PROG_ID, or one of those of a mode: driver, generic, hardware.
     let program = xdp.and_then(|xdp| attribute(xdp, |kind| (4..=7).contains(&kind)));
+    // IFLA_XDP_ATTACHED; 0 and 4 (several at once) say no single place.
+    let place = xdp.and_then(|xdp| attribute(xdp, |kind| kind == 2)).and_then(|octets| octets.first());
+    let xdp = place.and_then(|place| match place {
+        1 => Some(Xdp::Native),
+        2 => Some(Xdp::Generic),
+        3 => Some(Xdp::Offloaded),
+        _ => None,
+    });
     let mtu = attribute(attributes, |kind| kind == IFLA_MTU);
-    Ok(Link { mtu: mtu.and_then(number), program: program.and_then(number) })
+    Ok(Link { mtu: mtu.and_then(number), program: program.and_then(number), xdp })
+}
+
+/// `ETHTOOL_GFLAGS` and its bit for LRO, `ETHTOOL_GGRO`, `SIOCETHTOOL`: of <linux/ethtool.h> and <linux/sockios.h>.
+const GFLAGS: u32 = 0x25;
+const FLAG_LRO: u32 = 1 << 15;
+const GGRO: u32 = 0x2b;
+const ETHTOOL: libc::c_ulong = 0x8946;
+
+/// What a card or the kernel joins before anybody looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Joins {
+    /// Large receive offload: the card joins packets, and what they were is lost.
+    pub lro: bool,
+    /// Generic receive offload: the kernel joins packets, in a way that can be undone.
+    pub gro: bool,
+}
+
+/// What is joined on an interface.
+///
+/// # Errors
+/// What the kernel says; some drivers do not know the question.
+pub fn joins(interface: &str) -> io::Result<Joins> {
+    // SAFETY: no pointers; the descriptor is checked before it is owned.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let ask = |command: u32| -> io::Result<u32> {
+        // `struct ethtool_value`: the command, and room for its answer.
+        let mut value = [command, 0u32];
+        // SAFETY: a structure of plain numbers may be all zero.
+        let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+        // The last octet stays zero.
+        let room = request.ifr_name.len().saturating_sub(1);
+        if interface.len() > room {
+            return Err(io::Error::other("this name is too long for an interface"));
+        }
+        for (place, octet) in request.ifr_name.iter_mut().zip(interface.bytes()) {
+            *place = libc::c_char::from_ne_bytes([octet]);
+        }
+        request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+        // SAFETY: the name ends with a zero, and the kernel writes one number into the value that lives through the call.
+        if unsafe { libc::ioctl(socket.as_raw_fd(), ETHTOOL, &mut request) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let [_, answer] = value;
+        Ok(answer)
+    };
+    Ok(Joins { lro: ask(GFLAGS)? & FLAG_LRO != 0, gro: ask(GGRO)? != 0 })
 }
 
 /// The value of the first attribute of a kind (`struct rtattr`).

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod crates;
+mod deb;
 mod evaluate;
 mod fuzz;
 mod run;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   test | ci       everything: set-up, format, build with lints, doctests, tests
   setup GROUP…    Debian packages of scripts/apt-GROUP.txt
   crates          number of crates in the default build, and the newcomers since main
+  deb [PROFILE]   the Debian package (release), by cargo-deb in target/tools
   times           what each part of the last `test` took
   fuzz [SECONDS] [TARGET…]   each decoder under mutated input (60 seconds each)
   bench [decode|replay|peers]… [--write]   figures beside the peers'; --write puts them into BENCH.md
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         "test" | "ci" => test::run(rest),
         "setup" => setup::run(rest),
         "crates" => crates::run(),
+        "deb" => deb::run(rest),
         "times" => times::print(),
         "bench" => bench::run(rest),
         "bench-peers-inside" => bench::peers::inside(rest),

@@ -10,7 +10,7 @@ use crate::times::Times;
 
 pub(crate) fn run(filter: &[String]) -> Outcome {
     let mut times = Times::new();
-    let mut packages = setup::start(&["core", "lab", "python"])?;
+    let mut packages = setup::start(&["core", "lab", "python", "web"])?;
     let early = before_tests(&mut times);
     // waited for in any case: an apt call must not outlive us
     times.part("packages (beside the above)", || packages.wait().map_err(|e| e.to_string()))?;

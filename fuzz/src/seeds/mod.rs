@@ -32,6 +32,20 @@ pub fn datagrams(mut input: &[u8]) -> Vec<&[u8]> {
     out
 }
 
+/// Filters of flow samples.
+pub fn filters() -> Vec<Vec<u8>> {
+    [
+        "dst in 198.51.100.0/24 and proto = udp and not src-port in (53, 123)",
+        "attack != none and (asn = 64500 or country in (DE, FR)) and bytes >= 1400",
+        "tcp-flags has syn+ack or class = tcp-* and host = 2001:db8::7",
+        "time >= 2026-11-26T16:00:00Z and customer = \"acme, \\\"Ltd\" and port not in (80,443)",
+        "not (target = 198.51.100.7 and direction = out) or exporter in 2001:db8::/32",
+    ]
+    .iter()
+    .map(|text| text.as_bytes().to_vec())
+    .collect()
+}
+
 /// Rule files that use every part of the language.
 pub fn rules() -> Vec<Vec<u8>> {
     [

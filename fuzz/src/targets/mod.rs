@@ -6,6 +6,7 @@ mod capture;
 mod dns;
 mod evidence;
 mod export;
+mod filter;
 mod ledger;
 mod monitoring;
 mod packet;
@@ -35,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     export::COLLECTOR,
     capture::TARGET,
     rules::TARGET,
+    filter::TARGET,
     absorb::TARGET,
     bgp::TARGET,
     monitoring::BMP,

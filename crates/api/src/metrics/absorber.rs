@@ -43,5 +43,13 @@ pub(super) fn encode(all: &[Absorber], out: &mut Page<'_>) -> fmt::Result {
         let values = all.iter().map(|one| (vec![("absorber", one.name.clone())], of(one) as f64));
         out.gauges(name, help, values.collect())?;
     }
-    Ok(())
+    let ratio = |one: &Absorber| {
+        let all = one.received_bps.saturating_add(one.free_bps);
+        (all > 0).then(|| (vec![("absorber", one.name.clone())], one.received_bps as f64 / all as f64))
+    };
+    out.gauges(
+        "spillway_absorber_load_ratio",
+        "What came there of what can, by its word",
+        all.iter().filter_map(ratio).collect(),
+    )
 }

@@ -1,11 +1,12 @@
 //! Numbers of the API itself.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Page;
+use super::{Histogram, Page};
 
 /// Who listens, and what went wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Api {
     /// Clients that listen to events.
     pub sse_clients: u64,
@@ -17,6 +18,10 @@ pub struct Api {
     pub unwritten: u64,
     /// Wrong passwords.
     pub guesses: u64,
+    /// Requests that were answered, by (endpoint, method, status).
+    pub requests: BTreeMap<(String, &'static str, u16), u64>,
+    /// How long that took.
+    pub request_seconds: Histogram,
 }
 
 impl Api {
@@ -31,6 +36,17 @@ impl Api {
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
         }
-        Ok(())
+        let requests = self.requests.iter().map(|((route, method, code), count)| {
+            (
+                vec![("route", route.clone()), ("method", (*method).to_owned()), ("code", code.to_string())],
+                *count,
+            )
+        });
+        out.counters("spillway_http_requests", "Requests that were answered", requests.collect())?;
+        out.histogram(
+            "spillway_http_request_duration_seconds",
+            "Until the answer began",
+            &self.request_seconds,
+        )
     }
 }

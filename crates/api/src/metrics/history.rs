@@ -10,6 +10,10 @@ use super::Page;
 pub struct History {
     /// Samples by what became of them.
     pub samples: BTreeMap<&'static str, u64>,
+    /// Sums by minute: lines written, records under their network for want of room, records lost.
+    pub sums: BTreeMap<&'static str, u64>,
+    /// Attempts to write sums that the disk refused.
+    pub sums_errors: u64,
     /// Samples in memory alone.
     pub waiting: u64,
     /// Attempts to write that the disk refused.
@@ -30,6 +34,15 @@ impl History {
         let samples =
             self.samples.iter().map(|(result, count)| (vec![("result", (*result).to_owned())], *count));
         out.counters("spillway_history_samples", "Flow samples by what became of them", samples.collect())?;
+        let sums = self.sums.iter().map(|(result, count)| (vec![("result", (*result).to_owned())], *count));
+        let help = "Sums by minute: lines written, records under their network, records lost";
+        out.counters("spillway_history_rollups", help, sums.collect())?;
+        let errors = vec![(Vec::new(), self.sums_errors)];
+        out.counters(
+            "spillway_history_rollup_errors",
+            "Attempts to write sums that the disk refused",
+            errors,
+        )?;
         let errors = vec![(Vec::new(), self.errors)];
         out.counters("spillway_history_errors", "Attempts to write samples that the disk refused", errors)?;
         out.gauge("spillway_history_waiting_samples", "Flow samples in memory alone", self.waiting as f64)?;

@@ -105,7 +105,12 @@ fn build(name: &str, attacks: &[Value], mitigations: &[String]) -> World {
     }
     writer.commit(&Batch { attacks: rows, ..Batch::default() }).unwrap();
     let mitigations = (1u64..).zip(mitigations).map(|(id, what)| mitigation(id, what)).collect();
-    World::with(folder, writer, live, STRICT, true, Hands { mitigations, ..Hands::default() })
+    let decided: Vec<String> = attacks
+        .iter()
+        .flat_map(|attack| attack["targets"].as_array().unwrap())
+        .map(|target| target.as_str().unwrap().to_owned())
+        .collect();
+    World::with(folder, writer, live, STRICT, true, Hands { mitigations, decided, ..Hands::default() })
 }
 
 /// All of a list, page by page.
@@ -177,10 +182,20 @@ async fn check(attacks: &[Value], mitigations: &[String]) {
                 );
             }
             seen += &one.to_string();
+            let path = format!("/api/v1/attacks/{id}/explanation");
+            let (explained, words) = call(&world, "GET", &path, &token, None).await;
+            assert_eq!(explained, status, "{id}");
+            seen += &words.to_string();
         }
+        let policy = format!("/api/v1/targets/policy?prefix={}", prefixes[0]);
         for path in [
             "/api/v1/rules",
             "/api/v1/mitigations",
+            "/api/v1/targets",
+            "/api/v1/allow",
+            "/api/v1/exceptions",
+            &policy,
+            "/api/v1/profiles",
             "/api/v1/ledger",
             "/api/v1/me",
             "/api/v1/tokens",
@@ -206,6 +221,8 @@ async fn check(attacks: &[Value], mitigations: &[String]) {
                 format!("/api/v1/attacks?target=198.18.{other}.1/24"),
                 format!("/api/v1/attacks/198.18.{other}.1"),
                 format!("/api/v1/attacks?after=198.18.{other}.1"),
+                format!("/api/v1/targets/policy?prefix=198.18.{other}.0/24"),
+                format!("/api/v1/allow?source=198.18.{other}.0/24"),
             ] {
                 let (status, answer) = call(&world, "GET", &path, &token, None).await;
                 assert!(status != StatusCode::INTERNAL_SERVER_ERROR, "{path} {answer}");

@@ -184,4 +184,9 @@ async fn the_document_lists_every_route() {
     ] {
         assert!(paths.iter().any(|p| p == path), "{path} is missing in {paths:?}");
     }
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is referred to and not there");
+    }
 }

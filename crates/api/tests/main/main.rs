@@ -4,4 +4,7 @@
 mod access;
 mod customers;
 mod documents;
+mod explanation;
+mod flows;
+mod web;
 mod world;

@@ -6,8 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use ::access::Access;
 use api::metrics::{Exporter, Hearing, Histogram, Listener, Metrics};
-use api::{Events, Head, Live, LiveAttack, Noted, Operate, Parts, Proven, Settings, Source};
+use api::{
+    Events, Flows, FlowsError, Head, Live, LiveAttack, Noted, Operate, Parts, Proven, Settings, Source,
+};
 use base::{Prefix, Timestamp};
+use history::rollup::{Wanted, answer};
+use history::{Answer, Archive, Filter, Question, Sample, Scanned, Work, walk};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::{AttackRow, Batch, Writer};
@@ -98,6 +102,8 @@ impl Drop for Folder {
 #[derive(Default)]
 pub(crate) struct Hands {
     pub(crate) mitigations: Vec<Value>,
+    /// Prefixes about which something was decided.
+    pub(crate) decided: Vec<String>,
     pub(crate) asked: Mutex<Vec<(String, Value)>>,
     pub(crate) noted: Mutex<Vec<Noted>>,
 }
@@ -135,6 +141,37 @@ impl Operate for Hands {
         }
     }
 
+    fn policy(&self, who: &str, order: Value) -> Result<Value, String> {
+        if let Value::String(word) = &order {
+            let key = if word == "exceptions" { "target" } else { "prefix" };
+            let one = |n: usize, at: &String| json!({"id": n, "kind": "exception", key: at, "owner": "alice", "reason": "beside 198.18.3.7", "attack": "a", "rule": "r"});
+            let all: Vec<Value> = self.decided.iter().enumerate().map(|(n, at)| one(n, at)).collect();
+            return Ok(json!({ "items": if word == "profiles" { Vec::new() } else { all } }));
+        }
+        if order.get("allowed").is_some() {
+            let one = |(n, at): (usize, &String)| {
+                let owner = if n % 2 == 0 { "alice" } else { "c1" };
+                json!({"id": n, "kind": "allow", "source": "203.0.113.9/32", "destination": at, "owner": owner, "reason": "why"})
+            };
+            return Ok(json!({"items": self.decided.iter().enumerate().map(one).collect::<Vec<_>>()}));
+        }
+        if let Some(show) = order.get("show") {
+            let near: Vec<Value> = self
+                .decided
+                .iter()
+                .map(|at| json!({"destination": at, "owner": "alice", "prefix": at, "target": at}))
+                .collect();
+            let from = json!({"kind": "target", "name": "198.18.0.0/16"});
+            return Ok(json!({
+                "prefix": show["prefix"], "values": {"mode": {"value": "observe", "from": {"kind": "person", "name": "alice"}},
+                "floor_pps": {"value": 1, "from": from}}, "allow": near, "exceptions": near, "inside": near,
+                "rules": self.decided.iter().map(|at| json!({"text": format!("m dst {at} -> drop"), "owner": "alice"})).collect::<Vec<_>>(),
+            }));
+        }
+        self.asked.lock().unwrap().push((who.to_owned(), order));
+        Ok(json!({"id": 1, "kind": "mode"}))
+    }
+
     fn reload(&self) -> Result<(), String> {
         Ok(())
     }
@@ -151,6 +188,10 @@ impl Operate for Hands {
         Ok(())
     }
 
+    fn backup(&self) -> Result<api::Backup, String> {
+        Ok(api::Backup { file: "/state/backups/1.tar".to_owned(), bytes: 1024, files: 3 })
+    }
+
     fn note(&self, noted: Noted) {
         self.noted.lock().unwrap().push(noted);
     }
@@ -163,8 +204,54 @@ impl Operate for Hands {
         Ok((index == 0).then(|| Proven { entry: "{}".to_owned(), proof: "proof".to_owned() }))
     }
 
+    fn doctor(&self) -> Vec<api::Finding> {
+        vec![
+            api::Finding::new("kernel-drops", api::Gravity::Error, "the kernel dropped 3 datagrams")
+                .about("sflow")
+                .cure("sysctl -w net.core.rmem_max=33554432"),
+            api::Finding::new("clock", api::Gravity::Ok, "the clock is kept"),
+        ]
+    }
+
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         Ok(Vec::new())
+    }
+}
+
+/// Flow samples in a folder, if there is one.
+pub(crate) struct Samples(pub(crate) PathBuf);
+
+impl Samples {
+    fn folder(&self) -> Result<Archive<'_>, FlowsError> {
+        let absent = || FlowsError::Absent("no flow samples are kept".to_owned());
+        if self.0.is_dir() { Ok(Archive { folder: &self.0, recent: None }) } else { Err(absent()) }
+    }
+}
+
+impl Flows for Samples {
+    fn ask(
+        &self,
+        question: &Question,
+        wanted: Wanted,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Answer, FlowsError> {
+        let asked = answer(self.folder()?, None, question, wanted, &mut Work::until(stop));
+        asked.map_err(|wrong| FlowsError::Wrong(wrong.to_string()))
+    }
+
+    fn walk(
+        &self,
+        filter: &Filter,
+        range: (Timestamp, Timestamp),
+        stop: &mut dyn FnMut() -> bool,
+        show: &mut dyn FnMut(&Sample<'_>),
+    ) -> Result<Scanned, FlowsError> {
+        let mut each = |sample: &Sample<'_>| {
+            show(sample);
+            Ok::<(), history::HistoryError>(())
+        };
+        let walked = walk(self.folder()?, filter, range, &mut Work::until(stop), &mut each);
+        walked.map_err(|wrong| FlowsError::Wrong(wrong.to_string()))
     }
 }
 
@@ -196,6 +283,7 @@ impl World {
             source: Arc::new(Fixed { live: Arc::new(live), ready }),
             operate: Arc::<Hands>::clone(&hands),
             history: writer.reader().unwrap(),
+            flows: Arc::new(Samples(folder.0.join("flows"))),
             access: Arc::clone(&access),
             events: events.clone(),
             settings,

@@ -157,7 +157,7 @@ pub(crate) fn stronger(tests: [f64; 2], rates: [f64; 2], normal: [f64; 2]) -> (M
 
 /// Whether a tick shows enough of a class for a host to be remembered.
 pub(super) fn stands_out(settings: &Settings, cell: &Cell) -> bool {
-    let least = 0.5 * settings.profile.floor_pps(settings.floor) * settings.tick.as_secs_f64();
+    let least = 0.5 * settings.floor_least() * settings.tick.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts of one tick")]
     let packets = cell.packets as f64;
     cell.samples >= 2 && packets.max(packets * length(cell)) >= least

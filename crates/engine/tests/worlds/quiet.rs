@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use base::map::Seed;
 use base::{Prefix, Span, Timestamp};
 use engine::report::{Attack, Severity, State};
+use engine::settings::{Tuning, Tunings};
 use engine::{Engine, Floor, Input, Profile, Settings, Shard};
 use telemetry::Record;
 use telemetry::record::Sampling;
@@ -64,6 +65,30 @@ fn a_flood_of_syns_is_over_though_clients_go_on_to_connect() {
     let [usual] = last.usual_syns.as_slice() else { panic!("{:?}", last.usual_syns) };
     assert_eq!(usual.target.addr(), HOST);
     assert!((95..=160).contains(&usual.pps), "{usual:?}");
+}
+
+#[test]
+fn a_prefix_with_a_floor_of_its_own_is_judged_by_it() {
+    let forged = |record: &Record| matches!(record.headers.src, IpAddr::V4(v4) if v4.octets()[0] == 0x50);
+    // Five thousand SYNs a second, and a thousand: above and below what is harmless where nobody says it.
+    let loud = packets(0);
+    let faint: Vec<Record> = loud
+        .iter()
+        .enumerate()
+        .filter(|(n, record)| !forged(record) || n % 5 == 0)
+        .map(|(_, record)| *record)
+        .collect();
+    let attacks = |records: &[Record], prefix: &str, tuning: Tuning| {
+        let tuning = Tunings::new([(prefix.parse().unwrap(), tuning)]);
+        let settings = Settings { tuning, ..Settings::of(Profile::Daemon) };
+        let told = outputs(records, settings, 1, 1);
+        told.iter().any(|attack| attack.severity == Severity::Attack)
+    };
+    let floor = |pps: f64| Tuning { floor_pps: Some(pps), multiple: None };
+    assert!(attacks(&loud, "198.18.8.0/24", floor(50_000.0)), "of another prefix");
+    assert!(!attacks(&loud, "198.18.7.0/24", floor(50_000.0)));
+    assert!(!attacks(&faint, "198.18.8.0/24", floor(300.0)), "of another prefix");
+    assert!(attacks(&faint, "198.18.7.7/32", floor(300.0)));
 }
 
 #[test]

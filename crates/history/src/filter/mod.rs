@@ -12,7 +12,7 @@ mod value;
 
 use std::sync::Arc;
 
-use base::Timestamp;
+use base::{Prefix, Timestamp};
 
 use crate::column::Column;
 
@@ -68,6 +68,55 @@ pub(crate) enum Word {
 impl Filter {
     /// Every sample.
     pub const ALL: Self = Self { root: Node::Every };
+
+    /// Samples whose target lies in one of these.
+    pub fn targets(prefixes: &[Prefix]) -> Self {
+        Self::within(Column::Target, prefixes)
+    }
+
+    /// Samples whose other end lies in one of these.
+    pub fn foreigns(prefixes: &[Prefix]) -> Self {
+        Self::within(Column::Foreign, prefixes)
+    }
+
+    /// Samples of one attack.
+    pub fn attack(id: &str) -> Self {
+        let test = Test::Words(vec![Word::Whole(id.to_owned())]);
+        Self { root: Node::Test(Column::Attack, Arc::new(test)) }
+    }
+
+    fn within(column: Column, prefixes: &[Prefix]) -> Self {
+        let mut ranges: Vec<(u128, u128)> = prefixes.iter().flat_map(ranges).collect();
+        ranges.sort_unstable();
+        Self { root: Node::Test(column, Arc::new(Test::Within(ranges))) }
+    }
+
+    /// What both ask for.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self.root, other.root) {
+            (Node::Every, root) | (root, Node::Every) => Self { root },
+            (one, two) => Self { root: Node::And(vec![one, two]) },
+        }
+    }
+
+    /// The other samples.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self { root: Node::Not(Box::new(self.root)) }
+    }
+
+    /// Whether a column decides about it.
+    pub fn tests(&self, column: Column) -> bool {
+        let mut columns = Vec::new();
+        self.root.columns(&mut columns);
+        columns.contains(&column)
+    }
+
+    /// The tree.
+    pub(crate) const fn root(&self) -> &Node {
+        &self.root
+    }
 
     /// The tree, with a bound in time: from `from`, before `to`.
     pub(crate) fn between(&self, from: Timestamp, to: Timestamp) -> Node {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use base::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::HistoryError;
 
@@ -52,8 +52,37 @@ impl Serialize for Value {
     }
 }
 
+/// As it is written; instants and addresses come back as texts.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Text(String),
+            None,
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Number(number) => Self::Number(number),
+            Written::Text(text) => Self::Text(text),
+            Written::None => Self::None,
+        })
+    }
+}
+
+/// What an answer was added up from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// Flow samples.
+    #[default]
+    Samples,
+    /// Sums by minute and hour.
+    Rollups,
+}
+
 /// What samples add up to; saturates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     /// Octets of layer 3, scaled.
     pub bytes: u64,
@@ -65,7 +94,7 @@ pub struct Sum {
 
 impl Sum {
     /// Adds.
-    pub(super) const fn add(&mut self, other: Self) {
+    pub(crate) const fn add(&mut self, other: Self) {
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.packets = self.packets.saturating_add(other.packets);
         self.samples = self.samples.saturating_add(other.samples);
@@ -78,7 +107,7 @@ impl Sum {
 }
 
 /// What was looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scanned {
     /// Segments opened.
     pub segments: u64,
@@ -86,8 +115,11 @@ pub struct Scanned {
     pub groups: u64,
     /// Row groups left out by their statistics.
     pub pruned: u64,
-    /// Samples looked at.
+    /// Samples looked at, or sums where those answer.
     pub rows: u64,
+    /// How many of these were in memory alone.
+    #[serde(default)]
+    pub memory: u64,
     /// Segments and row groups left out because they are torn.
     pub torn: u64,
     /// Which ones and why; the first few.
@@ -99,7 +131,7 @@ pub struct Scanned {
 }
 
 impl Scanned {
-    pub(super) fn leave_out(&mut self, cause: &HistoryError) {
+    pub(crate) fn leave_out(&mut self, cause: &HistoryError) {
         self.torn += 1;
         if self.torn_ones.len() < NAMED_MAX {
             self.torn_ones.push(cause.to_string());
@@ -108,7 +140,7 @@ impl Scanned {
 }
 
 /// An answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// What stands in each column of the rows: `time` in a series, the fields of the grouping, then bytes, packets, samples.
     pub columns: Vec<String>,
@@ -118,6 +150,13 @@ pub struct Answer {
     pub total: Sum,
     /// Groups were too many to be told apart: some that should have a row may be among the others.
     pub crowded: bool,
+    /// What it was added up from. Sums are of all that was told, samples of what thinning kept; `samples` of sums are records.
+    #[serde(default)]
+    pub kept: Kept,
+    /// From here on: as asked, or rounded out to what sums are of.
+    pub from: Timestamp,
+    /// Before here.
+    pub to: Timestamp,
     /// What was looked at, and whether it is all.
     pub scanned: Scanned,
 }

@@ -7,7 +7,7 @@ use base::{Span, Timestamp};
 use hashbrown::HashMap;
 
 use super::names::{CROWDED, Names};
-use super::{Answer, FIELDS_MAX, Measure, Question, Scanned, Sum, Value};
+use super::{Answer, FIELDS_MAX, Kept, Measure, Question, Scanned, Sum, Value};
 use crate::chunk::{Cells, Chunk};
 use crate::column::{Column, Field};
 
@@ -15,7 +15,7 @@ use crate::column::{Column, Field};
 type Key = [u32; FIELDS_MAX + 1];
 
 /// Sums by group.
-pub(super) struct Groups {
+pub(crate) struct Groups {
     by: Vec<Field>,
     step: Option<Span>,
     /// The first step.
@@ -32,7 +32,7 @@ pub(super) struct Groups {
 
 impl Groups {
     /// None yet.
-    pub(super) fn new(question: &Question, max: usize) -> Self {
+    pub(crate) fn new(question: &Question, max: usize) -> Self {
         Self {
             by: question.by.clone(),
             step: question.step,
@@ -47,7 +47,7 @@ impl Groups {
     }
 
     /// What it needs of each sample.
-    pub(super) fn columns(&self) -> Vec<Column> {
+    pub(crate) fn columns(&self) -> Vec<Column> {
         let mut all = vec![Column::Packets, Column::Bytes];
         all.extend(self.step.map(|_| Column::Time));
         for column in self.by.iter().flat_map(|field| field.columns()) {
@@ -64,7 +64,7 @@ impl Groups {
     }
 
     /// Adds the samples of a chunk that the mask names.
-    pub(super) fn add(&mut self, chunk: &Chunk, mask: Option<&[bool]>) {
+    pub(crate) fn add(&mut self, chunk: &Chunk, mask: Option<&[bool]>) {
         let max = self.max;
         let mut ids: Vec<Vec<u32>> = Vec::new();
         for (field, names) in self.by.iter().zip(&mut self.names) {
@@ -75,10 +75,10 @@ impl Groups {
         else {
             return;
         };
-        let amounts = packets.iter().zip(bytes).map(|(packets, bytes)| Sum {
+        let amounts = packets.iter().zip(bytes).enumerate().map(|(place, (packets, bytes))| Sum {
             bytes: *bytes,
             packets: *packets,
-            samples: 1,
+            samples: chunk.weight(place),
         });
         let wanted = |place: usize| mask.is_none_or(|mask| mask.get(place).copied().unwrap_or(false));
         if let (true, Some(ids)) = (self.is_plain(), ids.first()) {
@@ -121,6 +121,13 @@ impl Groups {
         }
     }
 
+    /// Adds what has no group of its own.
+    pub(crate) fn add_rest(&mut self, at: Timestamp, sum: Sum) {
+        self.total.add(sum);
+        let step = self.step.map_or(0, |step| at.tick(step).saturating_sub(self.from));
+        self.rest.entry(u32::try_from(step).unwrap_or(u32::MAX)).or_default().add(sum);
+    }
+
     fn add_plain(&mut self, id: u32, sum: Sum) {
         self.total.add(sum);
         let place = usize::try_from(id).unwrap_or(usize::MAX);
@@ -147,7 +154,7 @@ impl Groups {
     }
 
     /// The greatest, and the rest.
-    pub(super) fn answer(self, question: &Question, scanned: Scanned) -> Answer {
+    pub(crate) fn answer(self, question: &Question, scanned: Scanned) -> Answer {
         let mut cells = self.cells();
         cells.sort_unstable_by_key(|(key, _)| *key);
         // Over all steps, and the greatest of them.
@@ -180,7 +187,16 @@ impl Groups {
         let columns = step.into_iter().chain(self.by.iter().map(|field| field.name()));
         let sums = ["bytes", "packets", "samples"].map(str::to_owned);
         let columns = columns.chain(sums).collect();
-        Answer { columns, rows, total: self.total, crowded: !self.rest.is_empty(), scanned }
+        Answer {
+            columns,
+            rows,
+            total: self.total,
+            crowded: !self.rest.is_empty(),
+            kept: Kept::Samples,
+            from: question.from,
+            to: question.to,
+            scanned,
+        }
     }
 
     /// All groups that have samples.

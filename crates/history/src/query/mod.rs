@@ -19,8 +19,8 @@ use crate::recent::Recent;
 use crate::sample::Sample;
 
 pub(crate) use answer::line;
-pub use answer::{Answer, Scanned, Sum, Value};
-use group::Groups;
+pub use answer::{Answer, Kept, Scanned, Sum, Value};
+pub(crate) use group::Groups;
 
 /// Fields of a grouping.
 const FIELDS_MAX: usize = 3;
@@ -89,7 +89,7 @@ pub struct Question {
 }
 
 impl Question {
-    fn check(&self) -> Result<(), HistoryError> {
+    pub(crate) fn check(&self) -> Result<(), HistoryError> {
         let wrong = |what: String| Err(HistoryError::Question(what));
         if self.from >= self.to {
             return wrong(format!("the time from {} to {} is empty", self.from, self.to));

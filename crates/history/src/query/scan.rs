@@ -39,6 +39,7 @@ pub(super) fn scan<E: From<HistoryError>>(
         }
         let chunk = Chunk::of(batch, &with(node, columns));
         scanned.rows += rows(chunk.rows());
+        scanned.memory += rows(chunk.rows());
         visit(&chunk, Some(&node.mask(&chunk)))?;
     }
     for (piece, file) in files.into_iter().rev() {

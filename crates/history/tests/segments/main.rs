@@ -5,5 +5,5 @@ mod agreement;
 mod disk;
 mod facts;
 mod python;
-
 mod questions;
+mod rollups;

@@ -131,7 +131,7 @@ impl<'a> Check<'a> {
             match bag.files.get(*path) {
                 _ if !covers(path) => self.fault(name, format!("lists {path}, which it must not")),
                 None => self.fault(path, "missing"),
-                Some(found) if found.by(algorithm) != digest => {
+                Some(found) if found.by(algorithm) != Some(digest) => {
                     self.fault(path, format!("changed: not what {name} says"))
                 }
                 Some(_) => {}

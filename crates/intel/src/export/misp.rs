@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::ddosch::Place;
 use super::uuid::Uuid;
-use super::{Document, Format, Shared, share, time, words};
+use super::{Document, Format, Shared, pretty, share, time, words};
 use crate::dossier::VectorFacts;
 use crate::finding::Verified;
 
@@ -19,7 +19,7 @@ const TEMPLATE_VERSION: &str = "10";
 const PORTS_MIN: f64 = 0.05;
 
 fn write(shared: &Shared<'_>) -> Vec<Document> {
-    let bytes = format!("{:#}\n", event(shared)).into_bytes();
+    let bytes = pretty(&event(shared));
     vec![Document { path: "misp.json".into(), bytes }]
 }
 

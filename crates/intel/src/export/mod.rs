@@ -154,6 +154,14 @@ fn named(reporter: &Reporter) -> Reporter {
     }
 }
 
+/// JSON for people, with a line's end behind it.
+fn pretty(document: &impl serde::Serialize) -> Vec<u8> {
+    // What holds numbers and texts has a JSON form.
+    let mut bytes = serde_json::to_vec_pretty(document).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
 /// A document that named somebody whom it must not name. It was not given out; this is a fault of the program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path} is withheld: it names a source that must not be told of; report this with the dossier's id")]

@@ -41,11 +41,10 @@ impl Uuid {
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, octet) in self.0.iter().enumerate() {
-            if matches!(place, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{octet:02x}")?;
+        let digits = ledger::text::hex(&self.0);
+        let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+        for part in [part(0, 8), "-", part(8, 12), "-", part(12, 16), "-", part(16, 20), "-", part(20, 32)] {
+            f.write_str(part)?;
         }
         Ok(())
     }
@@ -66,7 +65,8 @@ fn sha1(text: &[u8]) -> impl Iterator<Item = u8> + use<> {
     padded.extend_from_slice(&(text.len() as u64 * 8).to_be_bytes());
     let (words, _) = padded.as_chunks::<4>();
     for block in words.chunks(16) {
-        let mut schedule: Vec<u32> = block.iter().map(|word| u32::from_be_bytes(*word)).collect();
+        let mut schedule: Vec<u32> = Vec::with_capacity(80);
+        schedule.extend(block.iter().map(|word| u32::from_be_bytes(*word)));
         for at in 16..80 {
             let word =
                 [3, 8, 14, 16].iter().fold(0, |word, back| word ^ schedule.get(at - back).unwrap_or(&0));

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::uuid::Uuid;
-use super::{Document, Format, Shared, pcap, share, time};
+use super::{Document, Format, Shared, pcap, pretty, share, time};
 use crate::dossier::{Incident, Ingress, VectorFacts};
 use crate::finding::{Bot, Finding, Real, Reflector, Verified};
 use ledger::text::{base64, hex};
@@ -53,7 +53,7 @@ pub fn reports(shared: &Shared<'_>) -> Vec<Report> {
 fn write(shared: &Shared<'_>) -> Vec<Document> {
     let file = |report: Report| Document {
         path: format!("xarf/{}.json", report.name),
-        bytes: format!("{:#}\n", report.value).into_bytes(),
+        bytes: pretty(&report.value),
     };
     reports(shared).into_iter().map(file).collect()
 }

@@ -191,8 +191,6 @@ pub(crate) fn finding(
     packets: u64,
 ) -> Finding {
     Finding {
-        address: address.into(),
-        class,
         confidence: 0.95,
         reasons: reasons.to_vec(),
         packets,
@@ -200,15 +198,8 @@ pub(crate) fn finding(
         first: at(1_000_000),
         last: at(3_500_000_123),
         vectors: vec![0],
-        ports: None,
         ip_protocol,
-        reflects: None,
-        tool: None,
-        asn: None,
-        prefix: None,
-        country: None,
-        city: None,
-        samples: Vec::new(),
+        ..Finding::of(address.into(), class)
     }
 }
 

@@ -4,6 +4,7 @@
 mod cases;
 mod fingerprint;
 mod golden;
+mod many;
 #[cfg(test)]
 mod privacy;
 mod python;

@@ -22,8 +22,6 @@ fn reflector(number: u64) -> IpAddr {
 
 fn finding(address: IpAddr) -> Finding {
     Finding {
-        address,
-        class: Class::Reflector,
         confidence: 0.97,
         reasons: vec![Reason::P1],
         packets: 10,
@@ -34,12 +32,7 @@ fn finding(address: IpAddr) -> Finding {
         ports: Some((123, 80)),
         ip_protocol: 17,
         reflects: Some("ntp".into()),
-        tool: None,
-        asn: None,
-        prefix: None,
-        country: None,
-        city: None,
-        samples: Vec::new(),
+        ..Finding::of(address, Class::Reflector)
     }
 }
 

@@ -10,12 +10,13 @@ use ledger::disclosure::{
     Sender, Stage, Tlp,
 };
 use ledger::entry::{Entry, Unsealed, What};
-use ledger::{Hash, Receipt, Report};
+use ledger::opening::Opening;
+use ledger::{Hash, Proof, Receipt, Report};
 
 use crate::disk::{Kept, policy};
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
-const PAYLOAD: &[u8] = b"198.51.100.7 took part, says alice@example.org";
+pub(crate) const PAYLOAD: &[u8] = b"198.51.100.7 took part, says alice@example.org";
 const SALT: Salt = Salt::new([42; 32]);
 
 type Change = fn(&mut Draft);
@@ -99,6 +100,21 @@ fn ledgered(draft: Draft) -> Disclosure<Ledgered> {
     let reviewed = reviewed(draft);
     let entry = reviewed.entry(NOW, SALT, tag()).unwrap().octets().unwrap();
     reviewed.ledgered(SALT, tag(), receipt(&entry)).unwrap()
+}
+
+/// One that may be spoken of and one that may not: its name, the proof with what opens it, and the entry.
+pub(crate) fn disclosed() -> Vec<(&'static str, Proof, Vec<u8>)> {
+    let opened = |what, draft: Draft| {
+        let reviewed = reviewed(draft);
+        let entry = reviewed.entry(NOW, SALT, tag()).unwrap();
+        let octets = entry.octets().unwrap();
+        let sealed = matches!(entry.what, What::Sealed(_));
+        let record = sealed.then(|| reviewed.record(SALT, tag()).unwrap());
+        let mut kept = Kept::default();
+        kept.append(&[b"before".to_vec(), octets.clone(), b"after".to_vec()]);
+        (what, Opening::new(entry, SALT, record).attach(kept.prove(1)).unwrap(), octets)
+    };
+    vec![opened("disclosure", draft()), opened("sealed", order())]
 }
 
 #[derive(Default)]

@@ -3,6 +3,7 @@ nothing but Python's own library.
 
     verifier.py log DIR POLICY        reads a whole log, recomputes it, prints its size
     verifier.py proofs POLICY         per line of standard input {"proof": TEXT, "entry": HEX}: prints ok or no
+    verifier.py opened POLICY         likewise, "entry" is what it commits to
     verifier.py consistency           per line {"old": [SIZE, HEX], "new": [SIZE, HEX], "proof": [HEX]}: prints ok or no
     verifier.py file PROOF FILE POLICY
 """
@@ -210,6 +211,67 @@ def proven(proof, entry, keys):
     return index < size and root_by_path(index, size, leaf(entry), path) == root
 
 
+# ---- what opens an entry to who has the file: the table of crates/ledger/src/opening.rs and the words of compact.rs ----
+WORDS = [
+    '{"time":"20', '","what":{"', ".000000000Z", "T00:00:00.000000000Z", '{"record":{"', '"approvals":',
+    ',"basis":"', '","consent":"', '","counts":{"', ',"counts":{"', ',"customer":', ',"data":["',
+    '"],"draft":', ',"embargo_until":"', ',"expires":"20', '","extent":"', '","jurisdiction":"', '","pap":"',
+    '","profile":"', '","purpose":"', '","recipient_class":"', '","retention_days":', ',"tlp":"',
+    'decision":{"act":"', 'disclosure":{', 'sealed":{', 'unsealed":{"index":', ',"record":{',
+    '","by":"product"', '","by":"person"', "mitigation", "-end", "announcement", "withdrawal", "approval",
+    "depseudonymisation", "configuration", "erasure", "deletion", "gap", "operation", "sealing",
+    "abuse-report", "aggregates", "-only", "amber", "+strict", "as-ordered", "cert", "clear", "coalition",
+    "complete-bag", "customer-data", "customer-report", "customer", "fingerprints", "forbidden", "given",
+    "green", "headers", "hoster", "investigation", "isp", "law-enforcement", "minimised", "named-data",
+    "national", "not-needed", "notification", "payload", "public", "recipients-sources", "refused",
+    "research", "source-addresses", "target-addresses", "target-hidden", "target-shown", "warning",
+    "gdpr-6-1-f", "gdpr-6-1-c", "production-order-eu-2023-1543", "preservation-order-eu-2023-1543",
+    "production-order-national", "preservation-order-national", "contract", "sources", "packets", "rules",
+    "files", "octets", '","', '":"', '":', ',"', "}}}", "}}",
+]
+
+
+def unpacked(octets):
+    text = b""
+    while octets:
+        first, octets = octets[0], octets[1:]
+        if first == 0xFF:
+            hash, octets = octets[:32], octets[32:]
+            if len(hash) != 32:
+                fail("a hash is cut off")
+            text += b'"' + hash.hex().encode() + b'"'
+        else:
+            text += bytes([first]) if first < 0x80 else WORDS[first - 0x80].encode()
+    return text.decode("ascii")
+
+
+def canonical(document):
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def opened(proof, file):
+    """The entry that the file opens; the file itself, where the proof has no line for that."""
+    lines = proof.split("\n")
+    if not lines[1].startswith("extra "):
+        return file
+    extra = octets64(lines[1][len("extra ") :])
+    if extra[0] != 1:
+        fail("only version 1 is known here")
+    salt, entry = extra[1:33], json.loads(unpacked(extra[33:]))
+    commitment, record = sha(salt + file).hex(), entry.pop("record", None)
+    what = entry["what"]
+    if "decision" in what:
+        what["decision"]["commitment"] = commitment
+    elif "disclosure" in what:
+        what["disclosure"]["payload"] = commitment
+    elif "sealed" in what:
+        record["payload"] = commitment
+        what["sealed"]["commitment"] = sha(salt + canonical(record)).hex()
+    else:
+        what["unsealed"]["record"]["payload"] = commitment
+    return canonical({"schema": "spillway.ledger/1", **entry})
+
+
 def tile_path(kind, index):
     digits = f"{index:03}"
     digits = digits.zfill(-(-len(digits) // 3) * 3)
@@ -264,7 +326,7 @@ def whole_log(folder, keys):
 def answer(check):
     try:
         return "ok" if check() else "no"
-    except (ValueError, KeyError, IndexError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, UnicodeError):
         return "no"
 
 
@@ -274,12 +336,14 @@ def main(command, *args):
     elif command == "file":
         proof, file, policy = (pathlib.Path(arg).read_bytes() for arg in args)
         keys = log_keys(policy.decode())
-        print(answer(lambda: proven(proof.decode(), file, keys)))
-    elif command == "proofs":
+        print(answer(lambda: proven(proof.decode(), opened(proof.decode(), file), keys)))
+    elif command in ("proofs", "opened"):
         keys = log_keys(pathlib.Path(args[0]).read_text())
         for line in sys.stdin:
             case = json.loads(line)
-            print(answer(lambda: proven(case["proof"], bytes.fromhex(case["entry"]), keys)))
+            file = bytes.fromhex(case["entry"])
+            entry = (lambda: opened(case["proof"], file)) if command == "opened" else (lambda: file)
+            print(answer(lambda: proven(case["proof"], entry(), keys)))
     elif command == "consistency":
         for line in sys.stdin:
             case = json.loads(line)

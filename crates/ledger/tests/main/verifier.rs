@@ -8,7 +8,9 @@ use ledger::text::hex;
 use ledger::{Hash, tree};
 use serde_json::json;
 
+use crate::disclosure::{PAYLOAD, disclosed};
 use crate::disk::{Kept, entries, policy, signer};
+use crate::opening::{CONTENT, opened};
 
 const SIZE: u64 = 10_000;
 
@@ -103,6 +105,34 @@ fn a_second_implementation_accepts_every_proof_and_refuses_every_changed_bit() {
         let proof = ledger::Proof::parse(case["proof"].as_str().unwrap());
         assert!(proof.is_err() || policy().receipt(&entry, &proof.unwrap()).is_err());
     }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_second_implementation_opens_what_we_opened_and_nothing_else() {
+    if !python() {
+        return;
+    }
+    let folder = folder("opened");
+    let file = folder.join("policy");
+    std::fs::write(&file, policy().to_string()).unwrap();
+    let case = |proof: &ledger::Proof, file: &[u8]| {
+        json!({"proof": proof.to_string(), "entry": hex(file)}).to_string()
+    };
+    let mut cases: Vec<String> = disclosed().iter().map(|(_, proof, _)| case(proof, PAYLOAD)).collect();
+    let (decision, _) = opened();
+    cases.push(case(&decision, CONTENT));
+    let good = cases.len();
+    cases.extend(disclosed().iter().map(|(_, proof, _)| case(proof, CONTENT)));
+    let extra = decision.extra.clone().unwrap();
+    for at in 0..extra.len() * 8 {
+        let mut changed = extra.clone();
+        changed[at / 8] ^= 1 << (at % 8);
+        cases.push(case(&ledger::Proof { extra: Some(changed), ..decision.clone() }, CONTENT));
+    }
+    let said = ask(&["opened", file.to_str().unwrap()], &cases);
+    assert!(said[..good].iter().all(|word| word == "ok"), "{said:?}");
+    assert!(said.len() == cases.len() && said[good..].iter().all(|word| word == "no"));
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -57,7 +57,7 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn event(channel: &str, id: &str, kind: EventKind, at: Timestamp) -> EventRow {
-    let event = Event { kind, at, attack: Some(brief(id, "198.51.100.7/32")), note: None };
+    let event = Event { kind, at, attack: Some(brief(id, "198.51.100.7/32")), trouble: None, note: None };
     EventRow {
         channel: channel.to_owned(),
         at,
@@ -168,7 +168,16 @@ fn what_cannot_be_delivered_is_given_up_and_kept_to_be_seen() {
     assert_eq!(far.got().len() - attempts, 3);
     let outbox = outbox.lock().unwrap();
     assert_eq!(outbox.waiting().unwrap()["a"].dead, 2);
-    assert_eq!(outbox.dead("a").unwrap()[0].answer.as_deref(), Some("HTTP 404"));
+    let dead = outbox.dead("a").unwrap();
+    assert_eq!(dead[0].answer.as_deref(), Some("HTTP 404"));
+    // Which attack it was, and nothing of what was said of it.
+    let kept: Message = serde_json::from_str(&dead[0].document).unwrap();
+    assert_eq!(kept.events[0].note.as_deref(), Some("attack 2"));
+    assert!(
+        kept.events[0].attack.is_none() && !dead[0].document.contains("198.51.100"),
+        "{}",
+        dead[0].document
+    );
 }
 
 #[test]

@@ -151,3 +151,33 @@ fn a_restart_does_not_tell_twice_and_tells_what_is_not_known_any_more() {
     assert!(settled.events[0].document.contains("not known any more after a restart"));
     assert_eq!(said(&after.hear(brief("1", "198.51.100.7/32"), at(6))), []);
 }
+
+#[test]
+fn what_is_amiss_is_told_once_and_once_more_when_it_is_well_to_those_who_hear_of_everybody() {
+    let all = [EventKind::TroubleStarted, EventKind::TroubleEnded, EventKind::ConfigurationRefused];
+    let told = Settings { events: all.into(), ..channel("told") };
+    let own = Settings { only: vec!["198.51.100.0/24".parse().unwrap()], ..told.clone() };
+    let mut router = router(vec![told, Settings { name: "own".to_owned(), ..own }, channel("attacks")]);
+    let trouble = |what: &str, subject: &str| {
+        let id = format!("{what} {subject}");
+        let text = format!("{what} {subject} is gone");
+        (id.clone(), Trouble { id, what: what.to_owned(), subject: subject.to_owned(), text, since: at(0) })
+    };
+    let (exporter, peer) = (trouble("exporter", "192.0.2.1"), trouble("bgp_session", "2001:db8::1"));
+    let first = router.troubles([exporter.clone()].into(), at(0));
+    assert_eq!(said(&first), is(&[("told", "trouble_started")]));
+    assert!(first.events[0].document.contains("exporter 192.0.2.1 is gone"));
+    assert_eq!(said(&router.troubles([exporter.clone()].into(), at(1))), []);
+    let both = router.troubles([exporter, peer.clone()].into(), at(2));
+    assert!(
+        said(&both) == is(&[("told", "trouble_started")]) && both.events[0].document.contains("2001:db8::1")
+    );
+    let over = router.troubles([peer].into(), at(3));
+    assert!(said(&over) == is(&[("told", "trouble_ended")]) && over.events[0].document.contains("192.0.2.1"));
+    assert_eq!(said(&router.configuration(None, at(4))), []);
+    let refused = router.configuration(Some("f.toml:1:1: no".to_owned()), at(4));
+    assert!(
+        said(&refused) == is(&[("told", "configuration_refused")])
+            && refused.events[0].document.contains("f.toml:1:1")
+    );
+}

@@ -13,6 +13,7 @@ mod pcap;
 mod pcapng;
 pub mod reader;
 pub mod reassembly;
+mod sink;
 pub mod writer;
 
 pub use fault::CaptureError;

@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
@@ -16,11 +14,12 @@ use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 use pcap_file::{DataLink, Endianness, PcapError};
 
 use super::Packet;
+use super::sink::Sink;
 
 /// A pcapng file being written. Same packets, same bytes, on every machine.
 pub struct Writer {
     name: String,
-    file: PcapNgWriter<BufWriter<File>>,
+    file: PcapNgWriter<Sink>,
     /// Link type of each interface, in order of first packet.
     links: Vec<u32>,
     /// What is said of an interface that nothing else was said of.
@@ -49,15 +48,14 @@ pub struct Described {
 impl Writer {
     /// Creates or overwrites the file.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        Self::begun(path, Vec::new())
+        Self::begun(path, Vec::new(), false)
     }
 
-    fn begun(path: &Path, options: Vec<SectionHeaderOption<'static>>) -> anyhow::Result<Self> {
+    fn begun(path: &Path, options: Vec<SectionHeaderOption<'static>>, hashed: bool) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
-        let buffered = BufWriter::with_capacity(1 << 20, file);
         let section = SectionHeaderBlock { endianness: Endianness::Little, options, ..Default::default() };
-        let file = PcapNgWriter::with_section_header(buffered, section)
+        let file = PcapNgWriter::with_section_header(Sink::new(file, hashed), section)
             .map_err(io_error)
             .with_context(|| name.clone())?;
         Ok(Self { name, file, links: Vec::new(), options: Vec::new() })
@@ -71,7 +69,7 @@ impl Writer {
             SectionHeaderOption::OS(Cow::Borrowed(std::env::consts::OS)),
             SectionHeaderOption::UserApplication(owned(&about.application)),
         ];
-        let mut writer = Self::begun(path, section)?;
+        let mut writer = Self::begun(path, section, true)?;
         writer.options = options(about);
         Ok(writer)
     }
@@ -89,7 +87,7 @@ impl Writer {
         packet: &Packet<'_>,
         comment: Option<&str>,
     ) -> anyhow::Result<()> {
-        self.put(block(id, packet, comment))
+        self.put_packet(id, packet, comment)
     }
 
     /// Brings what was written so far to the file.
@@ -118,12 +116,25 @@ impl Writer {
             Some(id) => id,
             None => self.interface(packet.link_number, self.options.clone())?,
         };
-        self.put(block(u32::try_from(id).unwrap_or(u32::MAX), packet, comment))
+        self.put_packet(u32::try_from(id).unwrap_or(u32::MAX), packet, comment)
     }
 
     /// Brings everything to the file.
     pub fn finish(self) -> anyhow::Result<()> {
-        self.file.into_inner().flush().with_context(|| self.name)
+        self.close().map(drop)
+    }
+
+    /// Likewise; the SHA-256 of the file, where it is evidence.
+    pub fn close(self) -> anyhow::Result<Option<[u8; 32]>> {
+        self.file.into_inner().close().with_context(|| format!("{}: cannot be written", self.name))
+    }
+
+    /// There are many of them, so this is done by hand.
+    #[inline]
+    fn put_packet(&mut self, id: u32, packet: &Packet<'_>, comment: Option<&str>) -> anyhow::Result<()> {
+        let sink = self.file.get_mut();
+        enhanced(sink.room(), id, packet, comment);
+        sink.settle().with_context(|| format!("{}: cannot be written", self.name))
     }
 
     fn interface(
@@ -158,14 +169,36 @@ fn options(about: &Described) -> Vec<InterfaceDescriptionOption<'static>> {
     ]
 }
 
-fn block<'a>(interface_id: u32, packet: &Packet<'a>, comment: Option<&'a str>) -> EnhancedPacketBlock<'a> {
-    EnhancedPacketBlock {
-        interface_id,
-        timestamp: Duration::from_nanos(packet.at.nanos()),
-        original_len: packet.original_len,
-        data: Cow::Borrowed(packet.bytes),
-        options: comment.map(|text| EnhancedPacketOption::Comment(Cow::Borrowed(text))).into_iter().collect(),
+/// An enhanced packet block, in the order of octets of the section (draft-ietf-opsawg-pcapng, section 4.3).
+#[inline]
+fn enhanced(out: &mut Vec<u8>, id: u32, packet: &Packet<'_>, comment: Option<&str>) {
+    let comment = comment.map(|text| text.as_bytes().get(..usize::from(u16::MAX)).unwrap_or(text.as_bytes()));
+    let captured = packet.bytes.len();
+    // The comment with its header, and the end of options.
+    let options = comment.map_or(0, |text| 4 + text.len().next_multiple_of(4) + 4);
+    let length = 32 + captured.next_multiple_of(4) + options;
+    let words = |out: &mut Vec<u8>, words: &[u32]| {
+        words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    };
+    let short = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let nanos = packet.at.nanos();
+    let [high, low] = [nanos >> 32, nanos & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(0));
+    out.reserve(length);
+    words(out, &[6, short(length), id, high, low, short(captured), packet.original_len]);
+    padded(out, packet.bytes);
+    if let Some(text) = comment {
+        // opt_comment is 1; its length stands above it
+        words(out, &[1 | short(text.len()) << 16]);
+        padded(out, text);
+        words(out, &[0]);
     }
+    words(out, &[short(length)]);
+}
+
+fn padded(out: &mut Vec<u8>, octets: &[u8]) {
+    out.extend_from_slice(octets);
+    let rest = octets.len().next_multiple_of(4) - octets.len();
+    out.extend_from_slice([0; 3].get(..rest).unwrap_or_default());
 }
 
 fn io_error(e: PcapError) -> io::Error {

@@ -10,6 +10,7 @@ use crate::output::{Format, Paint};
 /// Starts the real daemon (`spillway run`) in a temporary folder and sends it live flow export over loopback from a seeded
 /// world: ordinary customers, then a DNS amplification, a spoofed SYN flood and a carpet bombing, beside a flash crowd.
 /// The traffic is synthetic; every number told is read from the API of the running daemon. Nothing is kept.
+/// The dashboard is open meanwhile: the link that is printed logs in once, within ten minutes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,6 +25,9 @@ pub struct Args {
     /// Leave the attacks out; also by DEMO_ATTACKS=0
     #[arg(long)]
     no_attacks: bool,
+    /// Leave the daemon running until it is interrupted, even where standard input is no terminal
+    #[arg(long, conflicts_with = "once")]
+    stay: bool,
     /// End with the summary instead of leaving the daemon running for a look; also by DEMO_ONCE=1
     #[arg(long)]
     once: bool,
@@ -37,7 +41,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             None => seed_of(std::env::var_os("DEMO_SEED"))?,
         },
         attacks: !args.no_attacks && !set_to("DEMO_ATTACKS", "0"),
-        once: args.once || set_to("DEMO_ONCE", "1") || !std::io::IsTerminal::is_terminal(&std::io::stdin()),
+        once: !args.stay
+            && (args.once
+                || set_to("DEMO_ONCE", "1")
+                || !std::io::IsTerminal::is_terminal(&std::io::stdin())),
         format: context.output.unwrap_or(Format::Text),
         paint: Paint::stdout(),
     };

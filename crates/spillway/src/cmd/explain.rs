@@ -3,15 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
 
 use crate::card;
 use crate::cli::Context;
-use crate::client;
-use crate::config::{Config, DEFAULT_PATH};
+use crate::client::Reach;
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::replay::search::{Cut, search};
@@ -21,7 +20,7 @@ use crate::replay::{Feed, Findings};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  spillway explain 0123456789abcdef              an attack that the daemon found
+  spillway explain 0123456789abcdef              an attack that the daemon found; `spillway attack explain` says more
   spillway explain capture.pcap
   spillway explain capture.pcap --attack 0123456789abcdef")]
 pub struct Args {
@@ -31,12 +30,8 @@ pub struct Args {
     /// Only this attack
     #[arg(long, value_name = "ID")]
     attack: Option<String>,
-    /// The daemon's API [default: as the configuration says]
-    #[arg(long, value_name = "URL")]
-    api: Option<String>,
-    /// The daemon's configuration
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// Explains.
@@ -72,23 +67,8 @@ fn id(args: &Args) -> Option<&str> {
 
 /// The attack as the running daemon knows it.
 fn ask(args: &Args, id: &str) -> anyhow::Result<Attack> {
-    let api = match &args.api {
-        Some(api) => api.clone(),
-        None => match Config::load(&args.config) {
-            Ok(config) => format!("http://{}", config.api.listen),
-            Err(problems) => {
-                let first = problems.first().map(ToString::to_string).unwrap_or_default();
-                bail!("no daemon to ask: {first}; or name its API with --api URL")
-            }
-        },
-    };
-    match client::get(&api, &format!("/api/v1/attacks/{id}"))? {
-        (200, body) => {
-            serde_json::from_str(&body).context("the daemon's answer cannot be read; is it another version?")
-        }
-        (404, _) => bail!("no attack has the id {id}; {api}/api/v1/attacks lists all"),
-        (status, _) => bail!("{api} answers with status {status}"),
-    }
+    let document = args.reach.api()?.json(&format!("/api/v1/attacks/{id}"))?;
+    serde_json::from_value(document).context("the daemon's answer cannot be read; is it another version?")
 }
 
 /// The reasons of each.

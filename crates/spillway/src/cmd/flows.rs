@@ -8,18 +8,20 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use ::history::{BadFilter, Filter, usage};
+use base::Prefix;
 
 use crate::cli::Context;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::error::{complain, usage as wrong_use};
-use crate::history::folder;
+use crate::history::{folder, order};
 use crate::output::{self, Format};
 
 /// Ask flow samples that were kept: who sent most, over what time, by what
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The samples are Parquet files below `flows` in the state folder: DuckDB and pandas open them as they are. They are read directly, also
-while the daemon runs; what it has in memory alone, the newest minute, is not among them.
+The samples are Parquet files below `flows` in the state folder: DuckDB and pandas open them as they are. `query` asks the daemon where one
+runs, for it has the newest minute in memory; else, and with --dir, the files are read. Beside the samples there are sums by minute (48 h)
+and hour (90 days) of each own host by class and protocol: they answer questions for two hours and more that name nothing else.
 
 A filter joins tests with `and`, `or`, `not` and parentheses. Fields: src, dst, src-port, dst-port, host and port by who sent and who
 received; target (the own host), foreign (the other end), target-port, foreign-port, direction (in, out), proto, tcp-flags, class,
@@ -55,7 +57,29 @@ struct Place {
     dir: Option<PathBuf>,
 }
 
+/// What a configuration says of the daemon that records.
+struct State {
+    folder: PathBuf,
+    networks: Vec<Prefix>,
+}
+
 impl Place {
+    /// Where the daemon's socket and its sums are; `None`: a folder of segments was named.
+    fn state(&self) -> anyhow::Result<Option<State>> {
+        if self.dir.is_some() {
+            return Ok(None);
+        }
+        let config = self.config()?;
+        Ok(Some(State { folder: config.state_dir, networks: config.networks }))
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
+        Config::load(&self.config).map_err(|problems| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            wrong_use(format!("{first}; or name the folder of the segments with --dir"))
+        })
+    }
+
     fn folder(&self) -> anyhow::Result<PathBuf> {
         if let Some(dir) = &self.dir {
             return if dir.is_dir() {
@@ -67,10 +91,7 @@ impl Place {
                 )))
             };
         }
-        let config = Config::load(&self.config).map_err(|problems| {
-            let first = problems.first().map(ToString::to_string).unwrap_or_default();
-            wrong_use(format!("{first}; or name the folder of the segments with --dir"))
-        })?;
+        let config = self.config()?;
         if !config.history.enabled {
             complain("`history.enabled` is false: nothing new is kept");
         }
@@ -87,36 +108,14 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// The filter, or where it is wrong: the text with a mark below the place.
+/// The filter, or where it is wrong.
 fn filter(text: &str) -> anyhow::Result<Filter> {
-    text.parse().map_err(|wrong: BadFilter| {
-        let (before, behind) = text.split_at_checked(wrong.at).unwrap_or((text, ""));
-        wrong_use(format!(
-            "filter, octet {}, behind `{}`, at `{}`: {}",
-            wrong.at,
-            end(before),
-            front(behind),
-            wrong.message
-        ))
-    })
-}
-
-/// The last words.
-fn end(text: &str) -> String {
-    let from = text.char_indices().rev().nth(19).map_or(0, |(at, _)| at);
-    text.get(from..).unwrap_or_default().trim().to_owned()
-}
-
-fn front(text: &str) -> String {
-    text.chars().take(20).collect()
+    text.parse().map_err(|wrong: BadFilter| wrong_use(order::marked(text, &wrong)))
 }
 
 fn show_usage(place: &Place, context: &Context) -> anyhow::Result<()> {
     let there = usage(&place.folder()?)?;
     let mut out = output::stdout();
-    if context.csv {
-        anyhow::bail!("-o csv is for `flows query` and `flows export`");
-    }
     match context.format(Format::Json) {
         Format::Json => output::document(&mut out, &there)?,
         Format::Jsonl => output::line(&mut out, &there)?,

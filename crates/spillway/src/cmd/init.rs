@@ -1,26 +1,49 @@
-//! `spillway init`: a commented configuration to start from.
+//! `spillway init`: a commented configuration to start from, which fits this machine and does not lock its administrator out.
+
+mod around;
+mod questions;
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, fchown};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use base::Prefix;
+use nix::unistd::{User, geteuid};
 
 use crate::cli::Context;
-use crate::config;
+use crate::config::{self, Start};
 use crate::output;
+pub(super) use around::own_networks;
+use around::{Around, Why};
+use questions::{Ask, Place};
 
-/// Write a commented configuration to start from; finds this machine's own networks
+/// Write a commented configuration to start from; finds this machine's networks, its gateway and its administrator's address
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+On a terminal it asks four questions; with --yes, or elsewhere, it takes what it finds. The address that you are logged in from (SSH)
+and the gateways are put on the never-list: nothing cuts them, whatever looks like an attack.
+
+Examples:
+  sudo spillway init -c /etc/spillway/spillway.toml
+  sudo spillway init --yes --for server          # this machine's own packets are looked at, on the interface of the default route
+  spillway init --yes --network 198.51.100.0/24 -c -")]
 pub struct Args {
     #[command(flatten)]
     target: Target,
     /// Prefixes to protect, instead of the networks of this machine
     #[arg(long, value_name = "PREFIX")]
     network: Vec<Prefix>,
+    /// What is looked at: flow export of routers, or this machine's own packets [default: asked, else routers]
+    #[arg(long = "for", value_name = "WHAT", value_enum)]
+    place: Option<Place>,
+    /// How far it may go [default: asked, else observe]
+    #[arg(long, value_name = "MODE", value_enum)]
+    mode: Option<questions::Mode>,
+    /// Ask nothing
+    #[arg(short, long)]
+    yes: bool,
 }
 
 /// Where a new configuration goes.
@@ -34,14 +57,73 @@ pub(super) struct Target {
     force: bool,
 }
 
-/// Writes the file and says what comes next.
+/// Looks around, asks, writes the file and says what comes next.
 pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
-    let networks =
-        if args.network.is_empty() { own_networks() } else { base::prefix::aggregate(args.network) };
-    args.target.write(&config::starter(&networks), &networks)
+    // before anything is asked
+    args.target.may()?;
+    let around = Around::look();
+    let found =
+        if args.network.is_empty() { own_networks() } else { base::prefix::aggregate(args.network.clone()) };
+    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
+    let asks = !args.yes && stdin.is_terminal() && args.target.config.as_os_str() != "-";
+    let mut ask = Ask { input: stdin.lock(), output: &mut stderr, asks };
+    let place = args.place.map_or_else(|| ask.place(&around), Ok)?;
+    let networks = if args.network.is_empty() { ask.networks(&found)? } else { found };
+    let mode = args.mode.map_or_else(|| ask.mode(), Ok)?;
+    let webhook = ask.webhook()?;
+    let interfaces = match place {
+        Place::Server => around.interfaces.clone(),
+        Place::Routers => Vec::new(),
+    };
+    if place == Place::Server && interfaces.is_empty() {
+        bail!(
+            "no interface has a default route, so there is none to look at; name one by hand: `dataplane.interfaces` in a file of `spillway init --for routers`"
+        );
+    }
+    let start = Start {
+        networks: networks.clone(),
+        never: around.never().into_iter().map(|(prefix, _)| prefix).collect(),
+        interfaces,
+        mode: mode.into(),
+        user: own_user().map(|user| user.name),
+        webhook,
+    };
+    args.target.write(&config::starter_of(&start), &networks)?;
+    if args.target.config.as_os_str() == "-" {
+        return Ok(());
+    }
+    let mut out = output::stdout();
+    for (prefix, why) in around.never() {
+        let what = match why {
+            Why::Administrator => "you are logged in from there",
+            Why::Gateway => "the gateway",
+        };
+        writeln!(out, "never cut: {prefix} ({what})")?;
+    }
+    if !around.never().iter().any(|(_, why)| *why == Why::Administrator) {
+        writeln!(
+            out,
+            "your own address is not known (no SSH): put it into `rules.never` if you come from elsewhere"
+        )?;
+    }
+    if !start.interfaces.is_empty() {
+        writeln!(out, "looked at: packets that arrive on {}", start.interfaces.join(", "))?;
+    }
+    Ok(out.flush()?)
 }
 
 impl Target {
+    /// Whether the file may be written at all.
+    fn may(&self) -> anyhow::Result<()> {
+        if !self.force && self.config.as_os_str() != "-" && self.config.symlink_metadata().is_ok() {
+            bail!(
+                "{} exists; write elsewhere with -c FILE, or replace it with --force",
+                self.config.display()
+            );
+        }
+        Ok(())
+    }
+
     /// Writes a configuration that protects these networks, and says what comes next.
     pub(super) fn write(&self, text: &str, networks: &[Prefix]) -> anyhow::Result<()> {
         let path = &self.config;
@@ -51,7 +133,8 @@ impl Target {
             return Ok(out.flush()?);
         }
         let mut options = OpenOptions::new();
-        options.write(true).mode(0o644);
+        // It may come to hold secrets.
+        options.write(true).mode(0o640);
         if self.force {
             options.create(true).truncate(true)
         } else {
@@ -60,12 +143,18 @@ impl Target {
         let mut file = match options.open(path) {
             Ok(file) => file,
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
-                bail!("{} exists; write elsewhere with -c FILE, or replace it with --force", path.display())
+                self.may()?;
+                return Err(cause.into());
             }
             Err(cause) => {
                 return Err(cause).with_context(|| format!("cannot write {}", path.display()));
             }
         };
+        if let Some(user) = own_user() {
+            // The daemon reads it again, as that user, when it is reloaded.
+            fchown(&file, None, Some(user.gid.as_raw()))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         let shown: Vec<String> = networks.iter().take(NETWORKS_SHOWN).map(ToString::to_string).collect();
         let more = match networks.len().saturating_sub(NETWORKS_SHOWN) {
@@ -82,32 +171,12 @@ impl Target {
     }
 }
 
+/// The package's user, where root writes for it.
+fn own_user() -> Option<User> {
+    User::from_name(USER).ok().flatten().filter(|_| geteuid().is_root())
+}
+
+/// As whom the daemon of the Debian package runs.
+const USER: &str = "spillway";
 /// Networks named on the screen.
 const NETWORKS_SHOWN: usize = 8;
-
-/// The networks of this machine's interfaces, or the documentation's example when there are none.
-pub(super) fn own_networks() -> Vec<Prefix> {
-    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
-    let found = interfaces.filter_map(|interface| {
-        let (address, mask) = (interface.address?, interface.netmask?);
-        let prefix = if let (Some(a), Some(m)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
-            let bits = u32::from(m.ip()).leading_ones();
-            Prefix::of(IpAddr::V4(a.ip()), u8::try_from(bits).ok()?)
-        } else {
-            let (a, m) = (address.as_sockaddr_in6()?, mask.as_sockaddr_in6()?);
-            let bits = u128::from(m.ip()).leading_ones();
-            Prefix::of(IpAddr::V6(a.ip()), u8::try_from(bits).ok()?)
-        };
-        let addr = prefix.addr();
-        let local = match addr {
-            IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4 == Ipv4Addr::UNSPECIFIED,
-            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6 == Ipv6Addr::UNSPECIFIED,
-        };
-        (!local).then_some(prefix)
-    });
-    let networks = base::prefix::aggregate(found.collect());
-    if networks.is_empty() {
-        return vec![Prefix::of(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)), 24)];
-    }
-    networks
-}

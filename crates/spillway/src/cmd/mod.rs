@@ -3,22 +3,29 @@
 use crate::cli::Context;
 
 pub mod absorb;
+pub mod allow;
 mod asked;
+pub mod attack;
 pub mod audit;
 pub mod backtest;
+pub mod backup;
 pub mod capture;
 pub mod check;
 pub mod completions;
+pub mod config;
 pub mod control;
 pub mod dataplane;
 pub mod decode;
 pub mod demo;
 pub mod disclosure;
 pub mod dns;
+pub mod doctor;
 pub mod dossier;
 pub mod drill;
 pub mod evidence;
+pub mod exception;
 pub mod explain;
+pub mod exporter;
 pub mod flows;
 pub mod guard;
 pub mod import;
@@ -28,14 +35,21 @@ pub mod ledger;
 pub mod man;
 pub mod notify;
 pub mod plan;
+mod policy;
 pub mod privacy;
 pub mod privileged;
 pub mod replay;
+pub mod restore;
 pub mod roles;
 pub mod route;
+pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod status;
+pub mod support;
+pub mod target;
 pub mod token;
+pub mod top;
 pub mod user;
 pub mod version;
 
@@ -49,6 +63,24 @@ macro_rules! commands {
         }
 
         impl Command {
+            /// Whether it can print objects, so that `-o csv` and `-o table` have rows to lay out.
+            pub const fn has_rows(&self) -> bool {
+                !matches!(
+                    self,
+                    Self::Run(_)
+                        | Self::Absorb(_)
+                        | Self::Check(_)
+                        | Self::Init(_)
+                        | Self::Import(_)
+                        | Self::Control(_)
+                        | Self::Demo(_)
+                        | Self::Completions(_)
+                        | Self::Man(_)
+                        | Self::Guard(_)
+                        | Self::Helper(_)
+                )
+            }
+
             /// Does it.
             pub fn run(self, context: &Context) -> anyhow::Result<()> {
                 match self {
@@ -73,10 +105,20 @@ commands! {
     Capture => capture,
     Run => run,
     Absorb => absorb,
+    Status => status,
+    Top => top,
+    Attack => attack,
+    Exporter => exporter,
+    Doctor => doctor,
     Check => check,
     Init => init,
+    Config => config,
     Import => import,
     Control => control,
+    Target => target,
+    Allow => allow,
+    Rule => rule,
+    Exception => exception,
     Route => route,
     Plan => plan,
     Drill => drill,
@@ -89,8 +131,11 @@ commands! {
     Audit => audit,
     Notify => notify,
     Privacy => privacy,
+    Backup => backup,
+    Restore => restore,
     Demo => demo,
     Lab => lab,
+    Support => support,
     Version => version,
     Completions => completions,
     Man => man,

@@ -1,4 +1,4 @@
-//! `spillway notify list|test|schema`: the channels by which attacks are told.
+//! `spillway notify list|test|schema`: the channels by which attacks, and what is amiss, are told.
 
 use std::io::Write as _;
 
@@ -24,7 +24,8 @@ words. Every message is written down before it is sent, arrives at least once, i
 A webhook with a secret is signed: Spillway-Signature is `v1=` and HMAC-SHA-256 in hex over Spillway-Timestamp, a full stop and the
 body. Compare in constant time, and refuse a timestamp older than five minutes.
 
-Nothing of a disclosure is ever notified, sealed or not: channels hear of attacks alone. The fixed [notify.exec] is not listed here.
+They hear of attacks, and of trouble with what protects from them (exporters, BGP sessions, absorbers, disk, ledger) where `events` asks for
+it. Nothing of a disclosure is ever notified, sealed or not. The fixed [notify.exec] is not listed here.
 
 Examples:
   spillway notify list

@@ -173,10 +173,12 @@ fn apply(
     let open = |path: &Option<PathBuf>| path.as_deref().map(Writer::create).transpose();
     let (mut passed, mut dropped) = (open(&args.passed)?, open(&args.dropped)?);
     summary.passed_packets = 0;
-    feed.pass("applying the rules:", |item| {
+    let mut going = true;
+    let passed_through = feed.pass("applying the rules:", |item| {
+        anyhow::ensure!(going, "a bag cannot be written");
         let weight = packets(&item);
         if let Some(folders) = &mut folders {
-            folders.take(&item)?;
+            going = folders.take(&item);
         }
         let passes = match &item {
             Item::Packet(_, None) | Item::Health(..) => true,
@@ -189,10 +191,12 @@ fn apply(
             (Item::Packet(packet, _), Some(file)) => file.write(packet),
             _ => Ok(()),
         }
-    })?;
-    if let Some(folders) = folders {
-        folders.conclude(places)?;
+    });
+    // Why a bag cannot be written, whoever writes it tells.
+    if !going || passed_through.is_ok() {
+        folders.map_or(Ok(()), |folders| folders.conclude(places))?;
     }
+    passed_through?;
     [passed, dropped].into_iter().flatten().try_for_each(Writer::finish)
 }
 

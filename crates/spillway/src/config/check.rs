@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use super::place::Problem;
 use super::sections::{Anonymous, ApiSection, ExecSection, File, ListenSection};
-use super::{Api, Compat, Config, Listen, NotifyExec};
-use super::{dataplane, dns, evidence, groups, history, privacy, routing};
+use super::{Api, Compat, Config, Listen, NotifyExec, Written};
+use super::{dataplane, dns, evidence, groups, history, privacy, routing, target};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -20,6 +20,8 @@ const WORKERS_MAX: usize = 64;
 /// Requests a second of one token, session or address when the file does not say.
 const API_RATE: u32 = 1_000;
 const API_RATE_MAX: u32 = 1_000_000;
+/// Octets of what stands over every page of the dashboard.
+const BANNER_MAX: usize = 120;
 
 /// Collects what is wrong.
 pub(super) struct Problems<'a> {
@@ -43,6 +45,11 @@ impl<'a> Problems<'a> {
         super::reference::open_to_all(self.path)
     }
 
+    /// The file that is checked.
+    pub(super) const fn file(&self) -> &Path {
+        self.path
+    }
+
     pub(super) fn at(&mut self, offset: usize, message: String) {
         self.found.push(Problem::at(self.path, self.text, offset, message));
     }
@@ -53,7 +60,7 @@ impl<'a> Problems<'a> {
 }
 
 /// The configuration, or everything that speaks against it.
-pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec<Problem>> {
+pub(super) fn checked(path: &Path, text: &str, mut file: File) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::new(path, text);
     if file.networks.is_empty() {
         let message = "`networks` is empty; list the prefixes that you protect, like \"198.51.100.0/24\"";
@@ -64,6 +71,22 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     let groups = groups::checked(&mut problems, &file.networks, &file.groups);
     let networks: Vec<Prefix> = file.networks.iter().map(|p| *p.get_ref()).collect();
     let dataplane = dataplane::checked(&mut problems, &file.dataplane);
+    let customer_terms = customers.iter().map(|(name, networks)| {
+        let section = file.customers.get(name);
+        target::CustomerTerms {
+            name: name.clone(),
+            networks: networks.clone(),
+            profile: target::named(&mut problems, section.and_then(|section| section.profile.as_ref())),
+            wishes: target::Wishes {
+                mode: section.and_then(|section| section.mode),
+                ..target::Wishes::default()
+            },
+        }
+    });
+    let customer_terms = customer_terms.collect();
+    let targets = target::checked(&mut problems, &networks, std::mem::take(&mut file.target));
+    let limits_held = dataplane.engine == dataplane::Engine::Xdp;
+    let allow = target::allowed(&mut problems, &networks, limits_held, std::mem::take(&mut file.allow));
     let owners: Vec<(String, Vec<Prefix>)> = customers
         .iter()
         .cloned()
@@ -92,8 +115,12 @@ pub(super) fn checked(path: &Path, text: &str, file: File) -> Result<Config, Vec
     if problems.found.is_empty() {
         Ok(Config {
             path: path.to_path_buf(),
+            written: Written(text.into()),
             networks,
             customers,
+            customer_terms,
+            targets,
+            allow,
             groups,
             state_dir: file.state_dir,
             mode: file.mode,
@@ -233,6 +260,12 @@ fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
     if let Some(wrong) = rate.filter(|rate| !(1..=API_RATE_MAX).contains(rate.get_ref())) {
         problems.at(wrong.span().start, format!("requests_per_second must be 1 to {API_RATE_MAX}"));
     }
+    if let Some(banner) = &section.banner
+        && (banner.get_ref().len() > BANNER_MAX || banner.get_ref().contains(|c: char| c.is_control()))
+    {
+        let message = format!("banner is one line of at most {BANNER_MAX} octets");
+        problems.at(banner.span().start, message);
+    }
     if let Some(tls) = &section.tls
         && tls.get_ref().certificate.is_some() != tls.get_ref().key.is_some()
     {
@@ -244,6 +277,7 @@ fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
         listen,
         anonymous: false,
         requests_per_second: rate.map_or(API_RATE, |rate| *rate.get_ref()),
+        banner: section.banner.as_ref().map(|banner| banner.get_ref().clone()),
         tls: section.tls.as_ref().map(|tls| tls.get_ref().clone()),
     };
     let plain = !api.is_secured();

@@ -8,6 +8,7 @@ mod absorber;
 mod challenge;
 mod check;
 mod dataplane;
+pub mod diff;
 mod dns;
 mod evidence;
 mod groups;
@@ -18,11 +19,16 @@ mod place;
 mod privacy;
 mod reference;
 mod routing;
+mod schema;
 mod sections;
 mod starter;
+pub(crate) mod target;
 mod values;
+mod veil;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) use absorber::{ABSORBER, Absorbing};
 pub(crate) use check::runnable;
@@ -37,12 +43,14 @@ pub use routing::{
     Absorber, Charge, Control, Controls, Customer, Drill, Examination, Hop, Ladder, Link, Probe, Router,
     Routing, Rpki, Said, Secret, Url,
 };
+pub use schema::schema;
 pub use sections::{
     Anonymous, Api, Compat, Detection, ExporterSection, Floor, Interface, InterfaceRoles, Ledger, Listen,
     Log, LogFormat, LogLevel, NotifyExec, RuleSettings, TlsFiles,
 };
-pub use starter::starter;
+pub use starter::{Start, starter, starter_of};
 pub use values::Role;
+pub(crate) use veil::{HIDDEN, veiled};
 
 use base::Prefix;
 use engine::Mode;
@@ -55,10 +63,18 @@ pub const DEFAULT_PATH: &str = "/etc/spillway/spillway.toml";
 pub struct Config {
     /// The file it came from.
     pub path: PathBuf,
+    /// Its text.
+    pub written: Written,
     /// The operator's own networks.
     pub networks: Vec<Prefix>,
     /// Customers and their networks.
     pub customers: Vec<(String, Vec<Prefix>)>,
+    /// What customers say of themselves.
+    pub(crate) customer_terms: Vec<target::CustomerTerms>,
+    /// Prefixes with wishes of their own, the longest first.
+    pub(crate) targets: Vec<target::Target>,
+    /// Sources that are never filtered on the way to a prefix.
+    pub(crate) allow: Vec<crate::policy::allow::Allowed>,
     /// Hosts with limits of their own.
     pub groups: Vec<engine::settings::Group>,
     /// Folder of everything that outlives the process.
@@ -107,6 +123,16 @@ pub struct Config {
     pub log: Log,
 }
 
+/// A text that may hold secrets: it is not shown by accident.
+#[derive(Clone)]
+pub struct Written(pub Arc<str>);
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(text)")
+    }
+}
+
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
@@ -147,8 +173,17 @@ impl Config {
             quiet: self.detection.quiet,
             groups: self.groups.clone(),
             customers: self.customers.clone(),
+            tuning: self.tuning(),
             ..engine::Settings::of(profile)
         }
+    }
+
+    /// Thresholds of prefixes that have their own.
+    fn tuning(&self) -> engine::settings::Tunings {
+        let all = crate::policy::layers::Layers::of(self).tuning();
+        engine::settings::Tunings::new(all.into_iter().map(|(prefix, floor, multiple)| {
+            (prefix, engine::settings::Tuning { floor_pps: floor, multiple })
+        }))
     }
 
     /// Where the ledger is.

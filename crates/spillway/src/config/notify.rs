@@ -289,7 +289,7 @@ impl Reading<'_, '_> {
             return [EventKind::AttackStarted, EventKind::AttackEnded].into();
         };
         if asked.get_ref().is_empty() || asked.get_ref().contains(&EventKind::Test) {
-            let message = "events are some of \"attack_started\", \"attack_changed\", \"attack_ongoing\" (with `repeat`) and \"attack_ended\"";
+            let message = "events are some of \"attack_started\", \"attack_changed\", \"attack_ongoing\" (with `repeat`), \"attack_ended\", \"trouble_started\", \"trouble_ended\", \"configuration_taken\" and \"configuration_refused\"";
             self.problems.at(asked.span().start, message.to_owned());
         }
         asked.get_ref().iter().copied().collect()
@@ -482,8 +482,11 @@ impl Reading<'_, '_> {
 
     fn hidden(&mut self, value: &Spanned<String>) -> Option<Secret> {
         if !reference::refers(value.get_ref()) && self.problems.open_to_all() {
-            let message = "this may be a secret, and the file is readable by everybody; `chmod 640` it, or write \"${file:/path}\" or \"${env:NAME}\"";
-            self.problems.at(value.span().start, message.to_owned());
+            let message = format!(
+                "this may be a secret, and the file is readable by everybody; `chmod 640 {}`, or write \"${{file:/path}}\" or \"${{env:NAME}}\"",
+                self.problems.file().display()
+            );
+            self.problems.at(value.span().start, message);
         }
         self.resolved(value).map(Secret::new)
     }

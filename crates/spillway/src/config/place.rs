@@ -83,7 +83,7 @@ fn in_plain_words(message: &str) -> String {
     message.to_owned()
 }
 
-fn suggestion(subject: &str, known: &[&str]) -> String {
+pub(crate) fn suggestion(subject: &str, known: &[&str]) -> String {
     let nearest = known.iter().map(|name| (distance(subject, name), *name)).min();
     match nearest {
         // Up to a third of the letters wrong is a slip; more is another word.

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, quiet, span};
-use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing};
+use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing, target};
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,10 @@ pub(super) struct File {
     pub(super) customers: BTreeMap<String, Customer>,
     #[serde(default)]
     pub(super) groups: groups::Sections,
+    #[serde(default)]
+    pub(super) target: BTreeMap<Spanned<String>, target::Section>,
+    #[serde(default)]
+    pub(super) allow: Vec<target::AllowSection>,
     #[serde(default)]
     pub(super) notify: notify::Sections,
     #[serde(default)]
@@ -127,6 +131,7 @@ pub(super) struct ApiSection {
     pub(super) listen: Option<Spanned<Address>>,
     pub(super) anonymous: Option<Spanned<Anonymous>>,
     pub(super) requests_per_second: Option<Spanned<u32>>,
+    pub(super) banner: Option<Spanned<String>>,
     pub(super) tls: Option<Spanned<TlsFiles>>,
 }
 
@@ -159,6 +164,8 @@ pub struct Api {
     pub anonymous: bool,
     /// Requests a second of one token, session or address.
     pub requests_per_second: u32,
+    /// What stands over every page of the dashboard.
+    pub banner: Option<String>,
     /// TLS on loopback, too, or with these files.
     pub tls: Option<TlsFiles>,
 }
@@ -238,6 +245,8 @@ pub struct InterfaceRoles {
 #[serde(deny_unknown_fields)]
 pub(super) struct Customer {
     pub(super) networks: Vec<Spanned<Prefix>>,
+    pub(super) profile: Option<Spanned<String>>,
+    pub(super) mode: Option<Mode>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,11 +1,65 @@
 //! The file that `spillway init` writes: every key with its default and a sentence.
 
 use base::Prefix;
+use engine::Mode;
+
+/// What is known of the place where it is to run.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The operator's own networks.
+    pub networks: Vec<Prefix>,
+    /// What nothing may cut: the administrator's address, gateways.
+    pub never: Vec<Prefix>,
+    /// Whose packets are looked at; none: flow export is.
+    pub interfaces: Vec<String>,
+    /// How far to go.
+    pub mode: Mode,
+    /// As whom the daemon runs once it has started.
+    pub user: Option<String>,
+    /// Who hears of attacks.
+    pub webhook: Option<String>,
+}
 
 /// A commented configuration for these networks. What is commented out shows the default.
 pub fn starter(networks: &[Prefix]) -> String {
-    let list: Vec<String> = networks.iter().map(|prefix| format!("\"{prefix}\"")).collect();
-    TEXT.replace("@NETWORKS@", &list.join(", "))
+    starter_of(&Start { networks: networks.to_vec(), ..Start::default() })
+}
+
+/// A commented configuration for this place.
+pub fn starter_of(start: &Start) -> String {
+    let list = |all: &mut dyn Iterator<Item = String>| {
+        all.map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = TEXT.replace("@NETWORKS@", &list(&mut start.networks.iter().map(ToString::to_string)));
+    let mut put = |default: &str, line: String| text = text.replacen(default, &line, 1);
+    if !start.never.is_empty() {
+        let never = list(&mut start.never.iter().map(ToString::to_string));
+        put("\n#never = []\n", format!("\nnever = [{never}]\n"));
+    }
+    if !start.interfaces.is_empty() {
+        put(
+            "\n#interfaces = []\n",
+            format!("\ninterfaces = [{}]\n", list(&mut start.interfaces.iter().cloned())),
+        );
+        for key in ["sflow", "netflow", "ipfix"] {
+            put(&format!("\n{key} = "), format!("\n#   {key} = "));
+        }
+    }
+    if let Some(user) = &start.user {
+        put("\n#   user = \"spillway\"\n", format!("\nuser = \"{user}\"\n"));
+    }
+    match start.mode {
+        Mode::Observe => {}
+        Mode::Suggest => put("\n#mode = \"observe\"\n", "\nmode = \"suggest\"\n".to_owned()),
+        Mode::Enforce => put("\n#mode = \"observe\"\n", "\nmode = \"enforce\"\n".to_owned()),
+    }
+    if let Some(url) = &start.webhook {
+        let section = format!(
+            "\n[notify.ops]\nkind = \"webhook\"\nurl = \"{url}\"\nevents = [\"attack_started\", \"attack_ended\", \"trouble_started\", \"trouble_ended\"]\n"
+        );
+        put("\n[detection]\n", format!("{section}\n[detection]\n"));
+    }
+    text
 }
 
 /// Lines that begin with `#key` (no space) are defaults: a test takes the `#` away and compares.
@@ -43,6 +97,8 @@ ipfix = "0.0.0.0:4739"
 #anonymous = "viewer"
 # Of one token, session or address.
 #requests_per_second = 1000
+# What stands over every page of the dashboard.
+#   banner = "staging"
 #   [api.tls]
 #   certificate = "/etc/spillway/api.crt"
 #   key = "/etc/spillway/api.key"
@@ -62,6 +118,30 @@ ipfix = "0.0.0.0:4739"
 # Customers and their networks; each prefix has one owner.
 #   [customers."example"]
 #   networks = ["198.51.100.0/28"]
+#   profile = "web"                # what it is like: default, web, dns, game-udp, vpn, mail, voice, transit, cgnat, ssh, cdn-origin,
+#                                  # streaming or quic; `spillway target profiles` lists them, `spillway target show PREFIX` says what follows
+#   mode = "suggest"               # how far to go for it
+
+# Prefixes with wishes of their own; the narrowest says most, and what it does not say, a wider one, the customer, or the file says.
+#   [target."198.51.100.7"]
+#   profile = "ssh"
+#   mode = "enforce"               # also beyond the `mode` above; `spillway target mode` says it for a while
+#   floor = "500 pps"              # below it no class of packets is an attack; multiple = 1.5 times what is usual is one
+#   collateral_max = 0.02          # blind = false, challenge = true as in [dataplane]
+#   limit = "20 kpps"              # rules limit to it instead of dropping
+#   ordinary = ["proto tcp dst-port 443"]      # in the rule language: rules without a price never act on these, even where `blind` lets others
+#   never_drop = ["proto tcp dst-port 2222"]   # a derived rule that would drop any of these is suggested only
+
+# Sources that are never filtered on their way to a prefix, up to a ceiling (default "1000 pps", "none" by choice; with nftables
+# only "none"); what is above is treated like any traffic. `spillway allow` adds others while the daemon runs.
+#   [[allow]]
+#   source = "203.0.113.0/24"
+#   destination = "198.51.100.0/28"
+#   protocol = "tcp"               # port = 443; without them, all
+#   ceiling = "5 kpps"
+#   owner = "example"
+#   reason = "its monitoring"
+#   until = "2027-12-31T00:00:00Z"
 
 # Limits that no host may exceed, on top of what is learned. The most specific network decides, `default` is everything
 # else. packets and bits count all; tcp_, udp_, icmp_, syn_ and fragment_ before them count these alone.
@@ -89,6 +169,7 @@ ipfix = "0.0.0.0:4739"
 #   url = "https://hooks.example.net/spillway"
 #   secret = "${file:/etc/spillway/noc.secret}"   # signs: HMAC-SHA-256 over Spillway-Timestamp, a full stop and the body
 #   events = ["attack_started", "attack_ended"]   # also attack_changed; severity = "attack", or "suspicious" for all
+#   # also trouble_started and trouble_ended (an exporter, a BGP session, an absorber, the disk, the ledger), configuration_taken, configuration_refused
 #   customers = []                 # and prefixes = []: only attacks on these; both empty: on all
 #   group_wait = "2s"              # more than group_max = 3 events within it are one message
 #   repeat = "1h"                  # a reminder of what goes on; without it: none

@@ -280,3 +280,37 @@ fn missing_keys_are_named_with_an_example() {
     let empty = parse("networks = [\"198.18.0.0/16\"]\n[listen]\n").unwrap_err();
     assert!(empty.contains("[listen] names no address"), "{empty}");
 }
+
+#[test]
+fn an_unknown_key_names_the_nearest_one_however_deep_it_stands() {
+    for (more, says) in [
+        (
+            "[exporters.\"192.0.2.1\".interfaces]\n17 = { nmae = \"x\" }\n",
+            "unknown key `nmae`; did you mean `name`?",
+        ),
+        (
+            "[groups.default]\nincoming = { packts = \"1 kpps\" }\n",
+            "unknown key `packts`; did you mean `packets`?",
+        ),
+        (
+            "[notify.noc]\nkind = \"webhook\"\nsecert = \"x\"\n",
+            "unknown key `secert`; did you mean `secret`?",
+        ),
+        (
+            "[notify.exec]\npath = \"/bin/true\"\ntimout = \"1s\"\n",
+            "unknown key `timout`; did you mean `timeout`?",
+        ),
+        (
+            "[routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n[routing.peers.edge]\naddres = \"192.0.2.2\"\n",
+            "unknown key `addres`; did you mean `address`?",
+        ),
+        (
+            "[routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n[routing.ladder.customers.ada]\nstpes = []\n",
+            "unknown key `stpes`; did you mean `steps`?",
+        ),
+        ("[api.tls]\ncertifcate = \"/x\"\n", "unknown key `certifcate`; did you mean `certificate`?"),
+    ] {
+        let said = parse(&format!("{SMALLEST}{more}")).unwrap_err();
+        assert!(said.contains(says), "{more}: {said}");
+    }
+}

@@ -1,21 +1,29 @@
 //! What changes something: one JSON line in, one JSON line out, through a Unix socket that only its owner may open.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use ::ledger::entry::{Act, By};
+use access::{Access, Actor, Outcome, Role, Via};
 use anyhow::{Context as _, bail};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Event;
+use super::clock::Clock;
+use super::routes::Routes;
 use crate::dns;
-use crate::routing::Door;
+use crate::history::order::{Answered, Query};
+use crate::ledger::Deed;
+use crate::policy;
 use crate::routing::order::{self, Caller};
 
 /// Name of the socket inside the state folder.
@@ -37,6 +45,9 @@ pub enum Order {
     Shutdown,
     /// Check the configuration, then take it, as SIGHUP does
     Reload,
+    /// Say the configuration that is in force.
+    #[value(skip)]
+    Show,
 }
 
 /// One of both.
@@ -48,7 +59,14 @@ struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<order::Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<policy::Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dns: Option<dns::order::Order>,
+    /// What is wrong?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    doctor: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flows: Option<Query>,
     /// Who asks, by their own word: whoever may open the socket is believed.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -67,12 +85,33 @@ pub struct Reply {
     /// Likewise, about names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<dns::order::Answer>,
+    /// What was found, where it was asked what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<api::Finding>>,
+    /// The configuration in force, secrets and all, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// Likewise, about what holds for whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Value>,
+    /// Likewise, about flow samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flows: Option<Answered>,
 }
 
 impl Reply {
     /// It is done.
     pub(super) const fn done() -> Self {
-        Self { ok: true, error: None, answer: None, names: None }
+        Self {
+            ok: true,
+            error: None,
+            answer: None,
+            names: None,
+            findings: None,
+            configuration: None,
+            policy: None,
+            flows: None,
+        }
     }
 
     fn send(&self, mut stream: UnixStream) -> anyhow::Result<()> {
@@ -89,8 +128,8 @@ impl Reply {
 pub(super) fn start(
     folder: &Path,
     events: Sender<Event>,
-    door: Door,
-    names: dns::Door,
+    routes: &Routes,
+    access: Arc<Access>,
 ) -> anyhow::Result<()> {
     let path = folder.join(SOCKET);
     // The folder's lock is ours, so a socket that lies here belongs to a process that is gone.
@@ -98,9 +137,10 @@ pub(super) fn start(
     // Nobody else may enter the folder (mode 0700), so there is no moment at which the socket stands open.
     let listener = UnixListener::bind(&path).with_context(|| format!("cannot open {}", path.display()))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let routes = routes.clone();
     let serve = move || {
         for stream in listener.incoming().flatten() {
-            if let Err(cause) = answer(stream, &events, &door, &names) {
+            if let Err(cause) = answer(stream, &events, &routes, &access) {
                 tracing::debug!(%cause, "control socket");
             }
         }
@@ -109,7 +149,12 @@ pub(super) fn start(
     Ok(())
 }
 
-fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::Door) -> anyhow::Result<()> {
+fn answer(
+    stream: UnixStream,
+    events: &Sender<Event>,
+    routes: &Routes,
+    access: &Access,
+) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
@@ -121,35 +166,91 @@ fn answer(stream: UnixStream, events: &Sender<Event>, door: &Door, names: &dns::
             answered.recv_timeout(ANSWER_MAX)?
         }
         Ok(Request { route: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => match door.ask(caller, order) {
+            Ok(caller) => match routes.door.ask(caller, order) {
                 Ok(answer) => Reply { answer: Some(answer), ..Reply::done() },
                 Err(why) => Reply::refused(why),
             },
             Err(why) => Reply::refused(why),
         },
         Ok(Request { dns: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => return wait_for_names(stream, names.clone(), caller, order),
+            Ok(caller) => {
+                let names = routes.names.clone();
+                return beside(stream, move || {
+                    names.ask(caller, order).map(|answer| Reply { names: Some(answer), ..Reply::done() })
+                });
+            }
             Err(why) => Reply::refused(why),
         },
+        Ok(Request { flows: Some(query), .. }) => {
+            let flows = routes.flows.clone();
+            return beside(stream, move || {
+                flows.answer(&query).map(|answer| Reply { flows: Some(answer), ..Reply::done() })
+            });
+        }
+        Ok(Request { policy: Some(order), name, .. }) => match caller(&stream, name) {
+            Ok(caller) => match decide(routes, access, &caller.name(), order) {
+                Ok(answer) => Reply { policy: Some(answer), ..Reply::done() },
+                Err(why) => Reply::refused(why),
+            },
+            Err(why) => Reply::refused(why),
+        },
+        Ok(Request { doctor: true, .. }) => {
+            let clinic = routes.clinic.clone();
+            let early = "the daemon is about to begin, or to end: ask again";
+            return beside(stream, move || {
+                let clinic = clinic.get().ok_or_else(|| early.to_owned())?;
+                Ok(Reply { findings: Some(clinic.examine()), ..Reply::done() })
+            });
+        }
         Ok(_) => Reply::refused("not a command: it asks for nothing".to_owned()),
         Err(wrong) => Reply::refused(format!("not a command: {wrong}")),
     };
     reply.send(stream)
 }
 
-/// A DNS server may take its time, and nobody else shall wait for it: the answer is waited for beside.
-fn wait_for_names(
+/// Asks the desk for what holds for whom. What changes something is in the audit trail before, and with what came of it after; then
+/// in the ledger.
+fn decide(routes: &Routes, access: &Access, who: &str, order: policy::Order) -> Result<Value, String> {
+    let Some(reason) = order.reason().map(str::to_owned) else { return routes.policy.take(who, order) };
+    order::fits(&reason)?;
+    let (action, object) = order.deed();
+    let about = order.about();
+    // whoever may open the socket may do everything
+    let actor = Actor::new(who.to_owned(), Via::Local, Role::Admin, Vec::new());
+    let deed = access::Deed {
+        address: "local".to_owned(),
+        action: action.to_owned(),
+        object: object.clone(),
+        reason: reason.clone(),
+        before: None,
+    };
+    let now = || Clock::start().now();
+    let number = access.about_to(&actor, &deed, now()).map_err(|why| why.to_string())?;
+    let done = routes.policy.take(who, order);
+    let (said, after) = match &done {
+        Ok(answer) => (None, Some(answer.to_string())),
+        Err(why) => (Some(why.clone()), None),
+    };
+    let outcome = Outcome { at: now(), done: done.is_ok(), said: said.clone(), after };
+    if let Err(cause) = access.came_of(number, &outcome) {
+        tracing::error!(%cause, number, "what came of it is missing in the audit trail");
+    }
+    let content = json!({
+        "audit": number, "actor": who, "via": "local", "action": action, "object": object, "reason": reason,
+        "after": done.as_ref().ok(), "refused": said,
+    });
+    let counts = [("done".to_owned(), u64::from(done.is_ok()))].into();
+    routes.pen.write(Deed { at: now(), act: Act::Operation, by: By::Person, about, content, counts });
+    done
+}
+
+/// A DNS server, a look at many samples or a look around may take its time, and nobody else shall wait for it.
+fn beside(
     stream: UnixStream,
-    names: dns::Door,
-    caller: Caller,
-    order: dns::order::Order,
+    work: impl FnOnce() -> Result<Reply, String> + Send + 'static,
 ) -> anyhow::Result<()> {
     let wait = move || {
-        let reply = match names.ask(caller, order) {
-            Ok(answer) => Reply { names: Some(answer), ..Reply::done() },
-            Err(why) => Reply::refused(why),
-        };
-        if let Err(cause) = reply.send(stream) {
+        if let Err(cause) = work().unwrap_or_else(Reply::refused).send(stream) {
             tracing::debug!(%cause, "control socket");
         }
     };
@@ -177,10 +278,22 @@ pub fn send(folder: &Path, order: Order) -> anyhow::Result<()> {
     ask(folder, &Request { order: Some(order), ..Request::default() }).map(drop)
 }
 
+/// The configuration that is in force, as it was read.
+pub fn running(folder: &Path) -> anyhow::Result<String> {
+    let reply = ask(folder, &Request { order: Some(Order::Show), ..Request::default() })?;
+    reply.configuration.context("the daemon's answer is empty; it may be of an older build")
+}
+
 /// Sends an order about routes, in this person's name.
 pub fn route(folder: &Path, order: order::Order, name: Option<String>) -> anyhow::Result<order::Answer> {
     let reply = ask(folder, &Request { route: Some(order), name, ..Request::default() })?;
     reply.answer.context("the daemon's answer is empty")
+}
+
+/// Sends an order about what holds for whom, in this person's name.
+pub(crate) fn decided(folder: &Path, order: policy::Order, name: Option<String>) -> anyhow::Result<Value> {
+    let reply = ask(folder, &Request { policy: Some(order), name, ..Request::default() })?;
+    reply.policy.context("the daemon's answer is empty")
 }
 
 /// Sends an order about names, in this person's name.
@@ -193,12 +306,41 @@ pub fn names(
     reply.names.context("the daemon's answer is empty")
 }
 
+/// What the daemon finds wrong; `Ok(None)`: there is no daemon at this state folder.
+///
+/// # Errors
+/// There seems to be one, and it does not answer.
+pub fn doctor(folder: &Path) -> anyhow::Result<Option<Vec<api::Finding>>> {
+    match UnixStream::connect(folder.join(SOCKET)) {
+        Err(gone) if matches!(gone.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(cause) => Err(cause).with_context(|| format!("{}", folder.join(SOCKET).display())),
+        Ok(there) => {
+            // One caller after the other: this one is done.
+            drop(there);
+            let reply = ask(folder, &Request { doctor: true, ..Request::default() })?;
+            reply.findings.map(Some).context("the daemon's answer is empty; is it another version?")
+        }
+    }
+}
+
+/// Asks about flow samples; `None`: no daemon answers there.
+pub(crate) fn flows(folder: &Path, query: Query) -> anyhow::Result<Option<Answered>> {
+    let patience = ANSWER_MAX + Duration::from_nanos(query.within.nanos());
+    let Ok(stream) = UnixStream::connect(folder.join(SOCKET)) else { return Ok(None) };
+    let reply = ask_through(stream, &Request { flows: Some(query), ..Request::default() }, patience)?;
+    reply.flows.context("the daemon's answer is empty").map(Some)
+}
+
 fn ask(folder: &Path, request: &Request) -> anyhow::Result<Reply> {
     let path: PathBuf = folder.join(SOCKET);
-    let mut stream = UnixStream::connect(&path).with_context(|| {
+    let stream = UnixStream::connect(&path).with_context(|| {
         format!("no daemon answers at {}; is `spillway run` up, and are you its user?", path.display())
     })?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    ask_through(stream, request, ANSWER_MAX)
+}
+
+fn ask_through(mut stream: UnixStream, request: &Request, patience: Duration) -> anyhow::Result<Reply> {
+    stream.set_read_timeout(Some(patience))?;
     serde_json::to_writer(&mut stream, request)?;
     stream.write_all(b"\n")?;
     let mut line = String::new();

@@ -1,9 +1,9 @@
 //! The decision core's thread: reports of workers in, attacks out to API, store and notifications.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use base::{Span, Timestamp};
@@ -20,12 +20,18 @@ use super::notify::Notifier;
 use super::scout::Scout;
 use super::source::Source;
 use super::worker::{Report, Shared};
-use crate::enforce::{self, choose::Bounds};
+use crate::enforce;
+use crate::enforce::choose::{Bounds, destination};
+use crate::policy::View;
+use crate::policy::book::What;
+use crate::policy::desk::Live;
 
 /// The core's state is saved this often, and with every attack that begins, ends or gets other rules.
 const SNAPSHOT_EVERY: Span = Span::from_secs(10);
-/// What was learned as normal is saved this often, and at the end; in the first minute as often as everything else.
+/// What was learned as normal is saved this often, and at the end; in the first minute with everything else, and at least so
+/// often, as far as saving may cost.
 const LEARNED_EVERY: Span = Span::from_secs(60);
+const YOUNG_EVERY: Span = Span::from_secs(2);
 /// Saving may cost at most this share of the time: with a large state, turning points wait for each other.
 const SNAPSHOT_SHARE: u64 = 20;
 /// Attacks stay in memory this long after their end; by then the store has them.
@@ -47,7 +53,10 @@ pub(super) struct Office {
 pub(super) struct Core {
     engine: Engine,
     tick: Span,
-    mode: Mode,
+    /// What holds for whom, as of the last tick.
+    view: View,
+    /// What of it was acted on last.
+    stamp: Vec<u64>,
     /// Up to where each worker has reported.
     reached: Vec<Timestamp>,
     pending: Vec<(Timestamp, ShardTick, Vec<Feed>)>,
@@ -91,7 +100,8 @@ impl Core {
         office: Option<Office>,
         scout: Option<Scout>,
     ) -> Self {
-        let (tick, mode) = (engine.settings().tick, engine.settings().mode);
+        let tick = engine.settings().tick;
+        let view = source.routes.policy.view(engine.now());
         if scout.is_some() {
             engine.follow_services();
         }
@@ -99,7 +109,7 @@ impl Core {
         let attacks: BTreeMap<_, _> = active
             .map(|mut attack| {
                 if let Some(office) = &office {
-                    office.bounds.add_challenges(&mut attack, engine.now(), enforce::own);
+                    office.bounds.fit(&mut attack, &view, engine.now(), enforce::own);
                 }
                 (attack.id.clone(), attack)
             })
@@ -108,7 +118,8 @@ impl Core {
         let mut core = Self {
             engine,
             tick,
-            mode,
+            stamp: view.stamp(),
+            view,
             reached: vec![Timestamp::ZERO; workers],
             pending: Vec::new(),
             until: Timestamp::ZERO,
@@ -149,7 +160,7 @@ impl Core {
     fn take(&mut self, report: Report) {
         if let Some(templates) = report.templates {
             let name = format!("templates/{}/{}", self.reached.len(), report.worker);
-            self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)]);
+            self.mailbox.put(Vec::new(), vec![snapshot(name, report.until, templates)], false);
         }
         if let Some(scout) = &mut self.scout {
             scout.hear(report.until, &report.feeds, report.seen);
@@ -173,6 +184,7 @@ impl Core {
             self.until.plus(self.tick).min(horizon)
         };
         let until = self.until;
+        self.view = self.source.routes.policy.view(until);
         let begun = Instant::now();
         let (mut shards, mut feeds) = (Vec::new(), Vec::new());
         for (_, tick, more) in self.pending.extract_if(.., |(told, ..)| *told <= until) {
@@ -202,6 +214,7 @@ impl Core {
         self.source.routes.pulse.sees(active.count());
         self.enforce(turning);
         self.scout(turning);
+        self.note_traffic();
         if turning || !rows.is_empty() {
             self.publish();
         }
@@ -213,14 +226,17 @@ impl Core {
         if (self.due && rested) || until.since(self.saved) >= SNAPSHOT_EVERY {
             self.save(rows);
         } else if !rows.is_empty() {
-            self.mailbox.put(rows, Vec::new());
+            self.mailbox.put(rows, Vec::new(), false);
+        } else if self.is_young() && until.since(self.learned) >= YOUNG_EVERY && rested {
+            // Who dies now would come back without an idea of what is honest.
+            self.save(rows);
         }
     }
 
     /// Takes in an attack's new state; tells whether it is a turning point that must survive.
     fn hear(&mut self, mut attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
         if let Some((office, ..)) = &self.office {
-            office.bounds.add_challenges(&mut attack, self.until, enforce::own);
+            office.bounds.fit(&mut attack, &self.view, self.until, enforce::own);
         }
         let known = self.attacks.get(&attack.id);
         let ids = |attack: &Attack| attack.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
@@ -243,11 +259,11 @@ impl Core {
         }
         self.notifier.tell(&attack, self.until);
         if turning {
-            self.source.routes.post.tell(|| brief(&attack, self.mode));
+            self.source.routes.post.tell(|| brief(&attack, self.view.mode(&attack.target)));
         }
         self.source.routes.witness.hear(&attack);
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        rows.push(row(&attack, self.until, self.mode, standing.as_deref()));
+        rows.push(row(&attack, self.until, &self.view, standing.as_deref()));
         self.attacks.insert(attack.id.clone(), attack);
         turning
     }
@@ -255,13 +271,20 @@ impl Core {
     /// Lays the rules that shall act on the desk, where they changed or their leases want renewal; shows what came of
     /// those that lay there before.
     fn enforce(&mut self, turning: bool) {
-        let Some((office, at, shown)) = &mut self.office else { return };
-        if turning || self.until.since(*at) >= office.bounds.renew().min(RENEW_EVERY) {
+        let stamp = self.view.stamp();
+        let decided = std::mem::replace(&mut self.stamp, stamp) != self.stamp;
+        let Some((office, at, shown)) = &mut self.office else {
+            if decided {
+                self.publish();
+            }
+            return;
+        };
+        if turning || decided || self.until.since(*at) >= office.bounds.renew().min(RENEW_EVERY) {
             *at = self.until;
-            office.desk.want(office.bounds.choose(self.attacks.values()));
+            office.desk.want(office.bounds.choose(&self.view, self.attacks.values()));
         }
         let revision = office.desk.revision();
-        if std::mem::replace(shown, revision) != revision {
+        if std::mem::replace(shown, revision) != revision || decided {
             self.publish();
         }
     }
@@ -275,6 +298,18 @@ impl Core {
         }
     }
 
+    /// Adds what arrived in this tick to the seconds that the dashboard draws.
+    fn note_traffic(&self) {
+        let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
+        // what rules would drop that only count arrives
+        let dropped = standing.map(|standing| {
+            let acting = standing.actual.iter().filter(|(id, _)| !standing.dry.contains(*id));
+            acting.map(|(_, done)| done.dropped).sum()
+        });
+        let mut traffic = self.source.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        traffic.tick(self.until, self.engine.received(), self.engine.sizes(), dropped);
+    }
+
     /// Hands the attacks to the API.
     fn publish(&mut self) {
         let now = self.until;
@@ -283,24 +318,34 @@ impl Core {
                 || attack.ended_at.is_none_or(|end| now.since(end) < ENDED_KEPT.times(2))
         });
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        self.source.publish(&self.attacks, self.mode, standing.as_deref());
+        self.source.routes.policy.know(live(&self.attacks));
+        self.source.publish(&self.attacks, &self.view, standing.as_deref());
     }
 
     /// Puts the core's state and these rows into the mailbox, to be written together.
     fn save(&mut self, rows: Vec<AttackRow>) {
         self.saved = self.until;
-        self.due = false;
         self.warn_of_drops();
+        let urgent = std::mem::take(&mut self.due);
+        let cost =
+            |begun: Instant| Span::from_nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
         let begun = Instant::now();
         let mut states = vec![snapshot("core".to_owned(), self.until, self.engine.snapshot_attacks())];
-        self.save_cost = Span::from_nanos(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        let begun = *self.begun.get_or_insert(self.until);
-        let is_young = self.until.since(begun) < LEARNED_EVERY;
-        if is_young || self.until.since(self.learned) >= LEARNED_EVERY {
+        self.save_cost = cost(begun);
+        self.begun.get_or_insert(self.until);
+        if self.is_young() || self.until.since(self.learned) >= LEARNED_EVERY {
             self.learned = self.until;
             states.push(snapshot("learned".to_owned(), self.until, self.engine.snapshot_learned()));
+            if self.is_young() {
+                self.save_cost = cost(begun);
+            }
         }
-        self.mailbox.put(rows, states);
+        self.mailbox.put(rows, states, urgent);
+    }
+
+    /// Whether what it knows as normal is mostly not on the disk yet.
+    fn is_young(&self) -> bool {
+        self.begun.is_none_or(|begun| self.until.since(begun) < LEARNED_EVERY)
     }
 }
 
@@ -328,17 +373,17 @@ fn snapshot(name: String, taken_at: Timestamp, body: Vec<u8>) -> Snapshot {
 pub(super) fn rule_state(
     attack: &Attack,
     rule: &RuleReport,
-    mode: Mode,
+    view: &View,
     standing: Option<&Standing>,
 ) -> (&'static str, Option<String>) {
-    match (attack.state, mode, standing) {
+    match (attack.state, view.mode(&destination(rule).unwrap_or(attack.target)), standing) {
         (State::Over, ..) => ("expired", None),
         (_, Mode::Observe, _) => ("observed", None),
         (_, _, None) => ("suggested", None),
         (_, _, Some(standing)) => {
             match (standing.actual.contains_key(&rule.id), standing.spared.get(&rule.id)) {
-                (true, _) => (if standing.dry { "dry-run" } else { "active" }, None),
-                (false, Some(reason)) => ("suggested", Some((*reason).to_owned())),
+                (true, _) => (if standing.dry.contains(&rule.id) { "dry-run" } else { "active" }, None),
+                (false, Some(reason)) => ("suggested", Some(reason.to_string())),
                 (false, None) => match &standing.error {
                     Some(error) => ("failed", Some(error.clone())),
                     None => ("installing", None),
@@ -349,9 +394,9 @@ pub(super) fn rule_state(
 }
 
 /// An attack as the store keeps it.
-pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode, standing: Option<&Standing>) -> AttackRow {
+pub(super) fn row(attack: &Attack, now: Timestamp, view: &View, standing: Option<&Standing>) -> AttackRow {
     let rules = attack.rules.iter().map(|rule| {
-        let state = rule_state(attack, rule, mode, standing);
+        let state = rule_state(attack, rule, view, standing);
         RuleRow {
             id: rule.id.clone(),
             state: state.0.to_owned(),
@@ -377,7 +422,7 @@ pub(super) fn row(attack: &Attack, now: Timestamp, mode: Mode, standing: Option<
 /// An attack as the API shows it while it is followed: each of its rules with its state.
 pub(super) fn live_document(
     attack: &Attack,
-    mode: Mode,
+    view: &View,
     standing: Option<&Standing>,
     mitigation: Option<serde_json::Value>,
 ) -> String {
@@ -385,15 +430,74 @@ pub(super) fn live_document(
     if let (Some(document), Some(mitigation)) = (document.as_object_mut(), mitigation) {
         document.insert("mitigation".to_owned(), mitigation);
     }
+    if let Some(explain) = document.get_mut("explain").and_then(|lines| lines.as_array_mut()) {
+        explain.extend(told(attack, view).into_iter().map(serde_json::Value::from));
+    }
     let shown = document.get_mut("rules").and_then(|rules| rules.as_array_mut());
     for (shown, rule) in shown.into_iter().flatten().zip(&attack.rules) {
-        let (state, reason) = rule_state(attack, rule, mode, standing);
+        let (state, reason) = rule_state(attack, rule, view, standing);
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("state".to_owned(), state.into());
             shown.extend(reason.map(|reason| ("reason".to_owned(), reason.into())));
         }
     }
     document.to_string()
+}
+
+/// What people decided about an attack's target, without their names: customers read this.
+fn told(attack: &Attack, view: &View) -> Vec<String> {
+    let exceptions = view.exceptions(&attack.target).map(|held| {
+        let (what, end) = match &held.entry.what {
+            What::TakenBack { rule, .. } => (
+                format!("`{rule}` was taken back by a person, and nothing that hits the same packets is set"),
+                held.end(),
+            ),
+            What::StepBack { step, announced, .. } => {
+                (format!("{step} {announced} was taken back by a person, and is not announced"), held.end())
+            }
+            _ => (String::new(), None),
+        };
+        let end = end.map_or_else(|| "somebody ends it".to_owned(), |end| end.to_string());
+        format!("exception {}: {what} until {end}", held.id)
+    });
+    exceptions.collect()
+}
+
+/// Rules of attacks that go on, as they can be taken back.
+fn live(attacks: &BTreeMap<String, Attack>) -> Vec<Live> {
+    let active = attacks.values().filter(|attack| attack.state == State::Active);
+    let rules = active.flat_map(|attack| {
+        attack.rules.iter().map(|rule| Live {
+            id: rule.id.clone(),
+            text: rule.text.clone(),
+            attack: attack.id.clone(),
+            target: attack.target,
+            until: rule.expires_at,
+        })
+    });
+    rules.collect()
+}
+
+/// A rule that a person made, as the list of rules has it.
+pub(super) fn made_document(
+    id: &str,
+    rule: &::rules::Rule,
+    end: Timestamp,
+    standing: Option<&Standing>,
+) -> String {
+    let done = standing.and_then(|standing| standing.actual.get(id));
+    let state = match (done, standing.and_then(|standing| standing.error.as_ref())) {
+        (Some(_), _) => "active",
+        (None, Some(_)) => "failed",
+        (None, None) => "installing",
+    };
+    serde_json::json!({
+        "id": id, "text": rule.to_string(), "action": rule.action.as_str(), "collateral": null, "expires_at": end.to_string(),
+        "state": state, "reason": standing.and_then(|standing| standing.error.clone()).filter(|_| state == "failed"),
+        "backend": standing.map(|standing| standing.backend),
+        "decided_packets": done.map(|done| done.packets), "dropped_packets": done.map(|done| done.dropped),
+    })
+    .to_string()
 }
 
 /// A rule with its attack, its state and what it did.

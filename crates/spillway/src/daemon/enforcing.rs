@@ -1,13 +1,13 @@
 //! The desk between the decision core and the enforcer: the core lays the newest wanted set there and goes on; a thread
 //! of its own puts it in force, gives signs of life and writes down what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use api::metrics::Histogram;
 
-use crate::enforce::choose::Choice;
+use crate::enforce::choose::{Choice, Reason};
 use crate::enforce::{Done, Enforcer, Wanted};
 use crate::ledger::{InForce, Pen};
 use crate::witness;
@@ -26,8 +26,8 @@ pub(super) struct Standing {
     pub(super) backend: &'static str,
     /// What the kernel had at the last look.
     pub(super) actual: BTreeMap<String, Done>,
-    /// They only count.
-    pub(super) dry: bool,
+    /// Ids of those that only count.
+    pub(super) dry: BTreeSet<String>,
     /// Rules that shall be in force.
     pub(super) wanted: usize,
     /// Why they are not.
@@ -41,7 +41,7 @@ pub(super) struct Standing {
     /// Packets told as telemetry, and lost in the kernel.
     pub(super) told: (u64, u64),
     /// Why rules are not wanted, by id.
-    pub(super) spared: BTreeMap<String, &'static str>,
+    pub(super) spared: BTreeMap<String, Reason>,
     /// Grows when something changed that documents show.
     pub(super) revision: u64,
 }
@@ -67,7 +67,7 @@ impl Desk {
         let standing = Standing {
             backend,
             actual: BTreeMap::new(),
-            dry: choice.wanted.dry,
+            dry: choice.wanted.dry.clone(),
             wanted: choice.wanted.rules.len(),
             error: None,
             applied: 0,
@@ -86,8 +86,10 @@ impl Desk {
     pub(super) fn want(&self, choice: Choice) {
         let mut inner = self.lock();
         let standing = Arc::make_mut(&mut inner.standing);
+        // a rule that begins to act, or to count only, is shown so
+        standing.revision += u64::from(standing.dry != choice.wanted.dry);
         standing.wanted = choice.wanted.rules.len();
-        standing.dry = choice.wanted.dry;
+        standing.dry.clone_from(&choice.wanted.dry);
         if standing.spared != choice.spared {
             standing.spared = choice.spared;
             standing.revision += 1;

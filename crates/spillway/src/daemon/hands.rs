@@ -15,17 +15,14 @@ use super::Event;
 use super::clock::Clock;
 use super::control::Order;
 use super::routes::Routes;
-use crate::config::Config;
+use crate::config::{Config, HIDDEN, veiled};
 use crate::disclosure::Cases;
 use crate::ledger::{Deed, View};
+use crate::policy;
 use crate::routing::order::{self, Caller};
 
 /// How long a reload may take.
 const RELOAD_MAX: Duration = Duration::from_secs(10);
-/// What stands where a secret stood.
-const HIDDEN: &str = "(hidden)";
-/// Keys whose values are secrets, by the last word of their name.
-const SECRET: [&str; 7] = ["secret", "password", "token", "key", "md5", "webhook", "passphrase"];
 
 /// Hands of the API in this run.
 pub(super) struct Hands {
@@ -60,6 +57,12 @@ impl api::Operate for Hands {
             serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
         let answer = self.routes.door.ask(Caller::Person(who.to_owned()), order)?;
         serde_json::to_value(answer).map_err(|wrong| format!("the answer cannot be said: {wrong}"))
+    }
+
+    fn policy(&self, who: &str, order: Value) -> Result<Value, String> {
+        let order: policy::Order =
+            serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
+        self.routes.policy.take(who, order)
     }
 
     fn reload(&self) -> Result<(), String> {
@@ -110,6 +113,12 @@ impl api::Operate for Hands {
         })
     }
 
+    fn backup(&self) -> Result<api::Backup, String> {
+        let made =
+            crate::backup::create_in(&self.config, self.clock.now()).map_err(|why| format!("{why:#}"))?;
+        Ok(api::Backup { file: made.file.display().to_string(), bytes: made.bytes, files: made.files })
+    }
+
     fn note(&self, noted: Noted) {
         self.routes.pen.write(Deed {
             at: noted.at,
@@ -139,6 +148,10 @@ impl api::Operate for Hands {
         let entry = String::from_utf8(entry).map_err(|_| format!("entry {index} is not text"))?;
         let proof = view.prove(index).map_err(|why| why.to_string())?.to_string();
         Ok(Some(Proven { entry, proof }))
+    }
+
+    fn doctor(&self) -> Vec<api::Finding> {
+        self.routes.clinic.get().map(|clinic| clinic.examine()).unwrap_or_default()
     }
 
     fn disclosures(&self) -> Result<Vec<Value>, String> {
@@ -171,53 +184,4 @@ fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
         std::fs::rename(&new, path)
     };
     write().with_context(|| format!("cannot write {shown}: let the daemon's user own it and its folder"))
-}
-
-/// The text without what only its owner may know.
-fn veiled(text: &str) -> String {
-    text.lines().map(|line| veiled_line(line) + "\n").collect()
-}
-
-fn veiled_line(line: &str) -> String {
-    let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
-    let name = key.trim().trim_matches('"').rsplit(['.', '_', '-']).next().unwrap_or_default();
-    // secrets may stand in an inline table or in an address: then all of the line's value goes
-    let inline = value.trim_start().starts_with(['{', '['])
-        && SECRET
-            .iter()
-            .any(|word| value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == *word));
-    let login = value
-        .split_once("://")
-        .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
-    if !key.trim_start().starts_with('#') && (SECRET.contains(&name) || inline || login) {
-        return format!("{key}= \"{HIDDEN}\"");
-    }
-    line.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::veiled_line;
-
-    #[test]
-    fn secrets_do_not_leave_and_their_places_do() {
-        for secret in [
-            "password = \"x\"",
-            "smtp_password = \"x\"",
-            "hook = { url = \"https://h\", secret = \"x\" }",
-            "url = \"https://user:x@host/\"",
-            "  md5 = \"x\"",
-        ] {
-            assert!(veiled_line(secret).ends_with("= \"(hidden)\""), "{secret}");
-        }
-        for plain in [
-            "md5_file = \"/etc/key\"",
-            "listen = \"127.0.0.1:1\"",
-            "[api]",
-            "# a = b",
-            "url = \"https://host/a@b\"",
-        ] {
-            assert_eq!(veiled_line(plain), plain);
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use anyhow::{Context as _, bail};
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt,
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, getsockopt, setsockopt, socket, sockopt,
 };
 
 use crate::config::Listen;
@@ -49,6 +49,20 @@ impl Sockets {
             }
         }
         Ok(out)
+    }
+}
+
+impl Sockets {
+    /// Listener, octets of the receive buffer and octets that were asked for, of every socket.
+    pub(super) fn buffers(&self, wanted: usize) -> Vec<(&'static str, u64, u64)> {
+        let sockets = self.workers.iter().flatten();
+        let of = |socket: &Socket| {
+            let (name, _) = self.listeners.get(socket.listener)?;
+            // The kernel tells twice of what it was asked for.
+            let got = getsockopt(&socket.udp, sockopt::RcvBuf).ok()? / 2;
+            Some((*name, got as u64, wanted as u64))
+        };
+        sockets.filter_map(of).collect()
     }
 }
 
@@ -94,7 +108,7 @@ fn enlarge(udp: &UdpSocket, wanted: usize) {
     if setsockopt(udp, sockopt::RcvBufForce, &wanted).is_err() {
         // The kernel cuts to net.core.rmem_max without a word.
         let _ = setsockopt(udp, sockopt::RcvBuf, &wanted);
-        let got = nix::sys::socket::getsockopt(udp, sockopt::RcvBuf).unwrap_or(0) / 2;
+        let got = getsockopt(udp, sockopt::RcvBuf).unwrap_or(0) / 2;
         if got < wanted {
             tracing::info!(wanted, got, "receive buffer is limited by net.core.rmem_max");
         }

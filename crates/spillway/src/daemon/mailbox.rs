@@ -17,16 +17,27 @@ pub(super) struct Mailbox {
 struct Inner {
     attacks: BTreeMap<String, AttackRow>,
     snapshots: BTreeMap<String, Snapshot>,
+    /// What waits is a turning point: who dies now must find it when he is back.
+    urgent: bool,
     closed: bool,
 }
 
 impl Mailbox {
-    /// Puts in attacks and snapshots of one instant; each replaces an older state of the same name.
-    pub(super) fn put(&self, attacks: Vec<AttackRow>, snapshots: Vec<Snapshot>) {
+    /// Puts in attacks and snapshots of one instant; each replaces an older state of the same name. What is urgent does not
+    /// wait for the writer's pause.
+    pub(super) fn put(&self, attacks: Vec<AttackRow>, snapshots: Vec<Snapshot>, urgent: bool) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.urgent |= urgent;
         inner.attacks.extend(attacks.into_iter().map(|row| (row.id.clone(), row)));
         inner.snapshots.extend(snapshots.into_iter().map(|row| (row.name.clone(), row)));
         self.changed.notify_all();
+    }
+
+    /// Rests for so long, or until something urgent waits.
+    pub(super) fn rest(&self, pause: Duration) {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let calm = |inner: &mut Inner| !inner.urgent && !inner.closed;
+        drop(self.changed.wait_timeout_while(inner, pause, calm));
     }
 
     /// Puts back what could not be written, unless something newer came meanwhile.
@@ -53,6 +64,7 @@ impl Mailbox {
             |inner: &mut Inner| inner.attacks.is_empty() && inner.snapshots.is_empty() && !inner.closed;
         let (mut inner, _) =
             self.changed.wait_timeout_while(inner, wait, empty).unwrap_or_else(PoisonError::into_inner);
+        inner.urgent = false;
         let attacks = std::mem::take(&mut inner.attacks).into_values().collect();
         let snapshots = std::mem::take(&mut inner.snapshots).into_values().collect();
         (Batch { attacks, snapshots }, inner.closed)

@@ -20,10 +20,11 @@ mod ears;
 mod enforcing;
 mod exec;
 pub mod guard;
-mod hands;
+pub(crate) mod hands;
 mod listener;
 pub(crate) mod log;
 mod mailbox;
+
 mod names;
 mod notify;
 mod persist;
@@ -41,12 +42,16 @@ mod serve;
 mod session;
 mod source;
 mod state;
+mod supervisor;
 mod tally;
+mod traffic;
+mod watchman;
 mod worker;
 
 use std::path::Path;
 use std::process::Child;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
@@ -101,7 +106,9 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     let scribe =
         config.ledger.enabled.then(|| Scribe::start(config.ledger_place(), Clock::start())).transpose()?;
     routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
-    control::start(&config.state_dir, send.clone(), routes.door.clone(), routes.names.clone())?;
+    routes.policy.open(&config.state_dir, routes.pen.clone())?;
+    routes.policy.adapt(&config, kept.port()?);
+    control::start(&config.state_dir, send.clone(), &routes, kept.access())?;
     let mut desk = routes.adapt(None, &config, &send)?;
     let mut post = post::adapt(None, &config, &routes.post)?;
     let witness = Witness::start(&config, &routes.witness, routes.door.clone())?;
@@ -111,6 +118,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     loop {
         match session::run(&config, &mut kept, helper.as_ref(), &routes, &events, &send)? {
             Ended::Stopped => {
+                supervisor::stopping();
                 drop((desk, names, post, witness));
                 drop(scribe);
                 retire(guard);
@@ -162,7 +170,11 @@ fn signals(events: Sender<Event>, routes: Routes) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The next event. The senders live as long as the process.
-fn next(events: &Receiver<Event>) -> Event {
-    events.recv().unwrap_or(Event::Stop)
+/// The next event; `None`: there was none for so long. The senders live as long as the process.
+fn next(events: &Receiver<Event>, wait: Duration) -> Option<Event> {
+    match events.recv_timeout(wait) {
+        Ok(event) => Some(event),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => Some(Event::Stop),
+    }
 }

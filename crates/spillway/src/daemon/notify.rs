@@ -17,6 +17,8 @@ use super::decide::text;
 use super::exec::{Job, Pool};
 use crate::config::{Compat, Config};
 use crate::ledger::{Deed, Pen};
+use crate::policy::Desk;
+use crate::policy::view::least;
 
 /// Leases are looked at this often.
 const LOOK_EVERY: Span = Span::from_secs(1);
@@ -59,6 +61,8 @@ pub(super) struct Notifier {
     looked: Timestamp,
     /// Bans are decisions.
     pen: Pen,
+    /// How far to go for whom: no further than for all.
+    policy: Desk,
 }
 
 impl Notifier {
@@ -69,7 +73,7 @@ impl Notifier {
         told: Arc<Told>,
         active: &[Attack],
         now: Timestamp,
-        pen: Pen,
+        (pen, policy): (Pen, Desk),
     ) -> anyhow::Result<Self> {
         let manner = Manner {
             compat: config.compat,
@@ -93,6 +97,7 @@ impl Notifier {
             refused: BTreeMap::new(),
             looked: Timestamp::ZERO,
             pen,
+            policy,
         };
         for ban in left {
             let goes_on = active.iter().any(|attack| attack.id == ban.attack) && notifier.kind_fits(&ban);
@@ -170,7 +175,7 @@ impl Notifier {
         if self.manner.compat.is_none() {
             return Ok(target.to_string());
         }
-        if self.manner.mode != Mode::Enforce {
+        if least(self.manner.mode, self.policy.now().mode(&target)) != Mode::Enforce {
             return Err("");
         }
         if attack.doubtful {

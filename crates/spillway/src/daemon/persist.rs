@@ -9,7 +9,7 @@ use store::{Batch, Writer};
 use super::mailbox::Mailbox;
 use crate::privacy::AtRest;
 
-/// Pause between two writes: states of one attack that follow each other quickly are written once.
+/// Pause between two writes: states of one attack that follow each other quickly are written once. Turning points end it.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Attempts to write the last state while ending.
 const LAST_ATTEMPTS: usize = 3;
@@ -66,7 +66,7 @@ pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, at_rest: &AtRest, e
         if closed {
             return;
         }
-        std::thread::sleep(PAUSE);
+        mailbox.rest(PAUSE);
     }
 }
 

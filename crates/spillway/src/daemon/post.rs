@@ -77,7 +77,8 @@ impl Office {
                 "notifications waited for channels that are not configured any more; they are dropped"
             );
         }
-        let router = Router::new(setup.channels.clone(), setup.customers.clone(), outbox.told()?);
+        let router =
+            Router::new(setup.channels.clone(), setup.customers.clone(), outbox.told()?).after(door.left());
         let outbox = Arc::new(Mutex::new(outbox));
         let bell = Arc::new(Bell::default());
         let stop = Arc::new(AtomicBool::new(false));

@@ -28,10 +28,16 @@ pub(super) struct Routes {
     pub(super) post: super::post::Door,
     /// Who looks at the sources of attacks.
     pub(super) witness: crate::witness::Door,
+    /// Where questions about flow samples go in.
+    pub(super) flows: crate::history::order::Clerk,
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
+    /// What holds for whom.
+    pub(super) policy: crate::policy::Desk,
     /// What happens, for whoever listens.
     pub(super) events: Happenings,
+    /// Where the daemon looks at itself, while a run lasts.
+    pub(super) clinic: crate::doctor::Place,
 }
 
 /// The ring of events; one for each start of the daemon.
@@ -65,7 +71,7 @@ impl Routes {
             setup,
             &self.door,
             self.pulse.clone(),
-            self.pen.clone(),
+            (self.pen.clone(), self.policy.clone()),
             self.events.0.clone(),
             broken,
             kept,

@@ -92,7 +92,6 @@ impl Scout {
             drop(numbers);
             let wanted = door.lookout().map(|lookout| lookout.checkups()).unwrap_or_default();
             let health = self.checkups.look(now, &wanted, engine);
-            let kernel = standing.filter(|standing| !standing.dry);
             let sight = Box::new(Sight {
                 now,
                 terms: Arc::clone(&self.terms),
@@ -100,7 +99,7 @@ impl Scout {
                 seen: std::mem::take(&mut self.seen),
                 exporters: self.exporters.clone(),
                 heard,
-                kernel: kernel.map(|standing| standing.actual.keys().cloned().collect()).unwrap_or_default(),
+                kernel: standing.map(acting).unwrap_or_default(),
                 health,
                 usual: usual(engine, attacks),
             });
@@ -114,6 +113,11 @@ impl Scout {
         let revision = door.lookout().map_or(0, |lookout| lookout.revision());
         std::mem::replace(&mut self.revision, revision) != revision
     }
+}
+
+/// Ids of rules that the kernel has, and that act.
+fn acting(standing: &Standing) -> std::collections::BTreeSet<String> {
+    standing.actual.keys().filter(|id| !standing.dry.contains(*id)).cloned().collect()
 }
 
 /// The attacks, those that go on with what was counted to them until now.

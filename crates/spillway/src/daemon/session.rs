@@ -13,7 +13,6 @@ use anyhow::Context as _;
 use base::map::Seed;
 use engine::Mode;
 use engine::report::State;
-use sd_notify::NotifyState;
 use serde::Serialize;
 use store::Writer;
 
@@ -26,15 +25,18 @@ use super::enforcing::{self, Desk};
 use super::hands::Hands;
 use super::listener::Sockets;
 use super::mailbox::Mailbox;
+
 use super::notify::Notifier;
 use super::probe::Probe;
 use super::routes::Routes;
 use super::scout::Scout;
 use super::serve::Server;
 use super::source::Source;
+use super::supervisor::{self, Supervisor};
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
-use super::{Event, next, persist, retention, state};
+use super::{Event, next, persist, retention, state, watchman};
 use crate::config::{Config, Engine, LogFormat};
+use crate::doctor::Clinic;
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
 use crate::enforce::{self, teller};
@@ -69,6 +71,16 @@ impl Kept {
             tell_once(config, &first)?;
         }
         Ok(Self { sockets, api, tls, access, api_asked: config.api.listen, said: false })
+    }
+
+    /// Where the API is served.
+    pub(super) fn port(&self) -> std::io::Result<u16> {
+        Ok(self.api.local_addr()?.port())
+    }
+
+    /// Who may do what.
+    pub(super) fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access)
     }
 
     /// Opens what a new configuration changes.
@@ -140,6 +152,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Ended> {
     let clock = Clock::start();
     routes.pen.know(&config.customers);
+    routes.policy.adapt(config, kept.port()?);
     let seed = Seed::new(state::random()?);
     let mut writer = Writer::open(&config.state_dir)?;
     let at_rest = Arc::new(AtRest::new(config, clock));
@@ -151,7 +164,7 @@ pub(super) fn run(
     let writer = Arc::new(Mutex::new(writer));
 
     // Ends behind the workers, with what they told.
-    let historian = Historian::start(config, key, clock, &at_rest)?;
+    let historian = Historian::start(config, key, clock, &at_rest, &routes.flows.door)?;
     let count = kept.sockets.workers.len();
     let stop = Arc::new(AtomicBool::new(false));
     let shared: Vec<Shared> = (0..count)
@@ -181,13 +194,15 @@ pub(super) fn run(
     });
     let desk = enforcer.as_ref().map(|enforcer| {
         let mut attacks = engine.attacks();
-        attacks.iter_mut().for_each(|attack| bounds.add_challenges(attack, engine.now(), enforce::own));
-        Arc::new(Desk::new(enforcer.name(), bounds.choose(attacks.iter())))
+        let view = routes.policy.view(clock.now());
+        attacks.iter_mut().for_each(|attack| bounds.fit(attack, &view, engine.now(), enforce::own));
+        Arc::new(Desk::new(enforcer.name(), bounds.choose(&view, attacks.iter())))
     });
     let refused = teller::Refused::default();
     let mut source = Source::new(names, &inodes, boards, Arc::clone(&at_rest));
     source.routes = routes.clone();
     source.history = historian.pen();
+    source.banner.clone_from(&config.api.banner);
     source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
     if tells {
         let locals = place.interfaces.iter().enumerate();
@@ -204,12 +219,12 @@ pub(super) fn run(
         Arc::clone(&source.told),
         &engine.attacks(),
         now,
-        routes.pen.clone(),
+        (routes.pen.clone(), routes.policy.clone()),
     )?;
     let going_on = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
     routes.post.settle(going_on.map(|attack| attack.id).collect());
     let office = desk.clone().map(|desk| Office { bounds, desk });
-    let terms = Terms::of(config, source.locals.keys().copied());
+    let terms = Terms::of(config, source.locals.keys().copied()).map(|terms| terms.under(&routes.policy));
     let asked = config.routing.iter().flat_map(|routing| &routing.health);
     let probes = asked.map(Probe::start).collect::<anyhow::Result<Vec<Probe>>>()?;
     let scout = terms.map(|terms| Scout::new(terms, Checkups::new(probes)));
@@ -224,6 +239,7 @@ pub(super) fn run(
         source: Arc::<Source>::clone(&source),
         operate: Arc::new(Hands::new(clock, config, routes, send)),
         history: reader,
+        flows: Arc::new(routes.flows.door.clone()),
         access: Arc::clone(&kept.access),
         events: routes.events.0.clone(),
         settings: api::Settings {
@@ -231,6 +247,17 @@ pub(super) fn run(
             local,
             requests_per_second: config.api.requests_per_second,
         },
+    };
+    let (pen, standing) = (routes.pen.clone(), desk.clone());
+    let clinic = Clinic {
+        config: config.clone(),
+        source: Arc::<Source>::clone(&source),
+        door: routes.door.clone(),
+        ledger: Box::new(move || pen.trouble()),
+        enforcer: Box::new(move || standing.as_ref()?.standing().error.clone()),
+        buffers: kept.sockets.buffers(config.listen.receive_buffer),
+        clock,
+        since: now,
     };
     let server = Server::start(kept.api.try_clone()?, kept.tls.as_ref(), parts)?;
     let room = count * (usize::try_from(TICKS_WAITING_MAX).unwrap_or(4) + 2);
@@ -282,7 +309,11 @@ pub(super) fn run(
         let (stop, swept) = (&stop, Arc::clone(&source.swept));
         spawn(scope, "retention", send, move || retention::run(config, &at_rest, clock, stop, &swept))?;
 
+        let watched = Arc::clone(&source);
+        spawn(scope, "watchman", send, move || watchman::run(config, &watched, clock, stop))?;
+
         source.ready.store(true, Ordering::Relaxed);
+        let _clinic = Seen::of(routes, clinic);
         let api = (kept.api.local_addr()?, kept.tls.as_ref());
         let said = announce(config, api, &kept.sockets.listeners, &mut kept.said);
         let ended = said.and_then(|()| wait(config, events, &source, clock));
@@ -293,9 +324,26 @@ pub(super) fn run(
     drop(historian);
     let ended = ended?;
     if let Ended::Reload(new) = &ended {
+        supervisor::reloading();
         kept.adapt(config, new)?;
     }
     Ok(ended)
+}
+
+/// The daemon can be looked at while this lives.
+struct Seen<'a>(&'a Routes);
+
+impl<'a> Seen<'a> {
+    fn of(routes: &'a Routes, clinic: Clinic) -> Self {
+        routes.clinic.set(Some(Arc::new(clinic)));
+        Self(routes)
+    }
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        self.0.clinic.set(None);
+    }
 }
 
 struct StopAtEnd(Arc<AtomicBool>);
@@ -383,8 +431,7 @@ fn announce(
             "mode is enforce, but there is no enforcer: name `dataplane.interfaces`, or use `compat`; rules are only suggested"
         );
     }
-    // Not being under a service manager is no error.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    supervisor::ready();
     if std::mem::replace(said, true) {
         return Ok(());
     }
@@ -404,13 +451,20 @@ fn announce(
 
 /// Waits for the event that ends this run.
 fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock) -> anyhow::Result<Ended> {
+    let mut supervisor = Supervisor::new();
     loop {
-        match next(events) {
+        supervisor.look(config.mode, source);
+        let Some(event) = next(events, supervisor.turn()) else { continue };
+        match event {
             Event::Stop => return Ok(Ended::Stopped),
             Event::Broken(thread) => anyhow::bail!("the thread `{thread}` broke; see the lines above"),
             Event::Order(Order::Shutdown, reply) => {
                 let _ = reply.send(Reply::done());
                 return Ok(Ended::Stopped);
+            }
+            Event::Order(Order::Show, reply) => {
+                let configuration = Some(config.written.0.to_string());
+                let _ = reply.send(Reply { configuration, ..Reply::done() });
             }
             Event::Order(Order::Reload, reply) => {
                 let checked = check(config, source, clock);
@@ -453,6 +507,7 @@ fn check(config: &Config, source: &Source, clock: Clock) -> Result<Config, Strin
             Ok(new)
         }
     });
+    source.routes.post.configuration(checked.as_ref().err().cloned());
     match &checked {
         Ok(_) => tracing::info!("configuration taken"),
         Err(problems) => {

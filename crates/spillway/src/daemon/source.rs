@@ -9,18 +9,20 @@ use api::metrics::{self, Histogram, Metrics};
 use api::{Kind, Live, LiveAttack};
 use base::Timestamp;
 use engine::report::{Attack, Severity, State};
-use engine::{Heard, Hearing, Mode};
+use engine::{Heard, Hearing};
 use serde_json::value::RawValue;
 
-use super::decide::{live_document, rule_document, rule_state};
+use super::decide::{live_document, made_document, rule_document, rule_state};
 use super::drops;
 use super::enforcing::{Desk, Standing};
 use super::notify::Told;
 use super::persist::Effort;
 use super::routes::Routes;
 use super::tally::{Board, Seen};
+use super::traffic::Traffic;
 use crate::enforce::teller::Refused;
 use crate::history::Pen;
+use crate::policy::View;
 use crate::privacy::AtRest;
 
 /// Numbers that the core's thread counts.
@@ -86,6 +88,10 @@ pub(super) struct Source {
     pub(super) history: Pen,
     /// Exporters that are interfaces of this machine, by the address under which they are heard.
     pub(super) locals: BTreeMap<IpAddr, String>,
+    /// What stands over every page of the dashboard.
+    pub(super) banner: Option<String>,
+    /// What arrived in the last seconds.
+    pub(super) traffic: Mutex<Traffic>,
     /// Set while traffic is watched.
     pub(super) ready: AtomicBool,
     /// When the configuration was taken and whether the last reload was, seconds since 1970.
@@ -127,6 +133,8 @@ impl Source {
             routes: Routes::default(),
             history: Pen::default(),
             locals: BTreeMap::new(),
+            banner: None,
+            traffic: Mutex::default(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
         }
@@ -142,11 +150,22 @@ impl Source {
         self.numbers().heard.clone_from(heard);
     }
 
+    /// How exporters are heard, by name.
+    pub(super) fn heard(&self) -> Vec<(String, Heard)> {
+        let heard: Vec<Heard> = self.numbers().heard.values().cloned().collect();
+        heard.into_iter().map(|heard| (self.name(&heard.address), heard)).collect()
+    }
+
+    /// Exporters, and attacks that go on.
+    pub(super) fn standing(&self) -> (usize, u64) {
+        (self.exporters().len(), self.shown().active.values().sum())
+    }
+
     /// Shows these attacks from now on.
     pub(super) fn publish(
         &self,
         attacks: &BTreeMap<String, Attack>,
-        mode: Mode,
+        view: &View,
         standing: Option<&Standing>,
     ) {
         self.history.know(attacks);
@@ -162,7 +181,7 @@ impl Source {
                 State::Over => over.entry(attack.id.clone()).or_insert_with(|| self.at_rest.attack(attack)),
             };
             let mitigation = lookout.as_ref().and_then(|lookout| lookout.shown(&attack.id));
-            let document = live_document(attack, mode, standing, mitigation);
+            let document = live_document(attack, view, standing, mitigation);
             let Ok(document) = RawValue::from_string(document) else { continue };
             shown.attacks.push(LiveAttack {
                 id: attack.id.clone(),
@@ -177,7 +196,7 @@ impl Source {
             let severity = if attack.severity == Severity::Attack { "attack" } else { "suspicious" };
             *shown.active.entry((class.to_owned(), severity.to_owned())).or_insert(0) += 1;
             for rule in &attack.rules {
-                let state = rule_state(attack, rule, mode, standing);
+                let state = rule_state(attack, rule, view, standing);
                 let document = rule_document(attack, rule, &state, standing);
                 let key = (attack.id.clone(), rule.id.clone());
                 if before.rule_states.get(&key) != Some(&state.0) {
@@ -187,6 +206,12 @@ impl Source {
                 shown.rules.extend(RawValue::from_string(document));
                 *shown.rule_counts.entry((backend.to_owned(), state.0.to_owned())).or_insert(0) += 1;
             }
+        }
+        for (held, rule) in view.rules() {
+            let end = held.end().unwrap_or_default();
+            let document =
+                made_document(&rule.id, &::rules::Rule { lease: None, ..rule.clone() }, end, standing);
+            shown.rules.extend(RawValue::from_string(document));
         }
         *self.attacks.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shown);
     }
@@ -306,6 +331,8 @@ impl Source {
                 let entry = exporter.counts.entry((listener, format)).or_insert((0, 0));
                 entry.0 += count.datagrams;
                 entry.1 += count.flows;
+                exporter.traffic.0 = exporter.traffic.0.saturating_add(count.traffic.0);
+                exporter.traffic.1 = exporter.traffic.1.saturating_add(count.traffic.1);
                 out.insert(address, exporter);
             }
         }
@@ -378,6 +405,14 @@ impl api::Source for Source {
 
     fn ready(&self) -> Result<(), String> {
         if self.ready.load(Ordering::Relaxed) { Ok(()) } else { Err("not watching traffic yet".to_owned()) }
+    }
+
+    fn banner(&self) -> Option<String> {
+        self.banner.clone()
+    }
+
+    fn traffic(&self) -> Vec<api::Second> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).seconds()
     }
 
     fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {

@@ -11,8 +11,8 @@ use ::ledger::entry::{Act, By};
 use anyhow::{Context as _, bail};
 use base::Timestamp;
 use base::map::Seed;
+use engine::Engine;
 use engine::report::{Attack, State};
-use engine::{Engine, Mode};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::json;
 use store::{Batch, Snapshot, Writer};
@@ -20,6 +20,7 @@ use store::{Batch, Snapshot, Writer};
 use super::decide::row;
 use crate::config::Config;
 use crate::ledger::{Deed, Pen};
+use crate::policy::View;
 use crate::privacy::AtRest;
 
 /// As [`take`], with a moment of patience for a guard that looks around.
@@ -37,6 +38,9 @@ pub(super) fn take_soon(folder: &Path) -> anyhow::Result<Flock<File>> {
 pub(crate) fn take(folder: &Path) -> anyhow::Result<Flock<File>> {
     let what = || format!("cannot use the state folder {} (`state_dir`)", folder.display());
     DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(what)?;
+    if folder.join(crate::backup::UNFINISHED).exists() {
+        bail!("a backup was half restored into {}; empty it and restore again", folder.display())
+    }
     let path = folder.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     match Flock::lock(file.with_context(what)?, FlockArg::LockExclusiveNonblock) {
@@ -85,7 +89,7 @@ pub(super) fn engine(
         attack.explain.push(
             "closed at a start of the daemon: its state was not saved, so its end was not seen".to_owned(),
         );
-        orphans.push(row(&attack, now, Mode::Observe, None));
+        orphans.push(row(&attack, now, &View::default(), None));
     }
     let resumed = known.iter().filter(|attack| attack.state == State::Active).count();
     if resumed + orphans.len() > 0 {

@@ -30,6 +30,8 @@ pub(super) struct Count {
     pub(super) datagrams: u64,
     /// Flow records and packet samples in them.
     pub(super) flows: u64,
+    /// Packets and layer-3 octets of their traffic, with the sampling applied.
+    pub(super) traffic: (u64, u64),
 }
 
 /// A worker's own counters.
@@ -49,13 +51,15 @@ impl Tally {
     }
 
     /// Counts a datagram and what was in it.
-    pub(super) fn count(&mut self, mut key: Key, flows: u64) {
+    pub(super) fn count(&mut self, mut key: Key, flows: u64, (packets, bytes): (u64, u64)) {
         if self.counts.len() >= COUNTS_MAX && !self.counts.contains_key(&key) {
             key.exporter = IpAddr::from([0u8; 16]);
         }
         let count = self.counts.get_or_insert_with(key, Count::default);
         count.datagrams += 1;
         count.flows += flows;
+        count.traffic.0 = count.traffic.0.saturating_add(packets);
+        count.traffic.1 = count.traffic.1.saturating_add(bytes);
     }
 
     /// Formats that this exporter spoke.

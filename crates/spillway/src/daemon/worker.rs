@@ -262,6 +262,7 @@ impl<'a> Worker<'a> {
         let lens = &mut self.lens;
         let quill = &mut self.quill;
         let mut flows = 0;
+        let mut traffic = (0u64, 0u64);
         let mut last: Option<(u32, Sampling)> = None;
         self.collector.datagram(now, from, bytes, &mut |told, record| {
             flows += 1;
@@ -271,6 +272,9 @@ impl<'a> Worker<'a> {
             if !roles.counts(record) {
                 return;
             }
+            let rate = u64::from(record.sampling.rate.unwrap_or(1));
+            traffic.0 = traffic.0.saturating_add(record.packets.saturating_mul(rate));
+            traffic.1 = traffic.1.saturating_add(record.bytes.saturating_mul(rate));
             lens.see(bytes, told, record);
             shard.record(record);
             if let Some(quill) = quill {
@@ -280,7 +284,7 @@ impl<'a> Worker<'a> {
         if let Some((exporter, sampling)) = last {
             self.resolved(exporter, sampling);
         }
-        self.tally.count(Key { listener, exporter: from, format: Format::recognise(bytes) }, flows);
+        self.tally.count(Key { listener, exporter: from, format: Format::recognise(bytes) }, flows, traffic);
     }
 
     fn resolved(&mut self, exporter: u32, sampling: Sampling) {

@@ -13,7 +13,7 @@ pub(super) fn get(base: &str, path: &str) -> anyhow::Result<String> {
 }
 
 /// The sum over all labels of a metric in the text format of Prometheus; `None` when there is no such metric.
-pub(super) fn metric(text: &str, name: &str) -> Option<f64> {
+pub(crate) fn metric(text: &str, name: &str) -> Option<f64> {
     let value = |line: &str| {
         let rest = line.strip_prefix(name)?;
         let rest = match rest.strip_prefix('{') {

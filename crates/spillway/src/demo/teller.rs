@@ -108,7 +108,8 @@ impl Teller {
         self.say("")
     }
 
-    pub(super) fn serving(&mut self, daemon: &Daemon) -> anyhow::Result<()> {
+    pub(super) fn serving(&mut self, daemon: &Daemon, login: &str) -> anyhow::Result<()> {
+        self.daemon(&format!("the dashboard, logged in once: {}", self.options.paint.cyan(login)))?;
         let api = self.options.paint.cyan(format!("{}/api/v1/attacks", daemon.api()));
         self.daemon(&format!("serving; ask {api} yourself"))
     }

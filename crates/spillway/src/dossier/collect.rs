@@ -6,17 +6,19 @@ use std::sync::Arc;
 use base::map::Seed;
 use base::prefix::PrefixTable;
 use base::{Prefix, Span, Timestamp};
-use detect::class::Classifier;
+use detect::class::{Class, Classifier};
 use engine::report::Attack;
 use intel::dossier::{Dossier, Incident, Reporter};
 use intel::enrich::Enrich;
 use intel::table::SOURCES_MAX;
 use intel::{Observer, Packet, Rules, Scope};
-use telemetry::record::{Detail, Record};
-use wire::packet::{Parsed, network};
+use telemetry::record::Detail;
+use wire::Headers;
 
 use super::belonging;
-use crate::capture;
+use super::crew::Crew;
+use super::recorders::Recorders;
+use crate::evidence::recorder::Recorded;
 use crate::replay::{Findings, Item};
 
 /// Attacks of one recording that get a dossier, the largest first; the others are said.
@@ -30,24 +32,36 @@ const SLACK: Span = Span::from_millis(250);
 
 /// Watches all attacks of a recording.
 pub struct Collector {
-    cases: Vec<Case>,
-    /// Places in `cases` by target.
-    targets: PrefixTable<Vec<usize>>,
+    /// Which cases an address is of, by place in the sets that the crew knows.
+    targets: PrefixTable<u32>,
     classifier: Classifier,
-    /// Attacks beyond [`ATTACKS_MAX`].
-    pub left_out: usize,
+    crew: Crew,
     /// N of 1:N of the coarsest records; `None`: one came without.
     sampling: Option<u32>,
 }
 
-struct Case {
+/// The attacks of a recording that get a dossier.
+pub struct Cases {
+    cases: Vec<Case>,
+    /// Attacks beyond [`ATTACKS_MAX`].
+    pub left_out: usize,
+}
+
+/// The attacks of a recording with all that was seen of them.
+pub struct Collected {
+    cases: Vec<Case>,
+    sampling: Option<u32>,
+}
+
+/// One of them.
+pub(super) struct Case {
     attack: Attack,
     names: Vec<String>,
     until: Timestamp,
     observer: Observer,
 }
 
-impl Collector {
+impl Cases {
     /// For the second pass over a recording with these findings.
     pub fn new(findings: &Findings) -> anyhow::Result<Self> {
         let rules = Arc::new(Rules::embedded()?);
@@ -61,7 +75,25 @@ impl Collector {
         attacks.truncate(ATTACKS_MAX);
         let left_out = before - attacks.len();
         let each = (4 * SOURCES_MAX / attacks.len().max(4)).max(SOURCES_MIN);
-        let cases: Vec<Case> = attacks.into_iter().map(|attack| Case::new(attack, &rules, each)).collect();
+        Ok(Self {
+            cases: attacks.into_iter().map(|attack| Case::new(attack, &rules, each)).collect(),
+            left_out,
+        })
+    }
+
+    /// Each with its end, in the order in which they are concluded.
+    pub fn attacks(&self) -> impl Iterator<Item = (&Attack, Timestamp)> {
+        self.cases.iter().map(|case| (&case.attack, case.until))
+    }
+}
+
+impl Collector {
+    /// Begins to watch; their bags come in the order of [`Cases::attacks`].
+    ///
+    /// # Errors
+    /// When there can be no threads.
+    pub fn start(cases: Cases, recorders: Recorders) -> anyhow::Result<Self> {
+        let cases = cases.cases;
         let mut prefixes: Vec<Prefix> = cases.iter().flat_map(Case::areas).copied().collect();
         prefixes.sort_unstable();
         prefixes.dedup();
@@ -69,91 +101,82 @@ impl Collector {
             let covers = |case: &Case| case.areas().iter().any(|area| area.covers(prefix));
             cases.iter().enumerate().filter(|(_, case)| covers(case)).map(|(place, _)| place).collect()
         };
-        let targets = PrefixTable::new(prefixes.iter().map(|prefix| (*prefix, of(prefix))));
-        Ok(Self { cases, targets, classifier: Classifier::default(), left_out, sampling: Some(1) })
+        let mut sets: Vec<Vec<usize>> = prefixes.iter().map(of).collect();
+        sets.sort_unstable();
+        sets.dedup();
+        let place = |prefix: &Prefix| {
+            let place = sets.binary_search(&of(prefix)).unwrap_or(0);
+            (*prefix, u32::try_from(place).unwrap_or(u32::MAX))
+        };
+        let targets = PrefixTable::new(prefixes.iter().map(place));
+        let crew = Crew::start(cases, recorders, &Arc::new(sets))?;
+        Ok(Self { targets, classifier: Classifier::default(), crew, sampling: Some(1) })
     }
 
-    /// The attacks that get a dossier, each with its end, in the order in which they are concluded.
-    pub fn attacks(&self) -> impl Iterator<Item = (&Attack, Timestamp)> {
-        self.cases.iter().map(|case| (&case.attack, case.until))
-    }
-
-    /// Takes what the recording holds next.
+    /// Takes what the recording holds next; false: a bag cannot be written, which [`Self::finish`] tells.
     #[inline]
-    pub fn take(&mut self, item: &Item<'_>) {
+    pub fn take(&mut self, item: &Item<'_>) -> bool {
         match item {
-            Item::Packet(packet, Some(parsed)) => self.packet(packet, parsed),
-            Item::Record(record) => self.record(record),
-            Item::Packet(_, None) | Item::Health(..) => {}
-        }
-    }
-
-    #[inline]
-    fn packet(&mut self, packet: &capture::Packet<'_>, parsed: &Parsed<'_>) {
-        let (to, from) = (parsed.headers.dst, parsed.headers.src);
-        if self.targets.longest(to).is_none() && self.targets.longest(from).is_none() {
-            return;
-        }
-        let ip = network(packet.link, packet.bytes).unwrap_or_default();
-        let length = usize::try_from(parsed.headers.length).unwrap_or(usize::MAX);
-        self.show(&Packet {
-            at: packet.at,
-            headers: &parsed.headers,
-            ip: ip.get(..length).unwrap_or(ip),
-            transport: parsed.transport,
-            payload: parsed.payload,
-            packets: 1,
-            bytes: u64::from(parsed.headers.length),
-            single: true,
-        });
-    }
-
-    fn record(&mut self, record: &Record) {
-        self.sampling = self.sampling.zip(record.sampling.rate).map(|(known, rate)| known.max(rate));
-        let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
-        self.show(&Packet {
-            at: record.at,
-            headers: &record.headers,
-            ip: &[],
-            transport: &[],
-            payload: record.snip.bytes(),
-            packets: record.packets.saturating_mul(rate),
-            bytes: record.bytes.saturating_mul(rate),
-            single: record.detail == Detail::Packet,
-        });
-    }
-
-    #[inline]
-    fn show(&mut self, packet: &Packet<'_>) {
-        let several = !packet.single && packet.packets > 1;
-        if let Some(places) = self.targets.longest(packet.headers.dst) {
-            let class = self.classifier.received(packet.headers, several);
-            for place in places {
-                let Some(case) = self.cases.get_mut(*place) else { continue };
-                let during = case.attack.started_at <= packet.at && packet.at <= case.until;
-                let vector = if during { belonging::vector(&case.names, class) } else { None };
-                case.observer.receive(packet, vector);
+            Item::Packet(packet, Some(parsed)) => {
+                let Some(sides) = self.sides(&parsed.headers) else { return true };
+                let class = self.classifier.received(&parsed.headers, false);
+                self.crew.take(|batch| batch.packet(sides, class, packet, parsed))
             }
-        }
-        if let Some(places) = self.targets.longest(packet.headers.src) {
-            for place in places {
-                if let Some(case) = self.cases.get_mut(*place) {
-                    case.observer.answer(packet);
-                }
+            Item::Record(record) => {
+                self.sampling = self.sampling.zip(record.sampling.rate).map(|(known, rate)| known.max(rate));
+                let Some(sides) = self.sides(&record.headers) else { return true };
+                let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
+                let several = record.detail != Detail::Packet && record.packets.saturating_mul(rate) > 1;
+                let class = self.classifier.received(&record.headers, several);
+                self.crew.take(|batch| batch.record(sides, class, record))
             }
+            Item::Packet(_, None) | Item::Health(..) => true,
         }
     }
 
-    /// Shows the dossier of each attack, one after the other: together they might not fit into memory.
+    /// Whose target receives it, and whose sends it; `None`: nobody's.
+    #[inline]
+    fn sides(&self, headers: &Headers) -> Option<(Option<u32>, Option<u32>)> {
+        let of = |address| self.targets.longest(address).copied();
+        let (to, from) = (of(headers.dst), of(headers.src));
+        (to.is_some() || from.is_some()).then_some((to, from))
+    }
+
+    /// Waits until all is looked at, and gives the bags.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn finish(self) -> anyhow::Result<(Collected, Vec<Recorded>)> {
+        let (cases, recorded) = self.crew.finish()?;
+        Ok((Collected { cases, sampling: self.sampling }, recorded))
+    }
+}
+
+impl Collected {
+    /// Shows the dossier of each attack, one after the other, and concludes the next one meanwhile: all of them might not fit into
+    /// memory.
     pub fn conclude(
-        &self,
+        self,
         reporter: &Reporter,
-        enrich: &dyn Enrich,
+        enrich: &(dyn Enrich + Sync),
         mut each: impl FnMut(&Attack, &Dossier) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        self.cases.iter().try_for_each(|case| {
-            let incident = incident(&case.attack, self.sampling);
-            each(&case.attack, &case.observer.conclude(incident, reporter.clone(), enrich))
+        let sampling = self.sampling;
+        let one = |case: Case| {
+            let dossier = case.observer.conclude(incident(&case.attack, sampling), reporter.clone(), enrich);
+            (case.attack, dossier)
+        };
+        let mut cases = self.cases.into_iter();
+        std::thread::scope(|scope| {
+            let mut next = cases.next().map(|case| scope.spawn(move || one(case)));
+            while let Some(concluding) = next.take() {
+                let concluded = concluding.join();
+                let (attack, dossier) =
+                    concluded.map_err(|_| anyhow::Error::msg("a thread gave up; please report this"))?;
+                next = cases.next().map(|case| scope.spawn(move || one(case)));
+                each(&attack, &dossier)?;
+            }
+            Ok(())
         })
     }
 }
@@ -172,7 +195,23 @@ impl Case {
             seed: Seed::default(),
         };
         let until = attack.ended_at.map_or(Timestamp::from_nanos(u64::MAX), |end| end.plus(SLACK));
-        Self { attack: attack.clone(), names, until, observer: Observer::new(Arc::clone(rules), scope) }
+        let mut observer = Observer::new(Arc::clone(rules), scope);
+        observer.expect(usize::try_from(attack.sources.count).unwrap_or(usize::MAX));
+        Self { attack: attack.clone(), names, until, observer }
+    }
+
+    /// A packet that a target receives.
+    #[inline]
+    pub(super) fn receive(&mut self, packet: &Packet<'_>, class: Class) {
+        let during = self.attack.started_at <= packet.at && packet.at <= self.until;
+        let vector = if during { belonging::vector(&self.names, class) } else { None };
+        self.observer.receive(packet, vector);
+    }
+
+    /// A packet that a target sends.
+    #[inline]
+    pub(super) fn answer(&mut self, packet: &Packet<'_>) {
+        self.observer.answer(packet);
     }
 
     fn areas(&self) -> &[Prefix] {

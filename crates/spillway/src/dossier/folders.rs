@@ -9,9 +9,11 @@ use intel::enrich::Enrich;
 use intel::export::Terms;
 use ledger::Signer;
 
+use super::collect::{Cases, Collector};
+use super::document;
 use super::recorders::{Recorders, Scope};
+use super::write::annotate;
 use super::write::{Extra, write};
-use super::{Collector, document};
 use crate::config::{Config, Named};
 use crate::evidence::stamp::Authority;
 use crate::evidence::{Payload, key};
@@ -54,7 +56,7 @@ impl Seat {
 pub struct Folders {
     root: PathBuf,
     collector: Collector,
-    recorders: Recorders,
+    left_out: usize,
     seat: Seat,
 }
 
@@ -66,9 +68,9 @@ impl Folders {
     pub fn open(root: &Path, findings: &Findings, file: &str, seat: Seat) -> anyhow::Result<Self> {
         std::fs::create_dir_all(root)
             .with_context(|| format!("{}: cannot be made; name a folder that can", root.display()))?;
-        let collector = Collector::new(findings)?;
+        let cases = Cases::new(findings)?;
         let mut recorders = Recorders::default();
-        for (attack, until) in collector.attacks() {
+        for (attack, until) in cases.attacks() {
             let scope =
                 Scope { targets: attack.targets.clone(), from: attack.started_at, until: Some(until) };
             recorders.open(
@@ -79,31 +81,30 @@ impl Folders {
                 attack.detected_at,
             )?;
         }
-        Ok(Self { root: root.to_owned(), collector, recorders, seat })
+        let left_out = cases.left_out;
+        Ok(Self { root: root.to_owned(), collector: Collector::start(cases, recorders)?, left_out, seat })
     }
 
-    /// Takes what the recording holds next.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
+    /// Takes what the recording holds next; false: a bag cannot be written, which [`Self::conclude`] tells.
     #[inline]
-    pub fn take(&mut self, item: &Item<'_>) -> anyhow::Result<()> {
-        self.collector.take(item);
-        match item {
-            Item::Packet(packet, Some(parsed)) => self.recorders.packet(packet, parsed),
-            _ => Ok(()),
-        }
+    pub fn take(&mut self, item: &Item<'_>) -> bool {
+        self.collector.take(item)
     }
 
     /// Writes everything and seals the bags.
     ///
     /// # Errors
     /// When the disk does not take it, no authority stamps, or attacks were left out.
-    pub fn conclude(self, enrich: &dyn Enrich) -> anyhow::Result<()> {
-        let Self { root, collector, recorders, seat } = self;
-        let mut recorded = recorders.finish()?.into_iter();
+    pub fn conclude(self, enrich: &(dyn Enrich + Sync)) -> anyhow::Result<()> {
+        let Self { root, collector, left_out, seat } = self;
+        let (collected, recorded) = collector.finish()?;
+        let mut recorded = recorded.into_iter();
         let mut campaigns = Campaigns::default();
-        collector.conclude(&seat.reporter, enrich, |attack, dossier| {
+        collected.conclude(&seat.reporter, enrich, |attack, dossier| {
+            // A recording gives the same bag at any time.
+            let at = dossier.incident.last;
+            let mut annotating =
+                recorded.next().map(|recorded| annotate(recorded, dossier, at)).transpose()?;
             let folder = root.join(&attack.id);
             let trace = Trace::of(dossier, document::TRACE_KEY);
             let link = campaigns.place(trace.clone());
@@ -112,16 +113,15 @@ impl Folders {
                 attack: attack.as_bytes(),
                 config: seat.config.as_deref(),
                 terms: Terms::default(),
-                // A recording gives the same bag at any time.
-                at: dossier.incident.last,
+                at,
                 reason: REASON,
                 signer: seat.signer.as_ref(),
                 authority: seat.authority.as_ref(),
             };
-            let written = write(&folder, dossier, recorded.next().as_ref(), &extra)?;
+            let written = write(&folder, dossier, annotating.as_mut(), &extra)?;
             written.withheld.into_iter().next().map_or(Ok(()), |withheld| Err(withheld.into()))
         })?;
-        match collector.left_out {
+        match left_out {
             0 => Ok(()),
             n => Err(anyhow!("{n} small attacks have no dossier; replay a part of the recording")),
         }

@@ -1,8 +1,10 @@
 //! Who attacked: a folder per attack of a recording, with a verdict on each of its sources.
 
 pub mod aggregate;
+mod batch;
 pub mod belonging;
 pub mod collect;
+mod crew;
 pub mod document;
 pub mod folders;
 pub mod places;

@@ -58,6 +58,21 @@ impl Recorders {
         Ok(())
     }
 
+    /// Keeps a packet that is to or from a target of this one, if it is of its time.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(super) fn packet_of(
+        &mut self,
+        place: usize,
+        packet: &Packet<'_>,
+        parsed: &Parsed<'_>,
+    ) -> anyhow::Result<()> {
+        let Some((scope, recorder)) = self.0.get_mut(place) else { return Ok(()) };
+        let during = scope.from <= packet.at && scope.until.is_none_or(|until| packet.at <= until);
+        if during { recorder.packet(packet, parsed) } else { Ok(()) }
+    }
+
     /// Closes all.
     ///
     /// # Errors

@@ -1,20 +1,19 @@
 //! What leaves the house, into the folder of an attack: documents for others, and the evidence bag.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
 use base::Timestamp;
-use intel::Finding;
+use base::map::{Map, Seed};
 use intel::dossier::Dossier;
 use intel::export::{Terms, Withheld, csv, documents};
+use intel::finding::{Class, Finding, Reason};
 use ledger::Signer;
 
 use crate::evidence::custody::SELF;
 use crate::evidence::recorder::Recorded;
 use crate::evidence::stamp::Authority;
-use crate::evidence::{Sealing, files, seal};
+use crate::evidence::{Annotating, Comments, Sealing, files, seal};
 
 /// What goes with a dossier.
 pub struct Extra<'a> {
@@ -45,31 +44,50 @@ pub struct Written {
     pub seal: Option<String>,
 }
 
+/// Begins to write at each packet what is said of its source; `at` is when the bag is sealed.
+///
+/// # Errors
+/// When there can be no thread.
+pub fn annotate(recorded: Recorded, dossier: &Dossier, at: Timestamp) -> anyhow::Result<Annotating> {
+    let mut comments = Comments::default();
+    let mut places: Map<(Class, u64, Vec<Reason>), usize> = Map::new(Seed::default());
+    for finding in &dossier.findings {
+        let said = (finding.class, finding.confidence.to_bits(), finding.reasons.clone());
+        let place = *places.get_or_insert_with(said, || comments.text(comment(finding)));
+        comments.say(finding.address, place);
+    }
+    Annotating::start(recorded, at, comments)
+}
+
 /// Writes `stix.json`, `misp.json`, `ddosch.json`, `intelmq.jsonl`, `sources.csv` and `xarf/*.json` into a folder, and seals the
-/// bag in it, where packets were recorded: `Recorder::open(FOLDER/evidence, …)`.
+/// bag in it, where packets were recorded, `Recorder::open(FOLDER/evidence, …)`, and get their comments, [`annotate`].
 ///
 /// # Errors
 /// When the disk does not take it, or the time stamping authority does not answer.
 pub fn write(
     folder: &Path,
     dossier: &Dossier,
-    recorded: Option<&Recorded>,
+    recorded: Option<&mut Annotating>,
     extra: &Extra<'_>,
 ) -> anyhow::Result<Written> {
     let (documents, withheld) = documents(dossier, extra.terms);
     let mut written = Written { documents: documents.len(), withheld, seal: None };
+    let mut made = None;
     for document in &documents {
         let path = folder.join(&document.path);
         let failed = || format!("{}: cannot be written; name a folder that can", path.display());
-        std::fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(failed)?;
+        let parent = path.parent().unwrap_or(folder);
+        // A report per source: there may be a hundred thousand of them in one folder.
+        if made.as_deref() != Some(parent) {
+            std::fs::create_dir_all(parent).with_context(failed)?;
+            made = Some(parent.to_owned());
+        }
         std::fs::write(&path, &document.bytes).with_context(failed)?;
     }
-    if let Some(recorded) = recorded {
+    if let Some(annotating) = recorded {
         let stix = documents.into_iter().find(|document| document.path == "stix.json");
         let mut files = payload(dossier, extra);
         files.extend(stix.map(|stix| ("metadata/stix.json".to_owned(), stix.bytes)));
-        let of: BTreeMap<IpAddr, &Finding> = dossier.findings.iter().map(|one| (one.address, one)).collect();
-        let verdict = |source: IpAddr| of.get(&source).map(|finding| comment(finding));
         let sealing = Sealing {
             id: dossier.incident.id.clone(),
             organisation: dossier.reporter.organisation.clone(),
@@ -77,11 +95,10 @@ pub fn write(
             reason: extra.reason.to_owned(),
             at: extra.at,
             files,
-            verdict: &verdict,
             signer: extra.signer,
             authority: extra.authority,
         };
-        written.seal = Some(ledger::text::hex(&seal(recorded, &sealing)?));
+        written.seal = Some(ledger::text::hex(&seal(annotating.wait()?, &sealing)?));
     }
     Ok(written)
 }

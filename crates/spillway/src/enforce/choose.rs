@@ -1,8 +1,10 @@
 //! Which of the rules that were derived may act. Pure: the decisions are in, the wanted set is out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ::rules::overlap::shares;
 use base::{Prefix, Span, Timestamp};
 use dataplane::Challenge;
 use engine::Mode;
@@ -11,6 +13,8 @@ use steer::ladder::Step;
 
 use super::{Wanted, challenge};
 use crate::config::{Config, Ladder};
+use crate::policy::View;
+use crate::policy::values::Values;
 use ::rules::{Action, Rule};
 
 /// The name of the action that has no price.
@@ -19,13 +23,10 @@ const CHALLENGE: &str = Action::Challenge(0).as_str();
 /// What may act.
 #[derive(Clone, Debug)]
 pub(crate) struct Bounds {
-    mode: Mode,
     networks: Vec<Prefix>,
     never: Vec<Prefix>,
     lease: Span,
     rules_max: usize,
-    collateral_max: f64,
-    blind: bool,
     challenge: Option<Challenge>,
     /// Which steps may be taken for whom, where the configuration says.
     ladder: Option<Ladder>,
@@ -37,37 +38,46 @@ pub(crate) struct Choice {
     /// Rules that shall be in force.
     pub(crate) wanted: Wanted,
     /// Why others shall not.
-    pub(crate) spared: BTreeMap<String, &'static str>,
+    pub(crate) spared: BTreeMap<String, Reason>,
 }
+
+/// Why something does not act, in a sentence.
+pub(crate) type Reason = Cow<'static, str>;
 
 impl Bounds {
     /// As the operator set them.
     pub(crate) fn of(config: &Config) -> Self {
         Self {
-            mode: config.mode,
             networks: config.networks.clone(),
             never: config.rules.never.clone(),
             lease: config.rules.lease,
             rules_max: config.dataplane.rules_max,
-            collateral_max: config.dataplane.collateral_max,
-            blind: config.dataplane.blind,
             challenge: config.dataplane.challenge,
             ladder: config.routing.as_ref().and_then(|routing| routing.ladder.clone()),
         }
     }
 
-    /// Adds to an attack the rules that challenge its SYNs, where that is asked for: they are told, chosen and taken back like
-    /// those that were derived.
+    /// Makes of the rules of an attack those that its targets like: some limit where others drop, and SYNs are challenged where
+    /// that is asked for. What is added is told, chosen and taken back like what was derived.
     /// As a host only this machine's `own` addresses are challenged; they are asked for where it matters.
-    pub(crate) fn add_challenges(
+    pub(crate) fn fit(
         &self,
         attack: &mut Attack,
+        view: &View,
         now: Timestamp,
         own: impl FnOnce() -> Vec<IpAddr>,
     ) {
+        attack.rules.iter_mut().for_each(|report| soften(report, view));
         let Some(mode) = self.challenge.filter(|_| challenge::wants(attack)) else { return };
         let own = (mode == Challenge::Host).then(own);
-        attack.rules.extend(challenge::rules(attack, own.as_deref(), self.lease, now));
+        let mut rules = challenge::rules(attack, own.as_deref(), self.lease, now);
+        rules.retain(|report| destination(report).is_none_or(|dst| view.values(&dst).challenge.value));
+        attack.rules.extend(rules);
+    }
+
+    /// Whether this prefix is the operator's own.
+    pub(crate) fn owns(&self, prefix: &Prefix) -> bool {
+        self.networks.iter().any(|own| own.covers(prefix))
     }
 
     /// Whether a rule may be in force at all.
@@ -80,28 +90,41 @@ impl Bounds {
     }
 
     /// Chooses among the rules of these attacks, in the order given; who goes on has its whole lease before it.
-    pub(crate) fn choose<'a>(&self, attacks: impl Iterator<Item = &'a Attack>) -> Choice {
-        let mut choice = Choice {
-            wanted: Wanted { dry: self.mode != Mode::Enforce, ..Wanted::default() },
-            ..Choice::default()
-        };
+    /// What people made comes first, and always acts; so do the sources that pass.
+    pub(crate) fn choose<'a>(&self, view: &View, attacks: impl Iterator<Item = &'a Attack>) -> Choice {
+        let mut choice = Choice::default();
+        choice.wanted.earnest = view.is_earnest();
         let mut ids = BTreeSet::new();
+        for (_, rule) in view.rules().filter(|(_, rule)| self.check(rule).is_ok()).take(self.rules_max) {
+            ids.insert(rule.id.clone());
+            choice.wanted.by_hand.insert(rule.id.clone());
+            choice.wanted.rules.push(rule);
+        }
+        choice.wanted.allow = view.allowed().map(crate::policy::allow::Allowed::entry).collect();
         for attack in attacks.filter(|attack| attack.state == State::Active) {
             // What is challenged first: it says which rules need not drop.
             let mut challenged = Vec::new();
             let (ask, drop): (Vec<_>, Vec<_>) =
                 attack.rules.iter().partition(|report| report.action == CHALLENGE);
             for report in ask.into_iter().chain(drop) {
-                match self.rule(attack, report, |id| ids.len() < self.rules_max || ids.contains(id)) {
-                    Ok(rule) if challenge::covers(&challenged, attack, &rule) && self.is_unsure(report) => {
+                match self.rule(view, attack, report, |id| ids.len() < self.rules_max || ids.contains(id)) {
+                    Ok((rule, mode, most))
+                        if challenge::covers(&challenged, attack, &rule) && is_unsure(report, most) =>
+                    {
                         let reason =
                             "its SYNs are challenged instead: what it might hit is not known well enough";
-                        choice.spared.insert(rule.id.clone(), reason);
+                        choice.spared.insert(rule.id.clone(), reason.into());
+                        if mode != Mode::Enforce {
+                            choice.wanted.dry.insert(rule.id.clone());
+                        }
                         if ids.insert(rule.id.clone()) {
                             choice.wanted.instead.push(rule);
                         }
                     }
-                    Ok(rule) => {
+                    Ok((rule, mode, _)) => {
+                        if mode != Mode::Enforce {
+                            choice.wanted.dry.insert(rule.id.clone());
+                        }
                         if let (Action::Challenge(_), Some(dst)) = (rule.action, rule.matches.dst) {
                             challenged.push(dst);
                         }
@@ -119,26 +142,37 @@ impl Bounds {
     }
 
     /// The rule, if it may act and there is room.
+    /// With how far it may go, and which share of honest traffic it may hit.
     fn rule(
         &self,
+        view: &View,
         attack: &Attack,
         report: &RuleReport,
         room: impl Fn(&str) -> bool,
-    ) -> Result<Rule, &'static str> {
-        self.judge(attack, report)?;
+    ) -> Result<(Rule, Mode, f64), Reason> {
         let parsed = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop());
         let rule = parsed.ok_or("it cannot be read back")?;
+        let to = rule.matches.dst.unwrap_or(attack.target);
+        let mode = view.mode(&to);
+        self.judge(attack, mode)?;
         self.check(&rule)?;
-        if !room(&report.id) {
-            return Err("as many rules as `dataplane.rules_max` allows are in force");
+        if let Some(held) = view.taken_back(&attack.target, &rule) {
+            let end = held.end().map_or_else(|| "somebody ends it".to_owned(), |end| end.to_string());
+            let id = held.id;
+            return Err(format!(
+                "a person took back what hits the same packets: exception {id} holds until {end}"
+            )
+            .into());
         }
-        Ok(Rule { lease: Some(self.lease), ..rule })
-    }
-
-    /// Whether it might, by all that was seen, hit more honest traffic than is allowed.
-    fn is_unsure(&self, rule: &RuleReport) -> bool {
-        let most = |price: &Collateral| price.packets_upper95.max(price.peers_upper95);
-        rule.collateral.as_ref().is_none_or(|price| most(price) > self.collateral_max)
+        let reached = view.reached(&to);
+        for values in &reached {
+            price(&rule, report, values)?;
+        }
+        if !room(&report.id) {
+            return Err("as many rules as `dataplane.rules_max` allows are in force".into());
+        }
+        let most = reached.iter().map(|values| values.collateral_max.value).fold(f64::INFINITY, f64::min);
+        Ok((Rule { lease: Some(self.lease), ..rule }, mode, most))
     }
 
     /// How often leases want renewal: three times in each.
@@ -153,11 +187,11 @@ impl Bounds {
 
     /// Whether it acts on packets to the operator's own networks alone.
     fn is_ours(&self, rule: &Rule) -> bool {
-        rule.matches.dst.is_some_and(|dst| self.networks.iter().any(|own| own.covers(&dst)))
+        rule.matches.dst.is_some_and(|dst| self.owns(&dst))
     }
 
-    fn judge(&self, attack: &Attack, rule: &RuleReport) -> Result<(), &'static str> {
-        if self.mode == Mode::Observe {
+    fn judge(&self, attack: &Attack, mode: Mode) -> Result<(), &'static str> {
+        if mode == Mode::Observe {
             return Err("mode is observe");
         }
         if attack.severity != Severity::Attack {
@@ -178,28 +212,77 @@ impl Bounds {
                 return Err("`steps` of [routing.ladder], or of the customer there, has no \"kernel\"");
             }
             let limit = ladder.customer(&attack.target).and_then(|customer| customer.mode);
-            if self.mode == Mode::Enforce && limit.is_some_and(|mode| mode != Mode::Enforce) {
+            if mode == Mode::Enforce && limit.is_some_and(|mode| mode != Mode::Enforce) {
                 return Err("`mode` of the customer in [routing.ladder.customers] is not enforce");
             }
         }
-        match &rule.collateral {
-            // Who is there to answer passes.
-            None if rule.action == CHALLENGE => Ok(()),
-            None if self.blind => Ok(()),
-            None => {
-                Err("its collateral is unknown: no honest traffic was seen (`dataplane.blind` lets it act)")
-            }
-            Some(price) if price.packets.max(price.peers) > self.collateral_max => {
-                Err("it would hit more honest traffic than `dataplane.collateral_max` allows")
-            }
-            Some(_) => Ok(()),
+        Ok(())
+    }
+}
+
+/// Whether a rule might, by all that was seen, hit more honest traffic than is allowed.
+fn is_unsure(rule: &RuleReport, allowed: f64) -> bool {
+    let most = |price: &Collateral| price.packets_upper95.max(price.peers_upper95);
+    rule.collateral.as_ref().is_none_or(|price| most(price) > allowed)
+}
+
+/// Whether a rule may act by what it would cost one of those that it reaches.
+fn price(rule: &Rule, report: &RuleReport, of: &Values) -> Result<(), Reason> {
+    let drops = matches!(rule.action, Action::Drop | Action::RatePackets(_) | Action::RateBits(_));
+    let hits = |shapes: &[crate::config::target::Shape]| {
+        shapes
+            .iter()
+            .find(|shape| drops && shares(&shape.matches, &rule.matches))
+            .map(|shape| shape.text.clone())
+    };
+    if let Some(spared) = hits(&of.never_drop.value).filter(|_| rule.action == Action::Drop) {
+        return Err(format!(
+            "it would hit what is never dropped of {}: {spared} (`spillway target show {}`)",
+            of.prefix, of.prefix
+        )
+        .into());
+    }
+    match &report.collateral {
+        // Who is there to answer passes.
+        None if report.action == CHALLENGE => Ok(()),
+        None if of.blind.value => match hits(&of.ordinary.value) {
+            None => Ok(()),
+            Some(shape) => Err(format!("its collateral is unknown, and it would hit what is ordinary for {}: {shape}", of.prefix).into()),
+        },
+        None => {
+            Err("its collateral is unknown: no honest traffic was seen (`dataplane.blind` lets it act)".into())
         }
+        Some(price) if price.packets.max(price.peers) > of.collateral_max.value => {
+            Err("it would hit more honest traffic than `dataplane.collateral_max` allows, or that of its profile or target".into())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Where a rule's packets go.
+pub(crate) fn destination(report: &RuleReport) -> Option<Prefix> {
+    let mut words = report.text.split_whitespace();
+    words.find(|word| *word == "dst")?;
+    words.next()?.parse().ok()
+}
+
+/// A rule that drops limits instead, where its destination likes that better; its price is what it was at most.
+fn soften(report: &mut RuleReport, view: &View) {
+    let Some(limit) = destination(report).and_then(|dst| view.values(&dst).limit.value) else { return };
+    let Some(rule) = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop()) else {
+        return;
+    };
+    if rule.action == Action::Drop {
+        let rule = Rule { action: Action::RatePackets(limit), ..rule };
+        report.text = rule.to_string();
+        rule.action.as_str().clone_into(&mut report.action);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::layers::Layers;
 
     fn attack(change: impl Fn(&mut serde_json::Value)) -> Attack {
         let mut document = serde_json::json!({
@@ -220,11 +303,30 @@ mod tests {
         serde_json::from_value(document).unwrap()
     }
 
-    fn bounds(mode: Mode) -> Bounds {
-        let text = "networks = [\"198.18.0.0/16\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n\
-                    [rules]\nnever = [\"198.18.9.0/24\", \"192.0.2.1/32\"]\n";
-        let config = Config::parse(std::path::Path::new("f"), text).unwrap();
-        Bounds { mode, ..Bounds::of(&config) }
+    /// Bounds with what holds under them.
+    struct Under(Bounds, View);
+
+    impl Under {
+        fn choose<'a>(&self, attacks: impl Iterator<Item = &'a Attack>) -> Choice {
+            self.0.choose(&self.1, attacks)
+        }
+
+        fn of(text: &str) -> Self {
+            let config = Config::parse(std::path::Path::new("f"), text).unwrap();
+            Self(Bounds::of(&config), View::of(Layers::of(&config)))
+        }
+    }
+
+    fn under(mode: Mode, dataplane: &str) -> Under {
+        let mode = crate::policy::values::mode_name(mode);
+        Under::of(&format!(
+            "networks = [\"198.18.0.0/16\"]\nmode = \"{mode}\"\n[listen]\nsflow = \"127.0.0.1:0\"\n\
+             [rules]\nnever = [\"198.18.9.0/24\", \"192.0.2.1/32\"]\n[dataplane]\n{dataplane}\n"
+        ))
+    }
+
+    fn bounds(mode: Mode) -> Under {
+        under(mode, "")
     }
 
     #[test]
@@ -232,9 +334,9 @@ mod tests {
         let enforce = bounds(Mode::Enforce);
         let good = enforce.choose([attack(|_| {})].iter());
         let lease = good.wanted.rules.first().unwrap().lease.unwrap();
-        assert_eq!((good.wanted.dry, good.spared.len(), lease), (false, 0, Span::from_secs(900)));
+        assert_eq!((good.wanted.dry.len(), good.spared.len(), lease), (0, 0, Span::from_secs(900)));
         let suggested = bounds(Mode::Suggest).choose([attack(|_| {})].iter()).wanted;
-        assert!(suggested.dry && suggested.rules.len() == 1);
+        assert!(suggested.dry.len() == 1 && suggested.rules.len() == 1);
         let rule = |text: &'static str| move |a: &mut serde_json::Value| a["rules"][0]["text"] = text.into();
         let spared: [(&str, Attack); 9] = [
             ("suspected", attack(|a| a["severity"] = "suspicious".into())),
@@ -256,9 +358,9 @@ mod tests {
         let over = attack(|a| a["state"] = "over".into());
         assert_eq!(enforce.choose([over].iter()).wanted.rules, []);
         let watched = bounds(Mode::Observe).choose([attack(|_| {})].iter());
-        assert!(watched.wanted.rules.is_empty() && watched.wanted.dry);
+        assert!(watched.wanted.rules.is_empty() && watched.wanted.dry.is_empty());
         // What is one too many is said; the same rule of two attacks is one.
-        let few = Bounds { rules_max: 1, ..enforce };
+        let few = under(Mode::Enforce, "rules_max = 1");
         let second = attack(|a| {
             a["id"] = "b".into();
             a["rules"][0]["id"] = "s".into();
@@ -282,10 +384,10 @@ mod tests {
 
     #[test]
     fn syns_of_a_flood_are_challenged_above_what_their_target_usually_gets() {
-        let choose = |bounds: &Bounds, mut attack: Attack| {
+        let choose = |under: &Under, mut attack: Attack| {
             let own = || vec!["198.18.7.7".parse().unwrap(), "192.0.2.9".parse().unwrap()];
-            bounds.add_challenges(&mut attack, Timestamp::from_secs(1), own);
-            bounds.choose([attack].iter())
+            under.0.fit(&mut attack, &under.1, Timestamp::from_secs(1), own);
+            under.choose([attack].iter())
         };
         let texts = |choice: &Choice| -> Vec<String> {
             choice.wanted.rules.iter().map(|rule| rule.to_string()).collect()
@@ -308,7 +410,7 @@ mod tests {
         both.sort_by_key(|rule| rule.precedence);
         assert!(both.len() == 2 && both[0].action == Action::Drop, "{both:?}");
         // A rule that may hit some, or nobody knows whom, waits for where SYNs cannot be challenged.
-        let blind = Bounds { blind: true, ..enforce.clone() };
+        let blind = under(Mode::Enforce, "blind = true");
         for choice in [choose(&enforce, priced(0.15)), choose(&blind, syn_flood(|_| {}))] {
             assert!(choice.wanted.rules.len() == 1 && choice.wanted.instead.len() == 1, "{choice:?}");
             assert_eq!(choice.wanted.instead[0].id, "r");
@@ -333,12 +435,12 @@ mod tests {
         // A host challenges for itself alone, a gateway for what is behind it.
         let hosts = texts(&choose(&enforce, carpet.clone()));
         assert!(hosts.len() == 1 && hosts[0].contains("dst 198.18.7.7/32"), "{hosts:?}");
-        let gateway = Bounds { challenge: Some(Challenge::Auto), ..enforce.clone() };
+        let gateway = under(Mode::Enforce, "challenge = \"auto\"");
         let carpet = texts(&choose(&gateway, carpet));
         assert!(carpet.len() == 1 && carpet[0].contains("dst 198.18.7.0/24"), "{carpet:?}");
         // The same bounds as for any rule.
         let suggested = choose(&bounds(Mode::Suggest), syn_flood(|_| {})).wanted;
-        assert!(suggested.dry && suggested.rules.len() == 1);
+        assert!(suggested.dry.len() == 1 && suggested.rules.len() == 1);
         let nothing: [(&str, Attack); 6] = [
             ("suspected", syn_flood(|a| a["severity"] = "suspicious".into())),
             ("outgoing", syn_flood(|a| a["direction"] = "out".into())),
@@ -355,26 +457,25 @@ mod tests {
         assert!(strangers.wanted.rules.is_empty());
         assert!(strangers.spared.values().any(|reason| reason.contains("networks")), "{strangers:?}");
         // Nor where it is not asked for.
-        let off = Bounds { challenge: None, ..enforce };
+        let off = under(Mode::Enforce, "challenge = \"off\"");
         assert_eq!(texts(&choose(&off, syn_flood(|_| {}))), Vec::<String>::new());
         let refused = ::rules::parse::rules("c dst 198.18.7.7/32 proto tcp -> challenge").unwrap();
-        assert!(off.check(&refused[0]).unwrap_err().contains("dataplane.challenge"));
+        assert!(off.0.check(&refused[0]).unwrap_err().contains("dataplane.challenge"));
     }
 
     #[test]
     fn who_wants_no_kernel_filter_by_itself_gets_none() {
         let with = |ladder: &str| {
             let text = format!(
-                "networks = [\"198.18.0.0/16\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n[customers.acme]\nnetworks = [\"198.18.7.0/24\"]\n\
+                "networks = [\"198.18.0.0/16\"]\nmode = \"enforce\"\n[listen]\nsflow = \"127.0.0.1:0\"\n[customers.acme]\nnetworks = [\"198.18.7.0/24\"]\n\
                  [routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n[routing.peers.up]\naddress = \"192.0.2.2\"\nasn = 64500\n\
                  carries = [\"flowspec\"]\n[routing.ladder]\n{ladder}\n"
             );
-            let config = Config::parse(std::path::Path::new("f"), &text).unwrap();
-            let choice =
-                Bounds { mode: Mode::Enforce, ..Bounds::of(&config) }.choose([attack(|_| {})].iter());
-            (choice.wanted.rules.len(), choice.spared.get("r").copied().unwrap_or_default())
+            let choice = Under::of(&text).choose([attack(|_| {})].iter());
+            let why = choice.spared.get("r").map(ToString::to_string).unwrap_or_default();
+            (choice.wanted.rules.len(), why)
         };
-        assert_eq!(with(""), (1, ""));
+        assert_eq!(with(""), (1, String::new()));
         let acme = |line: &str| with(&format!("[routing.ladder.customers.acme]\n{line}"));
         for none in [with("steps = [\"flowspec\"]"), acme("steps = [\"flowspec\"]")] {
             assert!(none.0 == 0 && none.1.contains("has no \"kernel\""), "{none:?}");
@@ -383,13 +484,13 @@ mod tests {
         assert!(asks.0 == 0 && asks.1.contains("is not enforce"), "{asks:?}");
         assert_eq!(
             with("steps = [\"flowspec\"]\n[routing.ladder.customers.acme]\nsteps = [\"kernel\"]"),
-            (1, "")
+            (1, String::new())
         );
     }
 
     #[test]
     fn who_may_act_blind_does() {
-        let blind = Bounds { blind: true, ..bounds(Mode::Enforce) };
+        let blind = under(Mode::Enforce, "blind = true");
         let attack = attack(|a| a["rules"][0]["collateral"] = serde_json::Value::Null);
         assert_eq!(blind.choose([attack].iter()).wanted.rules.len(), 1);
     }

@@ -9,11 +9,12 @@ pub(crate) mod remote;
 pub(crate) mod teller;
 pub(crate) mod xdp;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ::rules::{Action, Match, Rule};
 use base::Prefix;
+use dataplane::Allow;
 
 use crate::config::{Config, Engine};
 
@@ -54,8 +55,40 @@ pub(crate) struct Wanted {
     pub(crate) rules: Vec<Rule>,
     /// Rules whose SYNs are challenged by others: in force instead of those where no SYN can be challenged.
     pub(crate) instead: Vec<Rule>,
-    /// They count what they would drop, and drop nothing.
-    pub(crate) dry: bool,
+    /// Ids of those that count what they would drop, and drop nothing.
+    pub(crate) dry: BTreeSet<String>,
+    /// Ids of those that people made: they act also while nobody gives a sign of life, to the end of their leases.
+    pub(crate) by_hand: BTreeSet<String>,
+    /// Sources that pass before all rules, within their ceilings.
+    pub(crate) allow: Vec<Allow>,
+    /// Rules may act by themselves, if not now, then later.
+    pub(crate) earnest: bool,
+}
+
+impl Wanted {
+    /// Whether a rule drops nothing.
+    pub(crate) fn is_dry(&self, rule: &Rule) -> bool {
+        self.dry.contains(&rule.id)
+    }
+}
+
+/// Allowed sources without a ceiling as rules before all others, for what knows rules alone.
+fn allows(allow: &[Allow]) -> impl Iterator<Item = Rule> {
+    allow.iter().filter(|one| one.ceiling.is_none()).enumerate().map(|(place, one)| Rule {
+        id: format!("allow-{place}"),
+        precedence: 0,
+        matches: Match {
+            src: Some(one.source),
+            dst: one.scope.destination,
+            protocol: one.scope.protocol,
+            dst_port: one.scope.port.map(|port| ::rules::Numbers::of([port.into()])),
+            ..Match::default()
+        },
+        action: Action::Pass,
+        per: ::rules::Per::Rule,
+        sample: None,
+        lease: None,
+    })
 }
 
 /// What a rule in the kernel has done.

@@ -1,6 +1,6 @@
 //! nftables as an enforcer, where XDP is not wanted: the table `inet spillway`, whose rules end by the kernel's own clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use ::rules::compile::nftables;
@@ -10,7 +10,7 @@ use base::{Prefix, Span};
 use dataplane::nft::{self, Failed};
 use serde_json::Value;
 
-use super::{Done, Enforcer, Wanted, passes};
+use super::{Done, Enforcer, Wanted, allows, passes};
 use crate::config::Config;
 
 /// Signs of life go out this many times within the patience of the dead-man switch: each takes a process.
@@ -31,7 +31,7 @@ pub(crate) struct Nftables {
 #[derive(Debug)]
 struct There {
     rules: Vec<Rule>,
-    dry: bool,
+    dry: BTreeSet<String>,
     drops: BTreeMap<String, bool>,
 }
 
@@ -50,13 +50,14 @@ impl Nftables {
 
     /// The rules as they are said: in a dry run each counts and lets pass.
     fn said(&self, wanted: &Wanted) -> Vec<Rule> {
-        let act = |rule: &Rule| match wanted.dry {
+        let act = |rule: &Rule| match wanted.is_dry(rule) {
             true => Rule { action: Action::Pass, ..rule.clone() },
             false => rule.clone(),
         };
         let own = |rule: &&Rule| wanted.rules.iter().all(|other| other.id != rule.id);
         let by_hand = self.by_hand.iter().filter(own).cloned();
-        wanted.rules.iter().map(act).chain(by_hand).chain(passes(&self.never)).collect()
+        let passed = passes(&self.never).chain(allows(&wanted.allow));
+        wanted.rules.iter().map(act).chain(by_hand).chain(passed).collect()
     }
 }
 
@@ -68,7 +69,10 @@ impl Enforcer for Nftables {
     fn apply(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
         let rules = self.said(wanted);
         let same = |there: &There| {
-            let of = |rules: &[Rule]| rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
+            // what is left of a lease changes from second to second
+            let of = |rules: &[Rule]| {
+                rules.iter().map(|rule| Rule { lease: None, ..rule.clone() }).collect::<Vec<_>>()
+            };
             there.dry == wanted.dry && of(&there.rules) == of(&rules)
         };
         let mut unsaid = Vec::new();
@@ -81,7 +85,7 @@ impl Enforcer for Nftables {
             unsaid = running.unsaid;
         }
         let drops = wanted.rules.iter().map(|rule| (rule.id.clone(), rule.action == Action::Drop)).collect();
-        self.there = Some(There { rules, dry: wanted.dry, drops });
+        self.there = Some(There { rules, dry: wanted.dry.clone(), drops });
         match unsaid.first() {
             None => Ok(()),
             Some((id, reason)) => bail!("rule {id}: {reason} ({} of such)", unsaid.len()),

@@ -17,17 +17,18 @@ use ::rules::lease::LEASE_MAX;
 use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::choose::Bounds;
-use super::protocol::{PART, Reply, Request, SOURCES, VERSION, hear, say};
+use super::protocol::{Kind, PART, Reply, Request, SOURCES, VERSION, hear, say};
 use super::teller::{self, Refused, Teller};
 use super::{Done, Enforcer, Wanted};
 use crate::config::Config;
+use crate::policy::allow::ALLOW_MAX;
 
 /// Serves the daemon at the other end of standard input until that is gone.
 pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
     let end = std::io::stdin().as_fd().try_clone_to_owned()?;
     let mouth: OwnedFd = std::io::stdout().as_fd().try_clone_to_owned()?;
     let mouth = Arc::new(UnixDatagram::from(mouth));
-    let mut desk = Desk { path, mouth, office: None, rules: Vec::new() };
+    let mut desk = Desk { path, mouth, office: None, next: Wanted::default() };
     let not_ours = "`spillway helper` is started by `spillway run`, not by people";
     while let Some(request) = hear::<Request>(&end).context(not_ours)? {
         let number = request.number;
@@ -43,8 +44,8 @@ struct Desk<'a> {
     path: &'a Path,
     mouth: Arc<UnixDatagram>,
     office: Option<Office>,
-    /// Parts of the next set.
-    rules: Vec<Rule>,
+    /// The next set, as far as it has come.
+    next: Wanted,
 }
 
 /// What one configuration makes of it.
@@ -67,24 +68,30 @@ impl Desk<'_> {
                 self.office = Some(Office::open(self.path, &self.mouth)?);
                 Ok(vec![Reply::Done])
             }
-            Request::Part { rules } => {
+            Request::Part { rules, kind } => {
                 let office = self.office.as_ref().context("nobody said hello")?;
-                let read = office.read(&rules, self.rules.len());
-                match read {
-                    Ok(read) => self.rules.extend(read),
+                match office.read(&rules, self.next.rules.len() + self.next.instead.len()) {
+                    Ok(read) => self.take(read, kind),
                     // A set is whole or it is not.
                     Err(error) => {
-                        self.rules.clear();
+                        self.next = Wanted::default();
                         return Err(error);
                     }
                 }
                 Ok(vec![Reply::Done])
             }
-            Request::Apply { dry, instead } => {
+            Request::Allow { allow } => {
+                let office = self.office.as_ref().context("nobody said hello")?;
+                if let Err(error) = office.let_pass(&allow, self.next.allow.len()) {
+                    self.next = Wanted::default();
+                    return Err(error);
+                }
+                self.next.allow.extend(allow);
+                Ok(vec![Reply::Done])
+            }
+            Request::Apply { earnest } => {
                 let office = self.office.as_mut().context("nobody said hello")?;
-                let mut rules = std::mem::take(&mut self.rules);
-                let instead = rules.split_off(rules.len().saturating_sub(instead));
-                let wanted = Wanted { rules, instead, dry };
+                let wanted = Wanted { earnest, ..std::mem::take(&mut self.next) };
                 office.enforcer.beat()?;
                 office.enforcer.apply(&wanted)?;
                 Ok(vec![Reply::Done])
@@ -107,7 +114,33 @@ impl Desk<'_> {
     }
 }
 
+impl Desk<'_> {
+    fn take(&mut self, rules: Vec<Rule>, kind: Kind) {
+        let ids = || rules.iter().map(|rule| rule.id.clone());
+        if kind.dry {
+            self.next.dry.extend(ids());
+        }
+        if kind.by_hand {
+            self.next.by_hand.extend(ids());
+        }
+        if kind.instead { self.next.instead.extend(rules) } else { self.next.rules.extend(rules) }
+    }
+}
+
 impl Office {
+    /// Whether these sources may pass: to destinations of the operator's own alone.
+    fn let_pass(&self, allow: &[dataplane::Allow], before: usize) -> anyhow::Result<()> {
+        ensure!(before + allow.len() <= ALLOW_MAX, "more allowed sources than there may be ({ALLOW_MAX})");
+        for one in allow {
+            ensure!(
+                one.scope.destination.is_some_and(|to| self.bounds.owns(&to)),
+                "{} may not pass: its destination is not inside `networks`",
+                one.source
+            );
+        }
+        Ok(())
+    }
+
     fn open(path: &Path, mouth: &Arc<UnixDatagram>) -> anyhow::Result<Self> {
         let config = Config::load(path).map_err(|problems| {
             let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -191,6 +224,14 @@ mod tests {
         assert!(refused("a dst 198.18.7.7/32 -> drop", 0).contains("lease"));
         assert!(refused("a dst 198.18.7.7/32 -> drop for 2d", 0).contains("lease"));
         assert!(refused("rm -rf /", 0).contains("not a rule"));
+        let pass = |to: &str, before| {
+            let scope = dataplane::Scope { destination: to.parse().ok(), ..dataplane::Scope::default() };
+            let one = dataplane::Allow { source: "203.0.113.0/24".parse().unwrap(), scope, ceiling: None };
+            office.let_pass(&[one], before)
+        };
+        assert!(pass("198.18.7.0/24", 0).is_ok());
+        assert!(pass("192.0.2.1/32", 0).unwrap_err().to_string().contains("networks"));
+        assert!(pass("everywhere", 0).is_err() && pass("198.18.7.0/24", ALLOW_MAX).is_err());
         assert!(refused(&format!("{good}\nb dst 198.18.7.8/32 -> drop for 15m"), 0).contains("not a rule"));
         let many = BTreeMap::from_iter((0..PART * 2).map(|n| (format!("{n}"), Done::default())));
         let more: Vec<bool> =

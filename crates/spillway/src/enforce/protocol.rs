@@ -24,7 +24,7 @@ pub(crate) const PART: usize = 64;
 pub(crate) const SOURCES: usize = 1024;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub(crate) enum Request {
     /// Read the configuration anew and begin.
@@ -36,13 +36,18 @@ pub(crate) enum Request {
     Part {
         /// One each.
         rules: Vec<String>,
+        /// What they are.
+        kind: Kind,
+    },
+    /// Allowed sources of the next set.
+    Allow {
+        /// Each.
+        allow: Vec<dataplane::Allow>,
     },
     /// The parts since the last set are the set.
     Apply {
-        /// See [`super::Wanted::dry`].
-        dry: bool,
-        /// How many of the rules, the last ones, are [`super::Wanted::instead`].
-        instead: usize,
+        /// See [`super::Wanted::earnest`].
+        earnest: bool,
     },
     /// What has the kernel?
     Actual,
@@ -50,6 +55,17 @@ pub(crate) enum Request {
     Proven,
     /// Whoever decides lives. Answered with what was told.
     Beat,
+}
+
+/// What the rules of a part are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kind {
+    /// See [`super::Wanted::dry`].
+    pub(crate) dry: bool,
+    /// See [`super::Wanted::by_hand`].
+    pub(crate) by_hand: bool,
+    /// See [`super::Wanted::instead`].
+    pub(crate) instead: bool,
 }
 
 /// What is answered.
@@ -87,7 +103,7 @@ pub(crate) enum Reply {
 }
 
 /// A request or a reply with its number; a reply has the number of its request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Numbered<T> {
     /// Its number.
     pub(crate) number: u64,
@@ -150,10 +166,10 @@ mod tests {
     #[test]
     fn what_is_said_is_heard_and_an_end_is_the_end() {
         let (here, there) = pair().unwrap();
-        let said = Request::Part { rules: vec!["r proto udp -> drop".to_owned()] };
+        let said = Request::Part { rules: vec!["r proto udp -> drop".to_owned()], kind: Kind::default() };
         say(&here, 7, said.clone()).unwrap();
         assert_eq!(hear::<Request>(&there).unwrap(), Some(Numbered { number: 7, said }));
-        let long = Request::Part { rules: vec!["r".repeat(PACKET_MAX)] };
+        let long = Request::Part { rules: vec!["r".repeat(PACKET_MAX)], kind: Kind::default() };
         assert!(say(&here, 8, long).unwrap_err().to_string().contains("too long"));
         send(here.as_raw_fd(), b"{\"number\":1,\"said\":{\"do\":\"shell\"}}", MsgFlags::empty()).unwrap();
         assert!(hear::<Request>(&there).is_err(), "nothing else can be asked for");

@@ -10,9 +10,10 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ::rules::Rule;
 use anyhow::{Context as _, bail};
 
-use super::protocol::{PART, Reply, Request, VERSION, hear, pair, patience, say};
+use super::protocol::{Kind, PART, Reply, Request, VERSION, hear, pair, patience, say};
 use super::{Done, Enforcer, Wanted};
 
 /// The helper answers within this, or something is wrong with it.
@@ -108,12 +109,24 @@ impl Enforcer for Remote {
             self.helper.ask(Request::Hello { version: VERSION }, |_| false)?;
             self.greeted = true;
         }
-        for part in wanted.rules.chunks(PART).chain(wanted.instead.chunks(PART)) {
-            let rules = part.iter().map(ToString::to_string).collect();
-            self.helper.ask(Request::Part { rules }, |_| false)?;
+        let kind = |rule: &Rule, instead| Kind {
+            dry: wanted.is_dry(rule),
+            by_hand: wanted.by_hand.contains(&rule.id),
+            instead,
+        };
+        for (rules, instead) in [(&wanted.rules, false), (&wanted.instead, true)] {
+            for alike in rules.chunk_by(|a, b| kind(a, instead) == kind(b, instead)) {
+                let Some(kind) = alike.first().map(|rule| kind(rule, instead)) else { continue };
+                for part in alike.chunks(PART) {
+                    let rules = part.iter().map(ToString::to_string).collect();
+                    self.helper.ask(Request::Part { rules, kind }, |_| false)?;
+                }
+            }
         }
-        let apply = Request::Apply { dry: wanted.dry, instead: wanted.instead.len() };
-        self.helper.ask(apply, |_| false).map(|_| ())
+        for part in wanted.allow.chunks(PART) {
+            self.helper.ask(Request::Allow { allow: part.to_vec() }, |_| false)?;
+        }
+        self.helper.ask(Request::Apply { earnest: wanted.earnest }, |_| false).map(|_| ())
     }
 
     fn actual(&mut self) -> anyhow::Result<BTreeMap<String, Done>> {

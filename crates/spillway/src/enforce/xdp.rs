@@ -47,9 +47,10 @@ impl Frame {
     /// What shall be on an interface.
     fn policy(&self, wanted: &Wanted) -> Policy {
         let mut digest = Sha256::new();
-        let automatic: BTreeSet<String> = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
+        let mut automatic: BTreeSet<String> = wanted.rules.iter().map(|rule| rule.id.clone()).collect();
         let mut rules = wanted.rules.clone();
         rules.extend(self.by_hand.iter().filter(|rule| !automatic.contains(&rule.id)).cloned());
+        automatic.retain(|id| !wanted.by_hand.contains(id));
         if !rules.is_empty() {
             rules.extend(passes(&self.never));
         }
@@ -58,7 +59,8 @@ impl Frame {
             // The lease is no part of what a set is.
             digest.update(format!("{}\n", Rule { lease: None, ..rule.clone() }));
         }
-        digest.update(format!("{}{}{:?}", self.telemetry, wanted.dry, self.challenge));
+        let dry: BTreeSet<String> = wanted.dry.intersection(&automatic).cloned().collect();
+        digest.update(format!("{}{dry:?}{:?}{:?}", self.telemetry, self.challenge, wanted.allow));
         if let Some(returning) = &self.returning {
             digest.update(format!("{returning:?}"));
         }
@@ -66,7 +68,8 @@ impl Frame {
         let challenge = self.challenge.unwrap_or_default();
         Policy {
             protection: Protection { challenge, ..Protection::default() },
-            rehearsed: if wanted.dry { automatic.clone() } else { BTreeSet::new() },
+            rehearsed: dry,
+            allow_within: wanted.allow.clone(),
             automatic,
             rules,
             telemetry: self.telemetry,
@@ -165,7 +168,7 @@ impl Enforcer for Xdp {
     }
 
     fn apply(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
-        if self.frame.challenge.is_some() && !wanted.dry && !std::mem::replace(&mut self.warned, true) {
+        if self.frame.challenge.is_some() && wanted.earnest && !std::mem::replace(&mut self.warned, true) {
             self.warn_of_challenges();
         }
         let (frame, policy) = (&self.frame, self.frame.policy(wanted));

@@ -1,5 +1,6 @@
 //! A bag's files: found, read once, digested.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
@@ -18,15 +19,26 @@ const DEPTH_MAX: usize = 16;
 /// # Errors
 /// It is no folder, has too many files, or something in it cannot be read or is no file.
 pub fn contents(folder: &Path) -> anyhow::Result<Contents> {
+    contents_but(folder, &BTreeMap::new())
+}
+
+/// Likewise, but what was `known` the moment it was written is not read again.
+pub(super) fn contents_but(folder: &Path, known: &BTreeMap<&str, Digests>) -> anyhow::Result<Contents> {
     if !folder.is_dir() {
         bail!("{}: no bag; name a folder that `spillway evidence build` made", folder.display());
     }
     let mut bag = Contents::default();
-    walk(folder, "", DEPTH_MAX, &mut bag)?;
+    walk(folder, "", DEPTH_MAX, known, &mut bag)?;
     Ok(bag)
 }
 
-fn walk(folder: &Path, inside: &str, depth: usize, bag: &mut Contents) -> anyhow::Result<()> {
+fn walk(
+    folder: &Path,
+    inside: &str,
+    depth: usize,
+    known: &BTreeMap<&str, Digests>,
+    bag: &mut Contents,
+) -> anyhow::Result<()> {
     let shown = folder.display();
     if depth == 0 {
         bail!("{shown}: folders within folders; this is no bag of ours");
@@ -41,7 +53,7 @@ fn walk(folder: &Path, inside: &str, depth: usize, bag: &mut Contents) -> anyhow
             bail!("{shown}: more than {FILES_MAX} files, or a path of more than {PATH_MAX} octets");
         }
         if kind.is_dir() {
-            walk(&entry.path(), &format!("{path}/"), depth - 1, bag)?;
+            walk(&entry.path(), &format!("{path}/"), depth - 1, known, bag)?;
         } else if kind.is_file() {
             let kept = !is_payload(&path) || path == CUSTODY;
             let before: usize = bag.texts.values().map(Vec::len).sum();
@@ -49,7 +61,11 @@ fn walk(folder: &Path, inside: &str, depth: usize, bag: &mut Contents) -> anyhow
             if kept && entry.metadata()?.len() > left {
                 bail!("{}: too long for what a bag says of itself", entry.path().display());
             }
-            let (digests, text) = digest(&entry.path(), kept)?;
+            let known = known.get(path.as_str()).filter(|_| !kept);
+            let (digests, text) = match known {
+                Some(known) => (known.clone(), Vec::new()),
+                None => digest(&entry.path(), !is_payload(&path), kept)?,
+            };
             bag.files.insert(path.clone(), digests);
             if kept {
                 bag.texts.insert(path, text);
@@ -61,11 +77,11 @@ fn walk(folder: &Path, inside: &str, depth: usize, bag: &mut Contents) -> anyhow
     Ok(())
 }
 
-/// Reads a file through once.
-pub fn digest(path: &Path, keep: bool) -> anyhow::Result<(Digests, Vec<u8>)> {
+/// Reads a file through once; `both`: its SHA-512 is wanted too.
+pub(super) fn digest(path: &Path, both: bool, keep: bool) -> anyhow::Result<(Digests, Vec<u8>)> {
     let failed = || format!("{}: cannot be read", path.display());
     let mut file = File::open(path).with_context(failed)?;
-    let (mut sha256, mut sha512) = (Sha256::new(), Sha512::new());
+    let (mut sha256, mut sha512) = (Sha256::new(), both.then(Sha512::new));
     let mut octets = 0;
     let mut text = Vec::new();
     let mut buffer = vec![0; 1 << 16];
@@ -77,13 +93,28 @@ pub fn digest(path: &Path, keep: bool) -> anyhow::Result<(Digests, Vec<u8>)> {
             Err(error) => return Err(error).with_context(failed),
         };
         sha256.update(some);
-        sha512.update(some);
+        if let Some(sha512) = &mut sha512 {
+            sha512.update(some);
+        }
         octets += u64::try_from(some.len()).unwrap_or(0);
         if keep {
             text.extend_from_slice(some);
         }
     }
-    Ok((Digests { sha256: sha256.finalize().into(), sha512: sha512.finalize().into(), octets }, text))
+    let sha512 = sha512.map(|sha512| sha512.finalize().into());
+    Ok((Digests { sha256: sha256.finalize().into(), sha512, octets }, text))
+}
+
+/// Writes a file of a bag that is no payload, and notes what it is.
+pub(super) fn put_tag(folder: &Path, path: &str, octets: &[u8], bag: &mut Contents) -> anyhow::Result<()> {
+    put(folder, path, octets)?;
+    let digests = Digests {
+        sha256: Sha256::digest(octets).into(),
+        sha512: Some(Sha512::digest(octets).into()),
+        octets: u64::try_from(octets.len()).unwrap_or(u64::MAX),
+    };
+    bag.files.insert(path.to_owned(), digests);
+    Ok(())
 }
 
 /// Writes a file of a bag, with its folder, to the disk.

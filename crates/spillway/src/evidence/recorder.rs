@@ -13,9 +13,10 @@ use super::channel::{Channel, sampling};
 use super::copy::{Copied, onto};
 use super::custody::{self, SELF, Step};
 use super::files;
+use super::flows::{Flows, Row};
 use super::payload::Payload;
 use crate::capture::writer::{Described, Via};
-use crate::capture::{Packet, Writer};
+use crate::capture::{Capture, Packet, Writer};
 
 /// Octets of packets of one bag.
 pub const OCTETS_MAX: u64 = 1 << 30;
@@ -52,6 +53,7 @@ pub struct Recorder {
     about: About,
     writer: Writer,
     channels: BTreeMap<(Channel, u32), Via>,
+    flows: Flows,
     octets: u64,
     packets: u64,
     left_out: u64,
@@ -69,6 +71,16 @@ pub struct Recorded {
     pub packets: u64,
     /// Packets that found no place, for [`OCTETS_MAX`].
     pub left_out: u64,
+    /// SHA-256 of the capture as it was written.
+    pub(super) sha256: [u8; 32],
+}
+
+/// What a bag holds that is taken up again.
+pub(crate) enum Seen<'a, 'b> {
+    /// A packet, and what is said of where it came from.
+    Packet(&'a Packet<'b>, &'a Described),
+    /// What was told without packets.
+    Flow(&'a Row),
 }
 
 /// The capture in a bag.
@@ -107,6 +119,7 @@ impl Recorder {
             about,
             writer,
             channels: BTreeMap::new(),
+            flows: Flows::new(folder),
             octets: 0,
             packets: 0,
             left_out: 0,
@@ -123,33 +136,34 @@ impl Recorder {
         folder: &Path,
         about: About,
         at: Timestamp,
-        mut seen: impl FnMut(&Packet<'_>, &Described),
+        mut seen: impl FnMut(Seen<'_, '_>),
     ) -> anyhow::Result<Self> {
         if is_sealed(folder) {
             bail!("{}: is sealed, and what was sealed stays as it is", folder.display());
         }
         let (raw, fresh) = (folder.join(CAPTURE), folder.join(FRESH));
         let _ = std::fs::remove_file(folder.join(ANNOTATED));
-        let (before, _) = files::digest(&raw, false)?;
+        let (before, _) = files::digest(&raw, false, false)?;
         let mut writer = Writer::evidence(&fresh, &about.described())?;
         let described = about.described();
         let mut comment = |packet: &Packet<'_>, said: &Described| {
-            seen(packet, said);
+            seen(Seen::Packet(packet, said));
             None
         };
         // Killed in its first moment it has nothing in it.
         let copied = if before.octets == 0 {
             Copied::default()
         } else {
-            onto(&raw, &mut writer, &described, &mut comment)?
+            onto(Capture::open(&raw)?, &mut writer, &described, &mut comment)?
         };
+        let (flows, flow_octets) = Flows::resume(folder, |row| seen(Seen::Flow(row)))?;
         writer.flush()?;
         let kept = std::fs::File::open(&fresh).and_then(|file| file.sync_all());
         kept.and_then(|()| std::fs::rename(&fresh, &raw))
             .with_context(|| format!("{}: cannot be written", raw.display()))?;
-        let (after, _) = files::digest(&raw, false)?;
+        let (after, _) = files::digest(&raw, false, false)?;
         let cut = copied.cut.map_or_else(String::new, |cut| format!("; its end was left off: {cut}"));
-        let detail = format!("found open, with {} packets{cut}", copied.packets);
+        let detail = format!("found open, with {} packets{}{cut}", copied.packets, told(flows.rows));
         let (before, after) = (Some(hex(&before.sha256)), Some(hex(&after.sha256)));
         custody::append(folder, &Step { at, by: SELF, what: "interrupted", detail, before, after })?;
         Ok(Self {
@@ -157,7 +171,8 @@ impl Recorder {
             about,
             writer,
             channels: BTreeMap::new(),
-            octets: copied.octets,
+            flows,
+            octets: copied.octets + flow_octets,
             packets: copied.packets,
             left_out: 0,
             last: at,
@@ -195,11 +210,25 @@ impl Recorder {
         self.writer.write_by(via, packet, None)
     }
 
-    /// Brings what was recorded to the file.
+    /// Keeps what was told without packets.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn flow(&mut self, row: &Row) -> anyhow::Result<()> {
+        let line = Flows::line(row)?;
+        if !self.takes(line.len()) {
+            return Ok(());
+        }
+        self.last = self.last.max(row.at);
+        self.flows.put(&line)
+    }
+
+    /// Brings what was recorded to the files.
     ///
     /// # Errors
     /// When the disk does not take it.
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        self.flows.flush()?;
         self.writer.flush()
     }
 
@@ -209,20 +238,29 @@ impl Recorder {
     /// When the disk does not take it.
     pub(crate) fn pause(self, at: Timestamp, why: &str) -> anyhow::Result<()> {
         self.writer.finish()?;
-        let detail = format!("{why}; {} packets so far", self.packets);
+        let flows = self.flows.finish()?;
+        let detail = format!("{why}; {} packets{} so far", self.packets, told(flows));
         let step = Step { at, by: SELF, what: "paused", detail, before: None, after: None };
         custody::append(&self.folder, &step)
     }
 
     fn has_room(&mut self, packet: &Packet<'_>) -> bool {
-        let octets = u64::try_from(packet.bytes.len()).unwrap_or(u64::MAX);
+        if !self.takes(packet.bytes.len()) {
+            return false;
+        }
+        self.packets += 1;
+        self.last = self.last.max(packet.at);
+        true
+    }
+
+    /// Whether so many octets more fit.
+    fn takes(&mut self, octets: usize) -> bool {
+        let octets = u64::try_from(octets).unwrap_or(u64::MAX);
         if self.octets.saturating_add(octets) > OCTETS_MAX {
             self.left_out += 1;
             return false;
         }
         self.octets += octets;
-        self.packets += 1;
-        self.last = self.last.max(packet.at);
         true
     }
 
@@ -231,15 +269,20 @@ impl Recorder {
     /// # Errors
     /// When the disk does not take it.
     pub fn finish(self) -> anyhow::Result<Recorded> {
-        let Self { folder, about, writer, packets, left_out, last, .. } = self;
-        writer.finish()?;
-        let (digests, _) = files::digest(&folder.join(CAPTURE), false)?;
-        let detail = format!("{packets} packets recorded, {left_out} left out");
-        let after = Some(hex(&digests.sha256));
+        let Self { folder, about, writer, flows, packets, left_out, last, .. } = self;
+        let flows = flows.finish()?;
+        let sha256 = writer.close()?.context("a capture of evidence is hashed while it is written")?;
+        let detail = format!("{packets} packets{} recorded, {left_out} left out", told(flows));
+        let after = Some(hex(&sha256));
         custody::append(
             &folder,
             &Step { at: last, by: SELF, what: "recorded", detail, before: None, after },
         )?;
-        Ok(Recorded { folder, about, packets, left_out })
+        Ok(Recorded { folder, about, packets, left_out, sha256 })
     }
+}
+
+/// Flow records in words, where there are some.
+fn told(flows: u64) -> String {
+    if flows == 0 { String::new() } else { format!(" and {flows} flow records") }
 }

@@ -126,6 +126,12 @@ impl Desk {
             self.board.transit.fetch_add(1, Ordering::Relaxed);
             return;
         };
+        // Sums are of all that is told, before anything is thinned.
+        self.board.shelf.minutes().add(
+            (draft.at, draft.target, draft.direction),
+            (draft.protocol, draft.class.name()),
+            (draft.packets, draft.bytes),
+        );
         let under = Arc::clone(&lock(&self.board.under));
         draft.attack = under.of(draft.target, draft.direction).cloned();
         let [peace, attack] = &mut self.thinners;

@@ -3,13 +3,16 @@
 //! ```text
 //! worker ─ quill ─┐ bounded, full ones are counted
 //! worker ─ quill ─┴─ historian (thins, names attack, customer, place) ─ recorder ─ segments ─ keeper (merges, deletes)
+//!                        └ minutes in memory ─ keeper ─ sums by minute and hour
 //! ```
 //! Nobody waits for it: a full queue, a folder that cannot be used and a full disk cost samples, which are counted, and nothing else.
 
 mod at_rest;
+pub(crate) mod door;
 mod draft;
 mod historian;
 mod keeper;
+pub(crate) mod order;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,6 +22,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ::history::rollup::Shelf;
 use ::history::{Counts, Direction, Recent, Usage};
 use anyhow::Context as _;
 use api::metrics;
@@ -39,6 +43,11 @@ const WAITING_MAX: usize = 64;
 /// Where segments lie.
 pub(crate) fn folder(state_dir: &Path) -> PathBuf {
     state_dir.join(crate::privacy::SAMPLES)
+}
+
+/// Where sums by minute and hour lie.
+pub(crate) fn sums(state_dir: &Path) -> PathBuf {
+    state_dir.join(::history::rollup::SCHEMA.0)
 }
 
 /// A record and who told it.
@@ -65,6 +74,12 @@ struct Board {
     recent: Mutex<Recent>,
     /// Attacks that go on.
     under: Mutex<Arc<Under>>,
+    /// Minutes that are not written yet.
+    shelf: Shelf,
+    /// Lines of minutes that were.
+    sums_written: AtomicU64,
+    /// Times that the file of sums refused.
+    sums_refused: AtomicU64,
 }
 
 /// Who is under which attack.
@@ -123,7 +138,14 @@ impl Pen {
         let (_, board) = self.0.as_ref()?;
         let (counts, usage) = (*lock(&board.counts), lock(&board.usage).clone());
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let (folded, lost) = board.shelf.minutes().counts();
         Some(metrics::History {
+            sums: BTreeMap::from([
+                ("written", count(&board.sums_written)),
+                ("folded", folded),
+                ("lost", lost),
+            ]),
+            sums_errors: count(&board.sums_refused),
             samples: BTreeMap::from([
                 ("written", counts.written),
                 ("thinned", count(&board.thinned)),
@@ -176,8 +198,9 @@ impl Quill {
 #[derive(Debug)]
 pub(crate) struct Historian {
     pen: Pen,
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    door: door::Door,
+    /// In the order in which they end, and what tells each.
+    threads: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
 impl Historian {
@@ -190,22 +213,29 @@ impl Historian {
         key: u64,
         clock: Clock,
         at_rest: &Arc<AtRest>,
+        door: &door::Door,
     ) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
         if !config.history.enabled {
-            return Ok(Self { pen: Pen::default(), stop, threads: Vec::new() });
+            return Ok(Self { pen: Pen::default(), door: door.clone(), threads: Vec::new() });
         }
+        let [stop, last] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let (send, told) = sync_channel(WAITING_MAX);
         let board = Arc::new(Board::default());
         let desk = Desk::new(config, key, clock, (Arc::clone(&board), Arc::clone(&stop)), at_rest);
-        let keeper = keeper::Keeper::new(config, clock, Arc::clone(&board), Arc::clone(&stop));
+        let keeper = keeper::Keeper::new(config, clock, Arc::clone(&board), Arc::clone(&last));
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let cannot = "cannot start a thread";
         let threads = vec![
-            named("history").spawn(move || desk.run(&told)).context(cannot)?,
-            named("history-keeper").spawn(move || keeper.run()).context(cannot)?,
+            (stop, named("history").spawn(move || desk.run(&told)).context(cannot)?),
+            (last, named("history-keeper").spawn(move || keeper.run()).context(cannot)?),
         ];
-        Ok(Self { pen: Pen(Some((send, board))), stop, threads })
+        door.open(Some(door::Inside {
+            folder: folder(&config.state_dir),
+            sums: sums(&config.state_dir),
+            networks: config.networks.as_slice().into(),
+            board: Arc::clone(&board),
+        }));
+        Ok(Self { pen: Pen(Some((send, board))), door: door.clone(), threads })
     }
 
     /// For those who have something to tell.
@@ -216,8 +246,9 @@ impl Historian {
 
 impl Drop for Historian {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
+        self.door.open(None);
+        for (stop, thread) in self.threads.drain(..) {
+            stop.store(true, Ordering::Relaxed);
             thread.thread().unpark();
             // One that broke has said so.
             let _ = thread.join();

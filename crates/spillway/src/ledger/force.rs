@@ -32,7 +32,7 @@ impl InForce {
             act,
             by: By::Product,
             about: rule.dst,
-            content: json!({"rule": rule.text, "id": id, "enforcer": backend, "dry": wanted.dry}),
+            content: json!({"rule": rule.text, "id": id, "enforcer": backend, "dry": wanted.dry.contains(id), "by_hand": wanted.by_hand.contains(id)}),
             counts: BTreeMap::from([("rules".to_owned(), 1)]),
         };
         for id in gone {

@@ -25,7 +25,7 @@ pub(crate) use force::InForce;
 pub use place::Place;
 pub(crate) use scribe::{Deed, Pen, Scribe};
 pub use secrets::Secret;
-pub use store::{Item, Store, Trouble};
+pub use store::{Item, Store, Trouble, hold};
 pub use view::View;
 
 /// Octets that nobody can guess.

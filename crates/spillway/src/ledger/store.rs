@@ -272,6 +272,14 @@ impl Store {
     }
 }
 
+/// Nobody appends while this is held.
+///
+/// # Errors
+/// The lock's file cannot be used.
+pub fn hold(place: &Place) -> Result<Flock<File>, Trouble> {
+    lock(place)
+}
+
 fn lock(place: &Place) -> Result<Flock<File>, Trouble> {
     let path = place.lock();
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(of(&path))?;
@@ -284,6 +292,14 @@ fn signer(place: &Place, disk: &mut Disk) -> Result<Signer, Trouble> {
     let signer = match std::fs::read_to_string(&path) {
         Ok(text) => {
             Signer::parse(&text).map_err(|why| Trouble::Damaged(format!("{}: {why}", path.display())))?
+        }
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound && place.checkpoint().exists() => {
+            return Err(Trouble::Damaged(format!(
+                "{} is missing, and what it signed is there: put the key back from a backup, or move {} away to begin another \
+                 ledger, and tell those who verify",
+                path.display(),
+                place.root().display()
+            )));
         }
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
             let seed = super::random().map_err(of(&path))?;

@@ -10,7 +10,7 @@ use ::ledger::entry::{Act, By, Decision, Entry, What};
 use anyhow::Context as _;
 use base::{Day, Timestamp};
 use serde_json::json;
-use store::{Batch, Journal, Writer};
+use store::{Batch, Journal, Outbox, Writer};
 
 use super::at_rest::{AtRest, MARK, SEALED};
 use super::keys::Keys;
@@ -51,6 +51,7 @@ pub(crate) fn sweep(
     swept.gone.extend(["evidence", "disclosures", "keys"].map(|class| (class, 0)));
     let before = |span| now.minus(span);
     swept.note("attacks", attacks(config, at_rest, now));
+    swept.note("notifications", notifications(config, before(terms.attacks)));
     swept.note("journal", journals(config, before(terms.journal)));
     swept.note("samples", samples(config, before(terms.samples)));
     let secrets = crate::ledger::expire(&config.ledger_place(), before(terms.journal), by);
@@ -105,6 +106,14 @@ fn attacks(config: &Config, at_rest: Option<&AtRest>, now: Timestamp) -> anyhow:
         writer.forget_log()?
     }
     Ok(gone)
+}
+
+/// Notifications that were given up: they go with the attacks that they told of.
+fn notifications(config: &Config, before: Timestamp) -> anyhow::Result<u64> {
+    // only where there is one: opening makes it
+    let Some(outbox) = Outbox::look(&config.state_dir)? else { return Ok(0) };
+    drop(outbox);
+    Ok(Outbox::open(&config.state_dir)?.expire(before)?)
 }
 
 fn journals(config: &Config, before: Timestamp) -> anyhow::Result<u64> {

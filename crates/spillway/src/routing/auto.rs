@@ -26,6 +26,7 @@ use super::lookout::{Lookout, Sight, WATCHED_MAX, Watched};
 use super::speaker::PeerStatus;
 use case::{Barred, Case};
 use memory::Remembered;
+pub(super) use situation::destination;
 pub(crate) use terms::Terms;
 use together::{Council, Sites};
 
@@ -165,7 +166,7 @@ impl Auto {
             }
         }
         for one in clerk.book.all().filter(|one| one.wish.actor == Actor::Engine) {
-            let Some(target) = situation::destination(&one.wish.what) else { continue };
+            let Some(target) = destination(&one.wish.what) else { continue };
             let step = situation::step(one.wish.what.class());
             let known = self.cases.iter().position(|case| case.concerns(&target));
             let at = known.unwrap_or_else(|| {
@@ -270,8 +271,8 @@ fn decide(
 ) -> bool {
     let now = sight.now;
     case.see(sight);
-    act::note_ended(clerk, case);
-    if sight.terms.observes() {
+    act::note_ended(clerk, sight, case);
+    if sight.terms.observes(&case.target) {
         act::stop(clerk, case, "mode is observe", others);
         case.keep(now, |_| false);
         case.climb = Climb::new(sight.terms.hold());
@@ -427,6 +428,9 @@ fn chosen(
     for rejected in &mut choice.rejected {
         if let Some(why) = case.barred.steps.get(&rejected.step) {
             rejected.reason.clone_from(why);
+        }
+        if let Some(why) = terms.taken_back(&case.target, rejected.step) {
+            rejected.reason = why;
         }
     }
     choice

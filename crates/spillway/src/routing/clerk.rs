@@ -12,6 +12,7 @@ mod orders;
 mod pushed;
 mod show;
 mod sites;
+mod taken;
 mod trials;
 
 use std::collections::BTreeMap;
@@ -98,6 +99,8 @@ pub(super) struct Clerk {
     pub(super) sizes: BTreeMap<Prefix, Load>,
     /// The plan for all attacks, as it is shown.
     pub(super) planned: serde_json::Value,
+    /// Where it is noted that a person took back what the engine wanted.
+    pub(super) policy: crate::policy::Desk,
     drills: Drills,
     clock: Clock,
     pulse: Pulse,
@@ -174,6 +177,7 @@ impl Clerk {
             pushed: Pushed::default(),
             sizes: BTreeMap::new(),
             planned: serde_json::Value::Null,
+            policy: crate::policy::Desk::default(),
             drills,
             clock,
             pulse,

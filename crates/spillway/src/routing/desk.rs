@@ -150,14 +150,15 @@ impl Desk {
         setup: Setup,
         door: &Door,
         pulse: Pulse,
-        pen: Pen,
+        (pen, policy): (Pen, crate::policy::Desk),
         events: Events,
         broken: impl FnOnce() + Send + 'static,
         kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
         let board = Board::default();
         let (asks, asked) = channel();
-        let clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, (pen, events), &asks, kept)?;
+        let mut clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, (pen, events), &asks, kept)?;
+        clerk.policy = policy;
         let (lookout, learned) = (clerk.lookout(), clerk.learned());
         let alarm = Alarm(Some(broken));
         let run = move || {

@@ -483,6 +483,8 @@ pub enum Answer {
     History(Vec<Past>),
     /// It is done; so many mitigations were concerned.
     Done(usize),
+    /// It is done, and by this exception the engine does not do it again for a while.
+    TakenBack(serde_json::Value),
 }
 
 /// The class of this name.

@@ -21,6 +21,7 @@ use crate::capture::{self, link};
 use crate::config::Named;
 use crate::dossier::belonging;
 use crate::dossier::collect::incident;
+use crate::evidence::flows::Row;
 use crate::evidence::{Channel, Payload, Recorder};
 
 /// Sources remembered of one attack: some 25 MB with everything else.
@@ -128,8 +129,9 @@ impl Case {
             entry: Entry { exporter: item.exporter, interface: record.input_if },
         };
         self.show(&seen, to, from);
-        let (Some(recorder), Some(raw), Some(parsed)) = (&mut self.recorder, item.raw, &parsed) else {
-            return Ok(());
+        let Some(recorder) = &mut self.recorder else { return Ok(()) };
+        let (Some(raw), Some(parsed)) = (item.raw, &parsed) else {
+            return recorder.flow(&Row::of(record, item.exporter));
         };
         let packet = capture::Packet {
             number: 0,
@@ -167,6 +169,28 @@ impl Case {
                 exporter: channel.exporter,
                 interface: channel.interface,
             }),
+        };
+        self.show(&seen, to, from);
+    }
+
+    /// What was told before without packets.
+    pub(super) fn told_again(&mut self, row: &Row) {
+        let headers = row.headers();
+        let (to, from) = self.sides(&headers);
+        self.sampling = self.sampling.zip(row.sampling_rate).map(|(known, rate)| known.max(rate));
+        let (packets, bytes) = row.scaled();
+        let seen = Seen {
+            packet: intel::Packet {
+                at: row.at,
+                headers: &headers,
+                ip: &[],
+                transport: &[],
+                payload: &[],
+                packets,
+                bytes,
+                single: false,
+            },
+            entry: Entry { exporter: row.exporter, interface: row.input_if },
         };
         self.show(&seen, to, from);
     }

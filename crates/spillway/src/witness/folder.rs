@@ -19,6 +19,7 @@ use super::sealer::{Desk, put};
 use super::shown;
 use super::thread::Setup;
 use crate::daemon::clock::Clock;
+use crate::evidence::recorder::Seen;
 use crate::evidence::{About, Recorder, is_sealed};
 
 /// Octets of a file of a folder that is read whole.
@@ -78,7 +79,10 @@ impl Place {
     /// Takes up a bag that was left open.
     pub(super) fn resume(&self, case: &mut Case, at: Timestamp) -> anyhow::Result<Recorder> {
         let about = about(case);
-        Recorder::resume(&self.bag(), about, at, |packet, said| case.again(packet, said))
+        Recorder::resume(&self.bag(), about, at, |seen| match seen {
+            Seen::Packet(packet, said) => case.again(packet, said),
+            Seen::Flow(row) => case.told_again(row),
+        })
     }
 
     /// Writes down what the attack is by now.
@@ -154,8 +158,11 @@ pub(crate) fn draft(setup: &Setup, place: &Place, to: &Path) -> anyhow::Result<(
     let data = copy.bag().join("data");
     std::fs::create_dir_all(&data)
         .with_context(|| format!("{}: cannot be made; name a folder that can", data.display()))?;
-    for name in ["capture.pcapng", "custody.jsonl"] {
+    for name in ["capture.pcapng", "custody.jsonl", "flows.jsonl"] {
         let from = place.bag().join("data").join(name);
+        if name == "flows.jsonl" && !from.is_file() {
+            continue;
+        }
         std::fs::copy(&from, data.join(name))
             .with_context(|| format!("{}: cannot be copied", from.display()))?;
     }

@@ -14,6 +14,7 @@ mod door;
 mod folder;
 mod knowledge;
 mod lens;
+mod noted;
 mod quiet;
 mod sealer;
 mod shown;

@@ -16,11 +16,12 @@ use super::case::Case;
 use super::door::Shared;
 use super::folder::Place;
 use super::knowledge::Knowledge;
+use super::noted;
 use super::thread::Setup;
 use crate::config::Config;
 use crate::dossier::document;
 use crate::dossier::folders::Seat;
-use crate::dossier::write::{Extra, write};
+use crate::dossier::write::{Extra, annotate, write};
 use crate::evidence::custody::{self, SELF, Step};
 
 /// An attack that is over, with all that its folder needs.
@@ -51,9 +52,17 @@ impl Desk {
 /// Attacks of the past that a new one is compared with.
 const CAMPAIGNS_MAX: usize = 1024;
 
+/// What comes to the thread.
+enum Work {
+    /// An attack that is over.
+    Seal(Box<Finished>),
+    /// Bags that were sealed before, by somebody who was killed before they stood in the ledger.
+    Note(Arc<Setup>, Timestamp),
+}
+
 /// The thread. Dropped, it ends what it has begun.
 pub(super) struct Sealer {
-    work: Option<Sender<Finished>>,
+    work: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -68,9 +77,18 @@ impl Sealer {
 
     /// Seals it when its turn comes.
     pub(super) fn give(&self, finished: Finished) {
+        self.send(Work::Seal(Box::new(finished)));
+    }
+
+    /// Notes what was sealed before and stands in no ledger.
+    pub(super) fn note(&self, setup: &Arc<Setup>, at: Timestamp) {
+        self.send(Work::Note(Arc::clone(setup), at));
+    }
+
+    fn send(&self, todo: Work) {
         if let Some(work) = &self.work {
             // Whoever takes it lives as long as we do.
-            let _ = work.send(finished);
+            let _ = work.send(todo);
         }
     }
 }
@@ -84,9 +102,22 @@ impl Drop for Sealer {
     }
 }
 
-fn seal_all(todo: &Receiver<Finished>, shared: &Shared) {
+fn seal_all(todo: &Receiver<Work>, shared: &Shared) {
     let mut desk: Option<(Arc<Setup>, Desk)> = None;
-    for Finished { case, setup, knowledge, at } in todo {
+    for work in todo {
+        let Finished { case, setup, knowledge, at } = match work {
+            Work::Seal(finished) => *finished,
+            Work::Note(setup, at) => {
+                for (id, place) in
+                    Place::all(&setup.state_dir).into_iter().filter(|(_, one)| noted::is_due(one))
+                {
+                    if let Err(wrong) = noted::note(&setup.config, &place, at, true) {
+                        shared.fail(&wrong.context(format!("attack {id}: not noted in the ledger")));
+                    }
+                }
+                continue;
+            }
+        };
         if !desk.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, &setup)) {
             match Desk::of(&setup.config) {
                 Ok(new) => desk = Some((Arc::clone(&setup), new)),
@@ -112,6 +143,11 @@ fn seal_all(todo: &Receiver<Finished>, shared: &Shared) {
                 shared.shown.show(at, &attack, &dossier);
                 shared.numbers.sealed.fetch_add(1, Ordering::Relaxed);
                 *shared.trouble() = None;
+                let noted = Place::of(&setup.state_dir, &id)
+                    .map_or(Ok(()), |place| noted::note(&setup.config, &place, at, false));
+                if let Err(wrong) = noted {
+                    shared.fail(&wrong.context(format!("attack {id}: not noted in the ledger")));
+                }
             }
             Err(wrong) => shared.fail(&wrong.context(format!("attack {id}"))),
         }
@@ -133,6 +169,7 @@ pub(super) fn put(
 ) -> anyhow::Result<Dossier> {
     let dossier = conclude(setup, knowledge, &case);
     let recorded = case.recorder.take().map(crate::evidence::Recorder::finish).transpose()?;
+    let mut annotating = recorded.map(|recorded| annotate(recorded, &dossier, at)).transpose()?;
     let trace = Trace::of(&dossier, document::TRACE_KEY);
     let link = desk.campaigns.place(trace.clone());
     let text = document::write(folder, &case.attack, &dossier, (&trace, &link))?;
@@ -146,7 +183,7 @@ pub(super) fn put(
         signer: desk.seat.signer.as_ref(),
         authority: desk.seat.authority.as_ref(),
     };
-    let written = match write(folder, &dossier, recorded.as_ref(), &extra) {
+    let written = match write(folder, &dossier, annotating.as_mut(), &extra) {
         // A bag without a stamp is better than none; that it has none is said.
         Err(wrong) if extra.authority.is_some() => {
             tracing::error!(
@@ -158,7 +195,7 @@ pub(super) fn put(
             let step = Step { at, by: SELF, what: "not-stamped", detail, before: None, after: None };
             custody::append(&folder.join("evidence"), &step)?;
             extra.authority = None;
-            write(folder, &dossier, recorded.as_ref(), &extra)?
+            write(folder, &dossier, annotating.as_mut(), &extra)?
         }
         written => written?,
     };

@@ -99,6 +99,7 @@ impl Witness {
         let shared = Arc::new(Shared { folder: config.state_dir.clone(), ..Shared::default() });
         let setup = Arc::new(Mutex::new(Arc::new(Setup::of(config))));
         let sealer = Sealer::start(&shared)?;
+        sealer.note(&Arc::new(Setup::of(config)), Clock::start().now());
         let follower = Follower::new(Arc::clone(&setup), Arc::clone(&shared), sealer, routes)?;
         let thread =
             std::thread::Builder::new().name("witness".to_owned()).spawn(move || follower.run(&told));

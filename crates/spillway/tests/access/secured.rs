@@ -83,3 +83,30 @@ fn what_contradicts_itself_about_the_api_is_refused() {
         assert!(!out.status.success() && stderr(&out).contains(said), "{more}: {}", stderr(&out));
     }
 }
+
+#[test]
+fn an_api_behind_tls_is_asked_with_a_token() {
+    let scratch = Scratch::new("access-client");
+    let file = config(&scratch, "", "[api.tls]");
+    let daemon = Daemon::start(&file);
+    let api = daemon.ready["api"].as_str().unwrap();
+    assert!(api.starts_with("https://"), "{api}");
+    assert!(spillway(["user", "add", "vera", "--role", "viewer", "-c", &file]).status.success());
+    let made = spillway(["token", "add", "vera", "-c", &file, "-o", "json"]);
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let token = scratch.file("token", made["token"].as_str().unwrap().as_bytes());
+    let asked = spillway(["status", "-c", &file, "--api", api, "--token-file", &token, "-o", "json"]);
+    assert!(asked.status.success(), "{}", stderr(&asked));
+    let status: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(status["ready"], true);
+    let nobody = spillway(["status", "-c", &file, "--api", api]);
+    assert!(!nobody.status.success() && stderr(&nobody).contains("SPILLWAY_TOKEN"), "{}", stderr(&nobody));
+    // whoever stands there with another certificate hears no token
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem();
+    let other = scratch.file("other.crt", other.as_bytes());
+    let args = ["status", "--api", api, "--certificate", &other, "--token-file", &token];
+    let wrong = spillway(args);
+    assert!(stderr(&wrong).contains("another certificate"), "{}", stderr(&wrong));
+    let plain = spillway(["status", "-c", &file, "--api", &api.replace("https", "http")]);
+    assert!(!plain.status.success(), "{}", stderr(&plain));
+}

@@ -1,7 +1,7 @@
 """Far ends for notifications: HTTP and mail on ports of the system's choice, printed as a line of JSON.
 
 What comes is appended to the file named first, a JSON object a line. The second argument is the webhook's secret, the third, where there
-is one, the file of the JSON Schema. By path: /ok answers 200, /slow answers after a minute, /fails answers 503, /gone 404,
+is one, the file of the JSON Schema; the fourth and fifth a certificate and its key, for mail with STARTTLS and a login. By path: /ok answers 200, /slow answers after a minute, /fails answers 503, /gone 404,
 /botT/sendMessage like Telegram. The signature is checked by Python's hmac.
 """
 
@@ -84,6 +84,8 @@ class Mail:
         keep(
             "mail",
             rcpt=envelope.rcpt_tos,
+            tls=session.ssl is not None,
+            user=session.auth_data.login.decode() if session.auth_data else None,
             subject=letter["Subject"],
             id=letter["Message-ID"],
             text=letter.get_body(("plain",)).get_content(),
@@ -106,6 +108,22 @@ try:
     factory = lambda: SMTP(Mail(), enable_SMTPUTF8=True)  # noqa: E731
     server = loop.run_until_complete(loop.create_server(factory, "127.0.0.1", 0))
     ports["smtp"] = server.sockets[0].getsockname()[1]
+    if len(sys.argv) > 5:
+        import ssl
+
+        from aiosmtpd.smtp import AuthResult
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(sys.argv[4], sys.argv[5])
+
+        def may(server, session, envelope, mechanism, given):
+            return AuthResult(success=given.password == secret, auth_data=given)
+
+        covered = lambda: SMTP(  # noqa: E731
+            Mail(), tls_context=context, require_starttls=True, authenticator=may, auth_required=True
+        )
+        server = loop.run_until_complete(loop.create_server(covered, "127.0.0.1", 0))
+        ports["starttls"] = server.sockets[0].getsockname()[1]
     threading.Thread(target=loop.run_forever, daemon=True).start()
 except ImportError:
     pass

@@ -362,6 +362,15 @@ impl Site {
             if !rule.matches.dst.is_some_and(|dst| prefix.covers(&dst)) {
                 return Err((Reason::Rule, format!("rule {id}: its destination is not inside {prefix}")));
             }
+            if matches!(rule.action, Action::Challenge(_)) {
+                // Sequence numbers of a connection that was opened for the server have to be translated both ways.
+                let text = format!(
+                    "rule {id}: what the server answers does not pass here, and a connection whose SYN an absorber \
+                     answered would need it to; limit or drop, and challenge at the server or its gateway \
+                     (`dataplane.challenge`)"
+                );
+                return Err((Reason::Rule, text));
+            }
             if !matches!(
                 rule.action,
                 Action::Pass | Action::Drop | Action::RatePackets(_) | Action::RateBits(_)

@@ -32,6 +32,15 @@ pub(super) struct World<'a> {
     pub(super) claims: &'a [Claim<'a>],
     pub(super) sites: &'a [Site],
     pub(super) playbook: &'a Playbook,
+    /// What comes by each link for those who can be neither kept nor given up, bits/s.
+    pub(super) taken: &'a BTreeMap<String, f64>,
+}
+
+/// Counts what of an attack comes by each link.
+pub(super) fn take(taken: &mut BTreeMap<String, f64>, claim: &Claim<'_>) {
+    for (entry, share) in shares(claim.situation.links) {
+        *taken.entry(entry).or_default() += claim.situation.attack.volume.bits.0 * share;
+    }
 }
 
 /// What was decided before planning, by the group's name: the only absorbers that it may go to.
@@ -75,7 +84,8 @@ impl World<'_> {
         let fill = any.situation.policy.fill_max;
         let mut entries: Vec<Entry> = Vec::new();
         for link in any.situation.links {
-            let room = link.capacity.map(|capacity| (capacity.0 * fill - link.other.0).max(0.0));
+            let taken = self.taken.get(&link.name).copied().unwrap_or_default();
+            let room = link.capacity.map(|capacity| (capacity.0 * fill - link.other.0 - taken).max(0.0));
             let slots = Some(self.slots(Some(&link.name)));
             entries.push(Entry { name: link.name.clone(), link_bps: room, flowspec_slots: slots });
         }

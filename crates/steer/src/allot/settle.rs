@@ -28,6 +28,13 @@ impl Settled {
         !self.plan.sacrificed.is_empty() || !self.dropped.is_empty()
     }
 
+    /// Claims that are given up, by place.
+    pub(super) fn lost(&self) -> BTreeSet<usize> {
+        let sacrificed = |group: &&Group| self.plan.sacrificed.iter().any(|one| one.target == group.key);
+        let members = self.groups.iter().filter(sacrificed).flat_map(|group| group.members.iter().copied());
+        members.chain(self.dropped.iter().copied()).collect()
+    }
+
     /// What is kept.
     pub(super) const fn value(&self) -> f64 {
         self.plan.value_kept

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::Prefix;
 use base::units::{BitRate, PacketRate};
 
-use super::document::World;
+use super::document::{self, World};
 use super::group::Group;
 use super::settle::Settled;
 use super::{Claim, Lot, Site};
@@ -49,6 +49,17 @@ pub(super) fn fixed(claims: &[Claim<'_>], sites: &[Site]) -> (Vec<Site>, BTreeMa
         lots.insert(claim.target, lot);
     }
     (left, lots)
+}
+
+/// What there is for one that can be neither kept nor given up.
+pub(super) fn stuck(claim: &Claim<'_>) -> Lot {
+    let links: Vec<&str> = claim.situation.links.iter().map(|link| link.name.as_str()).collect();
+    let at = if links.is_empty() { document::NETWORK.to_owned() } else { links.join(", ") };
+    let why = format!(
+        "{} (value {}) may not be given up, and nothing has room for it: its {} go on to come at {at}",
+        claim.target, claim.value, claim.situation.attack.volume.bits
+    );
+    Lot { why, ..Lot::default() }
 }
 
 struct Story<'a> {

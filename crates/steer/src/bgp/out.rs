@@ -4,9 +4,10 @@
 //! it; when the peer ends the session before that, all routes sent since are put into quarantine together, and the good
 //! ones go out again. (Measured: one FlowSpec rule that FRR or BIRD does not like ends the session, and every mitigation
 //! on it.) A peer that goes without a word may have crashed for a reason of its own: plain routes, which every router reads,
-//! go out once more then, and into quarantine when it goes again.
+//! go out once more then, and when it goes again they are on probation: see [`probation`].
 
 mod batch;
+mod probation;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use wire::bgp::attribute::community;
 use wire::bgp::{Attributes, Family, update};
 
 use self::batch::Batch;
+use self::probation::{Fate, Probation};
 use super::dialect::{Dialect, Unspoken};
 
 /// A route is good when the session has lived so long after it was sent.
@@ -103,6 +105,8 @@ pub enum Suspicion {
     Among(usize),
     /// It alone was sent shortly before the session ended.
     Culprit,
+    /// It was sent shortly before the peer went without a word, more than once; it goes out again by itself then.
+    Probation(Timestamp),
 }
 
 /// Whether what a peer was sent can be the reason why its session ended.
@@ -128,8 +132,8 @@ pub struct Out {
     /// Routes which this peer has survived.
     good: BTreeMap<Key, Route>,
     quarantine: BTreeMap<Key, Suspicion>,
-    /// Plain routes among which a peer went without a word once; at most as many as are wanted.
-    doubted: BTreeSet<Key>,
+    /// Plain routes among which a peer went without a word.
+    probation: Probation,
     /// Sent since the last moment that was proven good.
     unproven: BTreeSet<Key>,
     /// Their times, oldest first; one that was sent again since stands here twice.
@@ -182,7 +186,7 @@ impl Out {
         if before.as_ref() != Some(&route) {
             // What is said now is another thing than what the peer survived.
             self.quarantine.remove(&key);
-            self.doubted.remove(&key);
+            self.probation.forget(&key);
         }
         self.unqueue(&key, before.map(|route| route.rank));
         if self.held.get(&key).is_none_or(|held| held.route != route) {
@@ -195,7 +199,7 @@ impl Out {
     pub fn withdraw(&mut self, key: &Key, forgotten: bool) {
         let before = self.wanted.remove(key);
         self.quarantine.remove(key);
-        self.doubted.remove(key);
+        self.probation.forget(key);
         self.good.remove(key);
         self.unqueue(key, before.map(|route| route.rank));
         if self.held.contains_key(key) || forgotten {
@@ -205,6 +209,11 @@ impl Out {
 
     /// Lets a route out of quarantine: a person says so.
     pub fn release(&mut self, key: &Key) -> bool {
+        self.probation.forget(key);
+        self.let_out(key)
+    }
+
+    fn let_out(&mut self, key: &Key) -> bool {
         let was = self.quarantine.remove(key).is_some();
         if let (true, Some(rank)) = (was, self.wanted.get(key).map(|route| route.rank)) {
             self.enqueue(key, rank);
@@ -236,18 +245,36 @@ impl Out {
         self.prove(now);
         self.up = None;
         self.held.clear();
-        let mut suspects = std::mem::take(&mut self.unproven);
+        let suspects = std::mem::take(&mut self.unproven);
         self.proving.clear();
         match blame {
-            Blame::None => return 0,
-            Blame::Perhaps => {
-                suspects.retain(|key| !is_plain(key.family) || !self.doubted.insert(key.clone()));
-                if suspects.is_empty() {
-                    return 0;
-                }
-            }
-            Blame::Said => {}
+            Blame::None => 0,
+            Blame::Perhaps => self.gone(now, suspects),
+            Blame::Said => self.suspect(now, suspects),
         }
+    }
+
+    /// The peer went without a word.
+    fn gone(&mut self, now: Timestamp, mut suspects: BTreeSet<Key>) -> usize {
+        let among = suspects.len();
+        if among > 0 && std::mem::take(&mut self.searching) {
+            self.last_fall = Some(now);
+        }
+        let plain: BTreeSet<Key> = suspects.extract_if(.., |key| is_plain(key.family)).collect();
+        let mut held_back = 0;
+        for (key, fate) in self.probation.fell(now, &plain, among) {
+            let why = match fate {
+                Fate::Again => continue,
+                Fate::Waits => Suspicion::Probation(self.probation.waits(&key).unwrap_or(now)),
+                Fate::Culprit => Suspicion::Culprit,
+            };
+            self.quarantine.insert(key, why);
+            held_back += 1;
+        }
+        if suspects.is_empty() { held_back } else { held_back + self.suspect(now, suspects) }
+    }
+
+    fn suspect(&mut self, now: Timestamp, suspects: BTreeSet<Key>) -> usize {
         if std::mem::take(&mut self.searching) {
             self.last_fall = Some(now);
         }
@@ -255,11 +282,12 @@ impl Out {
             1 => Suspicion::Culprit,
             count => Suspicion::Among(count),
         };
-        for key in &suspects {
-            self.doubted.remove(key);
-            self.quarantine.insert(key.clone(), suspicion);
+        let count = suspects.len();
+        for key in suspects {
+            self.probation.forget(&key);
+            self.quarantine.insert(key, suspicion);
         }
-        suspects.len()
+        count
     }
 
     /// The peer wants to hear a family again (RFC 2918). It may still hold what it had: what ends meanwhile is withdrawn.
@@ -277,6 +305,7 @@ impl Out {
     pub fn messages(&mut self, now: Timestamp) -> Vec<Vec<u8>> {
         self.prove(now);
         self.search(now);
+        self.try_again(now);
         let Some(up) = &self.up else { return Vec::new() };
         let (families, four) = (up.families.clone(), up.four);
         self.refill(now);
@@ -317,7 +346,9 @@ impl Out {
             self.tokens_at.plus(Span::from_nanos(nanos.unwrap_or(0)))
         });
         let proof = self.proving.front().map(|(sent, _)| sent.plus(PROOF));
-        [next, proof].into_iter().flatten().min()
+        // While others wait for their turn, theirs comes first.
+        let again = self.queue.is_empty().then(|| self.probation.poll_timeout(&self.unproven)).flatten();
+        [next, proof, again].into_iter().flatten().min()
     }
 
     /// What the peer shall have.
@@ -364,7 +395,7 @@ impl Out {
             if let Some(held) = held
                 && self.unproven.remove(&key)
             {
-                self.doubted.remove(&key);
+                self.probation.forget(&key);
                 self.good.insert(key, held.route.clone());
             }
         }
@@ -384,7 +415,7 @@ impl Out {
             .iter()
             .filter_map(|(key, why)| match why {
                 Suspicion::Among(count) => Some((*count, key.clone())),
-                Suspicion::Culprit => None,
+                Suspicion::Culprit | Suspicion::Probation(_) => None,
             })
             .collect();
         if let [(_, last)] = suspects.as_slice() {
@@ -399,6 +430,16 @@ impl Out {
         self.searching = true;
         for (_, key) in suspects.iter().take(suspects.len().div_ceil(2)) {
             self.release(key);
+        }
+    }
+
+    /// The next route that is on probation, if its time has come and nothing else waits to be sent.
+    fn try_again(&mut self, now: Timestamp) {
+        if self.up.is_some()
+            && self.queue.is_empty()
+            && let Some(key) = self.probation.next(now, &self.unproven)
+        {
+            self.let_out(&key);
         }
     }
 

@@ -71,6 +71,7 @@ fn look(allotter: &mut Allotter, second: u64, all: &[One<'_>], sites: &[Site], b
             situation,
             at: one.2,
             can_end: one.0.policy.mode(Step::Blackhole).is_some(),
+            least: one.0.least,
         })
         .collect();
     allotter.look(at(second), &claims, sites, book, Aim::default()).unwrap()
@@ -121,6 +122,33 @@ fn of_two_that_do_not_both_fit_the_less_valuable_is_given_up_and_the_ladder_does
         assert_eq!(choice.plan.map(|plan| plan.step), Some(Step::Diversion), "{}", choice.reason);
         assert!(choice.reason.contains(&format!("{cheap} is given up")), "{}", choice.reason);
     }
+}
+
+#[test]
+fn nobody_is_given_up_for_a_guess_at_the_size_of_a_young_attack() {
+    let sites = [site("scrub", 800.0, &[A, B])];
+    let (mut young, old) = (town("198.51.100.7/32", 900.0), town("198.51.101.7/32", 300.0));
+    let both = |young: &Town, allotter: &mut Allotter, second: u64| {
+        let all = [One(young, 1.0, None), One(&old, 10.0, Some("scrub"))];
+        look(allotter, second, &all, &sites, &Playbook::default()).lots
+    };
+    // A quarter of a second was seen, and taken for three times what it is.
+    young.least = Some(steer::ladder::Volume { bits: BitRate(300.0 * MBPS), ..young.attack.volume });
+    let mut allotter = Allotter::new(Settings::default());
+    let lots = both(&young, &mut allotter, 0);
+    assert_eq!((to(&lots, "198.51.100.7/32"), to(&lots, "198.51.101.7/32")), (Some("scrub"), Some("scrub")));
+    // A second later it is known, and small, or large.
+    (young.least, young.attack.volume.bits) = (None, BitRate(320.0 * MBPS));
+    let lots = both(&young, &mut allotter, 1);
+    assert!(!lots[&prefix("198.51.100.7/32")].sacrificed, "{lots:?}");
+    young.attack.volume.bits = BitRate(900.0 * MBPS);
+    let lots = both(&young, &mut allotter, 2);
+    assert!(lots[&prefix("198.51.100.7/32")].sacrificed, "{lots:?}");
+    assert_eq!(to(&lots, "198.51.101.7/32"), Some("scrub"));
+    // What surely came is too much already: nothing is waited for.
+    young.least = Some(steer::ladder::Volume { bits: BitRate(600.0 * MBPS), ..young.attack.volume });
+    let lots = both(&young, &mut Allotter::new(Settings::default()), 0);
+    assert!(lots[&prefix("198.51.100.7/32")].sacrificed, "{lots:?}");
 }
 
 #[test]
@@ -202,6 +230,30 @@ fn who_may_not_be_given_up_keeps_his_place_at_an_absorber() {
     assert_eq!(to(&lots, "198.51.100.7/32"), Some("scrub"));
     let lost = &lots[&prefix("198.51.101.7/32")];
     assert!(lost.sacrificed && lost.why.contains("200 Mbps over what absorber scrub"), "{lost:?}");
+}
+
+#[test]
+fn what_comes_for_one_who_may_not_be_given_up_is_no_room_for_others() {
+    // 200 of 1,000 Mbps are there in peace. Nothing keeps the first, and nobody may discard what comes for it.
+    let (mut stuck, mut other) = (Town::under(700.0), Town::under(300.0));
+    stuck.machine = None;
+    stuck.candidates.clear();
+    stuck.policy.steps = [Some(Mode::Enforce), Some(Mode::Enforce), Some(Mode::Enforce), None];
+    // The machine of the second filters what comes, where the link carries it.
+    other.attack.targets = vec![prefix("198.51.100.9/32")];
+    let text = "s dst 198.51.100.9/32 proto udp src-port 53 -> drop for 10m";
+    other.candidates = vec![crate::town::candidate(text, 0.98, Some(0.001))];
+    other.policy.steps = [Some(Mode::Enforce), None, None, Some(Mode::Enforce)];
+    let alone = once(&[One(&other, 1.0, None)], &[]);
+    assert!(!alone[&prefix("198.51.100.9/32")].sacrificed, "{alone:?}");
+    let lots = once(&[One(&stuck, 1.0, None), One(&other, 1.0, None)], &[]);
+    let first = &lots[&prefix("198.51.100.7/32")];
+    assert!(
+        !first.sacrificed && first.why.contains("may not be given up, and nothing has room"),
+        "{first:?}"
+    );
+    assert!(first.why.contains("700 Mbps go on to come at uplink"), "{first:?}");
+    assert!(lots[&prefix("198.51.100.9/32")].sacrificed, "{lots:?}");
 }
 
 #[test]

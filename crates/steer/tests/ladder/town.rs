@@ -26,6 +26,8 @@ pub(crate) fn candidate(text: &str, stops: f64, price: Option<f64>) -> Candidate
 /// An attack of 500 Mbps on one host behind a link of 1 Gbps, with a rule that stops nearly all of it.
 pub(crate) struct Town {
     pub(crate) attack: Attack,
+    /// See [`steer::allot::Claim::least`].
+    pub(crate) least: Option<Volume>,
     pub(crate) links: Vec<Link>,
     pub(crate) machine: Option<Machine>,
     pub(crate) candidates: Vec<Candidate>,
@@ -52,6 +54,7 @@ impl Town {
                 honest: volume(20.0),
                 sure: true,
             },
+            least: None,
             links: vec![link("uplink", mbps)],
             machine: Some(Machine { packets: Some(PacketRate(5e6)) }),
             candidates: vec![candidate(
@@ -82,6 +85,7 @@ impl Town {
     pub(crate) fn choose(&self) -> Choice {
         let Self {
             attack,
+            least: _,
             links,
             machine,
             candidates,

@@ -24,12 +24,24 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("dataplane", &["rules", "sys"]),
     ("store", &["engine"]),
-    ("history", &[]),
+    ("history", &["store"]),
     ("access", &["store"]),
     ("notify", &["store"]),
     (
         "api",
-        &["wire", "rules", "ledger", "telemetry", "detect", "steer", "intel", "engine", "store", "access"],
+        &[
+            "wire",
+            "rules",
+            "ledger",
+            "telemetry",
+            "detect",
+            "steer",
+            "intel",
+            "engine",
+            "store",
+            "access",
+            "history",
+        ],
     ),
     // roof
     (
@@ -57,7 +69,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("verifier", &["ledger"]),
     ("xtask", &["peers"]),
     // examiners: they stand outside the house and knock at every door
-    ("fuzz", &["wire", "rules", "ledger", "telemetry", "spillway", "steer", "intel"]),
+    ("fuzz", &["wire", "rules", "ledger", "telemetry", "spillway", "steer", "intel", "history"]),
     ("peers", &[]),
     ("evaluation", &["wire", "rules", "telemetry", "intel", "engine", "sim", "spillway", "peers"]),
     (
@@ -89,9 +101,9 @@ const OUTSIDE_WORLD: &[&str] =
 
 const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel"];
 
-/// The parts that were chosen come to some 270: TLS and its certificates, HTTP, mail, and Parquet among them; the rest is room for a few
-/// good reasons.
-const CRATES_MAX: usize = 290;
+/// The parts that were chosen come to some 280: TLS and its certificates, HTTP, mail, Parquet and the terminal among them; the rest is
+/// room for a few good reasons.
+const CRATES_MAX: usize = 300;
 
 #[test]
 fn imports_point_down() {

@@ -4,16 +4,18 @@
 //! in a namespace of ours. Reflectors and bots stand in different infrastructures, for the one has to be closed and the other cleaned.
 
 mod object;
+mod observable;
 mod observed;
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use object::{Objects, id};
+use object::{Object, Objects, id};
 
 use super::uuid::Uuid;
-use super::{Document, Format, Shared, Tlp, share, time, words};
+use super::{Document, Format, Shared, Tlp, pretty, share, time, words};
 use crate::finding::{Finding, Verified};
 
 /// One bundle.
@@ -24,10 +26,21 @@ const TLP_EXTENSION: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08d
 
 fn write(shared: &Shared<'_>) -> Vec<Document> {
     let objects = bundle(shared);
-    let text = Value::Array(objects.clone()).to_string();
+    // What holds numbers and texts has a JSON form.
+    let text = serde_json::to_string(&objects).unwrap_or_default();
     let id = format!("bundle--{}", Uuid::ours(&text));
-    let bundle = json!({"type": "bundle", "id": id, "objects": objects});
-    vec![Document { path: "stix.json".into(), bytes: format!("{bundle:#}\n").into_bytes() }]
+    drop(text);
+    let bytes = pretty(&Bundle { id, objects: &objects, kind: "bundle" });
+    vec![Document { path: "stix.json".into(), bytes }]
+}
+
+/// Fields in the order of their names.
+#[derive(Serialize)]
+struct Bundle<'a> {
+    id: String,
+    objects: &'a [Object],
+    #[serde(rename = "type")]
+    kind: &'static str,
 }
 
 /// OASIS's fixed marking of a TLP 2.0 label; there are no others.
@@ -70,7 +83,7 @@ const ROLES: &[Role] = &[
     },
 ];
 
-fn bundle(shared: &Shared<'_>) -> Vec<Value> {
+fn bundle(shared: &Shared<'_>) -> Vec<Object> {
     let mut objects = Objects::new(shared);
     let identity = objects.reporter.clone();
     let techniques: BTreeSet<words::Technique> =

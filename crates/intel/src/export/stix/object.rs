@@ -2,21 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::uuid::{self, Uuid};
 use super::super::{Shared, time};
 use super::marking;
+use super::observable::{Address, AddressName, Network, NetworkName, Traffic, TrafficName};
 
 /// An id of ours: the same for the same thing.
 pub(super) fn id(kind: &str, about: &str) -> String {
     format!("{kind}--{}", Uuid::ours(&format!("{kind} {about}")))
 }
 
+/// One of them.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Object {
+    Domain(Value),
+    Address(Address),
+    Network(Network),
+    Traffic(Box<Traffic>),
+}
+
+/// The version of STIX.
+const VERSION: &str = "2.1";
+
 /// What stands in a bundle, once each.
 pub(super) struct Objects {
     /// By id; sorted, so that the same dossier gives the same bundle.
-    all: BTreeMap<String, Value>,
+    all: BTreeMap<String, Object>,
     /// Who says so.
     pub(super) reporter: String,
     marking: &'static str,
@@ -50,21 +65,57 @@ impl Objects {
         if let Value::Object(value) = value {
             object.extend(value);
         }
-        self.all.insert(id.clone(), Value::Object(object));
+        self.all.insert(id.clone(), Object::Domain(Value::Object(object)));
         id
     }
 
-    /// An observable: its id is made from the properties that name it, as canonical JSON (STIX 2.1 §2.9).
-    pub(super) fn observable(&mut self, kind: &str, naming: Value, more: Value) -> String {
-        // keys of maps are sorted, no number has a fraction: this is RFC 8785's form
-        let id = format!("{kind}--{}", Uuid::of(uuid::STIX, &naming.to_string()));
-        let mut object = common(&id, self.marking);
-        for part in [naming, more] {
-            if let Value::Object(part) = part {
-                object.extend(part);
-            }
-        }
-        self.all.insert(id.clone(), Value::Object(object));
+    /// A network, by its number.
+    pub(super) fn network(&mut self, number: u32) -> String {
+        let kind = "autonomous-system";
+        let id = named(kind, &NetworkName { number });
+        let object_marking_refs = [self.marking];
+        let network = Network { id: id.clone(), number, object_marking_refs, spec_version: VERSION, kind };
+        self.all.insert(id.clone(), Object::Network(network));
+        id
+    }
+
+    /// An address, or the network of an IPv6 host, and by which network it is announced.
+    pub(super) fn address(&mut self, v4: bool, value: String, network: Option<&str>) -> String {
+        let kind = if v4 { "ipv4-addr" } else { "ipv6-addr" };
+        let id = named(kind, &AddressName { value: &value });
+        let address = Address {
+            belongs_to_refs: network.map(|network| [network.to_owned()]),
+            id: id.clone(),
+            object_marking_refs: [self.marking],
+            spec_version: VERSION,
+            kind,
+            value,
+        };
+        self.all.insert(id.clone(), Object::Address(address));
+        id
+    }
+
+    /// What an address sent.
+    pub(super) fn traffic(&mut self, name: &TrafficName<'_>, packets: u64, octets: u64) -> String {
+        let kind = "network-traffic";
+        let id = named(kind, name);
+        let traffic = Traffic {
+            dst_port: name.dst_port,
+            dst_ref: name.dst_ref.map(str::to_owned),
+            end: name.end.to_owned(),
+            id: id.clone(),
+            is_active: false,
+            object_marking_refs: [self.marking],
+            protocols: name.protocols,
+            spec_version: VERSION,
+            src_byte_count: octets,
+            src_packets: packets,
+            src_port: name.src_port,
+            src_ref: name.src_ref.to_owned(),
+            start: name.start.to_owned(),
+            kind,
+        };
+        self.all.insert(id.clone(), Object::Traffic(Box::new(traffic)));
         id
     }
 
@@ -93,14 +144,22 @@ impl Objects {
     }
 
     /// All of them, the marking first.
-    pub(super) fn finish(self, marking: Value) -> Vec<Value> {
-        std::iter::once(marking).chain(self.all.into_values()).collect()
+    pub(super) fn finish(self, marking: Value) -> Vec<Object> {
+        std::iter::once(Object::Domain(marking)).chain(self.all.into_values()).collect()
     }
+}
+
+/// The id of an observable: made from the properties that name it, as canonical JSON (STIX 2.1 §2.9). Names are sorted, no number has
+/// a fraction: this is RFC 8785's form.
+fn named(kind: &str, name: &impl Serialize) -> String {
+    // What holds numbers and texts has a JSON form.
+    let name = serde_json::to_string(name).unwrap_or_default();
+    format!("{kind}--{}", Uuid::of(uuid::STIX, &name))
 }
 
 fn common(id: &str, marking: &str) -> Map<String, Value> {
     let kind = id.split("--").next().unwrap_or_default();
-    let value = json!({"type": kind, "spec_version": "2.1", "id": id, "object_marking_refs": [marking]});
+    let value = json!({"type": kind, "spec_version": VERSION, "id": id, "object_marking_refs": [marking]});
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

@@ -18,7 +18,7 @@ use crate::daemon::clock::Clock;
 use crate::dossier::recorders::{Recorders, Scope};
 use crate::evidence::recorder::Recorded;
 use crate::evidence::stamp::Authority;
-use crate::evidence::{Payload, Sealing, files, key, seal};
+use crate::evidence::{Annotating, Comments, Payload, Sealing, files, key, seal};
 use crate::output::{self, Format};
 
 /// Seal what is known of an attack and its packets into a bag
@@ -95,9 +95,11 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let bag = args.bag.clone().unwrap_or_else(|| args.folder.join("evidence"));
     let recorded = record(&args, &attack, &bag, config.as_ref().map(|(config, _)| config), context)?;
 
-    let verdict = |source: IpAddr| {
-        sources.get(&source).map(|one| files::comment(&one.verdict, one.confidence, &one.reasons))
-    };
+    let mut comments = Comments::default();
+    for one in sources.values() {
+        let place = comments.text(files::comment(&one.verdict, one.confidence, &one.reasons));
+        comments.say(one.address, place);
+    }
     let reporter = config.as_ref().map(|(config, _)| config.evidence.reporter.clone()).unwrap_or_default();
     let key = args.key.clone().or_else(|| config.as_ref().map(|(config, _)| key::path(&config.state_dir)));
     let signer = key.map(|path| key::load_or_make(&path, &key::name(&reporter))).transpose()?;
@@ -114,16 +116,17 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     kept.extend(config.as_ref().map(|(_, text)| ("data/config.toml".to_owned(), text.clone())));
     let stix = read(&args.folder.join("stix.json"))?;
     kept.extend(stix.map(|octets| ("metadata/stix.json".to_owned(), octets)));
+    let (packets, left_out) = (recorded.packets, recorded.left_out);
+    let at = Clock::start().now();
     let digest = seal(
-        &recorded,
+        Annotating::start(recorded, at, comments)?.wait()?,
         &Sealing {
             id: attack.id.clone(),
             organisation: reporter.organisation,
             contact: reporter.contact,
             reason: args.reason,
-            at: Clock::start().now(),
+            at,
             files: kept,
-            verdict: &verdict,
             signer: signer.as_ref(),
             authority,
         },
@@ -132,8 +135,8 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let sealed = json!({
         "bag": bag,
         "id": attack.id,
-        "packets": recorded.packets,
-        "left_out": recorded.left_out,
+        "packets": packets,
+        "left_out": left_out,
         "seal": ledger::text::hex(&digest),
         "signed_by": signer.as_ref().map(|signer| signer.verifier().to_string()),
         "stamped": authority.is_some(),
@@ -141,9 +144,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match context.format(Format::Json) {
         Format::Json => output::document(&mut out, &sealed)?,
         Format::Jsonl => output::line(&mut out, &sealed)?,
-        Format::Text => {
-            writeln!(out, "sealed {}: {} packets of attack {}", bag.display(), recorded.packets, attack.id)?
-        }
+        Format::Text => writeln!(out, "sealed {}: {packets} packets of attack {}", bag.display(), attack.id)?,
     }
     Ok(out.flush()?)
 }

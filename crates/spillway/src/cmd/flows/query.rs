@@ -3,14 +3,18 @@
 use std::io::Write;
 use std::time::Instant;
 
-use ::history::{Answer, Archive, Field, HistoryError, Measure, Question, Work, ask};
+use ::history::rollup::{Rollups, Wanted, answer};
+use ::history::{Answer, Archive, HistoryError, KeptAs, Question, Work};
 use base::Span;
 use serde_json::{Map, Value};
 
 use super::range::Range;
-use super::{Place, filter};
+use super::{Place, State};
 use crate::cli::Context;
+use crate::daemon::control;
 use crate::error::{complain, usage};
+use crate::history::order::{Answered, Query, Sort};
+use crate::history::sums;
 use crate::output::{self, Format};
 
 /// Add samples up by what they have in common, the greatest first
@@ -33,42 +37,50 @@ pub(super) struct Args {
     /// The greatest by this
     #[arg(long, value_enum, default_value = "bytes")]
     sort: Sort,
+    /// What answers
+    #[arg(long, value_enum, default_value = "auto")]
+    source: Source,
     #[command(flatten)]
     place: Place,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Sort {
-    /// Octets
-    Bytes,
-    /// Packets
-    Packets,
+enum Source {
+    /// Sums for two hours and more where they can answer, else samples
+    Auto,
     /// Samples
     Samples,
+    /// Sums by minute and hour
+    Rollups,
 }
 
 /// Asks and prints.
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (from, to) = args.range.bounds()?;
-    let question = Question {
-        filter: filter(&args.filter)?,
+    let query = Query {
+        filter: args.filter.clone(),
         from,
         to,
-        by: args.by.iter().map(|name| field(name)).collect::<anyhow::Result<_>>()?,
+        by: args.by.clone(),
         step: args.step,
         top: args.top,
-        order: match args.sort {
-            Sort::Bytes => Measure::Bytes,
-            Sort::Packets => Measure::Packets,
-            Sort::Samples => Measure::Samples,
+        sort: args.sort,
+        source: match args.source {
+            Source::Auto => Wanted::Auto,
+            Source::Samples => Wanted::Samples,
+            Source::Rollups => Wanted::Rollups,
         },
+        within: args.range.within,
     };
-    let folder = args.place.folder()?;
-    let mut stop = stopper(args.range.within, context)?;
-    let answer = ask(Archive { folder: &folder, recent: None }, &question, &mut Work::until(&mut stop));
-    let answer = match answer {
-        Err(HistoryError::Question(wrong)) => return Err(usage(wrong)),
-        answer => answer?,
+    let question = query.question().map_err(usage)?;
+    let answer = match args.place.state()? {
+        // Whoever records has the newest samples.
+        Some(state) => match control::flows(&state.folder, query.clone())? {
+            Some(Answered::Is(answer)) => *answer,
+            Some(Answered::Wrong(wrong)) => return Err(usage(wrong)),
+            None => read(args, &question, query.source, Some(&state), context)?,
+        },
+        None => read(args, &question, query.source, None, context)?,
     };
     let mut out = output::stdout();
     if context.csv {
@@ -85,6 +97,26 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Reads the files.
+fn read(
+    args: &Args,
+    question: &Question,
+    wanted: Wanted,
+    state: Option<&State>,
+    context: &Context,
+) -> anyhow::Result<Answer> {
+    let folder = args.place.folder()?;
+    let mut stop = stopper(args.range.within, context)?;
+    let file = state.map(|state| sums(&state.folder));
+    let rollups = file.as_ref().zip(state);
+    let rollups = rollups.map(|(file, state)| Rollups { file, shelf: None, networks: &state.networks });
+    let archive = Archive { folder: &folder, recent: None };
+    match answer(archive, rollups, question, wanted, &mut Work::until(&mut stop)) {
+        Err(HistoryError::Question(wrong)) => Err(usage(wrong)),
+        answer => Ok(answer?),
+    }
+}
+
 /// Ends a walk after a while, or when its user had enough.
 pub(super) fn stopper(within: Span, context: &Context) -> anyhow::Result<impl FnMut() -> bool> {
     context.interrupt.listen()?;
@@ -92,13 +124,6 @@ pub(super) fn stopper(within: Span, context: &Context) -> anyhow::Result<impl Fn
     Ok(move || {
         u64::try_from(begun.elapsed().as_nanos()).is_ok_and(|nanos| nanos > within.nanos())
             || context.interrupt.asked()
-    })
-}
-
-fn field(name: &str) -> anyhow::Result<Field> {
-    Field::named(name.trim()).ok_or_else(|| {
-        let hint = Field::nearest(name).map_or(String::new(), |near| format!("did you mean `{near}`? "));
-        usage(format!("--by: there is no field `{name}`; {hint}fields are {}", Field::names().join(", ")))
     })
 }
 
@@ -129,7 +154,15 @@ fn table(answer: &Answer, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     let total = answer.total;
-    writeln!(out, "total: {} octets, {} packets, {} samples", total.bytes, total.packets, total.samples)
+    let (bytes, packets, samples) = (total.bytes, total.packets, total.samples);
+    match answer.kept {
+        KeptAs::Samples => writeln!(out, "total: {bytes} octets, {packets} packets, {samples} samples"),
+        KeptAs::Rollups => writeln!(
+            out,
+            "total: {bytes} octets, {packets} packets, {samples} records, from sums of {} to {}",
+            answer.from, answer.to
+        ),
+    }
 }
 
 /// What is not the whole truth goes to standard error, a line each.

@@ -26,6 +26,7 @@ impl Shown for Answer {
             Self::One(one) => serde_json::to_value(one)?,
             Self::History(lines) => json!({ "history": lines }),
             Self::Done(count) => json!({ "ok": true, "mitigations": count }),
+            Self::TakenBack(exception) => json!({ "ok": true, "mitigations": 1, "exception": exception }),
         })
     }
 
@@ -42,7 +43,8 @@ impl Shown for Answer {
             | Self::Status(_)
             | Self::Origin(_)
             | Self::One(_)
-            | Self::Done(_) => Ok(vec![self.document()?]),
+            | Self::Done(_)
+            | Self::TakenBack(_) => Ok(vec![self.document()?]),
         }
     }
 
@@ -74,6 +76,16 @@ impl Shown for Answer {
             Self::One(one) => mitigation(out, paint, one),
             Self::History(lines) => lines.iter().try_for_each(|line| past(out, paint, line)),
             Self::Done(count) => writeln!(out, "done ({count} concerned)"),
+            Self::TakenBack(exception) => {
+                let word = |key: &str| exception.get(key).map(Value::to_string).unwrap_or_default();
+                writeln!(
+                    out,
+                    "done; it is not announced again by itself until {} (exception {}: `spillway exception end {}` ends that)",
+                    word("until").trim_matches('"'),
+                    word("id"),
+                    word("id")
+                )
+            }
         }
     }
 }

@@ -52,6 +52,7 @@ impl Clerk {
                 }
             }
             if closed && (errors == 0 || last >= LAST_ATTEMPTS) {
+                self.door.leave(self.router.amiss().clone());
                 return;
             }
             if let Ok(waiting) = self.outbox().waiting() {
@@ -73,6 +74,12 @@ impl Clerk {
         }
         for brief in letters.briefs.into_values() {
             add(self.router.hear(brief, now));
+        }
+        if let Some(amiss) = letters.troubles {
+            add(self.router.troubles(amiss, now));
+        }
+        for refused in letters.configurations {
+            add(self.router.configuration(refused, now));
         }
         add(self.router.look(now));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use notify::{Brief, Counts};
+use notify::{Brief, Counts, Trouble};
 use store::Waiting;
 
 /// Shared by those who tell and those who carry.
@@ -18,7 +18,12 @@ struct Inner {
     counts: Counts,
     /// As last seen in the outbox.
     waiting: Mutex<BTreeMap<String, Waiting>>,
+    /// What the last clerk had told as amiss.
+    amiss: Mutex<BTreeMap<String, Trouble>>,
 }
+
+/// Configurations that were looked at and wait to be told; the oldest go.
+const CONFIGURATIONS_MAX: usize = 16;
 
 /// What lies in the box.
 #[derive(Debug, Default)]
@@ -28,6 +33,10 @@ pub(super) struct Letters {
     pub(super) briefs: BTreeMap<String, Brief>,
     /// The attacks that the core knows at its start.
     pub(super) settle: Option<Vec<String>>,
+    /// All that is amiss, as last seen.
+    pub(super) troubles: Option<BTreeMap<String, Trouble>>,
+    /// Configurations that were looked at: `None` taken, else why not.
+    pub(super) configurations: Vec<Option<String>>,
 }
 
 impl Door {
@@ -50,6 +59,27 @@ impl Door {
         }
     }
 
+    /// All that is amiss now.
+    pub(in crate::daemon) fn troubles(&self, amiss: BTreeMap<String, Trouble>) {
+        let mut letters = self.letters();
+        if letters.open {
+            letters.troubles = Some(amiss);
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// A configuration was looked at: `None` taken, else why not.
+    pub(in crate::daemon) fn configuration(&self, refused: Option<String>) {
+        let mut letters = self.letters();
+        if letters.open {
+            if letters.configurations.len() == CONFIGURATIONS_MAX {
+                letters.configurations.remove(0);
+            }
+            letters.configurations.push(refused);
+            self.0.changed.notify_all();
+        }
+    }
+
     /// What became of notifications.
     pub(in crate::daemon) fn counts(&self) -> &Counts {
         &self.0.counts
@@ -64,6 +94,16 @@ impl Door {
         *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
     }
 
+    /// What is told as amiss, for the next clerk.
+    pub(super) fn leave(&self, amiss: BTreeMap<String, Trouble>) {
+        *self.0.amiss.lock().unwrap_or_else(PoisonError::into_inner) = amiss;
+    }
+
+    /// What the clerk before has left.
+    pub(super) fn left(&self) -> BTreeMap<String, Trouble> {
+        self.0.amiss.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn open(&self) {
         self.letters().open = true;
     }
@@ -75,8 +115,10 @@ impl Door {
 
     /// Waits for something and takes all of it; the flag says that nothing more will come.
     pub(super) fn take(&self, wait: Duration) -> (Letters, bool) {
-        let empty =
-            |letters: &mut Letters| letters.open && letters.briefs.is_empty() && letters.settle.is_none();
+        let empty = |letters: &mut Letters| {
+            let Letters { open, briefs, settle, troubles, configurations } = letters;
+            *open && briefs.is_empty() && settle.is_none() && troubles.is_none() && configurations.is_empty()
+        };
         let (mut letters, _) = self
             .0
             .changed

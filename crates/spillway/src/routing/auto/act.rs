@@ -31,8 +31,9 @@ pub(super) fn key(what: &What) -> (&'static str, String) {
     (what.class().as_str(), text)
 }
 
-/// What was placed and is not in the book any more was ended by somebody else: that is respected for this attack.
-pub(super) fn note_ended(clerk: &Clerk, case: &mut Case) {
+/// What was placed and is not in the book any more was ended by somebody else: that is respected for this attack, or for as long as
+/// the exception holds that a person made by ending it.
+pub(super) fn note_ended(clerk: &Clerk, sight: &Sight, case: &mut Case) {
     let ended: Vec<((&'static str, String), Step)> = case
         .placed
         .iter()
@@ -42,7 +43,9 @@ pub(super) fn note_ended(clerk: &Clerk, case: &mut Case) {
     for (placed, step) in ended {
         let why = format!("{} {} was ended or rejected by somebody else", placed.0, placed.1);
         case.placed.remove(&placed);
-        case.barred.steps.insert(step, why);
+        if sight.terms.taken_back(&case.target, step).is_none() {
+            case.barred.steps.insert(step, why);
+        }
     }
 }
 

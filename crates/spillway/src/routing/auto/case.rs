@@ -25,6 +25,8 @@ const QUANTILE: f64 = 0.9;
 const SIZES_MIN: usize = 5;
 /// While it is young, it is taken for this share of its busiest second at least.
 const YOUNG: f64 = 0.75;
+/// So long it is young in seconds: it may have begun before it was seen to, and what is sampled and told in bundles jumps.
+const YOUNG_SECS: f64 = 2.0;
 /// Each count is over so many looks, a second each.
 const COUNTED_MAX: usize = 5;
 /// Less of a second says nothing of the whole.
@@ -170,6 +172,17 @@ impl Case {
             ((mean(attack.bytes) * 8.0).max(bps * YOUNG), mean(attack.packets).max(pps * YOUNG))
         });
         Volume { bits: BitRate(bits.min(bps)), packets: PacketRate(packets.min(pps)) }
+    }
+
+    /// What of it surely comes, while it is young: all that came, over a second at least. `None`: how large it is is known.
+    #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
+    pub(super) fn least(&self, now: Timestamp) -> Option<Volume> {
+        let attack = self.attack.as_ref()?;
+        let lasts = now.since(attack.started_at).as_secs_f64();
+        let mean = |sum: u64| sum as f64 / lasts.max(1.0);
+        let least =
+            || Volume { bits: BitRate(mean(attack.bytes) * 8.0), packets: PacketRate(mean(attack.packets)) };
+        (lasts < YOUNG_SECS).then(least)
     }
 
     /// Takes in what was seen of it since the last time.

@@ -160,7 +160,7 @@ pub(super) fn absorbers(sites: &[Site]) -> Vec<Absorber> {
 }
 
 /// What a mitigation acts on.
-pub(super) fn destination(what: &What) -> Option<Prefix> {
+pub(in crate::routing) fn destination(what: &What) -> Option<Prefix> {
     match what {
         What::Blackhole(prefix) | What::Diversion(prefix) => Some(*prefix),
         What::Flowspec(rule) => rule.matches.dst,

@@ -9,6 +9,7 @@ use steer::hold;
 use steer::ladder::{self, Step};
 
 use crate::config::{Config, Ladder};
+use crate::policy::Desk;
 
 /// What the ladder goes by.
 #[derive(Clone, Debug)]
@@ -17,7 +18,8 @@ pub(crate) struct Terms {
     pub(super) ladder: Ladder,
     /// There is such a section; without it nothing is done by itself.
     pub(crate) climbs: bool,
-    mode: Mode,
+    /// How far to go for whom.
+    policy: Desk,
     /// This machine filters.
     pub(super) filters: bool,
     price_max: f64,
@@ -41,7 +43,11 @@ impl Terms {
         Some(Self {
             routers: routers.chain(ends).collect(),
             behind: ladder.behind.iter().copied().chain(locals).collect(),
-            mode: config.mode,
+            policy: {
+                let policy = Desk::default();
+                policy.adapt(config, 0);
+                policy
+            },
             filters: !config.dataplane.interfaces.is_empty(),
             price_max: config.dataplane.collateral_max,
             blind: config.dataplane.blind,
@@ -56,9 +62,24 @@ impl Terms {
         self.ladder.settle
     }
 
-    /// Nothing is done, and what was done by itself ends.
-    pub(super) fn observes(&self) -> bool {
-        self.mode == Mode::Observe
+    /// The same, under what people decide while the daemon runs.
+    #[must_use]
+    pub(crate) fn under(mut self, policy: &Desk) -> Self {
+        self.policy = policy.clone();
+        self
+    }
+
+    /// Nothing is done for a target, and what was done by itself ends.
+    pub(super) fn observes(&self, target: &Prefix) -> bool {
+        self.policy.now().mode(target) == Mode::Observe
+    }
+
+    /// Why a step is not taken for a target, where a person took it back.
+    pub(super) fn taken_back(&self, target: &Prefix, step: Step) -> Option<String> {
+        let view = self.policy.now();
+        let held = view.step_back(target, step.class()?.as_str())?;
+        let end = held.end().map_or_else(|| "somebody ends it".to_owned(), |end| end.to_string());
+        Some(format!("a person took it back: exception {} holds until {end}", held.id))
     }
 
     /// How long things are held.
@@ -73,9 +94,12 @@ impl Terms {
         let allowed = self.ladder.steps_for(target);
         let customer = self.ladder.customer(target);
         let limit = customer.and_then(|customer| customer.mode);
-        let mode = plain(self.mode).min(limit.map_or(ladder::Mode::Enforce, plain));
+        let mode = plain(self.policy.now().mode(target)).min(limit.map_or(ladder::Mode::Enforce, plain));
         ladder::Policy {
-            steps: Step::ALL.map(|step| allowed.contains(&step).then_some(mode)),
+            steps: Step::ALL.map(|step| {
+                let open = allowed.contains(&step) && self.taken_back(target, step).is_none();
+                open.then_some(mode)
+            }),
             price_max: self.price_max,
             blind: self.blind,
             ..ladder::Policy::default()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use steer::absorb::word::Load;
 use steer::allot::{Allotted, Allotter, Claim, Lot, Site};
 use steer::book::{Actor, Mitigation, Stage, What};
-use steer::ladder::{Attack, Candidate, InForce, Link, Machine, Policy, Situation, Step};
+use steer::ladder::{Attack, Candidate, InForce, Link, Machine, Policy, Situation, Step, Volume};
 use steer::planner::{Mode, Settings, Switch};
 
 use super::case::Case;
@@ -62,6 +62,7 @@ struct Parts {
     in_force: Vec<InForce>,
     policy: Policy,
     at: Option<String>,
+    least: Option<Volume>,
 }
 
 impl Auto {
@@ -77,7 +78,8 @@ impl Auto {
         let (all, left_out) = clerk.sites(&terms.ladder, fill);
         let sites = Sites { all, left_out };
         let sizes = self.cases.iter().filter(|case| case.attacked).map(|case| {
-            let volume = case.volume(sight.now);
+            // For a guess no route is held back.
+            let volume = case.least(sight.now).unwrap_or_else(|| case.volume(sight.now));
             (case.target, Load { bps: whole(volume.bits.0), pps: whole(volume.packets.0) })
         });
         clerk.sizes = sizes.collect();
@@ -116,6 +118,7 @@ impl Auto {
                 situation,
                 at: part.at.as_deref(),
                 can_end: part.policy.mode(Step::Blackhole).is_some(),
+                least: part.least,
             })
             .collect();
         let (numbers, words) = fingerprint(&claims, &sites.all);
@@ -173,7 +176,7 @@ fn parts(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Option<Parts> {
     let attack = case.attack.clone().filter(|_| case.attacked)?;
     let volume = case.volume(sight.now);
     let ours = situation::attack(&attack, volume, case.honest);
-    if !ours.sure || sight.terms.observes() {
+    if !ours.sure || sight.terms.observes(&case.target) {
         return None;
     }
     let held = clerk.book.all().filter(|one| !matches!(one.stage, Stage::Proposed(_)));
@@ -190,6 +193,7 @@ fn parts(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Option<Parts> {
         policy: policy(clerk, sight, case),
         attack: ours,
         at,
+        least: case.least(sight.now),
     })
 }
 
@@ -199,6 +203,7 @@ fn fingerprint(claims: &[Claim<'_>], sites: &[Site]) -> (Vec<f64>, Vec<String>) 
     for claim in claims {
         let Situation { attack, links, candidates, neighbors, in_force, policy, .. } = claim.situation;
         numbers.extend([claim.value, attack.volume.bits.0, attack.volume.packets.0, attack.honest.bits.0]);
+        numbers.push(claim.least.map_or(0.0, |least| least.bits.0));
         numbers.extend(links.iter().map(|link| link.share));
         numbers.extend(candidates.iter().map(|candidate| candidate.stops));
         let ids: Vec<&str> = candidates.iter().map(|candidate| candidate.rule.id.as_str()).collect();

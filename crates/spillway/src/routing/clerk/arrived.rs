@@ -16,6 +16,8 @@ use crate::routing::lookout::{Amount, Sight, Sighting};
 const WINDOW: u64 = 3;
 /// See [`WINDOW`].
 const PATIENCE: u64 = 12;
+/// The first look at a diversion comes within this time.
+const BEGINS_WITHIN: Span = Span::from_secs(3);
 /// Less of an entry's packets than this share says nothing of it.
 const PART_MIN: f64 = 0.05;
 
@@ -43,6 +45,30 @@ impl Followed {
             entries: BTreeMap::new(),
             is_noted: false,
         }
+    }
+}
+
+/// How far one is with measuring what a diversion moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measuring {
+    /// Nothing was looked at yet.
+    Begins,
+    /// It cannot be said yet.
+    Goes,
+    /// It stands in the playbook, or cannot be measured.
+    Done,
+}
+
+impl Measuring {
+    /// Whether a drill that acts goes on for its sake: what it moves in peace is what plans count on in need.
+    pub(super) fn waits(self, acted: Span, patience: Span) -> bool {
+        let most = match self {
+            Self::Begins => BEGINS_WITHIN.nanos().min(patience.nanos() / 3),
+            // The rest of the patience is for what the drill itself looks for.
+            Self::Goes => patience.nanos() / 3 * 2,
+            Self::Done => 0,
+        };
+        acted.nanos() < most
     }
 }
 
@@ -93,6 +119,18 @@ impl Clerk {
         }
     }
 
+    /// How far one is with measuring the diversion of a prefix; `None`: its absorber tells nothing.
+    pub(super) fn measuring(&self, now: Timestamp, prefix: &Prefix) -> Option<Measuring> {
+        let leg = self.legs.values().find(|leg| leg.prefix() == *prefix)?;
+        self.absorbers.get(leg.absorber())?;
+        Some(match &leg.followed {
+            None => Measuring::Begins,
+            Some(one) if one.is_noted => Measuring::Done,
+            Some(one) if one.arrival.judge(now).verdict == Verdict::NotMeasurable => Measuring::Done,
+            Some(_) => Measuring::Goes,
+        })
+    }
+
     /// What the diversion of a prefix does, by its absorber's word; `None`: nothing is known of it.
     pub(in crate::routing) fn arrives(&self, now: Timestamp, prefix: &Prefix) -> Option<Judgement> {
         let leg = self.legs.values().find(|leg| leg.prefix() == *prefix)?;
@@ -130,4 +168,24 @@ fn shifts(entries: &BTreeMap<String, u64>, absorber: &str, share: f64) -> Vec<Sh
     let of =
         |(entry, _): (&String, &u64)| Shift { entry: entry.clone(), absorber: absorber.to_owned(), share };
     entries.iter().filter(counts).map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_of_a_diversion_waits_until_it_is_measured_and_not_for_ever() {
+        let patience = Span::from_secs(30);
+        for (measuring, secs, waits) in [
+            (Measuring::Begins, 0, true),
+            (Measuring::Begins, 3, false),
+            (Measuring::Goes, 3, true),
+            (Measuring::Goes, 19, true),
+            (Measuring::Goes, 20, false),
+            (Measuring::Done, 0, false),
+        ] {
+            assert_eq!(measuring.waits(Span::from_secs(secs), patience), waits, "{measuring:?} {secs}");
+        }
+    }
 }

@@ -241,6 +241,13 @@ impl Clerk {
                 arrived
             }
         };
+        let acts = phase == Phase::Proving && class == Class::Diversion && arrived == effect;
+        let patience = running.plan.patience;
+        if acts
+            && self.measuring(now, &prefix).is_some_and(|measured| measured.waits(now.since(since), patience))
+        {
+            return;
+        }
         running.drill.handle(now, Input::Probe(arrived));
         let (after, _) = running.drill.phase();
         if witness == Witness::Probe && after != phase {

@@ -63,8 +63,12 @@ impl Clerk {
                 )
             }
             Order::Withdraw { id, reason } => {
+                // before it ends, so that the engine does not find it gone and set it again
+                let exception = self.take_back(caller, id, &reason);
                 self.book.withdraw(id, &actor, &reason).map_err(text)?;
-                self.settle().map(|()| Answer::Done(1)).map_err(comes_back)
+                self.settle()
+                    .map(|()| exception.map_or(Answer::Done(1), Answer::TakenBack))
+                    .map_err(comes_back)
             }
             Order::Reject { id, reason } => {
                 match self.book.get(id).map(|one| &one.stage) {

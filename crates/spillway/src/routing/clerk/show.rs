@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use api::metrics;
 use rules::Action;
+use steer::bgp::out::Suspicion;
 use steer::bgp::step::State;
 use steer::book::{Actor, Entry, Mitigation, Stage, What, Wish};
 use store::Line;
@@ -235,7 +236,13 @@ impl Clerk {
                 _ => "waiting",
             };
             let waits = || self.held_back(one.id).map(str::to_owned).filter(|_| state == "waiting");
-            At { peer: name.clone(), state: state.to_owned(), reason: refused.cloned().or_else(waits) }
+            let fell = || {
+                let all = seen.status.get(name).filter(|_| state == "quarantined")?;
+                let why = all.quarantine.iter().find(|(of, _)| Some(of) == key.as_ref());
+                why.map(|(_, why)| fell(*why, one.id))
+            };
+            let reason = refused.cloned().or_else(waits).or_else(fell);
+            At { peer: name.clone(), state: state.to_owned(), reason }
         };
         let agreed = match &one.stage {
             Stage::Proposed(agreed) => agreed.clone(),
@@ -325,4 +332,17 @@ fn say(what: &What) -> String {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// Why a route is in quarantine, and what ends that.
+fn fell(why: Suspicion, id: u64) -> String {
+    let person = format!("`spillway route release {id}` sends it again");
+    match why {
+        Suspicion::Culprit => format!("the session ended when it was sent; {person}"),
+        Suspicion::Among(count) => format!("the session ended when {count} were sent together; {person}"),
+        Suspicion::Probation(_) => {
+            "the router went without a word after it more than once; it is sent again by itself, alone"
+                .to_owned()
+        }
+    }
 }

@@ -1,0 +1,101 @@
+//! `spillway config check|diff|schema`: the configuration, before it is taken.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::check;
+use crate::cli::Context;
+use crate::config::diff::{Change, changes};
+use crate::config::{Config, DEFAULT_PATH};
+use crate::daemon::control;
+use crate::error::Different;
+use crate::output::{self, Format, Paint};
+
+/// Look at the configuration: whether it is right, what a reload would change, its schema for editors
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  spillway config check                          # as `spillway check`
+  spillway config diff                           # what `spillway control reload` would change in the running daemon
+  spillway config diff new.toml                  # and what this file would
+  spillway config schema > spillway.schema.json  # JSON Schema 2020-12; in the file: #:schema ./spillway.schema.json
+
+Exit codes of `diff`: 0 the same, 1 failed, 3 different.")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Check(check::Args),
+    Diff(Diff),
+    Schema(Schema),
+}
+
+/// What a file would change in the running daemon, key by key; secrets are not shown
+#[derive(Debug, clap::Args)]
+struct Diff {
+    /// The file to compare with what is in force [default: the daemon's own, as it is now]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The configuration of the daemon: says where it is
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// Print the JSON Schema of the configuration
+#[derive(Debug, clap::Args)]
+struct Schema {}
+
+/// Checks, compares or prints.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    match args.command {
+        Command::Check(args) => check::run(args, context),
+        Command::Diff(args) => diff(&args, context),
+        Command::Schema(Schema {}) => {
+            let schema = crate::config::schema().map_err(anyhow::Error::msg)?;
+            let mut out = output::stdout();
+            output::document(&mut out, &schema)?;
+            Ok(out.flush()?)
+        }
+    }
+}
+
+fn diff(args: &Diff, context: &Context) -> anyhow::Result<()> {
+    let own = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(problems) => return check::complain(&problems),
+    };
+    let new = match &args.file {
+        Some(file) => match Config::load(file) {
+            Ok(config) => config,
+            Err(problems) => return check::complain(&problems),
+        },
+        None => own.clone(),
+    };
+    let found = changes(&control::running(&own.state_dir)?, &new.written.0);
+    let mut out = output::stdout();
+    match context.format(Format::Text) {
+        Format::Json => output::document(&mut out, &json!({"changes": found}))?,
+        Format::Jsonl => found.iter().try_for_each(|change| output::line(&mut out, change))?,
+        Format::Text => {
+            let paint = Paint::stdout();
+            for Change { key, from, to, restart } in &found {
+                if let Some(from) = from {
+                    writeln!(out, "{}", paint.red(format!("- {key} = {from}")))?;
+                }
+                if let Some(to) = to {
+                    writeln!(out, "{}", paint.green(format!("+ {key} = {to}")))?;
+                }
+                if *restart {
+                    writeln!(out, "  `{key}` needs a restart: a reload refuses it")?;
+                }
+            }
+        }
+    }
+    out.flush()?;
+    if found.is_empty() { Ok(()) } else { Err(Different.into()) }
+}

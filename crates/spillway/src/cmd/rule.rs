@@ -1,0 +1,110 @@
+//! `spillway rule list|add|confirm|withdraw`.
+
+use base::Span;
+
+use super::asked::{Daemon, Why};
+use super::policy;
+use crate::cli::Context;
+use crate::policy::{Order, order};
+
+/// Rules in this machine's kernel: make one by hand, take one back
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A rule made here acts in every mode until its end, also when the daemon is killed meanwhile. It needs a destination inside `networks`,
+touches neither the never-list nor a connection over which this machine is administered, and, where it is wide (more than one
+host, or all protocols), reverts after five minutes unless it is confirmed.
+To withdraw a rule of the engine makes an exception (an hour, or --for): nothing that hits the same packets of that target is set again
+until it ends; `spillway exception` lists and ends them.
+
+Examples:
+  spillway rule add 'dst 198.51.100.7/32 proto udp src-port 123 length >=468 -> drop' --for 1h --reason 'ticket 12'
+  spillway rule add 'dst 2001:db8::/48 proto udp dst-port 27015 -> rate 20000pps' --for 30m --reason 'event' --dry-run
+  spillway rule list
+  spillway rule confirm m4 --reason 'all is well'
+  spillway rule withdraw m4 --reason 'over'
+  spillway rule withdraw 3f9a81c2 --for 2h --reason 'it hits the backup'")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    List(List),
+    Add(Add),
+    Confirm(Confirm),
+    #[command(visible_alias = "remove")]
+    Withdraw(Withdraw),
+}
+
+/// Show rules made by hand, and those of attacks that go on
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Make a rule
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// In the rule language; an id is not needed, it gets its own
+    #[arg(value_name = "RULE")]
+    rule: String,
+    /// How long, like 1h, at most a day [default: what the rule says, else 15m]
+    #[arg(long = "for", value_name = "TIME")]
+    hold: Option<Span>,
+    /// Say what would be, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// All is well with a wide rule: it stays to its end
+#[derive(Debug, clap::Args)]
+struct Confirm {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// End a rule made by hand, or take back one of the engine
+#[derive(Debug, clap::Args)]
+struct Withdraw {
+    /// Its id
+    id: String,
+    /// For how long the engine does not set it again [default: 1h]
+    #[arg(long = "for", value_name = "TIME")]
+    hold: Option<Span>,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Does it.
+pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
+    match args.command {
+        Command::List(List { daemon }) => {
+            policy::ask(&daemon, None, Order::Rules, context, policy::decisions)
+        }
+        Command::Add(Add { rule, hold, dry_run, why }) => {
+            let made = order::Made {
+                rule,
+                hold: hold.map(Span::secs),
+                reason: why.reason.clone(),
+                dry_run,
+                from: None,
+                ssh: std::env::var("SSH_CONNECTION").ok(),
+            };
+            policy::change(&why, Order::MakeRule(made), context, policy::decision)
+        }
+        Command::Confirm(Confirm { id, why }) => {
+            let reason = why.reason.clone();
+            policy::change(&why, Order::ConfirmRule { id, reason }, context, policy::decision)
+        }
+        Command::Withdraw(Withdraw { id, hold, why }) => {
+            let (hold, reason) = (hold.map(Span::secs), why.reason.clone());
+            policy::change(&why, Order::TakeBack { rule: id, hold, reason }, context, policy::decision)
+        }
+    }
+}

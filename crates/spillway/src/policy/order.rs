@@ -1,0 +1,128 @@
+//! What can be asked of the desk: the same words on the control socket and behind the API.
+
+use std::net::IpAddr;
+
+use base::Prefix;
+use serde::{Deserialize, Serialize};
+
+use super::allow::Ceiling;
+use crate::config::target::ModeWord;
+
+/// A source that shall always pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Allow {
+    pub(crate) source: Prefix,
+    pub(crate) destination: Prefix,
+    pub(crate) protocol: Option<u8>,
+    pub(crate) port: Option<u16>,
+    /// `None`: the default.
+    pub(crate) ceiling: Option<Ceiling>,
+    /// Seconds; `None`: until somebody removes it.
+    pub(crate) hold: Option<u64>,
+    pub(crate) reason: String,
+    /// A customer asks: the ceiling has a bound, and so has the number.
+    #[serde(default)]
+    pub(crate) bounded: bool,
+}
+
+/// A rule that a person makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Made {
+    /// In the rule language, with or without an id, which is given anew.
+    pub(crate) rule: String,
+    /// Seconds; `None`: the rule's own, else the configured lease.
+    pub(crate) hold: Option<u64>,
+    pub(crate) reason: String,
+    /// Only say what would be.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// From where it is asked over the API: its own way in is not cut.
+    #[serde(default)]
+    pub(crate) from: Option<IpAddr>,
+    /// `SSH_CONNECTION` of who asks: nor is that.
+    #[serde(default)]
+    pub(crate) ssh: Option<String>,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// What holds for a prefix, and why.
+    Show { prefix: Prefix },
+    /// Prefixes of which something of their own is said.
+    Targets,
+    /// What profiles there are.
+    Profiles,
+    /// How far to go for a prefix; `None`: as the configuration has it.
+    Mode { prefix: Prefix, mode: Option<ModeWord>, hold: Option<u64>, reason: String },
+    /// Allowed sources; of those, who allows this one.
+    Allowed { source: Option<Prefix> },
+    /// One more.
+    Allow(Allow),
+    /// One less.
+    Disallow { id: u64, reason: String },
+    /// What was taken back.
+    Exceptions,
+    /// The engine may set it again.
+    EndException { id: u64, reason: String },
+    /// Rules that people made, and those of the engine that can be taken back.
+    Rules,
+    /// One more.
+    MakeRule(Made),
+    /// It stays to its end.
+    ConfirmRule { id: String, reason: String },
+    /// One that a person made ends; one of the engine is taken back for a while.
+    TakeBack { rule: String, hold: Option<u64>, reason: String },
+}
+
+impl Order {
+    /// Why; `None`: it changes nothing.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Show { .. }
+            | Self::Targets
+            | Self::Profiles
+            | Self::Allowed { .. }
+            | Self::Exceptions
+            | Self::Rules => None,
+            Self::MakeRule(made) => (!made.dry_run).then_some(&made.reason),
+            Self::Allow(allow) => Some(&allow.reason),
+            Self::Mode { reason, .. }
+            | Self::Disallow { reason, .. }
+            | Self::EndException { reason, .. }
+            | Self::ConfirmRule { reason, .. }
+            | Self::TakeBack { reason, .. } => Some(reason),
+        }
+    }
+
+    /// Whose it is, by this, where the order itself says it.
+    pub(crate) fn about(&self) -> Option<Prefix> {
+        match self {
+            Self::Mode { prefix, .. } => Some(*prefix),
+            Self::Allow(allow) => Some(allow.destination),
+            _ => None,
+        }
+    }
+
+    /// As the audit trail has it: what, and to what.
+    pub(crate) fn deed(&self) -> (&'static str, String) {
+        match self {
+            Self::Mode { prefix, .. } => ("target.mode", prefix.to_string()),
+            Self::Allow(allow) => ("allow.add", format!("{} to {}", allow.source, allow.destination)),
+            Self::Disallow { id, .. } => ("allow.remove", id.to_string()),
+            Self::EndException { id, .. } => ("exception.end", id.to_string()),
+            Self::MakeRule(made) => ("rule.add", made.rule.clone()),
+            Self::ConfirmRule { id, .. } => ("rule.confirm", id.clone()),
+            Self::TakeBack { rule, .. } => ("rule.withdraw", rule.clone()),
+            Self::Show { .. }
+            | Self::Targets
+            | Self::Profiles
+            | Self::Allowed { .. }
+            | Self::Exceptions
+            | Self::Rules => ("look", String::new()),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+// Documents of the API, as far as pages read them.
+
+export interface Page<T> {
+  items: T[];
+  next: string | number | null;
+}
+
+export interface Collateral {
+  packets: number;
+  bytes: number;
+  peers: number;
+  packets_upper95: number;
+  bytes_upper95: number;
+  peers_upper95: number;
+}
+
+export interface Rule {
+  id: string;
+  text: string;
+  action: string;
+  collateral: Collateral | null;
+  expires_at: string | null;
+  attack?: string;
+  state?: string;
+  reason?: string | null;
+  backend?: string | null;
+  decided_packets?: number | null;
+  dropped_packets?: number | null;
+}
+
+export interface Vector {
+  name: string;
+  share: number;
+  src_port: number | null;
+  dst_port: number | null;
+}
+
+export interface Attack {
+  id: string;
+  state: 'active' | 'over';
+  target: string;
+  targets: string[];
+  direction: 'in' | 'out';
+  severity: 'attack' | 'suspicious';
+  started_at: string;
+  detected_at: string;
+  ended_at: string | null;
+  peak_pps: number;
+  peak_bps: number;
+  packets: number;
+  bytes: number;
+  vectors: Vector[];
+  sources: { count: number; nature: string; confidence: number; top: { address: string; packets: number; share: number }[] };
+  rules: Rule[];
+  explain: string[];
+  entries: { exporter: number; input_if: number | null; share: number }[];
+  doubtful: boolean;
+  withdrawn: { id: string; text: string; at: string; reason: string }[];
+  stability: number | null;
+  pseudonymous?: string;
+}
+
+export interface Verdict {
+  address: string;
+  verdict: string;
+  confidence: number;
+  reasons: string[];
+  packets: number;
+  asn: number | null;
+  country: string | null;
+  vectors: string[];
+  reflects: string | null;
+  tool: string | null;
+}
+
+export interface SourcePage extends Page<Verdict> {
+  as_of: string;
+  nature: string;
+  confidence: number;
+  count: number;
+  verdicts: Record<string, { sources: number; packets: number }>;
+}
+
+export interface Second {
+  at: string;
+  pps: number;
+  bps: number;
+  attack_pps: number;
+  attack_bps: number;
+  dropped_pps: number | null;
+  usual: { pps: number; pps_deviation: number; bps: number; bps_deviation: number } | null;
+}
+
+export interface Status {
+  version: string;
+  ready: boolean;
+  notes: string[];
+  attacks_active: number;
+  rules: number;
+  configuration_taken: boolean;
+}
+
+export interface Exporter {
+  index: number;
+  address: string;
+  formats: string[];
+  flows: number;
+  datagrams: number;
+  sequence_lost: number;
+  sampling_rate: number | null;
+  sampling_source: string;
+  heard: string;
+  heard_since: string | null;
+  doubtful: boolean;
+  interfaces: Record<string, string>;
+  last_seen: string | null;
+  earliest_detection_seconds: number | null;
+}
+
+export interface Mitigation {
+  id: number | null;
+  class: string;
+  what: string;
+  state: string;
+  effect: string;
+  peers: { peer: string; state: string; reason: string | null }[];
+  actor?: string;
+  reason?: string;
+  asked_at: string;
+  started_at: string | null;
+  until: string;
+  approved_by?: string[];
+  approvals_needed?: number;
+  confirm_by?: string;
+  outcome?: { is: string; reason: string };
+}
+
+export interface MitigationPage extends Page<Mitigation> {
+  frozen: boolean;
+}
+
+export interface Peer {
+  name: string;
+  address: string;
+  asn: number;
+  state: string;
+  silent_secs: number | null;
+  last_down: string | null;
+  carries: string[];
+  wanted: number;
+  held: number;
+  quarantined: number;
+}
+
+export interface Load {
+  bps?: number;
+  pps?: number;
+}
+
+export interface Absorber {
+  name: string;
+  control: string;
+  state: string;
+  reason: string | null;
+  kind: string | null;
+  capacity: Load | null;
+  free: Load | null;
+  rules: number | null;
+  prefixes: { prefix: string; state: string; received: Load | null; dropped: Load | null; returned: Load | null }[];
+}
+
+export interface Plan {
+  value_kept: number;
+  value_total: number;
+  bound: number | null;
+  kept: string[];
+  sacrificed: { target: string; why: string }[];
+  diverted: { target: string; entry: string; absorber: string }[];
+  rules: { target: string; entry: string; id: string }[];
+  solver: string;
+}
+
+export interface Head {
+  size: number;
+  checkpoint: string;
+  policy: string;
+}
+
+export interface Me {
+  name: string;
+  role: string;
+  via: string;
+  may: string[];
+  scoped: boolean;
+}
+
+export interface User {
+  name: string;
+  role: string;
+  prefixes: string[];
+  password: boolean;
+  created_at: string;
+}
+
+export interface Token {
+  id: string;
+  user: string;
+  role: string | null;
+  label: string;
+  created_at: string;
+  expires_at: string | null;
+  token?: string;
+}
+
+export interface AuditLine {
+  number: number;
+  at: string;
+  actor: string;
+  role: string;
+  via: string;
+  address: string;
+  action: string;
+  object: string;
+  reason: string;
+  done: boolean | null;
+}
