@@ -18,7 +18,7 @@ const origin = new URL(link).origin;
 const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 /** Nothing here takes so long on a busy machine. */
 const PATIENCE = 20_000;
-const PAGES = ['overview', 'attacks', 'mitigation', 'network', 'ledger', 'settings'];
+const PAGES = ['overview', 'attacks', 'mitigation', 'network', 'explore', 'ledger', 'settings'];
 
 const steps = [];
 async function step(name, work) {
@@ -130,6 +130,20 @@ try {
     await page.locator('article[data-rule]').first().waitFor();
     await page.locator('#sources ~ div table tbody tr').first().waitFor();
     must(/packets .* are dropped|pass at/.test(await page.locator('article[data-rule]').first().innerText()), 'the rule is not told in words');
+  });
+
+  await step('flows are explored: a question has an address, and a click narrows it', async () => {
+    await visit(page, 'explore?by=target&then=class&last=900');
+    const rows = page.locator('main table tbody tr');
+    await rows.first().waitFor();
+    const all = await rows.count();
+    must(all > 1, 'one target alone');
+    const target = await page.locator('main table tbody button.link').first().innerText();
+    await page.locator('main table tbody button.link').first().click();
+    await page.waitForFunction((text) => new URLSearchParams(location.hash.split('?')[1]).get('filter') === `target = ${text}`, target);
+    await page.waitForFunction((text) => [...document.querySelectorAll('main table tbody tr')].every((row) => row.innerText.includes(text)), target);
+    await visit(page, 'explore?filter=src-prot+%3D+53');
+    await page.getByText(/did you mean/).waitFor();
   });
 
   await step('a rule goes to routers after a preview, and comes back', async () => {

@@ -20,7 +20,7 @@ export const word = {
   forget: (): void => localStorage.removeItem(WORD),
 };
 
-async function send(method: string, path: string, body?: unknown, kind = 'application/json'): Promise<Response> {
+export async function send(method: string, path: string, body?: unknown, kind = 'application/json'): Promise<Response> {
   const headers: Record<string, string> = { Accept: kind };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   const csrf = word.get();

@@ -224,3 +224,15 @@ export interface AuditLine {
   reason: string;
   done: boolean | null;
 }
+
+/** What flow samples add up to: rows have a value for each column; the last three are bytes, packets and samples. */
+export interface FlowAnswer {
+  columns: string[];
+  rows: (string | number | null)[][];
+  total: { bytes: number; packets: number; samples: number };
+  crowded: boolean;
+  kept: 'samples' | 'rollups';
+  from: string;
+  to: string;
+  scanned: { partial: string | null };
+}
