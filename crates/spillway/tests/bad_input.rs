@@ -8,7 +8,7 @@ fn wrong_use_is_one_line_and_exit_code_2() {
     let good = scratch.file("good.pcap", &pcap(101, &[udp(b"x")]));
     let flows = scratch.file("flows.dat", &netflow5());
     let cases: [(&[&str], &str); 11] = [
-        (&["vresion"], "unrecognized subcommand 'vresion'; a similar subcommand exists: 'version'"),
+        (&["versio"], "unrecognized subcommand 'versio'; a similar subcommand exists: 'version'"),
         (&["version", "--foo"], "unexpected argument '--foo' found"),
         (&["completions"], "the following required arguments were not provided: <SHELL>"),
         (&["man", "nope"], "no command `nope`"),

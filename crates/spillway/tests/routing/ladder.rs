@@ -111,10 +111,10 @@ fn where_it_is_only_suggested_a_person_agrees_before_anything_is_announced() {
     house.route(&with(&["approve", &id, "--as", "alice"], WHY)).unwrap();
     wait("the rule", || peer.view().rules == 1);
     said(&daemon, "that it is in force", |said| said["step"] == "flowspec");
-    // What a person ends is not announced again for the same attack.
+    // What a person ends is not announced again while the exception holds that this made.
     house.route(&with(&["withdraw", &id], WHY)).unwrap();
     let refused = said(&daemon, "that a person ended it", |said| {
-        said["rejected"].to_string().contains("was ended or rejected by somebody else")
+        said["rejected"].to_string().contains("a person took it back: exception")
     });
     assert_eq!(peer.view().rules, 0, "{refused}");
 }
