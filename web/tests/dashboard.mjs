@@ -144,6 +144,7 @@ try {
     await page.waitForFunction((text) => [...document.querySelectorAll('main table tbody tr')].every((row) => row.innerText.includes(text)), target);
     await visit(page, 'explore?filter=src-prot+%3D+53');
     await page.getByText(/did you mean/).waitFor();
+    await visit(page, `attacks/${id}`);
   });
 
   await step('a rule goes to routers after a preview, and comes back', async () => {
