@@ -91,6 +91,15 @@ impl BottomK {
         core::mem::take(&mut self.kept)
     }
 
+    /// Gives up those for which `keep` says no. What was pushed out for them does not come back; others may come in their place.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Sample) -> bool) {
+        let before = self.kept.len();
+        self.kept.retain(|(_, sample)| keep(sample));
+        if self.kept.len() < before {
+            self.limit = u64::MAX;
+        }
+    }
+
     /// The kept ones in no order, before the last trim: a few more than will stay.
     pub fn kept(&self) -> &[(u64, Sample)] {
         &self.kept

@@ -346,8 +346,6 @@ impl Engine {
 
     /// Derives rules where the time has come.
     fn review(&mut self, now: Timestamp) {
-        let evidence =
-            signature::Evidence { settings: &self.settings, reservoir: &self.reservoir, ring: &self.ring };
         for incident in &mut self.incidents {
             if incident.severity == Severity::Attack
                 && incident.resumed
@@ -361,7 +359,9 @@ impl Engine {
             }
             incident.trim_samples();
             incident.name_ports();
-            signature::derive(incident, &evidence, now);
+            self.reservoir.disown(incident);
+            let (settings, reservoir, ring) = (&self.settings, &self.reservoir, &self.ring);
+            signature::derive(incident, &signature::Evidence { settings, reservoir, ring }, now);
             incident.derived += 1;
             // Soon again while little is known, then less and less often.
             let wait = Span::from_millis(250).times(1 << incident.derived.min(8));

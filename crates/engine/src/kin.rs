@@ -170,6 +170,12 @@ impl Kindred {
         }
     }
 
+    /// Gives up packets for which `keep` says no.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Sample) -> bool) {
+        self.now.retain(&keep);
+        self.before.retain(&keep);
+    }
+
     /// What has to outlive a restart: some packets, and the talk of whom they went to and of these hosts.
     pub(crate) fn saved(&self, hosts: impl Iterator<Item = u128>) -> Kinds {
         let [now, before] = [&self.now, &self.before].map(|pool| smallest(pool.kept(), SAVED_MAX.0));

@@ -3,6 +3,7 @@
 use base::Prefix;
 use base::map::{Map, Seed};
 use base::prefix::wide;
+use detect::class::Class;
 use detect::sample::{BottomK, Sample};
 use detect::signature::Kin;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,9 @@ use crate::example::{Example, smallest};
 use crate::frozen::Frozen;
 use crate::incident::Incident;
 use crate::kin::{Kindred, Kinds};
+use crate::report::Direction;
 use crate::settings::{Profile, Settings};
+use crate::signature;
 use crate::tick::{Tick, hosts};
 
 /// Own hosts remembered, and foreign ones; the ones with the fewest packets go first, counted in `evicted`.
@@ -80,6 +83,31 @@ impl Reservoir {
         }
         self.own.evict();
         self.foreign.evict();
+    }
+
+    /// Gives up what may be an attack's first packets: one that is found later than the ring is long has left some here, and a
+    /// price that has them in it would spare it, and those on hosts of its target's kind, to their end.
+    pub(crate) fn disown(&mut self, incident: &Incident) {
+        if self.exact || incident.key.direction != Direction::In {
+            return;
+        }
+        let lead = signature::lead(incident);
+        if let Some(kindred) = &mut self.kindred {
+            kindred.retain(|sample| {
+                sample.at < lead
+                    || incident.vector(sample.class).is_none()
+                    || !incident.areas.iter().any(|area| area.contains(sample.headers.dst))
+            });
+        }
+        // The target's own are few: they go only where they are more than ever before.
+        let found = self.own.of(&incident.areas);
+        let found: Vec<(u64, &Sample)> = found.iter().map(|(hash, sample)| (*hash, sample)).collect();
+        let rose = |class| signature::rose(&found, class, lead, incident.started);
+        let gone: Vec<Class> =
+            incident.vectors.iter().map(|vector| vector.class).filter(|class| rose(*class)).collect();
+        if !gone.is_empty() {
+            self.own.retain(&incident.areas, |sample| sample.at < lead || !gone.contains(&sample.class));
+        }
     }
 
     /// What has to outlive a restart.
@@ -151,6 +179,16 @@ impl Hosts {
             .flat_map(|(_, kept)| kept.kept())
             .copied()
             .collect()
+    }
+
+    fn retain(&mut self, areas: &[Prefix], keep: impl Fn(&Sample) -> bool) {
+        let ranges: Vec<_> = areas.iter().map(hosts).collect();
+        self.by_host.retain(|host, kept| {
+            if ranges.iter().any(|range| range.contains(host)) {
+                kept.retain(&keep);
+            }
+            !kept.is_empty()
+        });
     }
 
     fn saved(&self, max: usize) -> Vec<Example> {

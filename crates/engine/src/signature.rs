@@ -189,8 +189,7 @@ fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
     let kept = remembered.iter().map(|(hash, sample)| (*hash, sample)).filter(|(_, sample)| !claimed(sample));
     let mut found: Vec<(u64, &Sample)> = kept.chain(ring).collect();
     if !exact {
-        let late = incident.detected.since(incident.started).times(2);
-        let lead = incident.started.minus(LEAD.max(late));
+        let lead = lead(incident);
         for vector in &incident.vectors {
             if rose(&found, vector.class, lead, incident.started) {
                 found.retain(|(_, sample)| sample.class != vector.class || sample.at < lead);
@@ -202,11 +201,17 @@ fn benign(incident: &Incident, evidence: &Evidence<'_>) -> Vec<Sample> {
     found.into_iter().map(|(_, sample)| *sample).collect()
 }
 
+/// The instant before which nothing is of this attack: it may have begun before it was seen to begin.
+pub(crate) fn lead(incident: &Incident) -> Timestamp {
+    let late = incident.detected.since(incident.started).times(2);
+    incident.started.minus(LEAD.max(late))
+}
+
 /// Whether so much more of a class came in the time before an attack of that class was seen to begin than ever before, that it
 /// is the attack's first packets: one that is found late has left some among the honest ones, and a price that has them
 /// in it would spare the attack to its end.
 #[expect(clippy::cast_precision_loss, reason = "a few thousand examples, and seconds")]
-fn rose(found: &[(u64, &Sample)], class: Class, lead: Timestamp, started: Timestamp) -> bool {
+pub(crate) fn rose(found: &[(u64, &Sample)], class: Class, lead: Timestamp, started: Timestamp) -> bool {
     let Some(first) = found.iter().map(|(_, sample)| sample.at).min().filter(|first| *first < lead) else {
         return false;
     };

@@ -19,5 +19,6 @@ mod resumed;
 mod rules;
 mod season;
 mod service;
+mod siblings;
 mod silence;
 mod world;

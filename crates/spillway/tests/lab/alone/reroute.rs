@@ -7,10 +7,10 @@ use super::turn;
 
 fn play(args: &[&str]) -> Value {
     let output = spillway(&[&["lab", "play", "reroute", "-o", "json"][..], args].concat());
+    // First, for it says what was broken, too.
+    println!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let played: Value = serde_json::from_slice(&output.stdout).unwrap();
-    println!("{played:#}");
-    played
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Of the requests of a victim's visitors in a phase, the share that was answered.
