@@ -11,6 +11,8 @@ use axum::http::Method;
 const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/", Public),
     ("GET", "/assets/{name}", Public),
+    ("GET", "/manual/", Public),
+    ("GET", "/manual/{*page}", Public),
     ("GET", "/healthz", Public),
     ("GET", "/readyz", SeeNetwork),
     ("GET", "/metrics", SeeNetwork),

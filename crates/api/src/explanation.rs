@@ -6,6 +6,8 @@
 mod price;
 mod words;
 
+pub use words::meaning;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;

@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
     allow, attacks, audit, backups, configuration, disclosures, doctor, document, events, exceptions,
-    explanation, exporters, flows, greeting, health, history, ledger, made, mitigations, notes, plan,
+    explanation, exporters, flows, greeting, health, history, ledger, made, manual, mitigations, notes, plan,
     preview, routing, rules, session, sources, targets, tokens, traffic, users, web,
 };
 
@@ -45,6 +45,8 @@ pub struct Parts {
     pub events: Events,
     /// Who is let in.
     pub settings: Settings,
+    /// What users read.
+    pub manual: fn() -> &'static ::manual::Book,
 }
 
 /// What every handler gets.
@@ -58,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) door: Arc<Door>,
     pub(crate) guesses: Arc<Mutex<Backoff>>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) manual: fn() -> &'static ::manual::Book,
     history: Arc<Mutex<Reader>>,
 }
 
@@ -198,7 +201,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// All routes over these parts.
 pub fn router(parts: Parts) -> Router {
-    let Parts { source, operate, history, flows, access, events, settings } = parts;
+    let Parts { source, operate, history, flows, access, events, settings, manual: book } = parts;
     let shared = Shared {
         source,
         operate,
@@ -208,6 +211,7 @@ pub fn router(parts: Parts) -> Router {
         door: Arc::new(Door::new(settings)),
         guesses: Arc::default(),
         counts: Arc::default(),
+        manual: book,
         history: Arc::new(Mutex::new(history)),
     };
     let (routes, document) = routes().split_for_parts();
@@ -222,6 +226,8 @@ pub fn router(parts: Parts) -> Router {
         )
         .route("/", axum::routing::get(web::page))
         .route("/assets/{name}", axum::routing::get(web::asset))
+        .route("/manual/", axum::routing::get(manual::first))
+        .route("/manual/{*page}", axum::routing::get(manual::page))
         .fallback(nothing_here)
         .layer(from_fn_with_state(shared.clone(), admit))
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -30,6 +30,7 @@ pub mod import;
 pub mod interrupt;
 pub mod lab;
 pub mod ledger;
+pub mod manual;
 pub mod output;
 mod policy;
 pub mod privacy;

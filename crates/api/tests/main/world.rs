@@ -287,6 +287,7 @@ impl World {
             access: Arc::clone(&access),
             events: events.clone(),
             settings,
+            manual: book,
         });
         Self { folder, router, access, events, hands }
     }
@@ -319,4 +320,10 @@ pub(crate) fn served(name: &str, ready: bool) -> (Folder, axum::Router) {
     let live = Live { attacks: vec![live("c", 3), live("d", 4)], ..Live::default() };
     let world = World::of(folder, writer, live, Settings::default(), ready);
     (world.folder, world.router)
+}
+
+/// The written pages of the manual.
+fn book() -> &'static manual::Book {
+    static BOOK: std::sync::LazyLock<manual::Book> = std::sync::LazyLock::new(|| manual::Book::new(&[]));
+    &BOOK
 }

@@ -33,6 +33,7 @@ pub mod init;
 pub mod lab;
 pub mod ledger;
 pub mod man;
+pub mod manual;
 pub mod notify;
 pub mod plan;
 mod policy;
@@ -136,6 +137,7 @@ commands! {
     Demo => demo,
     Lab => lab,
     Support => support,
+    Manual => manual,
     Version => version,
     Completions => completions,
     Man => man,
