@@ -130,8 +130,13 @@ fn body(text: &str) -> String {
                 events.push(Event::Start(Tag::Link { link_type, dest_url, title, id }));
             }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                if info.split_whitespace().any(|word| word == "root") {
-                    events.push(Event::Html("<p class=\"kind\">as root, on a machine of yours:</p>".into()));
+                let whose = match info.as_ref() {
+                    "console root" => Some("as root, on a machine of yours:"),
+                    "console elsewhere" => Some("on a machine of yours, with what it takes:"),
+                    _ => None,
+                };
+                if let Some(whose) = whose {
+                    events.push(Event::Html(format!("<p class=\"kind\">{whose}</p>").into()));
                 }
                 events.push(Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))));
             }

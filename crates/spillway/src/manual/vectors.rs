@@ -2,7 +2,7 @@
 
 use detect::class::{Class, GAME_PORTS, REFLECTORS};
 use detect::vector::NAMES;
-use intel::export::technique;
+use intel::export::words::technique;
 
 const HEAD: &str = "# Attack vectors\n\n\
     The names that attacks have, everywhere: in `replay`, the API, notifications and exports. An attack may have several at once, each with \
