@@ -9,15 +9,15 @@ fn main() -> io::Result<()> {
     let book = variable("CARGO_MANIFEST_DIR").join("../../manual");
     let src = book.join("src");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={}", book.join("book.toml").display());
-    println!("cargo::rerun-if-changed={}", src.join("SUMMARY.md").display());
+    println!("cargo::rerun-if-changed=src/made.rs");
+    // with all that is in it, and what will be
+    println!("cargo::rerun-if-changed={}", book.display());
     let summary = fs::read_to_string(src.join("SUMMARY.md"))?;
     let mut list = String::from("static WRITTEN: &[(&str, &str)] = &[\n");
     for path in summary.lines().filter_map(chapter) {
         let file = src.join(path);
         // made pages may lie there, too, where somebody wrote the book into its own folder
         if !MADE.contains(&path) && file.is_file() {
-            println!("cargo::rerun-if-changed={}", file.display());
             writeln!(list, "({path:?}, include_str!({:?})),", file.canonicalize()?).map_err(io::Error::other)?;
         }
     }

@@ -21,6 +21,7 @@ pub(crate) fn lines(text: &str) -> Vec<Line> {
         } else if code {
             out.push(Line::Code(line.to_owned()));
         } else if line.starts_with("<!--") {
+            // for whoever runs the commands
         } else if let Some(heading) = line.strip_prefix('#') {
             let deeper = heading.chars().take_while(|c| *c == '#').count();
             out.push(Line::Heading(deeper + 1, plain(heading.trim_start_matches('#').trim())));

@@ -45,7 +45,7 @@ fn fences(text: &str) -> Vec<Fence> {
     out
 }
 
-/// Commands of a console, each with what it says; a line that ends with `\` goes on.
+/// Commands of a console, each with what it says; a line that ends with `\`, and one that begins with `> `, go on.
 fn commands(fence: &Fence) -> Vec<(usize, String, Vec<String>)> {
     let mut out: Vec<(usize, String, Vec<String>)> = Vec::new();
     let mut more = false;
@@ -59,7 +59,10 @@ fn commands(fence: &Fence) -> Vec<(usize, String, Vec<String>)> {
             }
             _ => out.last_mut().unwrap_or_else(|| panic!("line {number}: a console begins with `$ `")),
         };
-        if more {
+        if let Some(line) = line.strip_prefix("> ").filter(|_| said.is_empty()) {
+            command.push('\n');
+            command.push_str(line);
+        } else if more {
             more = line.ends_with('\\');
             command.push('\n');
             command.push_str(line);
@@ -142,7 +145,7 @@ fn parses(command: &str) -> Result<(), String> {
 #[test]
 fn every_command_in_the_manual_runs() {
     let (mut ran, mut wrong) = (0, Vec::new());
-    for page in book().pages().iter().filter(|page| !is_made(&page.path)) {
+    for page in written() {
         let mut fixtures: Option<Fixtures> = None;
         for fence in fences(&page.text).iter().filter(|fence| fence.info == "console") {
             let fixtures = fixtures.get_or_insert_with(|| Fixtures::new(&page.path.replace('/', "-")));
@@ -172,7 +175,7 @@ fn every_command_in_the_manual_runs() {
 #[test]
 fn commands_that_need_a_router_or_root_are_understood_and_every_fence_says_what_it_is() {
     let mut wrong = Vec::new();
-    for page in book().pages().iter().filter(|page| !is_made(&page.path)) {
+    for page in written() {
         for fence in fences(&page.text) {
             let place = format!("{}.md:{}", page.path, fence.line);
             match fence.info.as_str() {
@@ -244,22 +247,31 @@ fn is_a_command(code: &str) -> Result<(), String> {
 fn every_configuration_in_the_manual_is_taken() {
     let scratch = Scratch::new("manual-toml");
     let (mut looked_at, mut wrong) = (0, Vec::new());
-    for page in book().pages().iter().filter(|page| !is_made(&page.path)) {
+    for page in written() {
         for fence in fences(&page.text).iter().filter(|fence| fence.info.starts_with("toml")) {
             looked_at += 1;
             let mut text = fence.text.join("\n");
             let absorber = fence.info == "toml absorber";
-            if !absorber && !fence.text.iter().any(|line| line.starts_with("networks")) {
+            // sections of a file stand in one that has what every file needs
+            let top = fence.text.iter().take_while(|line| !line.starts_with('['));
+            if !absorber && !top.into_iter().any(|line| line.starts_with("networks")) {
                 text = format!("networks = [\"198.51.100.0/24\", \"2001:db8::/32\"]\n{text}");
+            }
+            if !absorber && !text.contains("[listen]") && !text.contains("\ninterfaces = ") {
+                text.push_str("\n[listen]\nsflow = \"192.0.2.1:6343\"\n");
             }
             // files of another machine are files of this folder
             let key = scratch.path("key");
             if !key.exists() {
                 let made = spillway(["absorb", "keys", key.to_str().unwrap()]);
                 assert!(made.status.success(), "{}", stderr(&made));
-                for name in ["secret", "tell", "probe"] {
-                    let path = scratch.file(name, b"c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0\n");
-                    let mode = if name == "secret" { 0o600 } else { 0o755 };
+                for (name, text, mode) in [
+                    ("secret", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0\n", 0o600),
+                    ("hook", "https://hooks.example.net/services/secret\n", 0o600),
+                    ("tell", "#!/bin/sh\n", 0o755),
+                    ("probe", "#!/bin/sh\n", 0o755),
+                ] {
+                    let path = scratch.file(name, text.as_bytes());
                     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
                 }
             }
@@ -267,6 +279,7 @@ fn every_configuration_in_the_manual_is_taken() {
             let text = text
                 .replace("/etc/spillway/absorb.key", &here("key"))
                 .replace("/etc/spillway/secret", &here("secret"))
+                .replace("/etc/spillway/hook", &here("hook"))
                 .replace("/usr/local/bin/tell", &here("tell"))
                 .replace("/usr/local/bin/probe", &here("probe"));
             let file = scratch.file("manual.toml", text.as_bytes());
@@ -284,8 +297,25 @@ fn every_configuration_in_the_manual_is_taken() {
     assert!(looked_at > 20, "only {looked_at} were found");
 }
 
-fn is_made(path: &str) -> bool {
-    ::manual::made().iter().any(|name| name.trim_end_matches(".md") == path)
+/// A chapter that is written down, as it is in the sources.
+struct Written {
+    path: String,
+    text: String,
+}
+
+fn written() -> Vec<Written> {
+    let read = |path: &str| std::fs::read_to_string(sources().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"));
+    chapters(&read("SUMMARY.md"))
+        .into_iter()
+        .filter(|file| !::manual::made().contains(&file.as_str()))
+        .map(|file| Written { path: file.trim_end_matches(".md").to_owned(), text: read(&file) })
+        .collect()
+}
+
+/// The files that a table of contents names.
+fn chapters(summary: &str) -> Vec<String> {
+    let names = summary.lines().filter_map(|line| line.split_once("](")?.1.split(')').next());
+    names.map(str::to_owned).collect()
 }
 
 fn sources() -> PathBuf {
@@ -300,13 +330,9 @@ fn the_book_is_whole_and_every_link_leads_somewhere() {
     assert!(output.status.success(), "{}", stderr(&output));
     let summary = std::fs::read_to_string(dir.join("src/SUMMARY.md")).unwrap();
     let mut wrong = Vec::new();
-    let mut chapters = Vec::new();
-    for line in summary.lines().filter(|line| line.contains("](")) {
-        let file = line.split_once("](").unwrap().1.split(')').next().unwrap();
-        chapters.push(file.to_owned());
-        if !dir.join("src").join(file).is_file() {
-            wrong.push(format!("SUMMARY.md names {file}, which is not there"));
-        }
+    let chapters = chapters(&summary);
+    for file in chapters.iter().filter(|file| !dir.join("src").join(file).is_file()) {
+        wrong.push(format!("SUMMARY.md names {file}, which is not there"));
     }
     // nothing is written down that nobody finds
     for folder in ["", "tutorial", "how-to", "troubleshooting", "reference", "explanation"] {

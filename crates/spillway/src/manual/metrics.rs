@@ -1,6 +1,6 @@
 //! The metrics, from what `/metrics` declares when every part of the daemon is there.
 
-use api::metrics::{Absorber, Api, Dataplane, Dns, History, Intel, Ledger, Metrics, Routing, Told, plain};
+use api::metrics::{Absorber, Api, Dataplane, Dns, History, Intel, Ledger, Metrics, Privacy, Routing, Told, plain};
 
 use super::one_line;
 
@@ -24,6 +24,7 @@ pub(super) fn page() -> String {
         api: Some(Api::default()),
         intel: Some(Intel::default()),
         history: Some(History::default()),
+        privacy: Privacy { swept_at: Some(0), ..Privacy::default() },
         ..Metrics::default()
     };
     let mut declared = rows(&plain(&all.encode()));

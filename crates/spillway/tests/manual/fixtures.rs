@@ -95,7 +95,7 @@ impl Fixtures {
 
     fn capture(&self) {
         let begin = Timestamp::from_secs(1_700_000_000);
-        let packets = (0..6_000u64).map(|at| (begin.plus(Span::from_micros(at * 1_000)), answer(at)));
+        let packets = (0..6_000u64).map(|at| (begin.plus(Span::from_millis(at)), answer(at)));
         self.scratch.file("capture.pcap", &pcap_at(101, packets));
     }
 
@@ -109,6 +109,9 @@ impl Fixtures {
     }
 
     fn dossier(&mut self) {
+        if self.scratch.path("dossiers").exists() {
+            return;
+        }
         self.capture();
         let (capture, to) = (self.scratch.path("capture.pcap"), self.scratch.path("dossiers"));
         let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
