@@ -8,6 +8,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+import { manual } from './manual.mjs';
+
 const [link, executablePath, folder] = process.argv.slice(2);
 if (!folder) {
   console.error('usage: node tests/dashboard.mjs LINK CHROMIUM FOLDER');
@@ -342,6 +344,8 @@ try {
     await visit(page, 'overview');
     await page.screenshot({ path: join(folder, 'overview-narrow.png'), fullPage: true });
   });
+
+  await manual({ step, page, origin, look, must, folder });
 
   await step('a screen on the wall has nothing to press', async () => {
     await page.setViewportSize({ width: 1920, height: 1080 });

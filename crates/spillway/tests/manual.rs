@@ -10,6 +10,8 @@ mod fixtures;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use spillway::manual::book;
 
@@ -144,32 +146,52 @@ fn parses(command: &str) -> Result<(), String> {
 
 #[test]
 fn every_command_in_the_manual_runs() {
-    let (mut ran, mut wrong) = (0, Vec::new());
-    for page in written() {
-        let mut fixtures: Option<Fixtures> = None;
-        for fence in fences(&page.text).iter().filter(|fence| fence.info == "console") {
-            let fixtures = fixtures.get_or_insert_with(|| Fixtures::new(&page.path.replace('/', "-")));
-            fixtures.provide(&fence.needs);
-            for (line, command, wanted) in commands(fence) {
-                ran += 1;
-                let command = fixtures.real(&command);
-                let output = fixtures.run(&command);
-                let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-                let place = format!("{}.md:{line}: {command}", page.path);
-                if !output.status.success() {
-                    wrong.push(format!("{place}\n  ends with {:?}: {err}{out}", output.status.code()));
+    let pages: Vec<Written> = written();
+    let next = AtomicUsize::new(0);
+    let told: Mutex<(usize, Vec<String>)> = Mutex::default();
+    // most of it is waiting for a daemon
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(page) = pages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (ran, wrong) = tried(page);
+                    let mut told = told.lock().unwrap();
+                    told.0 += ran;
+                    told.1.extend(wrong);
                 }
-                for wanted in wanted.iter().map(|line| fixtures.real(line)).filter(|line| !line.trim().is_empty()) {
-                    if !says(&out, &wanted) && !says(&err, &wanted) {
-                        wrong.push(format!("{place}\n  does not say `{wanted}` but\n{err}{out}"));
-                    }
+            });
+        }
+    });
+    let (ran, wrong) = told.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {ran}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(ran > 100, "only {ran} commands were found");
+    println!("{ran} commands");
+}
+
+/// Runs the commands of a page: how many, and what was wrong.
+fn tried(page: &Written) -> (usize, Vec<String>) {
+    let (mut ran, mut wrong) = (0, Vec::new());
+    let mut fixtures: Option<Fixtures> = None;
+    for fence in fences(&page.text).iter().filter(|fence| fence.info == "console") {
+        let fixtures = fixtures.get_or_insert_with(|| Fixtures::new(&page.path.replace('/', "-")));
+        fixtures.provide(&fence.needs);
+        for (line, command, wanted) in commands(fence) {
+            ran += 1;
+            let command = fixtures.real(&command);
+            let output = fixtures.run(&command);
+            let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let place = format!("{}.md:{line}: {command}", page.path);
+            if !output.status.success() {
+                wrong.push(format!("{place}\n  ends with {:?}: {err}{out}", output.status.code()));
+            }
+            for wanted in wanted.iter().map(|line| fixtures.real(line)).filter(|line| !line.trim().is_empty()) {
+                if !says(&out, &wanted) && !says(&err, &wanted) {
+                    wrong.push(format!("{place}\n  does not say `{wanted}` but\n{err}{out}"));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {ran}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(ran > 100, "only {ran} commands were found");
-    println!("{ran} commands");
+    (ran, wrong)
 }
 
 #[test]

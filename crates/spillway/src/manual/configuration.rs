@@ -20,6 +20,9 @@ pub(super) fn page() -> String {
         // a test sees to it that it does not come to that
         Err(why) => out.push_str(&format!("\nIt cannot be shown: {why}\n")),
     }
+    let networks = [base::Prefix::of(std::net::Ipv4Addr::new(198, 51, 100, 0).into(), 24)];
+    out.push_str("\n## The commented file\n\nAs `spillway init` writes it: what is set in is an example, what has a `#` in front is the default.\n\n");
+    out.push_str(&format!("```text\n{}```\n", crate::config::starter(&networks)));
     out
 }
 
