@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 export async function manual({ step, page, origin, look, must, folder }) {
   await step('the manual is a link away, is searched without any script, and fits a narrow screen', async () => {
-    await page.getByRole('link', { name: 'Manual' }).click();
+    await page.getByRole('link', { name: 'Manual', exact: true }).click();
     await page.getByRole('heading', { name: 'Spillway', exact: true }).waitFor();
     await page.setViewportSize({ width: 1280, height: 800 });
     await page.getByLabel('Search').fill('sampling rate');
@@ -27,6 +27,7 @@ export async function manual({ step, page, origin, look, must, folder }) {
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
       must(wide <= 390, `the manual's ${path} is ${wide} px wide`);
     }
+    await page.emulateMedia({ colorScheme: 'light' });
     await page.goto(`${origin}/#/overview`);
   });
 }
