@@ -18,7 +18,8 @@ fn main() -> io::Result<()> {
         let file = src.join(path);
         // made pages may lie there, too, where somebody wrote the book into its own folder
         if !MADE.contains(&path) && file.is_file() {
-            writeln!(list, "({path:?}, include_str!({:?})),", file.canonicalize()?).map_err(io::Error::other)?;
+            writeln!(list, "({path:?}, include_str!({:?})),", file.canonicalize()?)
+                .map_err(io::Error::other)?;
         }
     }
     list.push_str("];\n");

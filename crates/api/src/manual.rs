@@ -9,7 +9,8 @@ use serde::Deserialize;
 use crate::router::Shared;
 
 /// A style sheet and a form of our own, and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// Names below `/manual/` that are no page.
 const STYLE: &str = "manual.css";
 const SEARCH: &str = "search";
@@ -39,7 +40,8 @@ pub(crate) async fn page(
     let book = (shared.manual)();
     match name.as_str() {
         STYLE => {
-            let always = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+            let always =
+                [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
             (always, html::STYLE).into_response()
         }
         SEARCH => shown(StatusCode::OK, html::found(book, &asked.q)),

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn pages_are_found_by_path_by_name_and_by_words() {
-        let made = [("reference/metrics.md", "# Metrics\n\nspillway_x: an odd number of zebras\n".to_owned())];
+        let made =
+            [("reference/metrics.md", "# Metrics\n\nspillway_x: an odd number of zebras\n".to_owned())];
         let book = Book::new(&made);
         assert_eq!(book.find("reference/metrics").unwrap().title, "Metrics");
         assert_eq!(book.find("metrics").unwrap().part, "Reference");

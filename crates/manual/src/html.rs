@@ -33,7 +33,8 @@ pub fn page(book: &Book, page: &Page) -> String {
 /// What was found.
 pub fn found(book: &Book, words: &str) -> String {
     let hits = book.search(words, HITS_MAX);
-    let mut body = format!("<h1>Search</h1><p role=\"status\">{} places say <q>{}</q>", hits.len(), escaped(words));
+    let mut body =
+        format!("<h1>Search</h1><p role=\"status\">{} places say <q>{}</q>", hits.len(), escaped(words));
     body.push_str(match hits.len() {
         0 => ": try fewer words, or one of the pages beside.</p>",
         HITS_MAX => ", and perhaps more.</p><ol class=\"hits\">",
@@ -80,7 +81,11 @@ fn frame(book: &Book, title: &str, page: Option<&Page>, words: &str, body: &str)
             (part, open) = (&one.part, true);
         }
         let here = if page.is_some_and(|page| page.path == one.path) { " aria-current=\"page\"" } else { "" };
-        contents.push_str(&format!("<li><a href=\"{ROOT}{}\"{here}>{}</a></li>", one.path, escaped(&one.title)));
+        contents.push_str(&format!(
+            "<li><a href=\"{ROOT}{}\"{here}>{}</a></li>",
+            one.path,
+            escaped(&one.title)
+        ));
     }
     if open {
         contents.push_str("</ul>");
@@ -158,10 +163,9 @@ fn body(text: &str) -> String {
     let mut out = String::new();
     writer::push_html(&mut out, events.into_iter());
     // wide ones scroll by themselves, and keys reach them
-    out.replace("<pre>", "<pre tabindex=\"0\">").replace("<table>", "<div class=\"wide\" tabindex=\"0\"><table>").replace(
-        "</table>",
-        "</table></div>",
-    )
+    out.replace("<pre>", "<pre tabindex=\"0\">")
+        .replace("<table>", "<div class=\"wide\" tabindex=\"0\"><table>")
+        .replace("</table>", "</table></div>")
 }
 
 /// Pages are served without `.md`.
@@ -181,7 +185,10 @@ mod tests {
     fn nothing_of_a_page_or_a_question_becomes_markup_by_itself() {
         let html = body("# A <b>\n\n<!-- runs: daemon -->\n<script>x</script> [y](../z.md#w) `<i>`\n");
         assert!(html.contains("<h1 id=\"a-b\">"), "{html}");
-        assert!(!html.contains("<script") && !html.contains("runs: daemon") && !html.contains("<i>"), "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains("runs: daemon") && !html.contains("<i>"),
+            "{html}"
+        );
         assert!(html.contains("href=\"../z#w\""), "{html}");
         let html = found(&Book::new(&[]), "\"><script>");
         assert!(!html.contains("<script>") && html.contains("&quot;&gt;&lt;script&gt;"), "{html}");

@@ -58,7 +58,12 @@ pub(crate) fn sections(at: usize, page: &Page) -> Vec<Section> {
 }
 
 /// Sections with all words.
-pub(crate) fn search<'a>(pages: &'a [Page], sections: &'a [Section], words: &str, most: usize) -> Vec<Hit<'a>> {
+pub(crate) fn search<'a>(
+    pages: &'a [Page],
+    sections: &'a [Section],
+    words: &str,
+    most: usize,
+) -> Vec<Hit<'a>> {
     let words: String = words.chars().take(WORDS_MAX).collect();
     let words = words.to_lowercase();
     let words: Vec<&str> = words.split_whitespace().collect();

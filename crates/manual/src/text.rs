@@ -100,7 +100,9 @@ mod tests {
     #[test]
     fn paragraphs_are_filled_and_code_stays_as_it_is() {
         let long = "word ".repeat(30);
-        let text = format!("# T\n\nshort\nlines\n\n* {long}\n  and more\n12. two\n\n\n| a | b |\n```console\n$  x\n```\n");
+        let text = format!(
+            "# T\n\nshort\nlines\n\n* {long}\n  and more\n12. two\n\n\n| a | b |\n```console\n$  x\n```\n"
+        );
         let page = Page { path: String::new(), title: String::new(), part: String::new(), text: text.into() };
         let lines = lines(&page);
         let texts: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();

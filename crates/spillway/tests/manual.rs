@@ -5,7 +5,10 @@
 //! parsed. `toml` is a configuration, or sections of one; `toml absorber` an absorber's. `text` is somebody else's language.
 //! `<!-- runs: daemon capture -->` above a fence says what is there for those below it.
 
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod fixtures;
+mod page;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,132 +20,7 @@ use spillway::manual::book;
 
 use crate::support::{Scratch, spillway, stderr};
 use fixtures::Fixtures;
-
-/// A fence of a page.
-struct Fence {
-    line: usize,
-    info: String,
-    text: Vec<String>,
-    /// What `runs:` asked for above it.
-    needs: String,
-}
-
-fn fences(text: &str) -> Vec<Fence> {
-    let mut out: Vec<Fence> = Vec::new();
-    let (mut open, mut needs) = (false, String::new());
-    for (number, line) in text.lines().enumerate() {
-        if let Some(said) = line.strip_prefix("<!-- runs:") {
-            needs = said.trim_end_matches("-->").trim().to_owned();
-        } else if let Some(info) = line.trim_start().strip_prefix("```") {
-            open = !open;
-            if open {
-                let info = info.trim().to_owned();
-                out.push(Fence { line: number + 1, info, text: Vec::new(), needs: needs.clone() });
-            }
-        } else if open {
-            out.last_mut().unwrap().text.push(line.to_owned());
-        }
-    }
-    assert!(!open, "a fence does not end");
-    out
-}
-
-/// Commands of a console, each with what it says; a line that ends with `\`, and one that begins with `> `, go on.
-fn commands(fence: &Fence) -> Vec<(usize, String, Vec<String>)> {
-    let mut out: Vec<(usize, String, Vec<String>)> = Vec::new();
-    let mut more = false;
-    for (at, line) in fence.text.iter().enumerate() {
-        let number = fence.line + at + 1;
-        let (_, command, said) = match line.strip_prefix("$ ").or_else(|| line.strip_prefix("# ")) {
-            Some(command) if !more && (line.starts_with('$') || fence.info != "console") => {
-                out.push((number, command.to_owned(), Vec::new()));
-                more = command.ends_with('\\');
-                continue;
-            }
-            _ => out.last_mut().unwrap_or_else(|| panic!("line {number}: a console begins with `$ `")),
-        };
-        if let Some(line) = line.strip_prefix("> ").filter(|_| said.is_empty()) {
-            command.push('\n');
-            command.push_str(line);
-        } else if more {
-            more = line.ends_with('\\');
-            command.push('\n');
-            command.push_str(line);
-        } else {
-            said.push(line.clone());
-        }
-    }
-    out
-}
-
-/// Whether the pieces of a line stand in this order somewhere in a line.
-fn says(lines: &str, wanted: &str) -> bool {
-    lines.lines().any(|line| {
-        let mut rest = line;
-        wanted.split('…').map(str::trim).filter(|piece| !piece.is_empty()).all(|piece| match rest.find(piece) {
-            Some(at) => {
-                rest = &rest[at + piece.len()..];
-                true
-            }
-            None => false,
-        })
-    })
-}
-
-/// The words of each call of spillway in a command line, as a shell would give them.
-fn calls(command: &str) -> Vec<Vec<String>> {
-    let (mut all, mut words, mut word) = (Vec::new(), Vec::<String>::new(), String::new());
-    let (mut quote, mut any) = (None, false);
-    let mut chars = command.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), c) => word.push(c),
-            (None, '\'' | '"') => (quote, any) = (Some(c), true),
-            (None, '\\') => drop(chars.next()),
-            (None, '#') if word.is_empty() => {
-                while chars.next_if(|c| *c != '\n').is_some() {}
-            }
-            (None, '|' | ';' | '&' | '(' | ')' | '\n') => {
-                if any || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                all.push(std::mem::take(&mut words));
-                any = false;
-            }
-            (None, c) if c.is_whitespace() => {
-                if any || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                any = false;
-            }
-            (None, c) => word.push(c),
-        }
-    }
-    if any || !word.is_empty() {
-        words.push(word);
-    }
-    all.push(words);
-    all.into_iter()
-        .filter_map(|words| {
-            let at = words.iter().position(|word| word == "spillway")?;
-            let rest = &words[at..];
-            let end = rest.iter().position(|word| word.starts_with(['>', '<']) || word == "2>").unwrap_or(rest.len());
-            Some(rest[..end].to_vec())
-        })
-        .collect()
-}
-
-/// Whether our own parser takes it.
-fn parses(command: &str) -> Result<(), String> {
-    for words in calls(command) {
-        spillway::cli::definition().try_get_matches_from(&words).map(drop).or_else(|wrong| {
-            let fine = matches!(wrong.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
-            if fine { Ok(()) } else { Err(format!("{words:?}: {wrong}")) }
-        })?;
-    }
-    Ok(())
-}
+use page::{commands, fences, is_a_command, parses, prose, says};
 
 #[test]
 fn every_command_in_the_manual_runs() {
@@ -179,12 +57,14 @@ fn tried(page: &Written) -> (usize, Vec<String>) {
             ran += 1;
             let command = fixtures.real(&command);
             let output = fixtures.run(&command);
-            let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let (out, err) =
+                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
             let place = format!("{}.md:{line}: {command}", page.path);
             if !output.status.success() {
                 wrong.push(format!("{place}\n  ends with {:?}: {err}{out}", output.status.code()));
             }
-            for wanted in wanted.iter().map(|line| fixtures.real(line)).filter(|line| !line.trim().is_empty()) {
+            for wanted in wanted.iter().map(|line| fixtures.real(line)).filter(|line| !line.trim().is_empty())
+            {
                 if !says(&out, &wanted) && !says(&err, &wanted) {
                     wrong.push(format!("{place}\n  does not say `{wanted}` but\n{err}{out}"));
                 }
@@ -210,8 +90,13 @@ fn commands_that_need_a_router_or_root_are_understood_and_every_fence_says_what_
                     }
                 }
                 "text" | "yaml" | "json" => {
-                    let ours = fence.text.iter().find(|line| line.starts_with("spillway ") || line.starts_with("$ "));
-                    wrong.extend(ours.map(|line| format!("{place}: `{line}` is a command: make it a console")));
+                    let ours = fence
+                        .text
+                        .iter()
+                        .find(|line| line.starts_with("spillway ") || line.starts_with("$ "));
+                    wrong.extend(
+                        ours.map(|line| format!("{place}: `{line}` is a command: make it a console")),
+                    );
                 }
                 other => wrong.push(format!("{place}: a fence of `{other}`")),
             }
@@ -226,43 +111,6 @@ fn commands_that_need_a_router_or_root_are_understood_and_every_fence_says_what_
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Lines outside of fences.
-fn prose(text: &str) -> Vec<(usize, &str)> {
-    let mut open = false;
-    let mut out = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        if line.trim_start().starts_with("```") {
-            open = !open;
-        } else if !open {
-            out.push((number + 1, line));
-        }
-    }
-    out
-}
-
-/// The subcommands and the options of a mention exist; it need not be complete.
-fn is_a_command(code: &str) -> Result<(), String> {
-    let mut root = spillway::cli::definition();
-    root.build();
-    let mut at = &root;
-    for word in code.split_whitespace().skip(1) {
-        if let Some(long) = word.strip_prefix("--") {
-            let known = at.get_arguments().any(|argument| argument.get_long() == Some(long)) || long == "help";
-            if !known {
-                return Err(format!("`{}` has no --{long}", at.get_name()));
-            }
-        } else if let Some(below) = at.find_subcommand(word) {
-            at = below;
-        } else if at.has_subcommands() && at.get_positionals().count() == 0 && word.chars().all(|c| c.is_ascii_lowercase()) {
-            // several at once: `spillway target list|show`
-            if !word.split('|').all(|one| at.find_subcommand(one).is_some()) {
-                return Err(format!("`{}` has no `{word}`", at.get_name()));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[test]
@@ -294,7 +142,8 @@ fn every_configuration_in_the_manual_is_taken() {
                     ("probe", "#!/bin/sh\n", 0o755),
                 ] {
                     let path = scratch.file(name, text.as_bytes());
-                    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+                    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+                        .unwrap();
                 }
             }
             let here = |name: &str| scratch.path(name).to_str().unwrap().to_owned();
@@ -326,7 +175,9 @@ struct Written {
 }
 
 fn written() -> Vec<Written> {
-    let read = |path: &str| std::fs::read_to_string(sources().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"));
+    let read = |path: &str| {
+        std::fs::read_to_string(sources().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
+    };
     chapters(&read("SUMMARY.md"))
         .into_iter()
         .filter(|file| !::manual::made().contains(&file.as_str()))
@@ -409,7 +260,12 @@ fn the_reference_has_what_the_code_has() {
     }
     assert!(!commands.contains("spillway helper"), "what nobody calls is not described");
     let configuration = text("reference/configuration");
-    for key in ["## `[listen]`", "## `[routing.peers.NAME]`", "* `lease`: text, default `\"15m\"`", "* `networks`: list of text, *required*"] {
+    for key in [
+        "## `[listen]`",
+        "## `[routing.peers.NAME]`",
+        "* `lease`: text, default `\"15m\"`",
+        "* `networks`: list of text, *required*",
+    ] {
         assert!(configuration.contains(key), "{key} in\n{configuration}");
     }
     let document: serde_json::Value = serde_json::to_value(api::openapi()).unwrap();
@@ -454,7 +310,11 @@ fn the_metrics_page_has_every_name_that_the_daemon_tells() {
     assert_eq!(daemon.get("/manual/nothing").0, 404);
     for page in book().pages() {
         let html = ::manual::html::page(book(), page);
-        assert!(!html.contains("<script") && !html.contains(" style=") && !html.contains(" onclick"), "{}", page.path);
+        assert!(
+            !html.contains("<script") && !html.contains(" style=") && !html.contains(" onclick"),
+            "{}",
+            page.path
+        );
     }
 }
 

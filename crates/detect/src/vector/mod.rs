@@ -277,7 +277,8 @@ mod tests {
             include_str!("other.rs"),
         ];
         let texts = files.iter().flat_map(|file| file.split('"').skip(1).step_by(2));
-        let names = texts.filter(|text| !text.contains(' ') && text.ends_with("-flood") || text.ends_with("-reflection"));
+        let names = texts
+            .filter(|text| !text.contains(' ') && text.ends_with("-flood") || text.ends_with("-reflection"));
         let mut given: alloc::collections::BTreeSet<&str> = names.collect();
         given.extend(conduct::BEHAVIOURS.iter().map(|behaviour| behaviour.name));
         given.insert(scan::NAME);

@@ -53,7 +53,9 @@ fn list(context: &Context) -> anyhow::Result<()> {
     let pages = crate::manual::book().pages();
     let row = |page: &manual::Page| json!({"path": page.path, "title": page.title, "part": page.part});
     match context.format(Format::Text) {
-        Format::Json => output::document(&mut out, &json!({"items": pages.iter().map(row).collect::<Vec<_>>()}))?,
+        Format::Json => {
+            output::document(&mut out, &json!({"items": pages.iter().map(row).collect::<Vec<_>>()}))?
+        }
         Format::Jsonl => pages.iter().try_for_each(|page| output::line(&mut out, &row(page)))?,
         Format::Text => {
             let paint = Paint::stdout();
@@ -65,7 +67,10 @@ fn list(context: &Context) -> anyhow::Result<()> {
                 }
                 writeln!(out, "  {:<34} {}", page.path, page.title)?;
             }
-            writeln!(out, "\n`spillway manual PAGE` prints one, `spillway manual --search WORDS` finds words.")?;
+            writeln!(
+                out,
+                "\n`spillway manual PAGE` prints one, `spillway manual --search WORDS` finds words."
+            )?;
         }
     }
     Ok(out.flush()?)
@@ -90,7 +95,8 @@ fn print(name: &str, context: &Context) -> anyhow::Result<()> {
             }
         }
         format => {
-            let all = json!({"path": page.path, "title": page.title, "part": page.part, "markdown": page.text});
+            let all =
+                json!({"path": page.path, "title": page.title, "part": page.part, "markdown": page.text});
             if format == Format::Json {
                 output::document(&mut out, &all)?;
             } else {
@@ -106,7 +112,9 @@ fn search(words: &str, context: &Context) -> anyhow::Result<()> {
     let mut out = output::stdout_of(&["page", "heading", "line"]);
     let row = |hit: &manual::Hit<'_>| json!({"page": hit.page.path, "heading": hit.heading, "line": hit.line.trim()});
     match context.format(Format::Text) {
-        Format::Json => output::document(&mut out, &json!({"items": hits.iter().map(row).collect::<Vec<_>>()}))?,
+        Format::Json => {
+            output::document(&mut out, &json!({"items": hits.iter().map(row).collect::<Vec<_>>()}))?
+        }
         Format::Jsonl => hits.iter().try_for_each(|hit| output::line(&mut out, &row(hit)))?,
         Format::Text => {
             let paint = Paint::stdout();

@@ -33,7 +33,8 @@ pub(super) fn page() -> String {
             }
             for parameter in operation.get("parameters").and_then(Value::as_array).into_iter().flatten() {
                 let schema = parameter.get("schema").unwrap_or(&Value::Null);
-                let required = if parameter.get("required") == Some(&Value::Bool(true)) { ", required" } else { "" };
+                let required =
+                    if parameter.get("required") == Some(&Value::Bool(true)) { ", required" } else { "" };
                 out.push_str(&format!(
                     "* `{}` ({}{required}): {}{}\n",
                     text(parameter, "name"),
@@ -46,7 +47,9 @@ pub(super) fn page() -> String {
                 out.push_str(&format!("* body: `{name}`{}\n", keys(schemas, name)));
             }
             let answers = operation.get("responses").and_then(Value::as_object);
-            for (status, answer) in answers.into_iter().flatten().filter(|(status, _)| status.starts_with('2')) {
+            for (status, answer) in
+                answers.into_iter().flatten().filter(|(status, _)| status.starts_with('2'))
+            {
                 let name = body(Some(answer)).map(|name| format!(" `{name}`")).unwrap_or_default();
                 let said = one_line(text(answer, "description"));
                 let said = if said.is_empty() { said } else { format!(", {said}") };
@@ -66,8 +69,13 @@ fn body(body: Option<&Value>) -> Option<&str> {
 /// The keys of a schema, by name.
 fn keys(schemas: Option<&Value>, name: &str) -> String {
     let schema = schemas.and_then(|schemas| schemas.get(name)).unwrap_or(&Value::Null);
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let named = schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| {
         if required.contains(&key.as_str()) { format!("`{key}`") } else { format!("`{key}` (optional)") }
     });

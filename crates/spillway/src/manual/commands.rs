@@ -46,7 +46,8 @@ fn of(command: &Command, above: &str, depth: usize, out: &mut String) {
         if !words.is_empty() {
             out.push_str(&format!("; {}", words.join(", ")));
         }
-        let defaults: Vec<_> = argument.get_default_values().iter().filter_map(|value| value.to_str()).collect();
+        let defaults: Vec<_> =
+            argument.get_default_values().iter().filter_map(|value| value.to_str()).collect();
         if !defaults.is_empty() && argument.get_action().takes_values() {
             out.push_str(&format!("; default `{}`", defaults.join(" ")));
         }

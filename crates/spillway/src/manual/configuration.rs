@@ -37,8 +37,13 @@ fn section(name: &str, schema: &Value, out: &mut String) {
         if let Some(words) = words {
             out.push_str(&format!("{}\n\n", one_line(words)));
         }
-        let required: Vec<&str> =
-            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         for (key, value) in plain {
             out.push_str(&format!("* `{key}`: {}", kind(value)));
             if required.contains(&key.as_str()) {
@@ -95,7 +100,10 @@ fn kind(schema: &Value) -> String {
         let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         return words.join(" or ");
     }
-    let range = match (schema.get("minimum").and_then(Value::as_i64), schema.get("maximum").and_then(Value::as_u64)) {
+    let range = match (
+        schema.get("minimum").and_then(Value::as_i64),
+        schema.get("maximum").and_then(Value::as_u64),
+    ) {
         (Some(least), Some(most)) if most < u64::from(u32::MAX) => format!(" of {least} to {most}"),
         _ => String::new(),
     };

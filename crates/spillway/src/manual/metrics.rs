@@ -1,6 +1,8 @@
 //! The metrics, from what `/metrics` declares when every part of the daemon is there.
 
-use api::metrics::{Absorber, Api, Dataplane, Dns, History, Intel, Ledger, Metrics, Privacy, Routing, Told, plain};
+use api::metrics::{
+    Absorber, Api, Dataplane, Dns, History, Intel, Ledger, Metrics, Privacy, Routing, Told, plain,
+};
 
 use super::one_line;
 
@@ -44,7 +46,8 @@ fn rows(text: &str) -> Vec<(String, String, String)> {
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             help = rest.split_once(' ').unwrap_or((rest, ""));
-        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
+        {
             let words = if help.0 == name { help.1 } else { "" };
             out.push((name.to_owned(), kind.to_owned(), words.to_owned()));
         }

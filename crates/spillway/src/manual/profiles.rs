@@ -26,7 +26,9 @@ pub(super) fn page() -> String {
                 profile.title, profile.port, profile.source
             )),
             // the table of reflecting protocols is no service
-            Err(_) => out.push_str("Answers of the protocols that are misused as reflectors: see [Vectors](vectors.md).\n"),
+            Err(_) => out.push_str(
+                "Answers of the protocols that are misused as reflectors: see [Vectors](vectors.md).\n",
+            ),
         }
     }
     out
@@ -48,9 +50,12 @@ fn target(wishes: &Wishes) -> String {
         out.push_str(&format!("* `challenge`: {challenge}\n"));
     }
     for (key, shapes) in [("ordinary", &wishes.ordinary), ("never_drop", &wishes.never_drop)] {
-        let texts = |shapes: &Vec<Shape>| shapes.iter().map(|shape| format!("`{}`", shape.text)).collect::<Vec<_>>();
+        let texts =
+            |shapes: &Vec<Shape>| shapes.iter().map(|shape| format!("`{}`", shape.text)).collect::<Vec<_>>();
         match shapes.as_ref().map(texts) {
-            Some(shapes) if !shapes.is_empty() => out.push_str(&format!("* `{key}`: {}\n", shapes.join(", "))),
+            Some(shapes) if !shapes.is_empty() => {
+                out.push_str(&format!("* `{key}`: {}\n", shapes.join(", ")))
+            }
             _ => {}
         }
     }

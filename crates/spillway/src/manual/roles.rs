@@ -21,7 +21,10 @@ pub(super) fn page() -> String {
             .filter(|(_, _, needed)| *needed == permission)
             .map(|(verb, path, _)| format!("`{verb} {path}`"))
             .collect();
-        out.push_str(&format!("* `{permission}`: {}\n", if at.is_empty() { "-".to_owned() } else { at.join(", ") }));
+        out.push_str(&format!(
+            "* `{permission}`: {}\n",
+            if at.is_empty() { "-".to_owned() } else { at.join(", ") }
+        ));
     }
     out
 }

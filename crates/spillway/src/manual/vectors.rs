@@ -15,7 +15,12 @@ pub(super) fn page() -> String {
     let mut out = HEAD.to_owned();
     for name in NAMES.iter().copied().chain(["udp-amplification-NAME"]) {
         let called = technique(name);
-        out.push_str(&format!("| `{name}` | {} | {} | {} |\n", api::meaning(name), called.attack, called.capec));
+        out.push_str(&format!(
+            "| `{name}` | {} | {} | {} |\n",
+            api::meaning(name),
+            called.attack,
+            called.capec
+        ));
     }
     out.push_str(
         "\n## Reflecting protocols\n\nNAME in `udp-amplification-NAME`, by the port that the answers come from. A port alone proves nothing: \

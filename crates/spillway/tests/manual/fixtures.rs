@@ -126,7 +126,8 @@ impl Fixtures {
             "jsonl",
         ]);
         assert!(output.status.success(), "{}", stderr(&output));
-        let folder = std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap()).find(|entry| entry.path().is_dir());
+        let folder =
+            std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap()).find(|entry| entry.path().is_dir());
         self.attack = folder.expect("an attack is in the capture").file_name().into_string().unwrap();
     }
 
