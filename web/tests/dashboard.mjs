@@ -84,7 +84,7 @@ try {
 
   await step('the link logs in once, and leaves the address', async () => {
     await page.goto(link);
-    await page.getByText('admin (admin)').waitFor();
+    await page.getByText('admin (admin)', { exact: true }).waitFor();
     must(!page.url().includes('login/'), `the secret stays in the address: ${page.url()}`);
     must((await page.getByRole('note').innerText()) === 'DEMO DATA', 'no banner');
     const used = await (await browser.newContext()).newPage();
@@ -318,7 +318,7 @@ try {
     await page.locator('[data-connection=live]').waitFor();
     must(/resumed/.test(await connection.innerText()), 'nobody says that it came back');
     await page.reload();
-    await page.getByText('admin (admin)').waitFor();
+    await page.getByText('admin (admin)', { exact: true }).waitFor();
     await page.locator('[data-connection=live]').waitFor();
   });
 
