@@ -39,6 +39,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/attacks/{id}/notes", SeeNetwork),
     ("POST", "/api/v1/attacks/{id}/notes", Mitigate),
     ("POST", "/api/v1/flows/query", SeeAttacks),
+    ("GET", "/api/v1/map", SeeAttacks),
     ("GET", "/api/v1/rules", SeeAttacks),
     ("POST", "/api/v1/rules", Mitigate),
     ("GET", "/api/v1/rules/made", SeeNetwork),
@@ -88,6 +89,8 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("POST", "/api/v1/configuration/diff", Configure),
     ("POST", "/api/v1/reload", Configure),
     ("POST", "/api/v1/backup", Configure),
+    ("GET", "/api/v1/demo", SeeNetwork),
+    ("POST", "/api/v1/demo", Configure),
 ];
 
 /// All endpoints, as method, path and what they take.

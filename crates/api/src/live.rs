@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::Timestamp;
 use serde_json::value::RawValue;
 
+use crate::map::{Origins, Site};
 use crate::metrics::Metrics;
 use crate::model::Exporter;
 use crate::sources::Sources;
@@ -26,6 +27,14 @@ pub trait Source: Send + Sync + 'static {
     }
     /// The last seconds, the oldest first; at most [`crate::SECONDS_MAX`].
     fn traffic(&self) -> Vec<Second> {
+        Vec::new()
+    }
+    /// Where the sources of an attack that goes on are; `None`: nobody follows them.
+    fn origins(&self, _attack: &str) -> Option<Arc<Origins>> {
+        None
+    }
+    /// Where own networks are, as far as that is known; not many.
+    fn sites(&self) -> Vec<Site> {
         Vec::new()
     }
     /// What is known of the sources of an attack, live or past; `None`: nothing.

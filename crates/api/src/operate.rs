@@ -70,6 +70,16 @@ pub trait Operate: Send + Sync + 'static {
     /// What is wrong, and how to mend it.
     fn doctor(&self) -> Vec<Finding>;
 
+    /// Whether there is a world that can be asked: a demonstration's. Must return at once.
+    fn has_stage(&self) -> bool {
+        false
+    }
+
+    /// Asks the demonstration's world for what it can do (`"list"`), or to do it (`{"start": NAME}`); `None`: there is none.
+    fn stage(&self, _order: Value) -> Option<Result<Value, String>> {
+        None
+    }
+
     /// Disclosures, by name: what each is, to whom, and how far it has come.
     ///
     /// # Errors

@@ -25,8 +25,8 @@ use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
     allow, attacks, audit, backups, configuration, disclosures, doctor, document, events, exceptions,
-    explanation, exporters, flows, greeting, health, history, ledger, made, mitigations, notes, plan,
-    preview, routing, rules, session, sources, targets, tokens, traffic, users, web,
+    explanation, exporters, flows, greeting, health, history, ledger, made, map, mitigations, notes, plan,
+    preview, routing, rules, session, sources, stage, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -130,6 +130,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(doctor::doctor))
         .routes(routes!(explanation::one))
         .routes(routes!(traffic::list))
+        .routes(routes!(map::show))
+        .routes(routes!(stage::show, stage::wish))
         .routes(routes!(session::roles))
         .routes(routes!(greeting::greeting))
         .routes(routes!(session::open, session::close))

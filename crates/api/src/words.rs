@@ -14,6 +14,9 @@ const TTL_MAX: u64 = 366 * 86_400;
 /// Octets of a reason at most.
 const REASON_MAX: usize = 1_000;
 
+/// Letters of an act's name at most.
+const ACT_MAX: usize = 40;
+
 macro_rules! word {
     ($type:ty, $schema:expr) => {
         impl PartialSchema for $type {
@@ -193,6 +196,28 @@ impl<'de> Deserialize<'de> for UserName {
         match access::check_name(&found) {
             Ok(()) => Ok(Self(found)),
             Err(why) => Err(D::Error::custom(why)),
+        }
+    }
+}
+
+/// What a demonstration's world calls something that it can do.
+#[derive(Clone, Debug)]
+pub(crate) struct ActName(pub(crate) String);
+
+word!(
+    ActName,
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(ACT_MAX)).pattern(Some("^[a-z0-9-]{1,40}$"))
+);
+
+impl<'de> Deserialize<'de> for ActName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let letter = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+        if (1..=ACT_MAX).contains(&found.len()) && found.bytes().all(letter) {
+            Ok(Self(found))
+        } else {
+            let form = format_args!("an act is named by 1 to {ACT_MAX} of a-z, 0-9 and -");
+            Err(D::Error::custom(form))
         }
     }
 }

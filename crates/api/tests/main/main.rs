@@ -6,5 +6,6 @@ mod customers;
 mod documents;
 mod explanation;
 mod flows;
+mod map;
 mod web;
 mod world;

@@ -72,6 +72,31 @@ impl Source for Fixed {
         })
     }
 
+    fn origins(&self, attack: &str) -> Option<Arc<api::Origins>> {
+        let share = api::Share { sources: 3, packets: 30, pps: 1.5 };
+        let place = api::Origin {
+            city: Some(attack.to_owned()),
+            country: Some("QM".to_owned()),
+            latitude: Some(51.5),
+            longitude: Some(9.1),
+            all: share,
+            verdicts: [("bot".to_owned(), share)].into(),
+        };
+        let followed = ["ours", "shared", "theirs", "past"].contains(&attack);
+        followed.then(|| Arc::new(api::Origins { places: vec![place] }))
+    }
+
+    fn sites(&self) -> Vec<api::Site> {
+        let site = |prefix: &str| api::Site {
+            prefix: prefix.to_owned(),
+            city: None,
+            country: None,
+            latitude: 50.0,
+            longitude: 8.0,
+        };
+        vec![site("198.18.1.0/24"), site("198.18.2.0/24")]
+    }
+
     fn notes(&self) -> Vec<String> {
         vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
     }
@@ -106,6 +131,8 @@ pub(crate) struct Hands {
     pub(crate) decided: Vec<String>,
     pub(crate) asked: Mutex<Vec<(String, Value)>>,
     pub(crate) noted: Mutex<Vec<Noted>>,
+    /// Whether there is a made-up world.
+    pub(crate) stage: bool,
 }
 
 pub(crate) fn mitigation(id: u64, what: &str) -> Value {
@@ -211,6 +238,23 @@ impl Operate for Hands {
                 .cure("sysctl -w net.core.rmem_max=33554432"),
             api::Finding::new("clock", api::Gravity::Ok, "the clock is kept"),
         ]
+    }
+
+    fn has_stage(&self) -> bool {
+        self.stage
+    }
+
+    fn stage(&self, order: Value) -> Option<Result<Value, String>> {
+        if !self.stage {
+            return None;
+        }
+        let left = match order["start"].as_str() {
+            Some("udp-flood") => json!(30),
+            Some(other) => return Some(Err(format!("there is no act {other}"))),
+            None => Value::Null,
+        };
+        let act = json!({"name": "udp-flood", "title": "UDP flood", "attack": true, "secs": 30, "left": left, "target": null});
+        Some(Ok(json!({ "acts": [act] })))
     }
 
     fn disclosures(&self) -> Result<Vec<Value>, String> {

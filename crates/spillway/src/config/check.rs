@@ -278,6 +278,7 @@ fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
         anonymous: false,
         requests_per_second: rate.map_or(API_RATE, |rate| *rate.get_ref()),
         banner: section.banner.as_ref().map(|banner| banner.get_ref().clone()),
+        stage: section.stage.clone(),
         tls: section.tls.as_ref().map(|tls| tls.get_ref().clone()),
     };
     let plain = !api.is_secured();

@@ -132,6 +132,7 @@ pub(super) struct ApiSection {
     pub(super) anonymous: Option<Spanned<Anonymous>>,
     pub(super) requests_per_second: Option<Spanned<u32>>,
     pub(super) banner: Option<Spanned<String>>,
+    pub(super) stage: Option<PathBuf>,
     pub(super) tls: Option<Spanned<TlsFiles>>,
 }
 
@@ -166,6 +167,8 @@ pub struct Api {
     pub requests_per_second: u32,
     /// What stands over every page of the dashboard.
     pub banner: Option<String>,
+    /// Where a demonstration's world listens, which the dashboard may ask for attacks.
+    pub stage: Option<PathBuf>,
     /// TLS on loopback, too, or with these files.
     pub tls: Option<TlsFiles>,
 }

@@ -154,6 +154,15 @@ impl api::Operate for Hands {
         self.routes.clinic.get().map(|clinic| clinic.examine()).unwrap_or_default()
     }
 
+    fn has_stage(&self) -> bool {
+        self.config.api.stage.is_some()
+    }
+
+    fn stage(&self, order: Value) -> Option<Result<Value, String>> {
+        let socket = self.config.api.stage.as_ref()?;
+        Some(crate::demo::ask(socket, &order).map_err(|why| format!("the world does not answer: {why:#}")).flatten())
+    }
+
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         let cases = Cases::new(&self.config.state_dir);
         let policy = ::ledger::disclosure::ReviewPolicy {

@@ -415,6 +415,14 @@ impl api::Source for Source {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner).seconds()
     }
 
+    fn origins(&self, attack: &str) -> Option<Arc<api::Origins>> {
+        self.routes.witness.origins(attack)
+    }
+
+    fn sites(&self) -> Vec<api::Site> {
+        self.routes.witness.sites()
+    }
+
     fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
         self.routes.witness.sources(attack)
     }

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) aim: RwLock<Arc<Aim>>,
     pub(super) heard: Mutex<Heard>,
     pub(super) shown: Shown,
+    /// Where own networks are.
+    pub(super) sites: Mutex<Vec<api::Site>>,
     /// Where folders of attacks are.
     pub(super) folder: PathBuf,
     pub(super) numbers: Numbers,
@@ -140,6 +142,17 @@ impl Door {
             .shown
             .of(attack)
             .or_else(|| super::folder::Place::of(&shared.folder, attack)?.sources().map(Arc::new))
+    }
+
+    /// Where the sources of an attack that is followed are.
+    pub(crate) fn origins(&self, attack: &str) -> Option<Arc<api::Origins>> {
+        self.0.get()?.shared.shown.origins(attack)
+    }
+
+    /// Where own networks are.
+    pub(crate) fn sites(&self) -> Vec<api::Site> {
+        let sites = |inside: Inside| inside.shared.sites.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.0.get().map(sites).unwrap_or_default()
     }
 
     /// What is amiss, a sentence each.

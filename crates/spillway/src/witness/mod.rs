@@ -15,6 +15,7 @@ mod folder;
 mod knowledge;
 mod lens;
 mod noted;
+mod origins;
 mod quiet;
 mod sealer;
 mod shown;

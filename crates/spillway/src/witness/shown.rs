@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::Timestamp;
-use engine::report::{Attack, State};
+use engine::report::{Attack, Direction, State};
 use intel::dossier::Dossier;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::origins;
 use crate::dossier::document;
 
 /// Attacks whose sources are shown; the one that was concluded longest ago gives way.
@@ -16,25 +17,53 @@ const SHOWN_MAX: usize = 16;
 
 /// See above.
 #[derive(Debug, Default)]
-pub(super) struct Shown(Mutex<BTreeMap<String, (Timestamp, Arc<api::Sources>)>>);
+pub(super) struct Shown(Mutex<BTreeMap<String, Of>>);
+
+/// What is shown of one attack.
+#[derive(Debug)]
+struct Of {
+    at: Timestamp,
+    sources: Arc<api::Sources>,
+    /// Where they are; `None`: the attack is over, or goes out.
+    origins: Option<Arc<api::Origins>>,
+}
 
 impl Shown {
     /// Shows this from now on.
     pub(super) fn show(&self, at: Timestamp, attack: &Attack, dossier: &Dossier) {
         let sources = Arc::new(sources(at, attack, dossier));
         let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.insert(attack.id.clone(), (at, sources));
+        let before = shown.get(&attack.id).and_then(|of| Some((of.at, of.origins.as_deref()?)));
+        let runs = attack.state == State::Active && attack.direction == Direction::In;
+        let origins = runs.then(|| Arc::new(origins::of(&dossier.findings, at, before)));
+        shown.insert(attack.id.clone(), Of { at, sources, origins });
         if shown.len() > SHOWN_MAX
-            && let Some(oldest) = shown.iter().min_by_key(|(_, (at, _))| *at).map(|(id, _)| id.clone())
+            && let Some(oldest) = shown.iter().min_by_key(|(_, of)| of.at).map(|(id, _)| id.clone())
         {
             shown.remove(&oldest);
+        }
+    }
+
+    /// Nothing came since the last time.
+    pub(super) fn rest(&self, at: Timestamp, attack: &str) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(of) = shown.get_mut(attack) else { return };
+        of.at = at;
+        if let Some(known) = of.origins.as_deref().filter(|known| origins::moves(known)) {
+            of.origins = Some(Arc::new(origins::at_rest(known)));
         }
     }
 
     /// What is shown of an attack.
     pub(super) fn of(&self, attack: &str) -> Option<Arc<api::Sources>> {
         let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.get(attack).map(|(_, sources)| Arc::clone(sources))
+        shown.get(attack).map(|of| Arc::clone(&of.sources))
+    }
+
+    /// Where the sources of an attack that goes on are.
+    pub(super) fn origins(&self, attack: &str) -> Option<Arc<api::Origins>> {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.get(attack)?.origins.clone()
     }
 }
 
