@@ -1,5 +1,6 @@
 //! The demonstration from outside: the whole way from datagrams to filters, with the world's truth beside it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -38,6 +39,38 @@ fn without_attacks_the_demo_reports_none() {
     let told = demo("8", "0");
     assert_eq!(told["attacks"], serde_json::json!([]));
     assert_eq!(told["world"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_demo_does_what_is_typed_and_ends_without_a_trace() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_spillway"))
+        .args(["demo", "--stay", "--no-attacks"])
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut typed = demo.stdin.take().unwrap();
+    typed.write_all(b"earthquake\n4\nlink\n").unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut until = |wanted: &str| {
+        let found = lines.find(|line| line.contains(wanted));
+        found.unwrap_or_else(|| panic!("it ended before it said: {wanted}"))
+    };
+    let folder = until("its folder, removed at the end: ").split(": ").nth(1).unwrap().to_owned();
+    assert!(std::path::Path::new(&folder).is_dir());
+    until("no: there is no act earthquake; there are dns-amplification, ");
+    until("UDP falls on a whole network of ours");
+    until("/#/login/");
+    // nothing else in this world is an attack
+    until("ATTACK on 198.18.");
+    let status = Command::new("sh").args(["-c", &format!("kill -INT {}", demo.id())]).status().unwrap();
+    assert!(status.success());
+    until("Nothing of them is left.");
+    assert!(demo.wait().unwrap().success());
+    assert!(!std::path::Path::new(&folder).exists());
+    drop(typed);
 }
 
 #[test]
