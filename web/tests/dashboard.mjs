@@ -7,6 +7,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { map } from './map.mjs';
 
 const [link, executablePath, folder] = process.argv.slice(2);
 if (!folder) {
@@ -306,6 +307,8 @@ try {
     }
     await other.close();
   });
+
+  await map({ page, context, origin, step, must, visit, look });
 
   await step('a lost connection is said, comes back, and a reload stays logged in', async () => {
     const connection = page.locator('[data-connection]');
