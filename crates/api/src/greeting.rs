@@ -21,5 +21,9 @@ pub(crate) struct Greeting {
 /// What anybody may know: whether one has to log in, and what stands over every page.
 #[utoipa::path(get, path = "/api/v1/greeting", tag = "health", responses((status = 200, body = Greeting)))]
 pub(crate) async fn greeting(State(shared): State<Shared>) -> Json<Greeting> {
-    Json(Greeting { banner: shared.source.banner(), anonymous: shared.door.settings.anonymous, demo: shared.operate.has_stage() })
+    Json(Greeting {
+        banner: shared.source.banner(),
+        anonymous: shared.door.settings.anonymous,
+        demo: shared.operate.has_stage(),
+    })
 }

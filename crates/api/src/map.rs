@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn the_map_has_a_cap_and_says_what_it_leaves_out() {
-        let all: Vec<_> = (0..600u32).map(|n| origin(Some(f64::from(n) / 10.0), "", "bot", f64::from(n))).collect();
+        let all: Vec<_> =
+            (0..600u32).map(|n| origin(Some(f64::from(n) / 10.0), "", "bot", f64::from(n))).collect();
         let (places, _, further) = merged(all.iter());
         assert_eq!(places.len(), PLACES_MAX);
         assert_eq!(places[0].all.pps, 599.0);

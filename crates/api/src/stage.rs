@@ -82,11 +82,16 @@ pub(crate) async fn wish(
 
 fn answered(shared: &Shared, order: Value) -> Result<Stage, Problem> {
     let told = shared.operate.stage(order).ok_or_else(nowhere)?;
-    let refused = |why: String| Problem::new(StatusCode::CONFLICT, why, "GET /api/v1/demo lists what can be asked for");
+    let refused =
+        |why: String| Problem::new(StatusCode::CONFLICT, why, "GET /api/v1/demo lists what can be asked for");
     let told = told.map_err(refused)?;
-    serde_json::from_value(told).map_err(|wrong| refused(format!("the world says what is not understood: {wrong}")))
+    serde_json::from_value(told)
+        .map_err(|wrong| refused(format!("the world says what is not understood: {wrong}")))
 }
 
 fn nowhere() -> Problem {
-    Problem::missing("this is no demonstration: its world is the real one", "`spillway demo` has a world that can be asked")
+    Problem::missing(
+        "this is no demonstration: its world is the real one",
+        "`spillway demo` has a world that can be asked",
+    )
 }

@@ -206,7 +206,10 @@ pub(crate) struct ActName(pub(crate) String);
 
 word!(
     ActName,
-    ObjectBuilder::new().schema_type(Type::String).max_length(Some(ACT_MAX)).pattern(Some("^[a-z0-9-]{1,40}$"))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(ACT_MAX))
+        .pattern(Some("^[a-z0-9-]{1,40}$"))
 );
 
 impl<'de> Deserialize<'de> for ActName {

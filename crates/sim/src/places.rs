@@ -25,7 +25,8 @@ mod tests {
         let rows = rows();
         for like in ["192.0.2.1", "2001:db8::1"] {
             let like: IpAddr = like.parse().unwrap();
-            let placed = (0..2_000u64).filter(|seed| rows.iter().any(|(prefix, _)| prefix.contains(internet(*seed, like))));
+            let placed = (0..2_000u64)
+                .filter(|seed| rows.iter().any(|(prefix, _)| prefix.contains(internet(*seed, like))));
             // a few are nowhere, so that what is unknown is seen too
             assert!((1_700..2_000).contains(&placed.count()), "{like}");
         }

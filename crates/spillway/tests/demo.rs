@@ -5,6 +5,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::Scratch;
+use crate::web::Demo;
+
 fn demo(seed: &str, attacks: &str) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_spillway"))
         .args(["demo", "-o", "json"])
@@ -43,34 +46,38 @@ fn without_attacks_the_demo_reports_none() {
 
 #[test]
 fn the_demo_does_what_is_typed_and_ends_without_a_trace() {
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_spillway"))
+    let scratch = Scratch::new("typed");
+    let folder = scratch.path("tmp");
+    std::fs::create_dir(&folder).unwrap();
+    let demo = Command::new(env!("CARGO_BIN_EXE_spillway"))
         .args(["demo", "--stay", "--no-attacks"])
+        .env("TMPDIR", &folder)
         .env("NO_COLOR", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let Demo(demo) = &mut Demo(demo.unwrap());
     let mut typed = demo.stdin.take().unwrap();
-    typed.write_all(b"earthquake\n4\nlink\n").unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut until = |wanted: &str| {
         let found = lines.find(|line| line.contains(wanted));
         found.unwrap_or_else(|| panic!("it ended before it said: {wanted}"))
     };
-    let folder = until("its folder, removed at the end: ").split(": ").nth(1).unwrap().to_owned();
-    assert!(std::path::Path::new(&folder).is_dir());
+    let link = until("/#/login/");
+    typed.write_all(b"earthquake\n4\n\nl\n").unwrap();
     until("no: there is no act earthquake; there are dns-amplification, ");
+    assert_ne!(until("/#/login/"), link);
     until("UDP falls on a whole network of ours");
-    until("/#/login/");
     // nothing else in this world is an attack
     until("ATTACK on 198.18.");
-    let status = Command::new("sh").args(["-c", &format!("kill -INT {}", demo.id())]).status().unwrap();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    // twice, as the impatient do: the daemon is ended all the same
+    let twice = format!("kill -INT {0}; kill -INT {0}", demo.id());
+    let status = Command::new("sh").args(["-c", &twice]).status().unwrap();
     assert!(status.success());
     until("Nothing of them is left.");
     assert!(demo.wait().unwrap().success());
-    assert!(!std::path::Path::new(&folder).exists());
-    drop(typed);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[test]

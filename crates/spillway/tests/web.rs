@@ -12,7 +12,7 @@ use crate::support::Scratch;
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Ends the demonstration in order, so that it removes its folder.
-struct Demo(Child);
+pub(crate) struct Demo(pub(crate) Child);
 
 impl Drop for Demo {
     fn drop(&mut self) {
@@ -106,7 +106,10 @@ fn the_page_has_a_strict_policy_and_is_there_without_web_files_too() {
     assert_eq!(daemon.get("/assets/nosuch.js").0, 404);
     assert_eq!(daemon.get("/assets/..%2f..%2fetc%2fpasswd").0, 404);
     assert_eq!(daemon.get("/assets/index.html").0, 404);
-    assert_eq!(daemon.json("/api/v1/greeting"), serde_json::json!({"banner": null, "anonymous": true, "demo": false}));
+    assert_eq!(
+        daemon.json("/api/v1/greeting"),
+        serde_json::json!({"banner": null, "anonymous": true, "demo": false})
+    );
     let told = daemon.json("/api/v1/traffic");
     assert!(told["items"].is_array(), "{told}");
 }

@@ -4,8 +4,8 @@
 
 use std::net::IpAddr;
 
-use super::{Place, Position};
 use super::data::Data;
+use super::{Place, Position};
 
 /// Stands in front of the metadata, which is in the last 128 KiB.
 const MARK: &[u8] = b"\xab\xcd\xefMaxMind.com";

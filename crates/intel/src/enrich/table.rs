@@ -67,7 +67,10 @@ impl Table {
 
     /// Its networks inside another one, by address.
     pub fn within(&self, network: Prefix) -> impl Iterator<Item = (Prefix, &Place)> {
-        self.all.iter().filter(move |(prefix, _)| network.covers(prefix)).map(|(prefix, place)| (*prefix, place))
+        self.all
+            .iter()
+            .filter(move |(prefix, _)| network.covers(prefix))
+            .map(|(prefix, place)| (*prefix, place))
     }
 }
 
@@ -78,9 +81,9 @@ fn entry(line: &str) -> Result<(Prefix, Place), String> {
     };
     let prefix: Prefix = prefix.parse().map_err(|_| format!("`{prefix}` is no prefix"))?;
     let given = |text: &&str| !text.is_empty();
-    let asn = Some(*asn).filter(given).map(|text| {
-        text.parse::<u32>().map_err(|_| format!("`{text}` is no number of a network"))
-    });
+    let asn = Some(*asn)
+        .filter(given)
+        .map(|text| text.parse::<u32>().map_err(|_| format!("`{text}` is no number of a network")));
     let country = Some(*country).filter(given).map(|text| {
         let fits = text.len() == 2 && text.bytes().all(|octet| octet.is_ascii_uppercase());
         if fits { Ok(text.to_owned()) } else { Err(format!("`{text}` is no country of two capitals")) }

@@ -137,7 +137,8 @@ fn a_table_of_ones_own_comes_first_and_says_where_own_networks_are() {
     // an own network may be a special one; as a source it is nowhere
     assert_eq!(files.place("198.18.64.1".parse().unwrap()), intel::Place::default());
     let own = ["198.18.0.0/16", "2001:db8::/32"].map(|text| text.parse().unwrap());
-    let sites: Vec<_> = files.sites(&own).into_iter().map(|(prefix, place)| (prefix.to_string(), place.city)).collect();
+    let sites: Vec<_> =
+        files.sites(&own).into_iter().map(|(prefix, place)| (prefix.to_string(), place.city)).collect();
     assert_eq!(sites, [("198.18.64.0/18".to_owned(), Some("Mockville".to_owned()))]);
 }
 
@@ -229,7 +230,8 @@ fn routes_tell_network_and_prefix_and_come_before_databases() {
         .concat();
     let rib = Rib::read(&routes).unwrap();
     assert_eq!(rib.len(), 3);
-    let files = Files { databases: vec![Mmdb::open(made.file()).unwrap()], routes: vec![rib], ..Files::default() };
+    let files =
+        Files { databases: vec![Mmdb::open(made.file()).unwrap()], routes: vec![rib], ..Files::default() };
     let place = files.place("93.184.216.34".parse().unwrap());
     assert_eq!((place.asn, place.prefix), (Some(64_700), "93.184.216.0/24".parse().ok()));
     assert_eq!(place.country.as_deref(), Some("NL"));

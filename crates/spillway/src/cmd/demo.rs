@@ -50,7 +50,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         format: context.output.unwrap_or(Format::Text),
         paint: Paint::stdout(),
     };
-    context.interrupt.listen()?;
+    context.interrupt.listen_patiently()?;
     demo::run(&options, &context.interrupt)
 }
 

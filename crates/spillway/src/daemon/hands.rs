@@ -160,7 +160,11 @@ impl api::Operate for Hands {
 
     fn stage(&self, order: Value) -> Option<Result<Value, String>> {
         let socket = self.config.api.stage.as_ref()?;
-        Some(crate::demo::ask(socket, &order).map_err(|why| format!("the world does not answer: {why:#}")).flatten())
+        Some(
+            crate::demo::ask(socket, &order)
+                .map_err(|why| format!("the world does not answer: {why:#}"))
+                .flatten(),
+        )
     }
 
     fn disclosures(&self) -> Result<Vec<Value>, String> {

@@ -70,6 +70,9 @@ mod tests {
         assert_eq!(meant("2"), start("syn-flood"));
         assert_eq!(meant(" flash-crowd "), start("flash-crowd"));
         assert_eq!((meant("99"), meant("0")), (start("99"), start("0")));
-        assert_eq!((meant("q"), meant("?"), meant("l"), meant(" ")), (Some(Typed::Quit), Some(Typed::Help), Some(Typed::Link), None));
+        assert_eq!(
+            (meant("q"), meant("?"), meant("l"), meant(" ")),
+            (Some(Typed::Quit), Some(Typed::Help), Some(Typed::Link), None)
+        );
     }
 }

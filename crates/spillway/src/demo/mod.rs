@@ -14,7 +14,7 @@ mod teller;
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use access::Access;
@@ -69,76 +69,73 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
     let stage = Stage::new(&script, events);
     socket::serve(&daemon.folder().join(SOCKET), stage.clone())?;
     let mut sender = Sender::start(&script, daemon.collector(), written)?;
+    let stays = !options.once && options.format == Format::Text;
+    let typed = if stays { keys::listen() } else { channel().1 };
     let began = Instant::now();
     let mut acts = script.acts().into_iter().peekable();
     let mut next = began;
-    while !interrupt.asked() && began.elapsed() < script.length() {
+    let mut quits = false;
+    while !interrupt.asked() && !quits && began.elapsed() < script.length() {
         daemon.check()?;
         sender.check()?;
         while let Some(act) = acts.next_if(|act| began.elapsed() >= act.at) {
             teller.act(&act.text)?;
         }
-        hear(&stage, &mut teller)?;
+        quits = obey(&typed, &stage, &mut teller, &daemon)?;
         teller.look(daemon.api())?;
         next += POLL;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    let broken_off = interrupt.asked().then(|| began.elapsed());
+    let broken_off = (quits || interrupt.asked()).then(|| began.elapsed());
     teller.summary(daemon.api(), broken_off)?;
-    if !options.once && options.format == Format::Text && !interrupt.asked() {
+    if stays && broken_off.is_none() {
         teller.stay(&daemon)?;
-        go_on(options, &stage, &mut teller, &mut daemon, &mut sender, interrupt)?;
+        // the attacks of the first story have to end first
+        let mut round = Instant::now() + ROUND / 2;
+        let mut acts = REPERTOIRE.iter().cycle().filter(|act| options.attacks || !act.is_attack());
+        while !interrupt.asked() && !quits {
+            daemon.check()?;
+            sender.check()?;
+            if Instant::now() >= round {
+                round = Instant::now() + ROUND;
+                if let Some(act) = acts.next() {
+                    // where somebody wished for it before, it goes on already
+                    let _ = stage.start(act.name, now());
+                }
+            }
+            quits = obey(&typed, &stage, &mut teller, &daemon)?;
+            teller.look(daemon.api())?;
+            std::thread::sleep(POLL);
+        }
+    }
+    if stays {
         teller.goodbye()?;
     }
     sender.stop();
     daemon.stop()
 }
 
-/// Round after round, and what is asked for, until it is interrupted.
-fn go_on(
-    options: &Options,
+/// Does what was typed, and tells what was wished for, by whomever; `true`: that is all.
+fn obey(
+    typed: &Receiver<Typed>,
     stage: &Stage,
     teller: &mut Teller,
-    daemon: &mut Daemon,
-    sender: &mut Sender,
-    interrupt: &Interrupt,
-) -> anyhow::Result<()> {
-    let typed = keys::listen();
-    // the attacks of the first story have to end first
-    let mut round = Instant::now() + ROUND / 2;
-    let mut acts = REPERTOIRE.iter().cycle().filter(|act| options.attacks || !act.is_attack());
-    while !interrupt.asked() {
-        daemon.check()?;
-        sender.check()?;
-        if Instant::now() >= round {
-            round = Instant::now() + ROUND;
-            if let Some(act) = acts.next() {
-                // somebody wished for it before: then it goes on already
-                let _ = stage.start(act.name, now());
-            }
-        }
-        for typed in typed.try_iter() {
-            match typed {
-                Typed::Start(name) => {
-                    if let Err(why) = stage.start(&name, now()) {
-                        teller.refuse(&why)?;
-                    }
+    daemon: &Daemon,
+) -> anyhow::Result<bool> {
+    for typed in typed.try_iter() {
+        match typed {
+            Typed::Start(name) => {
+                if let Err(why) = stage.start(&name, now()) {
+                    teller.refuse(&why)?;
                 }
-                Typed::Link => teller.link(&login(daemon)?)?,
-                Typed::Help => teller.keys()?,
-                Typed::Quit => return Ok(()),
             }
+            Typed::Link => teller.link(&login(daemon)?)?,
+            Typed::Help => teller.keys()?,
+            Typed::Quit => return Ok(true),
         }
-        hear(stage, teller)?;
-        teller.look(daemon.api())?;
-        std::thread::sleep(POLL);
     }
-    Ok(())
-}
-
-/// What was wished for is told.
-fn hear(stage: &Stage, teller: &mut Teller) -> anyhow::Result<()> {
-    stage.untold(now()).iter().try_for_each(|text| teller.act(text))
+    stage.untold(now()).iter().try_for_each(|text| teller.act(text))?;
+    Ok(false)
 }
 
 /// The dashboard's address with a link that opens one session of the administrator.

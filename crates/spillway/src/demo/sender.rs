@@ -26,7 +26,11 @@ const NAP: Duration = Duration::from_millis(50);
 
 impl Sender {
     /// Begins to send to `collector`; the world begins now, and takes more `events` while it goes on.
-    pub(super) fn start(script: &Script, collector: SocketAddr, events: Receiver<Event>) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        script: &Script,
+        collector: SocketAddr,
+        events: Receiver<Event>,
+    ) -> anyhow::Result<Self> {
         let start = now();
         let sockets = (0..ROUTERS).map(socket).collect::<anyhow::Result<Vec<_>>>()?;
         let routers = (0..ROUTERS).map(|n| settings(n, start, script.seed)).collect();

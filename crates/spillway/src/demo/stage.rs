@@ -97,7 +97,8 @@ impl Stage {
     /// There is none of this name, it goes on already, or too much does.
     pub(super) fn start(&self, name: &str, now: Timestamp) -> Result<(), String> {
         let names = || REPERTOIRE.iter().map(|act| act.name).collect::<Vec<_>>().join(", ");
-        let (at, act) = Act::find(name).ok_or_else(|| format!("there is no act {name}; there are {}", names()))?;
+        let (at, act) =
+            Act::find(name).ok_or_else(|| format!("there is no act {name}; there are {}", names()))?;
         let mut inner = self.inner(now);
         if let Some(running) = inner.running.iter().find(|running| running.act == at) {
             return Err(format!("{} hits {} already; it ends by itself", act.title, running.target));
@@ -108,7 +109,11 @@ impl Stage {
         inner.begun += 1;
         let mut rng = Rng::part(inner.seed, 0x7374_6167_0000 + inner.begun);
         let rank = rng.range(400, 4_000) / if act.is_attack() { 1 } else { 40 };
-        let host = inner.people.find(rank, act.victim.0, act.victim.1.is_some() || !act.is_attack() || rng.chance(0.8));
+        let host = inner.people.find(
+            rank,
+            act.victim.0,
+            act.victim.1.is_some() || !act.is_attack() || rng.chance(0.8),
+        );
         let target = act.target(host);
         let pps = f64::from(rng.range(act.kpps.0, act.kpps.1)) * 1_000.0;
         let span = Span::from_secs(SECS);

@@ -226,7 +226,8 @@ impl Teller {
     /// What can be typed.
     pub(super) fn keys(&mut self) -> anyhow::Result<()> {
         let paint = self.options.paint;
-        let keys = |(at, act): (usize, &super::repertoire::Act)| format!("{} {}", paint.bold(at + 1), act.name);
+        let keys =
+            |(at, act): (usize, &super::repertoire::Act)| format!("{} {}", paint.bold(at + 1), act.name);
         let acts: Vec<String> = REPERTOIRE.iter().enumerate().map(keys).collect();
         self.say("What happens next is up to you, here or on the dashboard's first page. Type a number or a name, and Enter:")?;
         self.say(&format!("  {}", acts.join("  ")))?;

@@ -12,7 +12,8 @@ use crate::config::Intel;
 pub fn open(section: &Intel) -> anyhow::Result<Files> {
     let databases = section.mmdb.iter().map(|path| read(path, Mmdb::open));
     let routes = section.mrt.iter().map(|path| read(path, |octets| Rib::read(&octets)));
-    let tables = section.places.iter().map(|path| read(path, |octets| Table::read(&String::from_utf8_lossy(&octets))));
+    let tables =
+        section.places.iter().map(|path| read(path, |octets| Table::read(&String::from_utf8_lossy(&octets))));
     Ok(Files {
         databases: databases.collect::<Result<_, _>>()?,
         routes: routes.collect::<Result<_, _>>()?,

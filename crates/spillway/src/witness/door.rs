@@ -151,7 +151,8 @@ impl Door {
 
     /// Where own networks are.
     pub(crate) fn sites(&self) -> Vec<api::Site> {
-        let sites = |inside: Inside| inside.shared.sites.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sites =
+            |inside: Inside| inside.shared.sites.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.0.get().map(sites).unwrap_or_default()
     }
 

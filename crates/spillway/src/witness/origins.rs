@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn sources_are_summed_by_place_and_rates_are_of_what_is_new() {
         let at = Timestamp::from_secs(100);
-        let first = [finding(1, Class::Unknown, Some("Sampleton"), 100), finding(2, Class::Unknown, None, 50)];
+        let first =
+            [finding(1, Class::Unknown, Some("Sampleton"), 100), finding(2, Class::Unknown, None, 50)];
         let before = of(&first, at, None);
         assert!(before.places.iter().all(|place| place.all.pps == 0.0));
         let second = [
