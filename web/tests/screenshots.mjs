@@ -4,9 +4,10 @@
 //
 // LINK logs in once. Waits for the story to get somewhere, then takes each page as it is. Ends with 1 where a file is too large.
 
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { small } from '../tools/png.mjs';
 
 const [link, executablePath, folder] = process.argv.slice(2);
 if (!folder) {
@@ -19,7 +20,7 @@ const origin = new URL(link).origin;
 const LARGE = 200 * 1024;
 const PATIENCE = 90_000;
 
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-lcd-text'] });
 let code = 0;
 try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'dark', locale: 'en-GB', reducedMotion: 'reduce' });
@@ -40,9 +41,9 @@ try {
     await page.mouse.move(0, 0);
     // charts follow their size with the next frame
     await page.waitForTimeout(1000);
-    const path = join(folder, `${name}.png`);
-    await page.screenshot({ path });
-    const octets = statSync(path).size;
+    const png = small(await page.screenshot());
+    writeFileSync(join(folder, `${name}.png`), png);
+    const octets = png.length;
     console.log(`${name}.png: ${(octets / 1024).toFixed(0)} KiB`);
     if (octets > LARGE) {
       console.error(`${name}.png has more than ${LARGE / 1024} KiB`);
