@@ -16,6 +16,9 @@ pub(crate) struct Demo(pub(crate) Child);
 
 impl Drop for Demo {
     fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let end = format!("kill -TERM {}", self.0.id());
         let _ = Command::new("sh").args(["-c", &end]).status();
         let _ = self.0.wait();
