@@ -82,7 +82,7 @@ fn send(
     while let Some(sent) = fleet.next() {
         for event in events.try_iter() {
             // A script that is full after months takes no more; the story goes on without.
-            let _ = fleet.world_mut().add(event);
+            fleet.world_mut().add(event);
         }
         loop {
             if stop.load(Ordering::Relaxed) {

@@ -105,7 +105,7 @@ mod tests {
         finding.packets = packets;
         finding.city = city.map(str::to_owned);
         finding.country = city.map(|_| "QM".to_owned());
-        finding.position = city.and(Position::of(51.5, 9.1));
+        finding.position = city.and_then(|_| Position::of(51.5, 9.1));
         finding
     }
 
