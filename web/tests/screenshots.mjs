@@ -69,7 +69,7 @@ try {
   await page.locator('#sources ~ div table tbody tr').first().waitFor();
   await shoot('attack', 'light', 1500);
   await visit('explore?by=target&then=class&last=900');
-  await page.locator('main table tbody tr').first().waitFor();
+  await page.locator('main table tbody tr:has(button.link)').first().waitFor();
   await shoot('explore', 'light', 1100);
   await visit('mitigation');
   await page.locator('main table tbody tr, article[data-rule]').first().waitFor();
