@@ -4,6 +4,7 @@
 use base::{Prefix, Timestamp};
 use serde_json::Value;
 
+use crate::capacity::Bounds;
 use crate::doctor::Finding;
 
 /// Whoever carries orders out. Calls may take seconds; they are made beside the server's own thread.
@@ -75,6 +76,93 @@ pub trait Operate: Send + Sync + 'static {
     /// # Errors
     /// Their files are damaged.
     fn disclosures(&self) -> Result<Vec<Value>, String>;
+
+    /// Disclosures that left the house and concern a customer, who may know of them now.
+    ///
+    /// # Errors
+    /// Their files are damaged.
+    fn disclosed(&self) -> Result<Vec<Disclosed>, String>;
+
+    /// Bounds that the configuration sets. Must return at once.
+    fn bounds(&self) -> Bounds;
+
+    /// Channels by which attacks are told, in the order of the configuration.
+    ///
+    /// # Errors
+    /// What waits cannot be read.
+    fn channels(&self) -> Result<Vec<Channel>, String>;
+
+    /// Sends a message that is marked as a test, now.
+    ///
+    /// # Errors
+    /// There is no such channel, or it cannot be tried.
+    fn try_channel(&self, name: &str) -> Result<Tried, String>;
+}
+
+/// A channel by which attacks are told.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Channel {
+    /// Its section of the configuration.
+    pub name: String,
+    /// `webhook`, `email`, `slack`, `telegram`, `syslog` or `exec`.
+    pub kind: String,
+    /// Where it leads, without what is secret.
+    pub to: String,
+    /// The channel that takes over where this one fails.
+    pub fallback: Option<String>,
+    /// Messages that wait.
+    pub waiting: u64,
+    /// Messages that were given up.
+    pub dead: u64,
+    /// What the other side said of the message that waits, or of the last one that was given up.
+    pub last_failure: Option<String>,
+}
+
+/// What came of a test.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Tried {
+    /// Which channel.
+    pub channel: String,
+    /// The message's id, as the other side saw it.
+    pub id: String,
+    /// Whether the other side took it.
+    pub arrived: bool,
+    /// What it answered.
+    pub answer: String,
+}
+
+/// Something that left the house and concerns a customer.
+#[derive(Clone, Debug)]
+pub struct Disclosed {
+    /// The customer's networks.
+    pub about: Vec<Prefix>,
+    /// What a customer is told of it.
+    pub told: Told,
+}
+
+/// What a customer is told of a disclosure that concerns it.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Told {
+    /// When it left, RFC 3339.
+    pub sent: String,
+    /// What the recipient is.
+    pub recipient_class: String,
+    /// What for.
+    pub purpose: String,
+    /// Why it may leave.
+    pub basis: String,
+    /// Whose law.
+    pub jurisdiction: String,
+    /// Kinds of data in it.
+    pub data: Vec<String>,
+    /// How many days the recipient may keep it.
+    pub retention_days: u32,
+    /// How many persons agreed.
+    pub approvals: u64,
+    /// Its entry in the ledger.
+    pub ledgered: Option<u64>,
+    /// How far it has come.
+    pub step: String,
 }
 
 /// Something for the ledger. Its entry holds a hash of it alone.

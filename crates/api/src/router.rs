@@ -24,9 +24,10 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    allow, attacks, audit, backups, configuration, disclosures, doctor, document, events, exceptions,
-    explanation, exporters, flows, greeting, health, history, ledger, made, mitigations, notes, plan,
-    preview, routing, rules, session, sources, targets, tokens, traffic, users, web,
+    allow, attacks, audit, backups, capacity, configuration, disclosures, doctor, document, events,
+    exceptions, explanation, exporters, flows, greeting, health, history, intelligence, ledger, made,
+    mitigations, notes, notifications, packets, parcel, plan, preview, routing, rules, session, simulate,
+    sources, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -145,9 +146,12 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))
         .routes(routes!(sources::list))
+        .routes(routes!(packets::list))
+        .routes(routes!(intelligence::show))
         .routes(routes!(flows::top))
         .routes(routes!(notes::list, notes::add))
         .routes(routes!(flows::query))
+        .routes(routes!(parcel::export))
         .routes(routes!(rules::list, made::add))
         .routes(routes!(made::list))
         .routes(routes!(made::confirm))
@@ -155,6 +159,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(targets::list))
         .routes(routes!(targets::policy))
         .routes(routes!(targets::mode))
+        .routes(routes!(simulate::simulate))
         .routes(routes!(targets::profiles))
         .routes(routes!(allow::list, allow::add))
         .routes(routes!(allow::remove))
@@ -178,12 +183,16 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(routing::resume))
         .routes(routes!(routing::peers))
         .routes(routes!(routing::absorbers))
+        .routes(routes!(capacity::show))
         .routes(routes!(routing::playbook))
         .routes(routes!(plan::live, plan::try_out))
         .routes(routes!(ledger::head))
         .routes(routes!(ledger::entry))
         .routes(routes!(ledger::proof))
         .routes(routes!(disclosures::list))
+        .routes(routes!(disclosures::own))
+        .routes(routes!(notifications::list))
+        .routes(routes!(notifications::test))
         .routes(routes!(configuration::show, configuration::apply))
         .routes(routes!(configuration::check))
         .routes(routes!(configuration::diff))

@@ -467,3 +467,70 @@ impl<'de> Deserialize<'de> for FieldNames {
         }
     }
 }
+
+/// Days back from now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Days(pub(crate) u64);
+
+/// Sums by hour are kept no longer.
+const DAYS_MAX: u64 = 90;
+
+word!(Days, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(DAYS_MAX)));
+
+impl Default for Days {
+    fn default() -> Self {
+        Self(7)
+    }
+}
+
+impl<'de> Deserialize<'de> for Days {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        if (1..=DAYS_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("days are 1 to {DAYS_MAX}, not {found}")))
+        }
+    }
+}
+
+/// A rate, in whatever unit stands beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate(pub(crate) u64);
+
+/// More than any link carries; a float has it exactly.
+const RATE_MAX: u64 = 1_000_000_000_000_000;
+
+word!(Rate, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(RATE_MAX)));
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        if (1..=RATE_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("a rate is 1 to {RATE_MAX}, not {found}")))
+        }
+    }
+}
+
+/// The name of a class of traffic.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassName(pub(crate) String);
+
+word!(
+    ClassName,
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)).pattern(Some("^[a-z0-9-]{1,64}$"))
+);
+
+impl<'de> Deserialize<'de> for ClassName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if (1..=64).contains(&found.len()) && found.chars().all(fits) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom("a class is 1 to 64 small letters, digits and dashes, like tcp-syn"))
+        }
+    }
+}

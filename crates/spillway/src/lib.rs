@@ -9,6 +9,7 @@ pub mod backtest;
 pub mod backup;
 pub mod capture;
 pub mod card;
+mod channels;
 pub mod cli;
 pub mod client;
 pub mod cmd;

@@ -72,6 +72,20 @@ impl Source for Fixed {
         })
     }
 
+    fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
+        let one = |n: usize| api::SamplePacket {
+            at: format!("2025-06-01T00:00:0{n}Z"),
+            src: if n == 3 { "198.18.2.7".to_owned() } else { format!("203.0.113.{n}") },
+            dst: "198.18.1.7".to_owned(),
+            exporter: Some("192.0.2.1".to_owned()),
+            input_if: Some(7),
+            headers: Some("45".to_owned()),
+            ..api::SamplePacket::default()
+        };
+        let items = (0..6).map(one).collect();
+        (attack == "d1").then(|| Arc::new(api::Packets { as_of: "2025-06-01T00:00:09Z".to_owned(), seen: 600, items }))
+    }
+
     fn notes(&self) -> Vec<String> {
         vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
     }
@@ -215,6 +229,44 @@ impl Operate for Hands {
 
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         Ok(Vec::new())
+    }
+
+    fn disclosed(&self) -> Result<Vec<api::Disclosed>, String> {
+        let told = |n: u32| api::Told {
+            sent: format!("2025-06-0{n}T00:00:00Z"),
+            recipient_class: "network-operator".to_owned(),
+            purpose: "stop-abuse".to_owned(),
+            basis: "legitimate-interest".to_owned(),
+            jurisdiction: "EU".to_owned(),
+            data: vec!["ip-addresses".to_owned()],
+            retention_days: 30,
+            approvals: 1,
+            ledgered: Some(n.into()),
+            step: "sent".to_owned(),
+        };
+        let of = |(n, prefix): (u32, &str)| api::Disclosed { about: vec![prefix.parse().unwrap()], told: told(n) };
+        Ok([(1, "198.18.1.0/24"), (2, "198.18.2.0/24"), (3, "198.18.1.0/24")].map(of).to_vec())
+    }
+
+    fn bounds(&self) -> api::Bounds {
+        api::Bounds { kernel_rules: Some(1000), routes: Some(100), flowspec: Some(500) }
+    }
+
+    fn channels(&self) -> Result<Vec<api::Channel>, String> {
+        Ok(vec![api::Channel {
+            name: "noc".to_owned(),
+            kind: "webhook".to_owned(),
+            to: "https://hooks.example".to_owned(),
+            fallback: None,
+            waiting: 0,
+            dead: 1,
+            last_failure: Some("status 500".to_owned()),
+        }])
+    }
+
+    fn try_channel(&self, name: &str) -> Result<api::Tried, String> {
+        let (channel, id) = (name.to_owned(), "test-1".to_owned());
+        Ok(api::Tried { channel, id, arrived: false, answer: "status 500".to_owned() })
     }
 }
 

@@ -419,6 +419,14 @@ impl api::Source for Source {
         self.routes.witness.sources(attack)
     }
 
+    fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
+        self.routes.witness.packets(attack)
+    }
+
+    fn intelligence(&self) -> api::Intelligence {
+        self.routes.witness.intelligence()
+    }
+
     fn notes(&self) -> Vec<String> {
         let numbers = self.numbers();
         let missing = numbers.heard.values().filter(|heard| heard.hearing != Hearing::Whole);

@@ -142,6 +142,17 @@ impl Door {
             .or_else(|| super::folder::Place::of(&shared.folder, attack)?.sources().map(Arc::new))
     }
 
+    /// Some packets of an attack that goes on or was followed lately.
+    pub(crate) fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
+        self.0.get()?.shared.shown.packets(attack)
+    }
+
+    /// What attacks have in common. It reads folders, so it takes a while.
+    pub(crate) fn intelligence(&self) -> api::Intelligence {
+        let Some(inside) = self.0.get() else { return api::Intelligence::default() };
+        super::insight::intelligence(inside.shared.shown.insights(), &inside.shared.folder)
+    }
+
     /// What is amiss, a sentence each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let trouble = |inside: Inside| inside.shared.trouble().clone();

@@ -175,6 +175,12 @@ pub(crate) fn draft(setup: &Setup, place: &Place, to: &Path) -> anyhow::Result<(
     put(&mut desk, setup, &knowledge, case, to, now).map(drop)
 }
 
+/// A file as text, where it is no longer than that.
+pub(super) fn read_short(path: &Path, most: u64) -> Option<String> {
+    let short = std::fs::metadata(path).is_ok_and(|about| about.len() <= most);
+    short.then(|| std::fs::read_to_string(path).ok()).flatten()
+}
+
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let about = std::fs::metadata(path).with_context(|| format!("{shown}: cannot be read"))?;

@@ -384,7 +384,7 @@ impl Follower {
         for case in self.cases.values_mut().filter(|case| case.changed) {
             case.changed = false;
             let dossier = conclude(&self.setup, &knowing, case);
-            self.shared.shown.show(now, &case.attack, &dossier);
+            self.shared.shown.show(now, &case.attack, &dossier, case.samples.shown(now));
         }
         self.show_cost = Span::from_nanos(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
