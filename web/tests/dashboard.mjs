@@ -7,6 +7,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { pages } from './pages.mjs';
 
 const [link, executablePath, folder] = process.argv.slice(2);
 if (!folder) {
@@ -18,7 +19,7 @@ const origin = new URL(link).origin;
 const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 /** Nothing here takes so long on a busy machine. */
 const PATIENCE = 20_000;
-const PAGES = ['overview', 'attacks', 'mitigation', 'network', 'explore', 'ledger', 'settings'];
+const PAGES = ['overview', 'attacks', 'mitigation', 'network', 'explore', 'intelligence', 'ledger', 'settings'];
 
 const steps = [];
 async function step(name, work) {
@@ -306,6 +307,8 @@ try {
     }
     await other.close();
   });
+
+  await pages({ browser, page, origin, folder, id, patience: PATIENCE, step, must, visit, look, watch, faults });
 
   await step('a lost connection is said, comes back, and a reload stays logged in', async () => {
     const connection = page.locator('[data-connection]');

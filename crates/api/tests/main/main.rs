@@ -6,5 +6,6 @@ mod customers;
 mod documents;
 mod explanation;
 mod flows;
+mod pages;
 mod web;
 mod world;
