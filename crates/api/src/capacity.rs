@@ -62,7 +62,8 @@ pub(crate) async fn show(State(shared): State<Shared>) -> Result<Json<Capacity>,
         }
         let routing = numbers.routing.unwrap_or_default();
         let held = |classes: &[&str]| -> u64 {
-            let of = |((class, state), _): &(&(&str, &str), &u64)| classes.contains(class) && *state != "proposed";
+            let of =
+                |((class, state), _): &(&(&str, &str), &u64)| classes.contains(class) && *state != "proposed";
             routing.mitigations.iter().filter(of).map(|(_, count)| *count).sum()
         };
         for (of, used, max) in [

@@ -34,7 +34,7 @@ pub trait Source: Send + Sync + 'static {
     fn sources(&self, _attack: &str) -> Option<Arc<Sources>> {
         None
     }
-    /// Some packets of an attack; `None`: none are at hand.
+    /// Some packets of an attack; `None`: none are at hand. It may read files: it is asked beside the server's own thread.
     fn packets(&self, _attack: &str) -> Option<Arc<Packets>> {
         None
     }

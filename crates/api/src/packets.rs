@@ -89,8 +89,8 @@ pub(crate) struct Many {
     limit: Limit,
 }
 
-/// Some packets of an attack with their headers, spread evenly over it: while it goes on, and for a while after. A customer sees
-/// those of attacks that reach nobody else.
+/// Some packets of an attack with their headers, spread evenly over it: while it goes on, for a while after, and from its bag of
+/// evidence. A customer sees those of attacks that reach nobody else.
 #[utoipa::path(
     get, path = "/api/v1/attacks/{id}/packets", tag = "attacks",
     params(("id" = String, Path, description = "The attack's id"), Many),
@@ -107,8 +107,10 @@ pub(crate) async fn list(
 ) -> Result<Json<PacketPage>, Problem> {
     let veil = shared.veil(&caller);
     attacks::find_own(&shared, &veil, &id)?;
-    let Some(packets) = shared.source.packets(&id) else {
-        let hint = "packets are shown of attacks that are followed, `[intel] attacks` of them, and of the last that were";
+    let asked = id.clone();
+    let Some(packets) = shared.ask(move |shared| Ok(shared.source.packets(&asked))).await? else {
+        let hint =
+            "packets are shown of attacks that are followed, and kept where [evidence] has `record = true`";
         return Err(Problem::missing(format!("no packet of an attack {id} is at hand"), hint));
     };
     let limit = usize::try_from(many.limit.0).unwrap_or(usize::MAX).max(1);

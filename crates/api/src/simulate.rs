@@ -143,7 +143,8 @@ pub(crate) async fn simulate(
     }
     let now = shared.now();
     let work = move |shared: &Shared| {
-        let class = tried.class.as_ref().map_or_else(String::new, |class| format!(" and class = {}", class.0));
+        let class =
+            tried.class.as_ref().map_or_else(String::new, |class| format!(" and class = {}", class.0));
         let filter = filter(&format!("target in {} and direction = in{class}", tried.prefix.0))?;
         let limit = Limits { pps: tried.pps.map(of), bps: tried.bps.map(of) };
         let from = now.minus(Span::from_secs(tried.days.0.saturating_mul(86_400)));
@@ -200,7 +201,8 @@ impl Read {
     fn of(answer: &Answer, step: Span) -> Self {
         let mut read = Self { hosts: BTreeMap::new(), others: false };
         for row in &answer.rows {
-            let [Value::Time(at), host, Value::Number(bytes), Value::Number(packets), ..] = row.as_slice() else {
+            let [Value::Time(at), host, Value::Number(bytes), Value::Number(packets), ..] = row.as_slice()
+            else {
                 continue;
             };
             if *host == Value::Other {
@@ -292,7 +294,8 @@ fn document(parts: Vec<SimulatedPart>, mut times: Vec<(Timestamp, SimulatedTime)
     for (at, _) in &times {
         *days.entry(at.to_string().chars().take(10).collect()).or_default() += 1;
     }
-    let hosts: std::collections::BTreeSet<&str> = times.iter().map(|(_, time)| time.target.as_str()).collect();
+    let hosts: std::collections::BTreeSet<&str> =
+        times.iter().map(|(_, time)| time.target.as_str()).collect();
     let (fired, hosts) = (times.len(), hosts.len());
     Simulated {
         fired: u64::try_from(fired).unwrap_or(u64::MAX),

@@ -520,7 +520,11 @@ pub(crate) struct ClassName(pub(crate) String);
 
 word!(
     ClassName,
-    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)).pattern(Some("^[a-z0-9-]{1,64}$"))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(64))
+        .pattern(Some("^[a-z0-9-]{1,64}$"))
 );
 
 impl<'de> Deserialize<'de> for ClassName {

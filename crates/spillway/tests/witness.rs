@@ -215,6 +215,27 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     let first = reflectors.items.iter().find(|one| one.verdict == "reflector").unwrap();
     assert!(first.address.contains(':') && first.reasons.contains(&"P1".to_owned()), "{first:?}");
     assert!(reflectors.prefixes[0].packets > 0 && reflectors.networks[0].name.is_null());
+    // Some packets of each, with their headers; and what both have in common.
+    for (id, begins) in [(&ids[0], "45"), (&ids[1], "6")] {
+        let page = wait_for("its packets", PATIENCE, || {
+            let page = daemon.json(&format!("/api/v1/attacks/{id}/packets?limit=5"));
+            page["items"].as_array().is_some_and(|all| all.len() > 2).then_some(page)
+        });
+        let one = &page["items"][0];
+        assert!(
+            one["headers"].as_str().unwrap().starts_with(begins) && one["ttl"].as_u64() > Some(0),
+            "{page}"
+        );
+        assert_eq!((&one["exporter"], &one["sampling_rate"]), (&ROUTER.into(), &1.into()));
+        assert!(page["items"].as_array().unwrap().len() <= 5);
+    }
+    let told = daemon.json("/api/v1/intelligence");
+    assert_eq!((&told["attacks"], &told["from_folders"]), (&2.into(), &0.into()), "{told}");
+    assert_eq!(told["campaigns"].as_array().unwrap().len(), 2, "nothing of both is alike: {told}");
+    assert_eq!(
+        (&told["reflectors"][0]["protocol"], &told["reflectors"][0]["asn"]),
+        (&"dns".into(), &Value::Null)
+    );
     for (path, status) in [("0123456789abcdef/sources", 404), ("..%2f..%2fstore/sources", 404)] {
         assert_eq!(daemon.get(&format!("/api/v1/attacks/{path}")).0, status, "{path}");
     }

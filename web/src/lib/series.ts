@@ -22,8 +22,9 @@ export function series(answer: FlowAnswer, step: number, sort: string): Series {
   const bytes = answer.columns.length - 3;
   const times = answer.rows.map((row) => Date.parse(String(row[0])) / 1000);
   if (times.length === 0) return { at: [], lines: [] };
-  const first = Math.min(...times);
-  const steps = Math.round((Math.max(...times) - first) / step) + 1;
+  // steps begin at multiples of their length, also those in which nothing came
+  const first = Math.floor(Date.parse(answer.from) / 1000 / step) * step;
+  const steps = Math.max(1, Math.ceil((Date.parse(answer.to) / 1000 - first) / step));
   const at = Array.from({ length: steps }, (_, index) => first + index * step);
   const all = new Map<string, number[]>();
   answer.rows.forEach((row, index) => {
@@ -31,7 +32,8 @@ export function series(answer: FlowAnswer, step: number, sort: string): Series {
     const values = all.get(name) ?? Array.from({ length: steps }, () => 0);
     all.set(name, values);
     const sum = sort === 'packets' ? Number(row[bytes + 1]) : Number(row[bytes]) * 8;
-    values[Math.round((times[index]! - first) / step)] = sum / step;
+    const place = Math.round((times[index]! - first) / step);
+    if (place >= 0 && place < steps) values[place] = sum / step;
   });
   const total = (values: number[]): number => values.reduce((sum, value) => sum + value, 0);
   // the greatest first; what is left over last

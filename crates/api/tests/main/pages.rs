@@ -29,7 +29,13 @@ async fn packets_of_an_attack_are_spread_and_a_customer_sees_nothing_of_others()
     let own = token(&world, "c1", Role::Customer, &["198.18.1.0/24"]);
     let (status, page) = get(&world, "/api/v1/attacks/d1/packets", &own).await;
     assert_eq!((status, page["items"].as_array().unwrap().len()), (StatusCode::OK, 5), "{page}");
-    assert!(page["items"].as_array().unwrap().iter().all(|one| one["exporter"].is_null() && one["input_if"].is_null()));
+    assert!(
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["exporter"].is_null() && one["input_if"].is_null())
+    );
     let other = token(&world, "c2", Role::Customer, &["198.18.2.0/24"]);
     assert_eq!(get(&world, "/api/v1/attacks/d1/packets", &other).await.0, StatusCode::NOT_FOUND);
     assert_eq!(get(&world, "/api/v1/attacks/d2/packets", &viewer).await.0, StatusCode::NOT_FOUND);
@@ -46,7 +52,9 @@ async fn samples_come_as_a_parquet_file_and_a_customer_gets_its_own_alone() {
     let all = token(&world, "vera", Role::Viewer, &[]);
     let own = token(&world, "c1", Role::Customer, &["198.18.1.0/24", "2001:db8:1::/48"]);
     // of two hosts of the customer's, ten each; what came from another customer's host is not told
-    for (token, filter, rows) in [(&all, "", "41"), (&all, "proto = tcp", "0"), (&own, "", "20"), (&own, "target = 198.18.1.7", "10")] {
+    for (token, filter, rows) in
+        [(&all, "", "41"), (&all, "proto = tcp", "0"), (&own, "", "20"), (&own, "target = 198.18.1.7", "10")]
+    {
         let answer = export(&world, token, json!({"filter": filter})).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(answer.headers()["content-type"], "application/vnd.apache.parquet");
@@ -68,7 +76,9 @@ async fn samples_come_as_a_parquet_file_and_a_customer_gets_its_own_alone() {
 async fn a_threshold_is_tried_on_what_was_recorded() {
     let world = world("pages-simulate");
     let viewer = token(&world, "vera", Role::Viewer, &[]);
-    let ask = async |question: Value| call(&world, "POST", "/api/v1/targets/simulate", &viewer, Some(question)).await;
+    let ask = async |question: Value| {
+        call(&world, "POST", "/api/v1/targets/simulate", &viewer, Some(question)).await
+    };
     // a hundred packets of one host within two minutes
     let (status, told) = ask(json!({"prefix": "198.18.0.0/16", "pps": 1, "days": 1})).await;
     assert_eq!(status, StatusCode::OK, "{told}");
@@ -81,7 +91,10 @@ async fn a_threshold_is_tried_on_what_was_recorded() {
     let (_, told) = ask(json!({"prefix": "198.18.0.0/16", "pps": 1_000})).await;
     assert_eq!((&told["fired"], told["parts"].as_array().unwrap().len()), (&json!(0), 2), "{told}");
     // the steps say themselves how long they are
-    assert_eq!((&told["parts"][0]["step_seconds"], &told["parts"][1]["step_seconds"]), (&json!(3600), &json!(60)));
+    assert_eq!(
+        (&told["parts"][0]["step_seconds"], &told["parts"][1]["step_seconds"]),
+        (&json!(3600), &json!(60))
+    );
     let (_, told) = ask(json!({"prefix": "198.18.1.7/32", "bps": 1, "class": "tcp-syn"})).await;
     assert_eq!(told["fired"], 0, "none of that class: {told}");
     let (_, told) = ask(json!({"prefix": "2001:db8:1::7/128", "bps": 1, "class": "udp"})).await;
@@ -98,7 +111,12 @@ async fn a_threshold_is_tried_on_what_was_recorded() {
 async fn a_customer_is_told_of_disclosures_about_it() {
     let world = world("pages-disclosed");
     let sent = |page: &Value| -> Vec<String> {
-        page["items"].as_array().unwrap().iter().map(|one| one["sent"].as_str().unwrap()[..10].to_owned()).collect()
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["sent"].as_str().unwrap()[..10].to_owned())
+            .collect()
     };
     for (role, prefixes, told) in [
         (Role::Customer, &["198.18.1.0/24"][..], &["2025-06-03", "2025-06-01"][..]),
@@ -111,21 +129,28 @@ async fn a_customer_is_told_of_disclosures_about_it() {
         let name = format!("u{}{}", prefixes.len(), prefixes.join("").replace(['.', '/'], ""));
         let token = token(&world, &name, role, prefixes);
         let (status, page) = get(&world, "/api/v1/disclosures/own", &token).await;
-        assert_eq!((status, sent(&page)), (StatusCode::OK, told.iter().map(|day| (*day).to_owned()).collect()));
+        assert_eq!(
+            (status, sent(&page)),
+            (StatusCode::OK, told.iter().map(|day| (*day).to_owned()).collect())
+        );
     }
 }
 
 #[tokio::test]
 async fn a_test_of_a_channel_is_an_act_and_says_what_came_of_it() {
     let world = world("pages-channels");
-    let (admin, operator) = (token(&world, "anna", Role::Admin, &[]), token(&world, "otto", Role::Operator, &[]));
+    let (admin, operator) =
+        (token(&world, "anna", Role::Admin, &[]), token(&world, "otto", Role::Operator, &[]));
     let (status, page) = get(&world, "/api/v1/notifications", &operator).await;
     assert_eq!((status, &page["items"][0]["name"]), (StatusCode::OK, &json!("noc")));
     let path = "/api/v1/notifications/noc/test";
     let why = || Some(json!({"reason": "is it there?"}));
     assert_eq!(call(&world, "POST", path, &operator, why()).await.0, StatusCode::FORBIDDEN);
     let (status, tried) = call(&world, "POST", path, &admin, why()).await;
-    assert_eq!((status, &tried["arrived"], &tried["answer"]), (StatusCode::OK, &json!(false), &json!("status 500")));
+    assert_eq!(
+        (status, &tried["arrived"], &tried["answer"]),
+        (StatusCode::OK, &json!(false), &json!("status 500"))
+    );
     let never = call(&world, "POST", "/api/v1/notifications/none/test", &admin, why()).await.0;
     assert_eq!(never, StatusCode::NOT_FOUND);
     let (_, trail) = get(&world, "/api/v1/audit", &admin).await;
@@ -141,8 +166,12 @@ async fn room_is_told_with_its_bounds() {
     let viewer = token(&world, "vera", Role::Viewer, &[]);
     let (status, page) = get(&world, "/api/v1/capacity", &viewer).await;
     assert_eq!(status, StatusCode::OK);
-    let lines: Vec<_> =
-        page["items"].as_array().unwrap().iter().map(|one| (&one["kind"], &one["of"], &one["used"], &one["max"])).collect();
+    let lines: Vec<_> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["kind"], &one["of"], &one["used"], &one["max"]))
+        .collect();
     assert_eq!(
         lines,
         [

@@ -83,7 +83,8 @@ impl Source for Fixed {
             ..api::SamplePacket::default()
         };
         let items = (0..6).map(one).collect();
-        (attack == "d1").then(|| Arc::new(api::Packets { as_of: "2025-06-01T00:00:09Z".to_owned(), seen: 600, items }))
+        (attack == "d1")
+            .then(|| Arc::new(api::Packets { as_of: "2025-06-01T00:00:09Z".to_owned(), seen: 600, items }))
     }
 
     fn notes(&self) -> Vec<String> {
@@ -244,7 +245,8 @@ impl Operate for Hands {
             ledgered: Some(n.into()),
             step: "sent".to_owned(),
         };
-        let of = |(n, prefix): (u32, &str)| api::Disclosed { about: vec![prefix.parse().unwrap()], told: told(n) };
+        let of =
+            |(n, prefix): (u32, &str)| api::Disclosed { about: vec![prefix.parse().unwrap()], told: told(n) };
         Ok([(1, "198.18.1.0/24"), (2, "198.18.2.0/24"), (3, "198.18.1.0/24")].map(of).to_vec())
     }
 

@@ -147,7 +147,10 @@ impl Case {
             self.samples.take(|| {
                 let kept = packet.as_ref().zip(whole).map(|(packet, parsed)| payload.cut(packet, parsed));
                 let headers = kept.and_then(|kept| network(kept.link, kept.bytes).ok());
-                sampled::of(record, item.exporter, names.get(vector).cloned(), headers)
+                let (counts, is_packet) = ((record.packets, record.bytes), record.detail == Detail::Packet);
+                let vector = names.get(vector).cloned();
+                let one = sampled::of(record.at, &record.headers, counts, is_packet, vector, headers);
+                sampled::by(channel, one)
             });
         }
         let Some(recorder) = &mut self.recorder else { return Ok(()) };

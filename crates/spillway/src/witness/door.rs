@@ -142,9 +142,13 @@ impl Door {
             .or_else(|| super::folder::Place::of(&shared.folder, attack)?.sources().map(Arc::new))
     }
 
-    /// Some packets of an attack that goes on or was followed lately.
+    /// Some packets of an attack that goes on, or of its bag.
     pub(crate) fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
-        self.0.get()?.shared.shown.packets(attack)
+        let shared = self.0.get()?.shared;
+        shared
+            .shown
+            .packets(attack)
+            .or_else(|| super::folder::Place::of(&shared.folder, attack)?.packets().map(Arc::new))
     }
 
     /// What attacks have in common. It reads folders, so it takes a while.

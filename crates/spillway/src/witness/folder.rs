@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use base::Timestamp;
+use base::{Prefix, Timestamp};
 use engine::report::Attack;
 use intel::Rules;
 use intel::campaign::Trace;
@@ -16,8 +16,8 @@ use super::case::Case;
 use super::knowledge::Knowledge;
 use super::quiet::Quiet;
 use super::sealer::{Desk, put};
-use super::shown;
 use super::thread::Setup;
+use super::{sampled, shown};
 use crate::daemon::clock::Clock;
 use crate::evidence::recorder::Seen;
 use crate::evidence::{About, Recorder, is_sealed};
@@ -104,6 +104,18 @@ impl Place {
     pub(super) fn trace(&self) -> Option<Trace> {
         let attack: Value = serde_json::from_slice(&read(&self.0.join("attack.json")).ok()?).ok()?;
         serde_json::from_value(attack.get("trace")?.clone()).ok()
+    }
+
+    /// Some packets of its bag; `None`: there are none that can be read.
+    pub(super) fn packets(&self) -> Option<api::Packets> {
+        let attack: Value = serde_json::from_slice(&read(&self.0.join("attack.json")).ok()?).ok()?;
+        let list = |key: &str| attack.get(key).and_then(Value::as_array).into_iter().flatten();
+        let targets: Vec<Prefix> =
+            list("targets").filter_map(|target| target.as_str()?.parse().ok()).collect();
+        let names: Vec<String> =
+            list("vectors").filter_map(|vector| Some(vector.get("name")?.as_str()?.to_owned())).collect();
+        let at = attack.get("ended_at").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        sampled::of_bag(&self.bag(), &targets, &names, at.unwrap_or_default())
     }
 
     /// What its folder says of its sources; `None`: nothing.

@@ -64,7 +64,8 @@ impl Insight {
             asn: Option<u32>,
             reflects: Option<&'a str>,
         }
-        let attack: Value = serde_json::from_str(&read_short(&place.path().join("attack.json"), FILE_MAX)?).ok()?;
+        let attack: Value =
+            serde_json::from_str(&read_short(&place.path().join("attack.json"), FILE_MAX)?).ok()?;
         let trace = serde_json::from_value(attack.get("trace")?.clone()).ok()?;
         let mut groups = Groups::default();
         for line in read_short(&place.path().join("sources.jsonl"), FILE_MAX).unwrap_or_default().lines() {
@@ -120,9 +121,7 @@ pub(super) fn intelligence(shown: Vec<Insight>, state_dir: &Path) -> Intelligenc
     let mut folders: Vec<(SystemTime, String, Place)> = Place::all(state_dir)
         .into_iter()
         .filter(|(id, place)| !live.contains(id) && place.is_sealed())
-        .filter_map(|(id, place)| {
-            Some((std::fs::metadata(place.path()).ok()?.modified().ok()?, id, place))
-        })
+        .filter_map(|(id, place)| Some((std::fs::metadata(place.path()).ok()?.modified().ok()?, id, place)))
         .collect();
     folders.sort_by(|(a, x, _), (b, y, _)| b.cmp(a).then_with(|| x.cmp(y)));
     let mut left_out = folders.len().saturating_sub(FOLDERS_MAX);

@@ -1,18 +1,24 @@
 //! Packets of an attack to be looked at: some of them, spread evenly over it, with no more of each than its headers.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::path::Path;
 
 use api::{Packets, SamplePacket};
-use base::Timestamp;
-use telemetry::Record;
-use telemetry::record::Detail;
-use wire::packet::{Fragment, flags};
+use base::{Prefix, Timestamp};
+use detect::class::Classifier;
+use wire::Headers;
+use wire::packet::{Fragment, flags, network};
+
+use crate::capture::Capture;
+use crate::dossier::belonging;
+use crate::evidence::channel::Channel;
 
 /// Packets kept of one attack: some 100 KB.
 const KEPT_MAX: usize = 128;
 /// Octets of headers that are shown: no chain of headers that is of use is longer.
 const OCTETS_MAX: usize = 256;
+/// Packets of a bag that are looked at: a second's work.
+const READ_MAX: u64 = 500_000;
 
 /// Every so many-th packet; whenever there are too many, every second of them goes. So what is kept depends on nothing but the order.
 #[derive(Debug)]
@@ -56,17 +62,17 @@ impl Sampled {
     }
 }
 
-/// A record as it is shown; `headers` are its octets from the IP header on, where it is a packet.
+/// A record as it is shown; `octets` are its headers from the IP header on, where it is a packet.
 pub(super) fn of(
-    record: &Record,
-    exporter: IpAddr,
+    at: Timestamp,
+    of: &Headers,
+    (packets, bytes): (u64, u64),
+    is_packet: bool,
     vector: Option<String>,
-    headers: Option<&[u8]>,
+    octets: Option<&[u8]>,
 ) -> SamplePacket {
-    let of = &record.headers;
-    let is_packet = record.detail == Detail::Packet;
     SamplePacket {
-        at: record.at.to_string(),
+        at: at.to_string(),
         vector,
         src: of.src.to_string(),
         dst: of.dst.to_string(),
@@ -77,14 +83,46 @@ pub(super) fn of(
         tcp_window: of.tcp.filter(|_| is_packet).map(|tcp| tcp.window),
         icmp: of.icmp.map(|(kind, code)| [kind, code]),
         ttl: is_packet.then_some(of.ttl),
-        bytes: record.bytes,
+        bytes,
         fragment: fragment(of.fragment),
-        packets: record.packets,
-        sampling_rate: record.sampling.rate,
-        exporter: Some(exporter.to_string()),
-        input_if: record.input_if,
-        headers: headers.map(|octets| hex(octets.get(..OCTETS_MAX).unwrap_or(octets))),
+        packets,
+        headers: octets.map(|octets| hex(octets.get(..OCTETS_MAX).unwrap_or(octets))),
+        ..SamplePacket::default()
     }
+}
+
+/// The same, by this way.
+pub(super) fn by(channel: Channel, mut one: SamplePacket) -> SamplePacket {
+    one.sampling_rate = channel.rate;
+    one.exporter = Some(channel.exporter.to_string());
+    one.input_if = channel.interface;
+    one
+}
+
+/// Packets of a bag, as far as they are of these vectors and to these targets; `None`: there is none that can be read.
+pub(super) fn of_bag(bag: &Path, targets: &[Prefix], names: &[String], at: Timestamp) -> Option<Packets> {
+    let mut capture = Capture::open(&bag.join("data/capture.pcapng")).ok()?;
+    let (mut sampled, classifier) = (Sampled::default(), Classifier::default());
+    for _ in 0..READ_MAX {
+        let Ok(Some(packet)) = capture.next() else { break };
+        let Some(parsed) = packet.parse() else { continue };
+        let to = targets.iter().any(|target| target.contains(parsed.headers.dst));
+        let class = classifier.received(&parsed.headers, false);
+        let Some(vector) = belonging::vector(names, class).filter(|_| to) else { continue };
+        let mut interface = None;
+        sampled.take(|| {
+            interface = Some(packet.interface);
+            let octets = network(packet.link, packet.bytes).ok();
+            let counts = (1, u64::from(parsed.headers.length));
+            of(packet.at, &parsed.headers, counts, true, names.get(vector).cloned(), octets)
+        });
+        // Who told stands beside the packets.
+        let channel = interface.and_then(|interface| Channel::of(&capture.interface(interface)));
+        if let (Some(channel), Some(last)) = (channel, sampled.kept.last_mut()) {
+            *last = by(channel, std::mem::take(last));
+        }
+    }
+    (sampled.seen > 0).then(|| sampled.shown(at))
 }
 
 fn fragment(one: Fragment) -> String {
@@ -135,7 +173,10 @@ mod tests {
             let shown = sampled.shown(Timestamp::ZERO);
             assert_eq!(usize::try_from(shown.seen).unwrap(), count);
             let places: Vec<usize> = shown.items.iter().map(|one| one.at.parse().unwrap()).collect();
-            assert!(places.len() <= KEPT_MAX && places.len() >= count.min(KEPT_MAX / 2), "{count}: {places:?}");
+            assert!(
+                places.len() <= KEPT_MAX && places.len() >= count.min(KEPT_MAX / 2),
+                "{count}: {places:?}"
+            );
             let gaps: std::collections::BTreeSet<usize> =
                 places.windows(2).map(|pair| pair[1] - pair[0]).collect();
             assert!(gaps.len() <= 1 && places.first().is_none_or(|first| *first == 0), "{count}: {places:?}");
