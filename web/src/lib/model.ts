@@ -385,7 +385,7 @@ export interface LivePlan {
   at: string;
   mode: string;
   switch: string;
-  targets: { target: string; sacrificed: boolean; absorber: string | null; entries: string[] | null; rules: string[]; why: string }[];
+  targets: { target: string; sacrificed: boolean; absorber: string | null; entries: string[] | null; rules: Record<string, string[]>; why: string }[];
   left_out: string[];
   plan: Plan;
   document: { targets: { prefix: string; value: number }[] };

@@ -22,8 +22,8 @@ export function series(answer: FlowAnswer, step: number, sort: string): Series {
   const bytes = answer.columns.length - 3;
   const times = answer.rows.map((row) => Date.parse(String(row[0])) / 1000);
   if (times.length === 0) return { at: [], lines: [] };
-  // steps begin at multiples of their length, also those in which nothing came
-  const first = Math.floor(Date.parse(answer.from) / 1000 / step) * step;
+  // from the first step in which anything was told: before, nobody may have recorded; then all, also those in which nothing came
+  const first = Math.min(...times);
   const steps = Math.max(1, Math.ceil((Date.parse(answer.to) / 1000 - first) / step));
   const at = Array.from({ length: steps }, (_, index) => first + index * step);
   const all = new Map<string, number[]>();
