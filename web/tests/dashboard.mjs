@@ -135,14 +135,14 @@ try {
 
   await step('flows are explored: a question has an address, and a click narrows it', async () => {
     await visit(page, 'explore?by=target&then=class&last=900');
-    const rows = page.locator('main table tbody tr');
+    const rows = page.locator('main table[data-greatest] tbody tr');
     await rows.first().waitFor();
     const all = await rows.count();
     must(all > 1, 'one target alone');
-    const target = await page.locator('main table tbody button.link').first().innerText();
-    await page.locator('main table tbody button.link').first().click();
+    const target = await page.locator('main table[data-greatest] tbody button.link').first().innerText();
+    await page.locator('main table[data-greatest] tbody button.link').first().click();
     await page.waitForFunction((text) => new URLSearchParams(location.hash.split('?')[1]).get('filter') === `target = ${text}`, target);
-    await page.waitForFunction((text) => [...document.querySelectorAll('main table tbody tr')].every((row) => row.innerText.includes(text)), target);
+    await page.waitForFunction((text) => [...document.querySelectorAll('main table[data-greatest] tbody tr')].every((row) => row.innerText.includes(text)), target);
     await visit(page, 'explore?filter=src-prot+%3D+53');
     await page.getByText(/did you mean/).waitFor();
     await visit(page, `attacks/${id}`);
