@@ -2,8 +2,8 @@
 //! holds it against the OpenAPI document.
 
 use access::Permission::{
-    self, Allow, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit,
-    SeeConfiguration, SeeEvidence, SeeLedger, SeeNetwork,
+    self, Allow, Approve, Configure, KeepEvidence, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks,
+    SeeAudit, SeeConfiguration, SeeEvidence, SeeLedger, SeeNetwork,
 };
 use axum::http::Method;
 
@@ -38,6 +38,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/attacks/{id}/top", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/notes", SeeNetwork),
     ("POST", "/api/v1/attacks/{id}/notes", Mitigate),
+    ("POST", "/api/v1/attacks/{id}/close", Mitigate),
     ("POST", "/api/v1/flows/query", SeeAttacks),
     ("GET", "/api/v1/rules", SeeAttacks),
     ("POST", "/api/v1/rules", Mitigate),
@@ -82,6 +83,12 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/ledger/{index}", SeeLedger),
     ("GET", "/api/v1/ledger/{index}/proof", SeeLedger),
     ("GET", "/api/v1/disclosures", SeeEvidence),
+    ("GET", "/api/v1/evidence", SeeEvidence),
+    ("GET", "/api/v1/evidence/{id}", SeeEvidence),
+    ("GET", "/api/v1/evidence/{id}/verification", SeeEvidence),
+    ("POST", "/api/v1/evidence/{id}/hold", KeepEvidence),
+    ("POST", "/api/v1/evidence/{id}/release", KeepEvidence),
+    ("POST", "/api/v1/evidence/{id}/download", KeepEvidence),
     ("GET", "/api/v1/configuration", SeeConfiguration),
     ("PUT", "/api/v1/configuration", Configure),
     ("POST", "/api/v1/configuration/check", Configure),

@@ -5,6 +5,8 @@ use base::{Prefix, Timestamp};
 use serde_json::Value;
 
 use crate::doctor::Finding;
+use crate::evidence::{Evidence, EvidenceShown};
+use crate::uploaded::CapturePreview;
 
 /// Whoever carries orders out. Calls may take seconds; they are made beside the server's own thread.
 pub trait Operate: Send + Sync + 'static {
@@ -69,6 +71,52 @@ pub trait Operate: Send + Sync + 'static {
 
     /// What is wrong, and how to mend it.
     fn doctor(&self) -> Vec<Finding>;
+
+    /// What rules would have hit in a capture, which is read to its end or to where it is damaged.
+    ///
+    /// # Errors
+    /// It is none.
+    fn preview(
+        &self,
+        rules: &[rules::Rule],
+        capture: Box<dyn std::io::Read + Send>,
+    ) -> Result<CapturePreview, String>;
+
+    /// Evidence of attacks behind this id, by id, at most so many.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn evidence(&self, after: Option<&str>, most: usize) -> Result<Vec<Evidence>, String>;
+
+    /// That of one attack, looked into; `None`: there is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn evidence_of(&self, attack: &str) -> Result<Option<EvidenceShown>, String>;
+
+    /// Whether it is as it was sealed, as `spillway evidence verify` says it.
+    ///
+    /// # Errors
+    /// It is not sealed, or cannot be read.
+    fn verify_evidence(&self, attack: &str) -> Result<Value, String>;
+
+    /// Holds it beyond its retention for a reason; without one, no longer.
+    ///
+    /// # Errors
+    /// It is not held, or that cannot be written.
+    fn hold_evidence(&self, attack: &str, who: &str, reason: Option<&str>) -> Result<(), String>;
+
+    /// Writes into the ledger that something is disclosed, and comes back when it stands there.
+    ///
+    /// # Errors
+    /// It does not: then nothing may leave.
+    fn disclose(&self, noted: Noted) -> Result<(), String>;
+
+    /// Writes a sealed bag as a tar archive.
+    ///
+    /// # Errors
+    /// It is not sealed, cannot be read, or nobody takes it.
+    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String>;
 
     /// Disclosures, by name: what each is, to whom, and how far it has come.
     ///

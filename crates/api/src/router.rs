@@ -24,9 +24,9 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    allow, attacks, audit, backups, configuration, disclosures, doctor, document, events, exceptions,
-    explanation, exporters, flows, greeting, health, history, ledger, made, mitigations, notes, plan,
-    preview, routing, rules, session, sources, targets, tokens, traffic, users, web,
+    allow, attacks, audit, backups, closing, configuration, disclosures, doctor, document, events, evidence,
+    exceptions, explanation, exporters, flows, greeting, health, history, ledger, made, mitigations, notes,
+    plan, preview, routing, rules, session, sources, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -147,6 +147,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(sources::list))
         .routes(routes!(flows::top))
         .routes(routes!(notes::list, notes::add))
+        .routes(routes!(closing::close))
         .routes(routes!(flows::query))
         .routes(routes!(rules::list, made::add))
         .routes(routes!(made::list))
@@ -184,6 +185,12 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(ledger::entry))
         .routes(routes!(ledger::proof))
         .routes(routes!(disclosures::list))
+        .routes(routes!(evidence::list))
+        .routes(routes!(evidence::one))
+        .routes(routes!(evidence::verify))
+        .routes(routes!(evidence::hold))
+        .routes(routes!(evidence::release))
+        .routes(routes!(evidence::download))
         .routes(routes!(configuration::show, configuration::apply))
         .routes(routes!(configuration::check))
         .routes(routes!(configuration::diff))

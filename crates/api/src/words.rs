@@ -296,6 +296,29 @@ impl<'de> Deserialize<'de> for RuleText {
     }
 }
 
+/// Rules in an address, which no server takes at any length.
+#[derive(Debug)]
+pub(crate) struct FewRules(pub(crate) String);
+
+/// Characters of them at most.
+const FEW_RULES_MAX: usize = 4_096;
+
+word!(
+    FewRules,
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(FEW_RULES_MAX))
+);
+
+impl<'de> Deserialize<'de> for FewRules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        if (1..=FEW_RULES_MAX).contains(&found.chars().count()) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("rules in an address have 1 to {FEW_RULES_MAX} characters")))
+        }
+    }
+}
+
 /// The name of a neighbour.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerName(pub(crate) String);

@@ -4,6 +4,7 @@
 mod access;
 mod customers;
 mod documents;
+mod evidence;
 mod explanation;
 mod flows;
 mod web;

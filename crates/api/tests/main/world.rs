@@ -204,6 +204,74 @@ impl Operate for Hands {
         Ok((index == 0).then(|| Proven { entry: "{}".to_owned(), proof: "proof".to_owned() }))
     }
 
+    fn preview(
+        &self,
+        rules: &[rules::Rule],
+        mut capture: Box<dyn std::io::Read + Send>,
+    ) -> Result<api::CapturePreview, String> {
+        let mut octets = Vec::new();
+        capture.read_to_end(&mut octets).map_err(|cause| cause.to_string())?;
+        let packets = u64::try_from(octets.len()).unwrap();
+        if !octets.starts_with(b"capture") {
+            return Err("it is no capture".to_owned());
+        }
+        let hit = |rule: &rules::Rule| api::CaptureHit {
+            id: rule.id.clone(),
+            text: rule.to_string(),
+            action: rule.action.as_str().to_owned(),
+            matched_packets: packets,
+            matched_bytes: 0,
+            decided_packets: packets,
+            hosts: Vec::new(),
+        };
+        let rules = rules.iter().map(hit).collect();
+        Ok(api::CapturePreview {
+            from: None,
+            to: None,
+            packets,
+            bytes: 0,
+            unmatched_packets: 0,
+            rules,
+            partial: None,
+        })
+    }
+
+    fn evidence(&self, after: Option<&str>, most: usize) -> Result<Vec<api::Evidence>, String> {
+        let all = ["1", "2", "3"].into_iter().filter(|id| after.is_none_or(|after| *id > after));
+        Ok(all.take(most).map(bag).collect())
+    }
+
+    fn evidence_of(&self, attack: &str) -> Result<Option<api::EvidenceShown>, String> {
+        let shown = |id: &&str| api::EvidenceShown { evidence: bag(id), info: Vec::new(), files: Vec::new() };
+        Ok(["1", "2", "3"].iter().find(|id| **id == attack).map(shown))
+    }
+
+    fn verify_evidence(&self, _: &str) -> Result<Value, String> {
+        Ok(json!({"valid": true}))
+    }
+
+    fn hold_evidence(&self, _: &str, _: &str, _: Option<&str>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn disclose(&self, noted: Noted) -> Result<(), String> {
+        if noted.content["reason"] == "no ledger" {
+            return Err("there is no ledger".to_owned());
+        }
+        self.noted.lock().unwrap().push(noted);
+        Ok(())
+    }
+
+    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
+        // what was disclosed stands in the ledger before the first octet
+        let noted = self.noted.lock().unwrap().iter().any(|noted| noted.content["attack"] == attack);
+        if !noted {
+            return Err("nothing was noted".to_owned());
+        }
+        let part = vec![attack.as_bytes()[0]; 100_000];
+        (0..10).try_for_each(|_| out.write_all(&part)).map_err(|broke| broke.to_string())
+    }
+
     fn doctor(&self) -> Vec<api::Finding> {
         vec![
             api::Finding::new("kernel-drops", api::Gravity::Error, "the kernel dropped 3 datagrams")
@@ -319,4 +387,16 @@ pub(crate) fn served(name: &str, ready: bool) -> (Folder, axum::Router) {
     let live = Live { attacks: vec![live("c", 3), live("d", 4)], ..Live::default() };
     let world = World::of(folder, writer, live, Settings::default(), ready);
     (world.folder, world.router)
+}
+
+fn bag(id: &str) -> api::Evidence {
+    api::Evidence {
+        attack: id.to_owned(),
+        state: if id == "3" { "open" } else { "sealed" }.to_owned(),
+        octets: 1_000_000,
+        target: Some("198.18.1.1/32".to_owned()),
+        started_at: None,
+        ended_at: None,
+        hold: None,
+    }
 }
