@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, quiet, span};
 use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing, target};
+use crate::policy::allow::Ceiling;
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -340,11 +341,18 @@ pub struct RuleSettings {
     pub install_delay: Span,
     /// Prefixes that nothing may ever cut.
     pub never: Vec<Prefix>,
+    /// How much of an allowed source passes whatever else holds, where nobody says it.
+    pub(crate) allow_ceiling: Ceiling,
 }
 
 impl Default for RuleSettings {
     fn default() -> Self {
-        Self { lease: Span::from_secs(900), install_delay: Span::from_millis(50), never: Vec::new() }
+        Self {
+            lease: Span::from_secs(900),
+            install_delay: Span::from_millis(50),
+            never: Vec::new(),
+            allow_ceiling: Ceiling::default(),
+        }
     }
 }
 

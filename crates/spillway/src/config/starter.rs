@@ -195,6 +195,8 @@ ipfix = "0.0.0.0:4739"
 #install_delay = "50ms"
 # Prefixes that nothing may ever cut: resolvers, monitors, your own way in.
 #never = []
+# So much of an allowed source passes whatever else holds, unless its entry says how much; "none": all of it.
+#allow_ceiling = "1000 pps"
 
 # Filters in the kernel, on interfaces of this machine where packets arrive: attached when the daemon starts, in mode
 # enforce with the rules of the attacks that go on, in mode suggest only counting what they would drop.
