@@ -15,6 +15,8 @@ use super::Event;
 use super::clock::Clock;
 use super::control::Order;
 use super::routes::Routes;
+use super::vault;
+use crate::capture::Capture;
 use crate::config::{Config, HIDDEN, veiled};
 use crate::disclosure::Cases;
 use crate::ledger::{Deed, View};
@@ -152,6 +154,46 @@ impl api::Operate for Hands {
 
     fn doctor(&self) -> Vec<api::Finding> {
         self.routes.clinic.get().map(|clinic| clinic.examine()).unwrap_or_default()
+    }
+
+    fn preview(
+        &self,
+        rules: &[::rules::Rule],
+        capture: Box<dyn std::io::Read + Send>,
+    ) -> Result<api::CapturePreview, String> {
+        let capture = Capture::read("the capture", capture).map_err(|cause| cause.to_string())?;
+        crate::preview::of_capture(rules, capture)
+    }
+
+    fn evidence(&self, after: Option<&str>, most: usize) -> Result<Vec<api::Evidence>, String> {
+        Ok(vault::list(&self.config.state_dir, after, most))
+    }
+
+    fn evidence_of(&self, attack: &str) -> Result<Option<api::EvidenceShown>, String> {
+        Ok(vault::show(&self.config.state_dir, attack))
+    }
+
+    fn verify_evidence(&self, attack: &str) -> Result<Value, String> {
+        vault::verify(&self.config.state_dir, attack)
+    }
+
+    fn hold_evidence(&self, attack: &str, who: &str, reason: Option<&str>) -> Result<(), String> {
+        vault::keep(&self.config.state_dir, attack, who, self.clock.now(), reason)
+    }
+
+    fn disclose(&self, noted: Noted) -> Result<(), String> {
+        self.routes.pen.write_through(Deed {
+            at: noted.at,
+            act: Act::Operation,
+            by: By::Person,
+            about: noted.about,
+            content: noted.content,
+            counts: [("done".to_owned(), u64::from(noted.done)), ("disclosed".to_owned(), 1)].into(),
+        })
+    }
+
+    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
+        vault::pack(&self.config.state_dir, attack, out)
     }
 
     fn disclosures(&self) -> Result<Vec<Value>, String> {

@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// All that are there, by id.
-    pub(super) fn all(state_dir: &Path) -> Vec<(String, Self)> {
+    pub(crate) fn all(state_dir: &Path) -> Vec<(String, Self)> {
         let entries =
             std::fs::read_dir(state_dir.join(crate::privacy::EVIDENCE)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).take(FOLDERS_MAX);
@@ -135,7 +135,7 @@ fn about(case: &Case) -> About {
 }
 
 /// Octets in a folder.
-pub(super) fn octets(folder: &Path) -> u64 {
+pub(crate) fn octets(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let of = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(about) if about.is_dir() => octets(&entry.path()),

@@ -21,6 +21,6 @@ mod shown;
 mod thread;
 
 pub(crate) use door::Door;
-pub(crate) use folder::{Place, draft};
+pub(crate) use folder::{Place, draft, octets};
 pub(crate) use lens::Lens;
 pub(crate) use thread::{Setup, Witness};
