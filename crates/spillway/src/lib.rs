@@ -32,6 +32,7 @@ pub mod lab;
 pub mod ledger;
 pub mod output;
 mod policy;
+mod preview;
 pub mod privacy;
 mod profile;
 pub mod progress;

@@ -36,6 +36,7 @@ pub mod man;
 pub mod notify;
 pub mod plan;
 mod policy;
+mod preview;
 pub mod privacy;
 pub mod privileged;
 pub mod replay;
