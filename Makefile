@@ -2,7 +2,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 XTASK := cargo xtask
 
-.PHONY: all web help demo demo-lab demo-reroute check test test-kernels fuzz bench bench-dataplane install deb test-deb
+.PHONY: all web help screenshots demo demo-lab demo-reroute check test test-kernels fuzz bench bench-dataplane install deb test-deb
 
 all: web ## the binary with its dashboard
 	@scripts/setup build
@@ -15,9 +15,14 @@ web: ## the dashboard's files, into web/dist (pinned npm packages; brings a Node
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
-demo: web ## an attack on loopback, detected and filtered, told as it happens and in the dashboard (DEMO_SEED=7, DEMO_ONCE=1)
+demo: web ## an attack on loopback, detected and told as it happens and in the dashboard; then as you like it, until Ctrl-C (DEMO_SEED=7, DEMO_ONCE=1)
 	@scripts/setup build
 	@cargo run --locked --profile ci --package spillway -- demo
+
+screenshots: web ## README's screenshots, taken of the demonstration into docs/screenshots (Chromium; about a minute)
+	@scripts/setup build web
+	@cargo build --locked --profile ci --package spillway
+	@scripts/screenshots target/ci/spillway
 
 demo-lab: ## an attack by real tools in network namespaces, found and filtered, told as it happens (root; LAB=syn-flood)
 	@scripts/setup build kernel core lab

@@ -7,6 +7,9 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { manual } from './manual.mjs';
+import { map } from './map.mjs';
+import { pages } from './pages.mjs';
 
 const [link, executablePath, folder] = process.argv.slice(2);
 if (!folder) {
@@ -18,7 +21,7 @@ const origin = new URL(link).origin;
 const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 /** Nothing here takes so long on a busy machine. */
 const PATIENCE = 20_000;
-const PAGES = ['overview', 'attacks', 'mitigation', 'network', 'explore', 'ledger', 'settings'];
+const PAGES = ['overview', 'attacks', 'mitigation', 'network', 'explore', 'intelligence', 'ledger', 'settings'];
 
 const steps = [];
 async function step(name, work) {
@@ -82,7 +85,7 @@ try {
 
   await step('the link logs in once, and leaves the address', async () => {
     await page.goto(link);
-    await page.getByText('admin (admin)').waitFor();
+    await page.getByText('admin (admin)', { exact: true }).waitFor();
     must(!page.url().includes('login/'), `the secret stays in the address: ${page.url()}`);
     must((await page.getByRole('note').innerText()) === 'DEMO DATA', 'no banner');
     const used = await (await browser.newContext()).newPage();
@@ -134,14 +137,14 @@ try {
 
   await step('flows are explored: a question has an address, and a click narrows it', async () => {
     await visit(page, 'explore?by=target&then=class&last=900');
-    const rows = page.locator('main table tbody tr');
+    const rows = page.locator('main table[data-greatest] tbody tr');
     await rows.first().waitFor();
     const all = await rows.count();
     must(all > 1, 'one target alone');
-    const target = await page.locator('main table tbody button.link').first().innerText();
-    await page.locator('main table tbody button.link').first().click();
+    const target = await page.locator('main table[data-greatest] tbody button.link').first().innerText();
+    await page.locator('main table[data-greatest] tbody button.link').first().click();
     await page.waitForFunction((text) => new URLSearchParams(location.hash.split('?')[1]).get('filter') === `target = ${text}`, target);
-    await page.waitForFunction((text) => [...document.querySelectorAll('main table tbody tr')].every((row) => row.innerText.includes(text)), target);
+    await page.waitForFunction((text) => [...document.querySelectorAll('main table[data-greatest] tbody tr')].every((row) => row.innerText.includes(text)), target);
     await visit(page, 'explore?filter=src-prot+%3D+53');
     await page.getByText(/did you mean/).waitFor();
     await visit(page, `attacks/${id}`);
@@ -307,6 +310,9 @@ try {
     await other.close();
   });
 
+  await pages({ browser, page, origin, folder, id, patience: PATIENCE, step, must, visit, look, watch, faults });
+  await map({ page, context, origin, step, must, visit, look });
+
   await step('a lost connection is said, comes back, and a reload stays logged in', async () => {
     const connection = page.locator('[data-connection]');
     await page.locator('[data-connection=live]').waitFor();
@@ -316,7 +322,7 @@ try {
     await page.locator('[data-connection=live]').waitFor();
     must(/resumed/.test(await connection.innerText()), 'nobody says that it came back');
     await page.reload();
-    await page.getByText('admin (admin)').waitFor();
+    await page.getByText('admin (admin)', { exact: true }).waitFor();
     await page.locator('[data-connection=live]').waitFor();
   });
 
@@ -342,6 +348,8 @@ try {
     await visit(page, 'overview');
     await page.screenshot({ path: join(folder, 'overview-narrow.png'), fullPage: true });
   });
+
+  await manual({ step, page, origin, look, must, folder });
 
   await step('a screen on the wall has nothing to press', async () => {
     await page.setViewportSize({ width: 1920, height: 1080 });

@@ -50,11 +50,13 @@ fn main() -> Outcome<()> {
         rate(SAMPLES, seconds),
         rate(SAMPLES, work)
     );
-    println!(
-        "| merged | {:.0} samples/s, {:.0} a second of work |",
-        rate(merged, merging.0),
-        rate(merged, merging.1)
-    );
+    if merged > 0 {
+        println!(
+            "| merged | {:.0} samples/s, {:.0} a second of work |",
+            rate(merged, merging.0),
+            rate(merged, merging.1)
+        );
+    }
     println!(
         "| on the disk | {} segments, {:.1} octets a sample |",
         there.segments,

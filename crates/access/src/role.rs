@@ -33,8 +33,10 @@ pub enum Permission {
     SeeNetwork,
     /// Heads, entries and proofs of the ledger, which name nobody.
     SeeLedger,
-    /// Disclosures.
+    /// Disclosures, and what evidence there is.
     SeeEvidence,
+    /// Hold evidence, let go of it, take a copy away.
+    KeepEvidence,
     /// Who did what.
     SeeAudit,
     /// The configuration, without secrets.
@@ -62,6 +64,7 @@ const MATRIX: &[(Permission, [bool; 5])] = &[
     (Permission::SeeNetwork, [true, true, true, false, false]),
     (Permission::SeeLedger, [true, true, true, true, true]),
     (Permission::SeeEvidence, [false, false, true, false, true]),
+    (Permission::KeepEvidence, [false, false, true, false, true]),
     (Permission::SeeAudit, [false, false, true, false, true]),
     (Permission::SeeConfiguration, [false, true, true, false, false]),
     (Permission::Mitigate, [false, true, true, false, false]),
@@ -133,6 +136,7 @@ impl Permission {
             Self::SeeNetwork => "see-network",
             Self::SeeLedger => "see-ledger",
             Self::SeeEvidence => "see-evidence",
+            Self::KeepEvidence => "keep-evidence",
             Self::SeeAudit => "see-audit",
             Self::SeeConfiguration => "see-configuration",
             Self::Mitigate => "mitigate",

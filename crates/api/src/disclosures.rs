@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::door::Caller;
+use crate::operate::Told;
 use crate::problem::Problem;
 use crate::router::Shared;
 
@@ -27,3 +29,39 @@ pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Disclosure
     };
     shared.ask(work).await
 }
+
+/// Disclosures about whoever asks.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OwnDisclosurePage {
+    items: Vec<Told>,
+    /// Always `null`: one page.
+    next: Option<String>,
+}
+
+/// What was told to others about a customer, newest first. A customer sees what concerns it and left the house, unless an
+/// embargo forbids to tell; whoever sees all networks sees that of all customers.
+#[utoipa::path(
+    get, path = "/api/v1/disclosures/own", tag = "evidence",
+    responses((status = 200, body = OwnDisclosurePage), (status = 409, body = Problem, content_type = "application/problem+json")),
+)]
+pub(crate) async fn own(
+    State(shared): State<Shared>,
+    caller: Caller,
+) -> Result<Json<OwnDisclosurePage>, Problem> {
+    let veil = shared.veil(&caller);
+    let work = move |shared: &Shared| {
+        let all = shared.operate.disclosed().map_err(Problem::conflict)?;
+        let is_own = |about: &[base::Prefix]| {
+            veil.is_clear() || (!about.is_empty() && about.iter().all(|prefix| veil.sees(prefix)))
+        };
+        let mut items: Vec<Told> =
+            all.into_iter().filter(|one| is_own(&one.about)).map(|one| one.told).collect();
+        items.sort_by(|a, b| b.sent.cmp(&a.sent));
+        items.truncate(OWN_MAX);
+        Ok(Json(OwnDisclosurePage { items, next: None }))
+    };
+    shared.ask(work).await
+}
+
+/// Disclosures that are told at once; older ones are asked for at the operator.
+const OWN_MAX: usize = 500;

@@ -2,8 +2,8 @@
 //! holds it against the OpenAPI document.
 
 use access::Permission::{
-    self, Allow, Approve, Configure, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks, SeeAudit,
-    SeeConfiguration, SeeEvidence, SeeLedger, SeeNetwork,
+    self, Allow, Approve, Configure, KeepEvidence, ManageAccess, Mitigate, Own, Panic, Public, SeeAttacks,
+    SeeAudit, SeeConfiguration, SeeEvidence, SeeLedger, SeeNetwork,
 };
 use axum::http::Method;
 
@@ -11,6 +11,8 @@ use axum::http::Method;
 const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/", Public),
     ("GET", "/assets/{name}", Public),
+    ("GET", "/manual/", Public),
+    ("GET", "/manual/{*page}", Public),
     ("GET", "/healthz", Public),
     ("GET", "/readyz", SeeNetwork),
     ("GET", "/metrics", SeeNetwork),
@@ -34,11 +36,16 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/attacks", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/sources", SeeAttacks),
+    ("GET", "/api/v1/attacks/{id}/packets", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/explanation", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/top", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/notes", SeeNetwork),
     ("POST", "/api/v1/attacks/{id}/notes", Mitigate),
+    ("POST", "/api/v1/attacks/{id}/close", Mitigate),
     ("POST", "/api/v1/flows/query", SeeAttacks),
+    ("POST", "/api/v1/flows/export", SeeAttacks),
+    ("GET", "/api/v1/intelligence", SeeNetwork),
+    ("GET", "/api/v1/map", SeeAttacks),
     ("GET", "/api/v1/rules", SeeAttacks),
     ("POST", "/api/v1/rules", Mitigate),
     ("GET", "/api/v1/rules/made", SeeNetwork),
@@ -47,6 +54,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/targets", SeeAttacks),
     ("GET", "/api/v1/targets/policy", SeeAttacks),
     ("POST", "/api/v1/targets/mode", Mitigate),
+    ("POST", "/api/v1/targets/simulate", SeeNetwork),
     ("GET", "/api/v1/profiles", SeeAttacks),
     ("GET", "/api/v1/allow", SeeAttacks),
     ("POST", "/api/v1/allow", Allow),
@@ -75,6 +83,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("POST", "/api/v1/resume", Panic),
     ("GET", "/api/v1/peers", SeeNetwork),
     ("GET", "/api/v1/absorbers", SeeNetwork),
+    ("GET", "/api/v1/capacity", SeeNetwork),
     ("GET", "/api/v1/playbook", SeeNetwork),
     ("GET", "/api/v1/plan", SeeNetwork),
     ("POST", "/api/v1/plan", SeeNetwork),
@@ -82,12 +91,23 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/ledger/{index}", SeeLedger),
     ("GET", "/api/v1/ledger/{index}/proof", SeeLedger),
     ("GET", "/api/v1/disclosures", SeeEvidence),
+    ("GET", "/api/v1/disclosures/own", SeeAttacks),
+    ("GET", "/api/v1/notifications", SeeConfiguration),
+    ("POST", "/api/v1/notifications/{name}/test", Configure),
+    ("GET", "/api/v1/evidence", SeeEvidence),
+    ("GET", "/api/v1/evidence/{id}", SeeEvidence),
+    ("GET", "/api/v1/evidence/{id}/verification", SeeEvidence),
+    ("POST", "/api/v1/evidence/{id}/hold", KeepEvidence),
+    ("POST", "/api/v1/evidence/{id}/release", KeepEvidence),
+    ("POST", "/api/v1/evidence/{id}/download", KeepEvidence),
     ("GET", "/api/v1/configuration", SeeConfiguration),
     ("PUT", "/api/v1/configuration", Configure),
     ("POST", "/api/v1/configuration/check", Configure),
     ("POST", "/api/v1/configuration/diff", Configure),
     ("POST", "/api/v1/reload", Configure),
     ("POST", "/api/v1/backup", Configure),
+    ("GET", "/api/v1/demo", SeeNetwork),
+    ("POST", "/api/v1/demo", Configure),
 ];
 
 /// All endpoints, as method, path and what they take.

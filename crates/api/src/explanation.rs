@@ -6,6 +6,8 @@
 mod price;
 mod words;
 
+pub use words::meaning;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -164,7 +166,7 @@ pub fn explain(attack: &Value, rules: &[Value], journal: &[Value]) -> Explanatio
     let vectors = list(attack, "vectors").map(|vector| Vector {
         name: text(vector, "name").unwrap_or_default().to_owned(),
         share: share(vector),
-        meaning: words::meaning(text(vector, "name").unwrap_or_default()).to_owned(),
+        meaning: meaning(text(vector, "name").unwrap_or_default()).to_owned(),
     });
     Explanation {
         summary: words::summary(attack),

@@ -39,7 +39,7 @@ const MARGIN: Span = Span::from_secs(60);
 /// What of a sample is the operator's alone.
 const HIDDEN: [Column; 3] = [Column::Exporter, Column::InputIf, Column::OutputIf];
 /// Why an answer in CSV is not all.
-const PARTIAL: HeaderName = HeaderName::from_static("spillway-partial");
+pub(crate) const PARTIAL: HeaderName = HeaderName::from_static("spillway-partial");
 
 /// Whoever keeps flow samples. Calls take as long as `stop` lets them; they are made beside the server's own thread.
 pub trait Flows: Send + Sync + 'static {

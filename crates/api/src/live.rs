@@ -5,12 +5,15 @@ use std::sync::Arc;
 use base::Timestamp;
 use serde_json::value::RawValue;
 
+use crate::intelligence::Intelligence;
+use crate::map::{Origins, Site};
 use crate::metrics::Metrics;
 use crate::model::Exporter;
+use crate::packets::Packets;
 use crate::sources::Sources;
 use crate::traffic::Second;
 
-/// Whoever can be asked. Every call must return at once: it is made while a client waits.
+/// Whoever can be asked. Every call must return at once, for it is made while a client waits, unless it says otherwise.
 pub trait Source: Send + Sync + 'static {
     /// Attacks and exporters as of the last tick.
     fn live(&self) -> Arc<Live>;
@@ -28,9 +31,25 @@ pub trait Source: Send + Sync + 'static {
     fn traffic(&self) -> Vec<Second> {
         Vec::new()
     }
+    /// Where the sources of an attack that goes on are; `None`: nobody follows them.
+    fn origins(&self, _attack: &str) -> Option<Arc<Origins>> {
+        None
+    }
+    /// Where own networks are, as far as that is known; not many.
+    fn sites(&self) -> Vec<Site> {
+        Vec::new()
+    }
     /// What is known of the sources of an attack, live or past; `None`: nothing.
     fn sources(&self, _attack: &str) -> Option<Arc<Sources>> {
         None
+    }
+    /// Some packets of an attack; `None`: none are at hand. It may read files: it is asked beside the server's own thread.
+    fn packets(&self, _attack: &str) -> Option<Arc<Packets>> {
+        None
+    }
+    /// What attacks have in common. This one may take a while: it is asked beside the server's own thread.
+    fn intelligence(&self) -> Intelligence {
+        Intelligence::default()
     }
 }
 

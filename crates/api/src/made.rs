@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::body::{Document, Part};
 use crate::door::Caller;
 use crate::mitigations::Because;
+use crate::preview::of_samples as preview_samples;
 use crate::problem::Problem;
 use crate::router::Shared;
 use crate::targets::{Decisions, decide, done, listed};
@@ -41,7 +42,7 @@ pub(crate) struct Made {
     reason: Reason,
 }
 
-/// Make a rule in the kernel, or with `dry_run` only say what would be. A wide one reverts unless it is confirmed.
+/// Make a rule in the kernel, or with `dry_run` only say what would be, and (`preview`) what it would have hit in the last hour. A wide one reverts unless it is confirmed.
 #[utoipa::path(
     post, path = "/api/v1/rules", tag = "rules", request_body = Made,
     responses((status = 200, body = Object, description = "What would be"), (status = 201, body = Object)),
@@ -58,7 +59,21 @@ pub(crate) async fn add(
     }});
     if asked.dry_run {
         let by = caller.clone();
-        let would = shared.ask(move |shared| decide(shared, &by, order)).await?;
+        let work = move |shared: &Shared| {
+            let mut would = decide(shared, &by, order)?;
+            let looked = would.get("text").and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
+            let preview = preview_samples(shared.flows.as_ref(), &looked, shared.now(), None);
+            if let Some(would) = would.as_object_mut() {
+                let (found, why) = match preview {
+                    Ok(found) => (found, None),
+                    Err(why) => (Value::Null, Some(why)),
+                };
+                would.insert("preview".to_owned(), found);
+                would.insert("no_preview".to_owned(), why.into());
+            }
+            Ok(would)
+        };
+        let would = shared.ask(work).await?;
         return Ok(Json(would).into_response());
     }
     let about = view::subject(&text);

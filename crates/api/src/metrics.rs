@@ -48,6 +48,8 @@ pub struct Metrics {
     pub attacks: BTreeMap<String, u64>,
     /// Targets (hosts and prefixes) under watch.
     pub tracked_hosts: u64,
+    /// What own networks got and sent since the start, by customer.
+    pub traffic: Vec<Flowed>,
     /// What the core left out at its caps, by name.
     pub left_out: Vec<(&'static str, u64)>,
     /// Rules by (backend, state).
@@ -92,6 +94,21 @@ pub struct Metrics {
     pub history: Option<History>,
 }
 
+/// What the networks of a customer got, or sent, of one protocol.
+#[derive(Clone, Debug, Default)]
+pub struct Flowed {
+    /// The customer's name, or `other`.
+    pub group: String,
+    /// `in` or `out`.
+    pub direction: &'static str,
+    /// `tcp`, `udp`, `icmp` or `other`.
+    pub proto: &'static str,
+    /// Packets, estimated where sampled.
+    pub packets: u64,
+    /// Layer-3 octets, likewise.
+    pub bytes: u64,
+}
+
 /// What the enforcer on this machine did.
 #[derive(Clone, Debug, Default)]
 pub struct Dataplane {
@@ -113,6 +130,12 @@ pub struct Dataplane {
     pub told: u64,
     /// Local packets that were to be told and found no room.
     pub lost: u64,
+    /// What rules have decided, by what they do: packets and layer-3 octets.
+    pub decided: BTreeMap<&'static str, (u64, u64)>,
+    /// Interface, where packets left the programs, how many.
+    pub left: Vec<(String, String, u64)>,
+    /// Interface, table, entries and how many there can be.
+    pub tables: Vec<(String, String, u64, u64)>,
 }
 
 /// What one listening address did.
@@ -349,6 +372,23 @@ impl Metrics {
             "What the core left out at its caps: attacks, targets, habits, late and long flows",
             self.left_out.iter().map(|(what, n)| (vec![("what", (*what).to_owned())], *n)).collect(),
         )?;
+        let flowed = |of: fn(&Flowed) -> u64| {
+            let labels = |one: &Flowed| {
+                let (direction, proto) = (one.direction.to_owned(), one.proto.to_owned());
+                vec![("group", one.group.clone()), ("direction", direction), ("proto", proto)]
+            };
+            self.traffic.iter().map(|one| (labels(one), of(one))).collect()
+        };
+        out.counters(
+            "spillway_traffic_packets",
+            "Packets of own networks by customer, estimated where sampled",
+            flowed(|one| one.packets),
+        )?;
+        out.counters(
+            "spillway_traffic_bytes",
+            "Layer-3 octets of own networks by customer, estimated where sampled",
+            flowed(|one| one.bytes),
+        )?;
         out.gauge("spillway_tracked_hosts", "Hosts and prefixes under watch", self.tracked_hosts as f64)?;
         out.histogram("spillway_detection_delay_seconds", "First packet to decision", &self.detection_delay)?;
         out.histogram("spillway_tick_seconds", "Work of the decision core per tick", &self.tick)?;
@@ -390,6 +430,46 @@ impl Metrics {
         out.counters("spillway_dataplane_applied", "Sets of rules put in force", counter(plane.applied))?;
         out.counters("spillway_dataplane_errors", "Sets that could not be", counter(plane.errors))?;
         out.histogram("spillway_dataplane_apply_seconds", "From the decision to the kernel", &plane.apply)?;
+        let decided = |of: fn(&(u64, u64)) -> u64| {
+            let labels =
+                |action: &str| vec![("backend", plane.backend.clone()), ("action", action.to_owned())];
+            plane.decided.iter().map(|(action, sum)| (labels(action), of(sum))).collect()
+        };
+        out.counters(
+            "spillway_rule_packets",
+            "Packets that rules decided, also below a rate, by what they do",
+            decided(|sum| sum.0),
+        )?;
+        out.counters("spillway_rule_bytes", "Layer-3 octets of those", decided(|sum| sum.1))?;
+        out.counters(
+            "spillway_rule_apply_errors",
+            "Sets that could not be put in force",
+            counter(plane.errors),
+        )?;
+        out.histogram("spillway_rule_apply_seconds", "From the decision to what enforces", &plane.apply)?;
+        if !plane.left.is_empty() {
+            let left = plane.left.iter().map(|(iface, verdict, packets)| {
+                (vec![("iface", iface.clone()), ("verdict", verdict.clone())], *packets)
+            });
+            out.counters(
+                "spillway_xdp_packets",
+                "Packets by where they left the kernel programs",
+                left.collect(),
+            )?;
+            let saved = plane.left.iter().filter(|(_, verdict, _)| verdict == "allowed");
+            out.counters(
+                "spillway_allowlist_saves",
+                "Packets of allowed sources that passed before every filter",
+                vec![(Vec::new(), saved.map(|(_, _, packets)| packets).sum())],
+            )?;
+        }
+        let table = |of: fn(&(String, String, u64, u64)) -> u64| {
+            let labels =
+                |one: &(String, String, u64, u64)| vec![("iface", one.0.clone()), ("map", one.1.clone())];
+            plane.tables.iter().map(|one| (labels(one), of(one) as f64)).collect()
+        };
+        out.gauges("spillway_map_entries", "Entries of tables in the kernel", table(|one| one.2))?;
+        out.gauges("spillway_map_capacity", "Entries that there can be", table(|one| one.3))?;
         out.counters("spillway_dataplane_told", "Local packets told as telemetry", counter(plane.told))?;
         out.counters(
             "spillway_dataplane_told_lost",

@@ -4,7 +4,10 @@
 use base::{Prefix, Timestamp};
 use serde_json::Value;
 
+use crate::capacity::Bounds;
 use crate::doctor::Finding;
+use crate::evidence::{Evidence, EvidenceShown};
+use crate::uploaded::CapturePreview;
 
 /// Whoever carries orders out. Calls may take seconds; they are made beside the server's own thread.
 pub trait Operate: Send + Sync + 'static {
@@ -70,11 +73,154 @@ pub trait Operate: Send + Sync + 'static {
     /// What is wrong, and how to mend it.
     fn doctor(&self) -> Vec<Finding>;
 
+    /// Whether there is a world that can be asked: a demonstration's. Must return at once.
+    fn has_stage(&self) -> bool {
+        false
+    }
+
+    /// Asks the demonstration's world for what it can do (`"list"`), or to do it (`{"start": NAME}`); `None`: there is none.
+    fn stage(&self, _order: Value) -> Option<Result<Value, String>> {
+        None
+    }
+
+    /// What rules would have hit in a capture, which is read to its end or to where it is damaged.
+    ///
+    /// # Errors
+    /// It is none.
+    fn preview(
+        &self,
+        rules: &[rules::Rule],
+        capture: Box<dyn std::io::Read + Send>,
+    ) -> Result<CapturePreview, String>;
+
+    /// Evidence of attacks behind this id, by id, at most so many.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn evidence(&self, after: Option<&str>, most: usize) -> Result<Vec<Evidence>, String>;
+
+    /// That of one attack, looked into; `None`: there is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn evidence_of(&self, attack: &str) -> Result<Option<EvidenceShown>, String>;
+
+    /// Whether it is as it was sealed, as `spillway evidence verify` says it.
+    ///
+    /// # Errors
+    /// It is not sealed, or cannot be read.
+    fn verify_evidence(&self, attack: &str) -> Result<Value, String>;
+
+    /// Holds it beyond its retention for a reason; without one, no longer.
+    ///
+    /// # Errors
+    /// It is not held, or that cannot be written.
+    fn hold_evidence(&self, attack: &str, who: &str, reason: Option<&str>) -> Result<(), String>;
+
+    /// Writes into the ledger that something is disclosed, and comes back when it stands there.
+    ///
+    /// # Errors
+    /// It does not: then nothing may leave.
+    fn disclose(&self, noted: Noted) -> Result<(), String>;
+
+    /// Writes a sealed bag as a tar archive.
+    ///
+    /// # Errors
+    /// It is not sealed, cannot be read, or nobody takes it.
+    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String>;
+
     /// Disclosures, by name: what each is, to whom, and how far it has come.
     ///
     /// # Errors
     /// Their files are damaged.
     fn disclosures(&self) -> Result<Vec<Value>, String>;
+
+    /// Disclosures that left the house and concern a customer, who may know of them now.
+    ///
+    /// # Errors
+    /// Their files are damaged.
+    fn disclosed(&self) -> Result<Vec<Disclosed>, String>;
+
+    /// Bounds that the configuration sets. Must return at once.
+    fn bounds(&self) -> Bounds;
+
+    /// Channels by which attacks are told, in the order of the configuration.
+    ///
+    /// # Errors
+    /// What waits cannot be read.
+    fn channels(&self) -> Result<Vec<Channel>, String>;
+
+    /// Sends a message that is marked as a test, now.
+    ///
+    /// # Errors
+    /// There is no such channel, or it cannot be tried.
+    fn try_channel(&self, name: &str) -> Result<Tried, String>;
+}
+
+/// A channel by which attacks are told.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Channel {
+    /// Its section of the configuration.
+    pub name: String,
+    /// `webhook`, `email`, `slack`, `telegram`, `syslog` or `exec`.
+    pub kind: String,
+    /// Where it leads, without what is secret.
+    pub to: String,
+    /// The channel that takes over where this one fails.
+    pub fallback: Option<String>,
+    /// Messages that wait.
+    pub waiting: u64,
+    /// Messages that were given up.
+    pub dead: u64,
+    /// What the other side said of the message that waits, or of the last one that was given up.
+    pub last_failure: Option<String>,
+}
+
+/// What came of a test.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Tried {
+    /// Which channel.
+    pub channel: String,
+    /// The message's id, as the other side saw it.
+    pub id: String,
+    /// Whether the other side took it.
+    pub arrived: bool,
+    /// What it answered.
+    pub answer: String,
+}
+
+/// Something that left the house and concerns a customer.
+#[derive(Clone, Debug)]
+pub struct Disclosed {
+    /// The customer's networks.
+    pub about: Vec<Prefix>,
+    /// What a customer is told of it.
+    pub told: Told,
+}
+
+/// What a customer is told of a disclosure that concerns it.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Told {
+    /// When it left, RFC 3339.
+    pub sent: String,
+    /// What the recipient is.
+    pub recipient_class: String,
+    /// What for.
+    pub purpose: String,
+    /// Why it may leave.
+    pub basis: String,
+    /// Whose law.
+    pub jurisdiction: String,
+    /// Kinds of data in it.
+    pub data: Vec<String>,
+    /// How many days the recipient may keep it.
+    pub retention_days: u32,
+    /// How many persons agreed.
+    pub approvals: u64,
+    /// Its entry in the ledger.
+    pub ledgered: Option<u64>,
+    /// How far it has come.
+    pub step: String,
 }
 
 /// Something for the ledger. Its entry holds a hash of it alone.

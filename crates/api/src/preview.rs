@@ -1,23 +1,26 @@
-//! `/api/v1/rules/preview`: what rules would have hit, by the flow samples of the last hour.
+//! `/api/v1/rules/preview`: what rules would have hit, by the flow samples of the last hour, or in a capture.
 //!
 //! A sample knows less than a packet: what a rule asks beyond it is named, and then the figures are upper bounds.
+#![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
 use ::rules::rule::{Flags, Match, Numbers};
 use ::rules::{Rule, parse};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::header;
 use base::{Span, Timestamp};
 use history::rollup::Wanted;
 use history::{Answer, Column, Field, Filter, Measure, Question};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::body::Document;
-use crate::flows::{FlowSum, asked, filter, stopper};
+use crate::body::{Asked, Document};
+use crate::flows::{FlowSum, Flows, asked, filter, stopper};
 use crate::problem::Problem;
 use crate::router::Shared;
-use crate::words::{Patience, RuleText, Seconds};
+use crate::uploaded::{self, CapturePreview};
+use crate::words::{FewRules, Patience, RuleText, Seconds};
 
 /// Rules at once: each is looked for twice.
 const RULES_MAX: usize = 8;
@@ -71,52 +74,120 @@ pub(crate) struct PreviewHit {
     partial: Option<String>,
 }
 
-/// A host that was not under attack.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct PreviewHost {
+/// A host, and what of it is hit.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PreviewHost {
     /// The own host.
-    target: String,
+    pub target: String,
     /// Octets of layer 3, scaled.
-    bytes: u64,
+    pub bytes: u64,
     /// Packets, scaled.
-    packets: u64,
+    pub packets: u64,
+}
+
+/// Of samples that are kept, or of the capture that was sent.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Previewed {
+    /// Samples.
+    Samples(Preview),
+    /// A capture.
+    Capture(CapturePreview),
+}
+
+/// Beside a capture.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Beside {
+    /// The rules, where the body is a capture: one a line, at most eight.
+    #[param(inline)]
+    rules: Option<FewRules>,
 }
 
 /// See what rules would have hit: how much of attacks and of others, and whom most. Nothing is changed.
+///
+/// The body is a JSON document, and samples of the last hour are looked at; or it is a capture (pcap, pcapng; at most 256 MiB), with the
+/// rules in the query.
 #[utoipa::path(
-    post, path = "/api/v1/rules/preview", tag = "rules", request_body = PreviewDraft,
-    responses((status = 200, body = Preview), (status = 404, body = Problem, content_type = "application/problem+json")),
+    post, path = "/api/v1/rules/preview", tag = "rules", params(Beside),
+    request_body(content(
+        (PreviewDraft = "application/json"),
+        (String = "application/vnd.tcpdump.pcap"),
+    )),
+    responses(
+        (status = 200, body = Previewed),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+    ),
 )]
 pub(crate) async fn preview(
     State(shared): State<Shared>,
-    Document(tried): Document<PreviewDraft>,
-) -> Result<Json<Preview>, Problem> {
+    Asked(beside): Asked<Beside>,
+    request: Request,
+) -> Result<Json<Previewed>, Problem> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(|kind| kind.trim().to_ascii_lowercase());
+    if kind.is_some_and(|kind| uploaded::MEDIA.contains(&kind.as_str())) {
+        let text = beside.rules.ok_or_else(|| {
+            Problem::conflict("`rules` is missing in the query: with a capture, the rules stand there")
+        })?;
+        let found = uploaded::preview(&shared, read(&text.0)?, request.into_body()).await?;
+        return Ok(Json(Previewed::Capture(found)));
+    }
+    let Document(tried) = Document::<PreviewDraft>::from_request(request, &shared).await?;
     let to = shared.now().plus(Span::from_secs(1));
     let from = to.minus(tried.last.map_or(USUAL, |last| Span::from_secs(last.0)));
-    let rules = parse::rules(&tried.rules.0).map_err(|wrong| {
+    let rules = read(&tried.rules.0)?;
+    let within = tried.within;
+    let work = move |shared: &Shared| {
+        let mut stop = stopper(within);
+        let hits = rules.iter().map(|rule| hit(shared.flows.as_ref(), rule, (from, to), &mut stop));
+        let rules = hits.collect::<Result<_, _>>()?;
+        Ok(Json(Previewed::Samples(Preview { from: from.to_string(), to: to.to_string(), rules })))
+    };
+    asked(&shared, work).await
+}
+
+fn read(text: &str) -> Result<Vec<Rule>, Problem> {
+    let rules = parse::rules(text).map_err(|wrong| {
         let shown: Vec<String> = wrong.iter().take(20).map(ToString::to_string).collect();
         Problem::conflict(shown.join("; "))
     })?;
     if rules.len() > RULES_MAX {
         return Err(Problem::conflict(format!("more than {RULES_MAX} rules: ask for some of them")));
     }
-    let within = tried.within;
-    let work = move |shared: &Shared| {
-        let mut stop = stopper(within);
-        let hits = rules.iter().map(|rule| hit(shared, rule, (from, to), &mut stop));
-        let rules = hits.collect::<Result<_, _>>()?;
-        Ok(Json(Preview { from: from.to_string(), to: to.to_string(), rules }))
-    };
-    asked(&shared, work).await
+    Ok(rules)
+}
+
+/// What rules would have hit until now, by the samples of this last time, as the API says it.
+///
+/// # Errors
+/// They cannot be read, no samples are kept, or those cannot be read.
+pub fn of_samples(
+    flows: &dyn Flows,
+    text: &str,
+    now: Timestamp,
+    last: Option<Span>,
+) -> Result<Value, String> {
+    let to = now.plus(Span::from_secs(1));
+    let from = to.minus(last.unwrap_or(USUAL));
+    let said = |problem: Problem| problem.detail().to_owned();
+    let rules = read(text).map_err(said)?;
+    let mut stop = stopper(Patience::default());
+    let hits = rules.iter().map(|rule| hit(flows, rule, (from, to), &mut stop));
+    let rules = hits.collect::<Result<_, _>>().map_err(said)?;
+    serde_json::to_value(Preview { from: from.to_string(), to: to.to_string(), rules })
+        .map_err(|wrong| wrong.to_string())
 }
 
 fn hit(
-    shared: &Shared,
+    flows: &dyn Flows,
     rule: &Rule,
     (from, to): (Timestamp, Timestamp),
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<PreviewHit, Problem> {
-    let (text, unknown) = of_samples(&rule.matches);
+    let (text, unknown) = asked_of_samples(&rule.matches);
     let all = filter(&text)?;
     let peace = filter("attack = none")?;
     let mut ask = |filter: Filter| {
@@ -129,7 +200,7 @@ fn hit(
             top: HOSTS_MAX,
             order: Measure::Packets,
         };
-        shared.flows.ask(&question, Wanted::Samples, stop).map_err(Problem::from)
+        flows.ask(&question, Wanted::Samples, stop).map_err(Problem::from)
     };
     let others = ask(all.clone().and(peace.clone()))?;
     let attacks = ask(all.and(peace.negated()))?;
@@ -156,7 +227,7 @@ fn hosts(answer: &Answer) -> Vec<PreviewHost> {
 }
 
 /// A match in the language of samples, and what samples do not know of it.
-fn of_samples(matches: &Match) -> (String, Vec<String>) {
+fn asked_of_samples(matches: &Match) -> (String, Vec<String>) {
     let Match {
         dst,
         src,
@@ -231,7 +302,7 @@ mod tests {
     fn what_a_rule_asks_is_asked_of_samples_or_named() {
         let of = |text: &str| {
             let rules = parse::rules(text).unwrap();
-            let (text, unknown) = of_samples(&rules.first().unwrap().matches);
+            let (text, unknown) = asked_of_samples(&rules.first().unwrap().matches);
             assert!(text.parse::<Filter>().is_ok(), "{text}");
             (text, unknown.join(" "))
         };

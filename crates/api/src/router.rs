@@ -24,9 +24,10 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    allow, attacks, audit, backups, configuration, disclosures, doctor, document, events, exceptions,
-    explanation, exporters, flows, greeting, health, history, ledger, made, mitigations, notes, plan,
-    preview, routing, rules, session, sources, targets, tokens, traffic, users, web,
+    allow, attacks, audit, backups, capacity, closing, configuration, disclosures, doctor, document, events,
+    evidence, exceptions, explanation, exporters, flows, greeting, health, history, intelligence, ledger,
+    made, manual, map, mitigations, notes, notifications, packets, parcel, plan, preview, routing, rules,
+    session, simulate, sources, stage, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -45,6 +46,8 @@ pub struct Parts {
     pub events: Events,
     /// Who is let in.
     pub settings: Settings,
+    /// What users read.
+    pub manual: fn() -> &'static ::manual::Book,
 }
 
 /// What every handler gets.
@@ -58,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) door: Arc<Door>,
     pub(crate) guesses: Arc<Mutex<Backoff>>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) manual: fn() -> &'static ::manual::Book,
     history: Arc<Mutex<Reader>>,
 }
 
@@ -130,6 +134,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(doctor::doctor))
         .routes(routes!(explanation::one))
         .routes(routes!(traffic::list))
+        .routes(routes!(map::show))
+        .routes(routes!(stage::show, stage::wish))
         .routes(routes!(session::roles))
         .routes(routes!(greeting::greeting))
         .routes(routes!(session::open, session::close))
@@ -145,9 +151,13 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))
         .routes(routes!(sources::list))
+        .routes(routes!(packets::list))
+        .routes(routes!(intelligence::show))
         .routes(routes!(flows::top))
         .routes(routes!(notes::list, notes::add))
+        .routes(routes!(closing::close))
         .routes(routes!(flows::query))
+        .routes(routes!(parcel::export))
         .routes(routes!(rules::list, made::add))
         .routes(routes!(made::list))
         .routes(routes!(made::confirm))
@@ -155,6 +165,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(targets::list))
         .routes(routes!(targets::policy))
         .routes(routes!(targets::mode))
+        .routes(routes!(simulate::simulate))
         .routes(routes!(targets::profiles))
         .routes(routes!(allow::list, allow::add))
         .routes(routes!(allow::remove))
@@ -178,12 +189,22 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(routing::resume))
         .routes(routes!(routing::peers))
         .routes(routes!(routing::absorbers))
+        .routes(routes!(capacity::show))
         .routes(routes!(routing::playbook))
         .routes(routes!(plan::live, plan::try_out))
         .routes(routes!(ledger::head))
         .routes(routes!(ledger::entry))
         .routes(routes!(ledger::proof))
         .routes(routes!(disclosures::list))
+        .routes(routes!(disclosures::own))
+        .routes(routes!(notifications::list))
+        .routes(routes!(notifications::test))
+        .routes(routes!(evidence::list))
+        .routes(routes!(evidence::one))
+        .routes(routes!(evidence::verify))
+        .routes(routes!(evidence::hold))
+        .routes(routes!(evidence::release))
+        .routes(routes!(evidence::download))
         .routes(routes!(configuration::show, configuration::apply))
         .routes(routes!(configuration::check))
         .routes(routes!(configuration::diff))
@@ -198,7 +219,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// All routes over these parts.
 pub fn router(parts: Parts) -> Router {
-    let Parts { source, operate, history, flows, access, events, settings } = parts;
+    let Parts { source, operate, history, flows, access, events, settings, manual: book } = parts;
     let shared = Shared {
         source,
         operate,
@@ -208,6 +229,7 @@ pub fn router(parts: Parts) -> Router {
         door: Arc::new(Door::new(settings)),
         guesses: Arc::default(),
         counts: Arc::default(),
+        manual: book,
         history: Arc::new(Mutex::new(history)),
     };
     let (routes, document) = routes().split_for_parts();
@@ -222,6 +244,8 @@ pub fn router(parts: Parts) -> Router {
         )
         .route("/", axum::routing::get(web::page))
         .route("/assets/{name}", axum::routing::get(web::asset))
+        .route("/manual/", axum::routing::get(manual::first))
+        .route("/manual/{*page}", axum::routing::get(manual::page))
         .fallback(nothing_here)
         .layer(from_fn_with_state(shared.clone(), admit))
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -14,6 +14,9 @@ const TTL_MAX: u64 = 366 * 86_400;
 /// Octets of a reason at most.
 const REASON_MAX: usize = 1_000;
 
+/// Letters of an act's name at most.
+const ACT_MAX: usize = 40;
+
 macro_rules! word {
     ($type:ty, $schema:expr) => {
         impl PartialSchema for $type {
@@ -197,6 +200,31 @@ impl<'de> Deserialize<'de> for UserName {
     }
 }
 
+/// What a demonstration's world calls something that it can do.
+#[derive(Clone, Debug)]
+pub(crate) struct ActName(pub(crate) String);
+
+word!(
+    ActName,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(ACT_MAX))
+        .pattern(Some("^[a-z0-9-]{1,40}$"))
+);
+
+impl<'de> Deserialize<'de> for ActName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let letter = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+        if (1..=ACT_MAX).contains(&found.len()) && found.bytes().all(letter) {
+            Ok(Self(found))
+        } else {
+            let form = format_args!("an act is named by 1 to {ACT_MAX} of a-z, 0-9 and -");
+            Err(D::Error::custom(form))
+        }
+    }
+}
+
 /// A password that is to be kept.
 #[derive(Clone)]
 pub(crate) struct Password(pub(crate) String);
@@ -292,6 +320,29 @@ impl<'de> Deserialize<'de> for RuleText {
             Ok(Self(found))
         } else {
             Err(D::Error::custom(format_args!("1 to {RULES_MAX} characters")))
+        }
+    }
+}
+
+/// Rules in an address, which no server takes at any length.
+#[derive(Debug)]
+pub(crate) struct FewRules(pub(crate) String);
+
+/// Characters of them at most.
+const FEW_RULES_MAX: usize = 4_096;
+
+word!(
+    FewRules,
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(FEW_RULES_MAX))
+);
+
+impl<'de> Deserialize<'de> for FewRules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        if (1..=FEW_RULES_MAX).contains(&found.chars().count()) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("rules in an address have 1 to {FEW_RULES_MAX} characters")))
         }
     }
 }
@@ -464,6 +515,77 @@ impl<'de> Deserialize<'de> for FieldNames {
             Ok(Self(found))
         } else {
             Err(D::Error::custom(format_args!("a grouping has at most {FIELDS_MAX} fields")))
+        }
+    }
+}
+
+/// Days back from now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Days(pub(crate) u64);
+
+/// Sums by hour are kept no longer.
+const DAYS_MAX: u64 = 90;
+
+word!(Days, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(DAYS_MAX)));
+
+impl Default for Days {
+    fn default() -> Self {
+        Self(7)
+    }
+}
+
+impl<'de> Deserialize<'de> for Days {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        if (1..=DAYS_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("days are 1 to {DAYS_MAX}, not {found}")))
+        }
+    }
+}
+
+/// A rate, in whatever unit stands beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate(pub(crate) u64);
+
+/// More than any link carries; a float has it exactly.
+const RATE_MAX: u64 = 1_000_000_000_000_000;
+
+word!(Rate, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(RATE_MAX)));
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = whole(deserializer)?;
+        if (1..=RATE_MAX).contains(&found) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom(format_args!("a rate is 1 to {RATE_MAX}, not {found}")))
+        }
+    }
+}
+
+/// The name of a class of traffic.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassName(pub(crate) String);
+
+word!(
+    ClassName,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(64))
+        .pattern(Some("^[a-z0-9-]{1,64}$"))
+);
+
+impl<'de> Deserialize<'de> for ClassName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if (1..=64).contains(&found.len()) && found.chars().all(fits) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom("a class is 1 to 64 small letters, digits and dashes, like tcp-syn"))
         }
     }
 }

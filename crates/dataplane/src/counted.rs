@@ -133,6 +133,19 @@ impl Plane {
         Ok(Counts { id, packets: sum(0), bytes: sum(8), dropped: sum(16) })
     }
 
+    /// How full what can be full is: what, entries, and how many there can be.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn fill(&self) -> Result<Vec<(&'static str, u64, u64)>, Error> {
+        let force = self.in_force()?;
+        let most = u64::try_from(crate::policy::LIST_MAX).unwrap_or(u64::MAX);
+        let rules = u64::from(force.rules) + u64::try_from(force.added).unwrap_or(0);
+        let lists = ["allow", "block", "protect"].into_iter().zip(force.lists);
+        let lists = lists.map(|(name, entries)| (name, u64::from(entries.unwrap_or(0)), most));
+        Ok(std::iter::once(("rules", rules, u64::from(RULES_MAX))).chain(lists).collect())
+    }
+
     /// Where packets left.
     ///
     /// # Errors

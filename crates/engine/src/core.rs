@@ -7,13 +7,14 @@ use base::{Prefix, Span, Timestamp};
 use detect::ShardTick;
 use detect::class::{Class, Classifier};
 
+use crate::closed::Closed;
 use crate::conduct::Conducts;
 use crate::frozen::Frozen;
 use crate::incident::Incident;
 use crate::late::Late;
 use crate::outcome::Counters;
 use crate::pour::Pours;
-use crate::received::Received;
+use crate::received::{Flowed, Received};
 use crate::report::{self, Severity};
 use crate::scan::Scans;
 use crate::sender::Senders;
@@ -51,6 +52,11 @@ pub enum Input {
         feeds: Vec<Feed>,
         /// Datagrams that the kernel dropped since the last time, of whichever exporter.
         dropped: u64,
+    },
+    /// A person calls an attack over.
+    Close {
+        /// Its id.
+        id: String,
     },
     /// What enforcers counted of rules since the last time.
     Counters {
@@ -109,7 +115,10 @@ pub struct Engine {
     pub(crate) last: bool,
     pub(crate) now: Timestamp,
     pub(crate) incidents_refused: u64,
+    /// What persons called over.
+    pub(crate) closed: Vec<Closed>,
     received: Received,
+    flowed: Flowed,
 }
 
 impl Engine {
@@ -135,7 +144,9 @@ impl Engine {
             last: false,
             now: Timestamp::ZERO,
             incidents_refused: 0,
+            closed: Vec::new(),
             received: Received::default(),
+            flowed: Flowed::new(&settings),
             settings,
             seed,
         }
@@ -151,6 +162,7 @@ impl Engine {
                 let discards: Vec<_> = feeds.into_iter().flat_map(|feed| feed.discards).collect();
                 self.discarded(until, &discards);
             }
+            Input::Close { id } => self.close(&id),
             Input::Counters { until, counters } => self.counted(until, &counters),
         }
     }
@@ -201,6 +213,11 @@ impl Engine {
     /// What all own hosts together received in the last tick.
     pub const fn received(&self) -> Received {
         self.received
+    }
+
+    /// What own networks got and sent since the engine began: customer (`other`: of none), direction, protocol, and how much.
+    pub fn flowed(&self) -> impl Iterator<Item = (&str, report::Direction, &'static str, Received)> {
+        self.flowed.all()
     }
 
     /// Targets under watch.
@@ -269,8 +286,9 @@ impl Engine {
         let mut tick =
             Tick::merge(until, shards, &self.classifier, &self.settings, (&mut self.pours, &mut self.late));
         self.received = Received::of(&tick);
+        self.flowed.add(&tick);
         self.finish_quiet(tick.counts.cells.iter().map(|(_, c)| c.first).min().unwrap_or(until).min(until));
-        let frozen = Frozen::of(&self.incidents, self.silence.confuses());
+        let frozen = Frozen::of(&self.incidents, &self.closed, until, self.silence.confuses());
         let mut candidates = self.watch.tick(&self.settings, &tick, &frozen);
         candidates.extend(self.late.test(&self.settings, &self.watch, until));
         for incident in &mut self.incidents {
@@ -378,11 +396,16 @@ impl Engine {
         for mut incident in over {
             incident.ended = Some(incident.last);
             let attack = present::attack(&incident, &self.settings, &self.watch);
-            self.ended.push_back(attack.clone());
-            self.outputs.push_back(Output::Attack { at: now, attack: Box::new(attack) });
-            if self.ended.len() > ENDED_MAX {
-                self.ended.pop_front();
-            }
+            self.over(now, attack);
+        }
+    }
+
+    /// Tells of an attack for the last time.
+    pub(crate) fn over(&mut self, now: Timestamp, attack: report::Attack) {
+        self.ended.push_back(attack.clone());
+        self.outputs.push_back(Output::Attack { at: now, attack: Box::new(attack) });
+        if self.ended.len() > ENDED_MAX {
+            self.ended.pop_front();
         }
     }
 

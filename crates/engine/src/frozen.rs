@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use base::Timestamp;
+
+use crate::closed::Closed;
 use crate::incident::Incident;
 use crate::report::Direction;
 use crate::target::TargetKey;
@@ -18,11 +21,13 @@ pub(crate) struct Frozen {
 
 impl Frozen {
     /// The places of these attacks; `all` where too much telemetry is missing to learn from the rest.
-    pub(crate) fn of(incidents: &[Incident], all: bool) -> Self {
+    /// What a person closed is still no peace to learn from, while it is left alone.
+    pub(crate) fn of(incidents: &[Incident], closed: &[Closed], now: Timestamp, all: bool) -> Self {
         let areas = |direction: Direction| {
             // Where a host sends too much to everybody, everybody else is as usual.
             let of = incidents.iter().filter(move |i| i.key.direction == direction && !i.by_limit);
-            joined(of.flat_map(|i| i.areas.iter().map(hosts)).collect())
+            let left_alone = closed.iter().flat_map(move |closed| closed.left_alone(now, direction));
+            joined(of.flat_map(|i| &i.areas).chain(left_alone).map(hosts).collect())
         };
         Self { incoming: areas(Direction::In), outgoing: areas(Direction::Out), all }
     }

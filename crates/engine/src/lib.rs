@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod areas;
+mod closed;
 mod conduct;
 pub mod core;
 mod example;

@@ -231,4 +231,33 @@ mod tests {
         }
         assert_eq!(name("203.0.113.1", &groups[..2]), None);
     }
+
+    #[test]
+    fn how_many_times_what_is_usual_is_an_attack_holds_for_its_prefix_alone() {
+        let of = |text: &str| text.parse::<Prefix>().unwrap();
+        let multiple = |multiple| Tuning { floor_pps: None, multiple: Some(multiple) };
+        let all = [
+            (of("198.18.0.0/16"), multiple(4.0)),
+            (of("198.18.7.0/24"), multiple(2.5)),
+            (of("2001:db8:7::/48"), multiple(3.0)),
+        ];
+        let settings = Settings { tuning: Tunings::new(all), ..Settings::of(Profile::Daemon) };
+        let at = |address: &str| settings.thresholds(address.parse().unwrap()).1.to_bits();
+        let wanted = [
+            ("198.18.7.7", 2.5),
+            ("198.18.8.7", 4.0),
+            ("198.19.0.1", Settings::MULTIPLE),
+            ("2001:db8:7::7", 3.0),
+            ("2001:db8:8::7", Settings::MULTIPLE),
+        ];
+        for (address, multiple) in wanted {
+            assert_eq!(at(address), f64::to_bits(multiple), "{address}");
+        }
+        // A capture is judged as it stands.
+        let capture = Settings { profile: Profile::Capture, ..settings };
+        assert_eq!(
+            capture.thresholds("198.18.7.7".parse().unwrap()).1.to_bits(),
+            Settings::MULTIPLE.to_bits()
+        );
+    }
 }

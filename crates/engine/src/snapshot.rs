@@ -11,6 +11,7 @@ use detect::season::Week;
 use detect::usual::{Origins, Packets};
 use serde::{Deserialize, Serialize};
 
+use crate::closed::Closed;
 use crate::core::{Engine, RestoreError};
 use crate::example::class_named;
 use crate::incident::{Incident, VectorState};
@@ -31,6 +32,9 @@ struct Snapshot {
     now: Timestamp,
     incidents: Vec<SavedIncident>,
     ended: Vec<Attack>,
+    /// What persons called over a moment ago.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<Closed>,
     #[serde(default)]
     exporters: Vec<(IpAddr, Memory)>,
     /// Versions before, and whoever wants one document, have what was learned here.
@@ -159,6 +163,7 @@ impl Engine {
             now: self.now(),
             incidents: self.incidents.iter().map(|i| save(i, self.silence())).collect(),
             ended: self.ended.iter().cloned().collect(),
+            closed: self.closed.clone(),
             exporters: self.silence().saved(),
             learned,
         })
@@ -190,6 +195,7 @@ impl Engine {
         readable(saved.version)?;
         let mut engine = Self::new(settings, seed.clone());
         engine.ended = saved.ended.into();
+        engine.closed = saved.closed;
         engine.incidents = saved.incidents.into_iter().map(|i| load(i, &seed)).collect();
         engine.rehear(Silence::of(saved.exporters));
         engine.learn_again(saved.learned, saved.now);

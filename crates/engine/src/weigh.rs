@@ -34,6 +34,9 @@ impl Engine {
         let at = self.incidents.iter().position(|i| {
             i.key == candidate.key || i.covers(&candidate.key) && i.vector(candidate.class).is_some()
         });
+        if at.is_none() && self.is_closed(now, candidate) {
+            return;
+        }
         if let Some(incident) = at.and_then(|at| self.incidents.get(at))
             && incident.severity == Severity::Attack
             && incident.vector(candidate.class).is_some()
@@ -115,12 +118,13 @@ impl Engine {
         let severity = if sum >= evidence::ATTACK { Severity::Attack } else { Severity::Suspicious };
         let index = match self.incidents.iter().position(|i| i.key == key) {
             Some(index) => index,
-            None if terms.is_empty() => return,
+            None if terms.is_empty() || self.is_closed_for(now, &key) => return,
             None if self.incidents.len() >= INCIDENTS_MAX => {
                 self.incidents_refused += 1;
                 return;
             }
             None => {
+                let began = self.begun(&key, began);
                 self.incidents.push(Incident::open(key, severity, began, now, &self.seed));
                 self.incidents.len().saturating_sub(1)
             }
@@ -165,18 +169,17 @@ impl Engine {
         let of_host = |i: &Incident| i.is_scan() && i.culprits.contains_key(&host);
         let near = |i: &Incident| i.is_scan() && i.areas.iter().any(|area| area.covers(&target));
         let known = self.incidents.iter().position(of_host).or_else(|| self.incidents.iter().position(near));
+        let key =
+            TargetKey { addr: wide(target.addr()), bits: target.bits(), direction: report::Direction::Out };
         let index = match known {
             Some(index) => index,
+            None if self.is_closed_for(now, &key) => return,
             None if self.incidents.len() >= INCIDENTS_MAX => {
                 self.incidents_refused += 1;
                 return;
             }
             None => {
-                let key = TargetKey {
-                    addr: wide(target.addr()),
-                    bits: target.bits(),
-                    direction: report::Direction::Out,
-                };
+                let began = self.begun(&key, began);
                 self.incidents.push(Incident::open(key, Severity::Attack, began, now, &self.seed));
                 self.incidents.len().saturating_sub(1)
             }
@@ -227,11 +230,13 @@ impl Engine {
         let near = |i: &Incident| i.by_limit && i.areas.iter().any(|area| area.covers(&target));
         let index = match known.or_else(|| self.incidents.iter().position(near)) {
             Some(index) => index,
+            None if self.is_closed_for(now, &key) => return,
             None if self.incidents.len() >= INCIDENTS_MAX => {
                 self.incidents_refused += 1;
                 return;
             }
             None => {
+                let began = self.begun(&key, began);
                 let mut incident = Incident::open(key, Severity::Attack, began, now, &self.seed);
                 incident.by_limit = true;
                 self.incidents.push(incident);
@@ -279,7 +284,8 @@ impl Engine {
             self.incidents_refused += 1;
             return None;
         }
-        self.incidents.push(Incident::open(candidate.key, severity, candidate.onset, now, &self.seed));
+        let began = self.begun(&candidate.key, candidate.onset);
+        self.incidents.push(Incident::open(candidate.key, severity, began, now, &self.seed));
         self.incidents.len().checked_sub(1)
     }
 }

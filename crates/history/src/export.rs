@@ -34,16 +34,51 @@ pub fn export<W: Write + Send>(
     work: &mut Work<'_>,
     (out, path): (W, &Path),
 ) -> Result<(W, Exported), HistoryError> {
-    let mut sink = Sink::new(out, path, false)?;
-    let mut batch = Batch::default();
-    let places: Vec<usize> = (0..GROUP).collect();
-    let scanned = walk(archive, filter, (from, to), work, &mut |sample| {
-        batch.push(sample);
-        if batch.len() == GROUP { sink.group(&std::mem::take(&mut batch), &places) } else { Ok(()) }
-    })?;
-    sink.group(&batch, places.get(..batch.len()).unwrap_or(&[]))?;
-    let rows = sink.rows();
-    Ok((sink.finish(&[])?, Exported { rows, scanned }))
+    let mut parcel = Parcel::new(out, path)?;
+    let scanned = walk(archive, filter, (from, to), work, &mut |sample| parcel.push(sample))?;
+    let (out, rows) = parcel.finish()?;
+    Ok((out, Exported { rows, scanned }))
+}
+
+/// Samples that are handed in one by one, as a segment of their own.
+pub struct Parcel<W: Write + Send> {
+    sink: Sink<W>,
+    batch: Batch,
+}
+
+impl<W: Write + Send> Parcel<W> {
+    /// Begins; `path` is for messages.
+    ///
+    /// # Errors
+    /// What is written to refuses.
+    pub fn new(out: W, path: &Path) -> Result<Self, HistoryError> {
+        Ok(Self { sink: Sink::new(out, path, false)?, batch: Batch::default() })
+    }
+
+    /// One more.
+    ///
+    /// # Errors
+    /// What is written to refuses.
+    pub fn push(&mut self, sample: &Sample<'_>) -> Result<(), HistoryError> {
+        self.batch.push(sample);
+        if self.batch.len() == GROUP { self.write() } else { Ok(()) }
+    }
+
+    /// Ends it: what was written to, and how many samples it has.
+    ///
+    /// # Errors
+    /// What is written to refuses.
+    pub fn finish(mut self) -> Result<(W, u64), HistoryError> {
+        self.write()?;
+        let rows = self.sink.rows();
+        Ok((self.sink.finish(&[])?, rows))
+    }
+
+    fn write(&mut self) -> Result<(), HistoryError> {
+        let batch = std::mem::take(&mut self.batch);
+        let places: Vec<usize> = (0..batch.len()).collect();
+        self.sink.group(&batch, &places)
+    }
 }
 
 /// The names of all columns, as a line of CSV.

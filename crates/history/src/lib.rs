@@ -30,7 +30,7 @@ mod thin;
 pub use batch::Batch;
 pub use column::{Column, Field};
 pub use error::HistoryError;
-pub use export::{Exported, csv_header, csv_line, export};
+pub use export::{Exported, Parcel, csv_header, csv_line, export};
 pub use filter::{BadFilter, Filter};
 pub use merge::{Merged, merge};
 pub use query::{Answer, Archive, Kept as KeptAs, Measure, Question, Scanned, Sum, Value, Work, ask, walk};

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use base::{Prefix, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::enrich::Position;
+
 /// What a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,6 +100,8 @@ pub struct Finding {
     pub country: Option<String>,
     /// City, where a file told.
     pub city: Option<String>,
+    /// Where that is, where a file told.
+    pub position: Option<Position>,
     /// A few packets as they came, headers and at most the cut payload; at most [`SAMPLES_MAX`].
     pub samples: Vec<Sample>,
 }
@@ -160,6 +164,7 @@ impl Finding {
             prefix: None,
             country: None,
             city: None,
+            position: None,
             samples: Vec::new(),
         }
     }

@@ -165,6 +165,7 @@ impl<'a> Judge<'a> {
             prefix: place.prefix,
             country: place.country,
             city: place.city,
+            position: place.position,
             samples: self
                 .observer
                 .samples

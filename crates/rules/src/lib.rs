@@ -20,6 +20,7 @@ pub mod parse;
 mod print;
 pub mod rule;
 pub mod set;
+pub mod spare;
 
 pub use count::EvalCounts;
 pub use rule::{Action, Encapsulation, Flags, Fragments, Match, Numbers, Payload, Per, Range, Rule};

@@ -17,6 +17,8 @@ mod order;
 #[cfg(test)]
 mod price;
 #[cfg(test)]
+mod spare;
+#[cfg(test)]
 mod text;
 #[cfg(test)]
 mod tool;

@@ -12,6 +12,7 @@ pub mod background;
 pub mod event;
 pub mod exporter;
 pub mod packet;
+pub mod places;
 pub mod population;
 pub mod rng;
 pub mod sampler;

@@ -265,6 +265,19 @@ impl World {
         if self.config.conversations || self.config.thin == 0 { 1 } else { self.config.thin }
     }
 
+    /// Writes one more event into the script, which begins now at the earliest; `false`: as many as have numbers stand there.
+    pub fn add(&mut self, event: Event) -> bool {
+        let index = u16::try_from(self.stories.len()).ok().filter(|index| *index < u16::MAX);
+        let Some(index) = index else { return false };
+        let now = self.now;
+        self.attacks.retain(|(attack, ..)| attack.event.end() > now);
+        self.stories.push(event.story());
+        let attack = Attack::new(event, index, self.config.seed);
+        let (towards, all) = attack.size(&self.people);
+        self.attacks.push((attack, towards.max(1e-3), all));
+        true
+    }
+
     /// Makes the next slice.
     fn advance(&mut self) {
         let from = self.now;

@@ -19,6 +19,14 @@ impl Interrupt {
         Ok(())
     }
 
+    /// The same, however often: for who has others to end, and does that within a bound.
+    pub fn listen_patiently(&self) -> std::io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&self.0))?;
+        }
+        Ok(())
+    }
+
     /// Whether somebody wants us to stop.
     #[inline]
     pub fn asked(&self) -> bool {

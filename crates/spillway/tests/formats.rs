@@ -109,6 +109,8 @@ fn each_listing_command_prints_every_format() {
         ([&["exporter", "show", "127.0.0.7"][..], &over].concat(), 1),
         ([&["status"][..], &over].concat(), 1),
         ([&["top", "--once", "--interval", "0.1"][..], &over].concat(), 1),
+        (vec!["manual"], 50),
+        (vec!["manual", "--search", "sampling rate"], 5),
         (vec!["target", "list", "-c", &file], 0),
         (vec!["target", "show", "198.18.7.7", "-c", &file], 8),
         (vec!["target", "profiles", "-c", &file], 12),

@@ -28,6 +28,7 @@ mod help;
 mod import;
 mod init;
 mod ledger;
+mod manual;
 mod metrics;
 mod notify;
 mod plan;

@@ -6,7 +6,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use api::metrics::{Dataplane, Dns, Exporter, Hearing, Histogram, Ledger, Listener, Metrics, Routing, plain};
+use api::metrics::{
+    Dataplane, Dns, Exporter, Flowed, Hearing, Histogram, Ledger, Listener, Metrics, Routing, plain,
+};
 use serde_json::Value;
 
 use crate::daemon::{Daemon, attacked, config, wait};
@@ -68,7 +70,20 @@ fn whole() -> String {
         detection_delay: Histogram::new(&[1.0]),
         tick: Histogram::new(&[1.0]),
         store_write: Histogram::new(&[1.0]),
-        dataplane: Some(Dataplane { apply: Histogram::new(&[1.0]), ..Dataplane::default() }),
+        traffic: vec![Flowed {
+            group: "other".to_owned(),
+            direction: "in",
+            proto: "udp",
+            packets: 1,
+            bytes: 1,
+        }],
+        dataplane: Some(Dataplane {
+            apply: Histogram::new(&[1.0]),
+            decided: BTreeMap::from([("drop", (1, 1))]),
+            left: vec![("eth0".to_owned(), "allowed".to_owned(), 1)],
+            tables: vec![("eth0".to_owned(), "rules".to_owned(), 1, 2)],
+            ..Dataplane::default()
+        }),
         routing: Some(Routing::default()),
         dns: Some(Dns::default()),
         ledger: Some(Ledger { head_age: Some(1), ..Ledger::default() }),

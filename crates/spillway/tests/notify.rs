@@ -16,6 +16,7 @@ use base::Timestamp;
 use serde_json::Value;
 use store::{EventRow, Outbox};
 
+use crate::access::{call, done};
 use crate::daemon::{Daemon, attacked, config, wait};
 use crate::support::{Scratch, spillway, stderr};
 
@@ -438,6 +439,33 @@ fn notify_test_says_what_the_other_side_answered() {
     assert_eq!(none.status.code(), Some(1));
     assert!(stderr(&none).contains("known: bad, good"), "{}", stderr(&none));
     assert!(stderr(&test("exec")).contains("is fixed and may ban"));
+
+    // The same through the API, and who may.
+    let daemon = Daemon::start(&file);
+    let token = |name: &str, role: &str| {
+        done(&["user", "add", name, "--role", role, "-c", &file]);
+        done(&["token", "add", name, "-c", &file])["token"].as_str().unwrap().to_owned()
+    };
+    let (admin, operator) = (token("anna", "admin"), token("otto", "operator"));
+    let ask = |verb: &str, path: &str, token: &str| {
+        let why = (verb == "POST").then(|| serde_json::json!({"reason": "does it arrive?"}));
+        let (status, _, body) =
+            call(&daemon, verb, &format!("/api/v1/notifications{path}"), Some(token), why.as_ref());
+        (status, serde_json::from_str::<Value>(&body).unwrap())
+    };
+    let (status, listed) = ask("GET", "", &operator);
+    assert_eq!(
+        (status, &listed["items"][0]["name"], &listed["items"][1]["name"]),
+        (200, &"bad".into(), &"good".into())
+    );
+    assert!(!listed.to_string().contains("/gone"), "{listed}");
+    assert_eq!(ask("POST", "/good/test", &operator).0, 403);
+    let (status, tried) = ask("POST", "/good/test", &admin);
+    assert_eq!((status, &tried["arrived"], &tried["answer"]), (200, &true.into(), &"HTTP 200 ok".into()));
+    let (status, tried) = ask("POST", "/bad/test", &admin);
+    assert_eq!((status, &tried["arrived"]), (200, &false.into()));
+    assert!(tried["answer"].as_str().unwrap().contains("HTTP 404 no_service"), "{tried}");
+    assert_eq!(ask("POST", "/exec/test", &admin).0, 404);
 }
 
 #[test]

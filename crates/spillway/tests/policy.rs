@@ -86,9 +86,30 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
         lines.into_iter().find(|line| line.as_str().unwrap().starts_with(&format!("exception {number}:")))
     });
     assert!(explained.as_str().unwrap().contains("taken back by a person"), "{explained}");
+    // What a rule would have hit, by the samples that are kept.
+    let hit = wait("samples of what came", || {
+        let found =
+            done(&["rule", "preview", "dst 198.18.0.0/16 -> drop", "--last", "10m", "-o", "json", "-c", c]);
+        let of = |whose: &str| found["rules"][0][whose]["packets"].as_u64().unwrap_or(0);
+        let packets = of("attacks") + of("others");
+        (packets > 0).then_some(packets)
+    });
+    assert!(hit > 100, "{hit}");
+    // A person calls the attack over, and whoever is killed then calls it so again.
+    let under_attack = attack["id"].as_str().unwrap();
+    let close = ["attack", "close", under_attack, "--reason", "a load test", "-o", "json", "-c", c];
+    let closed = done(&close);
+    assert_eq!((&closed["kind"], &closed["attack"]), (&json!("close"), &attack["id"]));
     daemon.signal("-KILL");
     daemon.ended();
     let daemon = Daemon::start(c);
+    let over = wait("the attack to be over", || {
+        let document = daemon.json(&format!("/api/v1/attacks/{under_attack}"));
+        (document["state"] == "over").then_some(document)
+    });
+    let lines = over["explain"].as_array().unwrap().iter();
+    assert!(lines.into_iter().any(|line| line.as_str().unwrap().contains("a person closed it")), "{over}");
+    assert!(refused(&close).contains("there is no attack"));
     let exceptions = done(&["exception", "list", "-o", "json", "-c", c]);
     assert_eq!(exceptions["items"][0]["id"], number);
     assert_eq!(show("198.18.7.7")["exceptions"][0]["attack"], attack["id"]);
@@ -104,13 +125,13 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
     let trail = done(&["audit", "-o", "json", "-c", c]);
     let actions: Vec<&str> =
         trail["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
-    for action in ["target.mode", "rule.withdraw", "exception.end"] {
+    for action in ["target.mode", "rule.withdraw", "exception.end", "attack.close"] {
         assert!(actions.contains(&action), "{action}: {actions:?}");
     }
     wait("the ledger", || {
         let size = daemon.json("/api/v1/ledger")["size"].as_u64()?;
         let entries = (0..size).map(|index| daemon.get(&format!("/api/v1/ledger/{index}")).1);
-        (entries.filter(|entry| entry.contains("\"operation\"")).count() >= 4).then_some(())
+        (entries.filter(|entry| entry.contains("\"operation\"")).count() >= 5).then_some(())
     });
 }
 

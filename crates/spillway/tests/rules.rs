@@ -35,6 +35,37 @@ fn eval_counts_matches_by_themselves_and_decisions_by_precedence() {
 }
 
 #[test]
+fn a_rule_is_tried_against_a_capture_without_a_daemon() {
+    let scratch = Scratch::new("rule-preview");
+    let whole = pcap(101, &[udp(b""), udp(&[0; 10]), udp(&[0; 100])]);
+    let file = scratch.file("capture.pcap", &whole);
+    let rule = "dst 198.51.100.7/32 proto udp length >=38 -> drop";
+    let preview =
+        |file: &str, format: &str| spillway(["rule", "preview", rule, "--capture", file, "-o", format]);
+    let out = preview(&file, "json");
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let found: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (&found["packets"], &found["unmatched_packets"], &found["partial"]),
+        (&3.into(), &1.into(), &serde_json::Value::Null)
+    );
+    let hit = &found["rules"][0];
+    assert_eq!((&hit["matched_packets"], &hit["matched_bytes"]), (&2.into(), &166.into()));
+    assert_eq!(hit["hosts"], serde_json::json!([{"target": "198.51.100.7", "bytes": 166, "packets": 2}]));
+    let text = String::from_utf8(preview(&file, "text").stdout).unwrap();
+    assert!(text.contains("matches 2 packets") && text.contains("198.51.100.7"), "{text}");
+    // A damaged one is counted to where it is damaged, and told; what is none is refused.
+    let torn = scratch.file("torn.pcap", whole.get(..whole.len() - 20).unwrap());
+    let out = preview(&torn, "json");
+    assert_eq!(out.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(found["packets"], 2);
+    assert!(stderr(&out).contains("ends inside a record"), "{}", stderr(&out));
+    let none = scratch.file("none.pcap", b"no capture at all, but text of some length");
+    assert_eq!(preview(&none, "json").status.code(), Some(1));
+}
+
+#[test]
 fn a_mistake_in_a_rule_is_one_line_with_its_place() {
     let scratch = Scratch::new("rules-bad");
     let capture = scratch.file("capture.pcap", &pcap(101, &[udp(b"")]));

@@ -1,8 +1,8 @@
 //! Who attacks, from the daemon: sources while an attack goes on, a bag that is open meanwhile, killed in the middle, and sealed.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,7 @@ use sim::exporter::{Fleet, Format, Settings};
 use sim::population::Role;
 use sim::{Config, Event, Kind, World};
 
+use crate::access::{call, done};
 use crate::daemon::{Daemon, config, wait_for};
 use crate::evidence::{bagit, verified};
 use crate::support::{Scratch, spillway, stderr};
@@ -215,6 +216,27 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     let first = reflectors.items.iter().find(|one| one.verdict == "reflector").unwrap();
     assert!(first.address.contains(':') && first.reasons.contains(&"P1".to_owned()), "{first:?}");
     assert!(reflectors.prefixes[0].packets > 0 && reflectors.networks[0].name.is_null());
+    // Some packets of each, with their headers; and what both have in common.
+    for (id, begins) in [(&ids[0], "45"), (&ids[1], "6")] {
+        let page = wait_for("its packets", PATIENCE, || {
+            let page = daemon.json(&format!("/api/v1/attacks/{id}/packets?limit=5"));
+            page["items"].as_array().is_some_and(|all| all.len() > 2).then_some(page)
+        });
+        let one = &page["items"][0];
+        assert!(
+            one["headers"].as_str().unwrap().starts_with(begins) && one["ttl"].as_u64() > Some(0),
+            "{page}"
+        );
+        assert_eq!((&one["exporter"], &one["sampling_rate"]), (&ROUTER.into(), &1.into()));
+        assert!(page["items"].as_array().unwrap().len() <= 5);
+    }
+    let told = daemon.json("/api/v1/intelligence");
+    assert_eq!((&told["attacks"], &told["from_folders"]), (&2.into(), &0.into()), "{told}");
+    assert_eq!(told["campaigns"].as_array().unwrap().len(), 2, "nothing of both is alike: {told}");
+    assert_eq!(
+        (&told["reflectors"][0]["protocol"], &told["reflectors"][0]["asn"]),
+        (&"dns".into(), &Value::Null)
+    );
     for (path, status) in [("0123456789abcdef/sources", 404), ("..%2f..%2fstore/sources", 404)] {
         assert_eq!(daemon.get(&format!("/api/v1/attacks/{path}")).0, status, "{path}");
     }
@@ -293,8 +315,60 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     is_whole(&whole);
     let again = spillway(args(&whole).iter().map(String::as_str));
     assert!(!again.status.success() && stderr(&again).contains("--to"), "{}", stderr(&again));
+    evidence_leaves_for_whoever_may(&scratch, &daemon, &path, &ids[0]);
     assert_eq!(daemon.sum("spillway_evidence_sealed_total"), 2.0);
     assert_eq!(daemon.sum("spillway_evidence_failures_total"), 0.0);
+}
+
+/// Over the API: what there is, whether it is whole, a hold, and a copy that stands in the ledger before it leaves.
+fn evidence_leaves_for_whoever_may(scratch: &Scratch, daemon: &Daemon, config: &str, id: &str) {
+    done(&["user", "add", "eve", "--role", "evidence-officer", "-c", config]);
+    let token = done(&["token", "add", "eve", "-c", config])["token"].as_str().unwrap().to_owned();
+    let ask = |method: &str, path: &str, body: Option<&Value>| -> Value {
+        let (status, _, body) = call(daemon, method, path, Some(&token), body);
+        assert_eq!(status, 200, "{method} {path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    assert_eq!(daemon.get("/api/v1/evidence").0, 401, "who looks on without a name sees none");
+    let listed = ask("GET", "/api/v1/evidence", None);
+    let one = listed["items"].as_array().unwrap().iter().find(|one| one["attack"] == *id).unwrap().clone();
+    assert_eq!((&one["state"], &one["hold"]), (&"sealed".into(), &Value::Null));
+    let shown = ask("GET", &format!("/api/v1/evidence/{id}"), None);
+    let names: Vec<&str> =
+        shown["files"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert!(
+        names.contains(&"data/capture.pcapng") && !shown["info"].as_array().unwrap().is_empty(),
+        "{shown}"
+    );
+    assert_eq!(ask("GET", &format!("/api/v1/evidence/{id}/verification"), None)["valid"], true);
+    let because = serde_json::json!({"reason": "case 17/2026"});
+    let held = ask("POST", &format!("/api/v1/evidence/{id}/hold"), Some(&because));
+    assert_eq!((&held["hold"]["reason"], &held["hold"]["person"]), (&"case 17/2026".into(), &"eve".into()));
+    assert!(scratch.path("state").join("evidence").join(id).join("evidence.hold").exists());
+    assert_eq!(ask("POST", &format!("/api/v1/evidence/{id}/release"), Some(&because))["hold"], Value::Null);
+    let size = || daemon.json("/api/v1/ledger")["size"].as_u64().unwrap();
+    let before = size();
+    let address = daemon.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let body = because.to_string();
+    // HTTP/1.0: the end of the answer is its end, however long it is.
+    write!(
+        stream,
+        "POST /api/v1/evidence/{id}/download HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let (head, archive) = answer.split_at(head);
+    assert!(String::from_utf8_lossy(head).contains(" 200 "), "{}", String::from_utf8_lossy(head));
+    assert!(size() > before, "it stands in the ledger");
+    let unpacked = scratch.path("unpacked");
+    tar::Archive::new(archive).unpack(&unpacked).unwrap();
+    let (out, report) = verified(&unpacked.join("evidence"), &[]);
+    assert!(out.status.success() && report["valid"] == true, "{report}");
 }
 
 /// Whether a bag is sealed, and has the ledger's proof of that in it.

@@ -224,6 +224,8 @@ pub struct Situation<'a> {
     pub machine: Option<Machine>,
     /// Rules that were derived.
     pub candidates: &'a [Candidate],
+    /// What routers may hear of them: cut around what is spared, for a router knows no exceptions.
+    pub routed: &'a [Candidate],
     /// Whom announcements go to.
     pub neighbors: &'a [Neighbor],
     /// Who takes what is diverted.

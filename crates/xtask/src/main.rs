@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         "times" => times::print(),
         "bench" => bench::run(rest),
         "bench-peers-inside" => bench::peers::inside(rest),
+        "bench-api-inside" => bench::api::inside(rest),
         "evaluate" => evaluate::run(rest),
         "fuzz" => fuzz::run(rest),
         "help" | "-h" | "--help" => {

@@ -236,3 +236,157 @@ export interface FlowAnswer {
   to: string;
   scanned: { partial: string | null };
 }
+
+/** A line of the journal of mitigations. */
+export interface Past {
+  number: number;
+  at: string;
+  mitigation: number | null;
+  event: string;
+  actor: string;
+  reason: string;
+  what: string;
+}
+
+export interface SamplePacket {
+  at: string;
+  vector: string | null;
+  src: string;
+  dst: string;
+  ip_protocol: number;
+  src_port: number | null;
+  dst_port: number | null;
+  tcp_flags: string | null;
+  tcp_window: number | null;
+  icmp: [number, number] | null;
+  ttl: number | null;
+  bytes: number;
+  fragment: string;
+  packets: number;
+  sampling_rate: number | null;
+  headers: string | null;
+}
+
+export interface PacketPage extends Page<SamplePacket> {
+  as_of: string;
+  seen: number;
+}
+
+export interface CampaignAttack {
+  id: string;
+  target: string;
+  started_at: string;
+  seconds: number;
+  vectors: string[];
+  score: number;
+  because: { what: string; weight: number }[];
+}
+
+export interface Intelligence {
+  attacks: number;
+  from_folders: number;
+  left_out: number;
+  campaigns: { number: number; attacks: CampaignAttack[] }[];
+  reflectors: { protocol: string; asn: number | null; sources: number; packets: number; attacks: number }[];
+  networks: { asn: number | null; sources: number; packets: number; attacks: number }[];
+}
+
+/** A disclosure, as whoever looks after evidence sees it. */
+export interface Disclosure {
+  id: string;
+  step: string;
+  draft: { recipient: string; recipient_class: string; purpose: string; basis: string; created: string; expires: string; tlp: string; author: string };
+  approvals: unknown[];
+  sent: string | null;
+  ledgered: number | null;
+}
+
+/** A disclosure, as the customer whom it concerns sees it. */
+export interface OwnDisclosure {
+  sent: string;
+  recipient_class: string;
+  purpose: string;
+  basis: string;
+  jurisdiction: string;
+  data: string[];
+  retention_days: number;
+  approvals: number;
+  ledgered: number | null;
+  step: string;
+}
+
+export interface Channel {
+  name: string;
+  kind: string;
+  to: string;
+  fallback: string | null;
+  waiting: number;
+  dead: number;
+  last_failure: string | null;
+}
+
+export interface Tried {
+  channel: string;
+  id: string;
+  arrived: boolean;
+  answer: string;
+}
+
+export interface Room {
+  kind: 'kernel' | 'router' | 'all-routers';
+  name: string;
+  of: string;
+  used: number;
+  max: number | null;
+  well: boolean;
+}
+
+export interface Target {
+  prefix: string;
+  customer: string | null;
+  profile: string;
+  mode: string;
+  exceptions: number;
+}
+
+export interface Profile {
+  name: string;
+  title: string;
+  why: string;
+}
+
+export interface Levels {
+  p95: number;
+  p99: number;
+  greatest: number;
+}
+
+export interface Simulated {
+  fired: number;
+  hosts: number;
+  parts: { from: string; to: string; step_seconds: number; kept: string; steps: number; pps: Levels; bps: Levels; hosts_left_out: boolean; partial: string | null }[];
+  days: { day: string; fired: number }[];
+  times: { target: string; from: string; to: string; peak_pps: number; peak_bps: number; step_seconds: number }[];
+  times_left_out: number;
+  caveat: string;
+}
+
+export interface Finding {
+  check: string;
+  severity: 'ok' | 'note' | 'warning' | 'error';
+  about: string | null;
+  what: string;
+  why: string | null;
+  cure: string | null;
+}
+
+/** The plan for all attacks that go on, with what it was made from. */
+export interface LivePlan {
+  at: string;
+  mode: string;
+  switch: string;
+  targets: { target: string; sacrificed: boolean; absorber: string | null; entries: string[] | null; rules: Record<string, string[]>; why: string }[];
+  left_out: string[];
+  plan: Plan;
+  document: { targets: { prefix: string; value: number }[] };
+}

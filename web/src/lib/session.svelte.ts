@@ -8,9 +8,11 @@ export const session = $state<{
   me: Me | null;
   may: string[];
   banner: string | null;
+  /** Whether this is a demonstration, whose world can be asked for things. */
+  demo: boolean;
   /** `null`: not known yet. */
   open: boolean | null;
-}>({ me: null, may: [], banner: null, open: null });
+}>({ me: null, may: [], banner: null, demo: false, open: null });
 
 export const may = (permission: string): boolean => session.may.includes(permission);
 
@@ -20,6 +22,7 @@ export const acts = (permission: string): boolean => may(permission) && session.
 interface Greeting {
   banner: string | null;
   anonymous: boolean;
+  demo: boolean;
 }
 
 interface Matrix {
@@ -30,6 +33,7 @@ interface Matrix {
 export async function meet(): Promise<void> {
   const greeting = await get<Greeting>('/api/v1/greeting');
   session.banner = greeting.banner;
+  session.demo = greeting.demo;
   try {
     session.me = await get<Me>('/api/v1/me');
     session.may = session.me.may;

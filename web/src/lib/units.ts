@@ -11,10 +11,12 @@ export function scaled(value: number, unit: string): string {
     at += 1;
   }
   const digits = at === 0 && Number.isInteger(value) ? 0 : left >= 99.95 ? 0 : left >= 9.995 ? 1 : 2;
-  return `${value < 0 ? '−' : ''}${left.toFixed(digits)} ${PREFIXES[at]}${unit}`;
+  // `k packets/s`, for that is a word
+  const gap = unit.startsWith('packets') && at > 0 ? ' ' : '';
+  return `${value < 0 ? '−' : ''}${left.toFixed(digits)} ${PREFIXES[at]}${gap}${unit}`;
 }
 
-export const pps = (value: number): string => scaled(value, 'packets/s').replace(/ ([kMGTP])packets/, ' $1 packets');
+export const pps = (value: number): string => scaled(value, 'packets/s');
 export const bps = (value: number): string => scaled(value, 'bit/s');
 export const count = (value: number): string => value.toLocaleString('en-GB').replaceAll(',', ' ');
 export const percent = (share: number): string => {

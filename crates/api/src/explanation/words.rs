@@ -79,7 +79,7 @@ pub(super) fn stands(state: &str, reason: Option<&str>, backend: Option<&str>) -
 }
 
 /// What a vector is, by the list of the manual.
-pub(super) fn meaning(vector: &str) -> &'static str {
+pub fn meaning(vector: &str) -> &'static str {
     match vector {
         "tcp-syn-flood" => {
             "connections are begun and never finished, to fill the server's table of half-open ones"

@@ -15,6 +15,8 @@ pub struct Ledger {
     pub lost: u64,
     /// Attempts to write that failed.
     pub errors: u64,
+    /// Looks that found it to be another one, an older one, or damaged.
+    pub verify_failures: u64,
     /// Nothing can be written now, so nothing is disclosed.
     pub troubled: bool,
 }
@@ -31,6 +33,11 @@ impl Ledger {
         for (name, help, count) in [
             ("spillway_ledger_lost", "Decisions that found no room on their way to it", self.lost),
             ("spillway_ledger_errors", "Attempts to write it that failed", self.errors),
+            (
+                "spillway_ledger_verify_failures",
+                "Looks that found it to be an older one, another one, or damaged",
+                self.verify_failures,
+            ),
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
         }

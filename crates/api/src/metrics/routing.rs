@@ -24,6 +24,8 @@ pub struct Routing {
     pub dead_man: u64,
     /// Mitigations withdrawn because the service did worse since.
     pub harmful: u64,
+    /// Targets that the plan for all attacks gives up.
+    pub sacrificed: u64,
     /// The last fire drills.
     pub drills: Vec<Drill>,
     /// What routers and RPKI caches tell.
@@ -91,6 +93,8 @@ impl Routing {
             "1 since the panic button, until things may begin again",
             f64::from(u8::from(self.frozen)),
         )?;
+        let help = "Targets that the plan for all attacks gives up, so that others live";
+        out.gauge("spillway_sacrificed_targets", help, self.sacrificed as f64)?;
         let drills = self.drills.iter().map(|drill| {
             let labels = vec![
                 ("peer", drill.peer.clone()),

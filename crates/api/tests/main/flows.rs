@@ -38,7 +38,7 @@ fn sample<'a>(target: &str, foreign: &str, second: u64) -> Sample<'a> {
 }
 
 /// Ten samples of each of two customers' hosts in either family, one of them from the other's host; and an attack on the first.
-fn world(name: &str) -> World {
+pub(crate) fn world(name: &str) -> World {
     let folder = Folder::new(name);
     let flows = folder.0.join("flows");
     let mut recorder = Recorder::open(&flows, Spilling::default(), NOW).unwrap();

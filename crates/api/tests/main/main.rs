@@ -4,7 +4,10 @@
 mod access;
 mod customers;
 mod documents;
+mod evidence;
 mod explanation;
 mod flows;
+mod map;
+mod pages;
 mod web;
 mod world;

@@ -88,6 +88,6 @@ async fn a_link_opens_a_session_that_changes_things_with_its_word() {
     let (status, _, greeting) = ask(&world, get("/api/v1/greeting").body(Body::empty()).unwrap()).await;
     assert_eq!(
         (status, greeting.as_slice()),
-        (StatusCode::OK, br#"{"banner":null,"anonymous":false}"#.as_slice())
+        (StatusCode::OK, br#"{"banner":null,"anonymous":false,"demo":false}"#.as_slice())
     );
 }

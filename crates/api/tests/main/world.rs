@@ -72,6 +72,46 @@ impl Source for Fixed {
         })
     }
 
+    fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
+        let one = |n: usize| api::SamplePacket {
+            at: format!("2025-06-01T00:00:0{n}Z"),
+            src: if n == 3 { "198.18.2.7".to_owned() } else { format!("203.0.113.{n}") },
+            dst: "198.18.1.7".to_owned(),
+            exporter: Some("192.0.2.1".to_owned()),
+            input_if: Some(7),
+            headers: Some("45".to_owned()),
+            ..api::SamplePacket::default()
+        };
+        let items = (0..6).map(one).collect();
+        (attack == "d1")
+            .then(|| Arc::new(api::Packets { as_of: "2025-06-01T00:00:09Z".to_owned(), seen: 600, items }))
+    }
+
+    fn origins(&self, attack: &str) -> Option<Arc<api::Origins>> {
+        let share = api::Share { sources: 3, packets: 30, pps: 1.5 };
+        let place = api::Origin {
+            city: Some(attack.to_owned()),
+            country: Some("QM".to_owned()),
+            latitude: Some(51.5),
+            longitude: Some(9.1),
+            all: share,
+            verdicts: [("bot".to_owned(), share)].into(),
+        };
+        let followed = ["ours", "shared", "theirs", "past"].contains(&attack);
+        followed.then(|| Arc::new(api::Origins { places: vec![place] }))
+    }
+
+    fn sites(&self) -> Vec<api::Site> {
+        let site = |prefix: &str| api::Site {
+            prefix: prefix.to_owned(),
+            city: None,
+            country: None,
+            latitude: 50.0,
+            longitude: 8.0,
+        };
+        vec![site("198.18.1.0/24"), site("198.18.2.0/24")]
+    }
+
     fn notes(&self) -> Vec<String> {
         vec!["exporter 192.0.2.9 is silent since 2025-06-01T00:00:00Z".to_owned()]
     }
@@ -106,6 +146,8 @@ pub(crate) struct Hands {
     pub(crate) decided: Vec<String>,
     pub(crate) asked: Mutex<Vec<(String, Value)>>,
     pub(crate) noted: Mutex<Vec<Noted>>,
+    /// Whether there is a made-up world.
+    pub(crate) stage: bool,
 }
 
 pub(crate) fn mitigation(id: u64, what: &str) -> Value {
@@ -204,6 +246,74 @@ impl Operate for Hands {
         Ok((index == 0).then(|| Proven { entry: "{}".to_owned(), proof: "proof".to_owned() }))
     }
 
+    fn preview(
+        &self,
+        rules: &[rules::Rule],
+        mut capture: Box<dyn std::io::Read + Send>,
+    ) -> Result<api::CapturePreview, String> {
+        let mut octets = Vec::new();
+        capture.read_to_end(&mut octets).map_err(|cause| cause.to_string())?;
+        let packets = u64::try_from(octets.len()).unwrap();
+        if !octets.starts_with(b"capture") {
+            return Err("it is no capture".to_owned());
+        }
+        let hit = |rule: &rules::Rule| api::CaptureHit {
+            id: rule.id.clone(),
+            text: rule.to_string(),
+            action: rule.action.as_str().to_owned(),
+            matched_packets: packets,
+            matched_bytes: 0,
+            decided_packets: packets,
+            hosts: Vec::new(),
+        };
+        let rules = rules.iter().map(hit).collect();
+        Ok(api::CapturePreview {
+            from: None,
+            to: None,
+            packets,
+            bytes: 0,
+            unmatched_packets: 0,
+            rules,
+            partial: None,
+        })
+    }
+
+    fn evidence(&self, after: Option<&str>, most: usize) -> Result<Vec<api::Evidence>, String> {
+        let all = ["1", "2", "3"].into_iter().filter(|id| after.is_none_or(|after| *id > after));
+        Ok(all.take(most).map(bag).collect())
+    }
+
+    fn evidence_of(&self, attack: &str) -> Result<Option<api::EvidenceShown>, String> {
+        let shown = |id: &&str| api::EvidenceShown { evidence: bag(id), info: Vec::new(), files: Vec::new() };
+        Ok(["1", "2", "3"].iter().find(|id| **id == attack).map(shown))
+    }
+
+    fn verify_evidence(&self, _: &str) -> Result<Value, String> {
+        Ok(json!({"valid": true}))
+    }
+
+    fn hold_evidence(&self, _: &str, _: &str, _: Option<&str>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn disclose(&self, noted: Noted) -> Result<(), String> {
+        if noted.content["reason"] == "no ledger" {
+            return Err("there is no ledger".to_owned());
+        }
+        self.noted.lock().unwrap().push(noted);
+        Ok(())
+    }
+
+    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
+        // what was disclosed stands in the ledger before the first octet
+        let noted = self.noted.lock().unwrap().iter().any(|noted| noted.content["attack"] == attack);
+        if !noted {
+            return Err("nothing was noted".to_owned());
+        }
+        let part = vec![attack.as_bytes()[0]; 100_000];
+        (0..10).try_for_each(|_| out.write_all(&part)).map_err(|broke| broke.to_string())
+    }
+
     fn doctor(&self) -> Vec<api::Finding> {
         vec![
             api::Finding::new("kernel-drops", api::Gravity::Error, "the kernel dropped 3 datagrams")
@@ -213,8 +323,64 @@ impl Operate for Hands {
         ]
     }
 
+    fn has_stage(&self) -> bool {
+        self.stage
+    }
+
+    fn stage(&self, order: Value) -> Option<Result<Value, String>> {
+        if !self.stage {
+            return None;
+        }
+        let left = match order["start"].as_str() {
+            Some("udp-flood") => json!(30),
+            Some(other) => return Some(Err(format!("there is no act {other}"))),
+            None => Value::Null,
+        };
+        let act = json!({"name": "udp-flood", "title": "UDP flood", "attack": true, "secs": 30, "left": left, "target": null});
+        Some(Ok(json!({ "acts": [act] })))
+    }
+
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         Ok(Vec::new())
+    }
+
+    fn disclosed(&self) -> Result<Vec<api::Disclosed>, String> {
+        let told = |n: u32| api::Told {
+            sent: format!("2025-06-0{n}T00:00:00Z"),
+            recipient_class: "network-operator".to_owned(),
+            purpose: "stop-abuse".to_owned(),
+            basis: "legitimate-interest".to_owned(),
+            jurisdiction: "EU".to_owned(),
+            data: vec!["ip-addresses".to_owned()],
+            retention_days: 30,
+            approvals: 1,
+            ledgered: Some(n.into()),
+            step: "sent".to_owned(),
+        };
+        let of =
+            |(n, prefix): (u32, &str)| api::Disclosed { about: vec![prefix.parse().unwrap()], told: told(n) };
+        Ok([(1, "198.18.1.0/24"), (2, "198.18.2.0/24"), (3, "198.18.1.0/24")].map(of).to_vec())
+    }
+
+    fn bounds(&self) -> api::Bounds {
+        api::Bounds { kernel_rules: Some(1000), routes: Some(100), flowspec: Some(500) }
+    }
+
+    fn channels(&self) -> Result<Vec<api::Channel>, String> {
+        Ok(vec![api::Channel {
+            name: "noc".to_owned(),
+            kind: "webhook".to_owned(),
+            to: "https://hooks.example".to_owned(),
+            fallback: None,
+            waiting: 0,
+            dead: 1,
+            last_failure: Some("status 500".to_owned()),
+        }])
+    }
+
+    fn try_channel(&self, name: &str) -> Result<api::Tried, String> {
+        let (channel, id) = (name.to_owned(), "test-1".to_owned());
+        Ok(api::Tried { channel, id, arrived: false, answer: "status 500".to_owned() })
     }
 }
 
@@ -287,6 +453,7 @@ impl World {
             access: Arc::clone(&access),
             events: events.clone(),
             settings,
+            manual: book,
         });
         Self { folder, router, access, events, hands }
     }
@@ -319,4 +486,22 @@ pub(crate) fn served(name: &str, ready: bool) -> (Folder, axum::Router) {
     let live = Live { attacks: vec![live("c", 3), live("d", 4)], ..Live::default() };
     let world = World::of(folder, writer, live, Settings::default(), ready);
     (world.folder, world.router)
+}
+
+/// The written pages of the manual.
+fn book() -> &'static manual::Book {
+    static BOOK: std::sync::LazyLock<manual::Book> = std::sync::LazyLock::new(|| manual::Book::new(&[]));
+    &BOOK
+}
+
+fn bag(id: &str) -> api::Evidence {
+    api::Evidence {
+        attack: id.to_owned(),
+        state: if id == "3" { "open" } else { "sealed" }.to_owned(),
+        octets: 1_000_000,
+        target: Some("198.18.1.1/32".to_owned()),
+        started_at: None,
+        ended_at: None,
+        hold: None,
+    }
 }

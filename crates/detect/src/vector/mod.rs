@@ -53,6 +53,29 @@ pub struct Counts {
     pub exact: bool,
 }
 
+/// Every fixed name that a vector may have, but for `udp-amplification-NAME` with NAME as [`Class::reflector`] has it, or `other`.
+pub const NAMES: [&str; 19] = [
+    "tcp-syn-flood",
+    "tcp-ack-flood",
+    "tcp-rst-fin-flood",
+    "tcp-odd-flags-flood",
+    "tcp-synack-reflection",
+    "tcp-middlebox-reflection",
+    "tcp-connection-flood",
+    "tcp-slow",
+    "tls-handshake-flood",
+    "http-flood",
+    "udp-flood",
+    "udp-fragment-flood",
+    "ip-fragment-flood",
+    "icmp-flood",
+    "gre-flood",
+    "other-protocol-flood",
+    "quic-flood",
+    "dns-query-flood",
+    "scan",
+];
+
 /// A family of vectors.
 #[derive(Debug)]
 pub struct Family {
@@ -237,5 +260,28 @@ mod tests {
             assert_eq!(takers, 1, "{}", class.name());
             assert!((family(class).takes)(class), "{}", class.name());
         }
+    }
+
+    #[test]
+    fn every_name_that_a_family_or_a_behaviour_gives_is_listed() {
+        let files = [
+            include_str!("syn.rs"),
+            include_str!("tcp_reflection.rs"),
+            include_str!("tcp_flood.rs"),
+            include_str!("odd_flags.rs"),
+            include_str!("quic.rs"),
+            include_str!("dns_query.rs"),
+            include_str!("udp.rs"),
+            include_str!("fragment.rs"),
+            include_str!("icmp.rs"),
+            include_str!("other.rs"),
+        ];
+        let texts = files.iter().flat_map(|file| file.split('"').skip(1).step_by(2));
+        let names = texts
+            .filter(|text| !text.contains(' ') && text.ends_with("-flood") || text.ends_with("-reflection"));
+        let mut given: alloc::collections::BTreeSet<&str> = names.collect();
+        given.extend(conduct::BEHAVIOURS.iter().map(|behaviour| behaviour.name));
+        given.insert(scan::NAME);
+        assert_eq!(given, NAMES.into_iter().collect());
     }
 }

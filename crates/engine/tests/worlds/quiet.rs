@@ -130,3 +130,52 @@ fn what_a_target_gets_in_peace_is_known_while_it_is_attacked() {
     }
     assert_eq!(engine.usual(&"203.0.113.1/32".parse().unwrap()), None);
 }
+
+/// Runs a core over these packets, and closes the attack that goes on once this second is over: all that was told, and when.
+fn closed_at(second: u64, records: &[Record]) -> Vec<(u64, Attack)> {
+    let settings = Settings { floor: Floor::Low, ..Settings::of(Profile::Daemon) };
+    let mut shard = Shard::new(settings.profile, &settings.networks, settings.tick, 7);
+    let mut engine = Engine::new(settings.clone(), Seed::new(1));
+    let (mut told, mut tick, mut closed) = (Vec::new(), 0, false);
+    for record in records {
+        let now = record.at.tick(settings.tick);
+        if now != tick {
+            tick = now;
+            let until = Timestamp::ZERO.plus(settings.tick.times(tick));
+            engine.handle(until, Input::Tick { until, shards: vec![shard.close()] });
+            if !closed && until.since(start()) >= Span::from_secs(second) {
+                closed = true;
+                let active = engine.attacks().into_iter().find(|attack| attack.state == State::Active);
+                engine.handle(until, Input::Close { id: active.unwrap().id });
+            }
+            while let Some(engine::Output::Attack { attack, .. }) = engine.poll_output() {
+                told.push((until.since(start()).secs(), *attack));
+            }
+        }
+        shard.record(record);
+    }
+    told.retain(|(_, attack)| attack.severity == Severity::Attack);
+    told
+}
+
+#[test]
+fn what_a_person_closed_is_over_at_once_and_left_alone_for_a_while_unless_it_grows() {
+    let again = |rest: u64| {
+        let told = closed_at(47, &packets(rest));
+        let first = told.iter().find(|(_, attack)| attack.state == State::Over).unwrap();
+        let (at, attack) = first;
+        assert_eq!((*at, attack.ended_at.unwrap().since(start()).secs()), (47, 47));
+        assert!(
+            attack.explain.iter().any(|line| line.contains("a person closed it")),
+            "{:?}",
+            attack.explain
+        );
+        told.iter().find(|(_, other)| other.id != attack.id).map(|(at, _)| *at)
+    };
+    // It ends by itself three seconds later; it goes on as it was; it becomes three times as much.
+    assert_eq!(again(0), None);
+    let later = again(5_000).unwrap();
+    assert!((107..112).contains(&later), "told again at {later}");
+    let grown = again(15_000).unwrap();
+    assert!((50..54).contains(&grown), "told again at {grown}");
+}

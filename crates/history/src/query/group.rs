@@ -7,6 +7,7 @@ use base::{Span, Timestamp};
 use hashbrown::HashMap;
 
 use super::names::{CROWDED, Names};
+use super::tally::{Greatest, Tally};
 use super::{Answer, FIELDS_MAX, Kept, Measure, Question, Scanned, Sum, Value};
 use crate::chunk::{Cells, Chunk};
 use crate::column::{Column, Field};
@@ -21,6 +22,8 @@ pub(crate) struct Groups {
     /// The first step.
     from: u64,
     names: Vec<Names>,
+    /// Where the addresses of one field alone are the groups: all of them.
+    addresses: Option<Tally>,
     /// By the place of the group: the number of its only value, or what `places` says.
     sums: Vec<Sum>,
     places: HashMap<Key, usize, Seed>,
@@ -33,7 +36,12 @@ pub(crate) struct Groups {
 impl Groups {
     /// None yet.
     pub(crate) fn new(question: &Question, max: usize) -> Self {
+        let addresses = match (question.by.as_slice(), question.step) {
+            ([field], None) => Tally::of(*field, max.max(1)),
+            _ => None,
+        };
         Self {
+            addresses,
             by: question.by.clone(),
             step: question.step,
             from: question.step.map_or(0, |step| question.from.tick(step)),
@@ -65,6 +73,10 @@ impl Groups {
 
     /// Adds the samples of a chunk that the mask names.
     pub(crate) fn add(&mut self, chunk: &Chunk, mask: Option<&[bool]>) {
+        if let Some(addresses) = &mut self.addresses {
+            self.total.add(addresses.add(chunk, mask));
+            return;
+        }
         let max = self.max;
         let mut ids: Vec<Vec<u32>> = Vec::new();
         for (field, names) in self.by.iter().zip(&mut self.names) {
@@ -154,7 +166,40 @@ impl Groups {
     }
 
     /// The greatest, and the rest.
-    pub(crate) fn answer(self, question: &Question, scanned: Scanned) -> Answer {
+    pub(crate) fn answer(mut self, question: &Question, scanned: Scanned) -> Answer {
+        let (rows, crowded) = match self.addresses.take() {
+            Some(addresses) => self.rows_of(addresses.greatest(question.top, question.order)),
+            None => (self.rows(question), !self.rest.is_empty()),
+        };
+        let step = question.step.map(|_| "time".to_owned());
+        let columns = step.into_iter().chain(self.by.iter().map(|field| field.name()));
+        let sums = ["bytes", "packets", "samples"].map(str::to_owned);
+        let columns = columns.chain(sums).collect();
+        Answer {
+            columns,
+            rows,
+            total: self.total,
+            crowded,
+            kept: Kept::Samples,
+            from: question.from,
+            to: question.to,
+            scanned,
+        }
+    }
+
+    /// Of addresses alone; and whether some found no room.
+    fn rows_of(&self, greatest: Greatest) -> (Vec<Vec<Value>>, bool) {
+        let mut others = greatest.others;
+        for sum in self.rest.values() {
+            others.get_or_insert_default().add(*sum);
+        }
+        let others = others.map(|sum| (Value::Other, sum));
+        let rows = greatest.named.into_iter().chain(others);
+        let rows = rows.map(|(value, sum)| [value].into_iter().chain(sum.values()).collect()).collect();
+        (rows, greatest.crowded || !self.rest.is_empty())
+    }
+
+    fn rows(&self, question: &Question) -> Vec<Vec<Value>> {
         let mut cells = self.cells();
         cells.sort_unstable_by_key(|(key, _)| *key);
         // Over all steps, and the greatest of them.
@@ -182,21 +227,7 @@ impl Groups {
                 named.get(*rank).map_or_else(|| vec![Value::Other; self.by.len()], |key| self.values(key));
             at.into_iter().chain(values).chain(sum.values()).collect()
         };
-        let rows = rows.iter().map(row).collect();
-        let step = question.step.map(|_| "time".to_owned());
-        let columns = step.into_iter().chain(self.by.iter().map(|field| field.name()));
-        let sums = ["bytes", "packets", "samples"].map(str::to_owned);
-        let columns = columns.chain(sums).collect();
-        Answer {
-            columns,
-            rows,
-            total: self.total,
-            crowded: !self.rest.is_empty(),
-            kept: Kept::Samples,
-            from: question.from,
-            to: question.to,
-            scanned,
-        }
+        rows.iter().map(row).collect()
     }
 
     /// All groups that have samples.

@@ -7,6 +7,7 @@ mod answer;
 mod group;
 mod names;
 mod scan;
+mod tally;
 
 use std::path::Path;
 

@@ -152,7 +152,7 @@ fn used(keys: &[u32], values: usize, mask: Option<&[bool]>) -> Vec<bool> {
 }
 
 /// For each sample whether its packets went to the target.
-fn going_in(chunk: &Chunk) -> Vec<bool> {
+pub(super) fn going_in(chunk: &Chunk) -> Vec<bool> {
     match chunk.cells(Column::Direction) {
         Some(Cells::Texts(keys, values)) => {
             let is_in: Vec<bool> = values.iter().map(|value| **value == *Direction::In.name()).collect();

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** no other module knows `parquet` and `arrow`.
 
+mod quad;
 mod read;
 mod schema;
 mod write;

@@ -24,9 +24,11 @@ struct Head {
 
 const POINTER: u8 = 1;
 const TEXT: u8 = 2;
+const DOUBLE: u8 = 3;
 const MAP: u8 = 7;
 const ARRAY: u8 = 11;
 const BOOLEAN: u8 = 14;
+const FLOAT: u8 = 15;
 
 impl<'a> Data<'a> {
     pub(super) const fn new(octets: &'a [u8], base: usize) -> Self {
@@ -72,6 +74,16 @@ impl<'a> Data<'a> {
         let head = self.head(self.resolved(at)?).ok().filter(|head| matches!(head.kind, 5 | 6 | 9))?;
         let octets = self.octets.get(head.content..head.content.checked_add(head.size)?)?;
         (octets.len() <= 8).then(|| word(octets))
+    }
+
+    /// A number with a fraction, of either length.
+    pub(super) fn real(&self, at: usize) -> Option<f64> {
+        let head = self.head(self.resolved(at)?).ok().filter(|head| matches!(head.kind, DOUBLE | FLOAT))?;
+        let octets = self.octets.get(head.content..head.content.checked_add(head.size)?)?;
+        match head.kind {
+            DOUBLE => octets.try_into().ok().map(f64::from_be_bytes),
+            _ => octets.try_into().ok().map(f32::from_be_bytes).map(f64::from),
+        }
     }
 
     /// Where a pointer leads; a value itself where there is none. A pointer to a pointer is none.

@@ -4,8 +4,8 @@
 
 use std::net::IpAddr;
 
-use super::Place;
 use super::data::Data;
+use super::{Place, Position};
 
 /// Stands in front of the metadata, which is in the last 128 KiB.
 const MARK: &[u8] = b"\xab\xcd\xefMaxMind.com";
@@ -93,6 +93,11 @@ impl Mmdb {
         let data = self.data(self.octets.len());
         let text = |path: &[&str]| data.find(at, path).and_then(|at| data.text(at)).filter(|t| !t.is_empty());
         let number = |path: &[&str]| data.find(at, path).and_then(|at| data.number(at));
+        let real = |path: &[&str]| data.find(at, path).and_then(|at| data.real(at));
+        let degrees = |latitude: &[&str], longitude: &[&str]| {
+            let told = |path| real(path).or_else(|| text(path)?.parse().ok());
+            Position::of(told(latitude)?, told(longitude)?)
+        };
         Place {
             asn: number(&["autonomous_system_number"])
                 .or_else(|| number(&["asn"]))
@@ -103,6 +108,9 @@ impl Mmdb {
                 .or_else(|| text(&["country"]))
                 .filter(|code| code.len() == 2),
             city: text(&["city", "names", "en"]).or_else(|| text(&["city"])),
+            position: degrees(&["location", "latitude"], &["location", "longitude"])
+                .or_else(|| degrees(&["latitude"], &["longitude"]))
+                .or_else(|| degrees(&["lat"], &["lng"])),
         }
     }
 

@@ -2,14 +2,18 @@
 
 mod data;
 pub mod mmdb;
+mod position;
 pub mod rib;
+pub mod table;
 
 use std::net::IpAddr;
 
 use base::Prefix;
 
 pub use mmdb::{Corrupt, Mmdb};
+pub use position::Position;
 pub use rib::Rib;
+pub use table::{Misread, Table};
 
 /// What is known of an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub struct Place {
     pub country: Option<String>,
     /// City, in English.
     pub city: Option<String>,
+    /// Where that is, or the middle of whatever is known.
+    pub position: Option<Position>,
 }
 
 /// Somebody who knows places.
@@ -60,6 +66,28 @@ pub struct Files {
     pub databases: Vec<Mmdb>,
     /// Routes; what they say of a network comes before what a database says.
     pub routes: Vec<Rib>,
+    /// Tables of one's own; what they say comes before what databases say.
+    pub tables: Vec<Table>,
+}
+
+impl Files {
+    /// Where own networks are: a table's networks inside each, else what is known of its first address. Those whose position
+    /// nobody knows are left out.
+    pub fn sites(&self, networks: &[Prefix]) -> Vec<(Prefix, Place)> {
+        let mut found = Vec::new();
+        for network in networks {
+            let inside = self.tables.iter().flat_map(|table| table.within(*network));
+            let before = found.len();
+            found.extend(inside.map(|(prefix, place)| (prefix, place.clone())));
+            if found.len() == before {
+                let table = self.tables.iter().find_map(|table| table.place(network.addr()));
+                let place = table.cloned().unwrap_or_else(|| self.place(network.addr()));
+                found.push((*network, place));
+            }
+        }
+        found.retain(|(_, place)| place.position.is_some());
+        found
+    }
 }
 
 impl Enrich for Files {
@@ -72,11 +100,16 @@ impl Enrich for Files {
         if let Some((prefix, asn)) = self.routes.iter().find_map(|rib| rib.route(address)) {
             (place.prefix, place.asn) = (Some(prefix), asn);
         }
-        for database in &self.databases {
-            let told = database.place(address);
+        let tables = self.tables.iter().filter_map(|table| table.place(address).cloned());
+        for told in tables.chain(self.databases.iter().map(|database| database.place(address))) {
             place.asn = place.asn.or(told.asn);
-            place.country = place.country.or(told.country);
-            place.city = place.city.or(told.city);
+            // A country, its city and where it is come from one file: two may not mean the same place.
+            let knows_less = |place: &Place| place.city.is_none() && place.position.is_none();
+            if place.country.is_none() || (place.country == told.country && knows_less(&place)) {
+                place.country = place.country.or(told.country);
+                place.city = place.city.or(told.city);
+                place.position = place.position.or(told.position);
+            }
         }
         place
     }

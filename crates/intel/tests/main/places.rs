@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use intel::Enrich;
-use intel::enrich::{Files, Mmdb, Rib};
+use intel::enrich::{Files, Mmdb, Position, Rib, Table};
 use serde_json::Value;
 
 fn data() -> Option<PathBuf> {
@@ -110,7 +110,7 @@ fn a_file_made_here_says_what_was_put_in_and_nothing_else() {
     let mut made = Made::new();
     made.add("198.18.0.0/15", "ZZ", 64_500);
     made.add("93.184.216.0/24", "NL", 64_501);
-    let files = Files { databases: vec![Mmdb::open(made.file()).unwrap()], routes: Vec::new() };
+    let files = Files { databases: vec![Mmdb::open(made.file()).unwrap()], ..Files::default() };
     let place = files.place("93.184.216.34".parse().unwrap());
     assert_eq!((place.country.as_deref(), place.asn, place.prefix), (Some("NL"), Some(64_501), None));
     // Nobody has a special-purpose address, whatever a file says.
@@ -120,9 +120,32 @@ fn a_file_made_here_says_what_was_put_in_and_nothing_else() {
 }
 
 #[test]
+fn a_table_of_ones_own_comes_first_and_says_where_own_networks_are() {
+    let mut made = Made::new();
+    made.add("93.184.216.0/24", "NL", 64_501);
+    let table = "93.184.216.0/25,,QM,Sampleton,51.5,9.1\n198.18.64.0/18,,QM,Mockville,48.1,11.6\n";
+    let files = Files {
+        databases: vec![Mmdb::open(made.file()).unwrap()],
+        tables: vec![Table::read(table).unwrap()],
+        ..Files::default()
+    };
+    let place = files.place("93.184.216.34".parse().unwrap());
+    assert_eq!((place.country.as_deref(), place.asn), (Some("QM"), Some(64_501)));
+    assert_eq!(place.position, Position::of(51.5, 9.1));
+    let other = files.place("93.184.216.200".parse().unwrap());
+    assert_eq!((other.country.as_deref(), other.position), (Some("NL"), None));
+    // an own network may be a special one; as a source it is nowhere
+    assert_eq!(files.place("198.18.64.1".parse().unwrap()), intel::Place::default());
+    let own = ["198.18.0.0/16", "2001:db8::/32"].map(|text| text.parse().unwrap());
+    let sites: Vec<_> =
+        files.sites(&own).into_iter().map(|(prefix, place)| (prefix.to_string(), place.city)).collect();
+    assert_eq!(sites, [("198.18.64.0/18".to_owned(), Some("Mockville".to_owned()))]);
+}
+
+#[test]
 fn the_makers_test_files_say_what_their_sources_say() {
     let Some(data) = data() else { return };
-    let mut asked = 0;
+    let (mut asked, mut placed) = (0, 0);
     for name in ["GeoLite2-ASN-Test", "GeoLite2-City-Test", "GeoLite2-Country-Test"] {
         let database = open(&data.join(name).with_extension("mmdb"));
         let source = std::fs::read_to_string(data.join(name).with_extension("json")).unwrap();
@@ -140,12 +163,17 @@ fn the_makers_test_files_say_what_their_sources_say() {
             let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(String::from);
             assert_eq!(place.country, text("/country/iso_code"), "{name} {network}");
             assert_eq!(place.city, text("/city/names/en"), "{name} {network}");
+            let degrees = |name: &str| value.pointer(&format!("/location/{name}")).and_then(Value::as_f64);
+            let told = degrees("latitude").zip(degrees("longitude"));
+            let position = told.and_then(|(latitude, longitude)| Position::of(latitude, longitude));
+            assert_eq!(place.position, position, "{name} {network}");
+            placed += usize::from(position.is_some());
             let asn = value.get("autonomous_system_number").and_then(Value::as_u64);
             assert_eq!(place.asn.map(u64::from), asn, "{name} {network}");
             asked += 1;
         }
     }
-    assert!(asked > 500, "{asked}");
+    assert!(asked > 500 && placed > 50, "{asked} {placed}");
     assert!(open(&data.join("MaxMind-DB-test-ipv6-28.mmdb")).nodes() > 0);
 }
 
@@ -202,7 +230,8 @@ fn routes_tell_network_and_prefix_and_come_before_databases() {
         .concat();
     let rib = Rib::read(&routes).unwrap();
     assert_eq!(rib.len(), 3);
-    let files = Files { databases: vec![Mmdb::open(made.file()).unwrap()], routes: vec![rib] };
+    let files =
+        Files { databases: vec![Mmdb::open(made.file()).unwrap()], routes: vec![rib], ..Files::default() };
     let place = files.place("93.184.216.34".parse().unwrap());
     assert_eq!((place.asn, place.prefix), (Some(64_700), "93.184.216.0/24".parse().ok()));
     assert_eq!(place.country.as_deref(), Some("NL"));

@@ -377,6 +377,11 @@ impl Fleet {
     pub const fn world(&self) -> &World {
         &self.packets
     }
+
+    /// The same, to write into its script.
+    pub const fn world_mut(&mut self) -> &mut World {
+        &mut self.packets
+    }
 }
 
 impl<I: Iterator<Item = Packet>> Fleet<I> {

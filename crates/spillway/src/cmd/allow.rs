@@ -64,7 +64,7 @@ struct Add {
     /// Only to this port, of tcp or udp
     #[arg(long, value_name = "N", requires = "protocol")]
     port: Option<u16>,
-    /// How much: a rate like '5 kpps' or '8 Mbps', or none [default: 1000 pps]
+    /// How much: a rate like '5 kpps' or '8 Mbps', or none [default: `rules.allow_ceiling`, 1000 pps]
     #[arg(long, value_name = "RATE")]
     ceiling: Option<Ceiling>,
     /// For how long, like 30d [default: until it is removed]

@@ -1,4 +1,4 @@
-//! `spillway attack list|show|explain`: attacks that the running daemon knows, those of the past among them.
+//! `spillway attack list|show|explain|close`: attacks that the running daemon knows, those of the past among them.
 
 use std::io::Write as _;
 
@@ -7,19 +7,23 @@ use api::Explanation;
 use engine::report::Attack;
 use serde_json::Value;
 
+use super::asked::Why;
+use super::policy;
 use crate::card;
 use crate::cli::Context;
 use crate::client::Reach;
 use crate::output::{self, Format, Paint};
+use crate::policy::Order;
 
-/// Attacks that the running daemon knows: list them, look at one, have one explained
+/// Attacks that the running daemon knows: list them, look at one, have one explained, call one over
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   spillway attack list --state active
   spillway attack list --target 198.51.100.0/24 -o csv
   spillway attack show 0123456789abcdef
-  spillway attack explain 0123456789abcdef       # why, what was done and refused, what comes next")]
+  spillway attack explain 0123456789abcdef       # why, what was done and refused, what comes next
+  spillway attack close 0123456789abcdef --reason 'a load test of our own'")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -30,6 +34,7 @@ enum Command {
     List(List),
     Show(One),
     Explain(Explain),
+    Close(Close),
 }
 
 /// Attacks, the newest first
@@ -66,6 +71,19 @@ struct Explain {
     reach: Reach,
 }
 
+/// Call an attack over: what was done about it by itself is withdrawn
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Its rules go, and what was announced for it ends, in the order that such things always end in. What goes on like it is no new attack
+for `[detection] quiet`, unless it comes to twice its peak; after that it is found anew, under another id. What is no attack at all
+wants a mode, a profile, or an allowed source (`spillway target`, `spillway allow`).")]
+struct Close {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    why: Why,
+}
+
 /// Attacks of one answer.
 const PAGE: u32 = 200;
 /// Columns of a table.
@@ -95,6 +113,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             let explained: Explanation = serde_json::from_value(document)
                 .context("the daemon's answer cannot be read; is it another version?")?;
             explain(&explained, context)
+        }
+        Command::Close(Close { id, why }) => {
+            let order = Order::Close { attack: id, reason: why.reason.clone() };
+            policy::change(&why, order, context, policy::decision)
         }
     }
 }

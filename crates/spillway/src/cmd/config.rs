@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::check;
 use crate::cli::Context;
-use crate::config::diff::{Change, changes};
+use crate::config::diff::{Change, changes, makes_a_difference};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::daemon::control;
 use crate::error::Different;
@@ -76,7 +76,10 @@ fn diff(args: &Diff, context: &Context) -> anyhow::Result<()> {
         },
         None => own.clone(),
     };
-    let found = changes(&control::running(&own.state_dir)?, &new.written.0);
+    let running = control::running(&own.state_dir)?;
+    let mut found = changes(&running, &new.written.0);
+    let makes_one = makes_a_difference(&own.path, &running, &new.written.0);
+    found.retain(makes_one);
     let mut out = output::stdout();
     match context.format(Format::Text) {
         Format::Json => output::document(&mut out, &json!({"changes": found}))?,

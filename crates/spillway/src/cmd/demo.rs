@@ -5,12 +5,14 @@ use crate::demo::{self, Options};
 use crate::error::usage;
 use crate::output::{Format, Paint};
 
-/// Watch the daemon find attacks in a synthetic world, in less than a minute
+/// Watch the daemon find attacks in a synthetic world: a story of less than a minute, then as you like it
 ///
 /// Starts the real daemon (`spillway run`) in a temporary folder and sends it live flow export over loopback from a seeded
 /// world: ordinary customers, then a DNS amplification, a spoofed SYN flood and a carpet bombing, beside a flash crowd.
 /// The traffic is synthetic; every number told is read from the API of the running daemon. Nothing is kept.
-/// The dashboard is open meanwhile: the link that is printed logs in once, within ten minutes.
+/// The dashboard is open meanwhile: the link that is printed logs in once, within ten minutes. After the story the world goes on,
+/// from calm to the next attack and back, until Ctrl-C: type the name of an attack or `flash-crowd` to have it now, or press its
+/// button on the dashboard's first page.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,10 +27,10 @@ pub struct Args {
     /// Leave the attacks out; also by DEMO_ATTACKS=0
     #[arg(long)]
     no_attacks: bool,
-    /// Leave the daemon running until it is interrupted, even where standard input is no terminal
+    /// Go on until it is interrupted, even where standard input is no terminal
     #[arg(long, conflicts_with = "once")]
     stay: bool,
-    /// End with the summary instead of leaving the daemon running for a look; also by DEMO_ONCE=1
+    /// End with the summary instead of going on; also by DEMO_ONCE=1
     #[arg(long)]
     once: bool,
 }
@@ -48,7 +50,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         format: context.output.unwrap_or(Format::Text),
         paint: Paint::stdout(),
     };
-    context.interrupt.listen()?;
+    context.interrupt.listen_patiently()?;
     demo::run(&options, &context.interrupt)
 }
 

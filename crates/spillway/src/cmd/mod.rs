@@ -33,9 +33,11 @@ pub mod init;
 pub mod lab;
 pub mod ledger;
 pub mod man;
+pub mod manual;
 pub mod notify;
 pub mod plan;
 mod policy;
+mod preview;
 pub mod privacy;
 pub mod privileged;
 pub mod replay;
@@ -136,6 +138,7 @@ commands! {
     Demo => demo,
     Lab => lab,
     Support => support,
+    Manual => manual,
     Version => version,
     Completions => completions,
     Man => man,

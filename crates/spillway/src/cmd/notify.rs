@@ -3,14 +3,11 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
-use notify::{Kind, Message, Settings};
-use serde::Serialize;
-use store::{Outbox, Waiting};
 
 use super::asked::Daemon;
+use crate::channels;
 use crate::cli::Context;
 use crate::config::Config;
-use crate::daemon::clock::Clock;
 use crate::output::{self, Format};
 
 /// Channels by which attacks are told: what waits, and whether they work
@@ -76,42 +73,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// One channel as it is listed.
-#[derive(Debug, Serialize)]
-struct Listed<'a> {
-    name: &'a str,
-    kind: &'static str,
-    to: String,
-    fallback: Option<&'a str>,
-    waiting: u64,
-    dead: u64,
-    /// What the other side said of the message that waits, or of the last one that was given up.
-    last_failure: Option<String>,
-}
-
 fn list(config: &Config, context: &Context) -> anyhow::Result<()> {
-    let outbox = Outbox::look(&config.state_dir)?;
-    let waiting = outbox.as_ref().map(Outbox::waiting).transpose()?.unwrap_or_default();
-    let mut listed = Vec::new();
-    for channel in &config.channels {
-        let Waiting { events, messages, dead } = waiting.get(&channel.name).copied().unwrap_or_default();
-        let mut last_failure = None;
-        if let Some(outbox) = &outbox {
-            last_failure = outbox.head(&channel.name)?.and_then(|head| head.answer);
-            if last_failure.is_none() {
-                last_failure = outbox.dead(&channel.name)?.into_iter().next().and_then(|last| last.answer);
-            }
-        }
-        listed.push(Listed {
-            name: &channel.name,
-            kind: channel.kind.name(),
-            to: destination(channel),
-            fallback: channel.fallback.as_ref().map(|(to, _)| to.as_str()),
-            waiting: events + messages,
-            dead,
-            last_failure,
-        });
-    }
+    let listed = channels::listed(config)?;
     let mut out = output::stdout();
     match context.format(Format::Json) {
         Format::Json => output::document(&mut out, &listed)?,
@@ -121,9 +84,9 @@ fn list(config: &Config, context: &Context) -> anyhow::Result<()> {
         }
         Format::Text => {
             for one in &listed {
-                let Listed { name, kind, to, waiting, dead, .. } = one;
+                let api::Channel { name, kind, to, waiting, dead, .. } = one;
                 write!(out, "{name:<16} {kind:<9} {to}  {waiting} wait, {dead} given up")?;
-                if let Some(fallback) = one.fallback {
+                if let Some(fallback) = &one.fallback {
                     write!(out, ", then {fallback}")?;
                 }
                 writeln!(out)?;
@@ -136,63 +99,19 @@ fn list(config: &Config, context: &Context) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Where it leads, without what is secret.
-fn destination(channel: &Settings) -> String {
-    match &channel.kind {
-        Kind::Webhook { url, .. } | Kind::Slack { url } => {
-            // Scheme and host; the rest may be a token.
-            url.reveal().split('/').take(3).collect::<Vec<_>>().join("/")
-        }
-        Kind::Telegram { chat, .. } => format!("chat {chat}"),
-        Kind::Mail(mail) => format!("{} via {}:{}", mail.to.join(", "), mail.server, mail.port),
-        Kind::Syslog(syslog) => match &syslog.target {
-            notify::Target::Udp(to) => format!("udp://{to}"),
-            notify::Target::Tcp(to) => format!("tcp://{to}"),
-            notify::Target::Unix(path) => format!("unix://{}", path.display()),
-        },
-        Kind::Exec { path, .. } => path.display().to_string(),
-    }
-}
-
-/// What came of a test.
-#[derive(Debug, Serialize)]
-struct Tried<'a> {
-    channel: &'a str,
-    id: &'a str,
-    arrived: bool,
-    answer: &'a str,
-}
-
 fn test(config: &Config, name: &str, context: &Context) -> anyhow::Result<()> {
-    let Some(channel) = config.channels.iter().find(|channel| channel.name == name) else {
-        let known: Vec<&str> = config.channels.iter().map(|channel| channel.name.as_str()).collect();
-        if name == "exec" && config.notify.is_some() {
-            bail!("[notify.exec] is fixed and may ban, so it is not tried; call its program by hand");
-        }
-        let known = if known.is_empty() {
-            "none is configured".to_owned()
-        } else {
-            format!("known: {}", known.join(", "))
-        };
-        bail!("there is no channel `{name}`; {known}");
-    };
-    let sender = crate::daemon::sender();
-    let mut way = notify::channel::make(channel, &sender).map_err(anyhow::Error::msg)?;
-    let now = Clock::start().now();
-    let message = Message::test(name, &sender, now);
-    let result = way.send(&message, &message.json(), now);
-    let answer = result.as_ref().map_or_else(|failure| failure.text.as_str(), String::as_str);
-    let tried = Tried { channel: name, id: &message.id, arrived: result.is_ok(), answer };
+    let tried = channels::tried(config, name)?;
+    let answer = &tried.answer;
     let mut out = output::stdout();
     match context.format(Format::Json) {
         Format::Json => output::document(&mut out, &tried)?,
         Format::Jsonl => output::line(&mut out, &tried)?,
-        Format::Text if tried.arrived => writeln!(out, "{name}: arrived as {}: {answer}", message.id)?,
+        Format::Text if tried.arrived => writeln!(out, "{name}: arrived as {}: {answer}", tried.id)?,
         Format::Text => {}
     }
     out.flush().context("cannot write to standard output")?;
-    if let Err(failure) = result {
-        bail!("{name}: the test did not arrive: {}", failure.text);
+    if !tried.arrived {
+        bail!("{name}: the test did not arrive: {answer}");
     }
     Ok(())
 }

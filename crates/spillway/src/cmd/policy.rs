@@ -113,11 +113,18 @@ pub(super) fn decision(document: &Value, out: &mut dyn Write) -> std::io::Result
         "mode" => format!("{} is at {}", word("prefix"), word("mode")),
         "allow" => format!("{} passes to {} up to {}", word("source"), word("destination"), word("ceiling")),
         "exception" => format!("of {} is not set again: {}", word("target"), word("rule")),
+        "close" => format!("attack {} on {} is over", word("attack"), word("target")),
         _ => word("text"),
     };
     writeln!(out, "{} {} ({}): {what}; until {}", word("kind"), word("id"), word("owner"), word("until"))?;
     for note in items(document, "notes") {
         writeln!(out, "  note: {}", note.as_str().unwrap_or_default())?;
+    }
+    if let Some(why) = document.get("no_preview").and_then(Value::as_str) {
+        writeln!(out, "  what it would have hit is not known: {why}")?;
+    }
+    if let Some(preview) = document.get("preview").filter(|preview| preview.is_object()) {
+        super::preview::text(preview, out)?;
     }
     Ok(())
 }

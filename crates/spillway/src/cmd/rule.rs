@@ -1,13 +1,13 @@
-//! `spillway rule list|add|confirm|withdraw`.
+//! `spillway rule list|preview|add|confirm|withdraw`.
 
 use base::Span;
 
 use super::asked::{Daemon, Why};
-use super::policy;
+use super::{policy, preview};
 use crate::cli::Context;
 use crate::policy::{Order, order};
 
-/// Rules in this machine's kernel: make one by hand, take one back
+/// Rules in this machine's kernel: try one out, make one by hand, take one back
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A rule made here acts in every mode until its end, also when the daemon is killed meanwhile. It needs a destination inside `networks`,
@@ -19,6 +19,7 @@ until it ends; `spillway exception` lists and ends them.
 Examples:
   spillway rule add 'dst 198.51.100.7/32 proto udp src-port 123 length >=468 -> drop' --for 1h --reason 'ticket 12'
   spillway rule add 'dst 2001:db8::/48 proto udp dst-port 27015 -> rate 20000pps' --for 30m --reason 'event' --dry-run
+  spillway rule preview 'dst 198.51.100.7/32 proto udp -> drop' --capture attack.pcap
   spillway rule list
   spillway rule confirm m4 --reason 'all is well'
   spillway rule withdraw m4 --reason 'over'
@@ -31,6 +32,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     List(List),
+    Preview(preview::Args),
     Add(Add),
     Confirm(Confirm),
     #[command(visible_alias = "remove")]
@@ -53,7 +55,7 @@ struct Add {
     /// How long, like 1h, at most a day [default: what the rule says, else 15m]
     #[arg(long = "for", value_name = "TIME")]
     hold: Option<Span>,
-    /// Say what would be, and do nothing
+    /// Say what would be, and what it would have hit in the last hour, and do nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -87,6 +89,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::List(List { daemon }) => {
             policy::ask(&daemon, None, Order::Rules, context, policy::decisions)
         }
+        Command::Preview(args) => preview::run(args, context),
         Command::Add(Add { rule, hold, dry_run, why }) => {
             let made = order::Made {
                 rule,

@@ -86,7 +86,8 @@ pub(super) fn checked(path: &Path, text: &str, mut file: File) -> Result<Config,
     let customer_terms = customer_terms.collect();
     let targets = target::checked(&mut problems, &networks, std::mem::take(&mut file.target));
     let limits_held = dataplane.engine == dataplane::Engine::Xdp;
-    let allow = target::allowed(&mut problems, &networks, limits_held, std::mem::take(&mut file.allow));
+    let usual = (limits_held, file.rules.allow_ceiling);
+    let allow = target::allowed(&mut problems, &networks, usual, std::mem::take(&mut file.allow));
     let owners: Vec<(String, Vec<Prefix>)> = customers
         .iter()
         .cloned()
@@ -278,6 +279,7 @@ fn api(problems: &mut Problems<'_>, section: &ApiSection) -> Api {
         anonymous: false,
         requests_per_second: rate.map_or(API_RATE, |rate| *rate.get_ref()),
         banner: section.banner.as_ref().map(|banner| banner.get_ref().clone()),
+        stage: section.stage.clone(),
         tls: section.tls.as_ref().map(|tls| tls.get_ref().clone()),
     };
     let plain = !api.is_secured();

@@ -10,6 +10,9 @@ use serde::Deserialize;
 pub struct Intel {
     /// MaxMind DB files (country, city, network), asked in this order.
     pub mmdb: Vec<PathBuf>,
+    /// Tables of one's own, asked before those: a line `prefix,asn,country,city,latitude,longitude` per network; own networks
+    /// that stand there are on the map.
+    pub places: Vec<PathBuf>,
     /// Table dumps of routes in MRT form (`TABLE_DUMP_V2`), unpacked.
     pub mrt: Vec<PathBuf>,
     /// Attacks whose sources the daemon follows at once, some 25 MB each at most; 0: none.
@@ -18,6 +21,6 @@ pub struct Intel {
 
 impl Default for Intel {
     fn default() -> Self {
-        Self { mmdb: Vec::new(), mrt: Vec::new(), attacks: 8 }
+        Self { mmdb: Vec::new(), places: Vec::new(), mrt: Vec::new(), attacks: 8 }
     }
 }

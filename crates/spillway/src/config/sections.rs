@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::intel::Intel;
 use super::values::{Address, Bits, Octets, OneIn, Role, budget, quiet, span};
 use super::{dataplane, dns, evidence, groups, history, notify, privacy, routing, target};
+use crate::policy::allow::Ceiling;
 
 /// The whole file as written.
 #[derive(Debug, Deserialize)]
@@ -132,6 +133,7 @@ pub(super) struct ApiSection {
     pub(super) anonymous: Option<Spanned<Anonymous>>,
     pub(super) requests_per_second: Option<Spanned<u32>>,
     pub(super) banner: Option<Spanned<String>>,
+    pub(super) stage: Option<PathBuf>,
     pub(super) tls: Option<Spanned<TlsFiles>>,
 }
 
@@ -166,6 +168,8 @@ pub struct Api {
     pub requests_per_second: u32,
     /// What stands over every page of the dashboard.
     pub banner: Option<String>,
+    /// Where a demonstration's world listens, which the dashboard may ask for attacks.
+    pub stage: Option<PathBuf>,
     /// TLS on loopback, too, or with these files.
     pub tls: Option<TlsFiles>,
 }
@@ -340,11 +344,18 @@ pub struct RuleSettings {
     pub install_delay: Span,
     /// Prefixes that nothing may ever cut.
     pub never: Vec<Prefix>,
+    /// How much of an allowed source passes whatever else holds, where nobody says it.
+    pub(crate) allow_ceiling: Ceiling,
 }
 
 impl Default for RuleSettings {
     fn default() -> Self {
-        Self { lease: Span::from_secs(900), install_delay: Span::from_millis(50), never: Vec::new() }
+        Self {
+            lease: Span::from_secs(900),
+            install_delay: Span::from_millis(50),
+            never: Vec::new(),
+            allow_ceiling: Ceiling::default(),
+        }
     }
 }
 

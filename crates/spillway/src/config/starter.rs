@@ -99,6 +99,8 @@ ipfix = "0.0.0.0:4739"
 #requests_per_second = 1000
 # What stands over every page of the dashboard.
 #   banner = "staging"
+# Socket of a made-up world that does what the dashboard asks for: `spillway demo` sets it, and nobody else needs it.
+#   stage = "/run/demo/stage.sock"
 #   [api.tls]
 #   certificate = "/etc/spillway/api.crt"
 #   key = "/etc/spillway/api.key"
@@ -195,6 +197,8 @@ ipfix = "0.0.0.0:4739"
 #install_delay = "50ms"
 # Prefixes that nothing may ever cut: resolvers, monitors, your own way in.
 #never = []
+# So much of an allowed source passes whatever else holds, unless its entry says how much; "none": all of it.
+#allow_ceiling = "1000 pps"
 
 # Filters in the kernel, on interfaces of this machine where packets arrive: attached when the daemon starts, in mode
 # enforce with the rules of the attacks that go on, in mode suggest only counting what they would drop.
@@ -324,13 +328,16 @@ ipfix = "0.0.0.0:4739"
 # Of the addresses of others: "pseudonym", "network" (/24, /48) or "full".
 #addresses = "pseudonym"
 
-# Who attacks: files that tell where sources are: any MaxMind DB files (country, city, network), and table dumps of routes (MRT,
+# Who attacks: files that tell where sources are: any MaxMind DB files (country, city, network; the map takes a city file), and table dumps of routes (MRT,
 # TABLE_DUMP_V2, unpacked), which routes told by BGP and BMP come on top of. What nobody knows is shown as unknown.
 [intel]
 # Attacks whose sources are followed at once.
 #attacks = 8
 #   mmdb = ["/var/lib/spillway/country.mmdb"]
 #   mrt = ["/var/lib/spillway/rib.mrt"]
+# A table of your own, asked before those: a line `prefix,asn,country,city,latitude,longitude` per network (degrees; what is not known is left
+# empty). Own networks that stand there are on the dashboard's map.
+#   places = ["/etc/spillway/places.csv"]
 
 # How long what is kept of others. Attacks and samples have pseudonyms instead of foreign addresses, under a key a day; once that
 # is destroyed nobody can say whose they were. Evidence, disclosures and journals are in the clear; what `spillway evidence hold` holds

@@ -225,7 +225,7 @@ pub(super) fn named(problems: &mut Problems<'_>, name: Option<&Spanned<String>>)
 pub(super) fn allowed(
     problems: &mut Problems<'_>,
     networks: &[Prefix],
-    limits_held: bool,
+    (limits_held, usual): (bool, Ceiling),
     sections: Vec<AllowSection>,
 ) -> Vec<Allowed> {
     let mut out = Vec::new();
@@ -238,7 +238,7 @@ pub(super) fn allowed(
         let ceiling = section.ceiling.as_deref().map(str::parse::<Ceiling>).transpose();
         let protocol = section.protocol.as_deref().map(crate::policy::allow::protocol).transpose();
         let (ceiling, protocol) = match (ceiling, protocol) {
-            (Ok(ceiling), Ok(protocol)) => (ceiling.unwrap_or_default(), protocol),
+            (Ok(ceiling), Ok(protocol)) => (ceiling.unwrap_or(usual), protocol),
             (Err(why), _) | (_, Err(why)) => {
                 problems.at(start, why);
                 continue;

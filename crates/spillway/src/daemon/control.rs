@@ -32,6 +32,8 @@ const SOCKET: &str = "control.sock";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a caller waits for its answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long one waits who has many samples looked through.
+const PREVIEW_MAX: Duration = Duration::from_secs(60);
 /// No command is longer: a rule of FlowSpec's greatest length has room.
 const LINE_MAX: u64 = 65_536;
 /// The longest name that a caller may give itself.
@@ -67,9 +69,20 @@ struct Request {
     doctor: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     flows: Option<Query>,
+    /// What would these rules have hit?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<Preview>,
     /// Who asks, by their own word: whoever may open the socket is believed.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+}
+
+/// Rules, and the seconds up to now that are looked at.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preview {
+    rules: String,
+    last: Option<u64>,
 }
 
 /// What came of it.
@@ -187,6 +200,22 @@ fn answer(
                 flows.answer(&query).map(|answer| Reply { flows: Some(answer), ..Reply::done() })
             });
         }
+        Ok(Request { preview: Some(asked), .. }) => {
+            let flows = routes.flows.clone();
+            return beside(stream, move || {
+                let last = asked.last.map(base::Span::from_secs);
+                flows.preview(&asked.rules, last).map(|found| Reply { policy: Some(found), ..Reply::done() })
+            });
+        }
+        Ok(Request { policy: Some(policy::Order::MakeRule(made)), name, .. }) if made.dry_run => {
+            match caller(&stream, name) {
+                Ok(caller) => {
+                    let (routes, who) = (routes.clone(), caller.name());
+                    return beside(stream, move || tried(&routes, &who, made));
+                }
+                Err(why) => Reply::refused(why),
+            }
+        }
         Ok(Request { policy: Some(order), name, .. }) => match caller(&stream, name) {
             Ok(caller) => match decide(routes, access, &caller.name(), order) {
                 Ok(answer) => Reply { policy: Some(answer), ..Reply::done() },
@@ -244,6 +273,21 @@ fn decide(routes: &Routes, access: &Access, who: &str, order: policy::Order) -> 
     done
 }
 
+/// What a rule would be, and what it would have hit in the last hour.
+fn tried(routes: &Routes, who: &str, made: policy::order::Made) -> Result<Reply, String> {
+    let mut would = routes.policy.take(who, policy::Order::MakeRule(made))?;
+    let text = would.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (found, why) = match routes.flows.preview(&text, None) {
+        Ok(found) => (found, Value::Null),
+        Err(why) => (Value::Null, why.into()),
+    };
+    if let Some(would) = would.as_object_mut() {
+        would.insert("preview".to_owned(), found);
+        would.insert("no_preview".to_owned(), why);
+    }
+    Ok(Reply { policy: Some(would), ..Reply::done() })
+}
+
 /// A DNS server, a look at many samples or a look around may take its time, and nobody else shall wait for it.
 fn beside(
     stream: UnixStream,
@@ -292,7 +336,19 @@ pub fn route(folder: &Path, order: order::Order, name: Option<String>) -> anyhow
 
 /// Sends an order about what holds for whom, in this person's name.
 pub(crate) fn decided(folder: &Path, order: policy::Order, name: Option<String>) -> anyhow::Result<Value> {
-    let reply = ask(folder, &Request { policy: Some(order), name, ..Request::default() })?;
+    let patience = match &order {
+        policy::Order::MakeRule(made) if made.dry_run => PREVIEW_MAX,
+        _ => ANSWER_MAX,
+    };
+    let request = Request { policy: Some(order), name, ..Request::default() };
+    let reply = ask_for(folder, &request, patience)?;
+    reply.policy.context("the daemon's answer is empty")
+}
+
+/// What these rules would have hit, by the samples of so many seconds up to now.
+pub(crate) fn preview(folder: &Path, rules: String, last: Option<u64>) -> anyhow::Result<Value> {
+    let request = Request { preview: Some(Preview { rules, last }), ..Request::default() };
+    let reply = ask_for(folder, &request, PREVIEW_MAX)?;
     reply.policy.context("the daemon's answer is empty")
 }
 
@@ -332,11 +388,15 @@ pub(crate) fn flows(folder: &Path, query: Query) -> anyhow::Result<Option<Answer
 }
 
 fn ask(folder: &Path, request: &Request) -> anyhow::Result<Reply> {
+    ask_for(folder, request, ANSWER_MAX)
+}
+
+fn ask_for(folder: &Path, request: &Request, patience: Duration) -> anyhow::Result<Reply> {
     let path: PathBuf = folder.join(SOCKET);
     let stream = UnixStream::connect(&path).with_context(|| {
         format!("no daemon answers at {}; is `spillway run` up, and are you its user?", path.display())
     })?;
-    ask_through(stream, request, ANSWER_MAX)
+    ask_through(stream, request, patience)
 }
 
 fn ask_through(mut stream: UnixStream, request: &Request, patience: Duration) -> anyhow::Result<Reply> {

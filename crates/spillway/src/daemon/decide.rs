@@ -76,6 +76,8 @@ pub(super) struct Core {
     drops: Drops,
     ears: Ears,
     attacks: BTreeMap<String, Attack>,
+    /// The second of which traffic was shown last.
+    shown: u64,
     source: Arc<Source>,
     mailbox: Arc<Mailbox>,
     notifier: Notifier,
@@ -132,6 +134,7 @@ impl Core {
             drops: Drops::default(),
             ears: Ears::default(),
             attacks,
+            shown: 0,
             source,
             _close: CloseAtEnd(Arc::clone(&mailbox)),
             mailbox,
@@ -195,6 +198,11 @@ impl Core {
         self.engine.handle(until, Input::Health { until, feeds, dropped });
         self.ears.listen(until, &self.engine, &self.source);
         self.engine.handle(until, Input::Tick { until, shards });
+        for id in self.view.closed() {
+            if self.attacks.get(id).is_some_and(|attack| attack.state == State::Active) {
+                self.engine.handle(until, Input::Close { id: id.to_owned() });
+            }
+        }
         if self.engine.poll_timeout().is_some_and(|deadline| deadline <= until) {
             self.engine.handle_timeout(until);
         }
@@ -203,7 +211,11 @@ impl Core {
         numbers.tick.observe(spent);
         numbers.tracked = self.engine.tracked_targets();
         numbers.left_out = self.engine.left_out().to_vec();
+        if until.secs() != self.shown {
+            numbers.traffic = flowed(&self.engine);
+        }
         drop(numbers);
+        self.shown = until.secs();
         let mut rows = Vec::new();
         let mut turning = false;
         while let Some(Output::Attack { attack, .. }) = self.engine.poll_output() {
@@ -318,7 +330,9 @@ impl Core {
                 || attack.ended_at.is_none_or(|end| now.since(end) < ENDED_KEPT.times(2))
         });
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
-        self.source.routes.policy.know(live(&self.attacks));
+        let active = self.attacks.values().filter(|attack| attack.state == State::Active);
+        let active = active.map(|attack| (attack.id.clone(), attack.target)).collect();
+        self.source.routes.policy.know(active, live(&self.attacks));
         self.source.publish(&self.attacks, &self.view, standing.as_deref());
     }
 
@@ -461,6 +475,18 @@ fn told(attack: &Attack, view: &View) -> Vec<String> {
         format!("exception {}: {what} until {end}", held.id)
     });
     exceptions.collect()
+}
+
+/// What own networks got and sent, by customer.
+fn flowed(engine: &Engine) -> Vec<api::metrics::Flowed> {
+    let of = engine.flowed().map(|(group, direction, proto, sum)| api::metrics::Flowed {
+        group: group.to_owned(),
+        direction: direction.name(),
+        proto,
+        packets: sum.packets,
+        bytes: sum.bytes,
+    });
+    of.collect()
 }
 
 /// Rules of attacks that go on, as they can be taken back.

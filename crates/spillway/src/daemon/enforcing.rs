@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use api::metrics::Histogram;
 
 use crate::enforce::choose::{Choice, Reason};
-use crate::enforce::{Done, Enforcer, Wanted};
+use crate::enforce::{Counted, Done, Enforcer, Wanted};
 use crate::ledger::{InForce, Pen};
 use crate::witness;
 
@@ -40,6 +40,10 @@ pub(super) struct Standing {
     pub(super) apply: Histogram,
     /// Packets told as telemetry, and lost in the kernel.
     pub(super) told: (u64, u64),
+    /// What rules have decided since the start, by what they do: packets and octets.
+    pub(super) decided: BTreeMap<&'static str, (u64, u64)>,
+    /// What was counted beside rules.
+    pub(super) counted: Counted,
     /// Why rules are not wanted, by id.
     pub(super) spared: BTreeMap<String, Reason>,
     /// Grows when something changed that documents show.
@@ -74,6 +78,8 @@ impl Desk {
             errors: 0,
             apply: Histogram::new(&[0.001, 0.005, 0.02, 0.1, 0.5, 2.0]),
             told: (0, 0),
+            decided: BTreeMap::new(),
+            counted: Counted::default(),
             spared: choice.spared,
             revision: 0,
         };
@@ -224,11 +230,29 @@ pub(super) fn run(
             }
             if let Ok(actual) = actual {
                 standing.revision += u64::from(!actual.keys().eq(standing.actual.keys()));
+                for (id, done) in &actual {
+                    let before = standing.actual.get(id).copied().unwrap_or_default();
+                    // Counters begin anew with the rules that they belong to.
+                    let since = |now: u64, then: u64| if now >= then { now - then } else { now };
+                    let sum = standing.decided.entry(kind(&last, id)).or_default();
+                    sum.0 = sum.0.saturating_add(since(done.packets, before.packets));
+                    sum.1 = sum.1.saturating_add(since(done.bytes, before.bytes));
+                }
                 standing.actual = actual;
             }
             standing.told = enforcer.told();
+            standing.counted = enforcer.counted();
         });
     }
+}
+
+/// What a rule does: one of a handful of words. Rules of the operator's file are not told apart.
+fn kind(wanted: &Wanted, id: &str) -> &'static str {
+    if wanted.dry.contains(id) {
+        return "dry-run";
+    }
+    let mut all = wanted.rules.iter().chain(&wanted.instead);
+    all.find(|rule| rule.id == id).map_or("file", |rule| rule.action.as_str())
 }
 
 #[cfg(test)]

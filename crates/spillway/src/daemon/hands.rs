@@ -15,6 +15,8 @@ use super::Event;
 use super::clock::Clock;
 use super::control::Order;
 use super::routes::Routes;
+use super::vault;
+use crate::capture::Capture;
 use crate::config::{Config, HIDDEN, veiled};
 use crate::disclosure::Cases;
 use crate::ledger::{Deed, View};
@@ -154,6 +156,59 @@ impl api::Operate for Hands {
         self.routes.clinic.get().map(|clinic| clinic.examine()).unwrap_or_default()
     }
 
+    fn has_stage(&self) -> bool {
+        self.config.api.stage.is_some()
+    }
+
+    fn stage(&self, order: Value) -> Option<Result<Value, String>> {
+        let socket = self.config.api.stage.as_ref()?;
+        Some(
+            crate::demo::ask(socket, &order)
+                .map_err(|why| format!("the world does not answer: {why:#}"))
+                .flatten(),
+        )
+    }
+
+    fn preview(
+        &self,
+        rules: &[::rules::Rule],
+        capture: Box<dyn std::io::Read + Send>,
+    ) -> Result<api::CapturePreview, String> {
+        let capture = Capture::read("the capture", capture).map_err(|cause| cause.to_string())?;
+        crate::preview::of_capture(rules, capture)
+    }
+
+    fn evidence(&self, after: Option<&str>, most: usize) -> Result<Vec<api::Evidence>, String> {
+        Ok(vault::list(&self.config.state_dir, after, most))
+    }
+
+    fn evidence_of(&self, attack: &str) -> Result<Option<api::EvidenceShown>, String> {
+        Ok(vault::show(&self.config.state_dir, attack))
+    }
+
+    fn verify_evidence(&self, attack: &str) -> Result<Value, String> {
+        vault::verify(&self.config.state_dir, attack)
+    }
+
+    fn hold_evidence(&self, attack: &str, who: &str, reason: Option<&str>) -> Result<(), String> {
+        vault::keep(&self.config.state_dir, attack, who, self.clock.now(), reason)
+    }
+
+    fn disclose(&self, noted: Noted) -> Result<(), String> {
+        self.routes.pen.write_through(Deed {
+            at: noted.at,
+            act: Act::Operation,
+            by: By::Person,
+            about: noted.about,
+            content: noted.content,
+            counts: [("done".to_owned(), u64::from(noted.done)), ("disclosed".to_owned(), 1)].into(),
+        })
+    }
+
+    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
+        vault::pack(&self.config.state_dir, attack, out)
+    }
+
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         let cases = Cases::new(&self.config.state_dir);
         let policy = ::ledger::disclosure::ReviewPolicy {
@@ -170,6 +225,65 @@ impl api::Operate for Hands {
             Ok(document)
         });
         shown.collect::<Result<_, _>>().map_err(|why| format!("{why:#}"))
+    }
+
+    fn disclosed(&self) -> Result<Vec<api::Disclosed>, String> {
+        let (now, cases) = (self.clock.now(), Cases::new(&self.config.state_dir));
+        let policy = ::ledger::disclosure::ReviewPolicy {
+            automatic_abuse_reports: self.config.ledger.automatic_abuse_reports,
+        };
+        let all = cases.all().map_err(|why| format!("{why:#}"))?;
+        let told = all.iter().filter_map(|case| {
+            let sealed = case.draft.embargo_until.is_some_and(|until| now < until);
+            let sent = case.sent.filter(|_| !sealed)?;
+            let customer = case.draft.customer.as_ref()?;
+            let about = self.config.customers.iter().find(|(name, _)| name == customer)?.1.clone();
+            let step = cases.step(case, policy, now).map_or("sent", |step| step.word());
+            Some(api::Disclosed { about, told: disclosed(case, sent, step) })
+        });
+        Ok(told.collect())
+    }
+
+    fn bounds(&self) -> api::Bounds {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let enforces = !self.config.dataplane.interfaces.is_empty();
+        let limits = self.config.routing.as_ref().map(|routing| &routing.limits);
+        api::Bounds {
+            kernel_rules: enforces.then(|| count(self.config.dataplane.rules_max)),
+            routes: limits.map(|limits| count(limits.routes)),
+            flowspec: limits.map(|limits| count(limits.rules)),
+        }
+    }
+
+    fn channels(&self) -> Result<Vec<api::Channel>, String> {
+        crate::channels::listed(&self.config).map_err(|why| format!("{why:#}"))
+    }
+
+    fn try_channel(&self, name: &str) -> Result<api::Tried, String> {
+        crate::channels::tried(&self.config, name).map_err(|why| format!("{why:#}"))
+    }
+}
+
+/// What a customer is told of a disclosure: its own words for kinds, and no names.
+fn disclosed(case: &crate::disclosure::Case, sent: Timestamp, step: &str) -> api::Told {
+    let draft = serde_json::to_value(&case.draft).unwrap_or_default();
+    let word = |key: &str| match draft.get(key) {
+        Some(Value::String(word)) => word.clone(),
+        Some(other) if !other.is_null() => other.to_string(),
+        _ => String::new(),
+    };
+    let data = draft.get("data").and_then(Value::as_array).into_iter().flatten();
+    api::Told {
+        sent: sent.to_string(),
+        recipient_class: word("recipient_class"),
+        purpose: word("purpose"),
+        basis: word("basis"),
+        jurisdiction: word("jurisdiction"),
+        data: data.filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+        retention_days: case.draft.retention_days,
+        approvals: u64::try_from(case.approvals.len()).unwrap_or(u64::MAX),
+        ledgered: case.ledgered,
+        step: step.to_owned(),
     }
 }
 

@@ -45,6 +45,7 @@ mod state;
 mod supervisor;
 mod tally;
 mod traffic;
+mod vault;
 mod watchman;
 mod worker;
 

@@ -247,6 +247,7 @@ pub(super) fn run(
             local,
             requests_per_second: config.api.requests_per_second,
         },
+        manual: crate::manual::book,
     };
     let (pen, standing) = (routes.pen.clone(), desk.clone());
     let clinic = Clinic {

@@ -36,6 +36,8 @@ pub(super) struct Numbers {
     pub(super) tick: Histogram,
     /// Targets under watch.
     pub(super) tracked: usize,
+    /// What own networks got and sent, by customer.
+    pub(super) traffic: Vec<metrics::Flowed>,
     /// What the core left out at its caps, by name.
     pub(super) left_out: Vec<(&'static str, u64)>,
     /// How exporters are heard.
@@ -49,6 +51,7 @@ impl Default for Numbers {
             detection_delay: Histogram::new(&[0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0]),
             tick: Histogram::new(&[0.001, 0.002, 0.005, 0.01, 0.05, 0.25]),
             tracked: 0,
+            traffic: Vec::new(),
             left_out: Vec::new(),
             heard: BTreeMap::new(),
         }
@@ -371,6 +374,7 @@ impl api::Source for Source {
             detection_delay: numbers.detection_delay,
             tick: numbers.tick,
             tracked_hosts: numbers.tracked as u64,
+            traffic: numbers.traffic,
             left_out: numbers.left_out.clone(),
             store_write: effort.writes,
             store_errors: effort.errors,
@@ -398,6 +402,9 @@ impl api::Source for Source {
                     apply: standing.apply.clone(),
                     told: standing.told.0,
                     lost: standing.told.1 + refused.load(Ordering::Relaxed),
+                    decided: standing.decided.clone(),
+                    left: standing.counted.left.clone(),
+                    tables: standing.counted.tables.clone(),
                 }
             }),
         }
@@ -415,8 +422,24 @@ impl api::Source for Source {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner).seconds()
     }
 
+    fn origins(&self, attack: &str) -> Option<Arc<api::Origins>> {
+        self.routes.witness.origins(attack)
+    }
+
+    fn sites(&self) -> Vec<api::Site> {
+        self.routes.witness.sites()
+    }
+
     fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
         self.routes.witness.sources(attack)
+    }
+
+    fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
+        self.routes.witness.packets(attack)
+    }
+
+    fn intelligence(&self) -> api::Intelligence {
+        self.routes.witness.intelligence()
     }
 
     fn notes(&self) -> Vec<String> {

@@ -1,12 +1,20 @@
 //! The demonstration: a world, the real daemon as a child process, and a teller who asks its API.
+//!
+//! The script is the first story, always the same for a seed. After it the world goes on, round after round of the repertoire, and
+//! does what is asked for: by the terminal's [`keys`], and by the dashboard over the [`socket`] of the [`stage`].
 
 pub(crate) mod http;
+mod keys;
+mod repertoire;
 mod script;
 mod sender;
+mod socket;
+mod stage;
 mod teller;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use access::Access;
@@ -16,8 +24,12 @@ use crate::companion::Daemon;
 use crate::daemon::clock::Clock;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, Paint};
+use keys::Typed;
+use repertoire::REPERTOIRE;
 use script::Script;
-use sender::Sender;
+use sender::{Sender, now};
+pub(crate) use socket::ask;
+use stage::Stage;
 use teller::Teller;
 
 /// What was asked for.
@@ -39,6 +51,12 @@ pub struct Options {
 const STATE: &str = "state";
 /// How often the API is asked.
 const POLL: Duration = Duration::from_millis(250);
+/// Where it hears of wishes, in its folder.
+const SOCKET: &str = "stage.sock";
+/// Where the world's addresses are, likewise.
+const PLACES: &str = "places.csv";
+/// From one act of the story to the next: half a minute of it, the minute of silence that ends an attack, and some calm.
+const ROUND: Duration = Duration::from_secs(105);
 
 /// Runs it from beginning to end. Whatever happens, the daemon is ended and its folder removed.
 pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
@@ -47,32 +65,77 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
     teller.opening()?;
     let mut daemon = start(&script, interrupt)?;
     teller.serving(&daemon, &login(&daemon)?)?;
-    let mut sender = Sender::start(&script, daemon.collector())?;
+    let (events, written) = channel();
+    let stage = Stage::new(&script, events);
+    socket::serve(&daemon.folder().join(SOCKET), stage.clone())?;
+    let mut sender = Sender::start(&script, daemon.collector(), written)?;
+    let stays = !options.once && options.format == Format::Text;
+    let typed = if stays { keys::listen() } else { channel().1 };
     let began = Instant::now();
     let mut acts = script.acts().into_iter().peekable();
     let mut next = began;
-    while !interrupt.asked() && began.elapsed() < script.length() {
+    let mut quits = false;
+    while !interrupt.asked() && !quits && began.elapsed() < script.length() {
         daemon.check()?;
         sender.check()?;
         while let Some(act) = acts.next_if(|act| began.elapsed() >= act.at) {
-            teller.act(&act)?;
+            teller.act(&act.text)?;
         }
+        quits = obey(&typed, &stage, &mut teller, &daemon)?;
         teller.look(daemon.api())?;
         next += POLL;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    let broken_off = interrupt.asked().then(|| began.elapsed());
+    let broken_off = (quits || interrupt.asked()).then(|| began.elapsed());
     teller.summary(daemon.api(), broken_off)?;
-    if !options.once && options.format == Format::Text && !interrupt.asked() {
+    if stays && broken_off.is_none() {
         teller.stay(&daemon)?;
-        while !interrupt.asked() {
+        // the attacks of the first story have to end first
+        let mut round = Instant::now() + ROUND / 2;
+        let mut acts = REPERTOIRE.iter().cycle().filter(|act| options.attacks || !act.is_attack());
+        while !interrupt.asked() && !quits {
             daemon.check()?;
             sender.check()?;
+            if Instant::now() >= round {
+                round = Instant::now() + ROUND;
+                if let Some(act) = acts.next() {
+                    // where somebody wished for it before, it goes on already
+                    let _ = stage.start(act.name, now());
+                }
+            }
+            quits = obey(&typed, &stage, &mut teller, &daemon)?;
+            teller.look(daemon.api())?;
             std::thread::sleep(POLL);
         }
     }
+    if stays {
+        teller.goodbye()?;
+    }
     sender.stop();
     daemon.stop()
+}
+
+/// Does what was typed, and tells what was wished for, by whomever; `true`: that is all.
+fn obey(
+    typed: &Receiver<Typed>,
+    stage: &Stage,
+    teller: &mut Teller,
+    daemon: &Daemon,
+) -> anyhow::Result<bool> {
+    for typed in typed.try_iter() {
+        match typed {
+            Typed::Start(name) => {
+                if let Err(why) = stage.start(&name, now()) {
+                    teller.refuse(&why)?;
+                }
+            }
+            Typed::Link => teller.link(&login(daemon)?)?,
+            Typed::Help => teller.keys()?,
+            Typed::Quit => return Ok(true),
+        }
+    }
+    stage.untold(now()).iter().try_for_each(|text| teller.act(text))?;
+    Ok(false)
 }
 
 /// The dashboard's address with a link that opens one session of the administrator.
@@ -84,7 +147,14 @@ fn login(daemon: &Daemon) -> anyhow::Result<String> {
 
 fn start(script: &Script, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
     let program = std::env::current_exe().context("cannot find my own program")?;
-    Daemon::start("spillway-demo", Command::new(program), |folder| configuration(script, folder), interrupt)
+    let mut places = Ok(());
+    let write = |folder: &Path| {
+        places = std::fs::write(folder.join(PLACES), sim::places::TABLE);
+        configuration(script, folder)
+    };
+    let daemon = Daemon::start("spillway-demo", Command::new(program), write, interrupt)?;
+    places.context("cannot write the table of places")?;
+    Ok(daemon)
 }
 
 /// A router that is not there: what it is asked to do is shown, and waits.
@@ -108,10 +178,15 @@ blackhole_next_hop6 = "2001:db8::66"
 fn configuration(script: &Script, folder: &Path) -> String {
     let networks: Vec<String> = script.networks().iter().map(|network| format!("\"{network}\"")).collect();
     // JSON's strings are TOML's basic strings.
-    let state = serde_json::Value::String(folder.join(STATE).display().to_string());
+    let path = |name: &str| serde_json::Value::String(folder.join(name).display().to_string());
     format!(
-        "networks = [{}]\nstate_dir = {state}\nmode = \"suggest\"\n\n\
-         [listen]\nsflow = \"127.0.0.1:0\"\n\n[api]\nlisten = \"127.0.0.1:0\"\nbanner = \"DEMO DATA\"\n{ROUTER}",
-        networks.join(", ")
+        "networks = [{}]\nstate_dir = {}\nmode = \"suggest\"\n\n\
+         [listen]\nsflow = \"127.0.0.1:0\"\n\n\
+         [api]\nlisten = \"127.0.0.1:0\"\nbanner = \"DEMO DATA\"\nstage = {}\n\n\
+         [intel]\nplaces = [{}]\n{ROUTER}",
+        networks.join(", "),
+        path(STATE),
+        path(SOCKET),
+        path(PLACES),
     )
 }

@@ -65,12 +65,14 @@ pub(super) const ROUTERS: u16 = 4;
 const LEAD: u64 = 10;
 /// All of it.
 const LENGTH: u64 = 40;
+/// The world goes on for so long: a month.
+const SPAN: u64 = 30 * 86_400;
 
 impl Script {
     pub(super) fn new(seed: u64, attacks: bool) -> Self {
         let config = Config {
             seed,
-            span: Span::from_secs(3600),
+            span: Span::from_secs(SPAN),
             thin: SAMPLING,
             routers: ROUTERS,
             // An hour's swing in the seconds of the opening.
@@ -140,6 +142,11 @@ impl Script {
     /// Networks of the world.
     pub(super) fn networks(&self) -> &[Prefix] {
         &self.config.networks
+    }
+
+    /// What the world is made of.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// How long the story takes.

@@ -3,11 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use base::{Span, Timestamp};
+use sim::Event;
 use sim::exporter::{Fleet, Format, Settings};
 
 use super::script::{ROUTERS, SAMPLING, Script};
@@ -23,8 +25,12 @@ pub(super) struct Sender {
 const NAP: Duration = Duration::from_millis(50);
 
 impl Sender {
-    /// Begins to send to `collector`; the world begins now.
-    pub(super) fn start(script: &Script, collector: SocketAddr) -> anyhow::Result<Self> {
+    /// Begins to send to `collector`; the world begins now, and takes more `events` while it goes on.
+    pub(super) fn start(
+        script: &Script,
+        collector: SocketAddr,
+        events: Receiver<Event>,
+    ) -> anyhow::Result<Self> {
         let start = now();
         let sockets = (0..ROUTERS).map(socket).collect::<anyhow::Result<Vec<_>>>()?;
         let routers = (0..ROUTERS).map(|n| settings(n, start, script.seed)).collect();
@@ -33,7 +39,7 @@ impl Sender {
         let asked = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("world".into())
-            .spawn(move || send(fleet, &sockets, collector, &asked))
+            .spawn(move || send(fleet, &events, &sockets, collector, &asked))
             .context("cannot start a thread")?;
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -66,8 +72,18 @@ impl Drop for Sender {
     }
 }
 
-fn send(fleet: Fleet, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) -> anyhow::Result<()> {
-    for sent in fleet {
+fn send(
+    mut fleet: Fleet,
+    events: &Receiver<Event>,
+    sockets: &[UdpSocket],
+    to: SocketAddr,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    while let Some(sent) = fleet.next() {
+        for event in events.try_iter() {
+            // A script that is full after months takes no more; the story goes on without.
+            fleet.world_mut().add(event);
+        }
         loop {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -103,7 +119,8 @@ fn settings(router: u16, start: Timestamp, seed: u64) -> Settings {
     Settings { address: address(router), seed: seed ^ u64::from(router), ..settings }
 }
 
-fn now() -> Timestamp {
+/// The world's clock is this machine's.
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Options;
 use super::http::{get, metric};
-use super::script::{Act, Deed, Script};
+use super::repertoire::REPERTOIRE;
+use super::script::{Deed, Script};
 use crate::companion::Daemon;
 use crate::output::{Format, Paint};
 use crate::progress::grouped;
@@ -109,15 +110,25 @@ impl Teller {
     }
 
     pub(super) fn serving(&mut self, daemon: &Daemon, login: &str) -> anyhow::Result<()> {
-        self.daemon(&format!("the dashboard, logged in once: {}", self.options.paint.cyan(login)))?;
+        self.link(login)?;
         let api = self.options.paint.cyan(format!("{}/api/v1/attacks", daemon.api()));
         self.daemon(&format!("serving; ask {api} yourself"))
     }
 
     /// The world does something.
-    pub(super) fn act(&mut self, act: &Act) -> anyhow::Result<()> {
+    pub(super) fn act(&mut self, text: &str) -> anyhow::Result<()> {
         let head = self.options.paint.dim("world    ");
-        self.say(&format!("{head} {}", act.text))
+        self.say(&format!("{head} {text}"))
+    }
+
+    /// Why the world does not do what somebody typed.
+    pub(super) fn refuse(&mut self, why: &str) -> anyhow::Result<()> {
+        self.act(&format!("no: {why}"))
+    }
+
+    /// Another link.
+    pub(super) fn link(&mut self, login: &str) -> anyhow::Result<()> {
+        self.daemon(&format!("the dashboard, logged in once: {}", self.options.paint.cyan(login)))
     }
 
     /// Asks the daemon and tells what is new.
@@ -197,10 +208,12 @@ impl Teller {
     pub(super) fn stay(&mut self, daemon: &Daemon) -> anyhow::Result<()> {
         let paint = self.options.paint;
         self.say("")?;
+        let goes_on = if self.attacks { "from calm to the next attack and back" } else { "in peace" };
         self.say(&format!(
-            "The world goes on in peace and the daemon runs, for you to look around. {} ends both.",
+            "The world goes on, {goes_on}, and the daemon runs, for you to look around. {} ends both.",
             paint.bold("Ctrl-C")
         ))?;
+        self.keys()?;
         for path in ["/api/v1/attacks", "/metrics"] {
             self.say(&format!("  {}", paint.cyan(format!("curl -s {}{path}", daemon.api()))))?;
         }
@@ -208,6 +221,28 @@ impl Teller {
             "  {}",
             paint.dim(format!("its folder, removed at the end: {}", daemon.folder().display()))
         ))
+    }
+
+    /// What can be typed.
+    pub(super) fn keys(&mut self) -> anyhow::Result<()> {
+        let paint = self.options.paint;
+        let keys =
+            |(at, act): (usize, &super::repertoire::Act)| format!("{} {}", paint.bold(at + 1), act.name);
+        let acts: Vec<String> = REPERTOIRE.iter().enumerate().map(keys).collect();
+        self.say("What happens next is up to you, here or on the dashboard's first page. Type a number or a name, and Enter:")?;
+        self.say(&format!("  {}", acts.join("  ")))?;
+        self.say(&format!(
+            "  {} another link to log in  {} these lines  {} the end",
+            paint.bold("l"),
+            paint.bold("?"),
+            paint.bold("q")
+        ))
+    }
+
+    /// The end of what went on.
+    pub(super) fn goodbye(&mut self) -> anyhow::Result<()> {
+        self.say("")?;
+        self.say("The world ends, and the daemon with it. Nothing of them is left.")
     }
 
     /// What is new about an attack.

@@ -1,9 +1,10 @@
 //! The files of `[intel]`, opened.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::Context as _;
-use intel::enrich::{Corrupt, Files, Mmdb, Rib};
+use intel::enrich::{Files, Mmdb, Rib, Table};
 
 use crate::config::Intel;
 
@@ -11,12 +12,18 @@ use crate::config::Intel;
 pub fn open(section: &Intel) -> anyhow::Result<Files> {
     let databases = section.mmdb.iter().map(|path| read(path, Mmdb::open));
     let routes = section.mrt.iter().map(|path| read(path, |octets| Rib::read(&octets)));
-    Ok(Files { databases: databases.collect::<Result<_, _>>()?, routes: routes.collect::<Result<_, _>>()? })
+    let tables =
+        section.places.iter().map(|path| read(path, |octets| Table::read(&String::from_utf8_lossy(&octets))));
+    Ok(Files {
+        databases: databases.collect::<Result<_, _>>()?,
+        routes: routes.collect::<Result<_, _>>()?,
+        tables: tables.collect::<Result<_, _>>()?,
+    })
 }
 
-fn read<T>(path: &Path, open: impl Fn(Vec<u8>) -> Result<T, Corrupt>) -> anyhow::Result<T> {
+fn read<T, E: Display>(path: &Path, open: impl Fn(Vec<u8>) -> Result<T, E>) -> anyhow::Result<T> {
     let name = path.display();
     let octets = std::fs::read(path)
         .with_context(|| format!("{name}: cannot be read; name a file of [intel] that can"))?;
-    open(octets).map_err(|corrupt| anyhow::anyhow!("{name}: {corrupt}"))
+    open(octets).map_err(|wrong| anyhow::anyhow!("{name}: {wrong}"))
 }

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use ::rules::{Action, Match, Rule};
 use base::Prefix;
 use dataplane::Allow;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Engine};
 
@@ -98,6 +99,17 @@ pub(crate) struct Done {
     pub(crate) packets: u64,
     /// Packets of these that were dropped, or would have been in a dry run.
     pub(crate) dropped: u64,
+    /// Layer-3 octets of those that it decided.
+    pub(crate) bytes: u64,
+}
+
+/// What an enforcer counted beside its rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    /// Interface, where packets left, how many.
+    pub(crate) left: Vec<(String, String, u64)>,
+    /// Interface, table, entries and how many there can be.
+    pub(crate) tables: Vec<(String, String, u64, u64)>,
 }
 
 /// Puts rules in force and takes them back. What it was told last holds until it is told otherwise, until the leases
@@ -118,6 +130,11 @@ pub(crate) trait Enforcer: Send {
     /// Packets told as telemetry, and packets lost on that way.
     fn told(&mut self) -> (u64, u64) {
         (0, 0)
+    }
+
+    /// What it counted beside its rules.
+    fn counted(&mut self) -> Counted {
+        Counted::default()
     }
 
     /// Sources that brought back what nobody can guess: a cookie, or the reset that it asked for. Who only answered a first SYN

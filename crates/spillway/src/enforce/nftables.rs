@@ -95,9 +95,9 @@ impl Enforcer for Nftables {
     fn actual(&mut self) -> anyhow::Result<BTreeMap<String, Done>> {
         let Some(there) = &self.there else { return Ok(BTreeMap::new()) };
         let counted = counters(&list()?);
-        let done = |(id, packets): (String, u64)| {
+        let done = |(id, (packets, bytes)): (String, (u64, u64))| {
             let dropped = if there.drops.get(&id).copied().unwrap_or(false) { packets } else { 0 };
-            (id, Done { packets, dropped })
+            (id, Done { packets, dropped, bytes })
         };
         Ok(counted.into_iter().map(done).collect())
     }
@@ -127,15 +127,21 @@ fn list() -> anyhow::Result<Value> {
     serde_json::from_slice(&text).context("what `nft -j` tells cannot be read")
 }
 
-/// Packets that each rule decided, by id.
-fn counters(table: &Value) -> BTreeMap<String, u64> {
+/// Packets that each rule decided, and their octets, by id.
+fn counters(table: &Value) -> BTreeMap<String, (u64, u64)> {
     let all = table.get("nftables").and_then(Value::as_array).into_iter().flatten();
     let mut out = BTreeMap::new();
     for rule in all.filter_map(|item| item.get("rule")) {
         let Some(id) = rule.get("comment").and_then(Value::as_str) else { continue };
         let parts = rule.get("expr").and_then(Value::as_array).into_iter().flatten();
-        let packets: u64 = parts.filter_map(|part| part.get("counter")?.get("packets")?.as_u64()).sum();
-        *out.entry(id.to_owned()).or_insert(0) += packets;
+        let counter = |part: &Value| {
+            let number = |key: &str| part.get("counter")?.get(key)?.as_u64();
+            Some((number("packets")?, number("bytes").unwrap_or(0)))
+        };
+        let sum = out.entry(id.to_owned()).or_insert((0, 0));
+        for (packets, bytes) in parts.filter_map(counter) {
+            (sum.0, sum.1) = (sum.0 + packets, sum.1 + bytes);
+        }
     }
     out
 }

@@ -108,7 +108,9 @@ impl Desk<'_> {
                 let office = self.office.as_mut().context("nobody said hello")?;
                 office.enforcer.beat()?;
                 let (told, lost) = office.enforcer.told();
-                Ok(vec![Reply::Told { told, lost: lost + office.refused.load(Ordering::Relaxed) }])
+                let (lost, counted) =
+                    (lost + office.refused.load(Ordering::Relaxed), office.enforcer.counted());
+                Ok(vec![Reply::Told { told, lost, counted }])
             }
         }
     }
@@ -177,8 +179,8 @@ impl Office {
 
 /// What the kernel has, in packets that fit.
 fn parts(actual: &BTreeMap<String, Done>) -> Vec<Reply> {
-    let all: Vec<(String, u64, u64)> =
-        actual.iter().map(|(id, done)| (id.clone(), done.packets, done.dropped)).collect();
+    let said = |(id, done): (&String, &Done)| (id.clone(), done.packets, done.dropped, done.bytes);
+    let all: Vec<(String, u64, u64, u64)> = actual.iter().map(said).collect();
     let mut parts: Vec<Reply> =
         all.chunks(PART).map(|part| Reply::Actual { rules: part.to_vec(), more: true }).collect();
     match parts.last_mut() {

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Both ends must speak the same one. They are the same binary, until somebody replaces it between two starts.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 /// Octets of one packet at most: less than what a socket takes by default.
 const PACKET_MAX: usize = 1 << 16;
 /// Rules in one packet: as many as fit, however long they are.
@@ -79,10 +79,10 @@ pub(crate) enum Reply {
         /// Why.
         error: String,
     },
-    /// Rules in the kernel: id, packets decided, packets dropped.
+    /// Rules in the kernel: id, packets decided, packets dropped, octets decided.
     Actual {
         /// Each.
-        rules: Vec<(String, u64, u64)>,
+        rules: Vec<(String, u64, u64, u64)>,
         /// Another packet follows.
         more: bool,
     },
@@ -99,6 +99,8 @@ pub(crate) enum Reply {
         told: u64,
         /// Lost.
         lost: u64,
+        /// What was counted beside rules.
+        counted: super::Counted,
     },
 }
 

@@ -14,7 +14,7 @@ use ::rules::Rule;
 use anyhow::{Context as _, bail};
 
 use super::protocol::{Kind, PART, Reply, Request, VERSION, hear, pair, patience, say};
-use super::{Done, Enforcer, Wanted};
+use super::{Counted, Done, Enforcer, Wanted};
 
 /// The helper answers within this, or something is wrong with it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,12 +90,13 @@ pub(crate) struct Remote {
     name: &'static str,
     greeted: bool,
     told: (u64, u64),
+    counted: Counted,
 }
 
 impl Remote {
     /// Of a helper that was started; `name` is its enforcer's.
-    pub(crate) const fn new(helper: Helper, name: &'static str) -> Self {
-        Self { helper, name, greeted: false, told: (0, 0) }
+    pub(crate) fn new(helper: Helper, name: &'static str) -> Self {
+        Self { helper, name, greeted: false, told: (0, 0), counted: Counted::default() }
     }
 }
 
@@ -134,11 +135,9 @@ impl Enforcer for Remote {
         self.helper.ask(Request::Actual, |reply| {
             let Reply::Actual { rules, more } = reply else { return false };
             let each = rules.iter();
-            all.extend(
-                each.map(|(id, packets, dropped)| {
-                    (id.clone(), Done { packets: *packets, dropped: *dropped })
-                }),
-            );
+            all.extend(each.map(|(id, packets, dropped, bytes)| {
+                (id.clone(), Done { packets: *packets, dropped: *dropped, bytes: *bytes })
+            }));
             *more
         })?;
         Ok(all)
@@ -148,14 +147,18 @@ impl Enforcer for Remote {
         if !self.greeted {
             return Ok(());
         }
-        if let Reply::Told { told, lost } = self.helper.ask(Request::Beat, |_| false)? {
-            self.told = (told, lost);
+        if let Reply::Told { told, lost, counted } = self.helper.ask(Request::Beat, |_| false)? {
+            (self.told, self.counted) = ((told, lost), counted);
         }
         Ok(())
     }
 
     fn told(&mut self) -> (u64, u64) {
         self.told
+    }
+
+    fn counted(&mut self) -> Counted {
+        self.counted.clone()
     }
 
     fn proven(&mut self) -> anyhow::Result<Vec<IpAddr>> {

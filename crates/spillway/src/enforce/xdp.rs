@@ -11,8 +11,11 @@ use dataplane::returning::Returning;
 use dataplane::{Challenge, Installed, Policy, Proof, Protection};
 use sha2::{Digest as _, Sha256};
 
-use super::{Done, Enforcer, Wanted, passes};
+use super::{Counted, Done, Enforcer, Wanted, passes};
 use crate::config::Config;
+
+/// Interfaces whose counters are told: those of more would not fit into a word of the helper.
+const COUNTED_MAX: usize = 16;
 
 /// What stays the same whatever is attacked.
 #[derive(Clone, Debug)]
@@ -203,8 +206,10 @@ impl Enforcer for Xdp {
                 Some(attachment) => attachment.plane().counts()?,
                 None => Vec::new(),
             };
-            let here: BTreeMap<String, Done> =
-                counts.into_iter().map(|c| (c.id, Done { packets: c.packets, dropped: c.dropped })).collect();
+            let here: BTreeMap<String, Done> = counts
+                .into_iter()
+                .map(|c| (c.id, Done { packets: c.packets, dropped: c.dropped, bytes: c.bytes }))
+                .collect();
             common = Some(match common {
                 None => here,
                 Some(mut all) => {
@@ -213,6 +218,7 @@ impl Enforcer for Xdp {
                         let more = here.get(id).copied().unwrap_or_default();
                         done.packets += more.packets;
                         done.dropped += more.dropped;
+                        done.bytes += more.bytes;
                     }
                     all
                 }
@@ -237,6 +243,21 @@ impl Enforcer for Xdp {
     fn told(&mut self) -> (u64, u64) {
         let told = |place: &Place| place.attachment.as_ref().and_then(|a| a.plane().told().ok());
         self.places.iter().filter_map(told).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    fn counted(&mut self) -> Counted {
+        let mut counted = Counted::default();
+        for place in self.places.iter().take(COUNTED_MAX) {
+            let Some(plane) = place.attachment.as_ref().map(Attachment::plane) else { continue };
+            // What cannot be read now is there again at the next look.
+            let (left, tables) = (plane.leaves().unwrap_or_default(), plane.fill().unwrap_or_default());
+            let name = || place.name.clone();
+            counted.left.extend(left.into_iter().map(|one| (name(), one.place.to_owned(), one.packets)));
+            counted
+                .tables
+                .extend(tables.into_iter().map(|(what, has, most)| (name(), what.to_owned(), has, most)));
+        }
+        counted
     }
 
     fn proven(&mut self) -> anyhow::Result<Vec<IpAddr>> {

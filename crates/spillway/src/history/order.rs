@@ -138,6 +138,17 @@ impl Clerk {
     }
 }
 
+impl Clerk {
+    /// What rules would have hit, by the samples of this last time; an hour without it.
+    ///
+    /// # Errors
+    /// Why it cannot be said.
+    pub(crate) fn preview(&self, rules: &str, last: Option<Span>) -> Result<serde_json::Value, String> {
+        let _turn = Turn::take(&self.under_way)?;
+        api::preview_samples(&self.door, rules, crate::daemon::clock::Clock::start().now(), last)
+    }
+}
+
 struct Turn<'a>(&'a AtomicUsize);
 
 impl<'a> Turn<'a> {

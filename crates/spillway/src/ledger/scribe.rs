@@ -25,6 +25,8 @@ const WAITING_MAX: usize = 4_096;
 const AT_ONCE_MAX: usize = 1_024;
 /// A disk that refused is asked again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Who may not go on before an entry stands waits so long.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// At the latest after so long the thread looks up.
 const TURN: Duration = Duration::from_millis(200);
 /// While ending, so often.
@@ -54,13 +56,14 @@ struct Numbers {
     head_at: Option<Timestamp>,
     lost: u64,
     errors: u64,
+    verify_failures: u64,
     trouble: Option<String>,
 }
 
 /// What comes to the thread.
 enum Told {
-    /// Something to write.
-    Deed(Box<Deed>, Option<String>),
+    /// Something to write, whose it is, and who waits until it stands there.
+    Deed(Box<Deed>, Option<String>, Option<SyncSender<()>>),
     /// Look up.
     Wake,
 }
@@ -90,13 +93,33 @@ impl Pen {
 
     /// Hands a deed over, and waits for nothing.
     pub(crate) fn write(&self, deed: Deed) {
+        self.hand_over(deed, None);
+    }
+
+    /// Hands a deed over, and waits until it stands in the ledger: what must not happen before.
+    ///
+    /// # Errors
+    /// There is no ledger, or it did not come to stand there in time; it may later.
+    pub(crate) fn write_through(&self, deed: Deed) -> Result<(), String> {
+        if self.0.is_none() {
+            return Err("there is no ledger, and nothing is disclosed without its entry".to_owned());
+        }
+        let (tell, stands) = sync_channel(1);
+        self.hand_over(deed, Some(tell));
+        stands.recv_timeout(PATIENCE).map_err(|_| {
+            let why = self.trouble().unwrap_or_else(|| "it takes too long".to_owned());
+            format!("the ledger has no entry of it, so nothing is disclosed: {why}")
+        })
+    }
+
+    fn hand_over(&self, deed: Deed, waits: Option<SyncSender<()>>) {
         let Some(Inside { told, board, customers, .. }) = &self.0 else { return };
         let customer = deed.about.and_then(|about| {
             let customers = customers.lock().unwrap_or_else(PoisonError::into_inner);
             let owner = customers.iter().find(|(_, own)| own.iter().any(|prefix| prefix.covers(&about)));
             owner.map(|(name, _)| name.clone())
         });
-        if let Err(TrySendError::Full(_)) = told.try_send(Told::Deed(Box::new(deed), customer)) {
+        if let Err(TrySendError::Full(_)) = told.try_send(Told::Deed(Box::new(deed), customer, waits)) {
             let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
             board.lost += 1;
             if board.lost.is_power_of_two() {
@@ -125,6 +148,7 @@ impl Pen {
             head_age: board.head_at.map(|at| now.since(at).secs()),
             lost: board.lost,
             errors: board.errors,
+            verify_failures: board.verify_failures,
             troubled: board.trouble.is_some(),
         })
     }
@@ -184,8 +208,8 @@ impl Drop for Scribe {
     }
 }
 
-/// With the name of the customer.
-type Owned = (Deed, Option<String>);
+/// With the name of the customer, and who waits.
+type Owned = (Deed, Option<String>, Option<SyncSender<()>>);
 
 struct Desk {
     place: Place,
@@ -206,8 +230,8 @@ impl Desk {
         loop {
             // while the disk refuses, what comes stays in the queue, whose end is its bound
             if waiting.len() < AT_ONCE_MAX {
-                if let Ok(Told::Deed(deed, customer)) = told.recv_timeout(TURN) {
-                    waiting.push_back((*deed, customer));
+                if let Ok(Told::Deed(deed, customer, waits)) = told.recv_timeout(TURN) {
+                    waiting.push_back((*deed, customer, waits));
                 }
                 fill(&mut waiting, told);
             } else if failed.is_some() {
@@ -240,7 +264,10 @@ impl Desk {
         match self.try_write(waiting) {
             Ok(size) => {
                 let appended = !waiting.is_empty();
-                waiting.clear();
+                for waits in waiting.drain(..).filter_map(|(.., waits)| waits) {
+                    // Who waited for too long has been told so.
+                    let _ = waits.try_send(());
+                }
                 let now = self.clock.now();
                 self.note(|board| {
                     board.size = size;
@@ -253,9 +280,11 @@ impl Desk {
             }
             Err(trouble) => {
                 let why = trouble.to_string();
+                let untrue = trouble.is_of_content();
                 self.store = None;
                 self.note(|board| {
                     board.errors += 1;
+                    board.verify_failures += u64::from(untrue);
                     if board.trouble.as_ref() != Some(&why) {
                         tracing::error!(
                             error = why,
@@ -279,7 +308,7 @@ impl Desk {
         if lost > self.told_lost {
             items.push(item(store, &gap(self.clock.now(), lost - self.told_lost), None)?);
         }
-        for (deed, customer) in waiting {
+        for (deed, customer, _) in waiting {
             items.push(item(store, deed, customer.as_deref())?);
         }
         store.append(&items)?;
@@ -297,8 +326,8 @@ fn fill(waiting: &mut VecDeque<Owned>, told: &Receiver<Told>) {
     while waiting.len() < AT_ONCE_MAX
         && let Ok(told) = told.try_recv()
     {
-        if let Told::Deed(deed, customer) = told {
-            waiting.push_back((*deed, customer));
+        if let Told::Deed(deed, customer, waits) = told {
+            waiting.push_back((*deed, customer, waits));
         }
     }
 }

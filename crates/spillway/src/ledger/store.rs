@@ -59,6 +59,13 @@ pub enum Trouble {
     Damaged(String),
 }
 
+impl Trouble {
+    /// Whether what stands in it is not what it should be, and not the disk is to blame.
+    pub(crate) const fn is_of_content(&self) -> bool {
+        matches!(self, Self::RolledBack { .. } | Self::Forked { .. } | Self::Damaged(_))
+    }
+}
+
 /// What is to be appended.
 #[derive(Clone, Debug)]
 pub struct Item {

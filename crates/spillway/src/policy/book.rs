@@ -38,6 +38,13 @@ pub(crate) enum What {
         /// What was announced.
         announced: String,
     },
+    /// A person calls an attack over; it is asked for until it is.
+    Closed {
+        /// Its id.
+        attack: String,
+        /// Its target.
+        target: Prefix,
+    },
     /// A rule that a person made.
     Rule {
         /// In the rule language; its id is `m` and the number of the entry.
@@ -74,7 +81,7 @@ impl Held {
     pub(crate) fn new(id: u64, entry: Entry) -> Self {
         let text = match &entry.what {
             What::TakenBack { rule, .. } | What::Rule { rule, .. } => Some(rule),
-            What::Mode { .. } | What::Allow(_) | What::StepBack { .. } => None,
+            What::Mode { .. } | What::Allow(_) | What::StepBack { .. } | What::Closed { .. } => None,
         };
         let mut rule = text.and_then(|text| rules::parse::rules(text).ok()?.pop());
         if let (What::Rule { .. }, Some(rule)) = (&entry.what, &mut rule) {
@@ -102,7 +109,9 @@ impl Held {
         match &self.entry.what {
             What::Mode { prefix, .. } => Some(*prefix),
             What::Allow(allowed) => Some(allowed.destination),
-            What::TakenBack { target, .. } | What::StepBack { target, .. } => Some(*target),
+            What::TakenBack { target, .. } | What::StepBack { target, .. } | What::Closed { target, .. } => {
+                Some(*target)
+            }
             What::Rule { .. } => self.rule.as_ref().and_then(|rule| rule.matches.dst),
         }
     }

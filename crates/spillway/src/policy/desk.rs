@@ -2,6 +2,8 @@
 
 mod made;
 
+pub(crate) use made::parsed as bare_rule;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -32,6 +34,8 @@ const CUSTOMERS_CEILING: (f64, f64) = (10_000.0, 100e6);
 const TAKEN_BACK: Span = Span::from_secs(3_600);
 /// The longest time that can be asked for: a year.
 const HOLD_MAX: u64 = 366 * 86_400;
+/// How long it is asked for that an attack is over that was closed: also where the daemon is down meanwhile.
+const CLOSED: Span = Span::from_secs(86_400);
 /// Between two looks for what has ended.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -56,6 +60,8 @@ struct Inner {
     /// `None`: nothing can be written, so nothing can be decided.
     file: Mutex<Option<Policies>>,
     live: RwLock<Arc<Vec<Live>>>,
+    /// Attacks that go on, by id, with their targets.
+    active: RwLock<Arc<Vec<(String, Prefix)>>>,
     pen: Mutex<Pen>,
 }
 
@@ -104,8 +110,9 @@ impl Desk {
         self.view(time())
     }
 
-    /// These are the engine's rules from now on.
-    pub(crate) fn know(&self, live: Vec<Live>) {
+    /// These attacks go on from now on, and these are the engine's rules.
+    pub(crate) fn know(&self, active: Vec<(String, Prefix)>, live: Vec<Live>) {
+        *self.0.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(active);
         *self.0.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
     }
 
@@ -166,6 +173,7 @@ impl Desk {
                     "`spillway allow list` lists them; those of the configuration are removed there",
                 )
             }
+            Order::Close { attack, reason } => self.close(&view, who, &attack, reason),
             Order::EndException { id, .. } => {
                 let is = |what: &What| matches!(what, What::TakenBack { .. } | What::StepBack { .. });
                 self.remove(&view, id, is, "exception", "`spillway exception list` lists them")
@@ -193,8 +201,25 @@ impl Desk {
         self.add(&[], Entry { owner: who.to_owned(), reason: reason.to_owned(), at: now, until, what })
     }
 
+    fn close(&self, view: &View, who: &str, attack: &str, reason: String) -> Result<Value, String> {
+        let active = Arc::clone(&self.0.active.read().unwrap_or_else(PoisonError::into_inner));
+        let target = active.iter().find(|(id, _)| id == attack).map(|(_, target)| *target);
+        let target = target.ok_or_else(|| {
+            format!(
+                "there is no attack {attack} that goes on; `spillway attack list --state active` lists them"
+            )
+        })?;
+        if view.closed().any(|closed| closed == attack) {
+            return Err(format!("attack {attack} is closed already"));
+        }
+        room(view, DECISIONS_MAX, |what| matches!(what, What::Closed { .. }))?;
+        let what = What::Closed { attack: attack.to_owned(), target };
+        let until = Some(view.now.plus(CLOSED));
+        self.add(&[], Entry { owner: who.to_owned(), reason, at: view.now, until, what })
+    }
+
     fn allow(&self, view: &View, who: &str, asked: order::Allow) -> Result<Value, String> {
-        let ceiling = asked.ceiling.unwrap_or_default();
+        let ceiling = asked.ceiling.unwrap_or(view.layers.allow_ceiling);
         if asked.bounded {
             let (packets, bits) = CUSTOMERS_CEILING;
             let fits = match ceiling {

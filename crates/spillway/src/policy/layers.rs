@@ -3,7 +3,7 @@
 use base::Prefix;
 use engine::{Mode, Profile};
 
-use super::allow::Allowed;
+use super::allow::{Allowed, Ceiling};
 use super::profile;
 use super::values::{From, Kind};
 use crate::config::target::{CustomerTerms, Target, Wishes};
@@ -21,6 +21,8 @@ pub(crate) struct Layers {
     pub(crate) never: Vec<Prefix>,
     /// Allowed sources.
     pub(crate) allow: Vec<Allowed>,
+    /// The ceiling of one of which nobody says how high it is.
+    pub(crate) allow_ceiling: Ceiling,
     /// Filters of this machine hold ceilings.
     pub(crate) limits_held: bool,
     /// There are filters on this machine.
@@ -45,6 +47,7 @@ impl Layers {
             networks: config.networks.clone(),
             never: config.rules.never.clone(),
             allow: config.allow.clone(),
+            allow_ceiling: config.rules.allow_ceiling,
             limits_held: config.dataplane.engine == Engine::Xdp,
             filters: !config.dataplane.interfaces.is_empty(),
             rules_max: config.dataplane.rules_max,

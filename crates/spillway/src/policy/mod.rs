@@ -13,6 +13,7 @@ pub(crate) mod layers;
 pub(crate) mod order;
 pub(crate) mod profile;
 mod show;
+pub(crate) mod spare;
 #[cfg(test)]
 mod tests;
 pub(crate) mod values;

@@ -64,6 +64,8 @@ pub(crate) enum Order {
     Allow(Allow),
     /// One less.
     Disallow { id: u64, reason: String },
+    /// An attack is over, says who asks.
+    Close { attack: String, reason: String },
     /// What was taken back.
     Exceptions,
     /// The engine may set it again.
@@ -93,6 +95,7 @@ impl Order {
             Self::Mode { reason, .. }
             | Self::Disallow { reason, .. }
             | Self::EndException { reason, .. }
+            | Self::Close { reason, .. }
             | Self::ConfirmRule { reason, .. }
             | Self::TakeBack { reason, .. } => Some(reason),
         }
@@ -113,6 +116,7 @@ impl Order {
             Self::Mode { prefix, .. } => ("target.mode", prefix.to_string()),
             Self::Allow(allow) => ("allow.add", format!("{} to {}", allow.source, allow.destination)),
             Self::Disallow { id, .. } => ("allow.remove", id.to_string()),
+            Self::Close { attack, .. } => ("attack.close", attack.clone()),
             Self::EndException { id, .. } => ("exception.end", id.to_string()),
             Self::MakeRule(made) => ("rule.add", made.rule.clone()),
             Self::ConfirmRule { id, .. } => ("rule.confirm", id.clone()),

@@ -25,6 +25,7 @@ pub(super) fn held(held: &Held) -> Value {
         What::StepBack { target, step, announced } => {
             ("exception", json!({"attack": null, "target": target, "rule": announced, "step": step}))
         }
+        What::Closed { attack, target } => ("close", json!({"attack": attack, "target": target})),
         What::Rule { rule, confirm_by } => (
             "rule",
             json!({"rule": format!("m{}", held.id), "text": held.rule.as_ref().map_or_else(|| rule.clone(), ToString::to_string), "confirm_by": confirm_by.map(|by| by.to_string())}),

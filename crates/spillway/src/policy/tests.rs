@@ -391,13 +391,16 @@ fn what_a_person_took_back_is_not_set_again_while_the_exception_holds() {
     let folder = Folder::new("back");
     let desk = folder.desk();
     let text = "r dst 198.18.7.9/32 proto udp src-port 53 length >=468 -> rate 20000pps for 1m";
-    desk.know(vec![super::desk::Live {
-        id: "r".into(),
-        text: text.into(),
-        attack: "a".into(),
-        target: prefix("198.18.7.9/32"),
-        until: Timestamp::from_secs(9),
-    }]);
+    desk.know(
+        Vec::new(),
+        vec![super::desk::Live {
+            id: "r".into(),
+            text: text.into(),
+            attack: "a".into(),
+            target: prefix("198.18.7.9/32"),
+            until: Timestamp::from_secs(9),
+        }],
+    );
     let back =
         |rule: &str, hold| Order::TakeBack { rule: rule.into(), hold, reason: "it hits the backup".into() };
     assert!(refused(&desk, back("other", None)).starts_with("there is no rule other"));
@@ -457,4 +460,46 @@ fn rules_by_hand_act_in_every_mode_and_end_when_they_were_said_to() {
     let later = desk.view(now.now.plus(Span::from_secs(300)));
     let (_, rule) = later.rules().next().unwrap();
     assert!(rule.lease.unwrap() <= Span::from_secs(300));
+}
+
+#[test]
+fn what_goes_to_routers_hits_nobody_who_is_allowed_and_absorbers_hear_whom_they_spare() {
+    let text = "networks = [\"198.18.0.0/16\", \"2001:db8::/32\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n\
+        [[allow]]\nsource = \"203.0.113.0/30\"\ndestination = \"198.18.7.0/24\"\nprotocol = \"udp\"\nowner = \"a\"\nreason = \"b\"\n\
+        [[allow]]\nsource = \"2001:db8:ffff::/64\"\ndestination = \"2001:db8:7::/48\"\nceiling = \"none\"\nowner = \"a\"\nreason = \"b\"\n";
+    let view = View::of(Layers::of(&config(text)));
+    // Sources of every length around the allowed ones, in both families, with and without ports.
+    let mut sent = 0;
+    for (dst, src, bits) in
+        [("198.18.7.7/32", "203.0.113.2", 0..=32), ("2001:db8:7::7/128", "2001:db8:ffff::9", 0..=128)]
+    {
+        for bits in bits {
+            for rest in ["proto udp", "proto udp dst-port 53", "", "proto udp fragment is", "proto tcp"] {
+                let src = Prefix::of(src.parse().unwrap(), bits);
+                let rule = ::rules::parse::rules(&format!("r dst {dst} src {src} {rest} -> drop"))
+                    .unwrap()
+                    .remove(0);
+                let Ok(pieces) = view.sendable(&rule) else { continue };
+                for piece in &pieces {
+                    sent += 1;
+                    assert!(view.spared(piece).is_empty(), "{piece} hits who is allowed");
+                    assert!(
+                        super::spare::is_piece(&piece.id, "r") && !super::spare::is_piece(&piece.id, "q")
+                    );
+                }
+            }
+        }
+    }
+    assert!(sent > 200, "{sent}");
+    let rules = ::rules::parse::rules(
+        "r dst 198.18.7.7/32 proto udp -> drop\ns dst 2001:db8:7::7/128 -> drop\nt dst 198.18.8.1/32 -> drop",
+    );
+    let told: Vec<String> = view.exceptions_from(&rules.unwrap()).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "allow-0-0 @0 dst 198.18.7.7/32 src 203.0.113.0/30 proto udp -> rate 1000pps",
+            "allow-1-1 @0 dst 2001:db8:7::7/128 src 2001:db8:ffff::/64 -> pass",
+        ]
+    );
 }

@@ -113,6 +113,14 @@ impl View {
         self.book.step_back(target, step, self.now)
     }
 
+    /// Attacks that persons called over.
+    pub(crate) fn closed(&self) -> impl Iterator<Item = &str> {
+        self.book.holding(self.now).filter_map(|held| match &held.entry.what {
+            What::Closed { attack, .. } => Some(attack.as_str()),
+            _ => None,
+        })
+    }
+
     /// What was taken back of a target.
     pub(crate) fn exceptions<'a>(&'a self, target: &'a Prefix) -> impl Iterator<Item = &'a Held> {
         self.book.holding(self.now).filter(move |held| match &held.entry.what {

@@ -51,6 +51,15 @@ pub(crate) fn release(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(file)
 }
 
+/// What holds a folder: since when, why and in whose name; `None`: nothing does.
+pub(crate) fn held(folder: &Path) -> Option<serde_json::Value> {
+    let text = std::fs::read(file(folder).ok()?).ok()?;
+    Some(
+        serde_json::from_slice(&text)
+            .unwrap_or_else(|_| serde_json::json!({"at": null, "reason": null, "person": null})),
+    )
+}
+
 /// Whether a file of this name is a hold.
 pub(super) fn is_hold(name: &str) -> bool {
     name == INSIDE || name.ends_with(SUFFIX)

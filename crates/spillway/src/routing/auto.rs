@@ -272,8 +272,18 @@ fn decide(
     let now = sight.now;
     case.see(sight);
     act::note_ended(clerk, sight, case);
-    if sight.terms.observes(&case.target) {
-        act::stop(clerk, case, "mode is observe", others);
+    let closed = case.attack.as_ref().is_some_and(|attack| {
+        let view = sight.terms.view();
+        view.closed().any(|id| id == attack.id)
+    });
+    let ends = match (closed, sight.terms.observes(&case.target)) {
+        (true, _) => Some("a person closed the attack"),
+        (false, true) => Some("mode is observe"),
+        (false, false) => None,
+    };
+    if let Some(why) = ends {
+        case.attacked &= !closed;
+        act::stop(clerk, case, why, others);
         case.keep(now, |_| false);
         case.climb = Climb::new(sight.terms.hold());
     }
@@ -403,6 +413,7 @@ fn chosen(
     };
     let routing = clerk.routing();
     let volume = case.volume(sight.now);
+    let (routed, left_out) = situation::for_routers(attack, &terms.view());
     let mut choice = choose(
         sight.now,
         &Situation {
@@ -410,6 +421,7 @@ fn chosen(
             links: &situation::links(terms, attack, volume, &sight.exporters),
             machine: terms.filters.then(Machine::default),
             candidates: &situation::candidates(attack),
+            routed: &routed,
             neighbors: &situation::neighbors(routing, terms, status, &clerk.book, mine),
             absorbers: &situation::absorbers(&sites.all),
             in_force,
@@ -424,6 +436,11 @@ fn chosen(
         choice.rejected.iter_mut().filter(|one| one.step == Step::Diversion && !no_room.is_empty())
     {
         rejected.reason = format!("{} ({})", rejected.reason, no_room.join("; "));
+    }
+    for rejected in
+        choice.rejected.iter_mut().filter(|one| one.step == Step::Flowspec && !left_out.is_empty())
+    {
+        rejected.reason = format!("{} ({})", rejected.reason, left_out.join("; "));
     }
     for rejected in &mut choice.rejected {
         if let Some(why) = case.barred.steps.get(&rejected.step) {

@@ -12,6 +12,7 @@ mod orders;
 mod pushed;
 mod show;
 mod sites;
+mod spared;
 mod taken;
 mod trials;
 
@@ -135,7 +136,7 @@ impl Clerk {
         setup: Setup,
         board: Board,
         pulse: Pulse,
-        (pen, events): (Pen, Events),
+        (pen, events, policy): (Pen, Events, crate::policy::Desk),
         asks: &Sender<Ask>,
         kept: Option<Kept>,
     ) -> anyhow::Result<Self> {
@@ -177,7 +178,7 @@ impl Clerk {
             pushed: Pushed::default(),
             sizes: BTreeMap::new(),
             planned: serde_json::Value::Null,
-            policy: crate::policy::Desk::default(),
+            policy,
             drills,
             clock,
             pulse,
@@ -194,6 +195,7 @@ impl Clerk {
         };
         // The core gets its whole patience from now on.
         clerk.pulse.beat();
+        clerk.end_what_is_not_sparing();
         clerk.settle().map_err(anyhow::Error::msg)?;
         clerk.resume_trials()?;
         let first = std::mem::take(&mut clerk.first);
@@ -251,6 +253,7 @@ impl Clerk {
         self.because = ("spillway".to_owned(), "its time is over".to_owned());
         self.book.handle_timeout(now);
         self.end_trials(now);
+        self.end_what_is_not_sparing();
         self.dead_man();
         self.turn_drills();
         self.turn_absorbers(now);
@@ -403,6 +406,10 @@ impl Clerk {
 
     /// Each router in its own words.
     fn announce_to(&mut self, id: u64, what: &What, neighbors: Vec<String>) {
+        if let Err(why) = self.spares(what) {
+            neighbors.iter().for_each(|name| self.refused_by(id, name, why.clone()));
+            return;
+        }
         for name in neighbors {
             let Some(router) = self.router(&name) else { continue };
             let absorber = if let What::Diversion(prefix) = what { self.led.of(prefix) } else { None };

@@ -157,8 +157,8 @@ impl Desk {
     ) -> anyhow::Result<Self> {
         let board = Board::default();
         let (asks, asked) = channel();
-        let mut clerk = Clerk::start(setup.clone(), Arc::clone(&board), pulse, (pen, events), &asks, kept)?;
-        clerk.policy = policy;
+        let clerk =
+            Clerk::start(setup.clone(), Arc::clone(&board), pulse, (pen, events, policy), &asks, kept)?;
         let (lookout, learned) = (clerk.lookout(), clerk.learned());
         let alarm = Alarm(Some(broken));
         let run = move || {

@@ -16,6 +16,7 @@ use wire::Headers;
 use wire::packet::{Parsed, network, parse};
 
 use super::lens::{Batch, Item};
+use super::sampled::{self, Sampled};
 use crate::capture::writer::Described;
 use crate::capture::{self, link};
 use crate::config::Named;
@@ -43,6 +44,8 @@ pub(super) struct Case {
     pub(super) changed: bool,
     /// What it is sealed with, besides why bags are kept.
     pub(super) remarks: Vec<String>,
+    /// Packets to be looked at.
+    pub(super) samples: Sampled,
 }
 
 /// A packet or flow, and where it came from.
@@ -73,6 +76,7 @@ impl Case {
             sampling: Some(1),
             changed: true,
             remarks: Vec::new(),
+            samples: Sampled::default(),
             attack: attack.clone(),
         };
         case.hear(attack);
@@ -128,12 +132,8 @@ impl Case {
             },
             entry: Entry { exporter: item.exporter, interface: record.input_if },
         };
-        self.show(&seen, to, from);
-        let Some(recorder) = &mut self.recorder else { return Ok(()) };
-        let (Some(raw), Some(parsed)) = (item.raw, &parsed) else {
-            return recorder.flow(&Row::of(record, item.exporter));
-        };
-        let packet = capture::Packet {
+        let vector = self.show(&seen, to, from);
+        let packet = item.raw.map(|raw| capture::Packet {
             number: 0,
             at: record.at,
             link: raw.link,
@@ -141,8 +141,23 @@ impl Case {
             original_len: length.max(u32::try_from(frame.len()).unwrap_or(u32::MAX)),
             interface: 0,
             bytes: frame,
+        });
+        if let Some(vector) = vector {
+            let (payload, names) = (&self.payload, &self.names);
+            self.samples.take(|| {
+                let kept = packet.as_ref().zip(whole).map(|(packet, parsed)| payload.cut(packet, parsed));
+                let headers = kept.and_then(|kept| network(kept.link, kept.bytes).ok());
+                let (counts, is_packet) = ((record.packets, record.bytes), record.detail == Detail::Packet);
+                let vector = names.get(vector).cloned();
+                let one = sampled::of(record.at, &record.headers, counts, is_packet, vector, headers);
+                sampled::by(channel, one)
+            });
+        }
+        let Some(recorder) = &mut self.recorder else { return Ok(()) };
+        let (Some(packet), Some(parsed)) = (&packet, &parsed) else {
+            return recorder.flow(&Row::of(record, item.exporter));
         };
-        recorder.packet_by(&self.payload.cut(&packet, parsed), channel)
+        recorder.packet_by(&self.payload.cut(packet, parsed), channel)
     }
 
     /// A packet that was recorded before.
@@ -222,8 +237,8 @@ impl Case {
         (of(headers.dst), of(headers.src))
     }
 
-    /// Shows it to the observer; whether it is of the attack.
-    fn show(&mut self, Seen { packet, entry }: &Seen<'_>, to: bool, from: bool) -> bool {
+    /// Shows it to the observer; of which vector of the attack it is, if it is of one.
+    fn show(&mut self, Seen { packet, entry }: &Seen<'_>, to: bool, from: bool) -> Option<usize> {
         let mut vector = None;
         if to {
             let class = self.classifier.received(packet.headers, !packet.single && packet.packets > 1);
@@ -234,7 +249,7 @@ impl Case {
         if from {
             self.observer.answer(packet);
         }
-        vector.is_some()
+        vector
     }
 }
 

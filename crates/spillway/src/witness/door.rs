@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) aim: RwLock<Arc<Aim>>,
     pub(super) heard: Mutex<Heard>,
     pub(super) shown: Shown,
+    /// Where own networks are.
+    pub(super) sites: Mutex<Vec<api::Site>>,
     /// Where folders of attacks are.
     pub(super) folder: PathBuf,
     pub(super) numbers: Numbers,
@@ -140,6 +142,33 @@ impl Door {
             .shown
             .of(attack)
             .or_else(|| super::folder::Place::of(&shared.folder, attack)?.sources().map(Arc::new))
+    }
+
+    /// Some packets of an attack that goes on, or of its bag.
+    pub(crate) fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
+        let shared = self.0.get()?.shared;
+        shared
+            .shown
+            .packets(attack)
+            .or_else(|| super::folder::Place::of(&shared.folder, attack)?.packets().map(Arc::new))
+    }
+
+    /// What attacks have in common. It reads folders, so it takes a while.
+    pub(crate) fn intelligence(&self) -> api::Intelligence {
+        let Some(inside) = self.0.get() else { return api::Intelligence::default() };
+        super::insight::intelligence(inside.shared.shown.insights(), &inside.shared.folder)
+    }
+
+    /// Where the sources of an attack that is followed are.
+    pub(crate) fn origins(&self, attack: &str) -> Option<Arc<api::Origins>> {
+        self.0.get()?.shared.shown.origins(attack)
+    }
+
+    /// Where own networks are.
+    pub(crate) fn sites(&self) -> Vec<api::Site> {
+        let sites =
+            |inside: Inside| inside.shared.sites.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.0.get().map(sites).unwrap_or_default()
     }
 
     /// What is amiss, a sentence each.

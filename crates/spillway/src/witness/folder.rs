@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use base::Timestamp;
+use base::{Prefix, Timestamp};
 use engine::report::Attack;
 use intel::Rules;
 use intel::campaign::Trace;
@@ -16,8 +16,8 @@ use super::case::Case;
 use super::knowledge::Knowledge;
 use super::quiet::Quiet;
 use super::sealer::{Desk, put};
-use super::shown;
 use super::thread::Setup;
+use super::{sampled, shown};
 use crate::daemon::clock::Clock;
 use crate::evidence::recorder::Seen;
 use crate::evidence::{About, Recorder, is_sealed};
@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// All that are there, by id.
-    pub(super) fn all(state_dir: &Path) -> Vec<(String, Self)> {
+    pub(crate) fn all(state_dir: &Path) -> Vec<(String, Self)> {
         let entries =
             std::fs::read_dir(state_dir.join(crate::privacy::EVIDENCE)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok()).take(FOLDERS_MAX);
@@ -106,6 +106,18 @@ impl Place {
         serde_json::from_value(attack.get("trace")?.clone()).ok()
     }
 
+    /// Some packets of its bag; `None`: there are none that can be read.
+    pub(super) fn packets(&self) -> Option<api::Packets> {
+        let attack: Value = serde_json::from_slice(&read(&self.0.join("attack.json")).ok()?).ok()?;
+        let list = |key: &str| attack.get(key).and_then(Value::as_array).into_iter().flatten();
+        let targets: Vec<Prefix> =
+            list("targets").filter_map(|target| target.as_str()?.parse().ok()).collect();
+        let names: Vec<String> =
+            list("vectors").filter_map(|vector| Some(vector.get("name")?.as_str()?.to_owned())).collect();
+        let at = attack.get("ended_at").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        sampled::of_bag(&self.bag(), &targets, &names, at.unwrap_or_default())
+    }
+
     /// What its folder says of its sources; `None`: nothing.
     pub(super) fn sources(&self) -> Option<api::Sources> {
         #[derive(Deserialize)]
@@ -135,7 +147,7 @@ fn about(case: &Case) -> About {
 }
 
 /// Octets in a folder.
-pub(super) fn octets(folder: &Path) -> u64 {
+pub(crate) fn octets(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let of = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(about) if about.is_dir() => octets(&entry.path()),
@@ -173,6 +185,12 @@ pub(crate) fn draft(setup: &Setup, place: &Place, to: &Path) -> anyhow::Result<(
     let knowledge = Knowledge::of(&setup.config).with(None, Some(quiet.known()));
     let mut desk = Desk::of(&setup.config)?;
     put(&mut desk, setup, &knowledge, case, to, now).map(drop)
+}
+
+/// A file as text, where it is no longer than that.
+pub(super) fn read_short(path: &Path, most: u64) -> Option<String> {
+    let short = std::fs::metadata(path).is_ok_and(|about| about.len() <= most);
+    short.then(|| std::fs::read_to_string(path).ok()).flatten()
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::dossier::places;
 use crate::routing::Learned;
 
+/// Own networks on the map at most.
+const SITES_MAX: usize = 100;
+
 /// See above.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Knowledge {
@@ -32,6 +35,23 @@ impl Knowledge {
     /// Also from routes that are told, and from what was learned in peace.
     pub(super) fn with(&self, learned: Option<Arc<Learned>>, peace: Option<Arc<Mutex<Peace>>>) -> Self {
         Self { files: Arc::clone(&self.files), learned, peace }
+    }
+}
+
+impl Knowledge {
+    /// Where own networks are, as far as files tell; not more than a map can show.
+    pub(super) fn sites(&self, networks: &[Prefix]) -> Vec<api::Site> {
+        let site = |(prefix, place): (Prefix, Place)| {
+            let position = place.position?;
+            Some(api::Site {
+                prefix: prefix.to_string(),
+                city: place.city,
+                country: place.country,
+                latitude: position.latitude(),
+                longitude: position.longitude(),
+            })
+        };
+        self.files.sites(networks).into_iter().filter_map(site).take(SITES_MAX).collect()
     }
 }
 

@@ -129,18 +129,19 @@ fn seal_all(todo: &Receiver<Work>, shared: &Shared) {
         }
         let Some((_, desk)) = &mut desk else { continue };
         let (id, attack) = (case.attack.id.clone(), case.attack.clone());
+        let packets = case.samples.shown(at);
         let sealed = match Place::of(&setup.state_dir, &id).filter(|_| case.recorder.is_some()) {
             Some(place) => put(desk, &setup, &knowledge, case, place.path(), at).map(Some),
             None => Ok(None).inspect(|_: &Option<Dossier>| {
                 let dossier = conclude(&setup, &knowledge, &case);
-                shared.shown.show(at, &attack, &dossier);
+                shared.shown.show(at, &attack, &dossier, packets.clone());
             }),
         };
         match sealed {
             Ok(None) => {}
             Ok(Some(dossier)) => {
                 tracing::info!(attack = id, sources = dossier.findings.len(), "evidence is sealed");
-                shared.shown.show(at, &attack, &dossier);
+                shared.shown.show(at, &attack, &dossier, packets);
                 shared.numbers.sealed.fetch_add(1, Ordering::Relaxed);
                 *shared.trouble() = None;
                 let noted = Place::of(&setup.state_dir, &id)

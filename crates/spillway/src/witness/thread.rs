@@ -175,6 +175,7 @@ impl Follower {
 
     fn run(mut self, words: &Receiver<Word>) {
         let mut turned = Instant::now();
+        self.settle();
         self.turn();
         loop {
             match words.recv_timeout(TURN) {
@@ -222,6 +223,7 @@ impl Follower {
         if !Arc::ptr_eq(&given, &self.setup) {
             self.knowledge = Knowledge::of(&given.config);
             self.setup = given;
+            self.settle();
         }
         let (attacks, begun) = {
             let mut heard = self.shared.heard();
@@ -246,6 +248,12 @@ impl Follower {
         if let Err(wrong) = self.quiet.save(now, false) {
             tracing::warn!(cause = format!("{wrong:#}"), "what was learned of senders is not saved");
         }
+    }
+
+    /// Says where own networks are.
+    fn settle(&self) {
+        let sites = self.knowledge.sites(&self.setup.config.networks);
+        *self.shared.sites.lock().unwrap_or_else(PoisonError::into_inner) = sites;
     }
 
     fn hear(&mut self, attack: Attack, now: Timestamp) {
@@ -381,10 +389,13 @@ impl Follower {
         self.shown = now;
         let began = Instant::now();
         let knowing = self.knowing();
-        for case in self.cases.values_mut().filter(|case| case.changed) {
-            case.changed = false;
+        for case in self.cases.values_mut() {
+            if !std::mem::take(&mut case.changed) {
+                self.shared.shown.rest(now, &case.attack.id);
+                continue;
+            }
             let dossier = conclude(&self.setup, &knowing, case);
-            self.shared.shown.show(now, &case.attack, &dossier);
+            self.shared.shown.show(now, &case.attack, &dossier, case.samples.shown(now));
         }
         self.show_cost = Span::from_nanos(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }

@@ -7,12 +7,13 @@ use super::done;
 use crate::daemon::{Daemon, config};
 use crate::support::Scratch;
 
-/// What a prefix looks like; and what would end the credentials that it comes with is left out.
+/// What a prefix looks like, and something that might be a capture; and what would end the credentials that it comes with is left out.
 const HOOKS: &str = "\
 import schemathesis
 from hypothesis import strategies as st
 
 schemathesis.openapi.format('ip-prefix', st.ip_addresses().map(lambda address: f'{address}/{address.max_prefixlen}'))
+schemathesis.openapi.media_type('application/vnd.tcpdump.pcap', st.binary(max_size=200))
 schemathesis.openapi.format('password', st.text(alphabet='abcdefghij klmno', min_size=12, max_size=64))
 ";
 

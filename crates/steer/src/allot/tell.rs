@@ -77,7 +77,7 @@ impl Story<'_> {
         let absorber = diverted.clone().next().map(|one| one.absorber.clone());
         let links: Vec<String> = diverted.map(|one| one.entry.clone()).collect();
         let mut rules: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let own = |id: &str| claim.situation.candidates.iter().any(|candidate| candidate.rule.id == id);
+        let own = |id: &str| claim.situation.routed.iter().any(|candidate| candidate.rule.id == id);
         for rule in self.plan.rules.iter().filter(|rule| rule.target == group.key && own(&rule.id)) {
             rules.entry(rule.entry.clone()).or_default().insert(rule.id.clone());
         }

@@ -70,7 +70,7 @@ fn kernel(situation: &Situation<'_>) -> Result<Reach, String> {
 /// Rules that may be used, that routers understand and that the rails allow.
 pub(crate) fn sayable<'a>(situation: &Situation<'a>) -> Result<Taken<'a>, String> {
     // All of them together: a rule whose exception cannot be said is not said either.
-    let rules: Vec<Rule> = situation.candidates.iter().map(|c| c.rule.clone()).collect();
+    let rules: Vec<Rule> = situation.routed.iter().map(|c| c.rule.clone()).collect();
     let said = flowspec::lines(&rules);
     let sayable = |candidate: &Candidate| {
         let mut of = said.iter().filter(|line| line.id == candidate.rule.id).peekable();
@@ -78,7 +78,7 @@ pub(crate) fn sayable<'a>(situation: &Situation<'a>) -> Result<Taken<'a>, String
             && of.all(|line| line.error.is_none())
             && situation.rails.rule(&candidate.rule).is_ok()
     };
-    affordable(situation, sayable)
+    usable(situation, situation.routed, sayable)
         .map_err(|why| format!("{why}, of those that routers understand and the rails allow"))
 }
 
@@ -251,14 +251,23 @@ pub(crate) fn affordable<'a>(
     situation: &Situation<'a>,
     fits: impl Fn(&Candidate) -> bool,
 ) -> Result<Taken<'a>, String> {
+    usable(situation, situation.candidates, fits)
+}
+
+/// Of these rules.
+fn usable<'a>(
+    situation: &Situation<'a>,
+    candidates: &'a [Candidate],
+    fits: impl Fn(&Candidate) -> bool,
+) -> Result<Taken<'a>, String> {
     let policy = situation.policy;
     let cheap = |candidate: &Candidate| match candidate.price {
         None => policy.blind,
         Some(price) => price <= policy.price_max,
     };
-    let taken: Vec<&Candidate> = situation.candidates.iter().filter(|c| cheap(c) && fits(c)).collect();
+    let taken: Vec<&Candidate> = candidates.iter().filter(|c| cheap(c) && fits(c)).collect();
     if taken.is_empty() {
-        return Err(match situation.candidates {
+        return Err(match candidates {
             [] => "there is no rule",
             all if all.iter().any(cheap) => "there is no rule",
             all if all.iter().all(|c| c.price.is_none()) => "there is no rule whose price is known",

@@ -3,6 +3,8 @@
 //!
 //! What stays too much weighs more from step to step, so the search does not turn in circles (the breakout method of Morris).
 
+mod exchange;
+
 use super::dice::Dice;
 use super::draft::{self, Draft};
 use super::fit;
@@ -18,6 +20,8 @@ const STEPS: usize = 150;
 const STAY: (usize, usize) = (2, 8);
 /// What a limit weighs more for each step at which it is exceeded and nothing helps.
 const HEAVIER: f64 = 1.0;
+/// With more targets there are too many pairs of parts to be looked at.
+const EXCHANGED_MAX: usize = 64;
 /// What a lost mean target weighs against a limit that is exceeded by half.
 const LOSS: f64 = 0.5;
 /// Looks that are worth while, for each way that has to be written down first.
@@ -29,6 +33,8 @@ const ROUNDING: f64 = 1e-13;
 enum Move {
     /// This part of this target is treated so.
     Part(usize, usize, Way),
+    /// These two parts are.
+    Exchange((usize, usize, Way), (usize, usize, Way)),
     /// This target is given up.
     GiveUp(usize),
 }
@@ -81,7 +87,7 @@ pub(super) fn improve(model: &Model, best: &mut Draft, guide: &Guide, dice: &mut
             mean,
             size,
         };
-        if !trial.begin(goal, guide, work) || !trial.run(goal, dice, work) {
+        if !trial.begin(goal, guide, dice, work) || !trial.run(goal, dice, work) {
             continue;
         }
         let mut found = trial.draft.settled(model);
@@ -103,11 +109,14 @@ fn ways(model: &Model, prices: &Room) -> Vec<Vec<Vec<(Way, Load)>>> {
 
 impl Trial<'_> {
     /// Keeps the target as if it were alone; whether that is possible at all.
-    fn begin(&mut self, goal: usize, guide: &Guide, work: &mut Work) -> bool {
+    fn begin(&mut self, goal: usize, guide: &Guide, dice: &mut Dice, work: &mut Work) -> bool {
         let Some(target) = self.model.goals.get(goal) else { return false };
         let mut room = self.model.room.clone();
         let Some(fit) = fit::fit(self.model, target, &mut room, guide.prices, work) else { return false };
         self.draft.keep(self.model, goal, fit.ways);
+        if dice.below(2) == 0 {
+            self.give_up_another(goal, dice);
+        }
         let each = self.model.goals.iter().zip(&self.draft.kept);
         self.loads = each
             .map(|(goal, ways)| {
@@ -115,6 +124,20 @@ impl Trial<'_> {
             })
             .collect();
         self.draft.profit > self.known
+    }
+
+    /// A less valuable one for it, whichever: what is best by the first look may be packed worst.
+    fn give_up_another(&mut self, added: usize, dice: &mut Dice) {
+        let spare = self.draft.profit - self.known;
+        let each = self.model.goals.iter().zip(&self.draft.kept).enumerate();
+        let less: Vec<usize> = each
+            .filter_map(|(at, (goal, ways))| {
+                (at != added && draft::profit(self.model, goal, ways.as_ref()?) < spare).then_some(at)
+            })
+            .collect();
+        if let Some(other) = less.get(dice.below(less.len())) {
+            drop(self.draft.remove(self.model, *other));
+        }
     }
 
     /// Moves until all fits; whether it does.
@@ -196,6 +219,9 @@ impl Trial<'_> {
                 offer(self.loss(share) - freed, Move::GiveUp(goal));
             }
         }
+        if self.model.goals.len() <= EXCHANGED_MAX {
+            self.exchange(limit, step, work, &mut offer);
+        }
         best
     }
 
@@ -211,20 +237,27 @@ impl Trial<'_> {
                     loads.clear();
                 }
             }
-            Move::Part(goal, part, way) => {
-                let Some(mut ways) = self.draft.remove(self.model, goal) else { return };
-                if let Some(place) = ways.get_mut(part) {
-                    *place = way;
-                }
-                if let (Some(place), Some(target)) = (self.loads.get_mut(goal), self.model.goals.get(goal)) {
-                    place.clear();
-                    place.extend(draft::loads(self.model, target, &ways));
-                }
-                self.draft.keep(self.model, goal, ways);
-                if let Some(place) = self.stays.get_mut(goal).and_then(|parts| parts.get_mut(part)) {
-                    *place = until;
+            Move::Part(goal, part, way) => self.treat(goal, part, way, until),
+            Move::Exchange(one, other) => {
+                for (goal, part, way) in [one, other] {
+                    self.treat(goal, part, way, until);
                 }
             }
+        }
+    }
+
+    fn treat(&mut self, goal: usize, part: usize, way: Way, until: usize) {
+        let Some(mut ways) = self.draft.remove(self.model, goal) else { return };
+        if let Some(place) = ways.get_mut(part) {
+            *place = way;
+        }
+        if let (Some(place), Some(target)) = (self.loads.get_mut(goal), self.model.goals.get(goal)) {
+            place.clear();
+            place.extend(draft::loads(self.model, target, &ways));
+        }
+        self.draft.keep(self.model, goal, ways);
+        if let Some(place) = self.stays.get_mut(goal).and_then(|parts| parts.get_mut(part)) {
+            *place = until;
         }
     }
 

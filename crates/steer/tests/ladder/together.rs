@@ -50,6 +50,7 @@ fn situation<'a>(town: &'a Town, lot: Option<&'a Lot>) -> Situation<'a> {
         links: &town.links,
         machine: town.machine,
         candidates: &town.candidates,
+        routed: &town.candidates,
         neighbors: &town.neighbors,
         absorbers: &town.absorbers,
         in_force: &town.in_force,

@@ -103,6 +103,7 @@ impl Town {
                 links,
                 machine: *machine,
                 candidates,
+                routed: candidates,
                 neighbors,
                 absorbers,
                 in_force,

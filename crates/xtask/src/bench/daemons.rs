@@ -27,7 +27,7 @@ pub(crate) enum Daemon {
 /// Where everybody listens for sFlow, and for the rest.
 pub(crate) const SFLOW_PORT: u16 = 16_343;
 pub(crate) const NETFLOW_PORT: u16 = 12_055;
-const API_PORT: u16 = 18_080;
+pub(crate) const API_PORT: u16 = 18_080;
 
 impl Daemon {
     pub(crate) const ALL: [Self; 4] =
@@ -110,15 +110,24 @@ pub(crate) struct Said {
     pub(crate) others: Vec<String>,
 }
 
+const FLOWS: &str = "spillway_ingest_flows_total";
+
+/// Records that spillway counted so far.
+pub(crate) fn flows() -> Outcome<u64> {
+    Ok(total(&get("/metrics")?, FLOWS))
+}
+
+fn total(metrics: &str, name: &str) -> u64 {
+    let lines = metrics.lines().filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
+    });
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
 /// Asks spillway's API.
 pub(crate) fn ask(sent: &Sent) -> Outcome<Said> {
     let metrics = get("/metrics")?;
-    let sum = |name: &str| -> u64 {
-        let lines = metrics.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
-        });
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
-    };
+    let sum = |name: &str| total(&metrics, name);
     let page: Value =
         serde_json::from_str(&get("/api/v1/attacks")?).map_err(|e| format!("/api/v1/attacks: {e}"))?;
     let items = page.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -132,7 +141,7 @@ pub(crate) fn ask(sent: &Sent) -> Outcome<Said> {
     let known =
         |item: &Value| sent.attacks.iter().any(|(target, _)| words(item, "target").concat() == *target);
     Ok(Said {
-        flows: sum("spillway_ingest_flows_total"),
+        flows: sum(FLOWS),
         datagrams: sum("spillway_ingest_datagrams_total"),
         drops: sum("spillway_ingest_socket_drops_total"),
         found: found.count(),

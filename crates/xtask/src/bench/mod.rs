@@ -1,5 +1,6 @@
 //! Figures. Each is a ratio to a peer in the same run, because machines differ and load comes and goes.
 
+pub(crate) mod api;
 mod daemons;
 mod load;
 pub(crate) mod peers;
@@ -9,7 +10,7 @@ use ::peers::{machine, sheet};
 
 use crate::run::{Outcome, command, finish, output, root};
 
-/// `bench [decode|replay|peers|dataplane|routing|planner|ledger|history]… [--write]`; all of them without a name.
+/// `bench [decode|replay|peers|api|dataplane|routing|planner|ledger|history]… [--write]`; all of them without a name.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let write = args.iter().any(|arg| arg == "--write");
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     match names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != *name)) {
         Some(unknown) => Err(format!(
-            "no bench '{unknown}'; there are decode, replay, peers, dataplane, routing, planner, ledger and history"
+            "no bench '{unknown}'; there are decode, replay, peers, api, dataplane, routing, planner, ledger and history"
         )),
         None => Ok(()),
     }
@@ -40,6 +41,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("decode", decode),
     ("replay", replay::run),
     ("peers", peers::run),
+    ("api", api::run),
     ("dataplane", dataplane),
     ("routing", routing),
     ("planner", planner),
@@ -95,6 +97,9 @@ fn ledger() -> Outcome<String> {
         &["run", "--quiet", "--profile", "quick", "--locked", "--package", "benches", "--bin", "ledger"],
     ))
 }
+
+/// Set in the environment of who runs inside the namespace.
+const INSIDE: &str = "SPILLWAY_BENCH_INSIDE";
 
 /// Release builds of what the benches start.
 fn build() -> Outcome {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use ::peers::namespace;
 use ::peers::process::drops;
 
-use super::build;
 use super::daemons::{Daemon, Said, ask, port};
 use super::load::{FORMATS, HEAVY, Load, Sent, send};
+use super::{INSIDE, build};
 use crate::run::{Outcome, finish, root};
 
 /// Records in each run.
@@ -20,8 +20,6 @@ const RECORDS: u64 = 500_000;
 const HEAVY_DAEMONS: [Daemon; 3] = [Daemon::Spillway, Daemon::FastNetMon, Daemon::FastNetMonUntracked];
 /// How long a daemon is watched doing nothing, to subtract it.
 const IDLE: Duration = Duration::from_secs(4);
-/// Set inside the namespace.
-const INSIDE: &str = "SPILLWAY_BENCH_INSIDE";
 
 pub(crate) fn run() -> Outcome<String> {
     if std::env::var_os(INSIDE).is_none() {

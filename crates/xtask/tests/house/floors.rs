@@ -12,6 +12,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("rules", &["wire"]),
     ("ledger", &[]),
+    ("manual", &[]),
     // 1
     ("telemetry", &["wire"]),
     ("detect", &["wire", "telemetry", "rules"]),
@@ -41,6 +42,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store",
             "access",
             "history",
+            "manual",
         ],
     ),
     // roof
@@ -63,6 +65,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "access",
             "notify",
             "api",
+            "manual",
         ],
     ),
     // what a customer checks us with: short enough to be read
@@ -99,7 +102,7 @@ const WITHOUT_STD: &[&str] = &["base", "wire", "rules", "telemetry", "detect"];
 const OUTSIDE_WORLD: &[&str] =
     &["std::net::Udp", "std::net::Tcp", "std::fs", "std::thread", "std::process", "std::io", "tokio"];
 
-const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel"];
+const FLOORS_BELOW_THREE_WITH_STD: &[&str] = &["engine", "sim", "ledger", "steer", "intel", "manual"];
 
 /// The parts that were chosen come to some 280: TLS and its certificates, HTTP, mail, Parquet and the terminal among them; the rest is
 /// room for a few good reasons.

@@ -143,7 +143,10 @@ fn made<'a>(view: &'a View, id: &str) -> Option<&'a Held> {
 }
 
 /// One rule, with or without an id in front.
-fn parsed(text: &str) -> Result<Rule, String> {
+///
+/// # Errors
+/// It is none, or several.
+pub(crate) fn parsed(text: &str) -> Result<Rule, String> {
     let begun = text.split_whitespace().next().unwrap_or_default();
     let bare = begun.starts_with('@') || begun == "->" || KEYS.contains(&begun);
     let read = if bare { ::rules::parse::rules(&format!("m {text}")) } else { ::rules::parse::rules(text) };

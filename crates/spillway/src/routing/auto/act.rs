@@ -8,6 +8,7 @@ use steer::rails::Class;
 
 use super::case::Case;
 use super::{pieces, situation, step_of};
+use crate::policy::spare::is_piece;
 use crate::routing::clerk::Clerk;
 use crate::routing::lookout::Sight;
 use crate::routing::order::{Caller, Order, Request};
@@ -179,7 +180,7 @@ fn place(clerk: &mut Clerk, sight: &Sight, case: &mut Case, step: Step) {
     let why = if ask { format!("{}; {why}", plan.preview(steer::ladder::Volume::default())) } else { why };
     let absorber = case.lot.as_ref().and_then(|lot| Some((lot.absorber.clone()?.0, lot.why.clone())));
     let absorber = absorber.filter(|_| step == Step::Diversion);
-    for (placed, what) in wanted(case, class, &plan) {
+    for (placed, what) in wanted(sight, case, class, &plan) {
         if !ask {
             no_proposal(clerk, case, class, &placed);
         }
@@ -253,12 +254,13 @@ fn no_proposal(clerk: &mut Clerk, case: &mut Case, class: Class, placed: &(&'sta
 }
 
 /// What a plan announces: key and text.
-fn wanted(case: &Case, class: Class, plan: &Plan) -> Vec<((&'static str, String), String)> {
+fn wanted(sight: &Sight, case: &Case, class: Class, plan: &Plan) -> Vec<((&'static str, String), String)> {
     match class {
         Class::Flowspec => {
-            let rules = case.attack.iter().flat_map(|attack| &attack.rules);
-            let taken = rules.filter(|rule| plan.rules.contains(&rule.id));
-            taken.map(|rule| ((class.as_str(), rule.id.clone()), rule.text.clone())).collect()
+            let view = sight.terms.view();
+            let rules = case.attack.iter().flat_map(|attack| situation::for_routers(attack, &view).0);
+            let taken = rules.map(|candidate| candidate.rule).filter(|rule| plan.rules.contains(&rule.id));
+            taken.map(|rule| ((class.as_str(), rule.id.clone()), rule.to_string())).collect()
         }
         Class::Diversion | Class::Blackhole => {
             let of = |prefix: &Prefix| ((class.as_str(), prefix.to_string()), prefix.to_string());
@@ -294,7 +296,8 @@ fn replaced(clerk: &mut Clerk, case: &mut Case, others: &[(Prefix, Option<Step>)
 fn harmful(clerk: &mut Clerk, case: &mut Case, others: &[(Prefix, Option<Step>)]) {
     let withdrawn = case.attack.as_ref().map(|attack| attack.withdrawn.clone()).unwrap_or_default();
     for rule in withdrawn {
-        let is_it = |one: &Mitigation| matches!(&one.wish.what, What::Flowspec(held) if held.id == rule.id);
+        let is_it =
+            |one: &Mitigation| matches!(&one.wish.what, What::Flowspec(held) if is_piece(&held.id, &rule.id));
         end(clerk, case, &rule.reason, others, is_it);
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use base::Prefix;
 use base::units::{BitRate, PacketRate};
-use engine::report::Attack;
+use engine::report::{Attack, RuleReport};
 use steer::allot::Site;
 use steer::bgp::step::State;
 use steer::book::{Book, Mitigation, Stage, What};
@@ -15,6 +15,7 @@ use wire::bgp::Family;
 
 use super::Terms;
 use crate::config::Routing;
+use crate::policy::View;
 use crate::routing::speaker::PeerStatus;
 
 /// The attack as the ladder sees it, this large, beside what its targets get in peace.
@@ -64,16 +65,43 @@ pub(super) fn links(
 }
 
 /// Its rules. How much all of them stop is known, and not how much each: it is shared out evenly.
-#[expect(clippy::cast_precision_loss, reason = "a handful of rules")]
 pub(super) fn candidates(attack: &Attack) -> Vec<Candidate> {
-    let all = attack.covered.unwrap_or(1.0);
-    let each = all / attack.rules.len().max(1) as f64;
-    let of = |report: &engine::report::RuleReport| {
-        let rule = rules::parse::rules(&report.text).ok()?.pop()?;
-        let price = report.collateral.as_ref().map(|price| price.packets.max(price.peers));
-        Some(Candidate { rule, stops: each, price })
-    };
+    let each = share(attack);
+    let of =
+        |report: &RuleReport| Some(Candidate { rule: parsed(report)?, stops: each, price: price(report) });
     attack.rules.iter().filter_map(of).collect()
+}
+
+/// The same for routers, which know no exceptions: each cut around what is spared. With why those are left out that cannot be.
+#[expect(clippy::cast_precision_loss, reason = "a handful of rules")]
+pub(super) fn for_routers(attack: &Attack, view: &View) -> (Vec<Candidate>, Vec<String>) {
+    let each = share(attack);
+    let (mut all, mut left_out) = (Vec::new(), Vec::new());
+    for report in &attack.rules {
+        let Some(rule) = parsed(report) else { continue };
+        match view.sendable(&rule) {
+            Ok(pieces) => {
+                let stops = each / pieces.len().max(1) as f64;
+                let price = price(report);
+                all.extend(pieces.into_iter().map(|rule| Candidate { rule, stops, price }));
+            }
+            Err(why) => left_out.push(format!("rule {}: {why}", report.id)),
+        }
+    }
+    (all, left_out)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful of rules")]
+fn share(attack: &Attack) -> f64 {
+    attack.covered.unwrap_or(1.0) / attack.rules.len().max(1) as f64
+}
+
+fn parsed(report: &RuleReport) -> Option<rules::Rule> {
+    rules::parse::rules(&report.text).ok()?.pop()
+}
+
+fn price(report: &RuleReport) -> Option<f64> {
+    report.collateral.as_ref().map(|price| price.packets.max(price.peers))
 }
 
 /// Whom announcements go to; what `mine` holds of rules and prefixes is room for others of it.

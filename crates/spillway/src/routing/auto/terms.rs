@@ -69,6 +69,11 @@ impl Terms {
         self
     }
 
+    /// What holds for whom now.
+    pub(in crate::routing) fn view(&self) -> crate::policy::View {
+        self.policy.now()
+    }
+
     /// Nothing is done for a target, and what was done by itself ends.
     pub(super) fn observes(&self, target: &Prefix) -> bool {
         self.policy.now().mode(target) == Mode::Observe

@@ -59,6 +59,7 @@ struct Parts {
     attack: Attack,
     links: Vec<Link>,
     candidates: Vec<Candidate>,
+    routed: Vec<Candidate>,
     in_force: Vec<InForce>,
     policy: Policy,
     at: Option<String>,
@@ -100,6 +101,7 @@ impl Auto {
                 links: &part.links,
                 machine: terms.filters.then(Machine::default),
                 candidates: &part.candidates,
+                routed: &part.routed,
                 neighbors: &neighbors,
                 absorbers: &absorbers,
                 in_force: &part.in_force,
@@ -189,6 +191,7 @@ fn parts(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Option<Parts> {
         value: sight.terms.ladder.value(&case.target),
         links: situation::links(&sight.terms, &attack, volume, &sight.exporters),
         candidates: situation::candidates(&attack),
+        routed: situation::for_routers(&attack, &sight.terms.view()).0,
         in_force: in_force(clerk, sight, case),
         policy: policy(clerk, sight, case),
         attack: ours,
@@ -201,12 +204,14 @@ fn parts(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Option<Parts> {
 fn fingerprint(claims: &[Claim<'_>], sites: &[Site]) -> (Vec<f64>, Vec<String>) {
     let (mut numbers, mut words) = (Vec::new(), Vec::new());
     for claim in claims {
-        let Situation { attack, links, candidates, neighbors, in_force, policy, .. } = claim.situation;
+        let Situation { attack, links, candidates, routed, neighbors, in_force, policy, .. } =
+            claim.situation;
         numbers.extend([claim.value, attack.volume.bits.0, attack.volume.packets.0, attack.honest.bits.0]);
         numbers.push(claim.least.map_or(0.0, |least| least.bits.0));
         numbers.extend(links.iter().map(|link| link.share));
         numbers.extend(candidates.iter().map(|candidate| candidate.stops));
-        let ids: Vec<&str> = candidates.iter().map(|candidate| candidate.rule.id.as_str()).collect();
+        let all = candidates.iter().chain(*routed);
+        let ids: Vec<&str> = all.map(|candidate| candidate.rule.id.as_str()).collect();
         let ways: Vec<(&str, bool)> = neighbors.iter().map(|n| (n.name.as_str(), n.up)).collect();
         words.push(format!(
             "{} {:?} {:?} {ids:?} {ways:?} {in_force:?} {:?}",

@@ -165,6 +165,7 @@ impl Clerk {
     pub(in crate::routing) fn suggest(&mut self, request: &Request) -> Result<(), String> {
         let (what, hold) = self.understand(request)?;
         self.book.check(&what).map_err(|refusal| refusal.to_string())?;
+        self.spares(&what)?;
         let neighbors = self.places(&what, &request.peers)?;
         self.is_new(&what)?;
         self.can_be_written()?;
@@ -176,6 +177,7 @@ impl Clerk {
 
     fn propose(&mut self, request: &Request, mut wish: Wish) -> Result<Answer, String> {
         self.book.check(&wish.what).map_err(|refusal| refusal.to_string())?;
+        self.spares(&wish.what)?;
         wish.neighbors = self.places(&wish.what, &request.peers)?;
         self.is_new(&wish.what)?;
         if request.dry_run {

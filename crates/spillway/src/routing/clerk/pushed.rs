@@ -61,7 +61,8 @@ impl Clerk {
         if pushed.is_empty() {
             return Vec::new();
         }
-        let all = never.chain(pushed).map(|rule| rule.to_string());
+        let exceptions = self.policy.now().exceptions_from(&pushed);
+        let all = never.chain(exceptions).chain(pushed).map(|rule| rule.to_string());
         all.take(room.unwrap_or(RULES_MAX).min(RULES_MAX)).collect()
     }
 

@@ -96,7 +96,7 @@ impl Clerk {
             class: wish.what.class().as_str().to_owned(),
             what: say(&wish.what),
             state: "preview".to_owned(),
-            effect: self.effect(&wish.what, &wish.neighbors),
+            effect: self.effect(&wish.what, &wish.neighbors) + &self.whom_it_hits(&wish.what),
             peers: wish.neighbors.iter().map(at).collect(),
             actor: wish.actor.to_string(),
             reason: wish.reason.clone(),
@@ -123,6 +123,7 @@ impl Clerk {
             journal_errors: self.counts.journal_errors,
             dead_man: self.counts.dead_man,
             harmful: self.counts.harmful,
+            sacrificed: sacrificed(&self.planned),
             announce_errors: self.counts.announce_errors,
             told: self.views.numbers(),
             drills: self.drilled().all().map(numbers).collect(),
@@ -253,7 +254,7 @@ impl Clerk {
             class: one.wish.what.class().as_str().to_owned(),
             what: say(&one.wish.what),
             state: stage(&one.stage).to_owned(),
-            effect: self.effect(&one.wish.what, &one.wish.neighbors),
+            effect: self.effect(&one.wish.what, &one.wish.neighbors) + &self.whom_it_hits(&one.wish.what),
             peers: one.wish.neighbors.iter().map(at).collect(),
             actor: one.wish.actor.to_string(),
             reason: one.wish.reason.clone(),
@@ -321,6 +322,13 @@ const fn stage(stage: &Stage) -> &'static str {
         Stage::Starting => "starting",
         Stage::Active => "active",
     }
+}
+
+/// Targets that a plan, as it is shown, gives up.
+fn sacrificed(planned: &serde_json::Value) -> u64 {
+    let all = planned.get("targets").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let given_up = all.filter(|one| one.get("sacrificed") == Some(&serde_json::Value::Bool(true)));
+    count(given_up.count())
 }
 
 fn say(what: &What) -> String {

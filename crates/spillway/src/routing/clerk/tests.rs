@@ -63,9 +63,15 @@ fn a_core_that_falls_silent_loses_its_automatic_mitigations_alone() {
     let mut setup = folder.setup();
     setup.routing.dead_man = Span::from_secs(3600);
     let pulse = Pulse::default();
-    let mut clerk =
-        Clerk::start(setup, Board::default(), pulse.clone(), (Pen::default(), Events::new(0)), &asks(), None)
-            .unwrap();
+    let mut clerk = Clerk::start(
+        setup,
+        Board::default(),
+        pulse.clone(),
+        (Pen::default(), Events::new(0), crate::policy::Desk::default()),
+        &asks(),
+        None,
+    )
+    .unwrap();
     let now = clerk.clock.now();
     let alone = clerk.book.propose(now, wish("198.51.100.7/32", Actor::Engine)).unwrap();
     let vouched = clerk.book.propose(now, wish("198.51.100.8/32", Actor::Engine)).unwrap();
@@ -117,7 +123,7 @@ fn a_kill_between_the_journal_and_the_announcement_is_made_good_at_the_start() {
         folder.setup(),
         Board::default(),
         Pulse::default(),
-        (Pen::default(), Events::new(0)),
+        (Pen::default(), Events::new(0), crate::policy::Desk::default()),
         &asks(),
         None,
     )
@@ -190,7 +196,7 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
             setup.clone(),
             Board::default(),
             pulse.clone(),
-            (Pen::default(), Events::new(0)),
+            (Pen::default(), Events::new(0), crate::policy::Desk::default()),
             &asks(),
             None,
         )
@@ -199,9 +205,15 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
         assert!(none.contains("no spare address is configured; add [routing.drill]"), "{none}");
     }
     setup.routing.drill.spare = vec!["198.51.100.99/32".parse().unwrap()];
-    let mut clerk =
-        Clerk::start(setup, Board::default(), pulse.clone(), (Pen::default(), Events::new(0)), &asks(), None)
-            .unwrap();
+    let mut clerk = Clerk::start(
+        setup,
+        Board::default(),
+        pulse.clone(),
+        (Pen::default(), Events::new(0), crate::policy::Desk::default()),
+        &asks(),
+        None,
+    )
+    .unwrap();
     let progress = |clerk: &Clerk| {
         let Answer::Drill(progress) = clerk.progress(0) else { panic!("no progress") };
         progress
@@ -226,4 +238,92 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
     assert_eq!((after.running, after.records.len(), after.unfinished), (false, 0, 1));
     assert!(after.lines.last().unwrap().contains("2 attacks go on"), "{:?}", after.lines);
     assert_eq!(clerk.drilled().all().count(), 0);
+}
+
+/// Somebody who is allowed, in the configuration below what people decide.
+fn allows(folder: &Folder, entries: &str) -> crate::policy::Desk {
+    let text = format!(
+        "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nstate_dir = \"{}\"\n[listen]\nsflow = \"127.0.0.1:0\"\n\
+         [target.\"198.51.100.9\"]\nnever_drop = [\"proto udp dst-port 53\"]\n{entries}",
+        folder.0.display()
+    );
+    let desk = crate::policy::Desk::default();
+    desk.adapt(&crate::config::Config::parse(Path::new("f.toml"), &text).unwrap(), 0);
+    desk
+}
+
+const ALLOWED: &str = "[[allow]]\nsource = \"192.0.2.1\"\ndestination = \"198.51.100.0/24\"\nowner = \"ada\"\nreason = \"monitor\"\n\
+    [[allow]]\nsource = \"2001:db8:ffff::1\"\ndestination = \"2001:db8::/48\"\nprotocol = \"tcp\"\nport = 443\nowner = \"ada\"\nreason = \"monitor\"\n";
+
+#[test]
+fn no_rule_goes_to_a_router_that_would_hit_who_is_allowed_or_what_is_never_dropped() {
+    let folder = Folder::new("spared");
+    let policy = allows(&folder, ALLOWED);
+    let pen = (Pen::default(), Events::new(0), policy.clone());
+    let mut clerk =
+        Clerk::start(folder.setup(), Board::default(), Pulse::default(), pen, &asks(), None).unwrap();
+    let ada = Caller::Person("ada".to_owned());
+    let rule = |text: &str| {
+        Order::Announce(crate::routing::order::Request {
+            class: "flowspec".to_owned(),
+            what: text.to_owned(),
+            peers: Vec::new(),
+            hold: Some(600),
+            reason: "a test".to_owned(),
+            dry_run: false,
+        })
+    };
+    // It cannot be cut around a source that it says nothing of; where it can, it is said how; nothing is left of the third.
+    let refused: [(&str, &str); 6] = [
+        ("a dst 198.51.100.7/32 proto udp -> drop", "a router can be told of no exception"),
+        ("b dst 198.51.100.7/32 src 192.0.2.0/30 proto udp -> drop", "what is left of it: b-without-"),
+        ("c dst 198.51.100.7/32 src 192.0.2.1/32 -> rate 1Mbps", "all that it matches is spared"),
+        ("d dst 2001:db8::7/128 proto tcp dst-port 400-500 src 2001:db8:ffff::/48 -> drop", "no exception"),
+        ("e dst 2001:db8::7/128 proto tcp src 2001:db8:ffff::1/128 fragment none -> drop", "dst-port"),
+        (
+            "f dst 198.51.100.9/32 proto udp dst-port 53 src 192.0.2.9/32 -> drop",
+            "never dropped of 198.51.100.9/32",
+        ),
+    ];
+    for (text, why) in refused {
+        let said = clerk.take(&ada, rule(text)).unwrap_err();
+        assert!(said.contains(why), "{text}: {said}");
+    }
+    // What does not hit them goes, and so does what only leads them elsewhere.
+    for text in [
+        "g dst 198.51.100.7/32 src 192.0.2.2/31 -> drop",
+        "h dst 2001:db8::7/128 proto udp -> drop",
+        "i dst 198.51.101.7/32 -> drop",
+        "j dst 198.51.100.9/32 proto udp dst-port 53 src 192.0.2.9/32 -> rate 1Mbps",
+    ] {
+        clerk.take(&ada, rule(text)).unwrap();
+    }
+    assert_eq!(wanted(&clerk), 4);
+    // A blackhole is not kept from it: it says whom it hits.
+    let mut hole = wish("198.51.100.7/32", Actor::Person("ada".to_owned()));
+    let preview = clerk.preview(&hole);
+    assert!(
+        preview.effect.contains("allowed sources among them: 192.0.2.1/32 to 198.51.100.0/24"),
+        "{preview:?}"
+    );
+    hole.what = What::Blackhole("198.51.103.7/32".parse().unwrap());
+    assert!(!clerk.preview(&hole).effect.contains("allowed"));
+    // Who is allowed later is spared from then on.
+    policy.adapt(
+        &crate::config::Config::parse(
+            Path::new("f.toml"),
+            &format!(
+                "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nstate_dir = \"{}\"\n[listen]\nsflow = \"127.0.0.1:0\"\n\
+                 [[allow]]\nsource = \"2001:db8:ffff::2\"\ndestination = \"2001:db8::/48\"\nowner = \"ada\"\nreason = \"x\"\n",
+                folder.0.display()
+            ),
+        )
+        .unwrap(),
+        0,
+    );
+    clerk.turn();
+    let left: Vec<String> = clerk.book.all().map(|one| one.wish.what.class().as_str().to_owned()).collect();
+    assert_eq!((left.len(), wanted(&clerk)), (3, 3), "{left:?}");
+    let Answer::History(lines) = clerk.history(None, 1).unwrap() else { panic!("no history") };
+    assert!(lines[0].reason.contains("2001:db8:ffff::2/128"), "{lines:?}");
 }
