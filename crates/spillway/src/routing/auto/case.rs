@@ -27,6 +27,9 @@ const SIZES_MIN: usize = 5;
 const YOUNG: f64 = 0.75;
 /// So long it is young in seconds: it may have begun before it was seen to, and what is sampled and told in bundles jumps.
 const YOUNG_SECS: f64 = 2.0;
+/// So long what is known of one that an earlier run found, or that was found late, is not taken for its size, in seconds: the few
+/// counts since then jump, too.
+const TAKEN_UP_SECS: f64 = 10.0;
 /// Each count is over so many looks, a second each.
 const COUNTED_MAX: usize = 5;
 /// Less of a second says nothing of the whole.
@@ -80,6 +83,8 @@ pub(super) struct Case {
     sizes: Sizes,
     /// When it was counted lately: packets and octets until then, the newest last.
     counted: VecDeque<(Timestamp, u64, u64)>,
+    /// When an attack that was not young any more was counted first: packets and octets until then.
+    taken_up: Option<(Timestamp, u64, u64)>,
     /// What steps in force do, as it was judged last.
     pub(super) judged: BTreeMap<Step, Judgement>,
     rolling: Watch,
@@ -108,6 +113,7 @@ impl Case {
             is_sized: false,
             sizes: Sizes::default(),
             counted: VecDeque::new(),
+            taken_up: None,
             judged: BTreeMap::new(),
             rolling: Watch::new(settle.times(WINDOW), settle),
             watches: BTreeMap::new(),
@@ -120,6 +126,7 @@ impl Case {
         if self.attack.as_ref().is_none_or(|known| known.id != attack.id) {
             self.refused.clear();
             (self.sizes, self.counted, self.lot) = (Sizes::default(), VecDeque::new(), None);
+            self.taken_up = None;
             let held: BTreeSet<Step> = self.watches.keys().copied().collect();
             self.placed.retain(|_, step| held.contains(step));
         }
@@ -141,6 +148,9 @@ impl Case {
         let (pps, bps) = usual.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         self.honest = Volume { bits: BitRate(bps), packets: PacketRate(pps) };
         let (packets, bytes) = (attack.packets, attack.bytes);
+        if self.counted.is_empty() && now.since(attack.started_at).as_secs_f64() > YOUNG_SECS {
+            self.taken_up = Some((now, packets, bytes));
+        }
         let newest = self.counted.back().map_or(packets, |(_, before, _)| *before);
         self.counted.push_back((now, packets, bytes));
         if self.counted.len() > COUNTED_MAX {
@@ -174,15 +184,28 @@ impl Case {
         Volume { bits: BitRate(bits.min(bps)), packets: PacketRate(packets.min(pps)) }
     }
 
-    /// What of it surely comes, while it is young: all that came, over a second at least. `None`: how large it is is known.
+    /// What of it surely comes, while it is young, or was taken up lately and is kept: all that came, over a second at least, or
+    /// all since it was taken up. `None`: how large it is is known.
     #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
     pub(super) fn least(&self, now: Timestamp) -> Option<Volume> {
         let attack = self.attack.as_ref()?;
+        let mean = |bytes: u64, packets: u64, seconds: f64| Volume {
+            bits: BitRate(bytes as f64 * 8.0 / seconds.max(1.0)),
+            packets: PacketRate(packets as f64 / seconds.max(1.0)),
+        };
         let lasts = now.since(attack.started_at).as_secs_f64();
-        let mean = |sum: u64| sum as f64 / lasts.max(1.0);
-        let least =
-            || Volume { bits: BitRate(mean(attack.bytes) * 8.0), packets: PacketRate(mean(attack.packets)) };
-        (lasts < YOUNG_SECS).then(least)
+        let whole = mean(attack.bytes, attack.packets, lasts);
+        if lasts < YOUNG_SECS {
+            return Some(whole);
+        }
+        let (at, packets, bytes) = self.taken_up.filter(|_| self.climb.at() != Some(Step::Blackhole))?;
+        let known = now.since(at).as_secs_f64();
+        let since = mean(attack.bytes.saturating_sub(bytes), attack.packets.saturating_sub(packets), known);
+        let greater = Volume {
+            bits: BitRate(whole.bits.0.max(since.bits.0)),
+            packets: PacketRate(whole.packets.0.max(since.packets.0)),
+        };
+        (known < TAKEN_UP_SECS).then_some(greater)
     }
 
     /// Takes in what was seen of it since the last time.

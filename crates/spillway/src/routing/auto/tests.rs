@@ -178,3 +178,47 @@ fn how_often_an_attack_came_back_is_remembered_over_a_restart() {
     assert!(super::memory::read(&folder).is_empty());
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// One of 10 Mbit/s that began at second 100, as it is at this one.
+fn attack(second: u64) -> engine::report::Attack {
+    let document = serde_json::json!({
+        "event": "attack", "state": "active", "id": "a", "target": "198.51.100.7/32", "targets": ["198.51.100.7/32"],
+        "direction": "in", "severity": "attack", "started_at": Timestamp::from_secs(100).to_string(),
+        "detected_at": Timestamp::from_secs(100).to_string(), "ended_at": null, "peak_pps": 2_000, "peak_bps": 20_000_000,
+        "vectors": [], "sources": {"count": 1, "nature": "spoofed", "confidence": 1.0, "top": []}, "rules": [], "explain": [],
+        "packets": 1_000 * (second - 100), "bytes": 1_250_000 * (second - 100),
+    });
+    serde_json::from_value(document).unwrap()
+}
+
+#[test]
+fn what_an_earlier_run_found_is_as_large_as_what_comes_until_it_was_counted_for_a_while() {
+    let terms = Arc::new(terms());
+    let looked = |climb: steer::ladder::Climb, from: u64, at: u64| {
+        let mut case = super::Case::new(&terms, "198.51.100.7/32".parse().unwrap(), climb);
+        for second in from..=at {
+            case.hear(&attack(second));
+            case.measure(&crate::routing::lookout::Sight {
+                now: Timestamp::from_secs(second),
+                terms: Arc::clone(&terms),
+                attacks: Vec::new(),
+                seen: Vec::new(),
+                exporters: Default::default(),
+                heard: Default::default(),
+                kernel: Default::default(),
+                usual: Default::default(),
+                health: Vec::new(),
+            });
+        }
+        case.least(Timestamp::from_secs(at)).map(|least| least.bits.0)
+    };
+    let at = |step| steer::ladder::Climb::resumed(Timestamp::from_secs(130), step, terms.hold());
+    // The mean of all that came, also after a restart at second 130 …
+    assert_eq!(looked(at(Step::Diversion), 130, 134), Some(10e6));
+    assert_eq!(looked(at(Step::Diversion), 130, 141), None, "counted for long enough");
+    // … but who is given up already is not spared for what nobody sees.
+    assert_eq!(looked(at(Step::Blackhole), 130, 134), None);
+    // One that was seen from its first second on is known soon.
+    assert_eq!(looked(at(Step::Diversion), 101, 101), Some(10e6));
+    assert_eq!(looked(at(Step::Diversion), 101, 103), None);
+}
