@@ -1,27 +1,13 @@
 //! `/api/v1/events`: what happens, as it happens. The last events lie in a ring; who comes back says which one it saw last.
 
+pub(crate) mod serve;
+
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event as Line, Sse};
-use axum::response::{IntoResponse, Response};
-use futures_core::Stream;
-use serde_json::Value;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout, timeout_at};
-
-use crate::door::Caller;
-use crate::problem::Problem;
-use crate::router::Shared;
-use crate::veil::Veil;
-use crate::view;
+use axum::body::Bytes;
+use tokio::sync::watch;
 
 /// Events that are kept; the oldest goes first, and who had not seen it is told so.
 const RING_MAX: usize = 4_096;
@@ -29,14 +15,6 @@ const RING_MAX: usize = 4_096;
 const RING_BYTES_MAX: usize = 32 << 20;
 /// Clients at a time; who comes then is turned away.
 const CLIENTS_MAX: usize = 512;
-/// Events on their way to one client.
-const UNDER_WAY_MAX: usize = 32;
-/// A client that takes nothing for so long is cut off, and counted.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A silent line is used at least so often.
-const ALIVE: Duration = Duration::from_secs(15);
-/// A stream ends after so long: who comes back is asked anew who it is.
-const STREAM_MAX: Duration = Duration::from_secs(600);
 
 /// What kind of thing an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +64,8 @@ struct Happened {
     number: u64,
     kind: Kind,
     document: String,
+    /// As it goes to all who see everything: made once, for whoever comes first.
+    whole: OnceLock<Bytes>,
 }
 
 /// What a client gets next.
@@ -115,7 +95,7 @@ impl Events {
         let number = ring.next;
         ring.next += 1;
         ring.bytes += document.len();
-        ring.events.push_back(Arc::new(Happened { number, kind, document }));
+        ring.events.push_back(Arc::new(Happened { number, kind, document, whole: OnceLock::new() }));
         while ring.events.len() > RING_MAX || ring.bytes > RING_BYTES_MAX {
             let Some(gone) = ring.events.pop_front() else { break };
             ring.bytes = ring.bytes.saturating_sub(gone.document.len());
@@ -173,114 +153,6 @@ struct Place(Events);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.0.clients.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Attacks that open, change and end, states of rules, mitigations; as server-sent events.
-///
-/// `Last-Event-ID` goes on behind that event. Where it is too old, or of another run of the daemon, the first event is `reset`:
-/// read the lists again.
-#[utoipa::path(
-    get, path = "/api/v1/events", tag = "events",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event seen")),
-    responses(
-        (status = 200, body = String, content_type = "text/event-stream"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
-    ),
-)]
-pub(crate) async fn stream(
-    State(shared): State<Shared>,
-    caller: Caller,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let events = shared.events.clone();
-    let Some(place) = events.enter() else {
-        let hint = "come back later, or read /api/v1/attacks";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many listen already", hint));
-    };
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let (begin, reset) = match events.begin(last) {
-        Ok(begin) => (begin, false),
-        Err(begin) => (begin, true),
-    };
-    let (send, receive) = mpsc::channel(UNDER_WAY_MAX);
-    let veil = shared.veil(&caller);
-    tokio::spawn(async move { feed(&place, &veil, begin, reset, &send).await });
-    Ok(Sse::new(Lines(receive)).into_response())
-}
-
-/// Feeds one client until it goes, is cut off, or has to say again who it is.
-async fn feed(place: &Place, veil: &Veil, begin: u64, reset: bool, send: &mpsc::Sender<Line>) {
-    let events = &place.0;
-    let mut changed = events.0.changed.subscribe();
-    let end = Instant::now() + STREAM_MAX;
-    let mut number = begin;
-    let mut first = Some(if reset {
-        Line::default().event("reset").data("{}")
-    } else {
-        // so that whoever listens knows that it is heard
-        Line::default().comment("welcome")
-    });
-    loop {
-        let line = match first.take() {
-            Some(line) => Some(line),
-            None => match events.after(number) {
-                Next::Some(event) => {
-                    number = event.number + 1;
-                    shown(veil, &event).map(|data| {
-                        let id = format!("{}-{}", events.0.epoch, event.number);
-                        Line::default().event(event.kind.name()).id(id).data(data)
-                    })
-                }
-                Next::Behind => break cut(events),
-                Next::Nothing => {
-                    let until = end.min(Instant::now() + ALIVE);
-                    tokio::select! {
-                        woken = timeout_at(until, changed.changed()) => match woken {
-                            Ok(_) => continue,
-                            Err(_) if Instant::now() >= end => return,
-                            Err(_) => Some(Line::default().comment("")),
-                        },
-                        () = send.closed() => return,
-                    }
-                }
-            },
-        };
-        let Some(line) = line else { continue };
-        match timeout(PATIENCE, send.send(line)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return,
-            Err(_) => break cut(events),
-        }
-    }
-}
-
-fn cut(events: &Events) {
-    events.0.cut.fetch_add(1, Ordering::Relaxed);
-}
-
-/// What this client sees of it.
-fn shown(veil: &Veil, event: &Happened) -> Option<String> {
-    if veil.is_clear() {
-        return Some(event.document.clone());
-    }
-    let shown: Value = match event.kind {
-        Kind::Attack => view::attack(veil, &event.document)?,
-        Kind::Rule => view::rule(veil, &event.document)?,
-        Kind::Mitigation => view::mitigation(veil, &serde_json::from_str(&event.document).ok()?)?,
-    };
-    let text = shown.to_string();
-    (!veil.hides(&text)).then_some(text)
-}
-
-/// What arrives becomes the body.
-struct Lines(mpsc::Receiver<Line>);
-
-impl Stream for Lines {
-    type Item = Result<Line, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|line| line.map(Ok))
     }
 }
 

@@ -173,7 +173,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(exceptions::end))
         .routes(routes!(rules::check))
         .routes(routes!(preview::preview))
-        .routes(routes!(events::stream))
+        .routes(routes!(events::serve::stream))
         .routes(routes!(exporters::list))
         .routes(routes!(mitigations::list, mitigations::announce))
         .routes(routes!(mitigations::one))
