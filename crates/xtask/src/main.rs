@@ -41,8 +41,7 @@ fn main() -> ExitCode {
         "deb" => deb::run(rest),
         "times" => times::print(),
         "bench" => bench::run(rest),
-        "bench-peers-inside" => bench::peers::inside(rest),
-        "bench-api-inside" => bench::api::inside(rest),
+        "bench-inside" => bench::apart::inside(rest),
         "evaluate" => evaluate::run(rest),
         "fuzz" => fuzz::run(rest),
         "help" | "-h" | "--help" => {

@@ -1,9 +1,10 @@
 //! Figures. Each is a ratio to a peer in the same run, because machines differ and load comes and goes.
 
-pub(crate) mod api;
+pub(crate) mod apart;
+mod api;
 mod daemons;
 mod load;
-pub(crate) mod peers;
+mod peers;
 mod replay;
 
 use ::peers::{machine, sheet};
@@ -97,9 +98,6 @@ fn ledger() -> Outcome<String> {
         &["run", "--quiet", "--profile", "quick", "--locked", "--package", "benches", "--bin", "ledger"],
     ))
 }
-
-/// Set in the environment of who runs inside the namespace.
-const INSIDE: &str = "SPILLWAY_BENCH_INSIDE";
 
 /// Release builds of what the benches start.
 fn build() -> Outcome {

@@ -1,18 +1,16 @@
 //! The whole daemon beside what one would use instead: the same datagrams, CPU seconds per million records, memory, and
 //! whether each record was counted and each attack found.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::thread::sleep;
 use std::time::Duration;
 
-use ::peers::namespace;
 use ::peers::process::drops;
 
+use super::apart;
 use super::daemons::{Daemon, Said, ask, port};
 use super::load::{FORMATS, HEAVY, Load, Sent, send};
-use super::{INSIDE, build};
-use crate::run::{Outcome, finish, root};
+use crate::run::{Outcome, root};
 
 /// Records in each run.
 const RECORDS: u64 = 500_000;
@@ -22,14 +20,7 @@ const HEAVY_DAEMONS: [Daemon; 3] = [Daemon::Spillway, Daemon::FastNetMon, Daemon
 const IDLE: Duration = Duration::from_secs(4);
 
 pub(crate) fn run() -> Outcome<String> {
-    if std::env::var_os(INSIDE).is_none() {
-        build()?;
-        if namespace::available() {
-            return inside_namespace();
-        }
-        eprintln!("not root: on the machine's own loopback, not in a namespace");
-    }
-    measure_all()
+    apart::run("peers", measure_all)
 }
 
 struct Row {
@@ -176,22 +167,6 @@ fn lost(row: &Row) -> String {
     } else {
         format!(", {:.1} % lost", 100.0 * share(row.kernel_drops, row.sent.datagrams))
     }
-}
-
-/// Everybody alone on a loopback of their own.
-fn inside_namespace() -> Outcome<String> {
-    let sheet = root().join("target/bench/peers.md");
-    std::fs::create_dir_all(root().join("target/bench")).map_err(|e| e.to_string())?;
-    let mut inside = namespace::inside([OsStr::new("bench-peers-inside"), sheet.as_os_str()])?;
-    finish(inside.current_dir(root()).env(INSIDE, "1"))?;
-    std::fs::read_to_string(&sheet).map_err(|e| format!("{}: {e}", sheet.display()))
-}
-
-/// The other half of the re-exec: measures and leaves the table in a file.
-pub(crate) fn inside(args: &[String]) -> Outcome {
-    let [sheet] = args else { return Err("bench-peers-inside FILE".to_owned()) };
-    let text = run()?;
-    std::fs::write(sheet, text).map_err(|e| format!("{sheet}: {e}"))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]

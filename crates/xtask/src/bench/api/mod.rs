@@ -3,7 +3,6 @@
 mod client;
 mod histogram;
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read as _};
 use std::net::TcpStream;
@@ -11,15 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use ::peers::namespace;
 use ::peers::process::{Running, drops};
 use client::Client;
 use histogram::Histogram;
 
+use super::apart;
 use super::daemons::{API_PORT, Daemon, flows, port};
 use super::load::{Load, send};
-use super::{INSIDE, build};
-use crate::run::{Outcome, finish, root};
+use crate::run::{Outcome, root};
 
 /// Records a second that come in all the while.
 const RATE: u32 = 200_000;
@@ -64,29 +62,7 @@ struct Part {
 }
 
 pub(crate) fn run() -> Outcome<String> {
-    if std::env::var_os(INSIDE).is_none() {
-        build()?;
-        if namespace::available() {
-            return inside_namespace();
-        }
-        eprintln!("not root: on the machine's own loopback, not in a namespace");
-    }
-    measure()
-}
-
-/// Alone on a loopback of its own.
-fn inside_namespace() -> Outcome<String> {
-    let sheet = root().join("target/bench/api.md");
-    std::fs::create_dir_all(root().join("target/bench")).map_err(|e| e.to_string())?;
-    let mut inside = namespace::inside([OsStr::new("bench-api-inside"), sheet.as_os_str()])?;
-    finish(inside.current_dir(root()).env(INSIDE, "1"))?;
-    std::fs::read_to_string(&sheet).map_err(|e| format!("{}: {e}", sheet.display()))
-}
-
-/// The other half of the re-exec: measures and leaves the table in a file.
-pub(crate) fn inside(args: &[String]) -> Outcome {
-    let [sheet] = args else { return Err("bench-api-inside FILE".to_owned()) };
-    std::fs::write(sheet, run()?).map_err(|e| format!("{sheet}: {e}"))
+    apart::run("api", measure)
 }
 
 fn measure() -> Outcome<String> {
