@@ -69,13 +69,7 @@ fn body(body: Option<&Value>) -> Option<&str> {
 /// The keys of a schema, by name.
 fn keys(schemas: Option<&Value>, name: &str) -> String {
     let schema = schemas.and_then(|schemas| schemas.get(name)).unwrap_or(&Value::Null);
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let required = super::required(schema);
     let named = schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| {
         if required.contains(&key.as_str()) { format!("`{key}`") } else { format!("`{key}` (optional)") }
     });

@@ -37,13 +37,7 @@ fn section(name: &str, schema: &Value, out: &mut String) {
         if let Some(words) = words {
             out.push_str(&format!("{}\n\n", one_line(words)));
         }
-        let required: Vec<&str> = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required = super::required(schema);
         for (key, value) in plain {
             out.push_str(&format!("* `{key}`: {}", kind(value)));
             if required.contains(&key.as_str()) {

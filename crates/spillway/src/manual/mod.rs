@@ -13,6 +13,7 @@ mod vectors;
 use std::sync::LazyLock;
 
 pub use manual::Book;
+use serde_json::Value;
 
 /// A chapter's Markdown.
 type Make = fn() -> String;
@@ -32,6 +33,12 @@ const CHAPTERS: [(&str, Make); 7] = [
 pub fn book() -> &'static Book {
     static BOOK: LazyLock<Book> = LazyLock::new(|| Book::new(&CHAPTERS.map(|(name, make)| (name, make()))));
     &BOOK
+}
+
+/// The keys that a JSON schema asks for.
+fn required(schema: &Value) -> Vec<&str> {
+    let names = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).collect()
 }
 
 /// A text within a cell of a table or a line of a list.

@@ -53,6 +53,12 @@ fn asks() -> Sender<Ask> {
     std::sync::mpsc::channel().0
 }
 
+/// A clerk that nobody else writes for or listens to.
+fn started(setup: Setup, pulse: &Pulse) -> Clerk {
+    let ways = (Pen::default(), Events::new(0), crate::policy::Desk::default());
+    Clerk::start(setup, Board::default(), pulse.clone(), ways, &asks(), None).unwrap()
+}
+
 fn wanted(clerk: &Clerk) -> usize {
     clerk.peers().iter().map(|peer| peer.wanted).sum()
 }
@@ -63,15 +69,7 @@ fn a_core_that_falls_silent_loses_its_automatic_mitigations_alone() {
     let mut setup = folder.setup();
     setup.routing.dead_man = Span::from_secs(3600);
     let pulse = Pulse::default();
-    let mut clerk = Clerk::start(
-        setup,
-        Board::default(),
-        pulse.clone(),
-        (Pen::default(), Events::new(0), crate::policy::Desk::default()),
-        &asks(),
-        None,
-    )
-    .unwrap();
+    let mut clerk = started(setup, &pulse);
     let now = clerk.clock.now();
     let alone = clerk.book.propose(now, wish("198.51.100.7/32", Actor::Engine)).unwrap();
     let vouched = clerk.book.propose(now, wish("198.51.100.8/32", Actor::Engine)).unwrap();
@@ -119,15 +117,7 @@ fn a_kill_between_the_journal_and_the_announcement_is_made_good_at_the_start() {
     // Years from now, as a clock that was set back makes it look.
     journal.append(&begun(4, "2001:db8::4/128", now.plus(Span::from_secs(100_000_000)))).unwrap();
     drop(journal);
-    let clerk = Clerk::start(
-        folder.setup(),
-        Board::default(),
-        Pulse::default(),
-        (Pen::default(), Events::new(0), crate::policy::Desk::default()),
-        &asks(),
-        None,
-    )
-    .unwrap();
+    let clerk = started(folder.setup(), &Pulse::default());
     let holds: Vec<(u64, &Stage)> = clerk.book.all().map(|one| (one.id, &one.stage)).collect();
     assert_eq!(holds, [(1, &Stage::Active), (4, &Stage::Active)], "the second is over, the third is foreign");
     assert!(clerk.book.get(4).unwrap().until <= clock.now().plus(steer::book::LONGEST_ALONE));
@@ -192,28 +182,12 @@ fn drills_are_for_peace_and_an_attack_ends_them() {
     };
     let ada = Caller::Person("ada".to_owned());
     {
-        let mut clerk = Clerk::start(
-            setup.clone(),
-            Board::default(),
-            pulse.clone(),
-            (Pen::default(), Events::new(0), crate::policy::Desk::default()),
-            &asks(),
-            None,
-        )
-        .unwrap();
+        let mut clerk = started(setup.clone(), &pulse);
         let none = clerk.take(&ada, wanted(false)).unwrap_err();
         assert!(none.contains("no spare address is configured; add [routing.drill]"), "{none}");
     }
     setup.routing.drill.spare = vec!["198.51.100.99/32".parse().unwrap()];
-    let mut clerk = Clerk::start(
-        setup,
-        Board::default(),
-        pulse.clone(),
-        (Pen::default(), Events::new(0), crate::policy::Desk::default()),
-        &asks(),
-        None,
-    )
-    .unwrap();
+    let mut clerk = started(setup, &pulse);
     let progress = |clerk: &Clerk| {
         let Answer::Drill(progress) = clerk.progress(0) else { panic!("no progress") };
         progress
