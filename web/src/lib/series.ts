@@ -17,14 +17,18 @@ export interface Series {
 export const named = (row: (string | number | null)[], from: number, to: number): string =>
   row.slice(from, to).map((value) => value ?? 'not known').join(', ') || 'all';
 
-/** A series in steps of so many seconds; rates in packets/s or bit/s. Where nothing was told, nothing came: 0. */
+/** Exporters tell of a second up to so many seconds later. */
+const LATE = 5;
+
+/** A series in steps of so many seconds; rates in packets/s or bit/s. Where nothing was told, nothing came: 0; but for the last seconds, of which nobody may have told yet. */
 export function series(answer: FlowAnswer, step: number, sort: string): Series {
   const bytes = answer.columns.length - 3;
   const times = answer.rows.map((row) => Date.parse(String(row[0])) / 1000);
   if (times.length === 0) return { at: [], lines: [] };
   // from the first step in which anything was told: before, nobody may have recorded; then all, also those in which nothing came
   const first = Math.min(...times);
-  const steps = Math.max(1, Math.ceil((Date.parse(answer.to) / 1000 - first) / step));
+  const told = Math.max(Math.max(...times) + step, Date.parse(answer.to) / 1000 - LATE);
+  const steps = Math.max(1, Math.ceil((Math.min(told, Date.parse(answer.to) / 1000) - first) / step));
   const at = Array.from({ length: steps }, (_, index) => first + index * step);
   const all = new Map<string, number[]>();
   answer.rows.forEach((row, index) => {
