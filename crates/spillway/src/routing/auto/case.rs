@@ -184,8 +184,8 @@ impl Case {
         Volume { bits: BitRate(bits.min(bps)), packets: PacketRate(packets.min(pps)) }
     }
 
-    /// What of it surely comes, while it is young, or was taken up lately and is kept: all that came, over a second at least, or
-    /// all since it was taken up. `None`: how large it is is known.
+    /// What of it surely comes, while it is young, or was taken up lately, or not counted since, and is kept: all that came, over
+    /// a second at least, or all since it was taken up. `None`: how large it is is known.
     #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
     pub(super) fn least(&self, now: Timestamp) -> Option<Volume> {
         let attack = self.attack.as_ref()?;
@@ -205,7 +205,8 @@ impl Case {
             bits: BitRate(whole.bits.0.max(since.bits.0)),
             packets: PacketRate(whole.packets.0.max(since.packets.0)),
         };
-        (known < TAKEN_UP_SECS).then_some(greater)
+        let is_guess = self.sizes.seen(self.target, "") < SIZES_MIN;
+        (known < TAKEN_UP_SECS || is_guess).then_some(greater)
     }
 
     /// Takes in what was seen of it since the last time.

@@ -194,21 +194,24 @@ fn attack(second: u64) -> engine::report::Attack {
 #[test]
 fn what_an_earlier_run_found_is_as_large_as_what_comes_until_it_was_counted_for_a_while() {
     let terms = Arc::new(terms());
+    let look = |case: &mut super::Case, attack: &engine::report::Attack, second: u64| {
+        case.hear(attack);
+        case.measure(&crate::routing::lookout::Sight {
+            now: Timestamp::from_secs(second),
+            terms: Arc::clone(&terms),
+            attacks: Vec::new(),
+            seen: Vec::new(),
+            exporters: Default::default(),
+            heard: Default::default(),
+            kernel: Default::default(),
+            usual: Default::default(),
+            health: Vec::new(),
+        });
+    };
     let looked = |climb: steer::ladder::Climb, from: u64, at: u64| {
         let mut case = super::Case::new(&terms, "198.51.100.7/32".parse().unwrap(), climb);
         for second in from..=at {
-            case.hear(&attack(second));
-            case.measure(&crate::routing::lookout::Sight {
-                now: Timestamp::from_secs(second),
-                terms: Arc::clone(&terms),
-                attacks: Vec::new(),
-                seen: Vec::new(),
-                exporters: Default::default(),
-                heard: Default::default(),
-                kernel: Default::default(),
-                usual: Default::default(),
-                health: Vec::new(),
-            });
+            look(&mut case, &attack(second), second);
         }
         case.least(Timestamp::from_secs(at)).map(|least| least.bits.0)
     };
@@ -216,6 +219,12 @@ fn what_an_earlier_run_found_is_as_large_as_what_comes_until_it_was_counted_for_
     // The mean of all that came, also after a restart at second 130 …
     assert_eq!(looked(at(Step::Diversion), 130, 134), Some(10e6));
     assert_eq!(looked(at(Step::Diversion), 130, 141), None, "counted for long enough");
+    // … and for as long as nothing more of it is seen: what it once was at most is no reason to give anybody up …
+    let mut over = super::Case::new(&terms, "198.51.100.7/32".parse().unwrap(), at(Step::Diversion));
+    for second in 130..190 {
+        look(&mut over, &attack(130), second);
+    }
+    assert!(over.least(Timestamp::from_secs(190)).is_some_and(|least| least.bits.0 < 5e6));
     // … but who is given up already is not spared for what nobody sees.
     assert_eq!(looked(at(Step::Blackhole), 130, 134), None);
     // One that was seen from its first second on is known soon.
