@@ -23,5 +23,6 @@ pub mod set;
 pub mod spare;
 
 pub use count::EvalCounts;
+pub use print::FLAG_NAMES;
 pub use rule::{Action, Encapsulation, Flags, Fragments, Match, Numbers, Payload, Per, Range, Rule};
 pub use set::RuleSet;

@@ -16,7 +16,7 @@ pub(crate) const PROTOCOL_NAMES: [(&str, u8); 5] = [
 ];
 
 /// TCP flags by name, in the order they are printed. `ae` is the bit that RFC 9768 names; older texts call it `ns`.
-pub(crate) const FLAG_NAMES: [(&str, u16); 9] = [
+pub const FLAG_NAMES: [(&str, u16); 9] = [
     ("fin", flags::FIN),
     ("syn", flags::SYN),
     ("rst", flags::RST),

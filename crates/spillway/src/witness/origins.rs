@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use api::{Origin, Origins, Share};
 use base::Timestamp;
 use intel::enrich::Position;
-use intel::finding::{Class, Finding};
+use intel::export::csv;
+use intel::finding::Finding;
 
 /// Places of one attack at most; what is at others has no place.
 const PLACES_MAX: usize = 4096;
@@ -22,7 +23,7 @@ pub(super) fn of(findings: &[Finding], at: Timestamp, before: Option<(Timestamp,
             key = (None, None, None);
         }
         let origin = places.entry(key).or_insert_with_key(empty);
-        let verdict = origin.verdicts.entry(word(finding.class).to_owned()).or_default();
+        let verdict = origin.verdicts.entry(csv::word(finding.class).to_owned()).or_default();
         for share in [&mut origin.all, verdict] {
             share.sources = share.sources.saturating_add(1);
             share.packets = share.packets.saturating_add(finding.packets);
@@ -51,18 +52,6 @@ pub(super) fn at_rest(origins: &Origins) -> Origins {
     let mut places = origins.places.clone();
     places.iter_mut().for_each(|origin| rate(origin, 0.0));
     Origins { places }
-}
-
-/// As documents say it.
-const fn word(class: Class) -> &'static str {
-    match class {
-        Class::Spoofed => "spoofed",
-        Class::Real => "real",
-        Class::Reflector => "reflector",
-        Class::Bot => "bot",
-        Class::Legitimate => "legitimate",
-        Class::Unknown => "unknown",
-    }
 }
 
 fn empty((position, country, city): &Key) -> Origin {
@@ -98,6 +87,8 @@ const fn float(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use intel::finding::Class;
+
     use super::*;
 
     fn finding(n: u8, class: Class, city: Option<&str>, packets: u64) -> Finding {

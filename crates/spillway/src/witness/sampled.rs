@@ -7,7 +7,7 @@ use api::{Packets, SamplePacket};
 use base::{Prefix, Timestamp};
 use detect::class::Classifier;
 use wire::Headers;
-use wire::packet::{Fragment, flags, network};
+use wire::packet::{Fragment, network};
 
 use crate::capture::Capture;
 use crate::dossier::belonging;
@@ -136,17 +136,8 @@ fn fragment(one: Fragment) -> String {
 }
 
 fn names(bits: u16) -> String {
-    let known = [
-        ("fin", flags::FIN),
-        ("syn", flags::SYN),
-        ("rst", flags::RST),
-        ("psh", flags::PSH),
-        ("ack", flags::ACK),
-        ("urg", flags::URG),
-        ("ece", flags::ECE),
-        ("cwr", flags::CWR),
-    ];
-    let set: Vec<&str> = known.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| *name).collect();
+    let set: Vec<&str> =
+        ::rules::FLAG_NAMES.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| *name).collect();
     if set.is_empty() { "none".to_owned() } else { set.join("+") }
 }
 
@@ -159,6 +150,8 @@ fn hex(octets: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wire::packet::flags;
+
     use super::*;
 
     fn packet(at: usize) -> SamplePacket {
