@@ -24,13 +24,24 @@ impl Distinct {
     /// Adds one value.
     #[inline]
     pub(crate) fn add(&mut self, value: u128) {
-        let hash = Mixer::new(self.key).with_wide(value).finish();
-        let at = usize::try_from(hash >> (64 - BITS)).unwrap_or(0);
+        self.add_hash(Mixer::new(self.key).with_wide(value).finish());
+    }
+
+    /// Likewise, by the value's hash under the same key.
+    #[inline]
+    pub(crate) fn add_hash(&mut self, hash: u64) {
+        let at = register(hash);
         // The guard bit ends the run of zeros.
         let run = ((hash << BITS) | (1 << (BITS - 1))).leading_zeros() + 1;
         if let Some(register) = self.registers.get_mut(at) {
             *register = (*register).max(u8::try_from(run).unwrap_or(u8::MAX));
         }
+    }
+
+    /// Looks where [`Self::add_hash`] will look, so that the memory is near by then; the number means nothing.
+    #[inline]
+    pub(crate) fn approach(&self, hash: u64) -> u64 {
+        self.registers.get(register(hash)).copied().unwrap_or(0).into()
     }
 
     /// The estimate. Few values are counted by the registers that stayed empty.
@@ -43,6 +54,11 @@ impl Distinct {
         let estimate = if raw <= 2.5 * m && empty > 0 { m * libm::log(m / f64::from(empty)) } else { raw };
         libm::round(estimate) as u64
     }
+}
+
+#[inline]
+fn register(hash: u64) -> usize {
+    usize::try_from(hash >> (64 - BITS)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -56,15 +56,28 @@ impl Sources {
     /// What is remembered of a source, from now on. `None`: it is not of the sample, and came for the first time.
     #[inline]
     pub(crate) fn get(&mut self, address: u128) -> Option<&mut Source> {
+        self.get_by(address, self.hash(address))
+    }
+
+    /// Likewise, where its [`Self::hash`] is known.
+    #[inline]
+    pub(crate) fn get_by(&mut self, address: u128, hash: u64) -> Option<&mut Source> {
         if self.map.len() >= self.max && !self.map.contains_key(&address) {
             self.prune();
         }
-        let Self { map, door, key, limit, dropped, .. } = self;
+        let Self { map, door, limit, dropped, .. } = self;
         map.get_or_try_insert_with(address, || {
-            let inside = lets_in(door, *key, *limit, address);
+            let inside = lets_in(door, *limit, hash);
             *dropped += u64::from(!inside);
             inside.then(Source::default)
         })
+    }
+
+    /// Looks where [`Self::get_by`] will look, so that the memory is near by then; the number means nothing.
+    #[inline]
+    pub(crate) fn approach(&self, address: u128, hash: u64) -> u64 {
+        let known = self.map.get(&address).map_or(0, |source| source.packets);
+        known ^ self.door.get(door_bit(hash) / 64).copied().unwrap_or(0)
     }
 
     /// What is remembered of a source, if it is.
@@ -98,7 +111,9 @@ impl Sources {
         self.map.sorted()
     }
 
-    fn hash(&self, address: u128) -> u64 {
+    /// The lot of an address.
+    #[inline]
+    pub(crate) const fn hash(&self, address: u128) -> u64 {
         Mixer::new(self.key).with_wide(address).finish()
     }
 
@@ -133,19 +148,20 @@ impl Sources {
 
 /// Whether a stranger is remembered: it is of the sample, or came before.
 #[inline]
-fn lets_in(door: &mut [u64], key: u64, limit: u64, address: u128) -> bool {
-    if limit == u64::MAX {
+fn lets_in(door: &mut [u64], limit: u64, hash: u64) -> bool {
+    if limit == u64::MAX || hash < limit {
         return true;
     }
-    let hash = Mixer::new(key).with_wide(address).finish();
-    if hash < limit {
-        return true;
-    }
-    let bit = usize::try_from(hash).unwrap_or(0) % DOOR_BITS;
+    let bit = door_bit(hash);
     let Some(word) = door.get_mut(bit / 64) else { return true };
     let before = *word;
     *word |= 1 << (bit % 64);
     before == *word
+}
+
+#[inline]
+fn door_bit(hash: u64) -> usize {
+    usize::try_from(hash).unwrap_or(0) % DOOR_BITS
 }
 
 /// A proof is worth as much as so many doublings of packets.

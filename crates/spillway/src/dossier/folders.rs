@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use intel::campaign::{Campaigns, Trace};
-use intel::dossier::Reporter;
+use intel::dossier::{Dossier, Reporter};
 use intel::enrich::Enrich;
 use intel::export::Terms;
 use ledger::Signer;
@@ -98,13 +98,11 @@ impl Folders {
     pub fn conclude(self, enrich: &(dyn Enrich + Sync)) -> anyhow::Result<()> {
         let Self { root, collector, left_out, seat } = self;
         let (collected, recorded) = collector.finish()?;
-        let mut recorded = recorded.into_iter();
         let mut campaigns = Campaigns::default();
-        collected.conclude(&seat.reporter, enrich, |attack, dossier| {
-            // A recording gives the same bag at any time.
-            let at = dossier.incident.last;
-            let mut annotating =
-                recorded.next().map(|recorded| annotate(recorded, dossier, at)).transpose()?;
+        // A recording gives the same bag at any time.
+        let at = |dossier: &Dossier| dossier.incident.last;
+        let begin = |recorded, dossier: &Dossier| annotate(recorded, dossier, at(dossier));
+        collected.conclude(recorded, &seat.reporter, enrich, begin, |attack, dossier, mut annotating| {
             let folder = root.join(&attack.id);
             let trace = Trace::of(dossier, document::TRACE_KEY);
             let link = campaigns.place(trace.clone());
@@ -113,12 +111,12 @@ impl Folders {
                 attack: attack.as_bytes(),
                 config: seat.config.as_deref(),
                 terms: Terms::default(),
-                at,
+                at: at(dossier),
                 reason: REASON,
                 signer: seat.signer.as_ref(),
                 authority: seat.authority.as_ref(),
             };
-            let written = write(&folder, dossier, annotating.as_mut(), &extra)?;
+            let written = write(&folder, dossier, Some(&mut annotating), &extra)?;
             written.withheld.into_iter().next().map_or(Ok(()), |withheld| Err(withheld.into()))
         })?;
         match left_out {
