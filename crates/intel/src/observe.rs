@@ -110,7 +110,7 @@ impl Observer {
             forms: Vec::new(),
             recent: 0,
             formless: 0,
-            distinct: Distinct::new(key),
+            distinct: Distinct::new(),
             samples: BTreeMap::new(),
             sampled: 0,
             quoted: BTreeMap::new(),
@@ -269,7 +269,7 @@ impl Observer {
         } else {
             self.summarised += 1;
         }
-        self.distinct.add_hash(hash);
+        self.distinct.add(hash);
         if source.packets == 0 {
             (source.ports, source.protocol, source.form) = (h.ports, h.protocol, form_at);
         }

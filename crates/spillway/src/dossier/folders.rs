@@ -101,12 +101,16 @@ impl Folders {
         let mut campaigns = Campaigns::default();
         // A recording gives the same bag at any time.
         let at = |dossier: &Dossier| dossier.incident.last;
-        let begin = |recorded, dossier: &Dossier| annotate(recorded, dossier, at(dossier));
+        let begin = |recorded, dossier: &Dossier| {
+            let annotating = annotate(recorded, dossier, at(dossier))?;
+            document::sources(&root.join(&dossier.incident.id), dossier)?;
+            Ok(annotating)
+        };
         collected.conclude(recorded, &seat.reporter, enrich, begin, |attack, dossier, mut annotating| {
             let folder = root.join(&attack.id);
             let trace = Trace::of(dossier, document::TRACE_KEY);
             let link = campaigns.place(trace.clone());
-            let attack = document::write(&folder, attack, dossier, (&trace, &link))?;
+            let attack = document::about(&folder, attack, dossier, (&trace, &link))?;
             let extra = Extra {
                 attack: attack.as_bytes(),
                 config: seat.config.as_deref(),
