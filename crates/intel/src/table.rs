@@ -281,7 +281,10 @@ mod tests {
         for (address, source) in &kept {
             let hash = sources.hash(*address);
             assert_eq!(sources.seen(*address).map(|found| found.packets), Some(source.packets));
-            assert_eq!(sources.find(*address), sources.entries.iter().position(|(known, _)| known == address));
+            assert_eq!(
+                sources.find(*address),
+                sources.entries.iter().position(|(known, _)| known == address)
+            );
             let _ = sources.approach(*address, hash);
         }
         assert_eq!(kept.iter().filter(|(address, _)| *address < 7).count(), 7);

@@ -317,7 +317,8 @@ fn attacks_at_once_get_each_its_own_folder_and_bag() {
     assert_eq!(told.len(), 3);
     for one in &told {
         // Nobody's sources, and nobody's packets, are in the folder of another attack.
-        let first = |source: &Value| source["address"].as_str().unwrap().split('.').next().unwrap().to_owned();
+        let first =
+            |source: &Value| source["address"].as_str().unwrap().split('.').next().unwrap().to_owned();
         let networks: BTreeSet<String> = one.sources.iter().map(first).collect();
         assert_eq!(networks.len(), 1, "{networks:?}");
         assert!(one.sources.len() > 15_000, "{}", one.sources.len());

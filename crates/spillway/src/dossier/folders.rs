@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use engine::report::Attack;
 use intel::campaign::{Campaigns, Trace};
 use intel::dossier::{Dossier, Reporter};
 use intel::enrich::Enrich;
@@ -12,8 +13,7 @@ use ledger::Signer;
 use super::collect::{Cases, Collector};
 use super::document;
 use super::recorders::{Recorders, Scope};
-use super::write::annotate;
-use super::write::{Extra, write};
+use super::write::{Extra, annotate, finish, prepare};
 use crate::config::{Config, Named};
 use crate::evidence::stamp::Authority;
 use crate::evidence::{Payload, key};
@@ -101,28 +101,31 @@ impl Folders {
         let mut campaigns = Campaigns::default();
         // A recording gives the same bag at any time.
         let at = |dossier: &Dossier| dossier.incident.last;
+        let config = seat.config.as_deref();
         let begin = |recorded, dossier: &Dossier| {
             let annotating = annotate(recorded, dossier, at(dossier))?;
-            document::sources(&root.join(&dossier.incident.id), dossier)?;
-            Ok(annotating)
+            let folder = root.join(&dossier.incident.id);
+            document::sources(&folder, dossier)?;
+            Ok((annotating, prepare(&folder, dossier, Terms::default(), true, config)?))
         };
-        collected.conclude(recorded, &seat.reporter, enrich, begin, |attack, dossier, mut annotating| {
+        let each = |attack: &Attack, dossier: &Dossier, (mut annotating, prepared): (_, _)| {
             let folder = root.join(&attack.id);
             let trace = Trace::of(dossier, document::TRACE_KEY);
             let link = campaigns.place(trace.clone());
             let attack = document::about(&folder, attack, dossier, (&trace, &link))?;
             let extra = Extra {
                 attack: attack.as_bytes(),
-                config: seat.config.as_deref(),
+                config,
                 terms: Terms::default(),
                 at: at(dossier),
                 reason: REASON,
                 signer: seat.signer.as_ref(),
                 authority: seat.authority.as_ref(),
             };
-            let written = write(&folder, dossier, Some(&mut annotating), &extra)?;
+            let written = finish(dossier, prepared, Some(&mut annotating), &extra)?;
             written.withheld.into_iter().next().map_or(Ok(()), |withheld| Err(withheld.into()))
-        })?;
+        };
+        collected.conclude(recorded, &seat.reporter, enrich, begin, each)?;
         match left_out {
             0 => Ok(()),
             n => Err(anyhow!("{n} small attacks have no dossier; replay a part of the recording")),
