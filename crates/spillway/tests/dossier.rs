@@ -298,14 +298,14 @@ fn bare(src: [u8; 4], dst: [u8; 4], protocol: u8, transport: &[u8]) -> Vec<u8> {
 #[test]
 fn attacks_at_once_get_each_its_own_folder_and_bag() {
     const SYN: [u8; 20] = [0x30, 0x39, 1, 187, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 4, 0, 0, 0, 0, 0];
-    const UDP: [u8; 12] = [0x30, 0x39, 0x75, 0x30, 0, 12, 0, 0, 1, 2, 3, 4];
+    const GRE: [u8; 4] = [0, 0, 8, 0];
     const ECHO: [u8; 8] = [8, 0, 0, 0, 0, 1, 0, 1];
     let packet = |n: u32| {
         let [_, a, b, c] = n.to_be_bytes();
         let at = Timestamp::from_millis(1_700_000_000_000 + u64::from(n) / 10);
         let bytes = match n % 3 {
             0 => bare([20, a, b, c], [198, 51, 100, 7], 6, &SYN),
-            1 => bare([50, a, b, c], [203, 0, 113, 9], 17, &UDP),
+            1 => bare([50, a, b, c], [203, 0, 113, 9], 47, &GRE),
             _ => bare([80, a, b, c], [192, 0, 2, 33], 1, &ECHO),
         };
         (at, bytes)
