@@ -137,8 +137,7 @@ impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
         let text = std::fs::read(path).map_err(|cause| {
-            let remedy = "name the file with -c FILE, or let `spillway init` write one";
-            vec![Problem::of_file(path, format!("cannot be read: {cause}; {remedy}"))]
+            vec![Problem::unreadable(path, &cause, "spillway init")]
         })?;
         let text = String::from_utf8(text).map_err(|wrong| {
             let valid = wrong.utf8_error().valid_up_to();
