@@ -204,7 +204,6 @@ fn own_user() -> Option<User> {
 /// As whom the daemon of the Debian package runs.
 const USER: &str = "spillway";
 /// Its unit, as the package or somebody by hand put it there.
-const UNITS: [&str; 2] =
-    ["/usr/lib/systemd/system/spillway.service", "/etc/systemd/system/spillway.service"];
+const UNITS: [&str; 2] = ["/usr/lib/systemd/system/spillway.service", "/etc/systemd/system/spillway.service"];
 /// Networks named on the screen.
 const NETWORKS_SHOWN: usize = 8;

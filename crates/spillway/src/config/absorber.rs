@@ -81,9 +81,8 @@ pub(crate) struct Absorbing {
 impl Absorbing {
     /// Reads and checks a file.
     pub(crate) fn load(path: &Path) -> Result<Self, Vec<Problem>> {
-        let text = std::fs::read_to_string(path).map_err(|cause| {
-            vec![Problem::unreadable(path, &cause, "spillway absorb init")]
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| vec![Problem::unreadable(path, &cause, "spillway absorb init")])?;
         Self::parse(path, &text)
     }
 

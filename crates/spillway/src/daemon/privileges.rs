@@ -38,7 +38,10 @@ pub(super) fn drop_to(name: &str, state: &Path) -> anyhow::Result<()> {
 /// root. Links are not followed anywhere, and a file that has a second name stays whose it is: nobody else may write there (mode 0700), and
 /// either would be a trap.
 fn own(path: &Path, owner: (Uid, Gid), depth: u32) -> io::Result<()> {
-    let opened = OpenOptions::new().read(true).custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits()).open(path)?;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
+        .open(path)?;
     // By what was opened, whatever stands at the path meanwhile.
     let folder = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
     take(&opened.metadata()?, owner, |uid, gid| fchown(&opened, uid, gid))?;
