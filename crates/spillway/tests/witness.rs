@@ -316,7 +316,7 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     let again = spillway(args(&whole).iter().map(String::as_str));
     assert!(!again.status.success() && stderr(&again).contains("--to"), "{}", stderr(&again));
     evidence_leaves_for_whoever_may(&scratch, &daemon, &path, &ids[0]);
-    assert_eq!(daemon.sum("spillway_evidence_sealed_total"), 2.0);
+    assert_eq!(daemon.sum("spillway_evidence_packages_total"), 2.0);
     assert_eq!(daemon.sum("spillway_evidence_failures_total"), 0.0);
 }
 

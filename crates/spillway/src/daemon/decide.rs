@@ -214,6 +214,10 @@ impl Core {
         if until.secs() != self.shown {
             numbers.traffic = flowed(&self.engine);
         }
+        // It looks at all hosts: milliseconds where there are many.
+        if until.secs() / READY_EVERY != self.shown / READY_EVERY {
+            numbers.baseline_ready = ready(&mut self.engine);
+        }
         drop(numbers);
         self.shown = until.secs();
         let mut rows = Vec::new();
@@ -488,6 +492,16 @@ fn flowed(engine: &Engine) -> Vec<api::metrics::Flowed> {
     });
     of.collect()
 }
+
+/// Of how many hosts it is known what is usual, as a share, by customer.
+#[expect(clippy::cast_precision_loss, reason = "counts of hosts")]
+fn ready(engine: &mut Engine) -> Vec<(String, f64)> {
+    let all = engine.ready().into_iter();
+    all.map(|(group, ready)| (group.to_owned(), ready.learned as f64 / ready.hosts.max(1) as f64)).collect()
+}
+
+/// Seconds from one look at all hosts to the next.
+const READY_EVERY: u64 = 10;
 
 /// Rules of attacks that go on, as they can be taken back.
 fn live(attacks: &BTreeMap<String, Attack>) -> Vec<Live> {

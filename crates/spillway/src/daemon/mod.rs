@@ -33,6 +33,7 @@ mod privileges;
 mod probe;
 mod process;
 mod receive;
+mod reports;
 mod rest;
 mod retention;
 pub(crate) mod roles;
