@@ -210,6 +210,12 @@ impl Engine {
         self.incidents.iter().map(|incident| (incident.id.as_str(), incident.packets, incident.bytes))
     }
 
+    /// The same by vector: an attack's id, when it began, and its parts.
+    pub fn parts(&self) -> impl Iterator<Item = (&str, Timestamp, Vec<report::Part>)> {
+        let of = |incident| present::parts(incident);
+        self.incidents.iter().map(move |incident| (incident.id.as_str(), incident.started, of(incident)))
+    }
+
     /// What all own hosts together received in the last tick.
     pub const fn received(&self) -> Received {
         self.received

@@ -230,6 +230,13 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
         assert_eq!((&one["exporter"], &one["sampling_rate"]), (&ROUTER.into(), &1.into()));
         assert!(page["items"].as_array().unwrap().len() <= 5);
     }
+    // How each vector ran.
+    let ran = daemon.json(&format!("/api/v1/attacks/{}/course", ids[1]));
+    assert_eq!(ran["vectors"][0]["name"], "udp-amplification-dns", "{ran}");
+    let counts: Vec<u64> =
+        ran["vectors"][0]["packets"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    assert!(ran["step_seconds"].as_u64() > Some(0) && counts.len() > 1, "{ran}");
+    assert!(counts.iter().sum::<u64>() > 0, "{ran}");
     let told = daemon.json("/api/v1/intelligence");
     assert_eq!((&told["attacks"], &told["from_folders"]), (&2.into(), &0.into()), "{told}");
     assert_eq!(told["campaigns"].as_array().unwrap().len(), 2, "nothing of both is alike: {told}");
@@ -340,7 +347,8 @@ fn evidence_leaves_for_whoever_may(scratch: &Scratch, daemon: &Daemon, config: &
         names.contains(&"data/capture.pcapng") && !shown["info"].as_array().unwrap().is_empty(),
         "{shown}"
     );
-    assert_eq!(ask("GET", &format!("/api/v1/evidence/{id}/verification"), None)["valid"], true);
+    let whole = ask("GET", &format!("/api/v1/evidence/{id}/verification"), None);
+    assert_eq!((&whole["valid"], &whole["seal"]), (&true.into(), &shown["seal"]));
     let because = serde_json::json!({"reason": "case 17/2026"});
     let held = ask("POST", &format!("/api/v1/evidence/{id}/hold"), Some(&because));
     assert_eq!((&held["hold"]["reason"], &held["hold"]["person"]), (&"case 17/2026".into(), &"eve".into()));

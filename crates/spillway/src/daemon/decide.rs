@@ -310,7 +310,7 @@ impl Core {
         }
     }
 
-    /// Adds what arrived in this tick to the seconds that the dashboard draws.
+    /// Adds what arrived in this tick to the seconds that the dashboard draws, and to how attacks ran.
     fn note_traffic(&self) {
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         // what rules would drop that only count arrives
@@ -320,6 +320,8 @@ impl Core {
         });
         let mut traffic = self.source.traffic.lock().unwrap_or_else(PoisonError::into_inner);
         traffic.tick(self.until, self.engine.received(), self.engine.sizes(), dropped);
+        let mut courses = self.source.courses.lock().unwrap_or_else(PoisonError::into_inner);
+        courses.tick(self.until, self.engine.parts());
     }
 
     /// Hands the attacks to the API.

@@ -14,6 +14,7 @@ mod certificate;
 mod checkups;
 pub(crate) mod clock;
 pub mod control;
+mod course;
 mod decide;
 mod drops;
 mod ears;

@@ -12,6 +12,7 @@ use engine::report::{Attack, Severity, State};
 use engine::{Heard, Hearing};
 use serde_json::value::RawValue;
 
+use super::course::Courses;
 use super::decide::{live_document, made_document, rule_document, rule_state};
 use super::drops;
 use super::enforcing::{Desk, Standing};
@@ -95,6 +96,8 @@ pub(super) struct Source {
     pub(super) banner: Option<String>,
     /// What arrived in the last seconds.
     pub(super) traffic: Mutex<Traffic>,
+    /// How attacks ran.
+    pub(super) courses: Mutex<Courses>,
     /// Set while traffic is watched.
     pub(super) ready: AtomicBool,
     /// When the configuration was taken and whether the last reload was, seconds since 1970.
@@ -138,6 +141,7 @@ impl Source {
             locals: BTreeMap::new(),
             banner: None,
             traffic: Mutex::default(),
+            courses: Mutex::default(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
         }
@@ -436,6 +440,10 @@ impl api::Source for Source {
 
     fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
         self.routes.witness.packets(attack)
+    }
+
+    fn course(&self, attack: &str) -> Option<api::Course> {
+        self.courses.lock().unwrap_or_else(PoisonError::into_inner).show(attack)
     }
 
     fn intelligence(&self) -> api::Intelligence {
