@@ -21,7 +21,7 @@ use super::scout::Scout;
 use super::source::Source;
 use super::worker::{Report, Shared};
 use crate::enforce;
-use crate::enforce::choose::{Bounds, destination};
+use crate::enforce::choose::{self, Bounds, destination};
 use crate::policy::View;
 use crate::policy::book::What;
 use crate::policy::desk::Live;
@@ -110,9 +110,7 @@ impl Core {
         let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
         let attacks: BTreeMap<_, _> = active
             .map(|mut attack| {
-                if let Some(office) = &office {
-                    office.bounds.fit(&mut attack, &view, engine.now(), enforce::own);
-                }
+                fit(&mut attack, office.as_ref().map(|office| &office.bounds), &view, engine.now());
                 (attack.id.clone(), attack)
             })
             .collect();
@@ -247,9 +245,7 @@ impl Core {
 
     /// Takes in an attack's new state; tells whether it is a turning point that must survive.
     fn hear(&mut self, mut attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
-        if let Some((office, ..)) = &self.office {
-            office.bounds.fit(&mut attack, &self.view, self.until, enforce::own);
-        }
+        fit(&mut attack, self.office.as_ref().map(|(office, ..)| &office.bounds), &self.view, self.until);
         let known = self.attacks.get(&attack.id);
         let ids = |attack: &Attack| attack.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
         let turning = known.is_none_or(|known| {
@@ -376,6 +372,14 @@ impl Core {
             );
         }
         self.dropped = dropped;
+    }
+}
+
+/// Makes of an attack's rules those that its targets like, also where only routers and absorbers filter.
+fn fit(attack: &mut Attack, bounds: Option<&Bounds>, view: &View, now: Timestamp) {
+    match bounds {
+        Some(bounds) => bounds.fit(attack, view, now, enforce::own),
+        None => choose::soften(attack, view),
     }
 }
 

@@ -50,18 +50,22 @@ impl Clerk {
         sizes.fold(Load { bps: usual, pps: 0 }, Load::plus)
     }
 
-    /// The rules that an absorber shall have for a prefix, as many as its owner has room for.
+    /// The rules that an absorber shall have for a prefix, as many as its owner has room for: exceptions first, then what people
+    /// made, then those of attacks.
     pub(super) fn rules_for(&self, prefix: &Prefix, absorber: &Absorber) -> Vec<String> {
         let room = absorber.rules_max();
         let never = self.setup.spare.iter().filter(|spare| spare.is_ipv4() == prefix.is_ipv4());
         let never = never.enumerate().map(|(place, src)| spared(place, prefix, *src));
-        let pushed =
+        let view = self.policy.now();
+        let made = view.rules().filter_map(|(_, rule)| within(prefix, rule));
+        let derived =
             self.pushed.rules.iter().filter(|(dst, _)| prefix.covers(dst)).map(|(_, rule)| rule.clone());
-        let pushed: Vec<Rule> = pushed.collect();
+        let pushed: Vec<Rule> = made.chain(derived).collect();
         if pushed.is_empty() {
             return Vec::new();
         }
-        let exceptions = self.policy.now().exceptions_from(&pushed);
+        // Those of another prefix have the same numbers, and an absorber knows each id once.
+        let exceptions = view.exceptions_from(&pushed).into_iter().map(|rule| named(prefix, rule));
         let all = never.chain(exceptions).chain(pushed).map(|rule| rule.to_string());
         all.take(room.unwrap_or(RULES_MAX).min(RULES_MAX)).collect()
     }
@@ -170,15 +174,59 @@ fn of(sight: &Sight) -> Pushed {
     pushed
 }
 
+/// A rule that a person made, as far as it is about a prefix; how long it holds is said here, by taking it back.
+fn within(prefix: &Prefix, rule: Rule) -> Option<Rule> {
+    let dst = rule.matches.dst?;
+    let rule = Rule { lease: None, sample: None, ..rule };
+    if prefix.covers(&dst) {
+        return Some(rule);
+    }
+    let matches = Match { dst: Some(*prefix), ..rule.matches.clone() };
+    dst.covers(prefix).then(|| named(prefix, Rule { matches, ..rule }))
+}
+
+/// A rule of which each prefix has its own.
+fn named(prefix: &Prefix, rule: Rule) -> Rule {
+    let of = prefix.to_string().replace(['.', ':', '/'], "-");
+    Rule { id: format!("{}-{of}", rule.id), ..rule }
+}
+
 /// Who is on the never-list passes at absorbers too.
 fn spared(place: usize, prefix: &Prefix, src: Prefix) -> Rule {
-    Rule {
-        id: format!("never-{place}-{}", prefix.to_string().replace(['.', ':', '/'], "-")),
+    let rule = Rule {
+        id: format!("never-{place}"),
         precedence: 0,
         matches: Match { dst: Some(*prefix), src: Some(src), ..Match::default() },
         action: Action::Pass,
         per: Per::Rule,
         sample: None,
         lease: None,
+    };
+    named(prefix, rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_made_is_cut_to_the_prefix_and_each_prefix_has_ids_of_its_own() {
+        let one = |prefix: &str, text: &str| {
+            let rule = rules::parse::rules(text).unwrap().remove(0);
+            within(&prefix.parse().unwrap(), rule).map(|rule| rule.to_string())
+        };
+        for (wide, inside, outside, id) in [
+            ("198.51.100.0/22", "198.51.101.7/32", "198.51.102.0/24", "m1-198-51-101-0-24"),
+            ("2001:db8::/32", "2001:db8:1::7/128", "2001:db8:2::/48", "m1-2001-db8-1---48"),
+        ] {
+            let prefix = if wide.contains(':') { "2001:db8:1::/48" } else { "198.51.101.0/24" };
+            for action in ["drop", "rate 500pps", "rate 8Mbps per source", "rate 9pps per destination", "pass"] {
+                let said = |id: &str, dst: &str| format!("{id} @1 dst {dst} proto udp -> {action}");
+                let made = |dst: &str| one(prefix, &format!("{} for 1h", said("m1", dst)));
+                assert_eq!(made(wide), Some(said(id, prefix)));
+                assert_eq!(made(inside), Some(said("m1", inside)));
+                assert_eq!(made(outside), None);
+            }
+        }
     }
 }
