@@ -163,7 +163,8 @@ fn notes(view: &View, rule: &Rule, confirm_by: Option<Timestamp>) -> Vec<String>
     let mut notes = Vec::new();
     if !view.layers.filters {
         notes.push(
-            "this machine has no filters: it holds at absorbers, while its destination is led there".to_owned(),
+            "this machine has no filters: it holds at absorbers, while its destination is led there"
+                .to_owned(),
         );
     }
     if let Some(by) = confirm_by {

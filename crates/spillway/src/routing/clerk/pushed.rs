@@ -220,7 +220,9 @@ mod tests {
             ("2001:db8::/32", "2001:db8:1::7/128", "2001:db8:2::/48", "m1-2001-db8-1---48"),
         ] {
             let prefix = if wide.contains(':') { "2001:db8:1::/48" } else { "198.51.101.0/24" };
-            for action in ["drop", "rate 500pps", "rate 8Mbps per source", "rate 9pps per destination", "pass"] {
+            for action in
+                ["drop", "rate 500pps", "rate 8Mbps per source", "rate 9pps per destination", "pass"]
+            {
                 let said = |id: &str, dst: &str| format!("{id} @1 dst {dst} proto udp -> {action}");
                 let made = |dst: &str| one(prefix, &format!("{} for 1h", said("m1", dst)));
                 assert_eq!(made(wide), Some(said(id, prefix)));

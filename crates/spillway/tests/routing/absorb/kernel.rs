@@ -187,6 +187,55 @@ fn rates_of_attacks_and_of_people_hold_in_the_absorbers_kernel_in_both_families_
 }
 
 #[test]
+fn what_a_drill_of_a_diversion_was_measured_to_move_stands_in_the_playbook_and_plans_go_by_it() {
+    let Some(lab) = inside("abd") else { return };
+    let top = format!("capacity = \"10 Gbps\"\ninterface = \"{}\"", lab.inside);
+    let more = format!(
+        "[routing.drill]\ndiversion = [\"{}\"]\n[routing.approvals]\ndiversion = \"automatic\"\n\
+         blackhole = \"automatic\"\n{}",
+        V4.prefix,
+        ladder("\"diversion\", \"blackhole\"")
+    );
+    let Some(scene) = Scene::acting("played", &top, &declared(), &more) else { return };
+    let _absorber = scene.absorber.start();
+    let brain = scene.house.start();
+    scene.up();
+    // Of 50,000 packets a second that the router tells of in peace, hardly any come to the absorber.
+    let _packets = Packets::start(&lab.outside);
+    let router = Router::start(brain.listen(0));
+    router.has_told(100);
+    let (code, document) = scene.house.drill(&with(&["--class", "diversion"], WHY));
+    assert_eq!(code, Some(0), "{document}");
+    wait("the route back", || !scene.routed());
+    let played = scene.house.route(&["playbook"]).unwrap()["playbook"][0].clone();
+    assert_eq!(played["announcement"], "198.51.100.0/24 to scrub at edge", "{played}");
+    let shift = &played["shifts"][0];
+    assert!(shift["absorber"] == "scrub" && shift["percent"].as_u64().unwrap() < 20, "{played}");
+    router.flood(Flood::Forwarded);
+    wait("the blackhole", || scene.router.view().blackholes == ["198.51.100.7/32"]);
+    assert!(!scene.routed(), "nobody is led where hardly anything comes");
+    wait("the reason", || {
+        let all = brain.attacks();
+        all.iter().any(|one| one["mitigation"].to_string().contains("too little was measured to come there"))
+    });
+    // It is data: with another share, and nothing else that the brain remembers, the same attack is led there.
+    brain.signal("-KILL");
+    let _ = brain.ended();
+    let book = scene.house.path("state/playbook.toml");
+    let text = std::fs::read_to_string(&book).unwrap();
+    let share = text.lines().find(|line| line.starts_with("share")).unwrap();
+    let (key, aside) = (scene.house.path("state/absorbers.key"), scene.house.path("absorbers.key"));
+    std::fs::rename(&key, &aside).unwrap();
+    std::fs::remove_dir_all(scene.house.path("state")).unwrap();
+    std::fs::create_dir_all(scene.house.path("state")).unwrap();
+    std::fs::rename(aside, key).unwrap();
+    std::fs::write(&book, text.replace(share, "share = 0.97")).unwrap();
+    let again = scene.house.start();
+    router.tell(again.listen(0));
+    wait("the route", || scene.routed());
+}
+
+#[test]
 fn a_null_absorber_tells_of_what_it_discards() {
     let Some(lab) = inside("abn") else { return };
     let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
