@@ -74,8 +74,8 @@ const FEW: usize = 30;
 
 /// The part of the work for the last walk.
 const FINISHING: usize = 8;
-/// Tenths of the work for as many targets as possible, where these come first; the others are for what they are worth.
-const COUNTING: usize = 6;
+/// The part of the work for as many targets as possible, where these come first and what they are worth is looked for as well.
+const COUNTING: usize = 3;
 /// Sums in another order differ by less than this share.
 const ROUNDING: f64 = 1e-12;
 /// What costs and sums in another order may take from the bound.
@@ -155,14 +155,18 @@ pub enum Solver {
     Heuristic,
 }
 
-/// Where the number of targets comes first, a search hardly sees what they are worth: one for value alone may come to as many.
+/// Where the number of targets comes first, a search hardly sees what they are worth: while they are few, one for value alone may
+/// come to as many, and more of it.
 fn shared(document: &Document, model: &Model, looks: usize) -> Solved {
-    let mut solved = solve::solve(model, looks / 10 * COUNTING);
+    if document.targets.len() > FEW {
+        return solve::solve(model, looks);
+    }
+    let mut solved = solve::solve(model, looks / COUNTING);
     if solved.exact {
         return solved;
     }
     let valuable = Model::new(document, Mode::ProtectMostValuable);
-    let other = solve::solve(&valuable, looks / 10 * (10 - COUNTING));
+    let other = solve::solve(&valuable, looks);
     let mut draft = Draft::new(model);
     for (goal, ways) in other.draft.kept.into_iter().enumerate() {
         // Ways are numbered alike in both.

@@ -6,7 +6,7 @@
 
 use steer::planner::{Effort, Mode, plan};
 
-use super::documents::{FAMILIES, world};
+use super::documents::{FAMILIES, Family, world};
 use super::judge::judge;
 
 /// By family, seeds 0 and 1: the most that can be kept worth, and how many targets can be kept at most, worth so much then.
@@ -17,18 +17,19 @@ const BEST: [[(f64, usize, f64); 2]; 4] = [
     [(27.0, 27, 27.0), (27.0, 27, 27.0)],
 ];
 
-/// A plan is worth so much of the best one at least …
+/// A plan is worth so much of the best one at least.
 const SHARE: f64 = 0.99;
-/// … with less than a third of the work that `normal` may do, for a test is to be quick.
-const EFFORT: Effort = Effort::Looks(20_000_000);
 
 #[test]
 fn plans_of_thirty_targets_are_nearly_the_best_in_both_modes() {
     for ((family, name), seeds) in FAMILIES.into_iter().zip(BEST) {
         for (seed, (value, most, shared)) in (0..).zip(seeds) {
             let document = world(seed, (30, 4, 5), family);
+            // In one of them parts have to be packed just so: the others need no more than a seventh of the work of `normal`.
+            let is_hard = family == Family::Even && seed == 0;
+            let effort = if is_hard { Effort::Normal } else { Effort::Looks(10_000_000) };
             for (mode, best) in [(Mode::ProtectMostValuable, value), (Mode::ShareThePain, shared)] {
-                let plan = plan(&document, mode, EFFORT).unwrap();
+                let plan = plan(&document, mode, effort).unwrap();
                 let worth = judge(&document, &plan).unwrap();
                 let share = worth.value / best;
                 assert!(
