@@ -439,12 +439,14 @@ fn an_absorber_that_is_started_again_goes_on_with_what_it_held_and_no_longer_tha
 
 #[test]
 fn rates_of_every_kind_are_taken_and_kept_as_they_were_said() {
-    for (place, target) in [("198.51.100.0/24", "198.51.100.7/32"), ("2001:db8:1::/48", "2001:db8:1::7/128")] {
-        let texts: Vec<String> = ["rate 500pps", "rate 8Mbps per source", "rate 9pps per destination", "drop"]
-            .iter()
-            .enumerate()
-            .map(|(n, action)| format!("r{n} @1 dst {target} proto udp -> {action}"))
-            .collect();
+    for (place, target) in [("198.51.100.0/24", "198.51.100.7/32"), ("2001:db8:1::/48", "2001:db8:1::7/128")]
+    {
+        let texts: Vec<String> =
+            ["rate 500pps", "rate 8Mbps per source", "rate 9pps per destination", "drop"]
+                .iter()
+                .enumerate()
+                .map(|(n, action)| format!("r{n} @1 dst {target} proto udp -> {action}"))
+                .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut site = Site::new("site", declared());
         take(&mut site, "brain", place, &texts, 1).unwrap();
