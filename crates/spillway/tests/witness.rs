@@ -466,6 +466,15 @@ fn flows_are_kept_as_rows_where_no_packets_are_told_and_each_seal_is_noted_once_
 
 #[test]
 fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
+    // Each half waits for an attack of its own.
+    std::thread::scope(|scope| {
+        let headers = scope.spawn(headers_are_kept_without_a_purpose);
+        nothing_is_kept_without_record();
+        headers.join().unwrap();
+    });
+}
+
+fn headers_are_kept_without_a_purpose() {
     let scratch = Scratch::new("witness-headers");
     let path = settings(&scratch, "record = true\n");
     let daemon = Daemon::start(&path);
@@ -489,18 +498,19 @@ fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
         let _ = std::fs::remove_file(scratch.path("state").join(file));
     }
     drop(teller);
-    let daemon = Daemon::start(&path);
+    let _daemon = Daemon::start(&path);
     wait_for("the seal", PATIENCE, || is_noted(&bag).then_some(()));
     assert_eq!(steps(&bag), ["opened", "paused", "interrupted", "recorded", "annotated", "sealed"]);
     let sealed = custody(&bag).pop().unwrap()["detail"].as_str().unwrap().to_owned();
     assert!(sealed.contains("headers only") && sealed.contains("end was not seen"), "{sealed}");
     is_whole(&folder(&scratch, &ids[1]));
-    drop(daemon);
+}
 
+fn nothing_is_kept_without_record() {
     let scratch = Scratch::new("witness-nothing");
     let path = settings(&scratch, "");
     let daemon = Daemon::start(&path);
-    let (world, targets) = self::world(60);
+    let (world, targets) = world(60);
     let _teller = Teller::start(world, Format::NetFlow9, daemon.listen(1));
     let ids = attacked(&daemon, &targets);
     // Flows alone have sources, too.

@@ -52,16 +52,24 @@ struct Report {
     skipped: BTreeSet<String>,
 }
 
-/// How many tests run at a time where most of them wait.
-fn threads() -> String {
-    (2 * std::thread::available_parallelism().map_or(1, usize::from)).to_string()
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// How many places tests have: as `.config/nextest.toml` deals them out, one that works for each processor, and those that wait.
+fn places() -> String {
+    (WORKS * processors() + WAIT).to_string()
+}
+
+/// Places of a test that works, and how many wait beside them, one place each.
+const WORKS: usize = 5;
+const WAIT: usize = 4;
+
 fn with_nextest(filter: &[&str]) -> Outcome<Report> {
-    let threads = threads();
+    let places = places();
     let mut args =
         vec!["nextest", "run", "--locked", "--cargo-profile", "ci", "--workspace", "--no-tests", "fail"];
-    args.extend(["--profile", "all", "--test-threads", &threads]);
+    args.extend(["--profile", "all", "--test-threads", &places]);
     args.extend(filter);
     let junit = root().join("target/nextest/all/junit.xml");
     // a report of an earlier run would tell its skips again
@@ -80,7 +88,7 @@ fn with_nextest(filter: &[&str]) -> Outcome<Report> {
 
 fn with_cargo(filter: &[&str]) -> Outcome<Report> {
     let common = ["test", "--locked", "--profile", "ci", "--workspace", "--no-fail-fast"];
-    let threads = threads();
+    let threads = (2 * processors()).to_string();
     // Who waits for routers' daemons most of the time waits beside others, as with nextest.
     let waiting = ["--lib", "--test", "cli", "--", "routing::", "--test-threads", &threads, "--show-output"];
     let rest = ["--all-targets", "--", "--skip", "routing::", "--show-output"];

@@ -166,10 +166,13 @@ fn listen(at: SocketAddr) -> TcpListener {
         AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
         sockopt,
     };
+    use nix::sys::time::{TimeVal, TimeValLike as _};
     use std::os::fd::AsRawFd as _;
     let family = if at.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(family, SockType::Stream, flags, None).unwrap();
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    // Who accepts waits in the kernel, for many that ask again and again take the processor from those who are measured; it
+    // looks now and then whether it is over.
+    setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::milliseconds(200)).unwrap();
     if at.is_ipv6() {
         setsockopt(&fd, sockopt::Ipv6V6Only, &true).unwrap();
     }
@@ -181,11 +184,7 @@ fn listen(at: SocketAddr) -> TcpListener {
 /// Gives back what it gets, or, asked by a first octet of 0, as many octets as the next eight say.
 fn serve(listener: &TcpListener, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
-        let Ok((mut stream, _)) = listener.accept() else {
-            std::thread::sleep(Duration::from_micros(300));
-            continue;
-        };
-        let _ = stream.set_nonblocking(false);
+        let Ok((mut stream, _)) = listener.accept() else { continue };
         let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
         let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
         let mut said = [0; 1 << 16];
