@@ -16,8 +16,12 @@ pub(crate) const PORT: u16 = 8080;
 const BACKLOG: i32 = 511;
 /// Octets that a client sends, and gets back.
 pub(crate) const TALK: usize = 1_000;
-/// Connections at the same time, on either side.
-const THREADS: u32 = 8;
+/// Who serve at the same time, in each family.
+const SERVERS: u32 = 8;
+/// Who ask at the same time: one whose SYN was lost waits for a second, and the others go on.
+const CLIENTS: u32 = 24;
+/// Likewise, where few ask again and again, and others need the processor too.
+const FEW: u32 = 8;
 
 /// Everything but the flood; goes with the test.
 pub(crate) struct Arena {
@@ -58,7 +62,7 @@ impl Arena {
         for address in any {
             let open = move || listen(SocketAddr::new(address, PORT));
             let listener = Arc::new(inside(&arena.network, Site::Server, open).unwrap().join().unwrap());
-            for _ in 0..THREADS {
+            for _ in 0..SERVERS {
                 let (listener, stop) = (Arc::clone(&listener), Arc::clone(&arena.stop));
                 let serve = move || serve(&listener, &stop);
                 arena.threads.push(inside(&arena.network, Site::Server, serve).unwrap());
@@ -77,7 +81,7 @@ impl Arena {
     pub(crate) fn ask(&self, count: u32, way: Way) -> u32 {
         let (next, good) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let to = self.server(way.over_ipv6);
-        let threads: Vec<Thread<()>> = (0..THREADS)
+        let threads: Vec<Thread<()>> = (0..if count < 1_000 { FEW } else { CLIENTS })
             .map(|_| {
                 let (next, good) = (Arc::clone(&next), Arc::clone(&good));
                 let ask = move || {
