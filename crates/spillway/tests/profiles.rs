@@ -233,8 +233,8 @@ fn a_tunnel_of_wireguard_stands_behind_its_profile() {
     let status = lab.status();
     assert_eq!(others(&status), (0, 0), "{status}");
     assert!(passed(&status) >= 40, "{status}");
-    // A tunnel keeps itself alive, and that is none of the flood.
-    assert!(lab.sh("client", &format!("ip link set {} down", running[1].1)).is_some());
+    // A tunnel keeps itself alive each second, and that is none of the flood: its client ends.
+    drop(running.pop());
     flood(&lab, 51820, 0);
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use crate::evaluate;
-use crate::run::{self, Outcome, command, filtered, finish, linting_cargo, root};
+use crate::run::{self, Outcome, command, filtered, finish, linting_cargo, root, yielding_cargo};
 use crate::setup;
 use crate::times::Times;
 
