@@ -9,8 +9,8 @@ use crate::arena::{Arena, TALK, client};
 use crate::delay::{Delay, RATE};
 use crate::flood::Flood;
 
-/// Octets that are moved: more than two seconds of what the wire carries, of which a slow start takes a few tenths.
-const LONG: u64 = 12_000_000;
+/// Octets that are moved.
+const LONG: u64 = 20_000_000;
 /// SYNs a second.
 const FLOOD: u32 = 20_000;
 /// The machine does other things too: of so many tries the best counts.
