@@ -125,7 +125,8 @@ fn wait(what: &str, mut is: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(50));
+        // Daemons are asked by programs of theirs, which need the processor that others wait for.
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -186,7 +186,7 @@ fn a_probe_that_fails_since_a_measure_withdraws_it_and_without_anything_seen_it_
         let script = format!("echo >> {}; test ! -e {} || sleep {nap}", asked.display(), cut.display());
         let command = format!("command = [\"/bin/sh\", \"-c\", \"{script}\"]");
         let how = if v6 { &url } else { &command };
-        let health = format!("[routing.health.\"{address}\"]\n{how}\nevery = \"1s\"\ntimeout = \"500ms\"\n");
+        let health = format!("[routing.health.\"{address}\"]\n{how}\nevery = \"1s\"\ntimeout = \"900ms\"\n");
         let house = house(&format!("probe-{v6}"), "enforce", &peer, "", &[AUTOMATIC, &health].concat());
         if v6 {
             let (asked, cut) = (asked.clone(), cut.clone());
@@ -209,7 +209,7 @@ fn a_probe_that_fails_since_a_measure_withdraws_it_and_without_anything_seen_it_
         println!("{reason}");
         assert!(reason.contains("answers to the probe: 1.00 before, 0.00 now"), "{reason}");
         let why =
-            if v6 { "the server answered with status 503" } else { "took longer than 500 ms and was killed" };
+            if v6 { "the server answered with status 503" } else { "took longer than 900 ms and was killed" };
         assert!(reason.contains(why), "{reason}");
         let kept = listed(&house, &other).unwrap();
         assert_eq!(kept["outcome"]["is"], "unknown", "{kept}");
