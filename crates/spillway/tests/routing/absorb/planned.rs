@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::super::ladder::health::both;
 use super::super::ladder::router::{Flood, Router, Service};
-use super::super::side_by_side;
 use super::*;
 use crate::daemon::wait_for;
 
@@ -122,7 +121,7 @@ impl Town {
 #[test]
 fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_the_other_attack_shrinks() {
     both(|v6| {
-        side_by_side([true, false], |gold_first| {
+        for gold_first in [true, false] {
             let two = &TWO[usize::from(v6)];
             let hop = if v6 { "2001:db8:ffff::21" } else { "192.0.2.21" };
             let Some(town) = Town::new(&format!("two-{v6}-{gold_first}"), v6, "3 Gbps", &[hop]) else {
@@ -168,7 +167,7 @@ fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_t
                 others.sort();
                 (town.given_up().is_empty() && others == two.prefixes).then_some(())
             });
-        });
+        }
     });
 }
 
