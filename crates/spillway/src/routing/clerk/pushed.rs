@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::Prefix;
-use engine::report::State;
+use base::{Prefix, Span, Timestamp};
+use engine::report::{Attack, State};
 use rules::{Action, Match, Per, Rule};
 use steer::absorb::word::{Load, RULES_MAX};
 use steer::book::{Mitigation, Stage, What};
@@ -16,19 +16,33 @@ use crate::routing::absorbers::{Absorber, whole};
 use crate::routing::auto::case::is_incoming;
 use crate::routing::lookout::{Sight, Watched};
 
+/// Rules of an attack that goes on stay for so long at absorbers after others took their place: what comes would be let through
+/// to its target if the new ones were worse, or if there are none for a moment.
+const LINGER: Span = Span::from_secs(10);
+
 /// What goes on, for absorbers.
 #[derive(Debug, Default)]
 pub(super) struct Pushed {
-    /// Rules, by their destination.
-    rules: Vec<(Prefix, Rule)>,
+    rules: Vec<Push>,
     /// The peak of each attack, by the prefix that covers its targets.
     peaks: Vec<(Prefix, Load)>,
+}
+
+/// A rule for absorbers.
+#[derive(Debug)]
+struct Push {
+    /// Of this attack.
+    attack: String,
+    dst: Prefix,
+    rule: Rule,
+    /// When it was last among the attack's own.
+    wanted: Timestamp,
 }
 
 impl Clerk {
     /// The decision core knows this: absorbers get the rules of what goes on, and are held to the truth.
     pub(super) fn push_rules(&mut self, sight: &Sight) {
-        self.pushed = of(sight);
+        self.pushed = of(sight, &self.pushed);
         let held =
             self.legs.values().flat_map(|leg| leg.holders().map(|name| (leg.prefix(), name.to_owned())));
         for (prefix, name) in held.collect::<Vec<_>>() {
@@ -55,9 +69,8 @@ impl Clerk {
         let room = absorber.rules_max();
         let never = self.setup.spare.iter().filter(|spare| spare.is_ipv4() == prefix.is_ipv4());
         let never = never.enumerate().map(|(place, src)| spared(place, prefix, *src));
-        let pushed =
-            self.pushed.rules.iter().filter(|(dst, _)| prefix.covers(dst)).map(|(_, rule)| rule.clone());
-        let pushed: Vec<Rule> = pushed.collect();
+        let pushed = self.pushed.rules.iter().filter(|push| prefix.covers(&push.dst));
+        let pushed: Vec<Rule> = pushed.map(|push| push.rule.clone()).collect();
         if pushed.is_empty() {
             return Vec::new();
         }
@@ -141,9 +154,10 @@ impl Clerk {
     }
 }
 
-/// Attacks, and those of their rules that may act by themselves.
-fn of(sight: &Sight) -> Pushed {
+/// Attacks, and those of their rules that may act by themselves; behind them those that did until lately.
+fn of(sight: &Sight, before: &Pushed) -> Pushed {
     let mut pushed = Pushed::default();
+    let mut lingering = Vec::new();
     let attacks = sight.attacks.iter().filter(|attack| attack.state == State::Active);
     for attack in attacks.filter(|attack| is_incoming(attack) && !attack.doubtful) {
         pushed.peaks.push((attack.target, Load { bps: attack.peak_bps, pps: attack.peak_pps }));
@@ -162,12 +176,32 @@ fn of(sight: &Sight) -> Pushed {
             };
             let filters = matches!(rule.action, Action::Drop | Action::RatePackets(_) | Action::RateBits(_));
             let Some(dst) = rule.matches.dst.filter(|_| filters) else { continue };
-            if !pushed.rules.iter().any(|(_, other)| other.id == rule.id) {
-                pushed.rules.push((dst, Rule { lease: None, sample: None, ..rule }));
-            }
+            let rule = Rule { lease: None, sample: None, ..rule };
+            pushed.add(Push { attack: attack.id.clone(), dst, rule, wanted: sight.now });
         }
+        lingering.extend(before.rules.iter().filter(|push| push.lingers(attack, sight.now)));
+    }
+    for Push { attack, dst, rule, wanted } in lingering {
+        pushed.add(Push { attack: attack.clone(), dst: *dst, rule: rule.clone(), wanted: *wanted });
     }
     pushed
+}
+
+impl Pushed {
+    fn add(&mut self, push: Push) {
+        if !self.rules.iter().any(|other| other.rule.id == push.rule.id) {
+            self.rules.push(push);
+        }
+    }
+}
+
+impl Push {
+    /// Whether it stays though it may be none of the attack's any more; never one that was seen to hit honest traffic.
+    fn lingers(&self, attack: &Attack, now: Timestamp) -> bool {
+        self.attack == attack.id
+            && now.since(self.wanted) < LINGER
+            && attack.withdrawn.iter().all(|withdrawn| withdrawn.id != self.rule.id)
+    }
 }
 
 /// Who is on the never-list passes at absorbers too.
@@ -182,3 +216,6 @@ fn spared(place: usize, prefix: &Prefix, src: Prefix) -> Rule {
         lease: None,
     }
 }
+
+#[cfg(test)]
+mod tests;
