@@ -28,7 +28,7 @@ demo-lab: ## an attack by real tools in network namespaces, found and filtered, 
 	@scripts/setup build kernel core lab
 	@cargo run --locked --profile ci --package spillway -- lab play $(or $(LAB),syn-flood) --by daemon --seconds 24
 
-demo-reroute: ## floods led to absorbers, filtered and given back, until one victim is given up (root; about three minutes)
+demo-reroute: ## floods led to absorbers, filtered and given back, until one victim is given up (root; about two minutes)
 	@scripts/setup build kernel core lab
 	@cargo run --locked --profile ci --package spillway -- lab play reroute --by daemon
 

@@ -1,7 +1,8 @@
 """The best plan of a document as a mixed integer program, by HiGHS: one column for each way of treating an attack.
 
 Shares nothing with the planner but the document. Reads a document from standard input, takes the seconds that HiGHS may
-think, and prints what the linear relaxation and the program itself come to.
+think, and prints what the linear relaxation and the program itself come to. With `share-the-pain` behind the seconds as many
+targets as possible are kept first, and `kept` says how many; then they are worth the most.
 """
 
 import itertools
@@ -89,13 +90,21 @@ def main():
     document, limit = json.load(sys.stdin), float(sys.argv[1])
     costs, constraint = program(document)
     options = {"mip_rel_gap": 1e-7, "time_limit": limit}
-    linear = milp(costs, constraints=constraint, bounds=Bounds(0, 1), integrality=0 * costs, options=options)
+    kept, constraints = None, [constraint]
+    if sys.argv[2:] == ["share-the-pain"]:
+        one = numpy.array([1.0] * len(document["targets"]) + [0.0] * (len(costs) - len(document["targets"])))
+        most = milp(-one, constraints=constraint, bounds=Bounds(0, 1), integrality=1 + 0 * costs, options=options)
+        assert most.status == 0, most.message
+        kept = round(-most.fun)
+        constraints.append(LinearConstraint(one, kept, numpy.inf))
+    linear = milp(costs, constraints=constraints, bounds=Bounds(0, 1), integrality=0 * costs, options=options)
     began = time.process_time()
-    whole = milp(costs, constraints=constraint, bounds=Bounds(0, 1), integrality=1 + 0 * costs, options=options)
+    whole = milp(costs, constraints=constraints, bounds=Bounds(0, 1), integrality=1 + 0 * costs, options=options)
     print(
         json.dumps(
             {
                 "linear": -linear.fun if linear.status == 0 else None,
+                "kept": kept,
                 "best": -whole.fun if whole.x is not None else None,
                 "bound": -whole.mip_dual_bound if whole.mip_dual_bound is not None else None,
                 "proven": whole.status == 0,

@@ -37,6 +37,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/attacks/{id}", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/sources", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/packets", SeeAttacks),
+    ("GET", "/api/v1/attacks/{id}/course", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/explanation", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/top", SeeAttacks),
     ("GET", "/api/v1/attacks/{id}/notes", SeeNetwork),

@@ -40,6 +40,8 @@ pub struct Evidence {
     pub state: String,
     /// Octets on the disk.
     pub octets: u64,
+    /// SHA-256 of its tag manifest, which names the digests of all that is in it: by this the ledger knows it; `null`: it is not sealed.
+    pub seal: Option<String>,
     /// The attack's target, where it can be read.
     pub target: Option<String>,
     /// Its first packet, RFC 3339.

@@ -18,6 +18,7 @@ mod change;
 mod closing;
 mod configuration;
 mod counted;
+mod course;
 mod disclosures;
 mod doctor;
 mod document;
@@ -67,6 +68,7 @@ mod web;
 mod words;
 
 pub use capacity::Bounds;
+pub use course::{Course, VectorCourse};
 pub use doctor::{Diagnosis, Finding, Gravity};
 pub use door::{Peer, Settings};
 pub use endpoints::endpoints;

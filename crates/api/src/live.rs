@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::Timestamp;
 use serde_json::value::RawValue;
 
+use crate::course::Course;
 use crate::intelligence::Intelligence;
 use crate::map::{Origins, Site};
 use crate::metrics::Metrics;
@@ -45,6 +46,10 @@ pub trait Source: Send + Sync + 'static {
     }
     /// Some packets of an attack; `None`: none are at hand. It may read files: it is asked beside the server's own thread.
     fn packets(&self, _attack: &str) -> Option<Arc<Packets>> {
+        None
+    }
+    /// How an attack ran, by vector; `None`: it is not kept.
+    fn course(&self, _attack: &str) -> Option<Course> {
         None
     }
     /// What attacks have in common. This one may take a while: it is asked beside the server's own thread.

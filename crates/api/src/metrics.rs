@@ -48,6 +48,10 @@ pub struct Metrics {
     pub attacks: BTreeMap<String, u64>,
     /// Targets (hosts and prefixes) under watch.
     pub tracked_hosts: u64,
+    /// Share of own hosts under watch of which it is known what is usual, by customer.
+    pub baseline_ready: Vec<(String, f64)>,
+    /// Disclosures by (purpose, result).
+    pub reports: BTreeMap<(String, String), u64>,
     /// What own networks got and sent since the start, by customer.
     pub traffic: Vec<Flowed>,
     /// What the core left out at its caps, by name.
@@ -390,6 +394,16 @@ impl Metrics {
             flowed(|one| one.bytes),
         )?;
         out.gauge("spillway_tracked_hosts", "Hosts and prefixes under watch", self.tracked_hosts as f64)?;
+        out.gauges(
+            "spillway_baseline_ready_ratio",
+            "Share of own hosts under watch whose usual rate was learned from at least one whole window; the others go by peers and floors",
+            self.baseline_ready.iter().map(|(group, ratio)| (vec![("group", group.clone())], *ratio)).collect(),
+        )?;
+        out.counters(
+            "spillway_reports_sent",
+            "Disclosures that left, by purpose; without those under an embargo",
+            self.reports.iter().map(pair("format", "result")).collect(),
+        )?;
         out.histogram("spillway_detection_delay_seconds", "First packet to decision", &self.detection_delay)?;
         out.histogram("spillway_tick_seconds", "Work of the decision core per tick", &self.tick)?;
         out.gauges(

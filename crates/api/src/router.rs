@@ -24,10 +24,10 @@ use crate::operate::Operate;
 use crate::problem::Problem;
 use crate::veil::Veil;
 use crate::{
-    allow, attacks, audit, backups, capacity, closing, configuration, disclosures, doctor, document, events,
-    evidence, exceptions, explanation, exporters, flows, greeting, health, history, intelligence, ledger,
-    made, manual, map, mitigations, notes, notifications, packets, parcel, plan, preview, routing, rules,
-    session, simulate, sources, stage, targets, tokens, traffic, users, web,
+    allow, attacks, audit, backups, capacity, closing, configuration, course, disclosures, doctor, document,
+    events, evidence, exceptions, explanation, exporters, flows, greeting, health, history, intelligence,
+    ledger, made, manual, map, mitigations, notes, notifications, packets, parcel, plan, preview, routing,
+    rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -152,6 +152,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(attacks::one))
         .routes(routes!(sources::list))
         .routes(routes!(packets::list))
+        .routes(routes!(course::show))
         .routes(routes!(intelligence::show))
         .routes(routes!(flows::top))
         .routes(routes!(notes::list, notes::add))

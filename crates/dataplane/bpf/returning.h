@@ -28,34 +28,42 @@ struct {
 /* How long what it said holds: a route that changes is taken that much later. */
 #define HOP_NS 100000000ull
 
-/* The hop on a path; 0 where there is none. */
-static __always_inline struct return_hop *hop_of(struct xdp_md *ctx, struct return_path *path, __u32 place)
+/* Asks for it. Not inlined: it is seldom needed, and what it needs of the stack is cleared where it is. */
+static __noinline int ask_hop(struct xdp_md *ctx, struct return_path *path, struct return_hop *hop)
 {
-	struct return_hop *hop = bpf_map_lookup_elem(&return_hops, &place);
 	struct bpf_fib_lookup way = {};
-	__u64 now = bucket_ns();
 	__u8 from[16] = {};
 
-	if (!hop)
-		return 0;
-	if (hop->stamp == path->stamp && now - hop->asked < HOP_NS)
-		return hop;
+	if (!path || !hop)
+		return -1;
 	hop->stamp = 0;
 	if (path->via_family) {
 		if (path->via_family == path->tunnel.family)
 			__builtin_memcpy(from, path->tunnel.from, 16);
 		if (find_way(ctx, path->via_family, from, path->via, &way, 1))
-			return 0;
+			return -1;
 	} else if (find_way(ctx, path->tunnel.family, path->tunnel.from, path->tunnel.to, &way, 1)) {
-		return 0;
+		return -1;
 	}
 	hop->ifindex = way.ifindex;
 	hop->mtu = way.mtu_result;
 	__builtin_memcpy(hop->macs, way.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->macs + ETH_ALEN, way.smac, ETH_ALEN);
-	hop->asked = now;
+	hop->asked = bucket_ns();
 	hop->stamp = path->stamp;
-	return hop;
+	return 0;
+}
+
+/* The hop on a path; 0 where there is none. */
+static __always_inline struct return_hop *hop_of(struct xdp_md *ctx, struct return_path *path, __u32 place)
+{
+	struct return_hop *hop = bpf_map_lookup_elem(&return_hops, &place);
+
+	if (!hop)
+		return 0;
+	if (hop->stamp == path->stamp && bucket_ns() - hop->asked < HOP_NS)
+		return hop;
+	return ask_hop(ctx, path, hop) ? 0 : hop;
 }
 
 /* Octets of the longest packet that fits into the tunnel. */

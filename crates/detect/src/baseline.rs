@@ -85,6 +85,11 @@ impl Baseline {
         self.begun != 0 && self.high <= 0.0
     }
 
+    /// Whether a whole window has taught it, in this run or one before.
+    pub const fn is_learned(&self) -> bool {
+        self.hour != 0
+    }
+
     /// The highest rate of any hour that is remembered.
     pub fn highest(&self) -> f64 {
         f64::from(self.high).max(self.hours.highest())
@@ -197,7 +202,10 @@ mod tests {
     #[test]
     fn a_steady_rate_is_learned_in_one_window() {
         let mut b = Baseline::default();
+        steady(&mut b, 990, 9, 400.0);
+        assert!(!b.is_learned() && b.expected() > 0.0, "an early idea is none that was learned");
         steady(&mut b, 1000, 30, 400.0);
+        assert!(b.is_learned());
         assert!((b.expected() - 400.0).abs() < 45.0, "{}", b.expected());
     }
 

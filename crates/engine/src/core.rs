@@ -23,7 +23,7 @@ use crate::settings::{Profile, Settings};
 use crate::silence::{Feed, Heard, Silence};
 use crate::target::TargetKey;
 use crate::tick::{Ring, Tick};
-use crate::watch::{Candidate, Watch};
+use crate::watch::{Candidate, Ready, Watch};
 use crate::{present, reservoir, signature};
 
 /// Attacks remembered after their end.
@@ -210,6 +210,12 @@ impl Engine {
         self.incidents.iter().map(|incident| (incident.id.as_str(), incident.packets, incident.bytes))
     }
 
+    /// The same by vector: an attack's id, when it began, and its parts.
+    pub fn parts(&self) -> impl Iterator<Item = (&str, Timestamp, Vec<report::Part>)> {
+        let of = |incident| present::parts(incident);
+        self.incidents.iter().map(move |incident| (incident.id.as_str(), incident.started, of(incident)))
+    }
+
     /// What all own hosts together received in the last tick.
     pub const fn received(&self) -> Received {
         self.received
@@ -218,6 +224,14 @@ impl Engine {
     /// What own networks got and sent since the engine began: customer (`other`: of none), direction, protocol, and how much.
     pub fn flowed(&self) -> impl Iterator<Item = (&str, report::Direction, &'static str, Received)> {
         self.flowed.all()
+    }
+
+    /// How many own hosts are under watch, and of how many it is known what is usual: customer (`other`: of none), and both. Looks at
+    /// all of them; the others are judged by their peers and by the floors.
+    pub fn ready(&mut self) -> Vec<(&str, Ready)> {
+        let flowed = &self.flowed;
+        let all = self.watch.ready(|host| flowed.group(host));
+        all.into_iter().filter_map(|(group, ready)| Some((flowed.name(group)?, ready))).collect()
     }
 
     /// Targets under watch.

@@ -48,3 +48,4 @@ pub use received::Received;
 pub use replay::{Front, Replay};
 pub use settings::{Floor, Mode, Profile, Settings};
 pub use silence::{Feed, Heard, Hearing};
+pub use watch::Ready;

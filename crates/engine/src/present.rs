@@ -5,7 +5,7 @@ use detect::class::Class;
 use detect::measure::OCTETS_UNIT;
 
 use crate::incident::{Incident, SourceState, VectorState};
-use crate::report::{Attack, Entry, Event, Nature, Severity, Sources, State, TopSource, Vector};
+use crate::report::{Attack, Entry, Event, Nature, Part, Severity, Sources, State, TopSource, Vector};
 use crate::settings::Settings;
 use crate::watch::Watch;
 
@@ -54,6 +54,19 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings, watch: &Watch) ->
         usual_syns,
         pseudonymous: None,
     }
+}
+
+/// What was counted to each vector of an attack so far.
+pub(crate) fn parts(incident: &Incident) -> Vec<Part> {
+    let mut states: Vec<&VectorState> = incident.vectors.iter().collect();
+    states.sort_by(|a, b| b.packets.cmp(&a.packets).then(a.class.cmp(&b.class)));
+    let part = |state: &&VectorState| Part {
+        class: state.class,
+        name: called(state, &states),
+        packets: state.packets,
+        bytes: state.bytes,
+    };
+    states.iter().map(part).collect()
 }
 
 /// The vectors by name, the largest first, and the order of the states behind them.

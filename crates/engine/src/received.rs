@@ -1,6 +1,7 @@
 //! What all own hosts together received in a tick.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use base::prefix::{PrefixTable, narrow};
 use detect::cell::Side;
@@ -65,16 +66,23 @@ impl Flowed {
             };
             let group = match last {
                 Some((host, group)) if host == key.host => group,
-                _ => {
-                    let own = self.customers.longest(narrow(key.host)).copied();
-                    own.unwrap_or_else(|| self.names.len().saturating_sub(1))
-                }
+                _ => self.group(narrow(key.host)),
             };
             last = Some((key.host, group));
             let sum = self.sums.entry((group, direction, protocol(key.class))).or_default();
             sum.packets = sum.packets.saturating_add(cell.packets);
             sum.bytes = sum.bytes.saturating_add(cell.bytes);
         }
+    }
+
+    /// The number of the customer whose host it is, or that of the others.
+    pub(crate) fn group(&self, host: IpAddr) -> usize {
+        self.customers.longest(host).copied().unwrap_or_else(|| self.names.len().saturating_sub(1))
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self, group: usize) -> Option<&str> {
+        self.names.get(group).map(String::as_str)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, Direction, &'static str, Received)> {

@@ -1,6 +1,7 @@
 //! An attack as the outside sees it: one JSON document, the same from `replay`, the API and the notifications.
 
 use base::{Prefix, Timestamp};
+use detect::class::Class;
 use serde::{Deserialize, Serialize};
 
 /// One attack. The last document of an id is its final state.
@@ -150,6 +151,19 @@ pub struct Vector {
     pub src_port: Option<u16>,
     /// Destination port, where one port dominates.
     pub dst_port: Option<u16>,
+}
+
+/// What was counted to one vector of an attack that goes on, from its first packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The class of traffic that it is found by; it stays, while names follow what is seen.
+    pub class: Class,
+    /// The vector's name by now; several classes may have the same.
+    pub name: String,
+    /// Packets, estimated where sampled.
+    pub packets: u64,
+    /// Layer-3 octets, likewise.
+    pub bytes: u64,
 }
 
 /// Who sends.

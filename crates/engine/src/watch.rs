@@ -5,6 +5,7 @@ mod calm;
 mod crowd;
 mod habits;
 mod peace;
+mod ready;
 mod step;
 mod syns;
 mod told;
@@ -33,6 +34,7 @@ use crate::weekly::Weekly;
 use budget::Beginnings;
 use crowd::Crowd;
 use habits::Habits;
+pub use ready::Ready;
 use step::{Now, stands_out, step};
 pub(crate) use step::{length, phis, scale, stronger};
 

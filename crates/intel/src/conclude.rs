@@ -55,7 +55,7 @@ impl Observer {
         let sources = self.sources.sorted();
         let judge = Judge::new(self, enrich, &sources);
         let mut findings: Vec<Finding> = Vec::with_capacity(sources.len());
-        let judged = sources.iter().filter_map(|(address, source)| judge.judge(narrow(**address), source));
+        let judged = sources.iter().filter_map(|(address, source)| judge.judge(narrow(*address), source));
         findings.extend(judged);
         let total: u64 = self.vectors.iter().map(|vector| vector.packets).sum();
         incident.vectors = self

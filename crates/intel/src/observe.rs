@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use base::map::Seed;
 use base::prefix::wide;
 use base::{Prefix, Timestamp};
+use wire::Headers;
 use wire::packet::{Link, TCP, UDP, flags, parse};
 
 use crate::distinct::Distinct;
@@ -109,7 +110,7 @@ impl Observer {
             forms: Vec::new(),
             recent: 0,
             formless: 0,
-            distinct: Distinct::new(key),
+            distinct: Distinct::new(),
             samples: BTreeMap::new(),
             sampled: 0,
             quoted: BTreeMap::new(),
@@ -177,6 +178,24 @@ impl Observer {
         }
     }
 
+    /// Looks where [`Self::receive`] will look, and changes nothing. What is remembered of sources lies far apart in memory: if this is
+    /// shown some packets before the first of them is received, they wait for it together, and not one after the other.
+    #[inline]
+    pub fn approach(&self, headers: &Headers, vector: Option<usize>) {
+        let address = wide(headers.src);
+        let hash = self.sources.hash(address);
+        let near = self.sources.approach(address, hash) ^ self.distinct.approach(hash);
+        let vector = vector.and_then(|place| self.vectors.get(place));
+        core::hint::black_box(near ^ vector.map_or(0, |vector| vector.approach(headers)));
+    }
+
+    /// Likewise before [`Self::answer`].
+    #[inline]
+    pub fn approach_answer(&self, headers: &Headers) {
+        let address = wide(headers.dst);
+        core::hint::black_box(self.sources.approach(address, self.sources.hash(address)));
+    }
+
     /// A packet that a target sent.
     #[inline]
     pub fn answer(&mut self, packet: &Packet<'_>) {
@@ -207,10 +226,12 @@ impl Observer {
         }
         let segment = packet.segment();
         let address = wide(h.src);
+        // Sketch and table draw by the same key.
+        let hash = self.sources.hash(address);
         let said = said(packet, segment.as_ref());
         // Who is not remembered counts for the vector all the same.
         let mut stranger = Source::default();
-        let source = self.sources.get(address).unwrap_or(&mut stranger);
+        let source = self.sources.get_by(address, hash).unwrap_or(&mut stranger);
         if packet.at < self.started {
             source.proof.set(Proofs::BEFORE);
         }
@@ -248,7 +269,7 @@ impl Observer {
         } else {
             self.summarised += 1;
         }
-        self.distinct.add(address);
+        self.distinct.add(hash);
         if source.packets == 0 {
             (source.ports, source.protocol, source.form) = (h.ports, h.protocol, form_at);
         }

@@ -49,6 +49,12 @@ impl<K: Copy + Ord + Into<usize> + TryFrom<usize>> Dense<K> {
         }
     }
 
+    /// Looks where [`Self::add`] will look.
+    #[inline]
+    fn approach(&self, value: K) -> u64 {
+        self.counts.get(value.into()).copied().unwrap_or(0).into()
+    }
+
     /// Values by count, the most frequent first, equals by value.
     pub(crate) fn ranked(&self) -> Vec<(K, u64)> {
         let there = (0usize..).zip(&self.counts).filter(|(_, n)| **n > 0);
@@ -91,6 +97,12 @@ impl Vector {
             tools: Dense::new(8),
             seen: 0,
         }
+    }
+
+    /// Looks where [`Self::add`] will look, so that the memory is near by then; the number means nothing.
+    #[inline]
+    pub(crate) fn approach(&self, headers: &Headers) -> u64 {
+        headers.ports.map_or(0, |(src, dst)| self.src_ports.approach(src) ^ self.dst_ports.approach(dst))
     }
 
     #[inline]

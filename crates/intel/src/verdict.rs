@@ -18,6 +18,7 @@ use crate::rules::Kind;
 use crate::source::{Proofs, Source};
 use crate::special::special;
 use crate::spread::effective;
+use crate::table::Entry;
 
 /// B1: nobody has this address.
 const SPECIAL: f64 = 6.0;
@@ -56,7 +57,7 @@ pub(crate) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     /// `sources` are the observer's.
-    pub(crate) fn new(observer: &'a Observer, enrich: &'a dyn Enrich, sources: &[(&u128, &Source)]) -> Self {
+    pub(crate) fn new(observer: &'a Observer, enrich: &'a dyn Enrich, sources: &[Entry]) -> Self {
         let mut judge = Self {
             observer,
             enrich,
@@ -67,7 +68,7 @@ impl<'a> Judge<'a> {
         };
         for (address, source) in sources {
             if source.proof.has(Proofs::HANDSHAKE) && source.ttl > 0 {
-                judge.hops.insert(neighbourhood(narrow(**address)), hops(source.ttl));
+                judge.hops.insert(neighbourhood(narrow(*address)), hops(source.ttl));
                 if floods(source) && !judge.impersonated(source) {
                     *judge.together.entry(source.form).or_default() += 1;
                 }
@@ -78,10 +79,10 @@ impl<'a> Judge<'a> {
             .map(|(place, _)| {
                 let (mut claims, mut proven, mut bogon_answers) = (Vec::new(), 0, false);
                 for (address, source) in sources {
-                    if source.vectors >> place & 1 == 0 || !observer.sources.sampled(**address) {
+                    if source.vectors >> place & 1 == 0 || !observer.sources.sampled(*address) {
                         continue;
                     }
-                    let address = narrow(**address);
+                    let address = narrow(*address);
                     if !judge.stands(source) {
                         claims.push(claim(address, source));
                     } else if source.proof.has(Proofs::ANSWER) || floods(source) {
@@ -319,7 +320,7 @@ fn logit(p: f64) -> f64 {
 }
 
 /// A forger's SYN-ACKs are all alike; those of servers have the forms and the ways of as many machines.
-fn synacks_tell(sources: &[(&u128, &Source)]) -> bool {
+fn synacks_tell(sources: &[Entry]) -> bool {
     let mut kinds: BTreeMap<(u8, u8), u64> = BTreeMap::new();
     let mut n = 0;
     for (_, source) in sources.iter().filter(|(_, source)| source.reflects == SYNACK) {

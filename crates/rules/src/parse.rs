@@ -3,6 +3,7 @@
 //! Every message names the place and the remedy. What the printer writes is read back as the same rule.
 
 mod action;
+pub mod flowspec;
 mod value;
 
 use alloc::format;

@@ -411,3 +411,66 @@ fn exabgp_agrees() {
     }
     let _ = fs::remove_dir_all(&folder);
 }
+
+/// What is written is read as what it was, octet for octet, and means the same.
+#[test]
+fn what_is_written_is_read_back() {
+    let mut runner = TestRunner::deterministic();
+    let mut read = 0;
+    for _ in 0..2_000 {
+        let rule = make::rule().new_tree(&mut runner).unwrap().current();
+        for line in lines(std::slice::from_ref(&rule)) {
+            let Some(nlri) = &line.nlri else { continue };
+            let octets = octets(nlri);
+            let mut flows = parse::flowspec::read(&octets, line.afi == 2);
+            let flow = flows.next().unwrap();
+            assert_eq!((flow.nlri, flows.next()), (octets.as_slice(), None));
+            let again =
+                Rule { matches: flow.matches.unwrap_or_else(|why| panic!("{rule}: {why}")), ..rule.clone() };
+            let same =
+                lines(std::slice::from_ref(&again)).into_iter().find(|other| other.afi == line.afi).unwrap();
+            assert_eq!(same.nlri, line.nlri, "{rule} became {again}");
+            read += 1;
+        }
+    }
+    assert!(read > 200, "{read}");
+}
+
+/// One row: components by hand, and the match in the rule language, or why there is none.
+#[test]
+fn lists_of_others_mean_what_the_rfc_says() {
+    for (octets, ipv6, expected) in [
+        // not 80: below and above
+        (&[1, 32, 192, 0, 2, 1, 5, 0x86, 80][..], false, "dst 192.0.2.1/32 dst-port 0-79,81-65535"),
+        // above 10 and below 20, or 30
+        (&[1, 32, 192, 0, 2, 1, 5, 2, 10, 0x44, 20, 0x81, 30], false, "dst 192.0.2.1/32 dst-port 11-19,30"),
+        // a value of eight octets
+        (&[1, 8, 10, 10, 0xb5, 0, 0, 0, 0, 0, 0, 1, 0], false, "dst 10.0.0.0/8 length <=256"),
+        // any of SYN and FIN, in one operator
+        (&[1, 8, 10, 9, 0x80, 3], false, "dst 10.0.0.0/8 tcp-flags fin/fin,syn/syn"),
+        // not both: one of them is missing
+        (&[1, 8, 10, 9, 0x83, 3], false, "dst 10.0.0.0/8 tcp-flags none/fin,none/syn"),
+        (&[1, 8, 10, 3, 1, 6, 0x81, 17], false, "a list of protocols cannot be said by a rule"),
+        (&[1, 104, 64, 1, 2, 3, 4, 5], true, "a prefix with an offset cannot be said by a rule"),
+        (&[1, 8, 10, 12, 0x81, 6], false, "such a combination of fragment bits cannot be said by a rule"),
+        (&[1, 8, 10, 200, 0x81, 6], false, "a component of another type cannot be said by a rule"),
+        (&[3, 0x81, 6, 1, 8, 10], false, "the order of components is not as RFC 8955 has it"),
+        (&[1, 33, 10, 0, 0, 0, 0], false, "a prefix is not as RFC 8955 has it"),
+        (&[1, 8, 10, 5, 1, 80], false, "a list of operators is not as RFC 8955 has it"),
+        (&[], false, "an NLRI without components is not as RFC 8955 has it"),
+    ] {
+        let nlri = [&[u8::try_from(octets.len()).unwrap()], octets].concat();
+        let flow = parse::flowspec::read(&nlri, ipv6).next().unwrap();
+        match flow.matches {
+            Ok(matches) => {
+                let wanted = parse::rules(&format!("x {expected} -> drop")).unwrap().remove(0);
+                let rule = Rule { matches, ..wanted.clone() };
+                assert_eq!(rule.to_string(), wanted.to_string(), "{octets:?}");
+            }
+            Err(why) => assert_eq!(why.to_string(), expected, "{octets:?}"),
+        }
+    }
+    let cut = parse::flowspec::read(&[9, 1, 8, 10], false).next().unwrap();
+    assert_eq!(cut.matches.unwrap_err().to_string(), "the length of the NLRI is not as RFC 8955 has it");
+    assert_eq!(parse::flowspec::read(&[0xf0], false).count(), 1);
+}

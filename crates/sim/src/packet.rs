@@ -92,6 +92,8 @@ pub struct Packet {
     pub input_if: u16,
     /// Interface by which it leaves it.
     pub output_if: u16,
+    /// A filter of that router stops it: it goes no further, and is told as dropped where the format can say so.
+    pub dropped: bool,
 }
 
 impl Packet {
@@ -108,7 +110,7 @@ impl Packet {
         };
         let (input_if, output_if) = if inbound { (1, 101) } else { (101, 1) };
         let (extra, data) = (Extra::default(), Data::of(behind));
-        Self { at, headers, extra, data, truth, inbound, router: 0, input_if, output_if }
+        Self { at, headers, extra, data, truth, inbound, router: 0, input_if, output_if, dropped: false }
     }
 
     /// Appends at most `snap` octets of the Ethernet frame to `out`; gives the frame's length on the wire, without FCS.
@@ -214,7 +216,8 @@ impl Draft {
         };
         let extra = Extra::default();
         let Self { at, truth, inbound, .. } = self;
-        Packet { at, headers, extra, data, truth, inbound, router: 0, input_if: 0, output_if: 0 }
+        let (router, input_if, output_if, dropped) = (0, 0, 0, false);
+        Packet { at, headers, extra, data, truth, inbound, router, input_if, output_if, dropped }
     }
 
     /// The fragments of a UDP datagram with `payload_len` octets, as a link of 1500 octets makes them.

@@ -150,3 +150,39 @@ fn a_router_that_samples_by_itself_tells_the_same_volume() {
     let share = f64::from(samples) * 20.0 / f64::from(u32::try_from(whole).expect("a small world"));
     assert!((0.9..1.1).contains(&share), "{share}");
 }
+
+#[test]
+fn what_a_router_drops_is_told_as_dropped_and_as_nothing_else() {
+    let settings = Settings::new(Format::Sflow, 1000, BOOT);
+    let mut all = 0;
+    let dropped = world(4).map(|packet| {
+        all += 1;
+        sim::Packet { dropped: packet.headers.protocol == 17, ..packet }
+    });
+    let (mut passed, mut told) = (0, 0);
+    for sent in Fleet::over(dropped, BOOT, world(4).end(), routers(&settings)) {
+        let mut datagram = Datagram::parse(&sent.bytes).unwrap();
+        while let Some(sample) = datagram.next_sample() {
+            match sample.unwrap() {
+                Sample::Flow(_) => passed += 1,
+                Sample::Discard(mut sample) => {
+                    assert_eq!((sample.reason, sample.drops), (258, 0));
+                    let (tag, body) = sample.records.next_record().unwrap().unwrap();
+                    let FlowRecord::Raw(raw) = FlowRecord::parse(tag, body).unwrap() else {
+                        panic!("raw header")
+                    };
+                    let read = parse(Link::Ethernet, raw.header, raw.frame_length - raw.stripped).unwrap();
+                    assert_eq!(read.headers.protocol, 17);
+                    told += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(passed > 100 && told > 100, "{passed} and {told}");
+    assert_eq!(passed + told, all);
+    // a format that has no word for it says nothing
+    let settings = Settings::new(Format::NetFlow9, 1000, BOOT);
+    let none = world(4).map(|packet| sim::Packet { dropped: true, ..packet });
+    assert!(Fleet::over(none, BOOT, world(4).end(), routers(&settings)).all(|sent| sent.records == 0));
+}

@@ -35,12 +35,19 @@ fn the_demo_finds_what_its_world_did_and_leaves_the_crowd_alone() {
         assert_eq!(deed["named"], deed["attack"], "{}: {told:#}", deed["name"]);
     }
     assert!(told["intake"]["flows"].as_u64().unwrap() > 5_000);
+    // The border had rules of the daemon, which stopped what they are for, and let the others be.
+    let border = &told["border"];
+    let count = |of: &str, what: &str| border[of][what].as_u64().unwrap();
+    assert!(border["rules"].as_u64() > Some(0) && border["unread"] == 0, "{border}");
+    assert!(count("attack", "dropped") > 100_000, "{border}");
+    assert!(count("honest", "dropped") <= count("honest", "passed") / 20, "{border}");
 }
 
 #[test]
 fn without_attacks_the_demo_reports_none() {
     let told = demo("8", "0");
     assert_eq!(told["attacks"], serde_json::json!([]));
+    assert_eq!(told["border"]["rules"], 0);
     assert_eq!(told["world"].as_array().unwrap().len(), 1);
 }
 
@@ -70,6 +77,7 @@ fn the_demo_does_what_is_typed_and_ends_without_a_trace() {
     until("UDP falls on a whole network of ours");
     // nothing else in this world is an attack
     until("ATTACK on 198.18.");
+    until("told the border, as its mitigation 1: flowspec ");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     // twice, as the impatient do: the daemon is ended all the same
     let twice = format!("kill -INT {0}; kill -INT {0}", demo.id());

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::daemon::Daemon;
 use crate::ledger::{House, on_a_small_disk};
 use crate::support::{spillway, stderr};
 
@@ -124,6 +125,31 @@ fn a_disclosure_goes_all_the_way_and_its_recipient_checks_it_offline() {
     for secret in ["203.0.113", "acme", "alice", "bob", "hoster.example", "T-17"] {
         assert!(!entry.contains(secret), "{secret} in {entry}");
     }
+}
+
+#[test]
+fn the_daemon_counts_what_left_and_nothing_that_it_may_not_speak_of() {
+    let desk = Desk::new("counted", "");
+    let begun = desk.begin(REQUEST);
+    let (id, sha256) = (begun["id"].as_str().unwrap(), begun["payload_sha256"].as_str().unwrap());
+    desk.run(&["approve", id, "--as", "bob", "--sha256", sha256]).unwrap();
+    desk.run(&["send", id, "--to-folder", &desk.path("out")]).unwrap();
+    // Another one that left, but an order forbids to speak of it.
+    let folder = |id: &str| desk.0.scratch.path("state").join("disclosures").join(id);
+    let mut case: Value =
+        serde_json::from_slice(&std::fs::read(folder(id).join("case.json")).unwrap()).unwrap();
+    case["draft"]["id"] = "secret".into();
+    case["draft"]["embargo_until"] = "2099-01-01T00:00:00Z".into();
+    std::fs::create_dir(folder("secret")).unwrap();
+    std::fs::write(folder("secret").join("case.json"), case.to_string()).unwrap();
+    let daemon = Daemon::start(&desk.0.config);
+    let (_, page) = daemon.get("/metrics");
+    let line = "spillway_reports_sent_total{format=\"abuse-report\",result=\"sent\"} 1";
+    assert!(page.lines().any(|one| one == line), "{page}");
+    assert_eq!(daemon.sum("spillway_reports_sent_total"), 1.0);
+    // The file goes at the end of its time, and the count stays.
+    std::fs::remove_dir_all(folder(id)).unwrap();
+    assert_eq!(daemon.sum("spillway_reports_sent_total"), 1.0);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! `spillway replay --dossier`: who attacked, a verdict per source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use base::Timestamp;
 use serde_json::Value;
 
 use crate::recorded::frames::{Frame, files, load};
-use crate::support::{Scratch, data, json_lines, spillway, stderr};
+use crate::support::{Scratch, data, json_lines, pcap_at, spillway, stderr};
 
 /// A dossier as it stands in its folder.
 struct Told {
@@ -284,5 +285,52 @@ fn a_dossier_does_not_depend_on_seed_or_shards() {
     assert_eq!(first.len(), second.len());
     for (a, b) in first.iter().zip(&second) {
         assert_eq!((&a.attack, &a.sources), (&b.attack, &b.sources));
+    }
+}
+
+/// A packet of nothing but headers.
+fn bare(src: [u8; 4], dst: [u8; 4], protocol: u8, transport: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(20 + transport.len()).unwrap().to_be_bytes();
+    let header = [0x45, 0, high, low, 0, 1, 0x40, 0, 240, protocol, 0, 0];
+    [&header[..], &src, &dst, transport].concat()
+}
+
+#[test]
+fn attacks_at_once_get_each_its_own_folder_and_bag() {
+    const SYN: [u8; 20] = [0x30, 0x39, 1, 187, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 4, 0, 0, 0, 0, 0];
+    const GRE: [u8; 4] = [0, 0, 8, 0];
+    const ECHO: [u8; 8] = [8, 0, 0, 0, 0, 1, 0, 1];
+    let packet = |n: u32| {
+        let [_, a, b, c] = n.to_be_bytes();
+        let at = Timestamp::from_millis(1_700_000_000_000 + u64::from(n) / 10);
+        let bytes = match n % 3 {
+            0 => bare([20, a, b, c], [198, 51, 100, 7], 6, &SYN),
+            1 => bare([50, a, b, c], [203, 0, 113, 9], 47, &GRE),
+            _ => bare([80, a, b, c], [192, 0, 2, 33], 1, &ECHO),
+        };
+        (at, bytes)
+    };
+    let scratch = Scratch::new("at-once");
+    let file = scratch.path("three.pcap");
+    std::fs::write(&file, pcap_at(101, (0..60_000).map(packet))).unwrap();
+    let told = dossiers(&file, &scratch, &[]);
+    assert_eq!(told.len(), 3);
+    for one in &told {
+        // Nobody's sources, and nobody's packets, are in the folder of another attack.
+        let first =
+            |source: &Value| source["address"].as_str().unwrap().split('.').next().unwrap().to_owned();
+        let networks: BTreeSet<String> = one.sources.iter().map(first).collect();
+        assert_eq!(networks.len(), 1, "{networks:?}");
+        assert!(one.sources.len() > 15_000, "{}", one.sources.len());
+        let bag = scratch.path("dossier").join(one.attack["id"].as_str().unwrap()).join("evidence");
+        let verified = spillway(["evidence", "verify", bag.to_str().unwrap(), "-o", "json"]);
+        assert!(verified.status.success(), "{}", stderr(&verified));
+        let custody = std::fs::read_to_string(bag.join("data/custody.jsonl")).unwrap();
+        let annotated = custody.lines().find(|line| line.contains("\"annotated\"")).unwrap();
+        let packets = annotated.split("\"detail\":\"").nth(1).unwrap().split(' ').next().unwrap();
+        let packets: usize = packets.parse().unwrap();
+        assert!((one.sources.len()..=20_000).contains(&packets), "{packets}");
+        let table = std::fs::read_to_string(bag.join("data/sources.csv")).unwrap();
+        assert_eq!(table.lines().count(), 1 + one.sources.len());
     }
 }

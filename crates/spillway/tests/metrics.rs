@@ -64,6 +64,8 @@ fn whole() -> String {
         listeners: vec![Listener { name: "sflow".to_owned(), ..Listener::default() }],
         exporters: vec![exporter],
         attacks_active: one("udp-flood", "attack"),
+        baseline_ready: vec![("other".to_owned(), 0.5)],
+        reports: one("abuse-report", "sent"),
         rules: one("xdp", "active"),
         notifications: one("noc", "sent"),
         notifications_waiting: BTreeMap::from([("noc".to_owned(), 0)]),
@@ -124,7 +126,11 @@ fn metrics_pass_promtool_and_keep_to_its_conventions() {
     let scratch = Scratch::new("metrics-promtool");
     let daemon = Daemon::start(&config(&scratch, "mode = \"suggest\"", ""));
     attacked(&daemon);
-    let (_, live) = daemon.get("/metrics");
+    // It is counted every ten seconds.
+    let live = wait("hosts that are known", || {
+        let (_, page) = daemon.get("/metrics");
+        page.contains("spillway_baseline_ready_ratio{group=\"other\"} ").then_some(page)
+    });
     for page in [live, whole()] {
         for (name, (kind, helped)) in families(&page) {
             assert!(helped, "{name} has no HELP");

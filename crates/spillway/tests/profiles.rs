@@ -233,6 +233,8 @@ fn a_tunnel_of_wireguard_stands_behind_its_profile() {
     let status = lab.status();
     assert_eq!(others(&status), (0, 0), "{status}");
     assert!(passed(&status) >= 40, "{status}");
+    // A tunnel keeps itself alive each second, and that is none of the flood: its client ends.
+    drop(running.pop());
     flood(&lab, 51820, 0);
 }
 

@@ -112,6 +112,24 @@ fn a_service_manager_hears_that_it_serves_lives_reloads_and_ends() {
 }
 
 #[test]
+fn under_a_real_systemd_the_service_starts_reloads_is_watched_and_stops() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    let groups = std::fs::read_to_string("/proc/filesystems").is_ok_and(|all| all.contains("\tcgroup2\n"));
+    if !is_root || !groups || !Path::new("/lib/systemd/systemd").exists() {
+        let what = "skipped: needs root, systemd and cgroup v2";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{what}, and CI has to have it");
+        eprintln!("{what}");
+        return;
+    }
+    // As pid 1 of processes of its own, on what this machine has, under a layer that goes afterwards.
+    let output = Command::new("scripts/test-systemd").current_dir(&root).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", stderr(&output));
+    assert!(said.contains("started, reloaded, watched, killed, restarted, stopped"), "{said}");
+}
+
+#[test]
 fn the_package_is_installed_started_upgraded_removed_and_purged() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");

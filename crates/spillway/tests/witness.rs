@@ -230,6 +230,15 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
         assert_eq!((&one["exporter"], &one["sampling_rate"]), (&ROUTER.into(), &1.into()));
         assert!(page["items"].as_array().unwrap().len() <= 5);
     }
+    // How each vector ran, as soon as a step of it is over.
+    let ran = wait_for("its course", PATIENCE, || {
+        let (status, body) = daemon.get(&format!("/api/v1/attacks/{}/course", ids[1]));
+        (status == 200).then(|| serde_json::from_str::<Value>(&body).unwrap())
+    });
+    let vector = &ran["vectors"][0];
+    assert_eq!(vector["name"], "udp-amplification-dns", "{ran}");
+    let counts: Vec<u64> = vector["packets"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    assert!(ran["step_seconds"].as_u64() > Some(0) && counts.iter().sum::<u64>() > 0, "{ran}");
     let told = daemon.json("/api/v1/intelligence");
     assert_eq!((&told["attacks"], &told["from_folders"]), (&2.into(), &0.into()), "{told}");
     assert_eq!(told["campaigns"].as_array().unwrap().len(), 2, "nothing of both is alike: {told}");
@@ -316,7 +325,7 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     let again = spillway(args(&whole).iter().map(String::as_str));
     assert!(!again.status.success() && stderr(&again).contains("--to"), "{}", stderr(&again));
     evidence_leaves_for_whoever_may(&scratch, &daemon, &path, &ids[0]);
-    assert_eq!(daemon.sum("spillway_evidence_sealed_total"), 2.0);
+    assert_eq!(daemon.sum("spillway_evidence_packages_total"), 2.0);
     assert_eq!(daemon.sum("spillway_evidence_failures_total"), 0.0);
 }
 
@@ -340,7 +349,8 @@ fn evidence_leaves_for_whoever_may(scratch: &Scratch, daemon: &Daemon, config: &
         names.contains(&"data/capture.pcapng") && !shown["info"].as_array().unwrap().is_empty(),
         "{shown}"
     );
-    assert_eq!(ask("GET", &format!("/api/v1/evidence/{id}/verification"), None)["valid"], true);
+    let whole = ask("GET", &format!("/api/v1/evidence/{id}/verification"), None);
+    assert_eq!((&whole["valid"], &whole["seal"]), (&true.into(), &shown["seal"]));
     let because = serde_json::json!({"reason": "case 17/2026"});
     let held = ask("POST", &format!("/api/v1/evidence/{id}/hold"), Some(&because));
     assert_eq!((&held["hold"]["reason"], &held["hold"]["person"]), (&"case 17/2026".into(), &"eve".into()));
@@ -466,6 +476,15 @@ fn flows_are_kept_as_rows_where_no_packets_are_told_and_each_seal_is_noted_once_
 
 #[test]
 fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
+    // Each half waits for an attack of its own.
+    std::thread::scope(|scope| {
+        let headers = scope.spawn(headers_are_kept_without_a_purpose);
+        nothing_is_kept_without_record();
+        headers.join().unwrap();
+    });
+}
+
+fn headers_are_kept_without_a_purpose() {
     let scratch = Scratch::new("witness-headers");
     let path = settings(&scratch, "record = true\n");
     let daemon = Daemon::start(&path);
@@ -489,18 +508,19 @@ fn without_a_purpose_headers_are_kept_and_without_record_nothing_is() {
         let _ = std::fs::remove_file(scratch.path("state").join(file));
     }
     drop(teller);
-    let daemon = Daemon::start(&path);
+    let _daemon = Daemon::start(&path);
     wait_for("the seal", PATIENCE, || is_noted(&bag).then_some(()));
     assert_eq!(steps(&bag), ["opened", "paused", "interrupted", "recorded", "annotated", "sealed"]);
     let sealed = custody(&bag).pop().unwrap()["detail"].as_str().unwrap().to_owned();
     assert!(sealed.contains("headers only") && sealed.contains("end was not seen"), "{sealed}");
     is_whole(&folder(&scratch, &ids[1]));
-    drop(daemon);
+}
 
+fn nothing_is_kept_without_record() {
     let scratch = Scratch::new("witness-nothing");
     let path = settings(&scratch, "");
     let daemon = Daemon::start(&path);
-    let (world, targets) = self::world(60);
+    let (world, targets) = world(60);
     let _teller = Teller::start(world, Format::NetFlow9, daemon.listen(1));
     let ids = attacked(&daemon, &targets);
     // Flows alone have sources, too.

@@ -32,8 +32,10 @@ use base::Prefix;
 use serde::{Deserialize, Serialize};
 
 pub use document::{Absorber, Attack, Document, Entry, Filter, Refusal, Target};
+use draft::Draft;
 use model::Model;
 pub use size::Sizes;
+use solve::Solved;
 pub use switch::{Planner, Settings, Switch};
 use why::Story;
 use work::Work;
@@ -72,6 +74,8 @@ const FEW: usize = 30;
 
 /// The part of the work for the last walk.
 const FINISHING: usize = 8;
+/// The part of the work for as many targets as possible, where these come first and what they are worth is looked for as well.
+const COUNTING: usize = 3;
 /// Sums in another order differ by less than this share.
 const ROUNDING: f64 = 1e-12;
 /// What costs and sums in another order may take from the bound.
@@ -151,13 +155,41 @@ pub enum Solver {
     Heuristic,
 }
 
+/// Where the number of targets comes first, a search hardly sees what they are worth: while they are few, one for value alone may
+/// come to as many, and more of it.
+fn shared(document: &Document, model: &Model, looks: usize) -> Solved {
+    if document.targets.len() > FEW {
+        return solve::solve(model, looks);
+    }
+    let mut solved = solve::solve(model, looks / COUNTING);
+    if solved.exact {
+        return solved;
+    }
+    let valuable = Model::new(document, Mode::ProtectMostValuable);
+    let other = solve::solve(&valuable, looks);
+    let mut draft = Draft::new(model);
+    for (goal, ways) in other.draft.kept.into_iter().enumerate() {
+        // Ways are numbered alike in both.
+        if let Some(ways) = ways {
+            draft.keep(model, goal, ways);
+        }
+    }
+    if draft.profit > solved.draft.profit {
+        solved.draft = draft;
+    }
+    solved
+}
+
 /// Plans; the same document gives the same plan, in whatever order it is written.
 pub fn plan(document: &Document, mode: Mode, effort: Effort) -> Result<Plan, Refusal> {
     document.check()?;
     let document = model::sorted(document);
     let model = Model::new(&document, mode);
     let looks = effort.looks(document.targets.len());
-    let mut solved = solve::solve(&model, looks);
+    let mut solved = match mode {
+        Mode::ProtectMostValuable => solve::solve(&model, looks),
+        Mode::ShareThePain => shared(&document, &model, looks),
+    };
     // Who thinks longer takes other turns: it is never worse for that.
     if effort == Effort::Exact && looks > NORMAL && !solved.exact {
         let normal = solve::solve(&model, NORMAL);

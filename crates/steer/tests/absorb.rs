@@ -438,6 +438,30 @@ fn an_absorber_that_is_started_again_goes_on_with_what_it_held_and_no_longer_tha
 }
 
 #[test]
+fn rates_of_every_kind_are_taken_and_kept_as_they_were_said() {
+    for (place, target) in [("198.51.100.0/24", "198.51.100.7/32"), ("2001:db8:1::/48", "2001:db8:1::7/128")]
+    {
+        let texts: Vec<String> =
+            ["rate 500pps", "rate 8Mbps per source", "rate 9pps per destination", "drop"]
+                .iter()
+                .enumerate()
+                .map(|(n, action)| format!("r{n} @1 dst {target} proto udp -> {action}"))
+                .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut site = Site::new("site", declared());
+        take(&mut site, "brain", place, &texts, 1).unwrap();
+        let again = |site: &Site| -> Vec<String> {
+            let rules = site.rules(Timestamp::from_secs(10)).into_iter();
+            rules.map(|rule| rules::Rule { lease: None, ..rule }.to_string()).collect()
+        };
+        assert_eq!(again(&site), texts);
+        let mut later = Site::new("site", declared());
+        later.resume(Timestamp::from_secs(10), site.keepsakes(), |owner| owner == "brain");
+        assert_eq!(again(&later), texts, "{place}");
+    }
+}
+
+#[test]
 fn a_brain_that_is_started_again_keeps_the_rules_that_are_there_until_it_knows_which_it_wants() {
     let now = Timestamp::from_secs(1_000_000);
     let place = prefix("198.51.100.0/25");

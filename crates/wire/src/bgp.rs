@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 pub use attribute::{Attributes, PathAttribute};
 pub use notification::Notification;
 pub use open::{Capability, GracefulRestart, Open};
-pub use update::{Handling, Update};
+pub use update::{Flows, Handling, Update};
 
 use crate::emit::Writer;
 

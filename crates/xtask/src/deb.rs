@@ -1,7 +1,6 @@
 //! The Debian package, by cargo-deb: what is in it stands in crates/spillway/Cargo.toml. What is not in the repository, pages and
-//! completions, is made here first, by the program itself.
+//! completions, is made first, by the program itself (scripts/package-parts).
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -17,7 +16,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if profile == "release" {
         finish(&mut command("cargo", &["build", "--locked", "--release", "--package", "spillway"]))?;
     }
-    parts(profile)?;
+    let program = format!("target/{profile}/spillway");
+    finish(&mut command("scripts/package-parts", &[&program]))?;
     let mut deb = Command::new(tool());
     deb.current_dir(root()).args([
         "--no-build",
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         "--strip",
     ]);
     if profile != "release" {
-        deb.args(["--fast", "--compress-type", "gz"]);
+        deb.arg("--fast");
     }
     if let Some(file) = args.get(1) {
         deb.args(["--output", file]);
@@ -38,7 +38,11 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if let Some(version) = args.get(2) {
         deb.args(["--deb-version", version]);
     }
-    println!("{}", output(&mut deb)?.trim());
+    let packed = output(&mut deb)?;
+    let packed = packed.trim();
+    // The same table holds what tests pack without cargo-deb.
+    finish(&mut command("scripts/package", &["check", profile, packed]))?;
+    println!("{packed}");
     Ok(())
 }
 
@@ -59,7 +63,7 @@ fn install() -> Outcome {
 }
 
 /// Begins to; `None`: it is there. A minute of one core (61 s, measured); without optimisation it takes minutes to pack. Tests
-/// pack by the same table without it (scripts/test-deb).
+/// pack by the same table without it (scripts/package).
 fn start() -> Outcome<Option<Child>> {
     let have = Command::new(tool()).arg("--version").output().ok();
     if have.is_some_and(|out| String::from_utf8_lossy(&out.stdout).contains(VERSION)) {
@@ -71,26 +75,4 @@ fn start() -> Outcome<Option<Child>> {
     // Its own lints are its own business.
     cargo.env_remove("RUSTC_WORKSPACE_WRAPPER").stdin(Stdio::null());
     cargo.spawn().map(Some).map_err(|e| format!("cargo install cargo-deb: {e}"))
-}
-
-/// Pages, completions, the commented configuration and its schema.
-fn parts(profile: &str) -> Outcome {
-    let folder = root().join("target/package");
-    let _ = fs::remove_dir_all(&folder);
-    let pages = folder.join("man1");
-    fs::create_dir_all(&pages).map_err(|e| format!("{}: {e}", pages.display()))?;
-    let program = root().join("target").join(profile).join("spillway");
-    let say = |args: &[&str]| output(Command::new(&program).args(args));
-    say(&["man", "--dir", &pages.display().to_string()])?;
-    for (file, args) in [
-        ("spillway.bash", &["completions", "bash"][..]),
-        ("_spillway", &["completions", "zsh"]),
-        ("spillway.fish", &["completions", "fish"]),
-        ("spillway.toml", &["init", "--yes", "--network", "198.51.100.0/24", "-c", "-"]),
-        ("spillway.schema.json", &["config", "schema"]),
-    ] {
-        let path = folder.join(file);
-        fs::write(&path, say(args)?).map_err(|e| format!("{}: {e}", path.display()))?;
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! How soon, how surely and at what price attacks are found.
 
-use crate::run::{Outcome, command, filtered, finish, linting_cargo};
+use crate::run::{Outcome, command, filtered, finish, yielding_cargo};
 
 /// The quick run in the tests' profile, the whole in release.
 pub(crate) fn run(args: &[String]) -> Outcome {
@@ -8,9 +8,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     finish(command("cargo", &RUN).args([profile, "--package", "evaluation", "--"]).args(args))
 }
 
-/// The quick run by the same build as the tests; of its lines only what is broken.
+/// The quick run by the same build as the tests, and beside them; of its lines only what is broken.
 pub(crate) fn quick() -> Outcome {
-    let mut quick = linting_cargo(&RUN);
+    let mut quick = yielding_cargo(&RUN);
     quick.args(["ci", "--package", "evaluation", "--", "--quick"]);
     if filtered(&mut quick, |line| line.starts_with("evaluate:") || line.starts_with("  "))? {
         Ok(())

@@ -20,7 +20,17 @@ pub(crate) fn command(program: &str, args: &[&str]) -> Command {
 
 /// `cargo args…`, with the lints as errors and part of the build: the compiler of our own crates is clippy.
 pub(crate) fn linting_cargo(args: &[&str]) -> Command {
-    let mut command = command("cargo", args);
+    linting(command("cargo", args))
+}
+
+/// Likewise, for what nobody waits for yet: it takes what others leave of the processors.
+pub(crate) fn yielding_cargo(args: &[&str]) -> Command {
+    let mut command = command("nice", &["-n", "10", "cargo"]);
+    command.args(args);
+    linting(command)
+}
+
+fn linting(mut command: Command) -> Command {
     command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
     // clippy-driver splits its arguments at this word
     command.env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");

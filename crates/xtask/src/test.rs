@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use crate::evaluate;
-use crate::run::{self, Outcome, command, filtered, finish, linting_cargo, root};
+use crate::run::{self, Outcome, command, filtered, finish, linting_cargo, root, yielding_cargo};
 use crate::setup;
 use crate::times::Times;
 
@@ -17,10 +17,20 @@ pub(crate) fn run(filter: &[String]) -> Outcome {
     early?;
     let filter: Vec<&str> = filter.iter().map(String::as_str).collect();
     // who asks for single tests does not want it; what it finds is told behind the tests' own findings
-    let examined =
-        if filter.is_empty() { times.part("evaluation", || Ok(evaluate::quick()))? } else { Ok(()) };
-    let nextest = run::exists("cargo-nextest", "--version");
-    let report = times.part("tests", || if nextest { with_nextest(&filter) } else { with_cargo(&filter) })?;
+    let examine = || if filter.is_empty() { examined() } else { Ok(()) };
+    let (report, examined) = if run::exists("cargo-nextest", "--version") {
+        let both = || {
+            std::thread::scope(|scope| {
+                let examined = scope.spawn(examine);
+                let report = with_nextest(&filter)?;
+                Ok((report, examined.join().expect("it does not panic")))
+            })
+        };
+        times.part("tests; doctests and evaluation beside the first of them", both)?
+    } else {
+        let examined = times.part("doctests and evaluation", || Ok(examine()))?;
+        (times.part("tests", || with_cargo(&filter))?, examined)
+    };
     for skipped in &report.skipped {
         println!("{skipped}");
     }
@@ -33,17 +43,17 @@ fn before_tests(times: &mut Times) -> Outcome {
     times.part("format", || finish(&mut command("cargo", &["fmt", "--all", "--check"])))?;
     times.part("build with lints", || {
         finish(&mut linting_cargo(&["build", "--locked", "--profile", "ci", "--workspace", "--all-targets"]))
-    })?;
-    times.part("doctests", || {
-        let doctests = ["test", "--quiet", "--locked", "--profile", "ci", "--workspace", "--doc"];
-        let keep =
-            |line: &str| !line.is_empty() && !line.starts_with("running 0") && !line.contains("ok. 0 passed");
-        if filtered(&mut linting_cargo(&doctests), keep)? {
-            Ok(())
-        } else {
-            Err("doctests failed".to_owned())
-        }
     })
+}
+
+/// What is done with what the first tests leave of the processors: those that measure come last, long after it.
+fn examined() -> Outcome {
+    let doctests = ["test", "--quiet", "--locked", "--profile", "ci", "--workspace", "--doc"];
+    let keep =
+        |line: &str| !line.is_empty() && !line.starts_with("running 0") && !line.contains("ok. 0 passed");
+    let documented = filtered(&mut yielding_cargo(&doctests), keep)?;
+    evaluate::quick()?;
+    if documented { Ok(()) } else { Err("doctests failed".to_owned()) }
 }
 
 struct Report {
@@ -52,16 +62,24 @@ struct Report {
     skipped: BTreeSet<String>,
 }
 
-/// How many tests run at a time where most of them wait.
-fn threads() -> String {
-    (2 * std::thread::available_parallelism().map_or(1, usize::from)).to_string()
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// How many places tests have: as `.config/nextest.toml` deals them out, one that works for each processor, and those that wait.
+fn places() -> String {
+    (WORKS * processors() + WAIT).to_string()
+}
+
+/// Places of a test that works, and how many wait beside them, one place each.
+const WORKS: usize = 5;
+const WAIT: usize = 4;
+
 fn with_nextest(filter: &[&str]) -> Outcome<Report> {
-    let threads = threads();
+    let places = places();
     let mut args =
         vec!["nextest", "run", "--locked", "--cargo-profile", "ci", "--workspace", "--no-tests", "fail"];
-    args.extend(["--profile", "all", "--test-threads", &threads]);
+    args.extend(["--profile", "all", "--test-threads", &places]);
     args.extend(filter);
     let junit = root().join("target/nextest/all/junit.xml");
     // a report of an earlier run would tell its skips again
@@ -80,7 +98,7 @@ fn with_nextest(filter: &[&str]) -> Outcome<Report> {
 
 fn with_cargo(filter: &[&str]) -> Outcome<Report> {
     let common = ["test", "--locked", "--profile", "ci", "--workspace", "--no-fail-fast"];
-    let threads = threads();
+    let threads = (2 * processors()).to_string();
     // Who waits for routers' daemons most of the time waits beside others, as with nextest.
     let waiting = ["--lib", "--test", "cli", "--", "routing::", "--test-threads", &threads, "--show-output"];
     let rest = ["--all-targets", "--", "--skip", "routing::", "--show-output"];

@@ -69,6 +69,11 @@ fn one(outcome: Outcome, message: Frame<'_>, four: bool) -> Outcome {
                 let _ = (update.attributes.origin_as(), Traffic::all(&update.attributes));
                 let routes = update.announced.len() + update.withdrawn.len();
                 assert!(routes <= message.body.len());
+                for flows in &update.flowspec {
+                    let read = rules::parse::flowspec::read(&flows.octets, flows.family.afi == 2);
+                    let octets: usize = read.map(|flow| flow.nlri.len()).sum();
+                    assert_eq!(octets, flows.octets.len(), "each octet is of one route");
+                }
                 outcome.with(match update.handling {
                     Handling::Fine => "update",
                     Handling::AttributeDiscard(_) => "attribute discard",

@@ -58,6 +58,15 @@ export interface Attack {
   withdrawn: { id: string; text: string; at: string; reason: string }[];
   stability: number | null;
   pseudonymous?: string;
+  /** What routers are told of it, and why; absent where none are spoken with. */
+  mitigation?: {
+    step: string | null;
+    reason: string | null;
+    stands: string;
+    in_force: { step: string; effect: string; stopped: [number, number] | null; reason: string }[];
+    rejected: { step: string; reason: string }[];
+    proposals: number[];
+  } | null;
 }
 
 export interface Verdict {
@@ -389,4 +398,35 @@ export interface LivePlan {
   left_out: string[];
   plan: Plan;
   document: { targets: { prefix: string; value: number }[] };
+}
+
+/** How an attack ran, by vector. */
+export interface Course {
+  from: string;
+  step_seconds: number;
+  vectors: { name: string; packets: number[]; bytes: number[] }[];
+}
+
+export interface Evidence {
+  attack: string;
+  state: 'open' | 'sealed' | 'none';
+  octets: number;
+  /** SHA-256 of its tag manifest. */
+  seal: string | null;
+  target: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  hold: { at?: string; reason?: string; person?: string | null } | null;
+}
+
+/** What `spillway evidence verify` says. */
+export interface Verification {
+  valid: boolean;
+  files: number;
+  octets: number;
+  seal: string | null;
+  signed_by: string | null;
+  trusted: boolean;
+  stamped: boolean;
+  faults: { path: string; what: string }[];
 }

@@ -78,8 +78,19 @@ export function summary(attack: Attack, now: number): string[] {
   return out;
 }
 
+const STEPS: Record<string, string> = { kernel: 'this machine filters', flowspec: 'routers filter', diversion: 'it is diverted to an absorber', blackhole: 'it is given up upstream' };
+
+/** What routers and absorbers do about it; empty: nothing. */
+export const elsewhere = (attack: Attack): { says: string; effect: string; reason: string }[] =>
+  (attack.state === 'active' ? (attack.mitigation?.in_force ?? []) : []).filter((one) => one.step !== 'kernel').map((one) => ({ says: STEPS[one.step] ?? one.step, effect: one.effect, reason: one.reason }));
+
 /** What is done about it. */
 export function done(attack: Attack): string {
+  const beyond = elsewhere(attack);
+  if (beyond.length > 0) {
+    const all = beyond.map((one) => `${one.says}: ${one.effect}`).join('; ');
+    return `${all.charAt(0).toUpperCase()}${all.slice(1)}.`;
+  }
   const acting = attack.rules.filter((rule) => rule.state === 'active').length;
   const all = attack.rules.length;
   if (attack.state === 'over') return 'It is over; its rules have ended or end with their lease.';

@@ -39,7 +39,7 @@ impl Intel {
                 "Records of attacks whose sources were not looked at",
                 self.left_out,
             ),
-            ("spillway_evidence_sealed", "Evidence bags sealed", self.sealed),
+            ("spillway_evidence_packages", "Evidence bags sealed", self.sealed),
             (
                 "spillway_evidence_failures",
                 "Evidence bags that could not be opened, written or sealed",

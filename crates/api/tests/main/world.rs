@@ -502,6 +502,7 @@ fn bag(id: &str) -> api::Evidence {
         target: Some("198.18.1.1/32".to_owned()),
         started_at: None,
         ended_at: None,
+        seal: None,
         hold: None,
     }
 }

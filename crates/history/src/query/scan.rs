@@ -1,8 +1,13 @@
 //! The walk over segments and memory.
+//!
+//! Reading and adding up cost about the same, so one thread reads ahead while the other adds up, in the order of the segments: what a question
+//! answers does not depend on it. The reader is there for one question, and ends with it.
 
 use std::fs::File;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::Builder;
 
 use base::Timestamp;
 
@@ -17,6 +22,8 @@ use crate::segment::Segment;
 
 /// Files that are held open from the beginning, so that merging and retention take nothing away meanwhile.
 const HELD_MAX: usize = 512;
+/// Row groups that are read ahead.
+const AHEAD: usize = 2;
 /// Looks at a folder that changes while it is looked at.
 const LOOKS_MAX: u32 = 8;
 
@@ -42,74 +49,111 @@ pub(super) fn scan<E: From<HistoryError>>(
         scanned.memory += rows(chunk.rows());
         visit(&chunk, Some(&node.mask(&chunk)))?;
     }
-    for (piece, file) in files.into_iter().rev() {
-        if scanned.partial.is_some() {
-            break;
+    let (tell, told) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        let read = move || read(files, node, columns, &tell);
+        let reader = Builder::new().name("history-read".to_owned()).spawn_scoped(scope, read);
+        reader.map_err(HistoryError::disk(archive.folder))?;
+        // Where this ends before all is told, the channel does, and so does the reader.
+        for one in told {
+            match one {
+                Told::Opened => scanned.segments += 1,
+                Told::Pruned => scanned.pruned += 1,
+                Told::Torn(cause) => scanned.leave_out(&cause),
+                Told::Group { chunk, mask, before } => {
+                    scanned.partial = enough(&scanned, work, before);
+                    if scanned.partial.is_some() {
+                        break;
+                    }
+                    // A damaged page: the row group is left out, the others are as good as before.
+                    let chunk = match chunk {
+                        Ok(chunk) => chunk,
+                        Err(cause) => {
+                            scanned.leave_out(&cause);
+                            continue;
+                        }
+                    };
+                    scanned.groups += 1;
+                    scanned.rows += rows(chunk.rows());
+                    if mask.as_ref().is_none_or(|mask| mask.contains(&true)) {
+                        visit(&chunk, mask.as_deref())?;
+                    }
+                }
+            }
         }
+        Ok(scanned)
+    })
+}
+
+/// Why it is enough, and what is missing then.
+fn enough(scanned: &Scanned, work: &mut Work<'_>, before: Timestamp) -> Option<String> {
+    let why = if scanned.rows >= work.rows_max {
+        format!("{} samples were looked at", scanned.rows)
+    } else if (work.stop)() {
+        "its time is over".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{why}: nothing before {before} is in it, and not all of the hour behind; ask for less time or narrower"
+    ))
+}
+
+/// What the reader tells, in the order in which it reads.
+enum Told {
+    Opened,
+    Pruned,
+    /// A file that is no segment of ours any more.
+    Torn(HistoryError),
+    /// A row group that statistics do not exclude, which of its samples are asked for (`None`: all), and where its file begins.
+    Group {
+        chunk: Result<Box<Chunk>, HistoryError>,
+        mask: Option<Vec<bool>>,
+        before: Timestamp,
+    },
+}
+
+/// Reads what may hold samples that are asked for, newest first, until nobody wants more of it.
+fn read(files: Vec<(Piece, Option<File>)>, node: &Node, columns: &[Column], tell: &SyncSender<Told>) {
+    for (piece, file) in files.into_iter().rev() {
         let opened = match file {
             Some(file) => Segment::from_file(file, &piece.path),
             None => Segment::open(&piece.path),
         };
-        match opened {
-            Ok(segment) => {
-                scanned.segments += 1;
-                one(&segment, &piece, node, columns, work, &mut scanned, visit)?;
-            }
-            Err(cause) => scanned.leave_out(&cause),
+        let told = match opened {
+            Ok(segment) => one(&segment, &piece, node, columns, tell),
+            Err(cause) => tell.send(Told::Torn(cause)).ok(),
+        };
+        if told.is_none() {
+            return;
         }
     }
-    Ok(scanned)
 }
 
-fn one<E: From<HistoryError>>(
+/// `None`: nobody wants more.
+fn one(
     segment: &Segment,
     piece: &Piece,
     node: &Node,
     columns: &[Column],
-    work: &mut Work<'_>,
-    scanned: &mut Scanned,
-    visit: Visit<'_, E>,
-) -> Result<(), E> {
+    tell: &SyncSender<Told>,
+) -> Option<()> {
+    tell.send(Told::Opened).ok()?;
     for group in 0..segment.groups() {
         let left = match node.reduce(&segment.bounds(group)) {
             Left::Never => {
-                scanned.pruned += 1;
+                tell.send(Told::Pruned).ok()?;
                 continue;
             }
             Left::Always => None,
             Left::Some(node) => Some(node),
         };
-        let why = if scanned.rows >= work.rows_max {
-            Some(format!("{} samples were looked at", scanned.rows))
-        } else if (work.stop)() {
-            Some("its time is over".to_owned())
-        } else {
-            None
-        };
-        if let Some(why) = why {
-            scanned.partial = Some(format!(
-                "{why}: nothing before {} is in it, and not all of the hour behind; ask for less time or narrower",
-                piece.to()
-            ));
-            return Ok(());
-        }
         let needed = left.as_ref().map_or_else(|| columns.to_vec(), |node| with(node, columns));
-        // A damaged page: the row group is left out, the others are as good as before.
-        let chunk = match segment.read(group, &needed) {
-            Ok(chunk) => chunk,
-            Err(cause) => {
-                scanned.leave_out(&cause);
-                continue;
-            }
-        };
-        scanned.groups += 1;
-        scanned.rows += rows(chunk.rows());
-        let mask = left.map(|node| node.mask(&chunk));
-        if mask.as_ref().is_none_or(|mask| mask.contains(&true)) {
-            visit(&chunk, mask.as_deref())?;
-        }
+        let chunk = segment.read(group, &needed).map(Box::new);
+        let mask = left.and_then(|node| chunk.as_ref().ok().map(|chunk| node.mask(chunk)));
+        tell.send(Told::Group { chunk, mask, before: piece.to() }).ok()?;
     }
-    Ok(())
+    Some(())
 }
 
 /// The columns that are asked for, and those that decide.

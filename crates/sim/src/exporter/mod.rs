@@ -181,6 +181,8 @@ pub struct Sent {
 struct Port {
     sampler: Sampler,
     samples: u32,
+    /// Packets of which it told that they were dropped.
+    discards: u32,
     /// Of counter samples.
     sequence: u32,
     traffic: Traffic,
@@ -225,7 +227,8 @@ impl Exporter {
         }
     }
 
-    /// A packet passes at `packet.at`; deadlines before it have to be handled first.
+    /// A packet passes at `packet.at`, or is dropped; deadlines before it have to be handled first. What is dropped reaches neither
+    /// the sampler nor the counters of packets (RFC 2863 `ifInUcastPkts`); sFlow tells of it as a discarded packet.
     pub fn packet(&mut self, packet: &Packet) {
         let mut frame = Vec::new();
         let whole = packet.frame(&mut frame, self.settings.header_max);
@@ -235,10 +238,17 @@ impl Exporter {
             Port {
                 sampler: Sampler::new(settings.sampling, seed),
                 samples: 0,
+                discards: 0,
                 sequence: 0,
                 traffic: Traffic::default(),
             }
         });
+        if packet.dropped {
+            if settings.format == Format::Sflow {
+                self.sflow_discard(packet, &frame, whole);
+            }
+            return;
+        }
         let pool_before = port.sampler.pool();
         let taken = if settings.thinned {
             port.sampler.taken();
@@ -377,14 +387,14 @@ impl Fleet {
     pub const fn world(&self) -> &World {
         &self.packets
     }
-
-    /// The same, to write into its script.
-    pub const fn world_mut(&mut self) -> &mut World {
-        &mut self.packets
-    }
 }
 
 impl<I: Iterator<Item = Packet>> Fleet<I> {
+    /// Where packets come from, to change what comes.
+    pub const fn packets_mut(&mut self) -> &mut I {
+        &mut self.packets
+    }
+
     /// The same over packets from anywhere, in the order of time: a recording, or a world with somebody watching it. The
     /// routers are switched on at `from` and shut down at `until`.
     pub fn over(packets: I, from: Timestamp, until: Timestamp, routers: Vec<Settings>) -> Self {

@@ -10,6 +10,8 @@ use crate::packet::Packet;
 pub(super) const FCS: u64 = 4;
 /// Speed that the interfaces report.
 const SPEED: u64 = 100_000_000_000;
+/// `drop_reason` of a filter ("sFlow Dropped Packet Notification Structures").
+const ACCESS_LIST: u32 = 258;
 /// Datagrams stay below this.
 const OCTETS_MAX: usize = 1_400;
 
@@ -35,6 +37,29 @@ impl Exporter {
             header: frame,
         };
         self.open(packet.at).flow(&sample);
+        self.send_full(packet.at);
+    }
+
+    /// A packet that an access list stopped stands for itself alone.
+    pub(super) fn sflow_discard(&mut self, packet: &Packet, frame: &[u8], whole: u32) {
+        let Some(port) = self.ports.get_mut(&packet.input_if) else { return };
+        port.discards = port.discards.wrapping_add(1);
+        let sample = FlowSample {
+            sequence: port.discards,
+            source: packet.input_if.into(),
+            rate: 0,
+            pool: 0,
+            drops: 0,
+            input: packet.input_if.into(),
+            output: 0,
+            frame_length: whole.saturating_add(4),
+            header: frame,
+        };
+        self.open(packet.at).discard(&sample, ACCESS_LIST);
+        self.send_full(packet.at);
+    }
+
+    fn send_full(&mut self, at: Timestamp) {
         let full = self.sflow.open.as_ref().is_some_and(|open| {
             let records = usize::try_from(open.samples()).unwrap_or(usize::MAX);
             // Room for one more has to be left, unless the caller wants long datagrams.
@@ -42,7 +67,7 @@ impl Exporter {
                 || (self.settings.records_max <= 8 && open.len() + 200 > OCTETS_MAX)
         });
         if full {
-            self.sflow_send(packet.at);
+            self.sflow_send(at);
         }
     }
 

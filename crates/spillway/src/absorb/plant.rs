@@ -85,6 +85,7 @@ impl Plant {
     pub(super) fn ask(&mut self, owner: &str, ask: Ask) -> Option<Tell> {
         let now = self.clock.now();
         let said = format!("{ask:?}");
+        let rules = if let Ask::Take { rules, .. } = &ask { rules.len() } else { 0 };
         let mut told = self.site.handle(now, owner, ask);
         if self.site.is_pending() {
             let done = self.apply(now).map_err(|error| format!("{error:#}"));
@@ -96,7 +97,7 @@ impl Plant {
         self.follow(now);
         self.keep();
         match &told {
-            Some(Tell::Taken { prefix, .. }) => tracing::info!(brain = owner, %prefix, "taken"),
+            Some(Tell::Taken { prefix, .. }) => tracing::info!(brain = owner, %prefix, rules, "taken"),
             Some(Tell::Refused { prefix, text, .. }) => {
                 tracing::warn!(brain = owner, %prefix, reason = text, "refused");
             }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 
 /// Octets read at once.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 1 << 18;
 /// Longest record held; a longer one is damage or not for us.
 pub(super) const RECORD_MAX: usize = 16 << 20;
 

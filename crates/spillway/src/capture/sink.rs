@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use sha2::{Digest as _, Sha256};
 
 /// Octets written at once.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 1 << 18;
 
 /// See above.
 pub(super) struct Sink {

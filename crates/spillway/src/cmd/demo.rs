@@ -8,7 +8,8 @@ use crate::output::{Format, Paint};
 /// Watch the daemon find attacks in a synthetic world: a story of less than a minute, then as you like it
 ///
 /// Starts the real daemon (`spillway run`) in a temporary folder and sends it live flow export over loopback from a seeded
-/// world: ordinary customers, then a DNS amplification, a spoofed SYN flood and a carpet bombing, beside a flash crowd.
+/// world: ordinary customers, then a DNS amplification, a spoofed SYN flood and a carpet bombing, beside a flash crowd. Its rules go
+/// over BGP to the border routers of that world, which filter by them.
 /// The traffic is synthetic; every number told is read from the API of the running daemon. Nothing is kept.
 /// The dashboard is open meanwhile: the link that is printed logs in once, within ten minutes. After the story the world goes on,
 /// from calm to the next attack and back, until Ctrl-C: type the name of an attack or `flash-crowd` to have it now, or press its

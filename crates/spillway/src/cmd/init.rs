@@ -6,14 +6,14 @@ mod questions;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, fchown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use base::Prefix;
 use nix::unistd::{User, geteuid};
 
 use crate::cli::Context;
-use crate::config::{self, Start};
+use crate::config::{self, DEFAULT_PATH, Start};
 use crate::output;
 pub(super) use around::own_networks;
 use around::{Around, Why};
@@ -26,7 +26,7 @@ On a terminal it asks four questions; with --yes, or elsewhere, it takes what it
 and the gateways are put on the never-list: nothing cuts them, whatever looks like an attack.
 
 Examples:
-  sudo spillway init -c /etc/spillway/spillway.toml
+  sudo spillway init
   sudo spillway init --yes --for server          # this machine's own packets are looked at, on the interface of the default route
   spillway init --yes --network 198.51.100.0/24 -c -")]
 pub struct Args {
@@ -49,9 +49,10 @@ pub struct Args {
 /// Where a new configuration goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// Where to write it; `-` is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "spillway.toml")]
-    config: PathBuf,
+    /// Where to write it; `-` is standard output [default: /etc/spillway/spillway.toml for root where the package made that folder, else
+    /// spillway.toml]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Replace an existing file
     #[arg(long)]
     force: bool,
@@ -65,7 +66,8 @@ pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
     let found =
         if args.network.is_empty() { own_networks() } else { base::prefix::aggregate(args.network.clone()) };
     let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
-    let asks = !args.yes && stdin.is_terminal() && args.target.config.as_os_str() != "-";
+    let to_stdout = args.target.path().as_os_str() == "-";
+    let asks = !args.yes && stdin.is_terminal() && !to_stdout;
     let mut ask = Ask { input: stdin.lock(), output: &mut stderr, asks };
     let place = args.place.map_or_else(|| ask.place(&around), Ok)?;
     let networks = if args.network.is_empty() { ask.networks(&found)? } else { found };
@@ -89,10 +91,17 @@ pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
         webhook,
     };
     args.target.write(&config::starter_of(&start), &networks)?;
-    if args.target.config.as_os_str() == "-" {
+    if to_stdout {
         return Ok(());
     }
     let mut out = output::stdout();
+    if args.network.is_empty() && networks == [around::example()] {
+        writeln!(
+            out,
+            "no network of this machine was found: {} is an example; put yours into `networks`",
+            around::example()
+        )?;
+    }
     for (prefix, why) in around.never() {
         let what = match why {
             Why::Administrator => "you are logged in from there",
@@ -115,18 +124,27 @@ pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
 impl Target {
     /// Whether the file may be written at all.
     fn may(&self) -> anyhow::Result<()> {
-        if !self.force && self.config.as_os_str() != "-" && self.config.symlink_metadata().is_ok() {
-            bail!(
-                "{} exists; write elsewhere with -c FILE, or replace it with --force",
-                self.config.display()
-            );
+        let path = self.path();
+        if !self.force && path.as_os_str() != "-" && path.symlink_metadata().is_ok() {
+            bail!("{} exists; write elsewhere with -c FILE, or replace it with --force", path.display());
         }
         Ok(())
     }
 
+    /// As it was named, or where the service looks, or here.
+    fn path(&self) -> PathBuf {
+        let service = Path::new(DEFAULT_PATH);
+        let usual = if geteuid().is_root() && service.parent().is_some_and(Path::is_dir) {
+            service
+        } else {
+            Path::new("spillway.toml")
+        };
+        self.config.clone().unwrap_or_else(|| usual.to_path_buf())
+    }
+
     /// Writes a configuration that protects these networks, and says what comes next.
     pub(super) fn write(&self, text: &str, networks: &[Prefix]) -> anyhow::Result<()> {
-        let path = &self.config;
+        let path = &self.path();
         let mut out = output::stdout();
         if path.as_os_str() == "-" {
             out.write_all(text.as_bytes())?;
@@ -162,11 +180,18 @@ impl Target {
             n => format!(" and {n} more"),
         };
         writeln!(out, "{} written; it protects {}{more}", path.display(), shown.join(", "))?;
-        writeln!(
-            out,
-            "next: edit it, then `spillway check -c {0}` and `spillway run -c {0}`",
-            path.display()
-        )?;
+        if path == Path::new(DEFAULT_PATH) && UNITS.iter().any(|unit| Path::new(unit).exists()) {
+            writeln!(
+                out,
+                "next: edit it, then `sudo spillway check` and `sudo systemctl enable --now spillway`"
+            )?;
+        } else {
+            writeln!(
+                out,
+                "next: edit it, then `spillway check -c {0}` and `spillway run -c {0}`",
+                path.display()
+            )?;
+        }
         Ok(out.flush()?)
     }
 }
@@ -178,5 +203,7 @@ fn own_user() -> Option<User> {
 
 /// As whom the daemon of the Debian package runs.
 const USER: &str = "spillway";
+/// Its unit, as the package or somebody by hand put it there.
+const UNITS: [&str; 2] = ["/usr/lib/systemd/system/spillway.service", "/etc/systemd/system/spillway.service"];
 /// Networks named on the screen.
 const NETWORKS_SHOWN: usize = 8;

@@ -81,10 +81,8 @@ pub(crate) struct Absorbing {
 impl Absorbing {
     /// Reads and checks a file.
     pub(crate) fn load(path: &Path) -> Result<Self, Vec<Problem>> {
-        let text = std::fs::read_to_string(path).map_err(|cause| {
-            let remedy = "name the file with -c FILE, or let `spillway absorb init` write one";
-            vec![Problem::of_file(path, format!("cannot be read: {cause}; {remedy}"))]
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| vec![Problem::unreadable(path, &cause, "spillway absorb init")])?;
         Self::parse(path, &text)
     }
 

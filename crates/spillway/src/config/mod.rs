@@ -136,10 +136,8 @@ impl fmt::Debug for Written {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
-        let text = std::fs::read(path).map_err(|cause| {
-            let remedy = "name the file with -c FILE, or let `spillway init` write one";
-            vec![Problem::of_file(path, format!("cannot be read: {cause}; {remedy}"))]
-        })?;
+        let text =
+            std::fs::read(path).map_err(|cause| vec![Problem::unreadable(path, &cause, "spillway init")])?;
         let text = String::from_utf8(text).map_err(|wrong| {
             let valid = wrong.utf8_error().valid_up_to();
             let front = String::from_utf8_lossy(wrong.as_bytes().get(..valid).unwrap_or(&[])).into_owned();

@@ -24,6 +24,17 @@ impl Problem {
         Self { file: file.to_path_buf(), line: None, column: None, message }
     }
 
+    /// A configuration that cannot be read; `maker` writes one.
+    pub(crate) fn unreadable(file: &Path, cause: &std::io::Error, maker: &str) -> Self {
+        let remedy = match cause.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                "it is kept from others, for it may hold secrets: use sudo".to_owned()
+            }
+            _ => format!("name the file with -c FILE, or let `{maker}` write one"),
+        };
+        Self::of_file(file, format!("cannot be read: {cause}; {remedy}"))
+    }
+
     /// At an octet of the text.
     pub(crate) fn at(file: &Path, text: &str, offset: usize, message: String) -> Self {
         let before = text.get(..offset.min(text.len())).unwrap_or(text);

@@ -21,7 +21,7 @@ use super::scout::Scout;
 use super::source::Source;
 use super::worker::{Report, Shared};
 use crate::enforce;
-use crate::enforce::choose::{Bounds, destination};
+use crate::enforce::choose::{self, Bounds, destination};
 use crate::policy::View;
 use crate::policy::book::What;
 use crate::policy::desk::Live;
@@ -110,9 +110,7 @@ impl Core {
         let active = engine.attacks().into_iter().filter(|attack| attack.state == State::Active);
         let attacks: BTreeMap<_, _> = active
             .map(|mut attack| {
-                if let Some(office) = &office {
-                    office.bounds.fit(&mut attack, &view, engine.now(), enforce::own);
-                }
+                fit(&mut attack, office.as_ref().map(|office| &office.bounds), &view, engine.now());
                 (attack.id.clone(), attack)
             })
             .collect();
@@ -214,6 +212,10 @@ impl Core {
         if until.secs() != self.shown {
             numbers.traffic = flowed(&self.engine);
         }
+        // It looks at all hosts: milliseconds where there are many.
+        if until.secs() / READY_EVERY != self.shown / READY_EVERY {
+            numbers.baseline_ready = ready(&mut self.engine);
+        }
         drop(numbers);
         self.shown = until.secs();
         let mut rows = Vec::new();
@@ -247,9 +249,7 @@ impl Core {
 
     /// Takes in an attack's new state; tells whether it is a turning point that must survive.
     fn hear(&mut self, mut attack: Attack, rows: &mut Vec<AttackRow>) -> bool {
-        if let Some((office, ..)) = &self.office {
-            office.bounds.fit(&mut attack, &self.view, self.until, enforce::own);
-        }
+        fit(&mut attack, self.office.as_ref().map(|(office, ..)| &office.bounds), &self.view, self.until);
         let known = self.attacks.get(&attack.id);
         let ids = |attack: &Attack| attack.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
         let turning = known.is_none_or(|known| {
@@ -310,7 +310,7 @@ impl Core {
         }
     }
 
-    /// Adds what arrived in this tick to the seconds that the dashboard draws.
+    /// Adds what arrived in this tick to the seconds that the dashboard draws, and to how attacks ran.
     fn note_traffic(&self) {
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         // what rules would drop that only count arrives
@@ -320,6 +320,8 @@ impl Core {
         });
         let mut traffic = self.source.traffic.lock().unwrap_or_else(PoisonError::into_inner);
         traffic.tick(self.until, self.engine.received(), self.engine.sizes(), dropped);
+        let mut courses = self.source.courses.lock().unwrap_or_else(PoisonError::into_inner);
+        courses.tick(self.until, self.engine.parts());
     }
 
     /// Hands the attacks to the API.
@@ -376,6 +378,14 @@ impl Core {
             );
         }
         self.dropped = dropped;
+    }
+}
+
+/// Makes of an attack's rules those that its targets like, also where only routers and absorbers filter.
+fn fit(attack: &mut Attack, bounds: Option<&Bounds>, view: &View, now: Timestamp) {
+    match bounds {
+        Some(bounds) => bounds.fit(attack, view, now, enforce::own),
+        None => choose::soften(attack, view),
     }
 }
 
@@ -488,6 +498,16 @@ fn flowed(engine: &Engine) -> Vec<api::metrics::Flowed> {
     });
     of.collect()
 }
+
+/// Of how many hosts it is known what is usual, as a share, by customer.
+#[expect(clippy::cast_precision_loss, reason = "counts of hosts")]
+fn ready(engine: &mut Engine) -> Vec<(String, f64)> {
+    let all = engine.ready().into_iter();
+    all.map(|(group, ready)| (group.to_owned(), ready.learned as f64 / ready.hosts.max(1) as f64)).collect()
+}
+
+/// Seconds from one look at all hosts to the next.
+const READY_EVERY: u64 = 10;
 
 /// Rules of attacks that go on, as they can be taken back.
 fn live(attacks: &BTreeMap<String, Attack>) -> Vec<Live> {

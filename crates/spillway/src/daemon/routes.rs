@@ -1,5 +1,6 @@
 //! The desk for routes beside the daemon's runs: a reload that does not change it leaves its sessions alone.
 
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use api::Events;
@@ -36,6 +37,8 @@ pub(super) struct Routes {
     pub(super) policy: crate::policy::Desk,
     /// What happens, for whoever listens.
     pub(super) events: Happenings,
+    /// Disclosures that left.
+    pub(super) reports: Arc<super::reports::Reports>,
     /// Where the daemon looks at itself, while a run lasts.
     pub(super) clinic: crate::doctor::Place,
 }

@@ -36,6 +36,7 @@ use super::supervisor::{self, Supervisor};
 use super::worker::{Report, Shared, TICKS_WAITING_MAX, Worker};
 use super::{Event, next, persist, retention, state, watchman};
 use crate::config::{Config, Engine, LogFormat};
+use crate::disclosure::Cases;
 use crate::doctor::Clinic;
 use crate::enforce::choose::Bounds;
 use crate::enforce::remote::{Helper, Remote};
@@ -203,6 +204,7 @@ pub(super) fn run(
     source.routes = routes.clone();
     source.history = historian.pen();
     source.banner.clone_from(&config.api.banner);
+    source.cases = Some(Cases::new(&config.state_dir));
     source.desk = desk.clone().map(|desk| (desk, Arc::clone(&refused)));
     if tells {
         let locals = place.interfaces.iter().enumerate();

@@ -12,6 +12,7 @@ use engine::report::{Attack, Severity, State};
 use engine::{Heard, Hearing};
 use serde_json::value::RawValue;
 
+use super::course::Courses;
 use super::decide::{live_document, made_document, rule_document, rule_state};
 use super::drops;
 use super::enforcing::{Desk, Standing};
@@ -20,6 +21,7 @@ use super::persist::Effort;
 use super::routes::Routes;
 use super::tally::{Board, Seen};
 use super::traffic::Traffic;
+use crate::disclosure::Cases;
 use crate::enforce::teller::Refused;
 use crate::history::Pen;
 use crate::policy::View;
@@ -36,6 +38,8 @@ pub(super) struct Numbers {
     pub(super) tick: Histogram,
     /// Targets under watch.
     pub(super) tracked: usize,
+    /// Share of own hosts of which it is known what is usual, by customer.
+    pub(super) baseline_ready: Vec<(String, f64)>,
     /// What own networks got and sent, by customer.
     pub(super) traffic: Vec<metrics::Flowed>,
     /// What the core left out at its caps, by name.
@@ -51,6 +55,7 @@ impl Default for Numbers {
             detection_delay: Histogram::new(&[0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0]),
             tick: Histogram::new(&[0.001, 0.002, 0.005, 0.01, 0.05, 0.25]),
             tracked: 0,
+            baseline_ready: Vec::new(),
             traffic: Vec::new(),
             left_out: Vec::new(),
             heard: BTreeMap::new(),
@@ -93,8 +98,12 @@ pub(super) struct Source {
     pub(super) locals: BTreeMap<IpAddr, String>,
     /// What stands over every page of the dashboard.
     pub(super) banner: Option<String>,
+    /// Where disclosures are.
+    pub(super) cases: Option<Cases>,
     /// What arrived in the last seconds.
     pub(super) traffic: Mutex<Traffic>,
+    /// How attacks ran.
+    pub(super) courses: Mutex<Courses>,
     /// Set while traffic is watched.
     pub(super) ready: AtomicBool,
     /// When the configuration was taken and whether the last reload was, seconds since 1970.
@@ -137,7 +146,9 @@ impl Source {
             history: Pen::default(),
             locals: BTreeMap::new(),
             banner: None,
+            cases: None,
             traffic: Mutex::default(),
+            courses: Mutex::default(),
             ready: AtomicBool::new(false),
             reload: Mutex::new((true, 0.0)),
         }
@@ -146,6 +157,12 @@ impl Source {
     /// The core's numbers, to be counted up.
     pub(super) fn numbers(&self) -> MutexGuard<'_, Numbers> {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Disclosures that left, by purpose and result; without a ledger nothing leaves.
+    fn reports(&self) -> BTreeMap<(String, String), u64> {
+        let place = self.cases.as_ref().zip(self.routes.pen.now());
+        place.map(|(cases, now)| self.routes.reports.sums(cases, now)).unwrap_or_default()
     }
 
     /// How exporters are heard from now on.
@@ -374,6 +391,8 @@ impl api::Source for Source {
             detection_delay: numbers.detection_delay,
             tick: numbers.tick,
             tracked_hosts: numbers.tracked as u64,
+            baseline_ready: numbers.baseline_ready,
+            reports: self.reports(),
             traffic: numbers.traffic,
             left_out: numbers.left_out.clone(),
             store_write: effort.writes,
@@ -436,6 +455,10 @@ impl api::Source for Source {
 
     fn packets(&self, attack: &str) -> Option<Arc<api::Packets>> {
         self.routes.witness.packets(attack)
+    }
+
+    fn course(&self, attack: &str) -> Option<api::Course> {
+        self.courses.lock().unwrap_or_else(PoisonError::into_inner).show(attack)
     }
 
     fn intelligence(&self) -> api::Intelligence {

@@ -7,6 +7,7 @@ use api::{Evidence, EvidenceFile, EvidenceShown};
 use base::Timestamp;
 use intel::bag;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::evidence::contents;
 use crate::privacy::hold::{self, Hold};
@@ -107,11 +108,18 @@ fn about(id: String, place: &Place) -> Evidence {
         attack: id,
         state: state.to_owned(),
         octets: crate::witness::octets(place.path()),
+        seal: text(&place.bag().join(bag::TAG_MANIFEST))
+            .filter(|_| place.is_sealed())
+            .map(|text| hash(&text)),
         target: word("target"),
         started_at: word("started_at"),
         ended_at: word("ended_at"),
         hold: hold::held(&place.bag()).or_else(|| hold::held(place.path())),
     }
+}
+
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn text(path: &Path) -> Option<String> {

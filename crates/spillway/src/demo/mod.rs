@@ -1,8 +1,12 @@
-//! The demonstration: a world, the real daemon as a child process, and a teller who asks its API.
+//! The demonstration: a world, its border, the real daemon as a child process, and a teller who asks its API.
+//!
+//! Attacks are met as anywhere: the daemon finds them, derives rules and announces them over BGP to the [`border`], which is in this
+//! process, and filters the world by them.
 //!
 //! The script is the first story, always the same for a seed. After it the world goes on, round after round of the repertoire, and
 //! does what is asked for: by the terminal's [`keys`], and by the dashboard over the [`socket`] of the [`stage`].
 
+mod border;
 pub(crate) mod http;
 mod keys;
 mod repertoire;
@@ -12,6 +16,7 @@ mod socket;
 mod stage;
 mod teller;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -24,9 +29,10 @@ use crate::companion::Daemon;
 use crate::daemon::clock::Clock;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, Paint};
+use border::Border;
 use keys::Typed;
 use repertoire::REPERTOIRE;
-use script::Script;
+use script::{ROUTERS, SAMPLING, Script};
 use sender::{Sender, now};
 pub(crate) use socket::ask;
 use stage::Stage;
@@ -63,12 +69,13 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
     let script = Script::new(options.seed, options.attacks);
     let mut teller = Teller::new(options, &script)?;
     teller.opening()?;
-    let mut daemon = start(&script, interrupt)?;
+    let (border, speaks) = Border::listen(SAMPLING)?;
+    let mut daemon = start(&script, speaks, interrupt)?;
     teller.serving(&daemon, &login(&daemon)?)?;
     let (events, written) = channel();
     let stage = Stage::new(&script, events);
     socket::serve(&daemon.folder().join(SOCKET), stage.clone())?;
-    let mut sender = Sender::start(&script, daemon.collector(), written)?;
+    let mut sender = Sender::start(&script, daemon.collector(), written, border.clone())?;
     let stays = !options.once && options.format == Format::Text;
     let typed = if stays { keys::listen() } else { channel().1 };
     let began = Instant::now();
@@ -87,7 +94,7 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     let broken_off = (quits || interrupt.asked()).then(|| began.elapsed());
-    teller.summary(daemon.api(), broken_off)?;
+    teller.summary(daemon.api(), border.tally(), broken_off)?;
     if stays && broken_off.is_none() {
         teller.stay(&daemon)?;
         // the attacks of the first story have to end first
@@ -145,48 +152,68 @@ fn login(daemon: &Daemon) -> anyhow::Result<String> {
     Ok(format!("{}/#/login/{}", daemon.api(), link.secret))
 }
 
-fn start(script: &Script, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
+fn start(script: &Script, border: SocketAddr, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
     let program = std::env::current_exe().context("cannot find my own program")?;
     let mut places = Ok(());
     let write = |folder: &Path| {
         places = std::fs::write(folder.join(PLACES), sim::places::TABLE);
-        configuration(script, folder)
+        configuration(script, border, folder)
     };
     let daemon = Daemon::start("spillway-demo", Command::new(program), write, interrupt)?;
     places.context("cannot write the table of places")?;
     Ok(daemon)
 }
 
-/// A router that is not there: what it is asked to do is shown, and waits.
-const ROUTER: &str = r#"
+/// Rules go to the border by themselves, for all in this world are its own; a blackhole takes two persons. After an attack they are
+/// held for seconds, where others hold for minutes: who looks shall see them go.
+fn routing(border: SocketAddr) -> String {
+    let exporters: Vec<String> = (0..ROUTERS).map(|n| format!("\"{}\"", border::address(n))).collect();
+    let (asn, hold, exporters) = (border::ASN, border::HOLD_SECS, exporters.join(", "));
+    format!(
+        r#"
 [routing]
-asn = 64512
+asn = {asn}
 router_id = "192.0.2.1"
 
 [routing.approvals]
+flowspec = "automatic"
 blackhole = 2
 
-[routing.peers.edge-that-is-not-there]
-address = "127.0.0.1:9"
-asn = 64512
+[routing.ladder]
+steps = ["flowspec"]
+hold = "10s"
+settle = "2s"
+
+[routing.links.transit]
+capacity = "100 Gbps"
+exporters = [{exporters}]
+
+[routing.peers.border]
+address = "{border}"
+asn = {asn}
 local = "127.0.0.1"
+hold_time = "{hold}s"
 carries = ["blackhole", "flowspec"]
+rate_packets = true
 blackhole_next_hop = "192.0.2.66"
 blackhole_next_hop6 = "2001:db8::66"
-"#;
+"#
+    )
+}
 
-fn configuration(script: &Script, folder: &Path) -> String {
+fn configuration(script: &Script, border: SocketAddr, folder: &Path) -> String {
     let networks: Vec<String> = script.networks().iter().map(|network| format!("\"{network}\"")).collect();
     // JSON's strings are TOML's basic strings.
     let path = |name: &str| serde_json::Value::String(folder.join(name).display().to_string());
     format!(
-        "networks = [{}]\nstate_dir = {}\nmode = \"suggest\"\n\n\
+        "networks = [{}]\nstate_dir = {}\nmode = \"enforce\"\n\n\
          [listen]\nsflow = \"127.0.0.1:0\"\n\n\
          [api]\nlisten = \"127.0.0.1:0\"\nbanner = \"DEMO DATA\"\nstage = {}\n\n\
-         [intel]\nplaces = [{}]\n{ROUTER}",
+         [intel]\nplaces = [{}]\n\n[evidence]\nrecord = true\nspace = \"100 MiB\"\n{}",
         networks.join(", "),
         path(STATE),
         path(SOCKET),
         path(PLACES),
+        routing(border),
     )
 }

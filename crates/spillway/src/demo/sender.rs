@@ -1,6 +1,6 @@
 //! The routers of the world: their datagrams, sent at their time over loopback.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -12,6 +12,7 @@ use base::{Span, Timestamp};
 use sim::Event;
 use sim::exporter::{Fleet, Format, Settings};
 
+use super::border::{Border, Guarded, address};
 use super::script::{ROUTERS, SAMPLING, Script};
 
 /// The thread that sends.
@@ -25,16 +26,19 @@ pub(super) struct Sender {
 const NAP: Duration = Duration::from_millis(50);
 
 impl Sender {
-    /// Begins to send to `collector`; the world begins now, and takes more `events` while it goes on.
+    /// Begins to send to `collector`; the world begins now, behind this border, and takes more `events` while it goes on.
     pub(super) fn start(
         script: &Script,
         collector: SocketAddr,
         events: Receiver<Event>,
+        border: Border,
     ) -> anyhow::Result<Self> {
         let start = now();
         let sockets = (0..ROUTERS).map(socket).collect::<anyhow::Result<Vec<_>>>()?;
         let routers = (0..ROUTERS).map(|n| settings(n, start, script.seed)).collect();
-        let fleet = Fleet::new(script.world(start), routers);
+        let world = script.world(start);
+        let end = world.end();
+        let fleet = Fleet::over(Guarded::new(world, border, SAMPLING), start, end, routers);
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -73,7 +77,7 @@ impl Drop for Sender {
 }
 
 fn send(
-    mut fleet: Fleet,
+    mut fleet: Fleet<Guarded>,
     events: &Receiver<Event>,
     sockets: &[UdpSocket],
     to: SocketAddr,
@@ -81,8 +85,7 @@ fn send(
 ) -> anyhow::Result<()> {
     while let Some(sent) = fleet.next() {
         for event in events.try_iter() {
-            // A script that is full after months takes no more; the story goes on without.
-            fleet.world_mut().add(event);
+            fleet.packets_mut().add(event);
         }
         loop {
             if stop.load(Ordering::Relaxed) {
@@ -101,12 +104,7 @@ fn send(
     Ok(())
 }
 
-/// Each router has its own address on loopback, where the system lets it.
-fn address(router: u16) -> IpAddr {
-    let [_, low] = router.saturating_add(1).to_be_bytes();
-    IpAddr::V4(Ipv4Addr::new(127, 0, 1, low))
-}
-
+/// From its own address, where the system lets it.
 fn socket(router: u16) -> anyhow::Result<UdpSocket> {
     UdpSocket::bind((address(router), 0))
         .or_else(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)))

@@ -11,6 +11,7 @@ use engine::report::{Attack, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::Options;
+use super::border::Tally;
 use super::http::{get, metric};
 use super::repertoire::REPERTOIRE;
 use super::script::{Deed, Script};
@@ -26,6 +27,8 @@ pub(super) struct Teller {
     deeds: Vec<Deed>,
     /// By id: what was told of it.
     told: BTreeMap<String, Told>,
+    /// What stands at the border, by number, as it was told.
+    announced: BTreeMap<u64, String>,
     /// Whether the last line on the terminal is the one that is written over.
     status: bool,
     live: bool,
@@ -45,6 +48,20 @@ struct Told {
 #[derive(Debug, Deserialize)]
 struct Attacks {
     items: Vec<Attack>,
+}
+
+/// `/api/v1/mitigations`.
+#[derive(Debug, Deserialize)]
+struct Mitigations {
+    items: Vec<Mitigation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Mitigation {
+    id: Option<u64>,
+    class: String,
+    what: String,
+    state: String,
 }
 
 /// What `/metrics` says of the intake.
@@ -75,6 +92,8 @@ struct Document<'a> {
     world: &'a [Outcome<'a>],
     /// Ids of attacks that nothing in the world explains.
     unexplained: &'a [&'a str],
+    /// What its border did with packets to the attacked, in the world's own truth.
+    border: Tally,
 }
 
 /// Plain output gets a line of status so many looks apart; a terminal has a line that moves.
@@ -87,6 +106,7 @@ impl Teller {
             attacks: script.attacks(),
             deeds: script.deeds(),
             told: BTreeMap::new(),
+            announced: BTreeMap::new(),
             status: false,
             live: std::io::stdout().is_terminal(),
             looks: 0,
@@ -99,6 +119,7 @@ impl Teller {
         self.say(&paint.bold("Spillway, a demonstration."))?;
         self.say("All traffic is synthetic: a seeded world of customers, seen by four border routers that sample it. No packet leaves")?;
         self.say("this machine. The daemon is the real one, fed with live sFlow over loopback; each number below is read from its API.")?;
+        self.say("Its rules go to those routers over BGP, which filter by them.")?;
         let seed = self.options.seed;
         self.say(
             &paint.dim(format!("World {seed}; DEMO_SEED=… gives another one, with other victims and rates.")),
@@ -137,6 +158,7 @@ impl Teller {
         for attack in &attacks {
             self.news(attack)?;
         }
+        self.routers(api)?;
         self.looks += 1;
         if self.options.format == Format::Text && (self.live || self.looks.is_multiple_of(LOOKS_APART)) {
             let line = status(intake(api)?, &attacks);
@@ -154,7 +176,12 @@ impl Teller {
     }
 
     /// How it came out: what the world did beside what the daemon says.
-    pub(super) fn summary(&mut self, api: &str, broken_off: Option<Duration>) -> anyhow::Result<()> {
+    pub(super) fn summary(
+        &mut self,
+        api: &str,
+        border: Tally,
+        broken_off: Option<Duration>,
+    ) -> anyhow::Result<()> {
         let attacks = attacks(api)?;
         let intake = intake(api)?;
         let mut deeds = std::mem::take(&mut self.deeds);
@@ -172,6 +199,7 @@ impl Teller {
                 attacks: &attacks,
                 world: &outcomes,
                 unexplained: &unexplained,
+                border,
             };
             let mut out = std::io::stdout();
             match self.options.format {
@@ -197,6 +225,14 @@ impl Teller {
                 attack.target
             );
             self.say(&format!("  {} {what}", paint.red("false   ")))?;
+        }
+        if let Some(stopped) = border.attack.share() {
+            let honest = border.honest.share().map_or_else(|| "none".to_owned(), percent);
+            let what = format!(
+                "while the daemon's rules stood at the border, it dropped {} of the attacks' packets, and {honest} of the honest ones to the same hosts",
+                percent(stopped)
+            );
+            self.say(&format!("  {} {what}", paint.green("stopped ")))?;
         }
         if !self.attacks && unexplained.is_empty() {
             self.say(&format!("  {} the daemon reports no attack", paint.green("quiet   ")))?;
@@ -293,6 +329,25 @@ impl Teller {
                 attack.target,
                 size(attack)
             ))?;
+        }
+        Ok(())
+    }
+
+    /// What is new at the border, by the daemon's word.
+    fn routers(&mut self, api: &str) -> anyhow::Result<()> {
+        let body = get(api, "/api/v1/mitigations")?;
+        let told = serde_json::from_str::<Mitigations>(&body);
+        let items = told.context("/api/v1/mitigations is not as promised")?.items;
+        let active = items.into_iter().filter(|one| one.state == "active");
+        let now: BTreeMap<u64, String> =
+            active.filter_map(|one| Some((one.id?, format!("{} {}", one.class, one.what)))).collect();
+        let before = std::mem::replace(&mut self.announced, now.clone());
+        let paint = self.options.paint;
+        for (id, what) in now.iter().filter(|(id, _)| !before.contains_key(id)) {
+            self.daemon(&format!("told the border, as its mitigation {id}: {}", paint.cyan(what)))?;
+        }
+        for id in before.keys().filter(|id| !now.contains_key(id)) {
+            self.daemon(&format!("took mitigation {id} back from the border"))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The pass over a recording that looks at sources: packets to and from the targets of what was found, each shown to the
 //! observers of the attacks it may be of.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use base::map::Seed;
@@ -29,6 +30,8 @@ pub(crate) const SOURCES_MIN: usize = 4096;
 const KEY: u64 = 0x646f_7373_6965_7221;
 /// What an attack's end may lag behind its last packet.
 const SLACK: Span = Span::from_millis(250);
+/// Dossiers in memory at once: the one that is written, and the next.
+const CONCLUDED_MAX: usize = 2;
 
 /// Watches all attacks of a recording.
 pub struct Collector {
@@ -56,7 +59,8 @@ pub struct Collected {
 /// One of them.
 pub(super) struct Case {
     attack: Attack,
-    names: Vec<String>,
+    /// Place of the vector that packets are of, by class.
+    vectors: Vec<Option<usize>>,
     until: Timestamp,
     observer: Observer,
 }
@@ -154,27 +158,32 @@ impl Collector {
 
 impl Collected {
     /// Shows the dossier of each attack, one after the other, and concludes the next one meanwhile: all of them might not fit into
-    /// memory.
-    pub fn conclude(
+    /// memory. What `begin` makes of one of `with` and its dossier, it makes as soon as that is concluded, beside everything else.
+    pub fn conclude<W: Send, B: Send>(
         self,
+        with: Vec<W>,
         reporter: &Reporter,
         enrich: &(dyn Enrich + Sync),
-        mut each: impl FnMut(&Attack, &Dossier) -> anyhow::Result<()>,
+        begin: impl Fn(W, &Dossier) -> anyhow::Result<B> + Sync,
+        mut each: impl FnMut(&Attack, &Dossier, B) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let sampling = self.sampling;
-        let one = |case: Case| {
+        let (sampling, begin) = (self.sampling, &begin);
+        let one = move |case: Case, with: W| {
             let dossier = case.observer.conclude(incident(&case.attack, sampling), reporter.clone(), enrich);
-            (case.attack, dossier)
+            let begun = begin(with, &dossier)?;
+            Ok::<_, anyhow::Error>((case.attack, dossier, begun))
         };
-        let mut cases = self.cases.into_iter();
+        let mut cases = self.cases.into_iter().zip(with);
         std::thread::scope(|scope| {
-            let mut next = cases.next().map(|case| scope.spawn(move || one(case)));
-            while let Some(concluding) = next.take() {
+            let mut start = || cases.next().map(|(case, with)| scope.spawn(move || one(case, with)));
+            let mut under_way: VecDeque<_> = (0..CONCLUDED_MAX).filter_map(|_| start()).collect();
+            while let Some(concluding) = under_way.pop_front() {
                 let concluded = concluding.join();
-                let (attack, dossier) =
-                    concluded.map_err(|_| anyhow::Error::msg("a thread gave up; please report this"))?;
-                next = cases.next().map(|case| scope.spawn(move || one(case)));
-                each(&attack, &dossier)?;
+                let (attack, dossier, begun) =
+                    concluded.map_err(|_| anyhow::Error::msg("a thread gave up; please report this"))??;
+                each(&attack, &dossier, begun)?;
+                drop(dossier);
+                under_way.extend(start());
             }
             Ok(())
         })
@@ -197,14 +206,32 @@ impl Case {
         let until = attack.ended_at.map_or(Timestamp::from_nanos(u64::MAX), |end| end.plus(SLACK));
         let mut observer = Observer::new(Arc::clone(rules), scope);
         observer.expect(usize::try_from(attack.sources.count).unwrap_or(usize::MAX));
-        Self { attack: attack.clone(), names, until, observer }
+        let vectors = (0..=u8::MAX).map(|class| belonging::vector(&names, Class(class))).collect();
+        Self { attack: attack.clone(), vectors, until, observer }
+    }
+
+    /// Of which of its vectors a packet is that a target receives.
+    #[inline]
+    fn vector(&self, packet: &Packet<'_>, class: Class) -> Option<usize> {
+        let during = self.attack.started_at <= packet.at && packet.at <= self.until;
+        if during { self.vectors.get(class.index()).copied().flatten() } else { None }
+    }
+
+    /// A packet that a target will receive, or will send; see [`Observer::approach`].
+    #[inline]
+    pub(super) fn approach(&self, packet: &Packet<'_>, class: Class, (to, from): (bool, bool)) {
+        if to {
+            self.observer.approach(packet.headers, self.vector(packet, class));
+        }
+        if from {
+            self.observer.approach_answer(packet.headers);
+        }
     }
 
     /// A packet that a target receives.
     #[inline]
     pub(super) fn receive(&mut self, packet: &Packet<'_>, class: Class) {
-        let during = self.attack.started_at <= packet.at && packet.at <= self.until;
-        let vector = if during { belonging::vector(&self.names, class) } else { None };
+        let vector = self.vector(packet, class);
         self.observer.receive(packet, vector);
     }
 

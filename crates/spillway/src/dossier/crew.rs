@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context as _, anyhow};
 
-use super::batch::Batch;
+use super::batch::{Batch, Item};
 use super::collect::Case;
 use super::recorders::Recorders;
 use crate::evidence::recorder::Recorded;
@@ -16,6 +16,9 @@ use crate::evidence::recorder::Recorded;
 const OBSERVERS_MAX: usize = 16;
 /// Batches under way; a reader that is faster waits.
 const BATCHES_MAX: usize = 8;
+
+/// Packets whose sources are looked for before the first of them is received.
+const AHEAD: usize = 32;
 
 /// Cases by the places in which packets name them.
 pub(super) type Sets = Arc<Vec<Vec<usize>>>;
@@ -120,15 +123,23 @@ fn give_back(batch: Arc<Batch>, back: &Sender<Batch>) {
 }
 
 fn observe(share: &mut [(usize, Case)], sets: &Sets, batch: &Batch) {
-    for item in &batch.items {
-        let packet = batch.seen(item);
-        let (to, from) = (cases(sets, item.to), cases(sets, item.from));
+    let sides = |item: &Item| (cases(sets, item.to), cases(sets, item.from));
+    for items in batch.items.chunks(AHEAD) {
         for (place, case) in &mut *share {
-            if to.contains(place) {
-                case.receive(&packet, item.class);
+            for item in items {
+                let packet = batch.seen(item);
+                let (to, from) = sides(item);
+                case.approach(&packet, item.class, (to.contains(place), from.contains(place)));
             }
-            if from.contains(place) {
-                case.answer(&packet);
+            for item in items {
+                let packet = batch.seen(item);
+                let (to, from) = sides(item);
+                if to.contains(place) {
+                    case.receive(&packet, item.class);
+                }
+                if from.contains(place) {
+                    case.answer(&packet);
+                }
             }
         }
     }

@@ -47,7 +47,20 @@ pub fn write(
     dossier: &Dossier,
     (trace, link): (&Trace, &Link),
 ) -> anyhow::Result<String> {
-    let failed = |path: &Path| format!("{}: cannot be written; name a folder that can", path.display());
+    sources(folder, dossier)?;
+    about(folder, attack, dossier, (trace, link))
+}
+
+/// Writes `attack.json` alone; what stands in it.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn about(
+    folder: &Path,
+    attack: &Attack,
+    dossier: &Dossier,
+    (trace, link): (&Trace, &Link),
+) -> anyhow::Result<String> {
     std::fs::create_dir_all(folder).with_context(|| failed(folder))?;
     let path = folder.join("attack.json");
     let mut document = document(attack, dossier)?;
@@ -58,14 +71,29 @@ pub fn write(
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     std::fs::write(&path, &text).with_context(|| failed(&path))?;
+    Ok(text)
+}
+
+/// Writes `sources.jsonl` alone.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn sources(folder: &Path, dossier: &Dossier) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| failed(folder))?;
     let path = folder.join("sources.jsonl");
-    let mut out = BufWriter::new(File::create(&path).with_context(|| failed(&path))?);
+    let mut out = BufWriter::with_capacity(WRITTEN, File::create(&path).with_context(|| failed(&path))?);
     for finding in &dossier.findings {
         serde_json::to_writer(&mut out, &line(finding, dossier))?;
         out.write_all(b"\n").with_context(|| failed(&path))?;
     }
-    out.flush().with_context(|| failed(&path))?;
-    Ok(text)
+    out.flush().with_context(|| failed(&path))
+}
+
+/// Octets written at once.
+const WRITTEN: usize = 1 << 16;
+
+fn failed(path: &Path) -> String {
+    format!("{}: cannot be written; name a folder that can", path.display())
 }
 
 /// The lines of `sources.jsonl`, each with the packets of its source.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use engine::report::Attack;
 use intel::campaign::{Campaigns, Trace};
-use intel::dossier::Reporter;
+use intel::dossier::{Dossier, Reporter};
 use intel::enrich::Enrich;
 use intel::export::Terms;
 use ledger::Signer;
@@ -12,8 +13,7 @@ use ledger::Signer;
 use super::collect::{Cases, Collector};
 use super::document;
 use super::recorders::{Recorders, Scope};
-use super::write::annotate;
-use super::write::{Extra, write};
+use super::write::{Extra, annotate, finish, prepare};
 use crate::config::{Config, Named};
 use crate::evidence::stamp::Authority;
 use crate::evidence::{Payload, key};
@@ -98,29 +98,34 @@ impl Folders {
     pub fn conclude(self, enrich: &(dyn Enrich + Sync)) -> anyhow::Result<()> {
         let Self { root, collector, left_out, seat } = self;
         let (collected, recorded) = collector.finish()?;
-        let mut recorded = recorded.into_iter();
         let mut campaigns = Campaigns::default();
-        collected.conclude(&seat.reporter, enrich, |attack, dossier| {
-            // A recording gives the same bag at any time.
-            let at = dossier.incident.last;
-            let mut annotating =
-                recorded.next().map(|recorded| annotate(recorded, dossier, at)).transpose()?;
+        // A recording gives the same bag at any time.
+        let at = |dossier: &Dossier| dossier.incident.last;
+        let config = seat.config.as_deref();
+        let begin = |recorded, dossier: &Dossier| {
+            let annotating = annotate(recorded, dossier, at(dossier))?;
+            let folder = root.join(&dossier.incident.id);
+            document::sources(&folder, dossier)?;
+            Ok((annotating, prepare(&folder, dossier, Terms::default(), true, config)?))
+        };
+        let each = |attack: &Attack, dossier: &Dossier, (mut annotating, prepared): (_, _)| {
             let folder = root.join(&attack.id);
             let trace = Trace::of(dossier, document::TRACE_KEY);
             let link = campaigns.place(trace.clone());
-            let attack = document::write(&folder, attack, dossier, (&trace, &link))?;
+            let attack = document::about(&folder, attack, dossier, (&trace, &link))?;
             let extra = Extra {
                 attack: attack.as_bytes(),
-                config: seat.config.as_deref(),
+                config,
                 terms: Terms::default(),
-                at,
+                at: at(dossier),
                 reason: REASON,
                 signer: seat.signer.as_ref(),
                 authority: seat.authority.as_ref(),
             };
-            let written = write(&folder, dossier, annotating.as_mut(), &extra)?;
+            let written = finish(dossier, prepared, Some(&mut annotating), &extra)?;
             written.withheld.into_iter().next().map_or(Ok(()), |withheld| Err(withheld.into()))
-        })?;
+        };
+        collected.conclude(recorded, &seat.reporter, enrich, begin, each)?;
         match left_out {
             0 => Ok(()),
             n => Err(anyhow!("{n} small attacks have no dossier; replay a part of the recording")),

@@ -59,6 +59,12 @@ pub fn annotate(recorded: Recorded, dossier: &Dossier, at: Timestamp) -> anyhow:
     Annotating::start(recorded, at, comments)
 }
 
+/// What is in a folder, or can go into its bag, before the attack's own document is made.
+pub struct Prepared {
+    written: Written,
+    files: Vec<(String, Vec<u8>)>,
+}
+
 /// Writes `stix.json`, `misp.json`, `ddosch.json`, `intelmq.jsonl`, `sources.csv` and `xarf/*.json` into a folder, and seals the
 /// bag in it, where packets were recorded, `Recorder::open(FOLDER/evidence, …)`, and get their comments, [`annotate`].
 ///
@@ -70,8 +76,23 @@ pub fn write(
     recorded: Option<&mut Annotating>,
     extra: &Extra<'_>,
 ) -> anyhow::Result<Written> {
-    let (documents, withheld) = documents(dossier, extra.terms);
-    let mut written = Written { documents: documents.len(), withheld, seal: None };
+    let prepared = prepare(folder, dossier, extra.terms, recorded.is_some(), extra.config)?;
+    finish(dossier, prepared, recorded, extra)
+}
+
+/// The first part of [`write`]: documents for others; `bag`: and what goes into the bag.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn prepare(
+    folder: &Path,
+    dossier: &Dossier,
+    terms: Terms,
+    bag: bool,
+    config: Option<&[u8]>,
+) -> anyhow::Result<Prepared> {
+    let (documents, withheld) = documents(dossier, terms);
+    let written = Written { documents: documents.len(), withheld, seal: None };
     let mut made = None;
     for document in &documents {
         let path = folder.join(&document.path);
@@ -84,10 +105,28 @@ pub fn write(
         }
         std::fs::write(&path, &document.bytes).with_context(failed)?;
     }
-    if let Some(annotating) = recorded {
+    let mut files = Vec::new();
+    if bag {
         let stix = documents.into_iter().find(|document| document.path == "stix.json");
-        let mut files = payload(dossier, extra);
+        files = payload(dossier, config);
         files.extend(stix.map(|stix| ("metadata/stix.json".to_owned(), stix.bytes)));
+    }
+    Ok(Prepared { written, files })
+}
+
+/// The second part of [`write`]: seals the bag.
+///
+/// # Errors
+/// When the disk does not take it, or the time stamping authority does not answer.
+pub fn finish(
+    dossier: &Dossier,
+    prepared: Prepared,
+    recorded: Option<&mut Annotating>,
+    extra: &Extra<'_>,
+) -> anyhow::Result<Written> {
+    let Prepared { mut written, mut files } = prepared;
+    if let Some(annotating) = recorded {
+        files.push(("data/attack.json".to_owned(), extra.attack.to_vec()));
         let sealing = Sealing {
             id: dossier.incident.id.clone(),
             organisation: dossier.reporter.organisation.clone(),
@@ -103,23 +142,19 @@ pub fn write(
     Ok(written)
 }
 
-fn payload(dossier: &Dossier, extra: &Extra<'_>) -> Vec<(String, Vec<u8>)> {
+/// What goes into a bag beside its packets and the attack's own document.
+fn payload(dossier: &Dossier, config: Option<&[u8]>) -> Vec<(String, Vec<u8>)> {
     let rules: String = dossier.incident.rules.iter().map(|rule| format!("{rule}\n")).collect();
-    let config = match extra.config {
+    let config = match config {
         Some(text) => ("data/config.toml", text.to_vec()),
         None => (
             "data/config.json",
             format!("{{\"software\":\"{SELF}\",\"profile\":\"capture\"}}\n").into_bytes(),
         ),
     };
-    [
-        ("data/attack.json", extra.attack.to_vec()),
-        ("data/sources.csv", csv::complete(dossier)),
-        ("data/rules.txt", rules.into_bytes()),
-        config,
-    ]
-    .map(|(path, octets)| (path.to_owned(), octets))
-    .into()
+    [("data/sources.csv", csv::complete(dossier)), ("data/rules.txt", rules.into_bytes()), config]
+        .map(|(path, octets)| (path.to_owned(), octets))
+        .into()
 }
 
 /// A packet's comment: what is said of its source.

@@ -67,7 +67,7 @@ impl Bounds {
         now: Timestamp,
         own: impl FnOnce() -> Vec<IpAddr>,
     ) {
-        attack.rules.iter_mut().for_each(|report| soften(report, view));
+        soften(attack, view);
         let Some(mode) = self.challenge.filter(|_| challenge::wants(attack)) else { return };
         let own = (mode == Challenge::Host).then(own);
         let mut rules = challenge::rules(attack, own.as_deref(), self.lease, now);
@@ -266,14 +266,19 @@ pub(crate) fn destination(report: &RuleReport) -> Option<Prefix> {
     words.next()?.parse().ok()
 }
 
-/// A rule that drops limits instead, where its destination likes that better; its price is what it was at most.
-fn soften(report: &mut RuleReport, view: &View) {
-    let Some(limit) = destination(report).and_then(|dst| view.values(&dst).limit.value) else { return };
+/// Rules that drop limit instead, where their destinations like that better.
+pub(crate) fn soften(attack: &mut Attack, view: &View) {
+    attack.rules.iter_mut().for_each(|report| limit(report, view));
+}
+
+/// Its price is what it was at most.
+fn limit(report: &mut RuleReport, view: &View) {
+    let Some(most) = destination(report).and_then(|dst| view.values(&dst).limit.value) else { return };
     let Some(rule) = ::rules::parse::rules(&report.text).ok().and_then(|mut rules| rules.pop()) else {
         return;
     };
     if rule.action == Action::Drop {
-        let rule = Rule { action: Action::RatePackets(limit), ..rule };
+        let rule = Rule { action: Action::RatePackets(most), ..rule };
         report.text = rule.to_string();
         rule.action.as_str().clone_into(&mut report.action);
     }

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use anyhow::{Context as _, anyhow, bail};
 use base::Timestamp;
 use base::map::{Map, Seed};
-use base::prefix::wide;
 use intel::bag::Digests;
 use ledger::text::hex;
 use sha2::{Digest as _, Sha256};
@@ -24,12 +23,14 @@ use super::recorder::{ANNOTATED, CAPTURE, Recorded};
 #[derive(Debug)]
 pub struct Comments {
     texts: Vec<String>,
-    places: Map<u128, usize>,
+    /// By address; those of IPv4 apart, so that they lie close together.
+    v4: Map<u32, u32>,
+    v6: Map<u128, u32>,
 }
 
 impl Default for Comments {
     fn default() -> Self {
-        Self { texts: Vec::new(), places: Map::new(Seed::default()) }
+        Self { texts: Vec::new(), v4: Map::new(Seed::default()), v6: Map::new(Seed::default()) }
     }
 }
 
@@ -42,11 +43,19 @@ impl Comments {
 
     /// Says the text in a place of this source.
     pub fn say(&mut self, source: IpAddr, place: usize) {
-        self.places.insert(wide(source), place);
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        match source.to_canonical() {
+            IpAddr::V4(source) => self.v4.insert(source.to_bits(), place),
+            IpAddr::V6(source) => self.v6.insert(source.to_bits(), place),
+        };
     }
 
     fn of(&self, source: IpAddr) -> Option<&str> {
-        self.places.get(&wide(source)).and_then(|place| self.texts.get(*place)).map(String::as_str)
+        let place = match source.to_canonical() {
+            IpAddr::V4(source) => self.v4.get(&source.to_bits()),
+            IpAddr::V6(source) => self.v6.get(&source.to_bits()),
+        };
+        self.texts.get(usize::try_from(*place?).ok()?).map(String::as_str)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a play came to, in numbers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{Prefix, Timestamp};
 use serde::Serialize;
@@ -43,6 +43,8 @@ pub struct Phase {
     pub median_ms: Option<f64>,
     /// And 99 of 100 within this.
     pub p99_ms: Option<f64>,
+    /// When the first and the last request began that got none, in milliseconds after the phase's first request.
+    pub unanswered_ms: Option<[u64; 2]>,
     /// Packets a second that attackers and reflectors sent.
     pub attack_pps: u64,
     /// Packets that rules dropped meanwhile.
@@ -98,6 +100,12 @@ impl Phase {
             .map(|outcome| outcome.took.as_secs_f64() * 1e3)
             .collect();
         times.sort_by(f64::total_cmp);
+        let first = outcomes.iter().map(|outcome| outcome.at).min();
+        let after = |at: Instant| {
+            let after = at.saturating_duration_since(first.unwrap_or(at));
+            u64::try_from(after.as_millis()).unwrap_or(u64::MAX)
+        };
+        let lost = || outcomes.iter().filter(|outcome| !outcome.answered).map(|outcome| outcome.at);
         let nearest = |hundredths: usize| {
             let rank = (times.len() * hundredths).div_ceil(100).max(1);
             times.get(rank - 1).copied()
@@ -109,6 +117,7 @@ impl Phase {
             answered: times.len(),
             median_ms: nearest(50),
             p99_ms: nearest(99),
+            unanswered_ms: lost().min().zip(lost().max()).map(|(from, to)| [after(from), after(to)]),
             attack_pps: 0,
             dropped: 0,
         }
@@ -117,21 +126,23 @@ impl Phase {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
     fn times_are_those_of_answered_requests() {
-        let one =
-            |millis, answered| Outcome { at: Instant::now(), took: Duration::from_millis(millis), answered };
+        let began = Instant::now();
+        let one = |millis, answered| {
+            let took = Duration::from_millis(millis);
+            Outcome { at: began + took, took, answered }
+        };
         let outcomes: Vec<Outcome> =
-            (1..=100).map(|n| one(n, true)).chain([one(1_000, false), one(1_000, false)]).collect();
+            (1..=100).map(|n| one(n, true)).chain([one(801, false), one(901, false)]).collect();
         let phase = Phase::new("attack", Duration::from_secs(10), &outcomes);
+        assert_eq!(phase.unanswered_ms, Some([800, 900]));
         assert_eq!((phase.requests, phase.answered), (102, 100));
         assert_eq!((phase.median_ms, phase.p99_ms), (Some(50.0), Some(99.0)));
         assert!((phase.answered_per_second() - 10.0).abs() < 1e-9);
         let nothing = Phase::new("attack", Duration::from_secs(1), &[]);
-        assert_eq!((nothing.median_ms, nothing.success()), (None, 1.0));
+        assert_eq!((nothing.median_ms, nothing.unanswered_ms, nothing.success()), (None, None, 1.0));
     }
 }

@@ -279,7 +279,11 @@ impl Desk {
                 Ok(())
             }
             Err(trouble) => {
-                let why = trouble.to_string();
+                // Whoever tells of it says that the ledger cannot be written.
+                let why = match &trouble {
+                    Trouble::File(cause) => cause.to_string(),
+                    other => other.to_string(),
+                };
                 let untrue = trouble.is_of_content();
                 self.store = None;
                 self.note(|board| {

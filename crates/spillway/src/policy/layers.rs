@@ -27,6 +27,8 @@ pub(crate) struct Layers {
     pub(crate) limits_held: bool,
     /// There are filters on this machine.
     pub(crate) filters: bool,
+    /// Prefixes that absorbers filter, while they are led there.
+    pub(crate) absorbed: Vec<Prefix>,
     /// Rules at one time.
     pub(crate) rules_max: usize,
     /// Where the API is.
@@ -50,6 +52,7 @@ impl Layers {
             allow_ceiling: config.rules.allow_ceiling,
             limits_held: config.dataplane.engine == Engine::Xdp,
             filters: !config.dataplane.interfaces.is_empty(),
+            absorbed: absorbed(config),
             rules_max: config.dataplane.rules_max,
             api: config.api.listen.port(),
             global: Wishes {
@@ -69,6 +72,11 @@ impl Layers {
     /// Whose prefix it is.
     pub(crate) fn customer(&self, prefix: &Prefix) -> Option<&CustomerTerms> {
         self.customers.iter().find(|customer| customer.networks.iter().any(|own| own.covers(prefix)))
+    }
+
+    /// Whether absorbers filter what is led there of it.
+    pub(crate) fn is_absorbed(&self, prefix: &Prefix) -> bool {
+        self.absorbed.iter().any(|one| one.covers(prefix) || prefix.covers(one))
     }
 
     /// All targets of the configuration, and networks of customers.
@@ -144,4 +152,10 @@ impl Layers {
 
 fn of_profile(name: &str) -> Option<Layer<'static>> {
     Some((From::new(Kind::Profile, name.to_owned()), profile::find(name).ok()?))
+}
+
+/// Prefixes whose diversion to an absorber that is spoken with is prepared.
+fn absorbed(config: &Config) -> Vec<Prefix> {
+    let controls = config.routing.iter().flat_map(|routing| &routing.controls.all);
+    controls.flat_map(|control| &control.charges).map(|charge| charge.prefix).collect()
 }

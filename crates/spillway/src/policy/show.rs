@@ -132,11 +132,14 @@ pub(super) fn target(view: &View, prefix: &Prefix) -> Value {
 
 /// What becomes of a rule for it, in one sentence.
 fn acts(view: &View, prefix: &Prefix) -> &'static str {
-    let filters = view.layers.filters;
+    let (filters, absorbed) = (view.layers.filters, view.layers.is_absorbed(prefix));
     if view.layers.never.iter().any(|never| never.covers(prefix) || prefix.covers(never)) {
         return "no filter ever cuts it: it is on the never-list";
     }
     match (view.mode(prefix), filters) {
+        (engine::Mode::Enforce, false) if absorbed => {
+            "rules act at absorbers within the bounds below, while it is led there; this machine has no filters (`dataplane.interfaces`)"
+        }
         (engine::Mode::Observe, _) => "attacks on it are told, and nothing is done",
         (engine::Mode::Suggest, true) => "rules are derived and counted in the kernel, and drop nothing",
         (engine::Mode::Suggest, false) => "rules are derived and shown",

@@ -6,6 +6,7 @@
 mod act;
 pub(super) mod case;
 mod memory;
+mod roll;
 mod situation;
 mod tell;
 mod terms;
@@ -26,6 +27,7 @@ use super::lookout::{Lookout, Sight, WATCHED_MAX, Watched};
 use super::speaker::PeerStatus;
 use case::{Barred, Case};
 use memory::Remembered;
+use roll::Roll;
 pub(super) use situation::destination;
 pub(crate) use terms::Terms;
 use together::{Council, Sites};
@@ -47,6 +49,8 @@ pub(super) struct Auto {
     left_out: u64,
     /// Plans for all of them.
     council: Council,
+    /// Neighbours that were there lately.
+    roll: Roll,
     /// Shared with those who look.
     pub(super) lookout: Lookout,
 }

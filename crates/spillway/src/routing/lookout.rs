@@ -166,6 +166,24 @@ pub(crate) struct Sight {
     pub(crate) health: Vec<Measured>,
 }
 
+#[cfg(test)]
+impl Sight {
+    /// Of a moment at which nothing goes on.
+    pub(crate) fn quiet(now: Timestamp, terms: Arc<Terms>) -> Self {
+        Self {
+            now,
+            terms,
+            attacks: Vec::new(),
+            seen: Vec::new(),
+            exporters: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            kernel: BTreeSet::new(),
+            usual: BTreeMap::new(),
+            health: Vec::new(),
+        }
+    }
+}
+
 /// What is looked for, and what is shown of the ladder, by attack.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lookout {

@@ -16,8 +16,12 @@ pub(crate) const PORT: u16 = 8080;
 const BACKLOG: i32 = 511;
 /// Octets that a client sends, and gets back.
 pub(crate) const TALK: usize = 1_000;
-/// Connections at the same time, on either side.
-const THREADS: u32 = 8;
+/// Who serve at the same time, in each family.
+const SERVERS: u32 = 8;
+/// Who ask at the same time: one whose SYN was lost waits for a second, and the others go on.
+const CLIENTS: u32 = 24;
+/// Likewise, where few ask again and again, and others need the processor too.
+const FEW: u32 = 8;
 
 /// Everything but the flood; goes with the test.
 pub(crate) struct Arena {
@@ -58,7 +62,7 @@ impl Arena {
         for address in any {
             let open = move || listen(SocketAddr::new(address, PORT));
             let listener = Arc::new(inside(&arena.network, Site::Server, open).unwrap().join().unwrap());
-            for _ in 0..THREADS {
+            for _ in 0..SERVERS {
                 let (listener, stop) = (Arc::clone(&listener), Arc::clone(&arena.stop));
                 let serve = move || serve(&listener, &stop);
                 arena.threads.push(inside(&arena.network, Site::Server, serve).unwrap());
@@ -77,7 +81,7 @@ impl Arena {
     pub(crate) fn ask(&self, count: u32, way: Way) -> u32 {
         let (next, good) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let to = self.server(way.over_ipv6);
-        let threads: Vec<Thread<()>> = (0..THREADS)
+        let threads: Vec<Thread<()>> = (0..if count < 1_000 { FEW } else { CLIENTS })
             .map(|_| {
                 let (next, good) = (Arc::clone(&next), Arc::clone(&good));
                 let ask = move || {
@@ -166,10 +170,13 @@ fn listen(at: SocketAddr) -> TcpListener {
         AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
         sockopt,
     };
+    use nix::sys::time::{TimeVal, TimeValLike as _};
     use std::os::fd::AsRawFd as _;
     let family = if at.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(family, SockType::Stream, flags, None).unwrap();
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    // Who accepts waits in the kernel, for many that ask again and again take the processor from those who are measured; it
+    // looks now and then whether it is over.
+    setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::milliseconds(200)).unwrap();
     if at.is_ipv6() {
         setsockopt(&fd, sockopt::Ipv6V6Only, &true).unwrap();
     }
@@ -181,11 +188,7 @@ fn listen(at: SocketAddr) -> TcpListener {
 /// Gives back what it gets, or, asked by a first octet of 0, as many octets as the next eight say.
 fn serve(listener: &TcpListener, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
-        let Ok((mut stream, _)) = listener.accept() else {
-            std::thread::sleep(Duration::from_micros(300));
-            continue;
-        };
-        let _ = stream.set_nonblocking(false);
+        let Ok((mut stream, _)) = listener.accept() else { continue };
         let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
         let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
         let mut said = [0; 1 << 16];

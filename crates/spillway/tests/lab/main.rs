@@ -4,18 +4,18 @@
 mod arena;
 mod delay;
 mod flood;
+mod leftovers;
 
 /// Whoever measures under load has the machine alone: nextest knows by the name, and tests of one process take turns.
 mod alone {
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     mod cookies;
-    mod leftovers;
     mod reroute;
-    mod scenarios;
+    pub(super) mod scenarios;
     mod transfer;
 
-    fn turn() -> MutexGuard<'static, ()> {
+    pub(super) fn turn() -> MutexGuard<'static, ()> {
         static TURN: Mutex<()> = Mutex::new(());
         TURN.lock().unwrap_or_else(PoisonError::into_inner)
     }

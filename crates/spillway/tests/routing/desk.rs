@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::daemons::{Daemon, Kind, Options};
-use super::{OUR_AS, OURS, PEER_AS, wait};
+use super::{OUR_AS, OURS, PEER_AS, each_of, wait};
 use crate::daemon::Daemon as Spillway;
 use crate::support::{Scratch, spillway, stderr};
 
@@ -106,13 +106,8 @@ impl House {
     }
 }
 
-fn each(test: impl Fn(Daemon)) {
-    for kind in KINDS {
-        if let Some(daemon) = Daemon::start(kind, Options::default()) {
-            println!("{}", kind.name());
-            test(daemon);
-        }
-    }
+fn each(test: impl Fn(Daemon) + Sync) {
+    each_of(KINDS, test);
 }
 
 /// Waits until a mitigation's time is over.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::daemons::{Daemon, Kind, Options};
 use super::desk::{House, WHY, over, peer, with};
-use super::wait;
+use super::{side_by_side, wait};
 
 /// Kills in an ordinary run; `SPILLWAY_KILLS` asks for more, `SPILLWAY_SEED` for others.
 const KILLS: u64 = 30;
@@ -85,9 +85,11 @@ fn by_the_journal(house: &House) -> (Vec<String>, usize) {
 fn killed_at_random_instants_under_load_the_router_ends_with_what_the_journal_says() {
     let (seed, kills) = (number("SPILLWAY_SEED", 7), number("SPILLWAY_KILLS", KILLS));
     println!("SPILLWAY_SEED={seed} SPILLWAY_KILLS={kills}");
-    let mut dice = Dice(seed.wrapping_mul(2) | 1);
-    for (kind, kills) in [(Kind::Gobgp, kills - kills / 3), (Kind::Bird, kills / 3)] {
-        let Some(router) = Daemon::start(kind, Options::default()) else { continue };
+    // Each has dice of its own, so that a seed says it all.
+    let routers = [(Kind::Gobgp, kills - kills / 3, 1), (Kind::Bird, kills / 3, 3)];
+    side_by_side(routers, |(kind, kills, of)| {
+        let mut dice = Dice(seed.wrapping_mul(4) | of);
+        let Some(router) = Daemon::start(kind, Options::default()) else { return };
         let more = "pace = 0\non_crash = \"withdraw\"\n[routing.approvals]\nblackhole = \"automatic\"\n";
         let house = House::new(&format!("kills-{}", kind.name()), WIDE, &peer("upstream", router.port, more));
         let mut carried_out = 0;
@@ -116,19 +118,20 @@ fn killed_at_random_instants_under_load_the_router_ends_with_what_the_journal_sa
         }
         println!("{}: {carried_out} orders carried out in {loaded:?}", kind.name());
         assert!(carried_out > 0, "there was a load");
-    }
+    });
 }
 
 #[test]
 fn stopped_or_crashed_the_routers_hold_what_the_profile_promises() {
     // Who helps a speaker that restarts without being asked, and with what: prefixes, rules.
-    for (kind, kept) in [
+    let helped = [
         (Kind::Bird, (true, true)),
         (Kind::Frr, (true, false)),
         (Kind::Gobgp, (false, false)),
         (Kind::Exabgp, (false, false)),
-    ] {
-        let Some(router) = Daemon::start(kind, Options::default()) else { continue };
+    ];
+    side_by_side(helped, |(kind, kept)| {
+        let Some(router) = Daemon::start(kind, Options::default()) else { return };
         for (keys, signal, keeps) in [
             ("on_crash = \"withdraw\"", "-KILL", false),
             ("on_crash = \"keep\"", "-KILL", true),
@@ -139,13 +142,14 @@ fn stopped_or_crashed_the_routers_hold_what_the_profile_promises() {
             let promised = if keeps { kept } else { (false, false) };
             leaves(&router, &what, keys, signal, promised);
         }
-    }
+    });
 }
 
 /// Announces, ends by the signal, and looks what the router has then; and whether the next daemon takes it up.
 fn leaves(router: &Daemon, what: &str, keys: &str, signal: &str, promised: (bool, bool)) {
     println!("{what}");
-    let house = House::new("exits", "", &peer("upstream", router.port, keys));
+    let name = format!("exits-{}", router.kind.name());
+    let house = House::new(&name, "", &peer("upstream", router.port, keys));
     let daemon = house.start();
     house.up();
     house.route(&with(&["blackhole", "198.51.100.7"], WHY)).unwrap();

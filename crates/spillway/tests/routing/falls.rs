@@ -93,18 +93,21 @@ const fn helps(kind: Kind) -> bool {
 }
 
 fn falls(kind: Kind) {
-    let Some(daemon) = Daemon::start(kind, Options { restarts: true, ..Options::default() }) else { return };
-    let ways = [
-        (None, End::Kill),
-        (None, End::Panic),
-        (None, End::Terminate(Farewell::Withdraw)),
+    let without = [(None, End::Kill), (None, End::Panic), (None, End::Terminate(Farewell::Withdraw))];
+    let with = [
         (Some(120), End::Kill),
         (Some(120), End::Panic),
         (Some(120), End::Terminate(Farewell::Keep)),
         (Some(120), End::Terminate(Farewell::Withdraw)),
     ];
+    side_by_side([&without[..], &with], |ways| one_after_another(kind, ways));
+}
+
+/// At one daemon, which may have kept what the one before left.
+fn one_after_another(kind: Kind, ways: &[(Option<u16>, End)]) {
+    let Some(daemon) = Daemon::start(kind, Options { restarts: true, ..Options::default() }) else { return };
     let mut kept_before = false;
-    for (number, (restart_time, end)) in ways.into_iter().enumerate() {
+    for (number, (restart_time, end)) in ways.iter().copied().enumerate() {
         let host = format!("198.51.100.{}/32", number + 1);
         let farewell = if let End::Terminate(farewell) = end { farewell } else { Farewell::Withdraw };
         let mortal = Mortal::start(daemon.port, restart_time, farewell, kept_before, &host);

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::daemons::{Daemon, Kind, Options};
 use super::desk::{House, WHY, peer, with};
-use super::wait;
+use super::{side_by_side, wait};
 use crate::daemon::{Daemon as Spillway, wait_for};
 use router::{Flood, Router};
 
@@ -52,8 +52,8 @@ fn time(text: &Value) -> base::Timestamp {
 
 #[test]
 fn an_attack_is_met_by_rules_at_the_router_that_go_when_it_was_quiet_for_long_enough() {
-    for kind in [Kind::Gobgp, Kind::Bird] {
-        let Some(peer) = Daemon::start(kind, Options::default()) else { continue };
+    side_by_side([Kind::Gobgp, Kind::Bird], |kind| {
+        let Some(peer) = Daemon::start(kind, Options::default()) else { return };
         let name = kind.name();
         let house = house(&format!("enforce-{name}"), "enforce", &peer, "", AUTOMATIC);
         let daemon = house.start();
@@ -86,7 +86,7 @@ fn an_attack_is_met_by_rules_at_the_router_that_go_when_it_was_quiet_for_long_en
             let quiet = time(&line["at"]).since(time(&over["ended_at"]));
             assert!(quiet.secs() >= 5, "{line}: held for {quiet} after {}", over["ended_at"]);
         }
-    }
+    });
 }
 
 #[test]

@@ -17,9 +17,9 @@ fn host(number: usize) -> Route {
 
 #[test]
 fn more_than_a_daemon_takes_is_never_sent_and_its_limit_is_real() {
-    for kind in [Kind::Gobgp, Kind::Bird, Kind::Frr] {
+    side_by_side([Kind::Gobgp, Kind::Bird, Kind::Frr], |kind| {
         let Some(daemon) = Daemon::start(kind, Options { limit: Some(10), ..Options::default() }) else {
-            continue;
+            return;
         };
         let mut careful = neighbor(daemon.port);
         careful.pacing.peer_limit = 10;
@@ -46,7 +46,7 @@ fn more_than_a_daemon_takes_is_never_sent_and_its_limit_is_real() {
         assert_eq!(careless.announce_all("peer", (0..20).map(host).collect()).unwrap(), []);
         wait("the trip", || status(&careless).last_down.is_some());
         println!("{}: {}", kind.name(), status(&careless).last_down.unwrap());
-    }
+    });
 }
 
 #[test]

@@ -153,8 +153,8 @@ fn each_daemon_takes_and_refuses_what_the_table_says() {
 
 #[test]
 fn every_daemon_takes_the_next_hops_that_blackholes_have() {
-    for kind in KINDS {
-        let Some(daemon) = Daemon::start(kind, Options::default()) else { continue };
+    each(|daemon| {
+        let kind = daemon.kind;
         let speaker = Speaker::start(vec![neighbor(daemon.port)]).unwrap();
         // The discard prefix of RFC 6666, a unique local address, a documentation address; of IPv4 likewise.
         let six = ["100::1", "fd00::1", "2001:db8::66"];
@@ -173,5 +173,5 @@ fn every_daemon_takes_the_next_hops_that_blackholes_have() {
         hosts.sort();
         wait(&format!("{} holds all", kind.name()), || daemon.view().blackholes == hosts);
         assert_eq!(status(&speaker).quarantine, []);
-    }
+    });
 }

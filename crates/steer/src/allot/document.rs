@@ -61,7 +61,7 @@ impl World<'_> {
                 reaches: entries
                     .iter()
                     .map(|entry| &entry.name)
-                    .filter(|entry| !self.playbook.doubts(entry, &site.name, MOVES_MIN))
+                    .filter(|entry| !self.doubts(entry, &site.name))
                     .cloned()
                     .collect(),
             });
@@ -145,6 +145,11 @@ impl World<'_> {
             max_pps: packets.map(|most| most * ROUNDING),
         });
         document.attacks.extend(parts.into_values());
+    }
+
+    /// Whether what was led from an entry to an absorber was measured not to come there.
+    pub(super) fn doubts(&self, entry: &str, site: &str) -> bool {
+        self.playbook.doubts(entry, site, MOVES_MIN)
     }
 
     /// What the prefixes of a group get in peace: all of it moves.

@@ -71,7 +71,8 @@ struct Story<'a> {
 impl Story<'_> {
     fn lot(&self, group: &Group, claim: &Claim<'_>) -> Lot {
         if let Some(one) = self.plan.sacrificed.iter().find(|one| one.target == group.key) {
-            return Lot { sacrificed: true, why: one.why.clone(), ..Lot::default() };
+            let why = format!("{}{}", one.why, self.doubted(group));
+            return Lot { sacrificed: true, why, ..Lot::default() };
         }
         let diverted = self.plan.diverted.iter().filter(|one| one.target == group.key);
         let absorber = diverted.clone().next().map(|one| one.absorber.clone());
@@ -83,6 +84,21 @@ impl Story<'_> {
         }
         let why = self.why(group, claim, absorber.as_deref(), &links, &rules);
         Lot { sacrificed: false, absorber: absorber.map(|name| (name, links)), rules, why }
+    }
+
+    /// Absorbers that are not counted on for a group, for hardly anything came there when it was tried.
+    fn doubted(&self, group: &Group) -> String {
+        let attacks = self.settled.document.attacks.iter().filter(|attack| attack.target == group.key);
+        let entries: Vec<&str> = attacks.map(|attack| attack.entry.as_str()).collect();
+        let sites = self.world.sites.iter().map(|site| site.name.as_str());
+        let pairs = sites.flat_map(|site| entries.iter().map(move |entry| (*entry, site)));
+        let doubted = pairs.filter(|(entry, site)| self.world.doubts(entry, site)).take(NAMED_MAX);
+        let said = |(entry, site): (&str, &str)| {
+            format!(
+                "; of what was led from {entry} to {site} too little was measured to come there (`spillway route playbook`)"
+            )
+        };
+        doubted.map(said).collect()
     }
 
     fn dropped(&self, claim: &Claim<'_>) -> Lot {

@@ -363,6 +363,7 @@ impl Session {
             Handling::TreatAsWithdraw(_) => {
                 self.counts.treated_as_withdraw += 1;
                 update.withdrawn.append(&mut update.announced);
+                update.flowspec.iter_mut().for_each(|flows| flows.ended = true);
             }
             Handling::DisableFamily(family, _) => {
                 self.counts.families_disabled += 1;

@@ -3,6 +3,7 @@
 //!
 //! What stays too much weighs more from step to step, so the search does not turn in circles (the breakout method of Morris).
 
+mod excess;
 mod exchange;
 
 use super::dice::Dice;
@@ -11,8 +12,9 @@ use super::fit;
 use super::greedy;
 use super::improve::Guide;
 use super::model::{Goal, Load, Model, Way};
-use super::room::{Room, at};
+use super::room::Room;
 use super::work::Work;
+use excess::bears;
 
 /// Moves after which a trial is given up.
 const STEPS: usize = 150;
@@ -161,21 +163,6 @@ impl Trial<'_> {
         false
     }
 
-    /// Which limits are exceeded, by their place in the order of `Room::each`.
-    fn exceeded(&self) -> Vec<usize> {
-        let all = self.draft.room.each().zip(self.model.room.each()).enumerate();
-        all.filter(|(_, (left, limit))| **left < -**limit * ROUNDING).map(|(place, _)| place).collect()
-    }
-
-    /// They weigh more from now on.
-    fn press(&mut self, exceeded: &[usize]) {
-        for (place, (weight, limit)) in self.weights.each_mut().zip(self.model.room.each()).enumerate() {
-            if exceeded.contains(&place) {
-                *weight += HEAVIER / *limit;
-            }
-        }
-    }
-
     /// What helps most where this limit is exceeded, and what it changes; negative is better.
     fn choose(&self, limit: usize, added: usize, step: usize, work: &mut Work) -> Option<(f64, Move)> {
         let mut best: Option<(f64, Move)> = None;
@@ -260,66 +247,4 @@ impl Trial<'_> {
             *place = until;
         }
     }
-
-    /// Whether a load takes of a limit.
-    fn loads_limit(&self, load: &Load, limit: usize) -> bool {
-        let (links, absorbers) = (self.model.room.link.len(), self.model.room.bps.len());
-        let place = |from: usize| limit.checked_sub(from);
-        if limit < links {
-            return load.entry == limit && load.link > 0.0;
-        }
-        if limit < 2 * links {
-            return Some(load.entry) == place(links) && load.slots > 0.0;
-        }
-        let absorber = place(2 * links).map(|k| if k < absorbers { k } else { k - absorbers });
-        load.absorber.is_some() && load.absorber == absorber
-    }
-
-    /// What is too much weighs so much more when a part is treated otherwise.
-    fn moved(&self, from: &Load, to: &Load) -> f64 {
-        let (room, weights) = (&self.draft.room, &self.weights);
-        let entry = from.entry;
-        let mut change = more(&room.link, &weights.link, entry, to.link - from.link)
-            + more(&room.slots, &weights.slots, entry, to.slots - from.slots);
-        if from.absorber == to.absorber {
-            if let Some(k) = to.absorber {
-                change += self.absorbs(k, to.received - from.received, to.pps - from.pps);
-            }
-            return change;
-        }
-        if let Some(k) = from.absorber {
-            change += self.absorbs(k, -from.received, -from.pps);
-        }
-        if let Some(k) = to.absorber {
-            change += self.absorbs(k, to.received, to.pps);
-        }
-        change
-    }
-
-    fn absorbs(&self, k: usize, bps: f64, pps: f64) -> f64 {
-        more(&self.draft.room.bps, &self.weights.bps, k, bps)
-            + more(&self.draft.room.pps, &self.weights.pps, k, pps)
-    }
-
-    /// What is too much weighs so much less without a load.
-    fn freed(&self, load: &Load) -> f64 {
-        let nothing = Load { entry: load.entry, ..Load::default() };
-        -self.moved(load, &nothing)
-    }
-}
-
-/// Whether a target bears what comes when one part is treated otherwise.
-fn bears(goal: &Goal, loads: &[Load], part: usize, to: &Load) -> bool {
-    if goal.max_bps.is_infinite() && goal.max_pps.is_infinite() {
-        return true;
-    }
-    let others = || loads.iter().enumerate().filter(|(at, _)| *at != part).map(|(_, load)| load);
-    others().map(|load| load.link).sum::<f64>() + to.link <= goal.max_bps
-        && others().map(Load::arriving).sum::<f64>() + to.arriving() <= goal.max_pps
-}
-
-/// How much more what is too much weighs when so much more is taken.
-fn more(room: &[f64], weights: &[f64], place: usize, taken: f64) -> f64 {
-    let left = at(room, place);
-    at(weights, place) * ((taken - left).max(0.0) - (-left).max(0.0))
 }

@@ -312,4 +312,34 @@ fn an_announcement_that_was_measured_to_move_little_is_not_counted_on() {
     let lots =
         look(&mut Allotter::new(Settings::default()), 0, &[One(&one, 1.0, Some("a"))], &sites, &book).lots;
     assert_eq!(to(&lots, "198.51.100.7/32"), Some("a"), "another announcement moves it");
+    let mut little = Playbook::default();
+    little.note(measured("198.51.100.0/24 to a", vec![shift("a", 0.2)])).unwrap();
+    let alone = [site("a", 2000.0, &[A])];
+    let lots =
+        look(&mut Allotter::new(Settings::default()), 0, &[One(&one, 1.0, None)], &alone, &little).lots;
+    let lot = &lots[&prefix("198.51.100.7/32")];
+    assert!(
+        lot.sacrificed && lot.why.contains("led from the network to a too little was measured"),
+        "{lot:?}"
+    );
+}
+
+#[test]
+fn a_router_that_is_away_for_a_moment_makes_nobody_be_given_up_where_it_is_waited_for() {
+    for (target, needs) in [("198.51.100.7/32", A), ("2001:db8::7/128", C)] {
+        let mut one = town(target, 500.0);
+        one.links = vec![link("north", 250.0), link("south", 250.0)];
+        one.neighbors = vec![neighbor("n", &["north"]), neighbor("s", &["south"])];
+        let sites = [site("scrub", 2000.0, &[needs])];
+        let held = |one: &Town| {
+            let lots = once(&[One(one, 1.0, Some("scrub"))], &sites);
+            (to(&lots, target) == Some("scrub"), lots[&prefix(target)].sacrificed)
+        };
+        assert_eq!(held(&one), (true, false), "{target}");
+        one.neighbors[1].up = false;
+        assert_eq!(held(&one), (false, true), "{target}: what comes there goes nowhere else");
+        // As whoever waits for it says.
+        one.neighbors[1].up = true;
+        assert_eq!(held(&one), (true, false), "{target}");
+    }
 }

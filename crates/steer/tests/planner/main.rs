@@ -6,10 +6,13 @@
     reason = "numbers of a test are small"
 )]
 
+#[path = "../../../../benches/src/bin/planner/worlds.rs"]
+mod documents;
 mod judge;
 mod live;
 mod meaning;
 mod oracle;
+mod quality;
 mod random;
 mod refused;
 mod sentences;

@@ -178,6 +178,11 @@ fn flowspec_goes_out_without_a_next_hop() {
     let (messages, _) = update::announce(Family::FLOWSPEC4, None, &attributes(), &[vec![3, 1, 8, 10]], true);
     // Flags, type, length, AFI, SAFI, no next hop, reserved, NLRI: the first attribute.
     assert_eq!(body(&messages[0]).get(4..16), Some(&[0x80, 14, 9, 0, 1, 133, 0, 0, 3, 1, 8, 10][..]));
+    let flows = |ended| Flows { family: Family::FLOWSPEC4, ended, octets: vec![3, 1, 8, 10] };
+    assert_eq!(read(&messages[0]).flowspec, [flows(false)]);
+    let (messages, _) = update::withdraw(Family::FLOWSPEC4, &[vec![3, 1, 8, 10]]);
+    assert_eq!(read(&messages[0]).flowspec, [flows(true)]);
+    assert!(read(&end_of(Family::FLOWSPEC4)).flowspec.is_empty());
 }
 
 #[test]

@@ -25,7 +25,18 @@ pub enum Handling {
     DisableFamily(Family, Fault),
 }
 
-/// An UPDATE as read. Routes of families that are not unicast are counted only.
+/// FlowSpec routes of a message, as they stand in it; `rules::parse::flowspec` reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flows {
+    /// For IPv4 or IPv6.
+    pub family: Family,
+    /// They end; else they begin or change.
+    pub ended: bool,
+    /// One NLRI behind the other, each with its length.
+    pub octets: Vec<u8>,
+}
+
+/// An UPDATE as read. Routes of families that are neither unicast nor FlowSpec are counted only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
     /// Routes that ended.
@@ -34,7 +45,9 @@ pub struct Update {
     pub announced: Vec<Prefix>,
     /// Of those announced.
     pub attributes: Attributes,
-    /// Octets of routes of other families.
+    /// FlowSpec routes, at most some that begin and some that end. With [`Handling::TreatAsWithdraw`] all of them end.
+    pub flowspec: Vec<Flows>,
+    /// Octets of routes of families that are not unicast.
     pub other: usize,
     /// End of a family's routes after a start (RFC 4724 §2).
     pub end_of_rib: Option<Family>,
@@ -154,6 +167,9 @@ impl Update {
             Family::IPV6 => true,
             _ => {
                 self.other += octets.len();
+                if [Family::FLOWSPEC4, Family::FLOWSPEC6].contains(&family) && !octets.is_empty() {
+                    self.flowspec.push(Flows { family, ended: end, octets: octets.to_vec() });
+                }
                 return;
             }
         };

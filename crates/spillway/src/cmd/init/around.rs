@@ -143,9 +143,14 @@ pub(in crate::cmd) fn own_networks() -> Vec<Prefix> {
     });
     let networks = base::prefix::aggregate(found.collect());
     if networks.is_empty() {
-        return vec![Prefix::of(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)), 24)];
+        return vec![example()];
     }
     networks
+}
+
+/// The documentation's.
+pub(super) fn example() -> Prefix {
+    Prefix::of(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 0)), 24)
 }
 
 /// Of this machine or this link alone.

@@ -119,8 +119,11 @@ pub(super) fn answered(paint: Paint, phase: &Phase) -> String {
     let share = format!("{:.1} %", 100.0 * phase.success());
     let share = if phase.success() > 0.99 { paint.green(share) } else { paint.red(share) };
     let median = phase.median_ms.map_or_else(|| "-".into(), |ms| format!("{ms:.1} ms"));
+    let lost = phase.unanswered_ms.filter(|_| phase.answered > 0).map_or_else(String::new, |[from, to]| {
+        format!("; those that were not began {} to {} ms into it", grouped(from), grouped(to))
+    });
     format!(
-        "{} {:8} {:5.1} s: {} of requests answered, {:.0} a second, half of them within {median}",
+        "{} {:8} {:5.1} s: {} of requests answered, {:.0} a second, half of them within {median}{lost}",
         paint.dim("measured"),
         phase.name,
         phase.seconds,

@@ -38,16 +38,17 @@ pub(super) struct Brain {
 }
 
 impl Brain {
-    /// Starts it; `key` is that which absorbers know it by.
+    /// Starts it; `key` is that which absorbers know it by, and an attack is over when nothing of it came for `quiet`.
     pub(super) fn start(
         map: &Map,
         key: &Path,
         absorbers: &[Absorber],
+        quiet: &str,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         let command = map.at(Place::Brain).command(&program()?);
         let daemon =
-            Daemon::start("spillway-lab", command, |folder| text(folder, key, absorbers), interrupt)?;
+            Daemon::start("spillway-lab", command, |folder| text(folder, key, absorbers, quiet), interrupt)?;
         Ok(Self { daemon })
     }
 
@@ -102,7 +103,7 @@ impl Brain {
     }
 }
 
-fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
+fn text(folder: &Path, key: &Path, absorbers: &[Absorber], quiet: &str) -> String {
     let networks = VICTIMS.iter().flat_map(|victim| victim.prefixes()).map(|prefix| format!("\"{prefix}\""));
     let networks: Vec<String> = networks.collect();
     let networks = networks.join(", ");
@@ -112,7 +113,7 @@ fn text(folder: &Path, key: &Path, absorbers: &[Absorber]) -> String {
     let quoted = |path: &Path| Value::String(path.display().to_string());
     let mut text = format!(
         "networks = [{networks}]\nstate_dir = {}\nmode = \"enforce\"\n\
-         [listen]\nsflow = \"{BRAIN}:{SFLOW}\"\n[api]\nlisten = \"127.0.0.1:0\"\n[detection]\nfloor = \"low\"\n\
+         [listen]\nsflow = \"{BRAIN}:{SFLOW}\"\n[api]\nlisten = \"127.0.0.1:0\"\n[detection]\nfloor = \"low\"\nquiet = \"{quiet}\"\n\
          [routing]\nasn = {BRAIN_ASN}\nrouter_id = \"{BRAIN}\"\ndiversion = [{networks}]\nabsorber_key = {}\n\
          [routing.approvals]\nflowspec = \"automatic\"\ndiversion = \"automatic\"\nblackhole = \"automatic\"\n\
          [routing.ladder]\nsteps = [\"diversion\", \"blackhole\"]\nhold = \"5s\"\nsettle = \"1s\"\nbefore = [{before}]\n",

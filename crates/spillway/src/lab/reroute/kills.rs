@@ -26,6 +26,8 @@ use crate::interrupt::Interrupt;
 const LENGTH: Duration = Duration::from_secs(900);
 /// What has not come about within this does not.
 const WITHIN: Duration = Duration::from_secs(40);
+/// The brain's default: a part that stays dead for long is no end of an attack.
+const QUIET: &str = "60s";
 /// After the attackers stopped, until nothing is in force.
 const OVER_WITHIN: Duration = Duration::from_secs(180);
 /// Between two looks.
@@ -99,7 +101,7 @@ pub fn killed(count: usize, seed: u64, interrupt: &Interrupt, tell: Tell<'_>) ->
         // In this order, so that they go in the reverse one.
         let map = Map::build(TAG)?;
         let folder = Folder::new("spillway-lab")?;
-        let stage = Stage::set(&map, &folder, interrupt)?;
+        let stage = Stage::set(&map, &folder, QUIET, interrupt)?;
         Field { stage, moment: 0, since: Instant::now(), attackers: Vec::new(), broken: Vec::new() }
             .round(&round, &mut kills, tell)?;
     }

@@ -56,8 +56,13 @@ pub struct Passed {
 }
 
 impl<'a> Stage<'a> {
-    /// Starts everything, and waits until it stands.
-    pub(super) fn set(map: &'a Map, folder: &'a Folder, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
+    /// Starts everything, and waits until it stands. For the brain an attack is over after `quiet`.
+    pub(super) fn set(
+        map: &'a Map,
+        folder: &'a Folder,
+        quiet: &str,
+        interrupt: &'a Interrupt,
+    ) -> anyhow::Result<Self> {
         let program = program()?;
         for n in [1, 2] {
             // Towards absorbers and customers there is less room than an attack takes.
@@ -78,7 +83,7 @@ impl<'a> Stage<'a> {
         let edges = vec![Edge::start(map, folder, 1)?, Edge::start(map, folder, 2)?];
         let ways = |n: u8| (map.at(Place::Absorber(n)), map.interface(&format!("-a{n}")));
         let watch = Watch::start(vec![ways(1), ways(2)])?;
-        let brain = Brain::start(map, &key, &absorbers, interrupt)?;
+        let brain = Brain::start(map, &key, &absorbers, quiet, interrupt)?;
         let ask =
             |victim: super::victims::Victim| Honest::start(&map.at(Place::Clients), victim.addresses(), RATE);
         let honest = VICTIMS.into_iter().map(ask).collect::<anyhow::Result<_>>()?;

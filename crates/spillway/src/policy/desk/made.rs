@@ -22,9 +22,6 @@ const CONFIRM: Span = Span::from_secs(300);
 impl Desk {
     pub(super) fn make(&self, view: &View, who: &str, made: order::Made) -> Result<Value, String> {
         let mut rule = parsed(&made.rule)?;
-        if !view.layers.filters {
-            return Err("this machine has no filters: name `dataplane.interfaces`, or use `spillway route announce` for routers".to_owned());
-        }
         if !matches!(rule.action, Action::Pass | Action::Drop | Action::RatePackets(_) | Action::RateBits(_))
         {
             return Err(format!(
@@ -38,6 +35,9 @@ impl Desk {
             );
         };
         ours(view, &dst)?;
+        if !view.layers.filters && !view.layers.is_absorbed(&dst) {
+            return Err("this machine has no filters, and no absorber has this prefix: name `dataplane.interfaces`, or use `spillway route announce` for routers".to_owned());
+        }
         let near = |never: &&Prefix| never.covers(&dst) || dst.covers(never);
         if let Some(never) = view.layers.never.iter().find(near) {
             return Err(format!("{dst} touches {never}, which is on the never-list (`rules.never`)"));
@@ -161,6 +161,12 @@ pub(crate) fn parsed(text: &str) -> Result<Rule, String> {
 /// What a person should know of a rule.
 fn notes(view: &View, rule: &Rule, confirm_by: Option<Timestamp>) -> Vec<String> {
     let mut notes = Vec::new();
+    if !view.layers.filters {
+        notes.push(
+            "this machine has no filters: it holds at absorbers, while its destination is led there"
+                .to_owned(),
+        );
+    }
     if let Some(by) = confirm_by {
         notes.push(format!(
             "it is wide: it reverts at {by} unless `spillway rule confirm` says that all is well"

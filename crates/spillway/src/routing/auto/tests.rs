@@ -15,7 +15,7 @@ use wire::Headers;
 use super::Terms;
 use super::situation::away;
 use crate::config::Config;
-use crate::routing::lookout::{Lookout, Spyglass, Watched};
+use crate::routing::lookout::{Lookout, Sight, Spyglass, Watched};
 
 const FILE: &str = r#"
 networks = ["198.51.100.0/22", "2001:db8::/32"]
@@ -196,17 +196,7 @@ fn what_an_earlier_run_found_is_as_large_as_what_comes_until_it_was_counted_for_
     let terms = Arc::new(terms());
     let look = |case: &mut super::Case, attack: &engine::report::Attack, second: u64| {
         case.hear(attack);
-        case.measure(&crate::routing::lookout::Sight {
-            now: Timestamp::from_secs(second),
-            terms: Arc::clone(&terms),
-            attacks: Vec::new(),
-            seen: Vec::new(),
-            exporters: Default::default(),
-            heard: Default::default(),
-            kernel: Default::default(),
-            usual: Default::default(),
-            health: Vec::new(),
-        });
+        case.measure(&Sight::quiet(Timestamp::from_secs(second), Arc::clone(&terms)));
     };
     let looked = |climb: steer::ladder::Climb, from: u64, at: u64| {
         let mut case = super::Case::new(&terms, "198.51.100.7/32".parse().unwrap(), climb);

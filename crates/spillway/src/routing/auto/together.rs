@@ -6,6 +6,7 @@ use base::{Prefix, Span, Timestamp};
 use serde_json::{Value, json};
 use steer::absorb::word::Load;
 use steer::allot::{Allotted, Allotter, Claim, Lot, Site};
+use steer::bgp::step::State;
 use steer::book::{Actor, Mitigation, Stage, What};
 use steer::ladder::{Attack, Candidate, InForce, Link, Machine, Policy, Situation, Step, Volume};
 use steer::planner::{Mode, Settings, Switch};
@@ -78,6 +79,9 @@ impl Auto {
         let fill = Policy::default().fill_max;
         let (all, left_out) = clerk.sites(&terms.ladder, fill);
         let sites = Sites { all, left_out };
+        let is_up = |name: &str| status.get(name).is_some_and(|peer| peer.state == State::Established);
+        let routers = clerk.routing().routers.iter().map(|router| router.name.as_str());
+        self.roll.call(sight.now, routers.map(|name| (name, is_up(name))));
         let sizes = self.cases.iter().filter(|case| case.attacked).map(|case| {
             // For a guess no route is held back.
             let volume = case.least(sight.now).unwrap_or_else(|| case.volume(sight.now));
@@ -93,6 +97,7 @@ impl Auto {
         }
         let engines = |one: &Mitigation| one.wish.actor == Actor::Engine;
         let neighbors = situation::neighbors(clerk.routing(), terms, status, &clerk.book, engines);
+        let neighbors = self.roll.awaited(sight.now, neighbors);
         let absorbers = situation::absorbers(&sites.all);
         let situations: Vec<Situation<'_>> = parts
             .iter()

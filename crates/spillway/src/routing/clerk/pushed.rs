@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base::Prefix;
-use engine::report::State;
+use base::{Prefix, Span, Timestamp};
+use engine::report::{Attack, State};
 use rules::{Action, Match, Per, Rule};
 use steer::absorb::word::{Load, RULES_MAX};
 use steer::book::{Mitigation, Stage, What};
@@ -16,19 +16,33 @@ use crate::routing::absorbers::{Absorber, whole};
 use crate::routing::auto::case::is_incoming;
 use crate::routing::lookout::{Sight, Watched};
 
+/// Rules of an attack that goes on stay for so long at absorbers after others took their place: what comes would be let through
+/// to its target if the new ones were worse, or if there are none for a moment.
+const LINGER: Span = Span::from_secs(10);
+
 /// What goes on, for absorbers.
 #[derive(Debug, Default)]
 pub(super) struct Pushed {
-    /// Rules, by their destination.
-    rules: Vec<(Prefix, Rule)>,
+    rules: Vec<Push>,
     /// The peak of each attack, by the prefix that covers its targets.
     peaks: Vec<(Prefix, Load)>,
+}
+
+/// A rule for absorbers.
+#[derive(Debug)]
+struct Push {
+    /// Of this attack.
+    attack: String,
+    dst: Prefix,
+    rule: Rule,
+    /// When it was last among the attack's own.
+    wanted: Timestamp,
 }
 
 impl Clerk {
     /// The decision core knows this: absorbers get the rules of what goes on, and are held to the truth.
     pub(super) fn push_rules(&mut self, sight: &Sight) {
-        self.pushed = of(sight);
+        self.pushed = of(sight, &self.pushed);
         let held =
             self.legs.values().flat_map(|leg| leg.holders().map(|name| (leg.prefix(), name.to_owned())));
         for (prefix, name) in held.collect::<Vec<_>>() {
@@ -50,18 +64,21 @@ impl Clerk {
         sizes.fold(Load { bps: usual, pps: 0 }, Load::plus)
     }
 
-    /// The rules that an absorber shall have for a prefix, as many as its owner has room for.
+    /// The rules that an absorber shall have for a prefix, as many as its owner has room for: exceptions first, then what people
+    /// made, then those of attacks.
     pub(super) fn rules_for(&self, prefix: &Prefix, absorber: &Absorber) -> Vec<String> {
         let room = absorber.rules_max();
         let never = self.setup.spare.iter().filter(|spare| spare.is_ipv4() == prefix.is_ipv4());
         let never = never.enumerate().map(|(place, src)| spared(place, prefix, *src));
-        let pushed =
-            self.pushed.rules.iter().filter(|(dst, _)| prefix.covers(dst)).map(|(_, rule)| rule.clone());
-        let pushed: Vec<Rule> = pushed.collect();
+        let view = self.policy.now();
+        let made = view.rules().filter_map(|(_, rule)| within(prefix, rule));
+        let derived = self.pushed.rules.iter().filter(|push| prefix.covers(&push.dst));
+        let pushed: Vec<Rule> = made.chain(derived.map(|push| push.rule.clone())).collect();
         if pushed.is_empty() {
             return Vec::new();
         }
-        let exceptions = self.policy.now().exceptions_from(&pushed);
+        // Those of another prefix have the same numbers, and an absorber knows each id once.
+        let exceptions = view.exceptions_from(&pushed).into_iter().map(|rule| named(prefix, rule));
         let all = never.chain(exceptions).chain(pushed).map(|rule| rule.to_string());
         all.take(room.unwrap_or(RULES_MAX).min(RULES_MAX)).collect()
     }
@@ -141,9 +158,10 @@ impl Clerk {
     }
 }
 
-/// Attacks, and those of their rules that may act by themselves.
-fn of(sight: &Sight) -> Pushed {
+/// Attacks, and those of their rules that may act by themselves; behind them those that did until lately.
+fn of(sight: &Sight, before: &Pushed) -> Pushed {
     let mut pushed = Pushed::default();
+    let mut lingering = Vec::new();
     let attacks = sight.attacks.iter().filter(|attack| attack.state == State::Active);
     for attack in attacks.filter(|attack| is_incoming(attack) && !attack.doubtful) {
         pushed.peaks.push((attack.target, Load { bps: attack.peak_bps, pps: attack.peak_pps }));
@@ -162,23 +180,65 @@ fn of(sight: &Sight) -> Pushed {
             };
             let filters = matches!(rule.action, Action::Drop | Action::RatePackets(_) | Action::RateBits(_));
             let Some(dst) = rule.matches.dst.filter(|_| filters) else { continue };
-            if !pushed.rules.iter().any(|(_, other)| other.id == rule.id) {
-                pushed.rules.push((dst, Rule { lease: None, sample: None, ..rule }));
-            }
+            let rule = Rule { lease: None, sample: None, ..rule };
+            pushed.add(Push { attack: attack.id.clone(), dst, rule, wanted: sight.now });
         }
+        lingering.extend(before.rules.iter().filter(|push| push.lingers(attack, sight.now)));
+    }
+    for Push { attack, dst, rule, wanted } in lingering {
+        pushed.add(Push { attack: attack.clone(), dst: *dst, rule: rule.clone(), wanted: *wanted });
     }
     pushed
 }
 
+impl Pushed {
+    fn add(&mut self, push: Push) {
+        let same = |other: &Rule| other.id == push.rule.id || other.matches == push.rule.matches;
+        if !self.rules.iter().any(|other| same(&other.rule)) {
+            self.rules.push(push);
+        }
+    }
+}
+
+impl Push {
+    /// Whether it stays though it may be none of the attack's any more; never one that was seen to hit honest traffic.
+    fn lingers(&self, attack: &Attack, now: Timestamp) -> bool {
+        self.attack == attack.id
+            && now.since(self.wanted) < LINGER
+            && attack.withdrawn.iter().all(|withdrawn| withdrawn.id != self.rule.id)
+    }
+}
+
+/// A rule that a person made, as far as it is about a prefix; how long it holds is said here, by taking it back.
+fn within(prefix: &Prefix, rule: Rule) -> Option<Rule> {
+    let dst = rule.matches.dst?;
+    let rule = Rule { lease: None, sample: None, ..rule };
+    if prefix.covers(&dst) {
+        return Some(rule);
+    }
+    let matches = Match { dst: Some(*prefix), ..rule.matches.clone() };
+    dst.covers(prefix).then(|| named(prefix, Rule { matches, ..rule }))
+}
+
+/// A rule of which each prefix has its own.
+fn named(prefix: &Prefix, rule: Rule) -> Rule {
+    let of = prefix.to_string().replace(['.', ':', '/'], "-");
+    Rule { id: format!("{}-{of}", rule.id), ..rule }
+}
+
 /// Who is on the never-list passes at absorbers too.
 fn spared(place: usize, prefix: &Prefix, src: Prefix) -> Rule {
-    Rule {
-        id: format!("never-{place}-{}", prefix.to_string().replace(['.', ':', '/'], "-")),
+    let rule = Rule {
+        id: format!("never-{place}"),
         precedence: 0,
         matches: Match { dst: Some(*prefix), src: Some(src), ..Match::default() },
         action: Action::Pass,
         per: Per::Rule,
         sample: None,
         lease: None,
-    }
+    };
+    named(prefix, rule)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,5 @@
 //! What is compared with what, and which of several measures goes.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::units::PacketRate;
@@ -111,17 +110,7 @@ fn sight() -> Sight {
     let text = "networks = [\"198.51.100.0/22\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n[routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n\
                 [routing.peers.up]\naddress = \"192.0.2.2\"\nasn = 64500\ncarries = [\"flowspec\"]\n";
     let config = Config::parse(std::path::Path::new("f"), text).unwrap();
-    Sight {
-        usual: BTreeMap::new(),
-        now: at(0),
-        terms: Arc::new(Terms::of(&config, std::iter::empty()).unwrap()),
-        attacks: Vec::new(),
-        seen: Vec::new(),
-        exporters: BTreeMap::new(),
-        heard: BTreeMap::new(),
-        kernel: BTreeSet::new(),
-        health: Vec::new(),
-    }
+    Sight::quiet(at(0), Arc::new(Terms::of(&config, std::iter::empty()).unwrap()))
 }
 
 #[test]

@@ -26,6 +26,18 @@ fn success(played: &Value, victim: &str, phase: &str) -> f64 {
     answered / requests
 }
 
+/// Which phases of a victim went how, and its fate: what one needs to know of a failure.
+fn course(played: &Value, victim: &str) -> String {
+    let phases = played["phases"].as_array().unwrap().iter().filter(|one| one["victim"] == victim);
+    let told = phases.map(|one| {
+        format!(
+            "{} {}/{} (unanswered: {} ms)",
+            one["name"], one["answered"], one["requests"], one["unanswered_ms"]
+        )
+    });
+    format!("{}; {}; {}", told.collect::<Vec<_>>().join(", "), fate(played, victim), played["absorbers"])
+}
+
 fn fate<'a>(played: &'a Value, victim: &str) -> &'a Value {
     played["victims"].as_array().unwrap().iter().find(|one| one["victim"] == victim).unwrap()
 }
@@ -38,7 +50,7 @@ fn what_an_operator_diverts_comes_back_by_the_tunnels_and_no_visitor_notices() {
     for phase in ["before", "diverted", "after"] {
         for victim in ["bank", "shop", "game"] {
             let share = success(&played, victim, phase);
-            assert!(share >= 0.99, "{victim}, {phase}: {share}");
+            assert!(share >= 0.99, "{victim}, {phase}: {share}: {}", course(&played, victim));
         }
     }
     let bank = fate(&played, "bank");
@@ -55,7 +67,7 @@ fn attacks_are_diverted_and_filtered_until_one_victim_has_to_be_given_up_and_all
     for victim in ["bank", "shop"] {
         for phase in ["before", "diverted", "sacrificed", "after"] {
             let share = success(&played, victim, phase);
-            assert!(share >= 0.99, "{victim}, {phase}: {share}");
+            assert!(share >= 0.99, "{victim}, {phase}: {share}: {}", course(&played, victim));
         }
         let kept = fate(&played, victim);
         assert!(kept["diverted_ms"].is_u64() && kept["filtered_ms"].is_u64(), "{kept}");

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// `None`, with the reason on standard error, where this machine cannot.
-pub(super) fn able() -> Option<()> {
+pub(crate) fn able() -> Option<()> {
     let checked = Command::new(env!("CARGO_BIN_EXE_spillway")).args(["lab", "check"]).output().unwrap();
     if checked.status.success() {
         return Some(());
@@ -17,7 +17,7 @@ pub(super) fn able() -> Option<()> {
     None
 }
 
-pub(super) fn spillway(args: &[&str]) -> Output {
+pub(crate) fn spillway(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_spillway")).args(args).env("NO_COLOR", "1").output().unwrap()
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 
-use super::super::ladder::router::{Flood, Router};
+use super::super::ladder::health::both;
+use super::super::ladder::router::{Flood, Router, Service};
 use super::acts::ladder;
 use super::*;
 use crate::dataplane::{Lab, left};
@@ -30,16 +31,33 @@ fn scene(lab: &Lab, name: &str, top: &str) -> Option<Scene> {
 struct Packets(Child);
 
 impl Packets {
+    /// To the target of IPv4.
     fn start(interface: &str) -> Self {
+        Self::to(false, interface)
+    }
+
+    /// Some 1,800 a second, all of one source.
+    fn to(v6: bool, interface: &str) -> Self {
         let script = "import socket,struct,sys,time\n\
             s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind((sys.argv[1],0))\n\
-            udp=struct.pack('!HHHH',123,5000,448,0)+bytes(440)\n\
-            ip=struct.pack('!BBHHHBBH',0x45,0,468,0,0,55,17,0)+socket.inet_aton('11.7.0.1')+socket.inet_aton('198.51.100.7')\n\
-            f=bytes.fromhex('020000000001020000000002')+b'\\x08\\x00'+ip+udp\n\
+            def udp(n): return struct.pack('!HHHH',123,5000,n,0)+bytes(n-8)\n\
+            def ip(t): return socket.inet_pton(socket.AF_INET6 if ':' in t else socket.AF_INET,t)\n\
+            if sys.argv[2]=='6':\n\
+            \x20 p=b'\\x86\\xdd'+struct.pack('!IHBB',6<<28,428,17,55)+ip('2a00::9')+ip('2001:db8:1::7')+udp(428)\n\
+            else:\n\
+            \x20 p=b'\\x08\\x00'+struct.pack('!BBHHHBBH',0x45,0,468,0,0,55,17,0)+ip('11.7.0.1')+ip('198.51.100.7')+udp(448)\n\
+            f=bytes.fromhex('020000000001020000000002')+p\n\
             while True:\n\
             \x20 for _ in range(20): s.send(f)\n\
             \x20 time.sleep(0.01)\n";
-        Self(Command::new("python3").args(["-c", script, interface]).stdin(Stdio::null()).spawn().unwrap())
+        let family = if v6 { "6" } else { "4" };
+        Self(
+            Command::new("python3")
+                .args(["-c", script, interface, family])
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap(),
+        )
     }
 }
 
@@ -114,6 +132,116 @@ fn an_absorber_that_is_killed_and_started_again_changes_nothing_in_its_kernel() 
     again.signal("-TERM");
     let (_, errors) = again.ended();
     assert!(errors.contains("held from before") && errors.contains("its lease ended"), "{errors}");
+}
+
+#[test]
+fn rates_of_attacks_and_of_people_hold_in_the_absorbers_kernel_in_both_families_and_over_a_kill() {
+    both(|v6| {
+        let place = if v6 { V6 } else { V4 };
+        let Some(lab) = inside(if v6 { "abr6" } else { "abr4" }) else { return };
+        let name = if v6 { "rates-6" } else { "rates-4" };
+        let state = Scratch::new(&format!("absorb-held-{name}"));
+        let top = format!(
+            "capacity = \"10 Gbps\"\ninterface = \"{}\"\nstate_dir = \"{}\"",
+            lab.inside,
+            state.path("held").display()
+        );
+        let target = if v6 { "2001:db8:1::7" } else { "198.51.100.7" };
+        let more = format!("{}[target.\"{target}\"]\nlimit = \"600 pps\"\n", ladder("\"diversion\""));
+        let acts = (place, "mode = \"enforce\"");
+        let Some(scene) = Scene::under(acts, name, &top, &declared_at(place), &more) else { return };
+        let absorber = scene.absorber.start();
+        let brain = scene.house.start();
+        scene.up();
+        // What comes is less than the router tells of: while routers stop a part of the prefix, nobody compares.
+        let spare = if v6 { "2001:db8:1::250/128" } else { "198.51.100.250/32" };
+        scene.house.route(&with(&["blackhole", spare, "--for", "1h"], WHY)).unwrap();
+        scene.divert().unwrap();
+        let _packets = Packets::to(v6, &lab.outside);
+        let passes = || scene.place()["returned"]["pps"].as_u64().unwrap_or(0);
+        let limited = |what: &str, to: std::ops::RangeInclusive<u64>| {
+            wait(what, || {
+                let place = scene.place();
+                let dropped = place["dropped"]["pps"].as_u64().unwrap_or(0);
+                to.contains(&passes()) && dropped > 100
+            });
+        };
+        wait("what comes", || passes() > 1000);
+        let router = Router::of(brain.listen(0), v6, Service::None);
+        router.flood(Flood::Forwarded);
+        limited("the target's limit", 400..=800);
+        // What a person makes comes before; this machine itself filters nothing.
+        let text = format!("@1 dst {target} proto udp src-port 123 -> rate 200pps per source");
+        let args = ["rule", "add", &text, "--for", "1h", "-o", "json", "-c", &scene.house.config];
+        let output = spillway([&args[..], WHY].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(made["notes"].to_string().contains("it holds at absorbers"), "{made}");
+        limited("the rate of each source", 100..=300);
+        absorber.signal("-KILL");
+        let _ = absorber.ended();
+        let _absorber = scene.absorber.start();
+        scene.up();
+        limited("the same after a kill", 100..=300);
+        let args = ["rule", "withdraw", made["rule"].as_str().unwrap(), "-c", &scene.house.config];
+        assert!(spillway([&args[..], WHY].concat()).status.success());
+        limited("the target's limit again", 400..=800);
+    });
+}
+
+#[test]
+fn what_a_drill_of_a_diversion_was_measured_to_move_stands_in_the_playbook_and_plans_go_by_it() {
+    let Some(lab) = inside("abd") else { return };
+    let top = format!("capacity = \"10 Gbps\"\ninterface = \"{}\"", lab.inside);
+    let more = format!(
+        "[routing.drill]\ndiversion = [\"{}\"]\n[routing.approvals]\ndiversion = \"automatic\"\n\
+         blackhole = \"automatic\"\n{}",
+        V4.prefix,
+        ladder("\"diversion\", \"blackhole\"")
+    );
+    let Some(scene) = Scene::acting("played", &top, &declared(), &more) else { return };
+    let _absorber = scene.absorber.start();
+    let brain = scene.house.start();
+    scene.up();
+    // Of 50,000 packets a second that the router tells of in peace, hardly any come to the absorber.
+    let _packets = Packets::start(&lab.outside);
+    let router = Router::start(brain.listen(0));
+    router.has_told(100);
+    let (code, document) = scene.house.drill(&with(&["--class", "diversion"], WHY));
+    assert_eq!(code, Some(0), "{document}");
+    wait("the route back", || !scene.routed());
+    let played = scene.house.route(&["playbook"]).unwrap()["playbook"][0].clone();
+    assert_eq!(played["announcement"], "198.51.100.0/24 to scrub at edge", "{played}");
+    let shift = &played["shifts"][0];
+    assert!(shift["absorber"] == "scrub" && shift["percent"].as_u64().unwrap() < 20, "{played}");
+    // Another run finds it.
+    brain.signal("-KILL");
+    let _ = brain.ended();
+    let brain = scene.house.start();
+    scene.up();
+    router.tell(brain.listen(0));
+    router.flood(Flood::Forwarded);
+    wait("the blackhole", || scene.router.view().blackholes == ["198.51.100.7/32"]);
+    assert!(!scene.routed(), "nobody is led where hardly anything comes");
+    wait("the reason", || {
+        let all = brain.attacks();
+        all.iter().any(|one| one["mitigation"].to_string().contains("too little was measured to come there"))
+    });
+    // It is data: with another share, and nothing else that the brain remembers, the same attack is led there.
+    brain.signal("-KILL");
+    let _ = brain.ended();
+    let book = scene.house.path("state/playbook.toml");
+    let text = std::fs::read_to_string(&book).unwrap();
+    let share = text.lines().find(|line| line.starts_with("share")).unwrap();
+    let (key, aside) = (scene.house.path("state/absorbers.key"), scene.house.path("absorbers.key"));
+    std::fs::rename(&key, &aside).unwrap();
+    std::fs::remove_dir_all(scene.house.path("state")).unwrap();
+    std::fs::create_dir_all(scene.house.path("state")).unwrap();
+    std::fs::rename(aside, key).unwrap();
+    std::fs::write(&book, text.replace(share, "share = 0.97")).unwrap();
+    let again = scene.house.start();
+    router.tell(again.listen(0));
+    wait("the route", || scene.routed());
 }
 
 #[test]

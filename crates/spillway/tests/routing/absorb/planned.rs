@@ -14,6 +14,9 @@ const LADDER: &str = "[routing.ladder]\nhold = \"5s\"\nsettle = \"1s\"\nsteps = 
 /// Until a smaller attack is believed, and what is held is let go.
 const EASED: Duration = Duration::from_secs(150);
 
+/// Between two looks, each of which starts several programs.
+const LOOK: Duration = Duration::from_millis(300);
+
 /// Two prefixes of one family with a target in each; the second is the customer's who is worth more.
 struct Two {
     host: &'static str,
@@ -138,6 +141,7 @@ fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_t
             floods(!gold_first);
             let mut seen = town.router.view();
             wait_for("the sacrifice", Duration::from_secs(60), || {
+                std::thread::sleep(LOOK);
                 town.agree();
                 seen = town.router.view();
                 (town.given_up() == [two.cheap] && seen.others == [two.prefixes[1]]).then_some(())
@@ -157,6 +161,7 @@ fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_t
             // One of the two attacks becomes small: there is room for both.
             router.flood_second(2);
             wait_for("the second diversion", EASED, || {
+                std::thread::sleep(LOOK);
                 let seen = town.router.view();
                 let mut others = seen.others;
                 others.sort();

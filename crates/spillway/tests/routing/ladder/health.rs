@@ -1,7 +1,7 @@
 //! What makes a service worse is withdrawn by itself, and what does not is not.
 
 use super::*;
-use crate::routing::OURS;
+use crate::routing::{OURS, side_by_side};
 use router::Service;
 
 /// Enough told to know whom the target serves in peace: a quarter of a minute and more.
@@ -11,15 +11,7 @@ const LOOKED: Duration = Duration::from_secs(120);
 
 /// In both families at once.
 pub(in crate::routing) fn both(test: impl Fn(bool) + Sync) {
-    std::thread::scope(|scope| {
-        let threads = [false, true].map(|v6| {
-            scope.spawn({
-                let test = &test;
-                move || test(v6)
-            })
-        });
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-    });
+    side_by_side([false, true], test);
 }
 
 pub(super) const fn target(v6: bool) -> &'static str {
@@ -144,11 +136,12 @@ fn rules_of_the_ladder_that_cut_known_clients_are_withdrawn_and_nothing_stronger
 #[test]
 fn a_good_filter_of_a_flood_that_was_answered_stays_though_there_are_fewer_answers() {
     both(|v6| {
-        for (kind, flood, filtered) in [
+        let floods = [
             (Kind::Bird, Flood::Queries, Flood::QueriesDiscarded),
             (Kind::Gobgp, Flood::Forwarded, Flood::Discarded),
-        ] {
-            let Some(peer) = Daemon::start(kind, Options::default()) else { continue };
+        ];
+        side_by_side(floods, |(kind, flood, filtered)| {
+            let Some(peer) = Daemon::start(kind, Options::default()) else { return };
             let house = house(&format!("good-{v6}-{flood:?}"), "enforce", &peer, "", AUTOMATIC);
             let daemon = house.start();
             house.up();
@@ -169,7 +162,7 @@ fn a_good_filter_of_a_flood_that_was_answered_stays_though_there_are_fewer_answe
             router.has_told_more(600);
             assert_eq!(daemon.sum("spillway_route_harmful_total"), 0.0, "{:?}", ended(&house));
             assert!(peer.view().rules > 0);
-        }
+        });
     });
 }
 
@@ -193,7 +186,7 @@ fn a_probe_that_fails_since_a_measure_withdraws_it_and_without_anything_seen_it_
         let script = format!("echo >> {}; test ! -e {} || sleep {nap}", asked.display(), cut.display());
         let command = format!("command = [\"/bin/sh\", \"-c\", \"{script}\"]");
         let how = if v6 { &url } else { &command };
-        let health = format!("[routing.health.\"{address}\"]\n{how}\nevery = \"1s\"\ntimeout = \"500ms\"\n");
+        let health = format!("[routing.health.\"{address}\"]\n{how}\nevery = \"1s\"\ntimeout = \"900ms\"\n");
         let house = house(&format!("probe-{v6}"), "enforce", &peer, "", &[AUTOMATIC, &health].concat());
         if v6 {
             let (asked, cut) = (asked.clone(), cut.clone());
@@ -216,7 +209,7 @@ fn a_probe_that_fails_since_a_measure_withdraws_it_and_without_anything_seen_it_
         println!("{reason}");
         assert!(reason.contains("answers to the probe: 1.00 before, 0.00 now"), "{reason}");
         let why =
-            if v6 { "the server answered with status 503" } else { "took longer than 500 ms and was killed" };
+            if v6 { "the server answered with status 503" } else { "took longer than 900 ms and was killed" };
         assert!(reason.contains(why), "{reason}");
         let kept = listed(&house, &other).unwrap();
         assert_eq!(kept["outcome"]["is"], "unknown", "{kept}");

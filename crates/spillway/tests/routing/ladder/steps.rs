@@ -19,7 +19,7 @@ const ALONE: &str =
 fn a_blackhole_waits_for_a_person_unless_approvals_say_automatic() {
     both(|v6| {
         let kind = if v6 { Kind::Gobgp } else { Kind::Bird };
-        for automatic in [false, true] {
+        side_by_side([false, true], |automatic| {
             let Some(peer) = Daemon::start(kind, Options::default()) else { return };
             let approvals = if automatic { ALONE } else { "" };
             let house = stepped(&format!("hole-{v6}-{automatic}"), &peer, BLACKHOLE, approvals, "");
@@ -38,7 +38,7 @@ fn a_blackhole_waits_for_a_person_unless_approvals_say_automatic() {
             }
             wait("the blackhole", || peer.view().blackholes == [target(v6)]);
             said(&daemon, "that it is in force", |said| said["step"] == "blackhole");
-        }
+        });
     });
 }
 
@@ -49,7 +49,7 @@ fn what_is_diverted_takes_the_absorbers_way_until_it_was_quiet_and_does_not_with
         let prefix = if v6 { "2001:db8:1::/48" } else { "198.51.100.0/24" };
         let absorber =
             format!("[routing.absorbers.\"scrubber\"]\nprefix = \"{prefix}\"\ncapacity = \"100 Gbps\"\n");
-        for automatic in [false, true] {
+        side_by_side([false, true], |automatic| {
             let Some(peer) = Daemon::start(kind, Options::default()) else { return };
             let approvals = if automatic { ALONE } else { "" };
             let house =
@@ -67,7 +67,7 @@ fn what_is_diverted_takes_the_absorbers_way_until_it_was_quiet_and_does_not_with
                 });
                 router.has_told_more(300);
                 assert!(peer.view().others.is_empty());
-                continue;
+                return;
             }
             wait("the diversion", || peer.view().others == [prefix]);
             let list = house.mitigations();
@@ -82,7 +82,7 @@ fn what_is_diverted_takes_the_absorbers_way_until_it_was_quiet_and_does_not_with
                 reasons.iter().any(|why| why.as_str().unwrap().contains("it was quiet for long enough")),
                 "{reasons:?}"
             );
-        }
+        });
     });
 }
 

@@ -30,7 +30,7 @@ pub(super) fn playbook(out: &mut impl Write, paint: Paint, all: &[Played]) -> io
     if all.is_empty() {
         return writeln!(
             out,
-            "nothing was measured yet: divert a prefix in peace (`spillway route divert`), to an absorber that counts"
+            "nothing was measured yet: drill a diversion in peace (`spillway drill --class diversion`), to an absorber that counts"
         );
     }
     for one in all {

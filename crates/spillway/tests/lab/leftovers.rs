@@ -1,4 +1,4 @@
-//! Nothing of a lab stays that its end, or the next one, does not take away.
+//! Nothing of a lab stays that its end, or the next one, does not take away. Nothing is measured, so others may run beside it.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::scenarios::{able, spillway};
+use crate::alone::scenarios::{able, spillway};
+use crate::alone::turn;
 
 fn namespaces() -> usize {
     let entries = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
@@ -49,7 +50,7 @@ fn in_the_middle() -> Child {
 
 #[test]
 fn an_interrupted_or_killed_lab_leaves_nothing_that_down_does_not_remove() {
-    let _turn = super::turn();
+    let _turn = turn();
     let Some(()) = able() else { return };
     let mut interrupted = in_the_middle();
     kill(Pid::from_raw(i32::try_from(interrupted.id()).unwrap()), Signal::SIGINT).unwrap();
@@ -71,7 +72,7 @@ fn an_interrupted_or_killed_lab_leaves_nothing_that_down_does_not_remove() {
 
 #[test]
 fn without_root_the_lab_says_what_to_do() {
-    let _turn = super::turn();
+    let _turn = turn();
     let Some(()) = able() else { return };
     let output = Command::new("setpriv")
         .args([
