@@ -30,6 +30,8 @@ fn takes(name: &str, class: Class) -> bool {
         "other-protocol-flood" => class == Class::OTHER,
         "quic-flood" => class == Class::QUIC,
         "dns-query-flood" => class == Class::DNS_QUERY,
+        // From one port of servers that no protocol is known by.
+        "udp-amplification-other" => matches!(class, Class::UDP_OTHER | Class::QUIC),
         _ => class.reflector().is_some_and(|reflector| name.strip_prefix(AMPLIFICATION) == Some(reflector)),
     }
 }
@@ -63,6 +65,16 @@ mod tests {
             (Class::TCP_SYN, None),
             (Class::of_reflector("ntp").unwrap(), None),
         ] {
+            assert_eq!(vector(&names, class), place, "{}", class.name());
+        }
+    }
+
+    #[test]
+    fn an_amplification_by_an_unknown_protocol_has_packets() {
+        let names = ["udp-amplification-other".to_owned()];
+        for (class, place) in
+            [(Class::UDP_OTHER, Some(0)), (Class::QUIC, Some(0)), (Class::of_reflector("dns").unwrap(), None)]
+        {
             assert_eq!(vector(&names, class), place, "{}", class.name());
         }
     }
