@@ -168,11 +168,17 @@ pub(crate) struct Sight {
 
 #[cfg(test)]
 impl Sight {
-    /// Of a moment at which nothing goes on.
-    pub(crate) fn quiet(now: Timestamp, terms: Arc<Terms>) -> Self {
+    /// Of a moment at which nothing goes on, where rules may act and one router takes FlowSpec.
+    pub(crate) fn quiet(now: Timestamp) -> Self {
+        const FILE: &str = "networks = [\"198.51.100.0/22\", \"2001:db8::/32\"]\nmode = \"enforce\"\n\
+            [listen]\nsflow = \"127.0.0.1:0\"\n[routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n\
+            [routing.peers.up]\naddress = \"192.0.2.2\"\nasn = 64500\ncarries = [\"flowspec\"]\n\
+            [routing.ladder]\nbehind = [\"192.0.2.9\"]\n";
+        let config = crate::config::Config::parse(std::path::Path::new("f"), FILE).expect("it is right");
+        let terms = Terms::of(&config, std::iter::empty()).expect("it is right");
         Self {
             now,
-            terms,
+            terms: Arc::new(terms),
             attacks: Vec::new(),
             seen: Vec::new(),
             exporters: BTreeMap::new(),

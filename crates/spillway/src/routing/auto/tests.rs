@@ -196,7 +196,7 @@ fn what_an_earlier_run_found_is_as_large_as_what_comes_until_it_was_counted_for_
     let terms = Arc::new(terms());
     let look = |case: &mut super::Case, attack: &engine::report::Attack, second: u64| {
         case.hear(attack);
-        case.measure(&Sight::quiet(Timestamp::from_secs(second), Arc::clone(&terms)));
+        case.measure(&Sight { terms: Arc::clone(&terms), ..Sight::quiet(Timestamp::from_secs(second)) });
     };
     let looked = |climb: steer::ladder::Climb, from: u64, at: u64| {
         let mut case = super::Case::new(&terms, "198.51.100.7/32".parse().unwrap(), climb);

@@ -1,13 +1,9 @@
 //! What is compared with what, and which of several measures goes.
 
-use std::sync::Arc;
-
 use base::units::PacketRate;
 use steer::outcome::{Outcome, judge};
 
 use super::*;
-use crate::config::Config;
-use crate::routing::auto::Terms;
 use crate::routing::lookout::Sight;
 
 fn at(secs: u64) -> Timestamp {
@@ -106,13 +102,6 @@ fn rule(dst: &str) -> What {
     What::Flowspec(Box::new(rules.remove(0)))
 }
 
-fn sight() -> Sight {
-    let text = "networks = [\"198.51.100.0/22\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n[routing]\nasn = 64512\nrouter_id = \"192.0.2.1\"\n\
-                [routing.peers.up]\naddress = \"192.0.2.2\"\nasn = 64500\ncarries = [\"flowspec\"]\n";
-    let config = Config::parse(std::path::Path::new("f"), text).unwrap();
-    Sight::quiet(at(0), Arc::new(Terms::of(&config, std::iter::empty()).unwrap()))
-}
-
 #[test]
 fn of_several_measures_the_newest_goes_first_with_what_began_together_and_others_are_looked_at_anew() {
     let mut wards = Wards::default();
@@ -122,7 +111,10 @@ fn of_several_measures_the_newest_goes_first_with_what_began_together_and_others
         (3, at(103), rule("198.51.100.8/32")),
         (4, at(100), rule("198.51.101.0/24")),
     ];
-    assert_eq!(wards.follow(all.iter().map(|(id, began, what)| (*id, *began, what)), &sight()).len(), 4);
+    assert_eq!(
+        wards.follow(all.iter().map(|(id, began, what)| (*id, *began, what)), &Sight::quiet(at(0))).len(),
+        4
+    );
     let seen = |secs: u64| {
         let of = |id: u64| Measured { id, ..measured(secs, served(80, 80, 1000.0), served(5, 5, 900.0)) };
         [of(1), of(2), of(4)]
@@ -148,5 +140,5 @@ fn of_several_measures_the_newest_goes_first_with_what_began_together_and_others
     assert_eq!(last.iter().map(|harm| harm.id).collect::<Vec<_>>(), [1]);
     let near = |prefix: &Prefix| prefix.covers(&"198.51.100.7/32".parse().unwrap());
     assert_eq!(wards.withdrawn(at(0), near).len(), 2);
-    assert!(wards.follow(std::iter::empty(), &sight()).is_empty());
+    assert!(wards.follow(std::iter::empty(), &Sight::quiet(at(0))).is_empty());
 }

@@ -1,32 +1,12 @@
 //! Which rules absorbers have while an attack's change.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use base::Timestamp;
 use engine::report::Attack;
 use serde_json::{Value, json};
 
 use super::{Pushed, of, within};
-use crate::config::Config;
-use crate::routing::auto::Terms;
 use crate::routing::lookout::Sight;
 
-const FILE: &str = r#"
-networks = ["198.51.100.0/22", "2001:db8::/32"]
-mode = "enforce"
-[listen]
-sflow = "127.0.0.1:0"
-[routing]
-asn = 64512
-router_id = "192.0.2.1"
-[routing.peers.up]
-address = "192.0.2.2"
-asn = 64500
-carries = ["flowspec"]
-[routing.ladder]
-behind = ["192.0.2.9"]
-"#;
 const TEXTS: [&str; 2] = [
     "r1 @1000 dst 198.51.100.7/32 proto udp length 928 -> drop",
     "r2 @1000 dst 198.51.100.7/32 proto udp dst-port 9999 -> drop",
@@ -54,14 +34,12 @@ const fn at(second: u64) -> Timestamp {
 
 /// What absorbers have at each of these seconds, of an attack that is then like this; `None`: it is over.
 fn told(story: impl IntoIterator<Item = (u64, Option<Value>)>) -> Vec<String> {
-    let config = Config::parse(Path::new("f"), FILE).unwrap();
-    let terms = Arc::new(Terms::of(&config, std::iter::empty()).unwrap());
     let mut pushed = Pushed::default();
     let mut all = Vec::new();
     for (second, attack) in story {
         let attacks: Vec<Attack> =
             attack.into_iter().map(|one| serde_json::from_value(one).unwrap()).collect();
-        pushed = of(&Sight { attacks, ..Sight::quiet(at(second), Arc::clone(&terms)) }, &pushed);
+        pushed = of(&Sight { attacks, ..Sight::quiet(at(second)) }, &pushed);
         let ids: Vec<&str> = pushed.rules.iter().map(|push| push.rule.id.as_str()).collect();
         all.push(ids.join(" "));
     }
