@@ -322,10 +322,15 @@ impl Site {
         }
         let free = self.free(Some(&prefix));
         if is_new && !free.fits(expects) {
-            let text = format!(
-                "`{}` has {} bit/s and {} packets/s left; {} bit/s and {} packets/s are expected for {prefix}",
-                self.name, free.bps, free.pps, expects.bps, expects.pps
-            );
+            let (name, bps) = (&self.name, free.bps);
+            let text = if self.declared.capacity.pps == u64::MAX {
+                format!("`{name}` has {bps} bit/s left; {} bit/s are expected for {prefix}", expects.bps)
+            } else {
+                format!(
+                    "`{name}` has {bps} bit/s and {} packets/s left; {} bit/s and {} packets/s are expected for {prefix}",
+                    free.pps, expects.bps, expects.pps
+                )
+            };
             return Err((Reason::Full, text));
         }
         let rules = self.read(prefix, texts)?;

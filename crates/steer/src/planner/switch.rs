@@ -14,7 +14,8 @@ use super::{Effort, Mode, Plan, plan};
 pub struct Settings {
     /// A plan that still holds is replaced by one that keeps more than this share more.
     pub gain: f64,
-    /// Changes within a minute at most, where the plan in force still holds.
+    /// Changes within a minute at most, where the plan in force still holds; what it no longer held for was nobody's choice, and
+    /// counts for nothing. More than that at once is made where nothing was changed for a minute; 0: never.
     pub per_minute: usize,
     /// So long a plan with fewer measures has to be as good before measures are taken back.
     pub calm: Span,
@@ -48,7 +49,7 @@ pub struct Planner {
     current: Option<Plan>,
     /// Since when a plan with fewer measures is as good.
     calm_since: Option<Timestamp>,
-    /// When how many changes were made, within the last minute; as many entries as switches fit into one.
+    /// When how many changes were chosen, within the last minute; as many entries as switches fit into one.
     changes: VecDeque<(Timestamp, usize)>,
 }
 
@@ -87,7 +88,8 @@ impl Planner {
         };
         let eases = measures(&new).is_subset(&measures(current)) && new != *current;
         let eases = eases && new.value_kept >= stands && (more_kept || as_many);
-        let room = lately + distance(current, &new) <= self.settings.per_minute;
+        let most = self.settings.per_minute;
+        let room = most > 0 && (lately == 0 || lately + distance(current, &new) <= most);
         if better {
             return Ok(if room { self.switch(now, new, Switch::Better) } else { Switch::Waits });
         }
@@ -103,9 +105,9 @@ impl Planner {
     }
 
     fn switch(&mut self, now: Timestamp, new: Plan, how: Switch) -> Switch {
-        let changes = self.current.as_ref().map_or_else(|| measures(&new).len(), |old| distance(old, &new));
-        self.made_lately(now);
+        let changes = self.current.as_ref().map_or(0, |old| distance(old, &new));
         match self.changes.back_mut() {
+            _ if how == Switch::Forced => {}
             // One entry for each instant: more switches than ticks do not grow it.
             Some((at, made)) if *at == now => *made += changes,
             _ => self.changes.push_back((now, changes)),
@@ -115,7 +117,7 @@ impl Planner {
         how
     }
 
-    /// Changes made within the last minute.
+    /// Changes chosen within the last minute.
     fn made_lately(&mut self, now: Timestamp) -> usize {
         let minute_ago = now.minus(Span::from_secs(60));
         while self.changes.front().is_some_and(|(at, _)| *at <= minute_ago) {

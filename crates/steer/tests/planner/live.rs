@@ -66,6 +66,26 @@ fn changes_within_a_minute_are_bounded_where_the_plan_holds() {
 }
 
 #[test]
+fn who_was_given_up_for_want_of_an_absorber_comes_back_with_it_however_often_and_however_many_they_are() {
+    let both = document(10.0, 9.0, 0.5e9, 4e9);
+    let mut gone = both.clone();
+    gone.absorbers.clear();
+    for per_minute in [20, 1] {
+        let mut planner = Planner::new(Settings { per_minute, ..Settings::default() });
+        assert_eq!(step(&mut planner, 0, &both), Switch::Forced);
+        let mut back = Vec::new();
+        for second in (10..100).step_by(10) {
+            let is_gone = second % 20 != 0;
+            let switch = step(&mut planner, second, if is_gone { &gone } else { &both });
+            assert!(!is_gone || planner.current().unwrap().diverted.is_empty(), "{second}");
+            back.extend((switch == Switch::Better).then_some(second));
+        }
+        println!("{per_minute} a minute: back at {back:?}");
+        assert_eq!(back, if per_minute == 20 { vec![20, 40, 60, 80] } else { vec![20, 80] });
+    }
+}
+
+#[test]
 fn measures_are_taken_back_only_after_a_time_of_calm() {
     let calm = document(10.0, 9.0, 0.5e9, 0.5e9);
     let mut planner = Planner::new(Settings::default());

@@ -3,7 +3,6 @@
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Span};
 use steer::absorb::Standing;
-use steer::absorb::word::Load;
 use steer::allot::Site;
 
 use super::Clerk;
@@ -39,9 +38,10 @@ impl Clerk {
             });
         }
         sites.retain_mut(|site| match self.capacity_of(site) {
-            Ok(()) => {
+            Ok(closed) => {
                 site.capacity = BitRate(site.capacity.0 * fill);
                 site.packets = site.packets.map(|packets| PacketRate(packets.0 * fill));
+                left_out.extend(closed);
                 true
             }
             Err(why) => {
@@ -52,30 +52,34 @@ impl Clerk {
         (sites, left_out)
     }
 
+    /// What it may get. One that did not take something gets nothing that is not there for a while, and what is there keeps its room,
+    /// however much it has become: the prefixes that get nothing, and why.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
-    fn capacity_of(&self, site: &mut Site) -> Result<(), String> {
-        let Some(absorber) = self.absorbers.get(&site.name) else { return Ok(()) };
-        let mut may = absorber.capacity()?;
-        if let Some((at, why)) = &absorber.failed
-            && self.clock.now().since(*at) < REFUSED
-        {
-            let has = self.has(absorber);
-            if has == Load::default() {
-                return Err(why.clone());
+    fn capacity_of(&self, site: &mut Site) -> Result<Option<(Vec<Prefix>, String)>, String> {
+        let Some(absorber) = self.absorbers.get(&site.name) else { return Ok(None) };
+        let may = absorber.capacity()?;
+        let closed = match &absorber.failed {
+            Some((at, why)) if self.clock.now().since(*at) < REFUSED => {
+                let (stand, others): (Vec<_>, Vec<_>) =
+                    site.prefixes.iter().partition(|(prefix, _)| self.stands_at(absorber, prefix));
+                if stand.is_empty() {
+                    return Err(why.clone());
+                }
+                site.prefixes = stand;
+                Some((others.into_iter().map(|(prefix, _)| prefix).collect(), why.clone()))
             }
-            may = Load { bps: may.bps.min(has.bps), pps: may.pps.min(has.pps) };
-        }
+            _ => None,
+        };
         site.capacity = BitRate((may.bps as f64).min(site.capacity.0));
         site.packets = (may.pps != u64::MAX).then_some(PacketRate(may.pps as f64));
-        Ok(())
+        Ok(closed)
     }
 
-    /// What stands at an absorber, by what is expected of it.
-    fn has(&self, absorber: &Absorber) -> Load {
-        let at =
-            self.legs.values().filter(|leg| leg.absorber() == absorber.control.name).map(|leg| leg.prefix());
-        let stands = at.filter(|prefix| absorber.standing(prefix) == Standing::Stands);
-        stands.fold(Load::default(), |sum, prefix| sum.plus(self.expected(&prefix)))
+    /// Whether an absorber has what a prefix's diversion sends there.
+    fn stands_at(&self, absorber: &Absorber, prefix: &Prefix) -> bool {
+        let name = &absorber.control.name;
+        let mut legs = self.legs.values().filter(|leg| leg.absorber() == name);
+        legs.any(|leg| leg.prefix() == *prefix) && absorber.standing(prefix) == Standing::Stands
     }
 
     /// Whether an absorber has room for a prefix beside what is there still: what a plan takes from it goes first.

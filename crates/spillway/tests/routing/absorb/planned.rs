@@ -43,6 +43,11 @@ struct Town {
 impl Town {
     /// Absorbers by their next hops, each with both prefixes.
     fn new(name: &str, v6: bool, capacity: &str, hops: &[&str]) -> Option<Self> {
+        Self::with(name, v6, "capacity = \"20 Gbps\"", capacity, hops)
+    }
+
+    /// Absorbers whose owner says this of what they take.
+    fn with(name: &str, v6: bool, declares: &str, capacity: &str, hops: &[&str]) -> Option<Self> {
         let two = &TWO[usize::from(v6)];
         let router = Daemon::start(if v6 { Kind::Bird } else { Kind::Gobgp }, Options::default())?;
         let keys = Scratch::new(&format!("planned-{name}"));
@@ -54,7 +59,7 @@ impl Town {
         for (number, hop) in hops.iter().enumerate() {
             let place = Place { host: two.host, prefix: two.prefixes[0], family: "" };
             let name = format!("{name}-{number}");
-            let absorber = Absorber::new(place, &name, &brain, "capacity = \"20 Gbps\"", &declared);
+            let absorber = Absorber::new(place, &name, &brain, declares, &declared);
             for (part, prefix) in two.prefixes.iter().enumerate() {
                 let section = absorber.section("").replace(place.prefix, prefix).replace("10 Gbps", capacity);
                 let section = section.replace(".scrub]", &format!(".scrub-{number}-{part}]"));
@@ -168,6 +173,37 @@ fn the_less_valuable_of_two_is_given_up_whatever_the_order_and_taken_back_when_t
                 (town.given_up().is_empty() && others == two.prefixes).then_some(())
             });
         }
+    });
+}
+
+#[test]
+fn an_absorber_that_refuses_one_more_keeps_what_it_has_however_large() {
+    both(|v6| {
+        let (two, gives_up) =
+            (&TWO[usize::from(v6)], ["198.51.101.7/32", "2001:db8:2::7/128"][usize::from(v6)]);
+        let hop = if v6 { "2001:db8:ffff::21" } else { "192.0.2.21" };
+        let one_only = "capacity = \"20 Gbps\"\nheld = 1";
+        let Some(town) = Town::with(&format!("one-{v6}"), v6, one_only, "10 Gbps", &[hop]) else { return };
+        let _absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
+        let brain = town.house.start();
+        town.up();
+        town.spare(v6);
+        let router = Router::of(brain.listen(0), v6, Service::None);
+        router.flood(Flood::Forwarded);
+        wait("the first diversion", || town.router.view().others == two.prefixes[..1]);
+        router.flood_second(10);
+        wait_for("the second's end", Duration::from_secs(60), || {
+            std::thread::sleep(LOOK);
+            town.agree();
+            (town.given_up() == [gives_up]).then_some(())
+        });
+        // It was the absorber that said so, and for a while it is not asked again.
+        let planned = town.planned();
+        assert!(planned["left_out"].to_string().contains("holds 1 prefixes already"), "{planned:#}");
+        assert_eq!(town.router.view().others, two.prefixes[..1], "{planned:#}");
+        let lots = planned["targets"].as_array().unwrap();
+        let kept: Vec<&Value> = lots.iter().filter(|lot| lot["sacrificed"] == false).collect();
+        assert_eq!((kept.len(), &kept[0]["target"]), (1, &two.cheap.into()), "{planned:#}");
     });
 }
 
