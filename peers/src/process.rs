@@ -51,13 +51,21 @@ impl Running {
         Ok(())
     }
 
-    /// User and system time of all its threads so far.
+    /// User and system time of all its threads so far, those that ended included.
     pub fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        // the name in parentheses may hold spaces; the 12th and 13th field behind it are utime and stime
-        let behind = stat.rsplit(") ").next().unwrap_or_default();
-        let ticks = behind.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-        ticks.sum::<f64>() / TICKS
+        cpu(&stat)
+    }
+
+    /// The same of those of its threads that run and have none of these names.
+    pub fn cpu_besides(&self, names: &[&str]) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let stats = tasks.into_iter().flatten().flatten().filter_map(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+            let name = stat.split_once('(')?.1.rsplit_once(')')?.0;
+            (!names.contains(&name)).then(|| cpu(&stat))
+        });
+        stats.sum()
     }
 
     /// Most memory it ever had resident, in MB.
@@ -117,4 +125,12 @@ fn sockets(port: u16) -> Vec<u64> {
         (u16::from_str_radix(bound, 16) == Ok(port)).then(|| fields.last()?.parse().ok())?
     })
     .collect()
+}
+
+/// User and system time in a line of the kernel's table, in seconds.
+fn cpu(stat: &str) -> f64 {
+    // the name in parentheses may hold spaces; the 12th and 13th field behind it are utime and stime
+    let behind = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = behind.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS
 }

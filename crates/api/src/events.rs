@@ -1,6 +1,7 @@
 //! `/api/v1/events`: what happens, as it happens. The last events lie in a ring; who comes back says which one it saw last.
 
 pub(crate) mod serve;
+mod views;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::body::Bytes;
 use tokio::sync::watch;
+
+use views::Views;
 
 /// Events that are kept; the oldest goes first, and who had not seen it is told so.
 const RING_MAX: usize = 4_096;
@@ -47,6 +50,7 @@ struct Inside {
     epoch: u64,
     ring: Mutex<Ring>,
     changed: watch::Sender<u64>,
+    views: Views,
     clients: AtomicUsize,
     cut: AtomicU64,
 }
@@ -84,6 +88,7 @@ impl Events {
             epoch,
             ring: Mutex::default(),
             changed,
+            views: Views::default(),
             clients: AtomicUsize::new(0),
             cut: AtomicU64::new(0),
         }))

@@ -73,14 +73,14 @@ pub(crate) struct Status {
 /// How the daemon is, in short.
 #[utoipa::path(get, path = "/api/v1/status", tag = "health", responses((status = 200, body = Status)))]
 pub(crate) async fn status(State(shared): State<Shared>) -> axum::Json<Status> {
-    let (metrics, live, ready) = (shared.source.metrics(), shared.source.live(), shared.source.ready());
+    let (brief, ready) = (shared.source.brief(), shared.source.ready());
     let notes = ready.clone().err().into_iter().chain(shared.source.notes()).collect();
     axum::Json(Status {
-        version: metrics.version,
+        version: brief.version,
         ready: ready.is_ok(),
         notes,
-        attacks_active: metrics.attacks_active.values().sum(),
-        rules: u64::try_from(live.rules.len()).unwrap_or(u64::MAX),
-        configuration_taken: metrics.reload_ok,
+        attacks_active: brief.attacks_active,
+        rules: brief.rules,
+        configuration_taken: brief.reload_ok,
     })
 }

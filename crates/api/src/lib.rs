@@ -77,7 +77,7 @@ pub use evidence::{Evidence, EvidenceFile, EvidenceShown};
 pub use explanation::{Explanation, explain, meaning};
 pub use flows::{Flows, FlowsError};
 pub use intelligence::{Campaign, CampaignAttack, Intelligence, Likeness, NetworkLine, ReflectorLine};
-pub use live::{Live, LiveAttack, Source};
+pub use live::{Brief, Live, LiveAttack, Source};
 pub use map::{Origin, Origins, Share, Site};
 pub use operate::{Backup, Channel, Disclosed, Head, Noted, Operate, Proven, Told, Tried};
 pub use packets::{Packets, SamplePacket};

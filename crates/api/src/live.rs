@@ -20,6 +20,8 @@ pub trait Source: Send + Sync + 'static {
     fn live(&self) -> Arc<Live>;
     /// All numbers, as of now.
     fn metrics(&self) -> Metrics;
+    /// How it is, in short: what many ask for every few seconds must not cost what [`Self::metrics`] does.
+    fn brief(&self) -> Brief;
     /// `Err` says in a sentence what is still missing before traffic is watched.
     fn ready(&self) -> Result<(), String>;
     /// What is amiss all the same, a sentence each.
@@ -56,6 +58,19 @@ pub trait Source: Send + Sync + 'static {
     fn intelligence(&self) -> Intelligence {
         Intelligence::default()
     }
+}
+
+/// How the daemon is, in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// The build.
+    pub version: String,
+    /// Attacks that go on.
+    pub attacks_active: u64,
+    /// Rules whose lease runs.
+    pub rules: u64,
+    /// Whether the last configuration was taken.
+    pub reload_ok: bool,
 }
 
 /// Attacks and exporters as of one tick.

@@ -17,7 +17,7 @@ use crate::router::Shared;
 const ANSWER_MAX: usize = 64 << 20;
 
 /// What lies inside `networks` belongs to somebody; what of it the scope does not see is another one's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Veil {
     networks: Vec<Prefix>,
     scope: Scope,

@@ -1,11 +1,14 @@
 //! Samples in memory, packed; texts stand once.
 
+use std::sync::Arc;
+
 use base::Timestamp;
 use base::map::Seed;
 use base::prefix::{narrow, wide};
 use hashbrown::HashMap;
 
 use crate::column::Column;
+use crate::order::Order;
 use crate::sample::{Direction, Sample};
 
 /// Texts, each once, by number.
@@ -64,6 +67,8 @@ struct Row {
 pub struct Batch {
     words: Words,
     rows: Vec<Row>,
+    /// Of a batch that nothing is added to any more: by what questions find their way in it.
+    order: Option<Order>,
 }
 
 impl Default for Batch {
@@ -71,6 +76,7 @@ impl Default for Batch {
         Self {
             words: Words { numbers: HashMap::with_hasher(Seed::default()), texts: Vec::new() },
             rows: Vec::new(),
+            order: None,
         }
     }
 }
@@ -78,6 +84,7 @@ impl Default for Batch {
 impl Batch {
     /// Takes one more.
     pub fn push(&mut self, sample: &Sample<'_>) {
+        self.order = None;
         let row = Row {
             at: sample.at,
             target: wide(sample.target),
@@ -100,6 +107,16 @@ impl Batch {
             protocol: sample.protocol,
         };
         self.rows.push(row);
+    }
+
+    /// With room for so many: one that grows is copied over and over.
+    pub(crate) fn with_room(rows: usize) -> Self {
+        Self { rows: Vec::with_capacity(rows), ..Self::default() }
+    }
+
+    /// When each sample was received.
+    pub(crate) fn instants(&self) -> impl Iterator<Item = Timestamp> {
+        self.rows.iter().map(|row| row.at)
     }
 
     /// Number of samples.
@@ -163,6 +180,18 @@ impl Batch {
     pub fn times(&self) -> Option<(Timestamp, Timestamp)> {
         let at = |row: &Row| row.at;
         Some((self.rows.iter().map(at).min()?, self.rows.iter().map(at).max()?))
+    }
+
+    /// Nothing more will come: from now on questions about a target or a time need not look at all of it. What went out went to none of
+    /// `home` (ranges as [`wide`] makes addresses).
+    pub(crate) fn settle(&mut self, home: &Arc<[(u128, u128)]>) {
+        let targets = self.rows.iter().map(|row| row.target).collect();
+        self.order = self.times().and_then(|times| Order::of(targets, times, home));
+    }
+
+    /// What [`Self::settle`] left.
+    pub(crate) const fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
     }
 
     /// Places in the order of (target, time); equal ones as they came.

@@ -48,11 +48,18 @@ impl Chunk {
         self.weights.as_ref().map_or(1, |weights| weights.get(place).copied().unwrap_or(0))
     }
 
-    /// These columns of a batch.
-    pub(crate) fn of(batch: &Batch, columns: &[Column]) -> Self {
-        let mut chunk = Self::new(batch.len());
+    /// These columns of a batch, of the samples at these places; `None`: of all of them.
+    pub(crate) fn of(batch: &Batch, places: Option<&[u32]>, columns: &[Column]) -> Self {
+        let mut chunk = Self::new(places.map_or(batch.len(), <[u32]>::len));
         for column in columns {
-            chunk.put(*column, cells(batch, *column));
+            let cells = match places {
+                Some(places) => {
+                    let place = |place: &u32| usize::try_from(*place).unwrap_or(usize::MAX);
+                    cells(batch, places.iter().map(place), *column)
+                }
+                None => cells(batch, 0..batch.len(), *column),
+            };
+            chunk.put(*column, cells);
         }
         chunk
     }
@@ -121,16 +128,16 @@ impl Chunk {
     }
 }
 
-fn cells(batch: &Batch, column: Column) -> Cells {
-    let places = 0..batch.len();
+fn cells(batch: &Batch, places: impl Iterator<Item = usize>, column: Column) -> Cells {
     match column.kind() {
         Kind::Time | Kind::Number(_) => {
             let number = |place| batch.cell(place, column).and_then(|value| u64::try_from(value).ok());
             Cells::Numbers(places.map(|place| number(place).unwrap_or(ABSENT)).collect())
         }
         Kind::Address => {
-            let values = places.clone().map(|place| batch.cell(place, column).unwrap_or(0)).collect();
-            Cells::Addresses(places.map(|place| u32::try_from(place).unwrap_or(NO_KEY)).collect(), values)
+            let values: Vec<u128> = places.map(|place| batch.cell(place, column).unwrap_or(0)).collect();
+            let keys = (0..values.len()).map(|place| u32::try_from(place).unwrap_or(NO_KEY));
+            Cells::Addresses(keys.collect(), values)
         }
         Kind::Text => {
             let key = |place| batch.cell(place, column).and_then(|value| u32::try_from(value).ok());

@@ -17,6 +17,7 @@ mod error;
 mod export;
 mod filter;
 mod merge;
+mod order;
 mod place;
 mod query;
 mod recent;

@@ -79,6 +79,13 @@ pub(crate) fn draft_of(path: &Path) -> PathBuf {
 
 /// Looks at the folder; one that is not there is empty.
 pub(crate) fn list(folder: &Path) -> Result<Listing, HistoryError> {
+    list_within(folder, Timestamp::ZERO, Timestamp::from_nanos(u64::MAX))
+}
+
+/// The same of hours that this time meets alone: a question about the last minute looks at one day's names, and asks the disk about
+/// one hour's files.
+pub(crate) fn list_within(folder: &Path, from: Timestamp, to: Timestamp) -> Result<Listing, HistoryError> {
+    let meets = |begin: Timestamp, span: Span| begin < to && begin.plus(span) > from;
     let mut listing = Listing::default();
     let Some(days) = entries(folder)? else { return Ok(listing) };
     let mut files = 0;
@@ -88,6 +95,9 @@ pub(crate) fn list(folder: &Path) -> Result<Listing, HistoryError> {
             listing.foreign += 1;
             continue;
         };
+        if !meets(midnight, HOUR.times(24)) {
+            continue;
+        }
         for file in entries(&day.path())?.into_iter().flatten() {
             files += 1;
             if files > FILES_MAX {
@@ -102,9 +112,12 @@ pub(crate) fn list(folder: &Path) -> Result<Listing, HistoryError> {
                 listing.foreign += 1;
                 continue;
             };
+            let hour = hour_of(midnight) + clock;
+            if !meets(Timestamp::ZERO.plus(HOUR.times(hour)), HOUR) {
+                continue;
+            }
             // Gone meanwhile: merged, or too old.
             let Ok(data) = file.metadata() else { continue };
-            let hour = hour_of(midnight) + clock;
             listing.pieces.push(Piece { hour, first, last, path: file.path(), bytes: data.len() });
         }
     }

@@ -9,6 +9,7 @@ use base::{Prefix, Span, Timestamp};
 
 use crate::batch::Batch;
 use crate::error::HistoryError;
+use crate::filter::ranges;
 use crate::place;
 use crate::recent::Recent;
 use crate::sample::Sample;
@@ -57,6 +58,8 @@ pub struct Recorder {
     held: usize,
     next: u64,
     networks: Vec<Prefix>,
+    /// The same, as ranges.
+    home: Arc<[(u128, u128)]>,
     spilled: Timestamp,
     counts: Counts,
 }
@@ -81,6 +84,7 @@ impl Recorder {
             held: 0,
             next,
             networks: Vec::new(),
+            home: Arc::new([]),
             spilled: now,
             counts: Counts::default(),
         })
@@ -90,6 +94,7 @@ impl Recorder {
     /// own hosts is told once, as what came in. Questions about what an own host received then read little.
     pub fn know(&mut self, networks: &[Prefix]) {
         self.networks = networks.to_vec();
+        self.home = networks.iter().flat_map(ranges).collect();
     }
 
     /// For those who ask while this one records.
@@ -153,7 +158,8 @@ impl Recorder {
         if self.open.is_empty() {
             return;
         }
-        let batch = std::mem::take(&mut self.open);
+        let mut batch = std::mem::take(&mut self.open);
+        batch.settle(&self.home);
         self.held += batch.len();
         self.recent.hold().push(Arc::new(batch));
         self.shed();
@@ -171,7 +177,12 @@ impl Recorder {
 
     /// One segment for each hour, all or none of them.
     fn write(&self, batches: &[Arc<Batch>]) -> Result<u64, HistoryError> {
-        let mut hours: BTreeMap<u64, Batch> = BTreeMap::new();
+        let mut rows: BTreeMap<u64, usize> = BTreeMap::new();
+        for at in batches.iter().flat_map(|batch| batch.instants()) {
+            *rows.entry(place::hour_of(at)).or_default() += 1;
+        }
+        let mut hours: BTreeMap<u64, Batch> =
+            rows.into_iter().map(|(hour, rows)| (hour, Batch::with_room(rows))).collect();
         for sample in batches.iter().flat_map(|batch| batch.iter()) {
             hours.entry(place::hour_of(sample.at)).or_default().push(&sample);
         }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::views::Guise;
 use super::{Events, Happened, Kind, Next, Place};
 use crate::door::Caller;
 use crate::problem::Problem;
@@ -60,13 +61,15 @@ pub(crate) async fn stream(
     };
     let (send, receive) = mpsc::channel(UNDER_WAY_MAX);
     let veil = shared.veil(&caller);
-    tokio::spawn(async move { feed(&place, &veil, begin, reset, &send).await });
+    // Who sees everything shares what was made for all of them.
+    let guise = (!veil.is_clear()).then(|| events.0.views.join(veil));
+    tokio::spawn(async move { feed(&place, guise.as_deref(), begin, reset, &send).await });
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, Body::from_stream(Messages(receive))).into_response())
 }
 
 /// Feeds one client until it goes, is cut off, or has to say again who it is.
-async fn feed(place: &Place, veil: &Veil, begin: u64, reset: bool, send: &mpsc::Sender<Bytes>) {
+async fn feed(place: &Place, guise: Option<&Guise>, begin: u64, reset: bool, send: &mpsc::Sender<Bytes>) {
     let events = &place.0;
     let mut changed = events.0.changed.subscribe();
     let end = Instant::now() + STREAM_MAX;
@@ -83,7 +86,13 @@ async fn feed(place: &Place, veil: &Veil, begin: u64, reset: bool, send: &mpsc::
             None => match events.after(number) {
                 Next::Some(event) => {
                     number = event.number + 1;
-                    event.message(events.0.epoch, veil)
+                    match guise {
+                        None => Some(event.whole(events.0.epoch)),
+                        Some(guise) => events
+                            .0
+                            .views
+                            .of(event.number, guise, |veil| event.seen_through(veil, events.0.epoch)),
+                    }
                 }
                 Next::Behind => break cut(events),
                 Next::Nothing => {
@@ -135,13 +144,18 @@ impl Stream for Messages {
 }
 
 impl Happened {
+    /// As it goes to all who see everything.
+    fn whole(&self, epoch: u64) -> Bytes {
+        self.whole.get_or_init(|| self.message(epoch, &self.document)).clone()
+    }
+
     /// As it goes to a client behind a veil; `None`: not at all.
-    fn message(&self, epoch: u64, veil: &Veil) -> Option<Bytes> {
-        let made = |data: &str| message(self.kind.name(), Some((epoch, self.number)), data);
-        if veil.is_clear() {
-            return Some(self.whole.get_or_init(|| made(&self.document)).clone());
-        }
-        shown(veil, self).map(|data| made(&data))
+    fn seen_through(&self, veil: &Veil, epoch: u64) -> Option<Bytes> {
+        shown(veil, self).map(|data| self.message(epoch, &data))
+    }
+
+    fn message(&self, epoch: u64, data: &str) -> Bytes {
+        message(self.kind.name(), Some((epoch, self.number)), data)
     }
 }
 
@@ -170,8 +184,7 @@ mod tests {
     fn a_message_is_made_once_for_all_who_see_everything() {
         let happened =
             Happened { number: 3, kind: Kind::Rule, document: "{}\n{}".to_owned(), whole: OnceLock::new() };
-        let clear = Veil::new(Vec::new(), access::Scope::everything());
-        let [first, second] = [(); 2].map(|()| happened.message(7, &clear).unwrap());
+        let [first, second] = [(); 2].map(|()| happened.whole(7));
         assert_eq!(first, "event: rule\nid: 7-3\ndata: {}\ndata: {}\n\n");
         assert_eq!(first.as_ptr(), second.as_ptr());
     }

@@ -46,6 +46,11 @@ impl Source for Fixed {
         }
     }
 
+    fn brief(&self) -> api::Brief {
+        let rules = self.live.rules.len() as u64;
+        api::Brief { version: "0.1.0".into(), rules, ..api::Brief::default() }
+    }
+
     fn sources(&self, attack: &str) -> Option<Arc<api::Sources>> {
         let item = |n: u32| {
             let document = json!({

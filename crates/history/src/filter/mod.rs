@@ -127,6 +127,30 @@ impl Filter {
 }
 
 impl Node {
+    /// Ranges outside of which no target is asked for; `None`: it may be any.
+    pub(crate) fn targets(&self) -> Option<Vec<(u128, u128)>> {
+        match self {
+            Self::Every | Self::Not(_) => None,
+            // The narrowest of them is enough.
+            Self::And(parts) => {
+                let width = |ranges: &Vec<(u128, u128)>| {
+                    let widths = ranges.iter().map(|(low, high)| high.saturating_sub(*low));
+                    widths.fold(0, u128::saturating_add)
+                };
+                parts.iter().filter_map(Self::targets).min_by_key(width)
+            }
+            Self::Or(parts) => {
+                let all: Option<Vec<_>> = parts.iter().map(Self::targets).collect();
+                all.map(|all| all.into_iter().flatten().collect())
+            }
+            Self::Test(Column::Target, test) => match &**test {
+                Test::Within(ranges) => Some(ranges.clone()),
+                _ => None,
+            },
+            Self::Test(..) => None,
+        }
+    }
+
     /// The columns it needs.
     pub(crate) fn columns(&self, into: &mut Vec<Column>) {
         match self {

@@ -41,13 +41,10 @@ pub(super) fn scan<E: From<HistoryError>>(
     let mut scanned = Scanned::default();
     let (files, recent) = hold(archive, (from, to), &mut scanned)?;
     for batch in recent.iter().rev() {
-        if batch.times().is_none_or(|(first, last)| last < from || first >= to) {
-            continue;
-        }
-        let chunk = Chunk::of(batch, &with(node, columns));
+        let Some((chunk, mask)) = remember(batch, node, columns) else { continue };
         scanned.rows += rows(chunk.rows());
         scanned.memory += rows(chunk.rows());
-        visit(&chunk, Some(&node.mask(&chunk)))?;
+        visit(&chunk, mask.as_deref())?;
     }
     let (tell, told) = sync_channel(AHEAD);
     std::thread::scope(|scope| {
@@ -83,6 +80,22 @@ pub(super) fn scan<E: From<HistoryError>>(
         }
         Ok(scanned)
     })
+}
+
+/// What of a batch in memory has to be looked at, and which of it is asked for (`None`: all of it).
+fn remember(batch: &Batch, node: &Node, columns: &[Column]) -> Option<(Chunk, Option<Vec<bool>>)> {
+    let left = match batch.order().map_or_else(|| Left::Some(node.clone()), |order| node.reduce(order)) {
+        Left::Never => return None,
+        Left::Always => return Some((Chunk::of(batch, None, columns), None)),
+        Left::Some(left) => left,
+    };
+    let places = batch.order().zip(left.targets()).map(|(order, targets)| order.within(&targets));
+    if places.as_ref().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    let chunk = Chunk::of(batch, places.as_deref(), &with(&left, columns));
+    let mask = left.mask(&chunk);
+    Some((chunk, Some(mask)))
 }
 
 /// Why it is enough, and what is missing then.
@@ -179,13 +192,12 @@ fn hold(
     loop {
         looks += 1;
         let memory = archive.recent.map(|recent| recent.hold());
-        let listing = place::list(archive.folder)?;
+        let listing = place::list_within(archive.folder, from, to)?;
         let batches = memory.as_ref().map(|batches| batches.to_vec()).unwrap_or_default();
         scanned.foreign = listing.foreign;
-        let wanted = listing.pieces.into_iter().filter(|piece| piece.from() < to && piece.to() > from);
         let mut files = Vec::new();
         let mut moved = false;
-        for (number, piece) in wanted.enumerate() {
+        for (number, piece) in listing.pieces.into_iter().enumerate() {
             let file = if number < HELD_MAX { Some(File::open(&piece.path)) } else { None };
             match file {
                 Some(Err(cause)) if cause.kind() == ErrorKind::NotFound && looks < LOOKS_MAX => {

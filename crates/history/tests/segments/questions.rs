@@ -1,9 +1,11 @@
 //! What a question may cost, and what is said when it costs more.
 
-use base::Span;
+use std::net::IpAddr;
+
+use base::{Prefix, Span};
 use history::{
-    Archive, Direction, Field, Filter, HistoryError, Measure, Question, Sample, Value, Work, ask, csv_header,
-    csv_line, export,
+    Archive, Direction, Field, Filter, HistoryError, Measure, Question, Recorder, Sample, Spilling, Value,
+    Work, ask, csv_header, csv_line, export,
 };
 
 use super::facts::{Folder, START, record, sample};
@@ -38,6 +40,74 @@ fn a_question_about_one_target_reads_little() {
     assert_eq!((all.scanned.rows, all.scanned.pruned), (200_000, 0));
     let none = ask(archive, &question("target = 192.0.2.1", &[]), &mut Work::until(&mut never)).unwrap();
     assert_eq!((none.scanned.rows, none.total.samples), (0, 0));
+}
+
+#[test]
+fn a_question_about_one_target_looks_at_little_of_what_is_in_memory() {
+    let folder = Folder::new();
+    // The other end of what goes out is never at home.
+    let home: Prefix = "198.51.100.0/24".parse().unwrap();
+    let all: Vec<Sample<'_>> = samples(50_000)
+        .into_iter()
+        .filter(|sample| sample.direction == Direction::In || !home.contains(sample.foreign))
+        .collect();
+    let mut recorder = Recorder::open(&folder.0, Spilling::default(), START).unwrap();
+    recorder.know(&[home]);
+    all.iter().for_each(|sample| recorder.push(sample));
+    recorder.tick(START).unwrap();
+    let recent = recorder.recent();
+    let archive = Archive { folder: &folder.0, recent: Some(&recent) };
+    let asked = |filter: &str, holds: &dyn Fn(&Sample<'_>) -> bool| {
+        let mut never = || false;
+        let answer = ask(archive, &question(filter, &["src"]), &mut Work::until(&mut never)).unwrap();
+        let wanted: Vec<&Sample<'_>> = all.iter().filter(|sample| holds(sample)).collect();
+        assert_eq!(answer.total.samples, wanted.len() as u64, "{filter}");
+        assert_eq!(answer.total.bytes, wanted.iter().map(|sample| sample.bytes).sum::<u64>(), "{filter}");
+        assert_eq!(answer.scanned.memory, answer.scanned.rows);
+        answer.scanned.rows
+    };
+    let host: IpAddr = "198.51.100.7".parse().unwrap();
+    let of_host = all.iter().filter(|sample| sample.target == host).count() as u64;
+    let rows =
+        asked("dst = 198.51.100.7", &|sample| sample.direction == Direction::In && sample.target == host);
+    assert_eq!(rows, of_host, "what others got is not looked at");
+    assert_eq!(asked("target = 192.0.2.1", &|_| false), 0);
+    assert_eq!(asked("time < 2001-01-01T00:00:00Z", &|_| false), 0);
+    // Where it may be any target, all is looked at.
+    let all_of_it = all.len() as u64;
+    assert_eq!(asked("not target = 198.51.100.7", &|sample| sample.target != host), all_of_it);
+    assert_eq!(
+        asked("target = 198.51.100.7 or proto = 6", &|sample| sample.target == host || sample.protocol == 6),
+        all_of_it
+    );
+}
+
+#[test]
+fn a_question_looks_at_no_hour_but_its_own() {
+    let folder = Folder::new();
+    // Two hours with samples, and names of other hours and days whose files are none.
+    let _recorder = record(&folder, &samples(20_000), 1);
+    let days = std::fs::read_dir(&folder.0).unwrap().map(|day| day.unwrap().path());
+    let day = days.min().unwrap();
+    let long_ago = folder.0.join("2001-01-01");
+    std::fs::create_dir_all(&long_ago).unwrap();
+    for (folder, name) in
+        [(&day, "00-0000000000-0000000000.parquet"), (&long_ago, "07-0000000000-0000000000.parquet")]
+    {
+        std::fs::write(folder.join(name), "no segment").unwrap();
+    }
+    let archive = Archive { folder: &folder.0, recent: None };
+    let asked = |question: &Question| {
+        let mut never = || false;
+        ask(archive, question, &mut Work::until(&mut never)).unwrap()
+    };
+    let usual = asked(&question("", &[]));
+    assert_eq!((usual.total.samples, usual.scanned.torn), (20_000, 0));
+    let one = Question { to: START.plus(Span::from_secs(60)), ..question("", &[]) };
+    assert_eq!(asked(&one).scanned.segments, 1);
+    let always = Question { from: base::Timestamp::ZERO, ..question("", &[]) };
+    let always = asked(&always);
+    assert_eq!((always.total.samples, always.scanned.torn), (20_000, 2));
 }
 
 #[test]

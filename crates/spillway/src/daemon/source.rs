@@ -367,6 +367,17 @@ impl api::Source for Source {
         Arc::new(Live { attacks: shown.attacks.clone(), rules: shown.rules.clone(), exporters })
     }
 
+    fn brief(&self) -> api::Brief {
+        let shown = self.shown();
+        let (reload_ok, _) = *self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        api::Brief {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            attacks_active: shown.active.values().sum(),
+            rules: u64::try_from(shown.rules.len()).unwrap_or(u64::MAX),
+            reload_ok,
+        }
+    }
+
     fn metrics(&self) -> Metrics {
         let shown = self.shown();
         let numbers = self.numbers().clone();

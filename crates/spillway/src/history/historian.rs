@@ -15,7 +15,7 @@ use intel::enrich::{Enrich, Files};
 
 use super::at_rest::{self, AtRest};
 use super::draft::Draft;
-use super::{Board, Told, folder, lock};
+use super::{Board, Told, Under, folder, lock};
 use crate::config::{Config, Intel};
 use crate::daemon::clock::Clock;
 use crate::dossier::places;
@@ -96,7 +96,10 @@ impl Desk {
         loop {
             let stops = self.stop.load(Ordering::Relaxed);
             match told.recv_timeout(if stops { Duration::ZERO } else { TURN }) {
-                Ok(records) => records.iter().for_each(|(record, exporter)| self.take(record, *exporter)),
+                Ok(records) => {
+                    let under = Arc::clone(&lock(&self.board.under));
+                    records.iter().for_each(|(record, exporter)| self.take(record, *exporter, &under));
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) if stops => break,
                 Err(_) => {
                     if self.clock.now().secs() > self.second {
@@ -116,7 +119,7 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, record: &telemetry::Record, exporter: IpAddr) {
+    fn take(&mut self, record: &telemetry::Record, exporter: IpAddr, under: &Under) {
         let second = record.at.secs();
         if second > self.second {
             self.close();
@@ -132,7 +135,6 @@ impl Desk {
             (draft.protocol, draft.class.name()),
             (draft.packets, draft.bytes),
         );
-        let under = Arc::clone(&lock(&self.board.under));
         draft.attack = under.of(draft.target, draft.direction).cloned();
         let [peace, attack] = &mut self.thinners;
         let thinner = if draft.attack.is_some() { attack } else { peace };

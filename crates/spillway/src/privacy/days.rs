@@ -1,9 +1,11 @@
 //! The pseudonyms of the days in use: a key is looked at once a second, whatever is concealed in between.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base::map::{Map, Seed};
 use base::{Day, Prefix, Span, Timestamp};
 use intel::{Clear, Pseudonyms};
 
@@ -11,8 +13,9 @@ use super::keys::{Key, Keys};
 
 /// Days remembered; the earliest goes first, and is read again when it is needed.
 const DAYS_MAX: usize = 16;
-/// Pseudonyms remembered of a day; all of them go when it is full. They are made anew in microseconds.
-const REMEMBERED_MAX: usize = 1 << 16;
+/// Pseudonyms remembered of a day in each of two halves; the older half goes when the newer one is full. They are made anew in microseconds.
+/// Some 5 MB.
+const HALF_MAX: usize = 57_344;
 /// A key that was destroyed by another process is used no longer than this.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -32,7 +35,36 @@ pub(super) struct Of {
     /// It is in no file: what it conceals is never revealed.
     is_lost: bool,
     pseudonyms: Pseudonyms,
-    remembered: Mutex<BTreeMap<Prefix, Prefix>>,
+    remembered: Mutex<Remembered>,
+}
+
+/// The pseudonyms that were asked for last: a flood from forged sources does not push out those who are always there.
+#[derive(Debug)]
+struct Remembered {
+    newer: Map<Prefix, Prefix>,
+    older: Map<Prefix, Prefix>,
+}
+
+impl Remembered {
+    /// Nothing. Whoever sends from chosen addresses does not know the seed.
+    fn new() -> Self {
+        let seed = RandomState::new().hash_one(0);
+        Self { newer: Map::new(Seed::new(seed)), older: Map::new(Seed::new(seed)) }
+    }
+
+    /// The pseudonym of a prefix, made where it is not known.
+    fn get(&mut self, prefix: Prefix, make: impl FnOnce() -> Prefix) -> Prefix {
+        if let Some(known) = self.newer.get(&prefix) {
+            return *known;
+        }
+        let pseudonym = self.older.get(&prefix).copied().unwrap_or_else(make);
+        if self.newer.len() >= HALF_MAX {
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
+        }
+        self.newer.insert(prefix, pseudonym);
+        pseudonym
+    }
 }
 
 impl Days {
@@ -99,27 +131,18 @@ impl Of {
                 None => key = pieced(),
             }
         };
-        Self { key, is_lost, pseudonyms, remembered: Mutex::default() }
+        Self { key, is_lost, pseudonyms, remembered: Mutex::new(Remembered::new()) }
     }
 
     /// The pseudonym of a prefix or host.
     pub(super) fn conceal(&self, clear: &Clear, prefix: Prefix) -> Prefix {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = remembered.get(&prefix) {
-            return *known;
-        }
-        let pseudonym = self.pseudonyms.conceal(clear, prefix);
-        if remembered.len() >= REMEMBERED_MAX {
-            remembered.clear();
-        }
-        remembered.insert(prefix, pseudonym);
-        pseudonym
+        remembered.get(prefix, || self.pseudonyms.conceal(clear, prefix))
     }
 }
 
 /// A key where the system gives no random numbers: of seeds that the standard library drew when the process began.
 fn pieced() -> Key {
-    use std::hash::{BuildHasher as _, RandomState};
     let mut key = Key::default();
     for (at, chunk) in key.chunks_exact_mut(8).enumerate() {
         chunk.copy_from_slice(&RandomState::new().hash_one(at).to_le_bytes());
@@ -155,6 +178,22 @@ mod tests {
         let late = day.end().plus(KEEP);
         assert_ne!(days.of(day, late).conceal(&clear, host()), host());
         assert_eq!(Keys::new(folder.path()).days().unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_who_comes_again_stays() {
+        let mut remembered = Remembered::new();
+        let at = |n: u32| Prefix::host(std::net::Ipv4Addr::from(n).into());
+        let pseudonym = |n: u32| at(n.wrapping_mul(3));
+        for n in 0..1_000_000u32 {
+            assert_eq!(remembered.get(at(n), || pseudonym(n)), pseudonym(n));
+            if n % 10_000 == 0 {
+                assert_eq!(remembered.get(at(7), || pseudonym(7)), pseudonym(7));
+            }
+            assert!(remembered.newer.len() <= HALF_MAX && remembered.older.len() <= HALF_MAX);
+        }
+        let unknown = || panic!("it was asked for all the time");
+        assert_eq!(remembered.get(at(7), unknown), pseudonym(7));
     }
 
     #[test]

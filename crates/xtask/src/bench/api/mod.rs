@@ -40,6 +40,8 @@ const MIXTURE: [(&str, u32, Option<&str>); 6] = [
     ("/api/v1/flows/query", 2, Some(r#"{"filter":"dst = 198.18.0.7","by":["src"],"last":60,"top":10}"#)),
 ];
 const OF: u32 = 20;
+/// The daemon's threads that serve: the server's own, and those beside it that answer what takes longer.
+const SERVING: [&str; 3] = ["api", "tokio-rt-worker", "history-read"];
 
 /// Whoever is asked, and who listens, in one part.
 const PARTS: [(&str, bool, bool); 4] = [
@@ -52,8 +54,10 @@ const PARTS: [(&str, bool, bool); 4] = [
 /// What one part came to.
 struct Part {
     name: &'static str,
-    /// Of one processor, in hundredths.
+    /// Of one processor, in hundredths: the whole daemon, and those of its threads that serve. What the others do differs from part to
+    /// part whoever asks: attacks begin, and segments are written and merged.
     share: f64,
+    serving: f64,
     records: f64,
     /// By endpoint.
     took: Vec<Histogram>,
@@ -104,7 +108,8 @@ fn part(running: &Running, name: &'static str, ask: bool, listen: bool) -> Outco
     let listeners: Outcome<Vec<TcpStream>> =
         (0..if listen { LISTENERS } else { 0 }).map(|_| Client::connect(API_PORT)?.listen()).collect();
     let (mut listeners, over, messages) = (listeners?, AtomicBool::new(false), AtomicU64::new(0));
-    let (before, counted, clock) = (running.cpu(), flows()?, Instant::now());
+    let others = || running.cpu_besides(&SERVING);
+    let (before, beside, counted, clock) = (running.cpu(), others(), flows()?, Instant::now());
     let (took, refused) = scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
@@ -123,9 +128,11 @@ fn part(running: &Running, name: &'static str, ask: bool, listen: bool) -> Outco
         asked.map(|all: Vec<(Vec<Histogram>, u64)>| together(&all))
     })?;
     let seconds = clock.elapsed().as_secs_f64();
+    let (all, beside) = (running.cpu() - before, others() - beside);
     Ok(Part {
         name,
-        share: 100.0 * (running.cpu() - before) / seconds,
+        share: 100.0 * all / seconds,
+        serving: (100.0 * (all - beside) / seconds).max(0.0),
         records: number(flows()? - counted) / seconds,
         took,
         refused,
@@ -198,8 +205,9 @@ fn together(all: &[(Vec<Histogram>, u64)]) -> (Vec<Histogram>, u64) {
 fn table(parts: &[Part], datagrams: u64, lost: u64, resident: f64) -> String {
     let mut text = format!(
         "{RATE} records of NetFlow v9 a second over loopback from four exporters, attacks among them; {REQUESTS} requests a second over {CONNECTIONS} \
-         connections, their times from the instant at which each was due; {} s each. Processor time (user and system) of the daemon alone.\n\n\
-         | meanwhile | of a processor | records counted a second | answers | not 200 | p50 | p99 | longest | events heard |\n|---|---|---|---|---|---|---|---|---|\n",
+         connections, their times from the instant at which each was due; {} s each. Processor time (user and system) of the daemon alone, and of its \
+         threads that serve.\n\n\
+         | meanwhile | of a processor | to serve | records counted a second | answers | not 200 | p50 | p99 | longest | events heard |\n|---|---|---|---|---|---|---|---|---|---|\n",
         EACH.as_secs()
     );
     for part in parts {
@@ -207,9 +215,10 @@ fn table(parts: &[Part], datagrams: u64, lost: u64, resident: f64) -> String {
         part.took.iter().for_each(|took| all.merge(took));
         let _ = writeln!(
             text,
-            "| {} | {:.1} % | {:.0} | {} | {} | {} | {} |",
+            "| {} | {:.1} % | {:.1} % | {:.0} | {} | {} | {} | {} |",
             part.name,
             part.share,
+            part.serving,
             part.records,
             all.count(),
             part.refused,
