@@ -56,6 +56,8 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/targets/policy", SeeAttacks),
     ("POST", "/api/v1/targets/mode", Mitigate),
     ("POST", "/api/v1/targets/simulate", SeeNetwork),
+    ("GET", "/api/v1/mode", SeeNetwork),
+    ("POST", "/api/v1/mode", Mitigate),
     ("GET", "/api/v1/profiles", SeeAttacks),
     ("GET", "/api/v1/allow", SeeAttacks),
     ("POST", "/api/v1/allow", Allow),

@@ -26,7 +26,7 @@ use crate::veil::Veil;
 use crate::{
     allow, attacks, audit, backups, capacity, closing, configuration, course, disclosures, doctor, document,
     events, evidence, exceptions, explanation, exporters, flows, greeting, health, history, intelligence,
-    ledger, made, manual, map, mitigations, notes, notifications, packets, parcel, plan, preview, routing,
+    ledger, made, manual, map, mitigations, mode, notes, notifications, packets, parcel, plan, preview, routing,
     rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
 };
 
@@ -167,6 +167,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(targets::policy))
         .routes(routes!(targets::mode))
         .routes(routes!(simulate::simulate))
+        .routes(routes!(mode::show, mode::set))
         .routes(routes!(targets::profiles))
         .routes(routes!(allow::list, allow::add))
         .routes(routes!(allow::remove))

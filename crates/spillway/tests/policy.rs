@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::access::{call, done};
-use crate::daemon::{Daemon, attacked, config, wait};
+use crate::daemon::{Daemon, attacked, calls, config, script, wait};
 use crate::support::{Scratch, spillway, stderr};
 
 const MORE: &str = "[customers.acme]\nnetworks = [\"198.18.7.0/24\"]\nprofile = \"web\"\n\
@@ -133,6 +133,84 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
         let entries = (0..size).map(|index| daemon.get(&format!("/api/v1/ledger/{index}")).1);
         (entries.filter(|entry| entry.contains("\"operation\"")).count() >= 5).then_some(())
     });
+}
+
+/// With a program that bans, for it is what acts where there are neither filters nor routers.
+#[test]
+fn the_mode_of_all_is_changed_while_the_daemon_runs_and_the_panic_button_stops_all() {
+    let scratch = Scratch::new("policy-general");
+    let (program, folder) = script(&scratch);
+    let exec = format!(
+        "[notify.exec]\npath = \"{}\"\n{MORE}[target.\"198.18.9.0/24\"]\nmode = \"observe\"\n",
+        program.display()
+    );
+    let top = "mode = \"observe\"\ncompat = \"fastnetmon\"";
+    let config = config(&scratch, top, &exec);
+    let c = config.as_str();
+    let bans = || {
+        let of = |word: &str| calls(&folder).iter().filter(|(said, _)| said.ends_with(word)).count();
+        (of(" ban"), of(" unban"))
+    };
+    let daemon = Daemon::start(c);
+    let shown = done(&["mode", "-o", "json", "-c", c]);
+    assert_eq!(shown["mode"], json!({"value": "observe", "from": {"kind": "configuration"}}));
+    assert_eq!(shown["narrower"][0]["prefix"], "198.18.9.0/24");
+    let attack = attacked(&daemon);
+    let target = attack["target"].as_str().unwrap();
+    assert_eq!(bans(), (0, 0), "it observes");
+    for args in [vec!["mode", "enforce"], vec!["mode", "--clear"], vec!["mode", "--for", "2h"]] {
+        let out = spillway(args.iter().copied().chain(["-c", c]));
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {}", stderr(&out));
+    }
+    assert!(refused(&["mode", "--clear", "--reason", "x", "-c", c]).contains("which says observe"));
+    // at once: the attack goes on, and is met
+    let set = done(&["mode", "enforce", "--reason", "a drill", "--as", "alice", "-o", "json", "-c", c]);
+    assert_eq!((&set["was"], &set["mode"]), (&json!("observe"), &json!("enforce")));
+    assert!(set["notes"].to_string().contains("which bans"), "{set}");
+    attacked(&daemon);
+    wait("a ban", || (bans().0 > 0).then_some(()));
+    let status = daemon.json("/api/v1/status");
+    assert!(status["mode"] == "enforce" && status["mode_reason"].as_str().unwrap().contains("alice"), "{status}");
+    let text = spillway(["config", "diff", "-o", "text", "-c", c]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("the mode in force is enforce: alice"), "{text:?}");
+    let found = done(&["doctor", "-o", "json", "-c", c]).to_string();
+    assert!(found.contains("the mode is enforce") && found.contains("the file says observe"), "{found}");
+    // over a kill, with the roles of the API, and to the end of the file's own mode
+    daemon.signal("-KILL");
+    daemon.ended();
+    let daemon = Daemon::start(c);
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "enforce");
+    let viewer = token(c, "vera", &["--role", "viewer"]);
+    let acme = token(c, "acme", &["--role", "customer", "--customer", "acme"]);
+    let operator = token(c, "carol", &["--role", "operator"]);
+    let back = json!({"mode": "inherit", "reason": "over"});
+    assert_eq!(ask(&daemon, "GET", "/api/v1/mode", &viewer, None).0, 200);
+    assert_eq!(ask(&daemon, "GET", "/api/v1/mode", &acme, None).0, 403);
+    assert_eq!(ask(&daemon, "POST", "/api/v1/mode", &viewer, Some(&back)).0, 403);
+    // the panic button: what acts is undone, and everything else goes on
+    attacked(&daemon);
+    wait("a ban after the restart", || (bans().0 > bans().1).then_some(()));
+    let pressed = done(&["panic", "--reason", "wrong target", "-o", "json", "-c", c]);
+    assert_eq!(pressed, json!({"panic": true, "withdrawn": 0}));
+    wait("the ban to be undone", || (bans().0 == bans().1).then_some(()));
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "observe");
+    assert!(daemon.json("/api/v1/attacks")["items"].to_string().contains(target), "attacks are still told");
+    done(&["panic", "off", "--reason", "found", "-o", "json", "-c", c]);
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "enforce");
+    assert_eq!(ask(&daemon, "POST", "/api/v1/mode", &operator, Some(&back)).0, 200);
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "observe");
+    let suggest = json!({"mode": "suggest", "hold": 3600, "reason": "a week is over"});
+    let (status, set) = ask(&daemon, "POST", "/api/v1/mode", &operator, Some(&suggest));
+    assert_eq!((status, &set["owner"]), (200, &json!("carol")), "{set}");
+    let text = std::fs::read_to_string(c).unwrap();
+    std::fs::write(c, text.replace("mode = \"observe\"\ncompat", "mode = \"enforce\"\ncompat")).unwrap();
+    done(&["control", "reload", "-c", c]);
+    wait("the file's own mode", || (daemon.json("/api/v1/mode")["mode"]["value"] == "enforce").then_some(()));
+    assert_eq!(daemon.json("/api/v1/mode")["why"], Value::Null);
+    let trail = done(&["audit", "-o", "json", "-c", c]).to_string();
+    for action in ["\"mode\"", "\"panic\"", "\"resume\""] {
+        assert!(trail.contains(action), "{action}: {trail}");
+    }
 }
 
 #[test]

@@ -34,7 +34,9 @@ pub mod lab;
 pub mod ledger;
 pub mod man;
 pub mod manual;
+pub mod mode;
 pub mod notify;
+pub mod panic;
 pub mod plan;
 mod policy;
 mod preview;
@@ -117,6 +119,8 @@ commands! {
     Config => config,
     Import => import,
     Control => control,
+    Mode => mode,
+    Panic => panic,
     Target => target,
     Allow => allow,
     Rule => rule,

@@ -27,6 +27,10 @@ pub(crate) struct Layers {
     pub(crate) limits_held: bool,
     /// There are filters on this machine.
     pub(crate) filters: bool,
+    /// Routers are spoken with.
+    pub(crate) routers: bool,
+    /// What could act, in words.
+    pub(crate) enforcers: Vec<String>,
     /// Rules at one time.
     pub(crate) rules_max: usize,
     /// Where the API is.
@@ -50,6 +54,8 @@ impl Layers {
             allow_ceiling: config.rules.allow_ceiling,
             limits_held: config.dataplane.engine == Engine::Xdp,
             filters: !config.dataplane.interfaces.is_empty(),
+            routers: config.routing.is_some(),
+            enforcers: enforcers(config),
             rules_max: config.dataplane.rules_max,
             api: config.api.listen.port(),
             global: Wishes {
@@ -69,6 +75,16 @@ impl Layers {
     /// Whose prefix it is.
     pub(crate) fn customer(&self, prefix: &Prefix) -> Option<&CustomerTerms> {
         self.customers.iter().find(|customer| customer.networks.iter().any(|own| own.covers(prefix)))
+    }
+
+    /// How far to go where nobody says anything else.
+    pub(crate) fn mode(&self) -> Mode {
+        self.configured().unwrap_or_default()
+    }
+
+    /// The same; `None`: no configuration is read yet.
+    pub(crate) const fn configured(&self) -> Option<Mode> {
+        self.global.mode
     }
 
     /// All targets of the configuration, and networks of customers.
@@ -111,14 +127,11 @@ impl Layers {
         out
     }
 
-    /// Whether anybody is to have rules that act.
+    /// Whether any target or customer is to have rules that act.
     pub(crate) fn is_earnest(&self) -> bool {
         let targets = self.targets.iter().map(|target| &target.wishes);
         let customers = self.customers.iter().map(|customer| &customer.wishes);
-        std::iter::once(&self.global)
-            .chain(targets)
-            .chain(customers)
-            .any(|wishes| wishes.mode == Some(Mode::Enforce))
+        targets.chain(customers).any(|wishes| wishes.mode == Some(Mode::Enforce))
     }
 
     /// Targets around a prefix, the narrowest first.
@@ -140,6 +153,21 @@ impl Layers {
         let differs = all.iter().any(|(_, floor, multiple)| (*floor, *multiple) != global);
         if differs { all } else { Vec::new() }
     }
+}
+
+/// What of this configuration could act, in words.
+fn enforcers(config: &Config) -> Vec<String> {
+    let mut out = Vec::new();
+    if !config.dataplane.interfaces.is_empty() {
+        out.push(format!("filters in the kernel on {}", config.dataplane.interfaces.join(", ")));
+    }
+    if config.routing.is_some() {
+        out.push("routers, as [routing.ladder] lets them".to_owned());
+    }
+    if config.compat.is_some() && config.notify.is_some() {
+        out.push("the program of `notify.exec`, which bans".to_owned());
+    }
+    out
 }
 
 fn of_profile(name: &str) -> Option<Layer<'static>> {
