@@ -49,6 +49,7 @@ pub mod route;
 pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod simulate;
 pub mod status;
 pub mod support;
 pub mod target;
@@ -78,6 +79,7 @@ macro_rules! commands {
                         | Self::Import(_)
                         | Self::Control(_)
                         | Self::Demo(_)
+                        | Self::Simulate(_)
                         | Self::Completions(_)
                         | Self::Man(_)
                         | Self::Guard(_)
@@ -100,6 +102,7 @@ commands! {
     Decode => decode,
     Replay => replay,
     Backtest => backtest,
+    Simulate => simulate,
     Explain => explain,
     Dossier => dossier,
     Flows => flows,

@@ -12,6 +12,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod together;
+mod trial;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ use case::{Barred, Case};
 use memory::Remembered;
 pub(super) use situation::destination;
 pub(crate) use terms::Terms;
+pub(crate) use trial::trial;
 use together::{Council, Sites};
 
 /// Targets that are followed at once, under attack or not forgotten yet; further ones are left out and counted.
