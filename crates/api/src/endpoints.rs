@@ -51,6 +51,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("POST", "/api/v1/rules", Mitigate),
     ("GET", "/api/v1/rules/made", SeeNetwork),
     ("POST", "/api/v1/rules/{id}/confirm", Mitigate),
+    ("POST", "/api/v1/rules/{id}/extend", Mitigate),
     ("POST", "/api/v1/rules/{id}/withdraw", Mitigate),
     ("GET", "/api/v1/targets", SeeAttacks),
     ("GET", "/api/v1/targets/policy", SeeAttacks),

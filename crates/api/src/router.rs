@@ -162,6 +162,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(rules::list, made::add))
         .routes(routes!(made::list))
         .routes(routes!(made::confirm))
+        .routes(routes!(made::extend))
         .routes(routes!(made::withdraw))
         .routes(routes!(targets::list))
         .routes(routes!(targets::policy))

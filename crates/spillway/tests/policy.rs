@@ -30,6 +30,45 @@ fn ask(daemon: &Daemon, method: &str, path: &str, token: &str, body: Option<&Val
     (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
 }
 
+/// What people write to an attack, hand on of it, and hear of it; and its rule in other languages.
+fn said_of_it(daemon: &Daemon, c: &str, attack: &str, rule: &str) {
+    let at = ["--api", daemon.ready["api"].as_str().unwrap(), "-c", c];
+    let all = |args: &[&str]| [args, &at[..]].concat();
+    let noted = done(&all(&["attack", "note", attack, "the <customer> knows", "--as", "alice", "-o", "json"]));
+    assert!(noted["actor"].as_str().unwrap().starts_with("alice"), "{noted}");
+    let notes = done(&all(&["attack", "notes", attack, "-o", "json"]));
+    assert_eq!(notes["items"][0]["text"], "the <customer> knows");
+    assert!(refused(&all(&["attack", "note", "0000000000000000", "x"])).contains("no attack"));
+    let report = done(&all(&["attack", "report", attack, "--format", "json"]));
+    assert_eq!((&report["attack"]["id"], &report["explanation"]["attack"]), (&json!(attack), &json!(attack)));
+    assert_eq!(report["notes"], notes["items"]);
+    let text = |args: &[&str]| String::from_utf8(spillway(all(args)).stdout).unwrap();
+    let page = text(&["attack", "report", attack, "--format", "html"]);
+    assert!(page.starts_with("<!doctype html>") && page.contains("the &lt;customer&gt; knows"), "{page}");
+    let plain = text(&["attack", "report", attack]);
+    assert!(plain.contains(attack) && plain.contains("the <customer> knows"), "{plain}");
+    let heard = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| text(&["attack", "watch", "--count", "1", "-o", "jsonl"]));
+        // it goes on, and whoever listens hears of it
+        wait("somebody who heard of it", || {
+            attacked(daemon);
+            watch.is_finished().then_some(())
+        });
+        watch.join().unwrap()
+    });
+    let heard: Value = serde_json::from_str(&heard).unwrap();
+    assert_eq!(heard["event"], "attack");
+    let shown = done(&["rule", "show", rule, "-o", "json", "-c", c]);
+    assert_eq!((&shown["rule"], &shown["attack"]), (&json!(rule), &json!(attack)));
+    let local = |args: &[&str]| String::from_utf8(spillway([args, &["-c", c]].concat()).stdout).unwrap();
+    let nft = local(&["rule", "export", "--to", "nftables", rule]);
+    assert!(nft.contains("table inet spillway") && nft.contains(rule), "{nft}");
+    let hex: Value = serde_json::from_str(local(&["rule", "export", "--to", "flowspec-hex"]).lines().next().unwrap()).unwrap();
+    assert!(hex["id"].is_string(), "{hex}");
+    assert!(refused(&["rule", "show", "nothing", "-c", c]).contains("there is no rule nothing"));
+    assert!(refused(&["rule", "extend", rule, "--for", "1h", "--reason", "x", "-c", c]).contains("there is no rule"));
+}
+
 #[test]
 fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
     let scratch = Scratch::new("policy-mode");
@@ -76,6 +115,7 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
     assert_eq!(rule["attack"], attack["id"]);
     let listed = done(&["rule", "list", "-o", "json", "-c", c]);
     assert!(listed["items"].as_array().unwrap().iter().any(|one| one["rule"] == rule["id"]), "{listed}");
+    said_of_it(&daemon, c, attack["id"].as_str().unwrap(), rule["id"].as_str().unwrap());
     // A person takes it back: an exception, told with the attack without the name of anybody, and over a crash.
     let id = rule["id"].as_str().unwrap();
     let back = done(&["rule", "withdraw", id, "--reason", "it is ours", "-o", "json", "-c", c]);
