@@ -26,8 +26,8 @@ use crate::veil::Veil;
 use crate::{
     allow, attacks, audit, backups, capacity, closing, configuration, course, disclosures, doctor, document,
     events, evidence, exceptions, explanation, exporters, flows, greeting, health, history, intelligence,
-    ledger, made, manual, map, mitigations, mode, notes, notifications, packets, parcel, plan, preview, routing,
-    rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
+    ledger, made, manual, map, mitigations, mode, notes, notifications, packets, parcel, plan, preview,
+    routing, rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.

@@ -98,7 +98,9 @@ mod tests {
                 let aimed = Aimed {
                     vector: vector.clone(),
                     target,
-                    networks: vec![if target.is_ipv4() { "203.0.113.0/24" } else { "2001:db8::/32" }.parse().unwrap()],
+                    networks: vec![
+                        if target.is_ipv4() { "203.0.113.0/24" } else { "2001:db8::/32" }.parse().unwrap(),
+                    ],
                     pps: 50_000.0,
                     honest: 20_000.0,
                     start: Timestamp::from_secs(1_000),
@@ -119,6 +121,21 @@ mod tests {
                 assert!(bad > 300 && good > 200, "{vector} on {target}: {bad} bad, {good} good");
             }
         }
-        assert!(Aimed { vector: "scan".into(), target: "203.0.113.1/32".parse().unwrap(), networks: Vec::new(), pps: 1.0, honest: 1.0, start: Timestamp::ZERO, calm: Span::ZERO, lasts: Span::ZERO, thin: 1, seed: 1 }.world().is_none());
+        assert!(
+            Aimed {
+                vector: "scan".into(),
+                target: "203.0.113.1/32".parse().unwrap(),
+                networks: Vec::new(),
+                pps: 1.0,
+                honest: 1.0,
+                start: Timestamp::ZERO,
+                calm: Span::ZERO,
+                lasts: Span::ZERO,
+                thin: 1,
+                seed: 1
+            }
+            .world()
+            .is_none()
+        );
     }
 }

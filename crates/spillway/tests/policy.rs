@@ -33,16 +33,19 @@ fn ask(daemon: &Daemon, method: &str, path: &str, token: &str, body: Option<&Val
 /// What people write to an attack, hand on of it, and hear of it; and its rule in other languages.
 fn said_of_it(daemon: &Daemon, c: &str, attack: &str, rule: &str) {
     let at = ["--api", daemon.ready["api"].as_str().unwrap(), "-c", c];
-    let all = |args: &[&str]| [args, &at[..]].concat();
-    let noted = done(&all(&["attack", "note", attack, "the <customer> knows", "--as", "alice", "-o", "json"]));
+    fn all<'a>(args: &[&'a str], at: &[&'a str]) -> Vec<&'a str> {
+        [args, at].concat()
+    }
+    let noted =
+        done(&all(&["attack", "note", attack, "the <customer> knows", "--as", "alice", "-o", "json"], &at));
     assert!(noted["actor"].as_str().unwrap().starts_with("alice"), "{noted}");
-    let notes = done(&all(&["attack", "notes", attack, "-o", "json"]));
+    let notes = done(&all(&["attack", "notes", attack, "-o", "json"], &at));
     assert_eq!(notes["items"][0]["text"], "the <customer> knows");
-    assert!(refused(&all(&["attack", "note", "0000000000000000", "x"])).contains("no attack"));
-    let report = done(&all(&["attack", "report", attack, "--format", "json"]));
+    assert!(refused(&all(&["attack", "note", "0000000000000000", "x"], &at)).contains("no attack"));
+    let report = done(&all(&["attack", "report", attack, "--format", "json"], &at));
     assert_eq!((&report["attack"]["id"], &report["explanation"]["attack"]), (&json!(attack), &json!(attack)));
     assert_eq!(report["notes"], notes["items"]);
-    let text = |args: &[&str]| String::from_utf8(spillway(all(args)).stdout).unwrap();
+    let text = |args: &[&str]| String::from_utf8(spillway(all(args, &at)).stdout).unwrap();
     let page = text(&["attack", "report", attack, "--format", "html"]);
     assert!(page.starts_with("<!doctype html>") && page.contains("the &lt;customer&gt; knows"), "{page}");
     let plain = text(&["attack", "report", attack]);
@@ -63,10 +66,15 @@ fn said_of_it(daemon: &Daemon, c: &str, attack: &str, rule: &str) {
     let local = |args: &[&str]| String::from_utf8(spillway([args, &["-c", c]].concat()).stdout).unwrap();
     let nft = local(&["rule", "export", "--to", "nftables", rule]);
     assert!(nft.contains("table inet spillway") && nft.contains(rule), "{nft}");
-    let hex: Value = serde_json::from_str(local(&["rule", "export", "--to", "flowspec-hex"]).lines().next().unwrap()).unwrap();
+    let hex: Value =
+        serde_json::from_str(local(&["rule", "export", "--to", "flowspec-hex"]).lines().next().unwrap())
+            .unwrap();
     assert!(hex["id"].is_string(), "{hex}");
     assert!(refused(&["rule", "show", "nothing", "-c", c]).contains("there is no rule nothing"));
-    assert!(refused(&["rule", "extend", rule, "--for", "1h", "--reason", "x", "-c", c]).contains("there is no rule"));
+    assert!(
+        refused(&["rule", "extend", rule, "--for", "1h", "--reason", "x", "-c", c])
+            .contains("there is no rule")
+    );
 }
 
 #[test]
@@ -210,9 +218,15 @@ fn the_mode_of_all_is_changed_while_the_daemon_runs_and_the_panic_button_stops_a
     attacked(&daemon);
     wait("a ban", || (bans().0 > 0).then_some(()));
     let status = daemon.json("/api/v1/status");
-    assert!(status["mode"] == "enforce" && status["mode_reason"].as_str().unwrap().contains("alice"), "{status}");
+    assert!(
+        status["mode"] == "enforce" && status["mode_reason"].as_str().unwrap().contains("alice"),
+        "{status}"
+    );
     let text = spillway(["config", "diff", "-o", "text", "-c", c]);
-    assert!(String::from_utf8_lossy(&text.stdout).contains("the mode in force is enforce: alice"), "{text:?}");
+    assert!(
+        String::from_utf8_lossy(&text.stdout).contains("the mode in force is enforce: alice"),
+        "{text:?}"
+    );
     let found = done(&["doctor", "-o", "json", "-c", c]).to_string();
     assert!(found.contains("the mode is enforce") && found.contains("the file says observe"), "{found}");
     // over a kill, with the roles of the API, and to the end of the file's own mode

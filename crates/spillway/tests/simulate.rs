@@ -34,8 +34,10 @@ fn an_imagined_attack_is_seen_filtered_and_left_alone_as_the_configuration_has_i
         let found = imagined(&config, class, target, &[]);
         assert_eq!(found["vector"], vector);
         assert_eq!(found["attack"]["vectors"][0]["name"], vector, "{class}: {found}");
-        let (after, acts) =
-            (found["detected_after_seconds"].as_f64().unwrap(), found["effect"]["acts_after_seconds"].as_f64());
+        let (after, acts) = (
+            found["detected_after_seconds"].as_f64().unwrap(),
+            found["effect"]["acts_after_seconds"].as_f64(),
+        );
         assert!((0.0..10.0).contains(&after) && acts.is_none_or(|acts| acts >= after), "{class}: {found}");
         if class == "ntp" {
             let share = |side: &str| found["effect"][side]["dropped_once_acting"].as_f64().unwrap();
@@ -52,12 +54,21 @@ fn an_imagined_attack_is_seen_filtered_and_left_alone_as_the_configuration_has_i
     assert!(!scratch.path("state").exists(), "nothing is written");
     let text = spillway(["simulate", "dns", "--target", "203.0.113.7", "-o", "text", "-c", &config]);
     let text = String::from_utf8(text.stdout).unwrap();
-    for part in ["imagined: nothing is sent", "detected", "no daemon answers", "why not more", "spillway mode suggest"] {
+    for part in [
+        "imagined: nothing is sent",
+        "detected",
+        "no daemon answers",
+        "why not more",
+        "spillway mode suggest",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     // what is small is not seen, and that is said
     let small = imagined(&config, "icmp-flood", "203.0.113.7", &["--pps", "20pps"]);
-    assert_eq!((&small["detected"], &small["attack"], &small["effect"]), (&json!(false), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&small["detected"], &small["attack"], &small["effect"]),
+        (&json!(false), &Value::Null, &Value::Null)
+    );
 }
 
 /// Modes, prices, the never-list, routers: as they would be for a real one; a running daemon is asked, and not touched.
@@ -72,12 +83,21 @@ fn what_would_be_done_goes_by_mode_and_policy_of_the_target() {
     );
     let config = file(&scratch, &more);
     let states = |found: &Value| -> Vec<String> {
-        found["rules"].as_array().unwrap().iter().map(|rule| rule["now"].as_str().unwrap().to_owned()).collect()
+        found["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|rule| rule["now"].as_str().unwrap().to_owned())
+            .collect()
     };
     let met = imagined(&config, "ntp", "203.0.113.10", &[]);
     assert!(states(&met).contains(&"acts".to_owned()), "{}", met["rules"]);
     assert_eq!(met["next"], Value::Null);
-    assert!(met["routers"]["rejected"].as_array().is_some() && met["routers"]["reason"].is_string(), "{}", met["routers"]);
+    assert!(
+        met["routers"]["rejected"].as_array().is_some() && met["routers"]["reason"].is_string(),
+        "{}",
+        met["routers"]
+    );
     let counted = imagined(&config, "ntp", "203.0.113.20", &[]);
     assert!(states(&counted).contains(&"counted".to_owned()), "{}", counted["rules"]);
     assert_eq!(counted["next"], "spillway mode enforce --prefix 203.0.113.20/32 --reason TEXT");
@@ -89,7 +109,10 @@ fn what_would_be_done_goes_by_mode_and_policy_of_the_target() {
     let daemon = Daemon::start(&config);
     done(&["mode", "suggest", "--reason", "a week is over", "-c", &config]);
     let found = imagined(&config, "syn-flood", "203.0.113.10", &[]);
-    assert_eq!((&found["mode_by"], &found["policy"]["values"]["mode"]["value"]), (&json!("daemon"), &json!("suggest")));
+    assert_eq!(
+        (&found["mode_by"], &found["policy"]["values"]["mode"]["value"]),
+        (&json!("daemon"), &json!("suggest"))
+    );
     assert_eq!(daemon.attacks().len(), 0, "the daemon heard nothing of it");
     assert_eq!(daemon.sum("spillway_ingest_datagrams_total"), 0.0);
 }
@@ -100,14 +123,18 @@ fn what_cannot_be_imagined_is_said_in_one_line() {
     let config = file(&scratch, LISTEN);
     for (args, says) in [
         (["ping-of-death", "203.0.113.10", "100kpps", "30s"], "tcp-syn-flood"),
-        (["syn-flood", "198.51.100.1", "100kpps", "30s"], "not inside `networks` (203.0.113.0/24, 2001:db8::/32)"),
+        (
+            ["syn-flood", "198.51.100.1", "100kpps", "30s"],
+            "not inside `networks` (203.0.113.0/24, 2001:db8::/32)",
+        ),
         (["syn-flood", "2001:db9::1", "100kpps", "30s"], "aim at an address of yours"),
         (["syn-flood", "203.0.113.10", "5", "30s"], "kpps"),
         (["syn-flood", "203.0.113.10", "100kpps", "2h"], "10 minutes"),
         (["syn-flood", "203.0.113.10", "900Mpps", "10m"], "a higher --sampling"),
     ] {
         let [class, target, pps, lasts] = args;
-        let out = spillway(["simulate", class, "--target", target, "--pps", pps, "--for", lasts, "-c", &config]);
+        let out =
+            spillway(["simulate", class, "--target", target, "--pps", pps, "--for", lasts, "-c", &config]);
         let said = stderr(&out);
         assert_eq!(out.status.code(), Some(2), "{args:?}: {said}");
         assert!(said.contains(says) && said.trim().lines().count() == 1, "{args:?}: {said}");

@@ -83,7 +83,9 @@ fn once(
             let mut body = Vec::new();
             let _ = lines.take(ANSWER_MAX).read_to_end(&mut body);
             let refused = api.understand(path, status, &String::from_utf8_lossy(&body));
-            return Err(Broken::Said(refused.err().context("an answer without an error").unwrap_or_else(|it| it)));
+            return Err(Broken::Said(
+                refused.err().context("an answer without an error").unwrap_or_else(|it| it),
+            ));
         }
         None => {
             let error = || -> anyhow::Result<()> { bail!("{} does not speak HTTP", api.url) };

@@ -62,8 +62,14 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Format::Json => output::document(&mut out, &document)?,
         Format::Jsonl => output::line(&mut out, &document)?,
         Format::Text if panic => {
-            writeln!(out, "nothing acts any more: {withdrawn} announcements are withdrawn, and no rule holds in the kernel")?;
-            writeln!(out, "attacks are still seen and told; `spillway panic off --reason TEXT` lets things act again")?;
+            writeln!(
+                out,
+                "nothing acts any more: {withdrawn} announcements are withdrawn, and no rule holds in the kernel"
+            )?;
+            writeln!(
+                out,
+                "attacks are still seen and told; `spillway panic off --reason TEXT` lets things act again"
+            )?;
         }
         Format::Text => {
             writeln!(out, "things may act again, as far as `spillway mode` says")?;

@@ -194,8 +194,9 @@ fn export(daemon: &Daemon, to: Target, ids: &[String]) -> anyhow::Result<()> {
     let texts = documents.iter().filter_map(|one| one.get("text").and_then(Value::as_str));
     let mut read: Vec<::rules::Rule> = Vec::new();
     for text in texts {
-        let parsed = ::rules::parse::rules(text)
-            .map_err(|_| anyhow::anyhow!("the daemon's rule `{text}` cannot be read; is it another version?"))?;
+        let parsed = ::rules::parse::rules(text).map_err(|_| {
+            anyhow::anyhow!("the daemon's rule `{text}` cannot be read; is it another version?")
+        })?;
         let new = |rule: &::rules::Rule| !read.iter().any(|known| known.id == rule.id);
         let mut fresh: Vec<::rules::Rule> = parsed.into_iter().filter(new).collect();
         read.append(&mut fresh);

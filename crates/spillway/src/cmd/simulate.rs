@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "RATE", default_value = "100kpps")]
     pps: Rate,
     /// Honest traffic to the target meanwhile
-    #[arg(long, value_name = "RATE", default_value = "5kpps")]
+    #[arg(long, value_name = "RATE", default_value = "2kpps")]
     honest: Rate,
     /// How long it goes on
     #[arg(long = "for", value_name = "TIME", default_value = "30s")]
@@ -93,23 +93,32 @@ fn said(config: &Config, target: Prefix) -> Option<Said> {
 fn text(document: &Value, out: &mut impl Write) -> std::io::Result<()> {
     let paint = Paint::stdout();
     let number = |at: &str| document.pointer(at).and_then(Value::as_f64);
-    let percent = |at: &str| number(at).map_or_else(|| "?".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    let rate = |at: &str| PacketRate(number(at).unwrap_or_default()).to_string();
+    let percent =
+        |at: &str| number(at).map_or_else(|| "?".to_owned(), |share| format!("{:.1} %", share * 100.0));
     writeln!(
         out,
-        "{} on {}: {} packets/s for {} s, beside {} packets/s of honest traffic; a router tells 1 of {} packets",
+        "{} on {}: {} for {} s, beside {} of honest traffic; a router tells 1 of {} packets",
         word(document, "vector"),
         word(document, "target"),
-        word(document, "pps"),
+        rate("/pps"),
         word(document, "seconds"),
-        word(document, "honest_pps"),
+        rate("/honest_pps"),
         word(document, "sampling")
     )?;
     writeln!(out, "{}\n", paint.dim("imagined: nothing is sent, and nothing acts"))?;
     let Some(after) = number("/detected_after_seconds") else {
         writeln!(out, "{}", paint.red("not detected"))?;
         let floor = number("/policy/values/floor_pps/value").unwrap_or_default();
-        writeln!(out, "  below {floor} packets/s of one kind nothing is an attack on it (`spillway target show {}`),", word(document, "target"))?;
-        writeln!(out, "  and flow export tells little of attacks that are made of few packets: try a higher --pps or a lower --sampling")?;
+        writeln!(
+            out,
+            "  below {floor} packets/s of one kind nothing is an attack on it (`spillway target show {}`),",
+            word(document, "target")
+        )?;
+        writeln!(
+            out,
+            "  and flow export tells little of what is made of few packets, or behaves like customers: try a higher --pps or a lower --sampling"
+        )?;
         return Ok(());
     };
     let names: Vec<String> = document
@@ -122,7 +131,12 @@ fn text(document: &Value, out: &mut impl Write) -> std::io::Result<()> {
             format!("{} ({:.0} %)", word(vector, "name"), share * 100.0)
         })
         .collect();
-    writeln!(out, "{} {after:.2} s after its first packet, as {}", paint.green("detected"), names.join(", "))?;
+    writeln!(
+        out,
+        "{} {after:.2} s after its first packet, as {}",
+        paint.green("detected"),
+        names.join(", ")
+    )?;
     writeln!(out, "\nrules")?;
     for rule in items(document, "rules") {
         writeln!(out, "  {}", word(rule, "text"))?;
@@ -160,12 +174,22 @@ fn text(document: &Value, out: &mut impl Write) -> std::io::Result<()> {
         out,
         "\nwhat Spillway does: mode {} ({}), profile {}: {}",
         word(mode, "value"),
-        if word(document, "mode_by") == "daemon" { "of the running daemon" } else { "of the file; no daemon answers" },
+        if word(document, "mode_by") == "daemon" {
+            "of the running daemon"
+        } else {
+            "of the file; no daemon answers"
+        },
         document.pointer("/policy/values/profile").map(|profile| word(profile, "value")).unwrap_or_default(),
         document.get("policy").map(|policy| word(policy, "acts")).unwrap_or_default()
     )?;
     if let Some(routers) = document.get("routers").filter(|routers| routers.is_object()) {
-        writeln!(out, "  at routers, were all of them up: {} ({}): {}", word(routers, "step"), word(routers, "mode"), word(routers, "reason"))?;
+        writeln!(
+            out,
+            "  at routers, were all of them up: {} ({}): {}",
+            word(routers, "step"),
+            word(routers, "mode"),
+            word(routers, "reason")
+        )?;
         for one in items(routers, "rejected") {
             writeln!(out, "    not {}: {}", word(one, "step"), word(one, "reason"))?;
         }
@@ -192,6 +216,10 @@ impl std::str::FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, String> {
         let rate: PacketRate = text.parse().map_err(|wrong| format!("{wrong}"))?;
         let PacketRate(rate) = rate;
-        if (1.0..=1e9).contains(&rate) { Ok(Self(rate)) } else { Err("a rate is 1 pps to 1 Gpps, like 100kpps".to_owned()) }
+        if (1.0..=1e9).contains(&rate) {
+            Ok(Self(rate))
+        } else {
+            Err("a rate is 1 pps to 1 Gpps, like 100kpps".to_owned())
+        }
     }
 }

@@ -30,7 +30,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             let version = status.get("version").and_then(Value::as_str).unwrap_or("?");
             let (attacks, rules) = (number("attacks_active"), number("rules"));
             let mode = status.get("mode").and_then(Value::as_str).unwrap_or("?");
-            writeln!(out, "spillway {version}: {state}, mode {mode}, {attacks} attacks go on, {rules} rules")?;
+            writeln!(
+                out,
+                "spillway {version}: {state}, mode {mode}, {attacks} attacks go on, {rules} rules"
+            )?;
             if let Some(why) = status.get("mode_reason").and_then(Value::as_str) {
                 writeln!(out, "  {}", paint.yellow(why))?;
             }

@@ -133,14 +133,17 @@ fn worth(daemon: &Daemon, prefix: Option<Prefix>, context: &Context) -> anyhow::
         (Some(prefix), _) => {
             let customer = ladder.and_then(|ladder| ladder.customer(&prefix));
             let value = ladder.map_or(1.0, |ladder| ladder.value(&prefix));
-            vec![json!({"prefix": prefix, "customer": customer.map(|customer| &customer.name), "value": value})]
+            vec![
+                json!({"prefix": prefix, "customer": customer.map(|customer| &customer.name), "value": value}),
+            ]
         }
         (None, None) => Vec::new(),
         (None, Some(ladder)) => {
             let mut all: Vec<_> = ladder.customers.iter().collect();
             all.sort_by(|a, b| a.value.total_cmp(&b.value).then_with(|| a.name.cmp(&b.name)));
             let each = |one: &&crate::config::Customer| {
-                let of = |prefix: &Prefix| json!({"prefix": prefix, "customer": one.name, "value": one.value});
+                let of =
+                    |prefix: &Prefix| json!({"prefix": prefix, "customer": one.name, "value": one.value});
                 one.networks.iter().map(of).collect::<Vec<_>>()
             };
             all.iter().flat_map(each).collect()

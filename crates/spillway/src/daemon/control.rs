@@ -258,7 +258,8 @@ fn for_all(
         order::Order::Resume { reason } => ("resume", reason.clone()),
         _ => return routes.ask(caller, order),
     };
-    let deed = Asked { action, object: "everything".to_owned(), reason, about: None, urgent: action == "panic" };
+    let deed =
+        Asked { action, object: "everything".to_owned(), reason, about: None, urgent: action == "panic" };
     let who = caller.name();
     let mut answer = None;
     audited(routes, access, &who, deed, || {

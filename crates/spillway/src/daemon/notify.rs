@@ -138,8 +138,12 @@ impl Notifier {
             return;
         }
         self.looked = now;
-        let ended: Vec<String> =
-            self.open.iter().filter(|(_, ban)| ban.until <= now || (acts(ban) && !self.may_stand(ban))).map(|(id, _)| id.clone()).collect();
+        let ended: Vec<String> = self
+            .open
+            .iter()
+            .filter(|(_, ban)| ban.until <= now || (acts(ban) && !self.may_stand(ban)))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in ended {
             self.undo(&id, None, now);
         }

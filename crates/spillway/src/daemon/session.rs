@@ -317,7 +317,12 @@ pub(super) fn run(
         source.ready.store(true, Ordering::Relaxed);
         let _clinic = Seen::of(routes, clinic);
         let api = (kept.api.local_addr()?, kept.tls.as_ref());
-        let said = announce((config, routes.policy.now().general().value), api, &kept.sockets.listeners, &mut kept.said);
+        let said = announce(
+            (config, routes.policy.now().general().value),
+            api,
+            &kept.sockets.listeners,
+            &mut kept.said,
+        );
         let ended = said.and_then(|()| wait(config, events, &source, clock));
         source.ready.store(false, Ordering::Relaxed);
         ended

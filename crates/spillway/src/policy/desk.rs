@@ -188,9 +188,9 @@ impl Desk {
             }
             Order::MakeRule(made) => self.make(&view, who, made),
             // the audit trail keeps it: see who asks
-            Order::Note { attack, text } => {
-                Ok(json!({"kind": "note", "attack": attack, "actor": who, "text": text, "at": now.to_string()}))
-            }
+            Order::Note { attack, text } => Ok(
+                json!({"kind": "note", "attack": attack, "actor": who, "text": text, "at": now.to_string()}),
+            ),
             Order::ExtendRule { id, hold, .. } => self.extend(&view, &id, hold),
             Order::ConfirmRule { id, .. } => self.confirm(&view, &id),
             Order::TakeBack { rule, hold, reason } => self.take_back(&view, who, &rule, hold, reason),

@@ -58,11 +58,15 @@ pub(super) fn notes(view: &View, live: &[Live], prefix: Option<&Prefix>) -> Vec<
     if let Some(prefix) = prefix {
         let said = view.values(prefix).mode.value;
         if said != mode {
-            out.push(format!("a part of {prefix} is at {}, and what reaches all of it goes no further", mode_name(mode)));
+            out.push(format!(
+                "a part of {prefix} is at {}, and what reaches all of it goes no further",
+                mode_name(mode)
+            ));
         }
     } else {
         let exempt = view.exempt();
-        let names = exempt.iter().take(NAMED).map(|(prefix, mode)| format!("{prefix} {}", mode_name(mode.value)));
+        let names =
+            exempt.iter().take(NAMED).map(|(prefix, mode)| format!("{prefix} {}", mode_name(mode.value)));
         let names: Vec<String> = names.collect();
         let more = exempt.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };

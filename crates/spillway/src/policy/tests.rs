@@ -534,7 +534,10 @@ fn a_mode_for_all_stands_above_the_file_until_the_file_says_another() {
     let mode = |desk: &Desk, of: &str| desk.now().mode(&prefix(of));
     assert!(refused(&desk, general(None)).contains("which says suggest"));
     let made = desk.take("alice", general(Some(ModeWord::Enforce))).unwrap();
-    assert_eq!((&made["kind"], &made["was"], &made["file"]), (&json!("general"), &json!("suggest"), &json!("suggest")));
+    assert_eq!(
+        (&made["kind"], &made["was"], &made["file"]),
+        (&json!("general"), &json!("suggest"), &json!("suggest"))
+    );
     let notes = made["notes"].to_string();
     assert!(notes.contains("filters in the kernel on none0"), "{notes}");
     assert!(notes.contains("2001:db8:5::/48 observe"), "{notes}");
@@ -576,8 +579,16 @@ fn after_the_panic_button_nothing_acts_for_anybody_until_a_person_says_so() {
     let folder = Folder::new("panic");
     let desk = folder.desk();
     desk.take("alice", Order::MakeRule(made("dst 198.18.7.7 proto udp -> drop"))).unwrap();
-    desk.take("alice", Order::Mode { prefix: prefix("2001:db8:7::/48"), mode: Some(ModeWord::Enforce), hold: None, reason: "why".into() })
-        .unwrap();
+    desk.take(
+        "alice",
+        Order::Mode {
+            prefix: prefix("2001:db8:7::/48"),
+            mode: Some(ModeWord::Enforce),
+            hold: None,
+            reason: "why".into(),
+        },
+    )
+    .unwrap();
     let before = desk.now().stamp();
     let panic = || Order::Panic { reason: "wrong target".into() };
     let first = desk.take("bob", panic()).unwrap();

@@ -29,8 +29,8 @@ use case::{Barred, Case};
 use memory::Remembered;
 pub(super) use situation::destination;
 pub(crate) use terms::Terms;
-pub(crate) use trial::trial;
 use together::{Council, Sites};
+pub(crate) use trial::trial;
 
 /// Targets that are followed at once, under attack or not forgotten yet; further ones are left out and counted.
 const CASES_MAX: usize = 256;

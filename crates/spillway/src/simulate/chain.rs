@@ -16,16 +16,21 @@ use crate::config::Config;
 /// What the engine said of it.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Of the attack that was aimed: each report with the time of its decision, while the attack went on.
+    /// Of attacks on the target or a part of it: each report with the time of its decision, while the attack went on.
     pub(super) reports: Vec<(Timestamp, Attack)>,
     /// Reports of anything else.
     pub(super) others: usize,
 }
 
 impl Found {
-    /// The attack as it was known last.
+    /// The attacks as they were known last, the earliest first: one that falls on many hosts may be told in parts.
+    pub(super) fn attacks(&self) -> Vec<&Attack> {
+        latest(self.reports.iter().map(|(_, attack)| attack))
+    }
+
+    /// The largest of them.
     pub(super) fn attack(&self) -> Option<&Attack> {
-        self.reports.last().map(|(_, attack)| attack)
+        self.attacks().into_iter().max_by_key(|attack| attack.packets)
     }
 
     /// Seconds from its first packet to the decision.
@@ -34,11 +39,24 @@ impl Found {
     }
 }
 
+/// The last report of each attack, in the order of the first ones.
+pub(super) fn latest<'a>(reports: impl Iterator<Item = &'a Attack>) -> Vec<&'a Attack> {
+    let mut all: Vec<&Attack> = Vec::new();
+    for attack in reports {
+        match all.iter_mut().find(|known| known.id == attack.id) {
+            Some(known) => *known = attack,
+            None => all.push(attack),
+        }
+    }
+    all
+}
+
 /// Lets the engine of this configuration look at it, from calm to the end of the attack.
 pub(super) fn run(config: &Config, aimed: &Aimed, router: IpAddr) -> anyhow::Result<Found> {
     let world = aimed.world().context("there is no such attack")?;
     let boot = aimed.start.minus(Span::from_secs(86_400));
-    let settings = Settings { address: router, seed: aimed.seed, ..Settings::new(Format::Sflow, aimed.thin, boot) };
+    let settings =
+        Settings { address: router, seed: aimed.seed, ..Settings::new(Format::Sflow, aimed.thin, boot) };
     let mut collector = Collector::new(config.telemetry(), Seed::default());
     let mut replay = Replay::new(config.engine(), 1, &Seed::default());
     let mut found = Found::default();
@@ -57,16 +75,13 @@ pub(super) fn run(config: &Config, aimed: &Aimed, router: IpAddr) -> anyhow::Res
 
 impl Found {
     fn hear(&mut self, aimed: &Aimed, at: Timestamp, attack: Attack) {
-        let known = self.attack().map(|known| known.id.clone());
+        if attack.severity != Severity::Attack || attack.state != State::Active {
+            return;
+        }
         let overlaps = attack.target.covers(&aimed.target) || aimed.target.covers(&attack.target);
-        let is_it = overlaps
-            && attack.direction == Direction::In
-            && attack.severity == Severity::Attack
-            && at >= aimed.began()
-            && known.as_ref().is_none_or(|id| *id == attack.id);
-        if is_it && attack.state == State::Active {
+        if overlaps && attack.direction == Direction::In && at >= aimed.began() {
             self.reports.push((at, attack));
-        } else if known != Some(attack.id) && attack.severity == Severity::Attack {
+        } else {
             self.others += 1;
         }
     }

@@ -10,7 +10,7 @@ use sim::aimed::Aimed;
 use sim::packet::{Nature, Packet};
 use wire::packet::Parsed;
 
-use super::chain::Found;
+use super::chain::{Found, latest};
 
 /// Packets to the target, of which one in so many is made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,15 +67,17 @@ impl Effect {
 /// Lets the rules of each report act from `delay` after it.
 pub(super) fn measure(aimed: &Aimed, found: &Found, delay: Span) -> anyhow::Result<Effect> {
     let mut effect = Effect::default();
-    let mut changes = found.reports.iter().map(|(at, attack)| (at.plus(delay), attack)).peekable();
+    let mut changes = found.reports.iter().enumerate().map(|(n, (at, _))| (at.plus(delay), n)).peekable();
     let mut set = RuleSet::new(Vec::new());
     let mut known: Vec<Rule> = Vec::new();
     let mut limiter = Limiter::new(&set);
     let mut acting: Option<Timestamp> = None;
     let (mut calm, mut octets) = (0.0, 0.0);
     for packet in aimed.world().context("there is no such attack")? {
-        while let Some((at, attack)) = changes.next_if(|(at, _)| *at <= packet.at) {
-            let rules = rules(attack, aimed.thin);
+        while let Some((at, number)) = changes.next_if(|(at, _)| *at <= packet.at) {
+            let told = found.reports.iter().take(number + 1).map(|(_, attack)| attack);
+            let rules: Vec<Rule> =
+                latest(told).into_iter().flat_map(|attack| rules(attack, aimed.thin)).collect();
             if !rules.is_empty() {
                 acting.get_or_insert(at);
             }

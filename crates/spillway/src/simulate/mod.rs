@@ -82,7 +82,7 @@ pub(crate) fn run(config: &Config, wish: &Wish, said: Option<Said>) -> anyhow::R
     };
     let found = chain::run(config, &aimed, router(config, target))?;
     let effect = effect::measure(&aimed, &found, config.rules.install_delay)?;
-    let outcome = outcome::of(config, &wish.target, found.attack(), said, effect.honest);
+    let outcome = outcome::of(config, &wish.target, &found, said, effect.honest);
     Ok(json!({
         "simulated": true,
         "vector": wish.vector,
@@ -94,6 +94,7 @@ pub(crate) fn run(config: &Config, wish: &Wish, said: Option<Said>) -> anyhow::R
         "detected": found.attack().is_some(),
         "detected_after_seconds": found.delay(&aimed),
         "attack": found.attack(),
+        "attacks": found.attacks().len(),
         "other_reports": found.others,
         "effect": effect.document(),
         "policy": outcome.policy,

@@ -5,9 +5,10 @@ use engine::Mode;
 use engine::report::Attack;
 use serde_json::{Value, json};
 
+use super::chain::Found;
 use crate::config::Config;
+use crate::enforce;
 use crate::enforce::choose::{Bounds, Choice};
-use crate::enforce::{self};
 use crate::policy::layers::Layers;
 use crate::policy::values::mode_name;
 use crate::policy::{Desk, Order, View};
@@ -38,7 +39,7 @@ pub(super) struct Outcome {
 pub(super) fn of(
     config: &Config,
     target: &Prefix,
-    attack: Option<&Attack>,
+    found: &Found,
     said: Option<Said>,
     honest: (f64, f64),
 ) -> Outcome {
@@ -56,8 +57,12 @@ pub(super) fn of(
     };
     let layers = Layers::of(config);
     match mode {
-        Mode::Observe => out.why_not_more.push(format!("{target} is at observe: attacks on it are told, and nothing acts")),
-        Mode::Suggest => out.why_not_more.push(format!("{target} is at suggest: rules are shown and counted, and drop nothing")),
+        Mode::Observe => {
+            out.why_not_more.push(format!("{target} is at observe: attacks on it are told, and nothing acts"))
+        }
+        Mode::Suggest => out
+            .why_not_more
+            .push(format!("{target} is at suggest: rules are shown and counted, and drop nothing")),
         Mode::Enforce => {}
     }
     if layers.enforcers.is_empty() {
@@ -65,12 +70,27 @@ pub(super) fn of(
     } else if !layers.filters {
         out.why_not_more.push("this machine filters nothing itself (`dataplane.interfaces`)".to_owned());
     }
-    let Some(attack) = attack else { return out };
-    let (today, enforced) = (choose(&now, attack), choose(&under(config, Mode::Enforce), attack));
+    for attack in found.attacks() {
+        rules(config, &now, attack, layers.filters, &mut out);
+    }
+    let Some(attack) = found.attack() else { return out };
+    if let Some(choice) = trial(&now, attack, honest, attack.detected_at) {
+        out.routers = choice;
+    } else if config.routing.is_some() {
+        out.why_not_more
+            .push("routers are told nothing by themselves: there is no [routing.ladder]".to_owned());
+    }
+    out.next = next(&out.policy, target, mode);
+    out
+}
+
+/// What becomes of the rules of an attack, as it is `now` and under `enforce`.
+fn rules(config: &Config, now: &Config, attack: &Attack, filters: bool, out: &mut Outcome) {
+    let (today, enforced) = (choose(now, attack), choose(&under(config, Mode::Enforce), attack));
     for report in &today.0.rules {
-        let (state, why) = state(&today.1, &report.id, layers.filters);
-        let (_, barred) = self::state(&enforced.1, &report.id, layers.filters);
-        if let Some(barred) = barred.as_ref().filter(|_| layers.filters) {
+        let (state, why) = becomes(&today.1, &report.id, filters);
+        let (_, barred) = becomes(&enforced.1, &report.id, filters);
+        if let Some(barred) = barred.as_ref().filter(|_| filters) {
             out.why_not_more.push(format!("rule {} would not act under enforce either: {barred}", report.id));
         }
         out.rules.push(json!({
@@ -78,13 +98,6 @@ pub(super) fn of(
             "now": state, "why": why, "under_enforce": barred.as_deref().unwrap_or("acts"),
         }));
     }
-    if let Some(choice) = trial(&now, attack, honest, attack.detected_at) {
-        out.routers = choice;
-    } else if config.routing.is_some() {
-        out.why_not_more.push("routers are told nothing by themselves: there is no [routing.ladder]".to_owned());
-    }
-    out.next = next(&out.policy, target, mode);
-    out
 }
 
 /// The same configuration, with one mode for all. What [routing.ladder.customers] allows at most stays.
@@ -108,7 +121,7 @@ fn choose(config: &Config, attack: &Attack) -> (Attack, Choice) {
 }
 
 /// What becomes of a rule in the kernel, and why not more.
-fn state(choice: &Choice, id: &str, filters: bool) -> (&'static str, Option<String>) {
+fn becomes(choice: &Choice, id: &str, filters: bool) -> (&'static str, Option<String>) {
     if let Some(why) = choice.spared.get(id) {
         return ("none", Some(why.to_string()));
     }

@@ -88,11 +88,13 @@ fn page(attack: &Value, it: &Explanation, notes: &Value) -> String {
         rows.push_str(&format!("<tr><th>{name}</th><td>{}</td></tr>\n", escaped(&word(attack, key))));
     }
     body.push_str(&format!("<table>\n{rows}</table>\n"));
-    let vectors = it.vectors.iter().map(|one| format!("{} ({:.0} %): {}", one.name, one.share * 100.0, one.meaning));
+    let vectors =
+        it.vectors.iter().map(|one| format!("{} ({:.0} %): {}", one.name, one.share * 100.0, one.meaning));
     let rules = it.rules.iter().map(|one| format!("{} \u{2014} {}; {}", one.text, one.stands, one.price));
     let steps = it.steps.iter().map(|one| format!("{} {} ({})", one.at, one.what, one.by));
     let refused = it.refused.iter().map(|one| format!("{}: {}", one.what, one.reason));
-    let noted = items(notes, "items").map(|one| format!("{} {}: {}", word(one, "at"), word(one, "actor"), word(one, "text")));
+    let noted = items(notes, "items")
+        .map(|one| format!("{} {}: {}", word(one, "at"), word(one, "actor"), word(one, "text")));
     for (title, lines) in [
         ("Why it is called an attack", it.why.clone()),
         ("What it is made of", vectors.collect()),

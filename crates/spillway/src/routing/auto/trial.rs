@@ -63,11 +63,8 @@ pub(crate) fn trial(config: &Config, attack: &Attack, honest: (f64, f64), now: T
             lot: None,
         },
     );
-    let rejected: Vec<Value> = choice
-        .rejected
-        .iter()
-        .map(|one| json!({"step": one.step, "reason": one.reason}))
-        .collect();
+    let rejected: Vec<Value> =
+        choice.rejected.iter().map(|one| json!({"step": one.step, "reason": one.reason})).collect();
     Some(json!({
         "step": choice.plan.as_ref().map(|plan| plan.step),
         "preview": choice.plan.as_ref().map(|plan| plan.preview(honest)),
