@@ -4,8 +4,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
+use crate::targets;
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
@@ -58,6 +60,10 @@ pub(crate) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) ->
 pub(crate) struct Status {
     /// The build.
     version: String,
+    /// How far it goes where nothing narrower says it: `observe`, `suggest` or `enforce`.
+    mode: Option<String>,
+    /// Why, where that is not the configuration; `null`: it is.
+    mode_reason: Option<String>,
     /// Whether traffic is watched.
     ready: bool,
     /// What is missing or amiss, a sentence each.
@@ -72,11 +78,16 @@ pub(crate) struct Status {
 
 /// How the daemon is, in short.
 #[utoipa::path(get, path = "/api/v1/status", tag = "health", responses((status = 200, body = Status)))]
-pub(crate) async fn status(State(shared): State<Shared>) -> axum::Json<Status> {
+pub(crate) async fn status(State(shared): State<Shared>, caller: Caller) -> axum::Json<Status> {
+    // this is looked up in memory: the desk waits for nothing
+    let stance = targets::decide(&shared, &caller, serde_json::json!("stance")).unwrap_or_default();
+    let word = |at: &str| stance.pointer(at).and_then(serde_json::Value::as_str).map(str::to_owned);
     let (brief, ready) = (shared.source.brief(), shared.source.ready());
     let notes = ready.clone().err().into_iter().chain(shared.source.notes()).collect();
     axum::Json(Status {
         version: brief.version,
+        mode: word("/mode/value"),
+        mode_reason: word("/why"),
         ready: ready.is_ok(),
         notes,
         attacks_active: brief.attacks_active,

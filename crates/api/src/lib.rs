@@ -41,6 +41,7 @@ mod manual;
 mod map;
 pub mod metrics;
 mod mitigations;
+mod mode;
 pub mod model;
 mod notes;
 mod notifications;

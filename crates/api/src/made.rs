@@ -98,6 +98,37 @@ pub(crate) async fn confirm(
     done(&shared, &caller, ("rule.confirm", id), (reason, None), order).await.map(Json)
 }
 
+/// For how long, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Extend {
+    /// Seconds from now.
+    hold: Ttl,
+    /// Why.
+    reason: Reason,
+}
+
+/// A rule by hand holds for so long from now.
+#[utoipa::path(
+    post, path = "/api/v1/rules/{id}/extend", tag = "rules", request_body = Extend,
+    params(("id" = String, Path, description = "Its id")),
+    responses(
+        (status = 200, body = Object),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn extend(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Part(id): Part<String>,
+    Document(asked): Document<Extend>,
+) -> Result<Json<Value>, Problem> {
+    let reason = asked.reason.0;
+    let order = json!({"extend-rule": {"id": id, "hold": asked.hold.0, "reason": reason}});
+    done(&shared, &caller, ("rule.extend", id), (reason, None), order).await.map(Json)
+}
+
 /// Why, and for how long it is not set again.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -26,8 +26,8 @@ use crate::veil::Veil;
 use crate::{
     allow, attacks, audit, backups, capacity, closing, configuration, course, disclosures, doctor, document,
     events, evidence, exceptions, explanation, exporters, flows, greeting, health, history, intelligence,
-    ledger, made, manual, map, mitigations, notes, notifications, packets, parcel, plan, preview, routing,
-    rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
+    ledger, made, manual, map, mitigations, mode, notes, notifications, packets, parcel, plan, preview,
+    routing, rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -162,11 +162,13 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(rules::list, made::add))
         .routes(routes!(made::list))
         .routes(routes!(made::confirm))
+        .routes(routes!(made::extend))
         .routes(routes!(made::withdraw))
         .routes(routes!(targets::list))
         .routes(routes!(targets::policy))
         .routes(routes!(targets::mode))
         .routes(routes!(simulate::simulate))
+        .routes(routes!(mode::show, mode::set))
         .routes(routes!(targets::profiles))
         .routes(routes!(allow::list, allow::add))
         .routes(routes!(allow::remove))

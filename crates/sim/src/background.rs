@@ -9,7 +9,7 @@ use crate::rng::Rng;
 use crate::session::{Kind, Session};
 
 /// What hosts of a role talk: share of their packets, and whether they are asked.
-const fn talk(role: Role) -> &'static [(Kind, f64, bool)] {
+pub(crate) const fn talk(role: Role) -> &'static [(Kind, f64, bool)] {
     match role {
         Role::Web => &[
             (Kind::Https, 0.55, true),

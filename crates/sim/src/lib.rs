@@ -7,6 +7,7 @@
 //! Deliberately knows neither `engine` nor `detect`: who examines must not share a mind with who is examined.
 #![forbid(unsafe_code)]
 
+pub mod aimed;
 pub mod attack;
 pub mod background;
 pub mod event;

@@ -49,7 +49,7 @@ impl Scenario {
 }
 
 /// Name of a vector, what attacks, and what looks alike: who talks what, whether our host serves.
-type Line = (Kind, session::Kind, bool, Role);
+pub(crate) type Line = (Kind, session::Kind, bool, Role);
 
 /// One line for each vector; amplifications have their own table.
 const VECTORS: &[Line] = &[
@@ -79,7 +79,7 @@ pub fn vectors() -> Vec<String> {
     lines().filter_map(|(kind, ..)| kind.vector()).collect()
 }
 
-fn lines() -> impl Iterator<Item = Line> {
+pub(crate) fn lines() -> impl Iterator<Item = Line> {
     let amplified = REFLECTORS.iter().map(|reflector| {
         (Kind::Amplification(reflector), session::Kind::Service(reflector), false, Role::Eyeballs)
     });

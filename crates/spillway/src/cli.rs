@@ -61,6 +61,8 @@ Examples:
   spillway replay capture.pcap --apply whole     and count what the filters would have dropped
   spillway decode export.pcap -o jsonl           flow records of sFlow, NetFlow and IPFIX
   spillway run -c spillway.toml                  watch live flow export
+  spillway simulate syn-flood --target ADDRESS   what would be done about an attack on you
+  spillway mode                                  how far it goes; and how to go further
   spillway doctor                                what is wrong, and how to mend it
   spillway top                                   the running daemon, live
 

@@ -1,7 +1,9 @@
-//! Asking a running daemon: one GET, one answer (RFC 9112, in the form of HTTP/1.0, so that the end of the answer is its end).
+//! Asking a running daemon: one GET, one answer (RFC 9112, in the form of HTTP/1.0, so that the end of the answer is its end); or an
+//! answer that goes on ([`follow`]).
 //!
 //! [`get`] is for plain loopback. [`Api`] also speaks TLS, to the very certificate that the configuration names, and brings a token.
 
+pub(crate) mod follow;
 mod pinned;
 mod reach;
 
@@ -62,18 +64,7 @@ impl Api {
     /// Nobody answers, or with something else than HTTP.
     pub fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
         let api = &self.url;
-        let stream = TcpStream::connect_timeout(&self.address, PATIENCE)
-            .with_context(|| format!("no daemon answers at {api}; is `spillway run` up?"))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        let answer = match &self.tls {
-            None => self.exchange(stream, path),
-            Some(tls) => {
-                let name = ServerName::IpAddress(self.address.ip().into());
-                let connection = ClientConnection::new(Arc::clone(tls), name)?;
-                self.exchange(StreamOwned::new(connection, stream), path)
-            }
-        };
+        let answer = self.exchange(self.connect(PATIENCE)?, path);
         // In words: a pipe that broke here is not that of standard output, whose end is no error.
         let answer = answer.map_err(|cause| anyhow::anyhow!("{api}{path}: broken off: {cause}"))?;
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -83,18 +74,35 @@ impl Api {
         }
     }
 
+    /// A connection on which nobody waits longer than this for an answer to go on.
+    fn connect(&self, patience: Duration) -> anyhow::Result<Box<dyn Line>> {
+        let stream = TcpStream::connect_timeout(&self.address, PATIENCE)
+            .with_context(|| format!("no daemon answers at {}; is `spillway run` up?", self.url))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let name = ServerName::IpAddress(self.address.ip().into());
+        let connection = ClientConnection::new(Arc::clone(tls), name)?;
+        Ok(Box::new(StreamOwned::new(connection, stream)))
+    }
+
     /// The document at this path.
     ///
     /// # Errors
     /// There is none, or it may not be seen; in words with their remedy.
     pub fn json(&self, path: &str) -> anyhow::Result<Value> {
         let (status, body) = self.get(path)?;
+        self.understand(path, status, &body)
+    }
+
+    /// The document of an answer.
+    fn understand(&self, path: &str, status: u16, body: &str) -> anyhow::Result<Value> {
         if status == 200 {
-            return serde_json::from_str(&body).with_context(|| {
+            return serde_json::from_str(body).with_context(|| {
                 format!("{}{path}: the answer cannot be read; is it another version?", self.url)
             });
         }
-        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+        let problem: Value = serde_json::from_str(body).unwrap_or_default();
         let said = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         match status {
             401 | 403 => bail!(
@@ -109,14 +117,8 @@ impl Api {
         }
     }
 
-    fn exchange(&self, mut stream: impl Read + Write, path: &str) -> std::io::Result<String> {
-        let token = self
-            .token
-            .as_ref()
-            .map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
-        let host = self.address;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}\r\n")?;
-        stream.flush()?;
+    fn exchange(&self, mut stream: impl Line, path: &str) -> std::io::Result<String> {
+        self.request(&mut stream, path, "")?;
         let mut answer = Vec::new();
         match stream.take(ANSWER_MAX).read_to_end(&mut answer) {
             // An end without the farewell of TLS is an end, too, where something was said.
@@ -126,4 +128,20 @@ impl Api {
         }
         String::from_utf8(answer).map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it is not text"))
     }
+
+    /// Asks; `more` are further lines of the header.
+    fn request(&self, stream: &mut impl Line, path: &str, more: &str) -> std::io::Result<()> {
+        let token = self
+            .token
+            .as_ref()
+            .map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+        let host = self.address;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}{more}\r\n")?;
+        stream.flush()
+    }
 }
+
+/// A connection, plain or not.
+trait Line: Read + Write {}
+
+impl<T: Read + Write> Line for T {}

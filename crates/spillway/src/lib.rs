@@ -40,6 +40,7 @@ mod profile;
 pub mod progress;
 pub mod replay;
 pub mod routing;
+mod simulate;
 pub mod support;
 pub mod top;
 mod witness;

@@ -383,7 +383,7 @@ fn init_writes_a_file_that_check_accepts_and_does_not_overwrite() {
 }
 
 /// A program that writes its arguments, then its standard input, into a new file of `folder`.
-fn script(scratch: &Scratch) -> (PathBuf, PathBuf) {
+pub(crate) fn script(scratch: &Scratch) -> (PathBuf, PathBuf) {
     let folder = scratch.path("calls");
     std::fs::create_dir_all(&folder).unwrap();
     let text = format!(
@@ -396,7 +396,7 @@ fn script(scratch: &Scratch) -> (PathBuf, PathBuf) {
 }
 
 /// Calls so far: arguments and standard input.
-fn calls(folder: &std::path::Path) -> Vec<(String, String)> {
+pub(crate) fn calls(folder: &std::path::Path) -> Vec<(String, String)> {
     let files = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
     let done = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("call-"));
     let texts = done.map(|path| std::fs::read_to_string(path).unwrap());

@@ -43,6 +43,7 @@ fn well(more: &str) -> Facts {
         history: Some(History::default()),
         ..Metrics::default()
     };
+    let mode = config.mode;
     Facts {
         config,
         now: Timestamp::from_secs(SINCE.secs() + 3600),
@@ -56,6 +57,7 @@ fn well(more: &str) -> Facts {
         },
         running: Some(Running {
             since: SINCE,
+            mode: (mode, None),
             metrics,
             exporters: vec![exporter],
             buffers: vec![("sflow", 16 << 20, 16 << 20)],

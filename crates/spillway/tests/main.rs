@@ -43,6 +43,7 @@ mod routing;
 mod rules;
 mod sampled;
 mod service;
+mod simulate;
 mod support;
 
 mod top;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::access::{call, done};
-use crate::daemon::{Daemon, attacked, config, wait};
+use crate::daemon::{Daemon, attacked, calls, config, script, wait};
 use crate::support::{Scratch, spillway, stderr};
 
 const MORE: &str = "[customers.acme]\nnetworks = [\"198.18.7.0/24\"]\nprofile = \"web\"\n\
@@ -28,6 +28,53 @@ fn token(config: &str, name: &str, more: &[&str]) -> String {
 fn ask(daemon: &Daemon, method: &str, path: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
     let (status, _, body) = call(daemon, method, path, Some(token), body);
     (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+}
+
+/// What people write to an attack, hand on of it, and hear of it; and its rule in other languages.
+fn said_of_it(daemon: &Daemon, c: &str, attack: &str, rule: &str) {
+    let at = ["--api", daemon.ready["api"].as_str().unwrap(), "-c", c];
+    fn all<'a>(args: &[&'a str], at: &[&'a str]) -> Vec<&'a str> {
+        [args, at].concat()
+    }
+    let noted =
+        done(&all(&["attack", "note", attack, "the <customer> knows", "--as", "alice", "-o", "json"], &at));
+    assert!(noted["actor"].as_str().unwrap().starts_with("alice"), "{noted}");
+    let notes = done(&all(&["attack", "notes", attack, "-o", "json"], &at));
+    assert_eq!(notes["items"][0]["text"], "the <customer> knows");
+    assert!(refused(&all(&["attack", "note", "0000000000000000", "x"], &at)).contains("no attack"));
+    let report = done(&all(&["attack", "report", attack, "--format", "json"], &at));
+    assert_eq!((&report["attack"]["id"], &report["explanation"]["attack"]), (&json!(attack), &json!(attack)));
+    assert_eq!(report["notes"], notes["items"]);
+    let text = |args: &[&str]| String::from_utf8(spillway(all(args, &at)).stdout).unwrap();
+    let page = text(&["attack", "report", attack, "--format", "html"]);
+    assert!(page.starts_with("<!doctype html>") && page.contains("the &lt;customer&gt; knows"), "{page}");
+    let plain = text(&["attack", "report", attack]);
+    assert!(plain.contains(attack) && plain.contains("the <customer> knows"), "{plain}");
+    let heard = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| text(&["attack", "watch", "--count", "1", "-o", "jsonl"]));
+        // it goes on, and whoever listens hears of it
+        wait("somebody who heard of it", || {
+            attacked(daemon);
+            watch.is_finished().then_some(())
+        });
+        watch.join().unwrap()
+    });
+    let heard: Value = serde_json::from_str(&heard).unwrap();
+    assert_eq!(heard["event"], "attack");
+    let shown = done(&["rule", "show", rule, "-o", "json", "-c", c]);
+    assert_eq!((&shown["rule"], &shown["attack"]), (&json!(rule), &json!(attack)));
+    let local = |args: &[&str]| String::from_utf8(spillway([args, &["-c", c]].concat()).stdout).unwrap();
+    let nft = local(&["rule", "export", "--to", "nftables", rule]);
+    assert!(nft.contains("table inet spillway") && nft.contains(rule), "{nft}");
+    let hex: Value =
+        serde_json::from_str(local(&["rule", "export", "--to", "flowspec-hex"]).lines().next().unwrap())
+            .unwrap();
+    assert!(hex["id"].is_string(), "{hex}");
+    assert!(refused(&["rule", "show", "nothing", "-c", c]).contains("there is no rule nothing"));
+    assert!(
+        refused(&["rule", "extend", rule, "--for", "1h", "--reason", "x", "-c", c])
+            .contains("there is no rule")
+    );
 }
 
 #[test]
@@ -76,6 +123,7 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
     assert_eq!(rule["attack"], attack["id"]);
     let listed = done(&["rule", "list", "-o", "json", "-c", c]);
     assert!(listed["items"].as_array().unwrap().iter().any(|one| one["rule"] == rule["id"]), "{listed}");
+    said_of_it(&daemon, c, attack["id"].as_str().unwrap(), rule["id"].as_str().unwrap());
     // A person takes it back: an exception, told with the attack without the name of anybody, and over a crash.
     let id = rule["id"].as_str().unwrap();
     let back = done(&["rule", "withdraw", id, "--reason", "it is ours", "-o", "json", "-c", c]);
@@ -133,6 +181,90 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
         let entries = (0..size).map(|index| daemon.get(&format!("/api/v1/ledger/{index}")).1);
         (entries.filter(|entry| entry.contains("\"operation\"")).count() >= 5).then_some(())
     });
+}
+
+/// With a program that bans, for it is what acts where there are neither filters nor routers.
+#[test]
+fn the_mode_of_all_is_changed_while_the_daemon_runs_and_the_panic_button_stops_all() {
+    let scratch = Scratch::new("policy-general");
+    let (program, folder) = script(&scratch);
+    let exec = format!(
+        "[notify.exec]\npath = \"{}\"\n{MORE}[target.\"198.18.9.0/24\"]\nmode = \"observe\"\n",
+        program.display()
+    );
+    let top = "mode = \"observe\"\ncompat = \"fastnetmon\"";
+    let config = config(&scratch, top, &exec);
+    let c = config.as_str();
+    let bans = || {
+        let of = |word: &str| calls(&folder).iter().filter(|(said, _)| said.ends_with(word)).count();
+        (of(" ban"), of(" unban"))
+    };
+    let daemon = Daemon::start(c);
+    let shown = done(&["mode", "-o", "json", "-c", c]);
+    assert_eq!(shown["mode"], json!({"value": "observe", "from": {"kind": "configuration"}}));
+    assert_eq!(shown["narrower"][0]["prefix"], "198.18.9.0/24");
+    let attack = attacked(&daemon);
+    let target = attack["target"].as_str().unwrap();
+    assert_eq!(bans(), (0, 0), "it observes");
+    for args in [vec!["mode", "enforce"], vec!["mode", "--clear"], vec!["mode", "--for", "2h"]] {
+        let out = spillway(args.iter().copied().chain(["-c", c]));
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {}", stderr(&out));
+    }
+    assert!(refused(&["mode", "--clear", "--reason", "x", "-c", c]).contains("which says observe"));
+    // at once: the attack goes on, and is met
+    let set = done(&["mode", "enforce", "--reason", "a drill", "--as", "alice", "-o", "json", "-c", c]);
+    assert_eq!((&set["was"], &set["mode"]), (&json!("observe"), &json!("enforce")));
+    assert!(set["notes"].to_string().contains("which bans"), "{set}");
+    attacked(&daemon);
+    wait("a ban", || (bans().0 > 0).then_some(()));
+    let status = daemon.json("/api/v1/status");
+    assert!(
+        status["mode"] == "enforce" && status["mode_reason"].as_str().unwrap().contains("alice"),
+        "{status}"
+    );
+    let text = spillway(["config", "diff", "-o", "text", "-c", c]);
+    assert!(
+        String::from_utf8_lossy(&text.stdout).contains("the mode in force is enforce: alice"),
+        "{text:?}"
+    );
+    let found = done(&["doctor", "-o", "json", "-c", c]).to_string();
+    assert!(found.contains("the mode is enforce") && found.contains("the file says observe"), "{found}");
+    // over a kill, with the roles of the API, and to the end of the file's own mode
+    daemon.signal("-KILL");
+    daemon.ended();
+    let daemon = Daemon::start(c);
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "enforce");
+    let viewer = token(c, "vera", &["--role", "viewer"]);
+    let acme = token(c, "acme", &["--role", "customer", "--customer", "acme"]);
+    let operator = token(c, "carol", &["--role", "operator"]);
+    let back = json!({"mode": "inherit", "reason": "over"});
+    assert_eq!(ask(&daemon, "GET", "/api/v1/mode", &viewer, None).0, 200);
+    assert_eq!(ask(&daemon, "GET", "/api/v1/mode", &acme, None).0, 403);
+    assert_eq!(ask(&daemon, "POST", "/api/v1/mode", &viewer, Some(&back)).0, 403);
+    // the panic button: what acts is undone, and everything else goes on
+    attacked(&daemon);
+    wait("a ban after the restart", || (bans().0 > bans().1).then_some(()));
+    let pressed = done(&["panic", "--reason", "wrong target", "-o", "json", "-c", c]);
+    assert_eq!(pressed, json!({"panic": true, "withdrawn": 0}));
+    wait("the ban to be undone", || (bans().0 == bans().1).then_some(()));
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "observe");
+    assert!(daemon.json("/api/v1/attacks")["items"].to_string().contains(target), "attacks are still told");
+    done(&["panic", "off", "--reason", "found", "-o", "json", "-c", c]);
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "enforce");
+    assert_eq!(ask(&daemon, "POST", "/api/v1/mode", &operator, Some(&back)).0, 200);
+    assert_eq!(daemon.json("/api/v1/mode")["mode"]["value"], "observe");
+    let suggest = json!({"mode": "suggest", "hold": 3600, "reason": "a week is over"});
+    let (status, set) = ask(&daemon, "POST", "/api/v1/mode", &operator, Some(&suggest));
+    assert_eq!((status, &set["owner"]), (200, &json!("carol")), "{set}");
+    let text = std::fs::read_to_string(c).unwrap();
+    std::fs::write(c, text.replace("mode = \"observe\"\ncompat", "mode = \"enforce\"\ncompat")).unwrap();
+    done(&["control", "reload", "-c", c]);
+    wait("the file's own mode", || (daemon.json("/api/v1/mode")["mode"]["value"] == "enforce").then_some(()));
+    assert_eq!(daemon.json("/api/v1/mode")["why"], Value::Null);
+    let trail = done(&["audit", "-o", "json", "-c", c]).to_string();
+    for action in ["\"mode\"", "\"panic\"", "\"resume\""] {
+        assert!(trail.contains(action), "{action}: {trail}");
+    }
 }
 
 #[test]

@@ -1,4 +1,8 @@
-//! `spillway attack list|show|explain|close`: attacks that the running daemon knows, those of the past among them.
+//! `spillway attack list|show|explain|watch|note|notes|report|close`: attacks that the running daemon knows, those of the past among them.
+
+mod note;
+mod report;
+mod watch;
 
 use std::io::Write as _;
 
@@ -23,6 +27,9 @@ Examples:
   spillway attack list --target 198.51.100.0/24 -o csv
   spillway attack show 0123456789abcdef
   spillway attack explain 0123456789abcdef       # why, what was done and refused, what comes next
+  spillway attack watch -o jsonl                 # each as it opens, changes and ends
+  spillway attack note 0123456789abcdef 'the customer knows'
+  spillway attack report 0123456789abcdef --format html > report.html
   spillway attack close 0123456789abcdef --reason 'a load test of our own'")]
 pub struct Args {
     #[command(subcommand)]
@@ -34,6 +41,11 @@ enum Command {
     List(List),
     Show(One),
     Explain(Explain),
+    Watch(watch::Args),
+    Note(note::Args),
+    /// What people wrote to an attack, newest first
+    Notes(One),
+    Report(report::Args),
     Close(Close),
 }
 
@@ -114,6 +126,10 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
                 .context("the daemon's answer cannot be read; is it another version?")?;
             explain(&explained, context)
         }
+        Command::Watch(args) => watch::run(&args, context),
+        Command::Note(args) => note::run(args, context),
+        Command::Notes(One { id, reach }) => note::list(&reach.api()?.json(&path(&id, "/notes"))?, context),
+        Command::Report(args) => report::run(&args),
         Command::Close(Close { id, why }) => {
             let order = Order::Close { attack: id, reason: why.reason.clone() };
             policy::change(&why, order, context, policy::decision)

@@ -80,9 +80,15 @@ fn diff(args: &Diff, context: &Context) -> anyhow::Result<()> {
     let mut found = changes(&running, &new.written.0);
     let makes_one = makes_a_difference(&own.path, &running, &new.written.0);
     found.retain(makes_one);
+    // an older daemon has no mode above its file's
+    let stance = control::decided(&own.state_dir, crate::policy::Order::Stance, None).unwrap_or_default();
+    let why = stance.get("why").and_then(serde_json::Value::as_str);
     let mut out = output::stdout();
     match context.format(Format::Text) {
-        Format::Json => output::document(&mut out, &json!({"changes": found}))?,
+        Format::Json => {
+            let above = why.map(|why| json!({"mode": stance.pointer("/mode/value"), "why": why}));
+            output::document(&mut out, &json!({"changes": found, "above_the_file": above}))?;
+        }
         Format::Jsonl => found.iter().try_for_each(|change| output::line(&mut out, change))?,
         Format::Text => {
             let paint = Paint::stdout();
@@ -95,6 +101,13 @@ fn diff(args: &Diff, context: &Context) -> anyhow::Result<()> {
                 }
                 if *restart {
                     writeln!(out, "  `{key}` needs a restart: a reload refuses it")?;
+                }
+            }
+            if let Some(why) = why {
+                let mode = stance.pointer("/mode/value").and_then(serde_json::Value::as_str).unwrap_or("?");
+                writeln!(out, "the mode in force is {mode}: {why}")?;
+                if found.iter().any(|change| change.key == "mode") {
+                    writeln!(out, "  another mode in the file ends what was said of it")?;
                 }
             }
         }

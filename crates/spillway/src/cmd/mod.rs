@@ -34,7 +34,9 @@ pub mod lab;
 pub mod ledger;
 pub mod man;
 pub mod manual;
+pub mod mode;
 pub mod notify;
+pub mod panic;
 pub mod plan;
 mod policy;
 mod preview;
@@ -47,6 +49,7 @@ pub mod route;
 pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod simulate;
 pub mod status;
 pub mod support;
 pub mod target;
@@ -76,6 +79,7 @@ macro_rules! commands {
                         | Self::Import(_)
                         | Self::Control(_)
                         | Self::Demo(_)
+                        | Self::Simulate(_)
                         | Self::Completions(_)
                         | Self::Man(_)
                         | Self::Guard(_)
@@ -98,6 +102,7 @@ commands! {
     Decode => decode,
     Replay => replay,
     Backtest => backtest,
+    Simulate => simulate,
     Explain => explain,
     Dossier => dossier,
     Flows => flows,
@@ -117,6 +122,8 @@ commands! {
     Config => config,
     Import => import,
     Control => control,
+    Mode => mode,
+    Panic => panic,
     Target => target,
     Allow => allow,
     Rule => rule,

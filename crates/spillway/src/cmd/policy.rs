@@ -61,6 +61,26 @@ pub(super) fn ask(
     asked::show(&mut output::stdout(), context.format(Format::Json), &Answer { document, text })
 }
 
+/// Shows a document that is known already.
+pub(super) fn show(
+    document: Value,
+    context: &Context,
+    text: fn(&Value, &mut dyn Write) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    asked::show(&mut output::stdout(), context.format(Format::Json), &Answer { document, text })
+}
+
+/// A rule, a key a line.
+pub(super) fn rule(document: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "{}", word(document, "text"))?;
+    for key in ["rule", "kind", "attack", "target", "owner", "at", "until", "confirm_by", "reason"] {
+        if document.get(key).is_some_and(|value| !value.is_null()) {
+            writeln!(out, "{key:<12} {}", word(document, key))?;
+        }
+    }
+    Ok(())
+}
+
 /// Likewise, in a person's name.
 pub(super) fn change(
     why: &Why,
@@ -106,13 +126,22 @@ pub(super) fn decision(document: &Value, out: &mut dyn Write) -> std::io::Result
         decision(exception, out)?;
     }
     if document.get("kind").is_none() {
+        for note in items(document, "notes") {
+            writeln!(out, "  note: {}", note.as_str().unwrap_or_default())?;
+        }
         return Ok(());
     }
     let word = |key| word(document, key);
     let what = match word("kind").as_str() {
         "mode" => format!("{} is at {}", word("prefix"), word("mode")),
+        "general" => format!("all goes at {}, where nothing narrower is said", word("mode")),
+        "panic" => "nothing acts for anybody".to_owned(),
         "allow" => format!("{} passes to {} up to {}", word("source"), word("destination"), word("ceiling")),
         "exception" => format!("of {} is not set again: {}", word("target"), word("rule")),
+        "note" => {
+            writeln!(out, "{} {} on attack {}: {}", word("at"), word("actor"), word("attack"), word("text"))?;
+            return Ok(());
+        }
         "close" => format!("attack {} on {} is over", word("attack"), word("target")),
         _ => word("text"),
     };

@@ -202,14 +202,14 @@ struct Release {
     why: Why,
 }
 
-/// Withdraw everything at once, and begin nothing until `resume`
+/// Withdraw everything at once, and begin nothing until `resume`; no rule acts either: as `spillway panic`
 #[derive(Debug, clap::Args)]
 struct Panic {
     #[command(flatten)]
     why: Why,
 }
 
-/// Let things begin again after `panic`
+/// Let things begin again after `panic`; as `spillway panic off`
 #[derive(Debug, clap::Args)]
 struct Resume {
     #[command(flatten)]

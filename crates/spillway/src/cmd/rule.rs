@@ -1,10 +1,17 @@
-//! `spillway rule list|preview|add|confirm|withdraw`.
+//! `spillway rule list|show|preview|add|confirm|extend|withdraw|export`.
+
+use std::io::Write as _;
 
 use base::Span;
+use serde_json::Value;
 
 use super::asked::{Daemon, Why};
-use super::{policy, preview};
+use super::rules::compile::{Target, say};
+use super::{asked, check, policy, preview};
 use crate::cli::Context;
+use crate::config::Config;
+use crate::daemon::control;
+use crate::output;
 use crate::policy::{Order, order};
 
 /// Rules in this machine's kernel: try one out, make one by hand, take one back
@@ -21,7 +28,10 @@ Examples:
   spillway rule add 'dst 2001:db8::/48 proto udp dst-port 27015 -> rate 20000pps' --for 30m --reason 'event' --dry-run
   spillway rule preview 'dst 198.51.100.7/32 proto udp -> drop' --capture attack.pcap
   spillway rule list
+  spillway rule show m4
   spillway rule confirm m4 --reason 'all is well'
+  spillway rule extend m4 --for 2h --reason 'it goes on'
+  spillway rule export --to nftables > spillway.nft
   spillway rule withdraw m4 --reason 'over'
   spillway rule withdraw 3f9a81c2 --for 2h --reason 'it hits the backup'")]
 pub struct Args {
@@ -32,9 +42,12 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     List(List),
+    Show(Show),
     Preview(preview::Args),
     Add(Add),
     Confirm(Confirm),
+    Extend(Extend),
+    Export(Export),
     #[command(visible_alias = "remove")]
     Withdraw(Withdraw),
 }
@@ -42,6 +55,40 @@ enum Command {
 /// Show rules made by hand, and those of attacks that go on
 #[derive(Debug, clap::Args)]
 struct List {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Show one rule: what it hits, whose it is, and until when
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+/// Let a rule made by hand go on for so long from now
+#[derive(Debug, clap::Args)]
+struct Extend {
+    /// Its id
+    id: String,
+    /// How long from now, like 1h, at most a day
+    #[arg(long = "for", value_name = "TIME")]
+    hold: Span,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Say the rules that hold now in the language of another machine, as `spillway rules compile` does
+#[derive(Debug, clap::Args)]
+struct Export {
+    /// Which language
+    #[arg(long, value_enum, value_name = "TARGET")]
+    to: Target,
+    /// Only these [default: all]
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
     #[command(flatten)]
     daemon: Daemon,
 }
@@ -89,6 +136,16 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::List(List { daemon }) => {
             policy::ask(&daemon, None, Order::Rules, context, policy::decisions)
         }
+        Command::Show(Show { id, daemon }) => {
+            let rules = rules(&daemon, std::slice::from_ref(&id))?;
+            let [rule] = rules.as_slice() else { anyhow::bail!("there are several rules {id}") };
+            policy::show(rule.clone(), context, policy::rule)
+        }
+        Command::Extend(Extend { id, hold, why }) => {
+            let (hold, reason) = (hold.secs(), why.reason.clone());
+            policy::change(&why, Order::ExtendRule { id, hold, reason }, context, policy::decision)
+        }
+        Command::Export(Export { to, ids, daemon }) => export(&daemon, to, &ids),
         Command::Preview(args) => preview::run(args, context),
         Command::Add(Add { rule, hold, dry_run, why }) => {
             let made = order::Made {
@@ -110,4 +167,41 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             policy::change(&why, Order::TakeBack { rule: id, hold, reason }, context, policy::decision)
         }
     }
+}
+
+/// The rules that hold now, as documents; of these, where some are named.
+fn rules(daemon: &Daemon, ids: &[String]) -> anyhow::Result<Vec<Value>> {
+    let config = match Config::load(&daemon.config) {
+        Ok(config) => config,
+        Err(problems) => return check::complain(&problems).map(|()| Vec::new()),
+    };
+    let listed = control::decided(&config.state_dir, Order::Rules, asked::person(None))?;
+    let all: Vec<Value> = policy::items(&listed, "items").cloned().collect();
+    if let Some(missing) = ids.iter().find(|id| !all.iter().any(|one| is(one, id))) {
+        anyhow::bail!("there is no rule {missing}; `spillway rule list` lists them");
+    }
+    let wanted = |one: &Value| ids.is_empty() || ids.iter().any(|id| is(one, id));
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+fn is(rule: &Value, id: &str) -> bool {
+    rule.get("rule").and_then(Value::as_str) == Some(id)
+}
+
+/// Rules of several attacks may be the same: each is said once.
+fn export(daemon: &Daemon, to: Target, ids: &[String]) -> anyhow::Result<()> {
+    let documents = rules(daemon, ids)?;
+    let texts = documents.iter().filter_map(|one| one.get("text").and_then(Value::as_str));
+    let mut read: Vec<::rules::Rule> = Vec::new();
+    for text in texts {
+        let parsed = ::rules::parse::rules(text).map_err(|_| {
+            anyhow::anyhow!("the daemon's rule `{text}` cannot be read; is it another version?")
+        })?;
+        let new = |rule: &::rules::Rule| !read.iter().any(|known| known.id == rule.id);
+        let mut fresh: Vec<::rules::Rule> = parsed.into_iter().filter(new).collect();
+        read.append(&mut fresh);
+    }
+    let mut out = output::stdout();
+    say(&mut out, to, &read)?;
+    Ok(out.flush()?)
 }

@@ -1,6 +1,6 @@
 //! `spillway rules compile|eval|profile`.
 
-mod compile;
+pub(super) mod compile;
 mod eval;
 mod profile;
 

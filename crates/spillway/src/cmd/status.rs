@@ -29,7 +29,14 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             let state = if ready { paint.green("watching") } else { paint.red("not watching") };
             let version = status.get("version").and_then(Value::as_str).unwrap_or("?");
             let (attacks, rules) = (number("attacks_active"), number("rules"));
-            writeln!(out, "spillway {version}: {state}, {attacks} attacks go on, {rules} rules")?;
+            let mode = status.get("mode").and_then(Value::as_str).unwrap_or("?");
+            writeln!(
+                out,
+                "spillway {version}: {state}, mode {mode}, {attacks} attacks go on, {rules} rules"
+            )?;
+            if let Some(why) = status.get("mode_reason").and_then(Value::as_str) {
+                writeln!(out, "  {}", paint.yellow(why))?;
+            }
             for line in status.get("notes").and_then(Value::as_array).into_iter().flatten() {
                 writeln!(out, "  {}", paint.yellow(line.as_str().unwrap_or_default()))?;
             }

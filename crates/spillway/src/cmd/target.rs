@@ -1,13 +1,15 @@
-//! `spillway target list|show|mode|profiles`.
+//! `spillway target list|show|mode|value|profiles`.
 
 use std::io::Write;
 
 use base::{Prefix, Span};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::asked::{Daemon, Why};
+use super::check::complain;
 use super::policy::{self, items, word};
 use crate::cli::Context;
+use crate::config::Config;
 use crate::config::target::ModeWord;
 use crate::policy::Order;
 
@@ -21,7 +23,8 @@ Examples:
   spillway target show 198.51.100.7
   spillway target show 2001:db8::/48 -o json
   spillway target mode 198.51.100.0/28 enforce --for 2h --reason 'ticket 12'
-  spillway target mode 198.51.100.0/28 inherit --reason 'ticket 12 is done'")]
+  spillway target mode 198.51.100.0/28 inherit --reason 'ticket 12 is done'
+  spillway target value 198.51.100.7               # what it is worth where not all can be kept")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -32,6 +35,7 @@ enum Command {
     List(List),
     Show(Show),
     Mode(Mode),
+    Value(Worth),
     Profiles(List),
 }
 
@@ -68,6 +72,18 @@ struct Mode {
     why: Why,
 }
 
+/// What a target is worth where not all can be kept, and who says so: the order of sacrifice, the least first
+///
+/// The configuration says it (`value` in [routing.ladder.customers.NAME]); who has none is worth 1.
+#[derive(Debug, clap::Args)]
+struct Worth {
+    /// A prefix or an address [default: all customers]
+    #[arg(value_name = "PREFIX")]
+    prefix: Option<Prefix>,
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Asked {
     /// Watch and tell
@@ -95,6 +111,7 @@ impl Asked {
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
         Command::List(List { daemon }) => policy::ask(&daemon, None, Order::Targets, context, listed),
+        Command::Value(Worth { prefix, daemon }) => worth(&daemon, prefix, context),
         Command::Profiles(List { daemon }) => policy::ask(&daemon, None, Order::Profiles, context, profiles),
         Command::Show(Show { prefix, daemon }) => {
             policy::ask(&daemon, None, Order::Show { prefix }, context, shown)
@@ -104,6 +121,42 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             policy::change(&why, Order::Mode { prefix, mode, hold, reason }, context, policy::decision)
         }
     }
+}
+
+fn worth(daemon: &Daemon, prefix: Option<Prefix>, context: &Context) -> anyhow::Result<()> {
+    let config = match Config::load(&daemon.config) {
+        Ok(config) => config,
+        Err(problems) => return complain(&problems),
+    };
+    let ladder = config.routing.as_ref().and_then(|routing| routing.ladder.as_ref());
+    let items: Vec<Value> = match (prefix, ladder) {
+        (Some(prefix), _) => {
+            let customer = ladder.and_then(|ladder| ladder.customer(&prefix));
+            let value = ladder.map_or(1.0, |ladder| ladder.value(&prefix));
+            vec![
+                json!({"prefix": prefix, "customer": customer.map(|customer| &customer.name), "value": value}),
+            ]
+        }
+        (None, None) => Vec::new(),
+        (None, Some(ladder)) => {
+            let mut all: Vec<_> = ladder.customers.iter().collect();
+            all.sort_by(|a, b| a.value.total_cmp(&b.value).then_with(|| a.name.cmp(&b.name)));
+            let each = |one: &&crate::config::Customer| {
+                let of =
+                    |prefix: &Prefix| json!({"prefix": prefix, "customer": one.name, "value": one.value});
+                one.networks.iter().map(of).collect::<Vec<_>>()
+            };
+            all.iter().flat_map(each).collect()
+        }
+    };
+    policy::show(json!({"items": items}), context, valued)
+}
+
+fn valued(document: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    for one in items(document, "items") {
+        writeln!(out, "{:<28} {:<16} {}", word(one, "prefix"), word(one, "customer"), word(one, "value"))?;
+    }
+    Ok(())
 }
 
 fn listed(document: &Value, out: &mut dyn Write) -> std::io::Result<()> {

@@ -179,7 +179,7 @@ fn answer(
             answered.recv_timeout(ANSWER_MAX)?
         }
         Ok(Request { route: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => match routes.door.ask(caller, order) {
+            Ok(caller) => match for_all(routes, access, caller, order) {
                 Ok(answer) => Reply { answer: Some(answer), ..Reply::done() },
                 Err(why) => Reply::refused(why),
             },
@@ -241,9 +241,56 @@ fn answer(
 /// in the ledger.
 fn decide(routes: &Routes, access: &Access, who: &str, order: policy::Order) -> Result<Value, String> {
     let Some(reason) = order.reason().map(str::to_owned) else { return routes.policy.take(who, order) };
+    let ((action, object), about) = (order.deed(), order.about());
+    let deed = Asked { action, object, reason, about, urgent: false };
+    audited(routes, access, who, deed, || routes.policy.take(who, order))
+}
+
+/// Asks the desk for routes. What is everybody's stands in the audit trail and in the ledger, too.
+fn for_all(
+    routes: &Routes,
+    access: &Access,
+    caller: Caller,
+    order: order::Order,
+) -> Result<order::Answer, String> {
+    let (action, reason) = match &order {
+        order::Order::Panic { reason } => ("panic", reason.clone()),
+        order::Order::Resume { reason } => ("resume", reason.clone()),
+        _ => return routes.ask(caller, order),
+    };
+    let deed =
+        Asked { action, object: "everything".to_owned(), reason, about: None, urgent: action == "panic" };
+    let who = caller.name();
+    let mut answer = None;
+    audited(routes, access, &who, deed, || {
+        let told = routes.ask(caller, order)?;
+        let document = json!({ "answer": told });
+        answer = Some(told);
+        Ok(document)
+    })?;
+    answer.ok_or_else(|| "the daemon's answer is empty".to_owned())
+}
+
+/// What is about to be done.
+struct Asked {
+    action: &'static str,
+    object: String,
+    reason: String,
+    about: Option<base::Prefix>,
+    /// It is done even where nothing can be written down.
+    urgent: bool,
+}
+
+/// Does something that is written down before and after.
+fn audited(
+    routes: &Routes,
+    access: &Access,
+    who: &str,
+    asked: Asked,
+    act: impl FnOnce() -> Result<Value, String>,
+) -> Result<Value, String> {
+    let Asked { action, object, reason, about, urgent } = asked;
     order::fits(&reason)?;
-    let (action, object) = order.deed();
-    let about = order.about();
     // whoever may open the socket may do everything
     let actor = Actor::new(who.to_owned(), Via::Local, Role::Admin, Vec::new());
     let deed = access::Deed {
@@ -254,14 +301,23 @@ fn decide(routes: &Routes, access: &Access, who: &str, order: policy::Order) -> 
         before: None,
     };
     let now = || Clock::start().now();
-    let number = access.about_to(&actor, &deed, now()).map_err(|why| why.to_string())?;
-    let done = routes.policy.take(who, order);
+    let number = match access.about_to(&actor, &deed, now()) {
+        Ok(number) => Some(number),
+        Err(cause) if urgent => {
+            tracing::error!(%cause, action, "it is missing in the audit trail");
+            None
+        }
+        Err(why) => return Err(why.to_string()),
+    };
+    let done = act();
     let (said, after) = match &done {
         Ok(answer) => (None, Some(answer.to_string())),
         Err(why) => (Some(why.clone()), None),
     };
     let outcome = Outcome { at: now(), done: done.is_ok(), said: said.clone(), after };
-    if let Err(cause) = access.came_of(number, &outcome) {
+    if let Some(number) = number
+        && let Err(cause) = access.came_of(number, &outcome)
+    {
         tracing::error!(%cause, number, "what came of it is missing in the audit trail");
     }
     let content = json!({

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use engine::Mode;
 use store::Writer;
 
 use super::exec::{Job, Pool};
@@ -27,7 +26,8 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Starts the guard where something would have to be undone. It ends with this process; nothing waits for it.
 pub(super) fn start(config: &Config) -> anyhow::Result<Option<Child>> {
-    if config.compat.is_none() || config.mode != Mode::Enforce {
+    // whatever the mode: it may be another one while the daemon runs
+    if config.compat.is_none() || config.notify.is_none() {
         return Ok(None);
     }
     let own = std::env::current_exe().context("cannot find this program to start its guard")?;

@@ -57,7 +57,7 @@ impl api::Operate for Hands {
     fn route(&self, who: &str, order: Value) -> Result<Value, String> {
         let order: order::Order =
             serde_json::from_value(order).map_err(|wrong| format!("not an order: {wrong}"))?;
-        let answer = self.routes.door.ask(Caller::Person(who.to_owned()), order)?;
+        let answer = self.routes.ask(Caller::Person(who.to_owned()), order)?;
         serde_json::to_value(answer).map_err(|wrong| format!("the answer cannot be said: {wrong}"))
     }
 

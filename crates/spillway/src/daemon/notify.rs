@@ -43,7 +43,6 @@ impl Told {
 struct Manner {
     compat: Option<Compat>,
     prefixes: bool,
-    mode: Mode,
     never: Vec<Prefix>,
     bans_max: usize,
     lease: Span,
@@ -78,7 +77,6 @@ impl Notifier {
         let manner = Manner {
             compat: config.compat,
             prefixes: config.compat_prefixes,
-            mode: config.mode,
             never: config.rules.never.clone(),
             bans_max: config.notify.as_ref().map_or(0, |exec| exec.bans_max),
             lease: config.rules.lease,
@@ -134,14 +132,18 @@ impl Notifier {
         }
     }
 
-    /// Time passes: leases end.
+    /// Time passes: leases end, and so does what the mode allows no more.
     pub(super) fn look(&mut self, now: Timestamp) {
         if now.since(self.looked) < LOOK_EVERY || self.manner.compat.is_none() {
             return;
         }
         self.looked = now;
-        let ended: Vec<String> =
-            self.open.iter().filter(|(_, ban)| ban.until <= now).map(|(id, _)| id.clone()).collect();
+        let ended: Vec<String> = self
+            .open
+            .iter()
+            .filter(|(_, ban)| ban.until <= now || (acts(ban) && !self.may_stand(ban)))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in ended {
             self.undo(&id, None, now);
         }
@@ -175,7 +177,7 @@ impl Notifier {
         if self.manner.compat.is_none() {
             return Ok(target.to_string());
         }
-        if least(self.manner.mode, self.policy.now().mode(&target)) != Mode::Enforce {
+        if !self.enforces(&target) {
             return Err("");
         }
         if attack.doubtful {
@@ -246,9 +248,21 @@ impl Notifier {
         }
     }
 
+    /// Whether what a call made somebody do may go on, by how far to go for its target now.
+    fn may_stand(&self, ban: &Ban) -> bool {
+        let target: Option<Prefix> = ban.target.parse().ok();
+        target.is_some_and(|target| self.enforces(&target))
+    }
+
+    /// Whether somebody may be made to act for a target: no further than for all.
+    fn enforces(&self, target: &Prefix) -> bool {
+        let view = self.policy.now();
+        least(view.general().value, view.mode(target)) == Mode::Enforce
+    }
+
     /// Whether an open call is of the kind that would be made today.
     fn kind_fits(&self, ban: &Ban) -> bool {
-        acts(ban) == self.manner.compat.is_some() && (!acts(ban) || self.manner.mode == Mode::Enforce)
+        acts(ban) == self.manner.compat.is_some() && (!acts(ban) || self.may_stand(ban))
     }
 }
 

@@ -9,8 +9,9 @@ use super::Event;
 use super::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{InForce, Pen};
+use crate::policy;
 use crate::routing::desk::Setup;
-use crate::routing::order::{Caller, Order};
+use crate::routing::order::{Answer, Caller, Order};
 use crate::routing::pulse::Pulse;
 use crate::routing::{Desk, Door};
 
@@ -34,7 +35,7 @@ pub(super) struct Routes {
     /// Rules in force, as far as it is written down.
     pub(super) in_force: InForce,
     /// What holds for whom.
-    pub(super) policy: crate::policy::Desk,
+    pub(super) policy: policy::Desk,
     /// What happens, for whoever listens.
     pub(super) events: Happenings,
     /// Disclosures that left.
@@ -82,12 +83,31 @@ impl Routes {
         .map(Some)
     }
 
+    /// Asks the desk for routes. The panic button is everybody's: no rule acts either from then on, and what there is to withdraw is
+    /// withdrawn, also where no routers are spoken with.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub(super) fn ask(&self, caller: Caller, order: Order) -> Result<Answer, String> {
+        let all = match &order {
+            Order::Panic { reason } => policy::Order::Panic { reason: reason.clone() },
+            Order::Resume { reason } => policy::Order::Resume { reason: reason.clone() },
+            _ => return self.door.ask(caller, order),
+        };
+        let done = self.policy.take(&caller.name(), all);
+        let routers = self.policy.now().layers().routers;
+        // what is announced is withdrawn whatever became of the rest
+        let answer = if routers { self.door.ask(caller, order)? } else { Answer::Done(0) };
+        done.map(|_| answer)
+    }
+
     /// The panic button as a signal.
     pub(super) fn panic(&self) {
         let caller = Caller::Person("a signal".to_owned());
         let order = Order::Panic { reason: "SIGUSR2".to_owned() };
-        if let Err(why) = self.door.ask(caller, order) {
-            tracing::error!(why, "SIGUSR2");
+        match self.ask(caller, order) {
+            Ok(_) => tracing::error!("SIGUSR2: nothing acts from now on, until `spillway panic off`"),
+            Err(why) => tracing::error!(why, "SIGUSR2"),
         }
     }
 }

@@ -253,6 +253,7 @@ pub(super) fn run(
     };
     let (pen, standing) = (routes.pen.clone(), desk.clone());
     let clinic = Clinic {
+        policy: routes.policy.clone(),
         config: config.clone(),
         source: Arc::<Source>::clone(&source),
         door: routes.door.clone(),
@@ -318,7 +319,12 @@ pub(super) fn run(
         source.ready.store(true, Ordering::Relaxed);
         let _clinic = Seen::of(routes, clinic);
         let api = (kept.api.local_addr()?, kept.tls.as_ref());
-        let said = announce(config, api, &kept.sockets.listeners, &mut kept.said);
+        let said = announce(
+            (config, routes.policy.now().general().value),
+            api,
+            &kept.sockets.listeners,
+            &mut kept.said,
+        );
         let ended = said.and_then(|()| wait(config, events, &source, clock));
         source.ready.store(false, Ordering::Relaxed);
         ended
@@ -412,24 +418,24 @@ struct Named {
 
 /// Says that it serves: the JSON line once, to the service manager each time.
 fn announce(
-    config: &Config,
+    (config, mode): (&Config, Mode),
     (api, tls): (SocketAddr, Option<&Tls>),
     listeners: &[(&'static str, SocketAddr)],
     said: &mut bool,
 ) -> anyhow::Result<()> {
-    let acts = config.compat.is_some() && config.mode == Mode::Enforce;
+    let acts = config.compat.is_some() && mode == Mode::Enforce;
     let filters = !config.dataplane.interfaces.is_empty();
     let mut enforcers = Vec::new();
     if acts {
         enforcers.push("notify.exec");
     }
-    if config.mode == Mode::Enforce && filters {
+    if mode == Mode::Enforce && filters {
         enforcers.push(match config.dataplane.engine {
             Engine::Xdp => "xdp",
             Engine::Nftables => "nftables",
         });
     }
-    if config.mode == Mode::Enforce && enforcers.is_empty() {
+    if mode == Mode::Enforce && enforcers.is_empty() {
         tracing::warn!(
             "mode is enforce, but there is no enforcer: name `dataplane.interfaces`, or use `compat`; rules are only suggested"
         );
@@ -444,7 +450,7 @@ fn announce(
         api_certificate: tls.map(|tls| tls.fingerprint.clone()),
         listen: listeners.iter().map(|(_, address)| *address).collect(),
         listeners: listeners.iter().map(|(name, address)| Named { name, address: *address }).collect(),
-        mode: config.mode,
+        mode,
         enforcers,
     };
     let mut out = output::stdout();
@@ -456,7 +462,7 @@ fn announce(
 fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock) -> anyhow::Result<Ended> {
     let mut supervisor = Supervisor::new();
     loop {
-        supervisor.look(config.mode, source);
+        supervisor.look(source.routes.policy.now().general().value, source);
         let Some(event) = next(events, supervisor.turn()) else { continue };
         match event {
             Event::Stop => return Ok(Ended::Stopped),

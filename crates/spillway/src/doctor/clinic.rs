@@ -24,6 +24,8 @@ pub(crate) struct Clinic {
     pub(crate) config: Config,
     /// What it knows.
     pub(crate) source: Arc<dyn Source>,
+    /// What holds for whom.
+    pub(crate) policy: crate::policy::Desk,
     /// Where routes are asked for.
     pub(crate) door: Door,
     /// The ledger's trouble, when there is some.
@@ -68,6 +70,7 @@ impl Clinic {
         };
         let running = Running {
             since: self.since,
+            mode: self.policy.now().stand(),
             metrics: self.source.metrics(),
             exporters: self.source.live().exporters.clone(),
             buffers: self.buffers.clone(),

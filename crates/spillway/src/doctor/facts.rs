@@ -84,6 +84,8 @@ pub struct Interface {
 pub struct Running {
     /// Since when it watches under this configuration.
     pub since: Timestamp,
+    /// How far it goes where nothing narrower says it, and the sentence that says why, where that is not the configuration.
+    pub mode: (engine::Mode, Option<String>),
     /// Its numbers.
     pub metrics: api::metrics::Metrics,
     /// Exporters.

@@ -11,15 +11,25 @@ pub(super) fn enforcement(facts: &Facts) -> Vec<Finding> {
     let config = &facts.config;
     let filters = !config.dataplane.interfaces.is_empty();
     let any = filters || config.compat.is_some() || config.routing.is_some();
-    match config.mode {
+    let said = facts.running.as_ref().map(|running| &running.mode);
+    let (mode, why) = said.map_or((config.mode, None), |(mode, why)| (*mode, why.clone()));
+    let told = |finding: Finding| match &why {
+        Some(why) => finding.why(why.clone()),
+        None => finding,
+    };
+    match mode {
         Mode::Enforce if !any => vec![
             error("enforcement", "the mode is enforce, but nothing that could enforce is configured")
                 .why("attacks are seen and filters derived, but none of them ever acts")
                 .cure("name `dataplane.interfaces`, routers below [routing], or `compat = \"fastnetmon\"`"),
         ],
-        Mode::Observe => vec![note("enforcement", "the mode is observe: attacks are told, and nothing acts")],
-        Mode::Suggest => vec![note("enforcement", "the mode is suggest: filters wait for a person")],
-        Mode::Enforce => vec![ok("enforcement", "the mode is enforce")],
+        Mode::Observe => {
+            vec![told(note("enforcement", "the mode is observe: attacks are told, and nothing acts"))]
+        }
+        Mode::Suggest => {
+            vec![told(note("enforcement", "the mode is suggest: filters wait for a person"))]
+        }
+        Mode::Enforce => vec![told(ok("enforcement", "the mode is enforce"))],
     }
 }
 

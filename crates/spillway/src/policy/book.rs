@@ -18,6 +18,15 @@ pub(crate) enum What {
         /// How far.
         mode: Mode,
     },
+    /// How far to go where nothing narrower says it.
+    General {
+        /// How far.
+        mode: Mode,
+        /// What the configuration said then. It ends when the configuration says something else.
+        file: Mode,
+    },
+    /// Nothing acts for anybody.
+    Panic,
     /// A source that is never filtered on the way to a prefix.
     Allow(Allowed),
     /// A rule of the engine was taken back: nothing that hits the same packets of this target is set again.
@@ -81,7 +90,12 @@ impl Held {
     pub(crate) fn new(id: u64, entry: Entry) -> Self {
         let text = match &entry.what {
             What::TakenBack { rule, .. } | What::Rule { rule, .. } => Some(rule),
-            What::Mode { .. } | What::Allow(_) | What::StepBack { .. } | What::Closed { .. } => None,
+            What::Mode { .. }
+            | What::General { .. }
+            | What::Panic
+            | What::Allow(_)
+            | What::StepBack { .. }
+            | What::Closed { .. } => None,
         };
         let mut rule = text.and_then(|text| rules::parse::rules(text).ok()?.pop());
         if let (What::Rule { .. }, Some(rule)) = (&entry.what, &mut rule) {
@@ -108,6 +122,7 @@ impl Held {
     pub(crate) fn about(&self) -> Option<Prefix> {
         match &self.entry.what {
             What::Mode { prefix, .. } => Some(*prefix),
+            What::General { .. } | What::Panic => None,
             What::Allow(allowed) => Some(allowed.destination),
             What::TakenBack { target, .. } | What::StepBack { target, .. } | What::Closed { target, .. } => {
                 Some(*target)
@@ -139,6 +154,21 @@ impl Book {
             _ => None,
         });
         modes.max_by_key(|(bits, held, _)| (*bits, held.id)).map(|(_, held, mode)| (held, mode))
+    }
+
+    /// How far to go where nothing narrower says it, where the configuration still says what it said then.
+    pub(crate) fn general(&self, file: Mode, now: Timestamp) -> Option<(&Held, Mode)> {
+        self.holding(now)
+            .filter_map(|held| match held.entry.what {
+                What::General { mode, file: of } if of == file => Some((held, mode)),
+                _ => None,
+            })
+            .last()
+    }
+
+    /// Why nothing acts.
+    pub(crate) fn panic(&self, now: Timestamp) -> Option<&Held> {
+        self.holding(now).find(|held| matches!(held.entry.what, What::Panic))
     }
 
     /// Prefixes that have a mode of their own.

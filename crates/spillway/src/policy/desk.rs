@@ -1,5 +1,6 @@
 //! Takes orders, writes them down before they hold, and hands out views.
 
+mod general;
 mod made;
 
 pub(crate) use made::parsed as bare_rule;
@@ -18,7 +19,7 @@ use super::book::{Book, Entry, Held, What};
 use super::layers::Layers;
 use super::order::{self, Order};
 use super::view::View;
-use super::{profile, show};
+use super::{profile, show, stance};
 use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::ledger::{Deed, Pen};
@@ -97,6 +98,8 @@ impl Desk {
         let mut layers = Layers::of(config);
         layers.api = api;
         *self.0.layers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(layers);
+        // a mode for all is over when the file says another one
+        self.sweep(time());
     }
 
     /// What holds at a time.
@@ -134,6 +137,10 @@ impl Desk {
                 all.dedup();
                 Ok(items(all.iter().map(|prefix| show::named(&view, prefix)).collect()))
             }
+            Order::Stance => Ok(stance::document(&view)),
+            Order::General { mode, hold, reason } => self.general(&view, who, mode, hold, reason),
+            Order::Panic { reason } => Ok(self.panic(&view, who, reason)),
+            Order::Resume { .. } => self.resume(&view),
             Order::Profiles => {
                 Ok(items(profile::all().map(|(name, wishes)| show::profile_document(name, wishes)).collect()))
             }
@@ -160,7 +167,8 @@ impl Desk {
                 room(&view, DECISIONS_MAX, |what| matches!(what, What::Mode { .. }))?;
                 let until = until(now, hold)?;
                 let what = What::Mode { prefix, mode: mode.into() };
-                self.add(&gone, Entry { owner: who.to_owned(), reason, at: now, until, what })
+                let made = self.add(&gone, Entry { owner: who.to_owned(), reason, at: now, until, what })?;
+                Ok(self.noted(made, now, Some(prefix)))
             }
             Order::Allow(asked) => self.allow(&view, who, asked),
             Order::Disallow { id, .. } => {
@@ -179,6 +187,11 @@ impl Desk {
                 self.remove(&view, id, is, "exception", "`spillway exception list` lists them")
             }
             Order::MakeRule(made) => self.make(&view, who, made),
+            // the audit trail keeps it: see who asks
+            Order::Note { attack, text } => Ok(
+                json!({"kind": "note", "attack": attack, "actor": who, "text": text, "at": now.to_string()}),
+            ),
+            Order::ExtendRule { id, hold, .. } => self.extend(&view, &id, hold),
             Order::ConfirmRule { id, .. } => self.confirm(&view, &id),
             Order::TakeBack { rule, hold, reason } => self.take_back(&view, who, &rule, hold, reason),
         }
@@ -323,7 +336,9 @@ impl Desk {
     /// Lets go of what has ended, and writes that down.
     fn sweep(&self, now: Timestamp) {
         let book = self.book();
-        let ended: Vec<&Held> = book.0.iter().filter(|held| !held.holds(now)).collect();
+        let file = self.0.layers.read().unwrap_or_else(PoisonError::into_inner).configured();
+        let over = |held: &&Held| !held.holds(now) || outdated(&held.entry.what, file);
+        let ended: Vec<&Held> = book.0.iter().filter(over).collect();
         let ids: Vec<u64> = ended.iter().map(|held| held.id).collect();
         // what cannot be written ended all the same, and is tried again
         if ids.is_empty() || self.end(&ids).is_err() {
@@ -362,6 +377,11 @@ impl Desk {
 /// Now, also where the clock was set since the start.
 fn time() -> Timestamp {
     Clock::start().now()
+}
+
+/// It was said beside a configuration that says something else now.
+fn outdated(what: &What, file: Option<engine::Mode>) -> bool {
+    matches!(what, What::General { file: of, .. } if file.is_some_and(|file| *of != file))
 }
 
 const fn is_exception(what: &What) -> bool {

@@ -29,6 +29,10 @@ pub(crate) struct Layers {
     pub(crate) filters: bool,
     /// Prefixes that absorbers filter, while they are led there.
     pub(crate) absorbed: Vec<Prefix>,
+    /// Routers are spoken with.
+    pub(crate) routers: bool,
+    /// What could act, in words.
+    pub(crate) enforcers: Vec<String>,
     /// Rules at one time.
     pub(crate) rules_max: usize,
     /// Where the API is.
@@ -53,6 +57,8 @@ impl Layers {
             limits_held: config.dataplane.engine == Engine::Xdp,
             filters: !config.dataplane.interfaces.is_empty(),
             absorbed: absorbed(config),
+            routers: config.routing.is_some(),
+            enforcers: enforcers(config),
             rules_max: config.dataplane.rules_max,
             api: config.api.listen.port(),
             global: Wishes {
@@ -77,6 +83,16 @@ impl Layers {
     /// Whether absorbers filter what is led there of it.
     pub(crate) fn is_absorbed(&self, prefix: &Prefix) -> bool {
         self.absorbed.iter().any(|one| one.covers(prefix) || prefix.covers(one))
+    }
+
+    /// How far to go where nobody says anything else.
+    pub(crate) fn mode(&self) -> Mode {
+        self.configured().unwrap_or_default()
+    }
+
+    /// The same; `None`: no configuration is read yet.
+    pub(crate) const fn configured(&self) -> Option<Mode> {
+        self.global.mode
     }
 
     /// All targets of the configuration, and networks of customers.
@@ -119,14 +135,11 @@ impl Layers {
         out
     }
 
-    /// Whether anybody is to have rules that act.
+    /// Whether any target or customer is to have rules that act.
     pub(crate) fn is_earnest(&self) -> bool {
         let targets = self.targets.iter().map(|target| &target.wishes);
         let customers = self.customers.iter().map(|customer| &customer.wishes);
-        std::iter::once(&self.global)
-            .chain(targets)
-            .chain(customers)
-            .any(|wishes| wishes.mode == Some(Mode::Enforce))
+        targets.chain(customers).any(|wishes| wishes.mode == Some(Mode::Enforce))
     }
 
     /// Targets around a prefix, the narrowest first.
@@ -148,6 +161,21 @@ impl Layers {
         let differs = all.iter().any(|(_, floor, multiple)| (*floor, *multiple) != global);
         if differs { all } else { Vec::new() }
     }
+}
+
+/// What of this configuration could act, in words.
+fn enforcers(config: &Config) -> Vec<String> {
+    let mut out = Vec::new();
+    if !config.dataplane.interfaces.is_empty() {
+        out.push(format!("filters in the kernel on {}", config.dataplane.interfaces.join(", ")));
+    }
+    if config.routing.is_some() {
+        out.push("routers, as [routing.ladder] lets them".to_owned());
+    }
+    if config.compat.is_some() && config.notify.is_some() {
+        out.push("the program of `notify.exec`, which bans".to_owned());
+    }
+    out
 }
 
 fn of_profile(name: &str) -> Option<Layer<'static>> {

@@ -14,6 +14,7 @@ pub(crate) mod order;
 pub(crate) mod profile;
 mod show;
 pub(crate) mod spare;
+mod stance;
 #[cfg(test)]
 mod tests;
 pub(crate) mod values;

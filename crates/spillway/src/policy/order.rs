@@ -6,6 +6,7 @@ use base::Prefix;
 use serde::{Deserialize, Serialize};
 
 use super::allow::Ceiling;
+use super::values::mode_name;
 use crate::config::target::ModeWord;
 
 /// A source that shall always pass.
@@ -58,6 +59,14 @@ pub(crate) enum Order {
     Profiles,
     /// How far to go for a prefix; `None`: as the configuration has it.
     Mode { prefix: Prefix, mode: Option<ModeWord>, hold: Option<u64>, reason: String },
+    /// How far to go where nothing narrower says it, what says otherwise, and what could act.
+    Stance,
+    /// How far to go where nothing narrower says it; `None`: as the file has it.
+    General { mode: Option<ModeWord>, hold: Option<u64>, reason: String },
+    /// Nothing acts for anybody from now on, not even what people asked for.
+    Panic { reason: String },
+    /// Things may act again.
+    Resume { reason: String },
     /// Allowed sources; of those, who allows this one.
     Allowed { source: Option<Prefix> },
     /// One more.
@@ -66,6 +75,10 @@ pub(crate) enum Order {
     Disallow { id: u64, reason: String },
     /// An attack is over, says who asks.
     Close { attack: String, reason: String },
+    /// Something is written to an attack; whoever asks has looked whether there is one.
+    Note { attack: String, text: String },
+    /// A rule that a person made holds for so long from now.
+    ExtendRule { id: String, hold: u64, reason: String },
     /// What was taken back.
     Exceptions,
     /// The engine may set it again.
@@ -86,17 +99,23 @@ impl Order {
         match self {
             Self::Show { .. }
             | Self::Targets
+            | Self::Stance
             | Self::Profiles
             | Self::Allowed { .. }
             | Self::Exceptions
             | Self::Rules => None,
             Self::MakeRule(made) => (!made.dry_run).then_some(&made.reason),
             Self::Allow(allow) => Some(&allow.reason),
+            Self::Note { text, .. } => Some(text),
             Self::Mode { reason, .. }
+            | Self::General { reason, .. }
+            | Self::Panic { reason }
+            | Self::Resume { reason }
             | Self::Disallow { reason, .. }
             | Self::EndException { reason, .. }
             | Self::Close { reason, .. }
             | Self::ConfirmRule { reason, .. }
+            | Self::ExtendRule { reason, .. }
             | Self::TakeBack { reason, .. } => Some(reason),
         }
     }
@@ -114,15 +133,23 @@ impl Order {
     pub(crate) fn deed(&self) -> (&'static str, String) {
         match self {
             Self::Mode { prefix, .. } => ("target.mode", prefix.to_string()),
+            Self::General { mode, .. } => {
+                ("mode", mode.map_or("inherit", |mode| mode_name(mode.into())).to_owned())
+            }
+            Self::Panic { .. } => ("panic", "everything".to_owned()),
+            Self::Resume { .. } => ("resume", "everything".to_owned()),
             Self::Allow(allow) => ("allow.add", format!("{} to {}", allow.source, allow.destination)),
             Self::Disallow { id, .. } => ("allow.remove", id.to_string()),
             Self::Close { attack, .. } => ("attack.close", attack.clone()),
             Self::EndException { id, .. } => ("exception.end", id.to_string()),
             Self::MakeRule(made) => ("rule.add", made.rule.clone()),
+            Self::Note { attack, .. } => ("attack.note", attack.clone()),
+            Self::ExtendRule { id, .. } => ("rule.extend", id.clone()),
             Self::ConfirmRule { id, .. } => ("rule.confirm", id.clone()),
             Self::TakeBack { rule, .. } => ("rule.withdraw", rule.clone()),
             Self::Show { .. }
             | Self::Targets
+            | Self::Stance
             | Self::Profiles
             | Self::Allowed { .. }
             | Self::Exceptions

@@ -18,6 +18,10 @@ pub(super) fn held(held: &Held) -> Value {
     });
     let (kind, more) = match &entry.what {
         What::Mode { prefix, mode } => ("mode", json!({"prefix": prefix, "mode": mode_name(*mode)})),
+        What::General { mode, file } => {
+            ("general", json!({"prefix": null, "mode": mode_name(*mode), "file": mode_name(*file)}))
+        }
+        What::Panic => ("panic", json!({})),
         What::Allow(allowed) => ("allow", allow(allowed)),
         What::TakenBack { attack, target, rule } => {
             ("exception", json!({"attack": attack, "target": target, "rule": rule, "step": null}))
@@ -137,6 +141,9 @@ fn acts(view: &View, prefix: &Prefix) -> &'static str {
         return "no filter ever cuts it: it is on the never-list";
     }
     match (view.mode(prefix), filters) {
+        (engine::Mode::Observe, _) if view.panic().is_some() => {
+            "nothing acts for anybody since the panic button (`spillway panic off`)"
+        }
         (engine::Mode::Enforce, false) if absorbed => {
             "rules act at absorbers within the bounds below, while it is led there; this machine has no filters (`dataplane.interfaces`)"
         }

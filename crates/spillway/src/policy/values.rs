@@ -56,7 +56,12 @@ impl From {
         Self { kind: Kind::Person, name, entry: Some((id, until)) }
     }
 
-    fn document(&self) -> Value {
+    /// Who says it.
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn document(&self) -> Value {
         let mut out = json!({"kind": self.kind.name()});
         if let Some(out) = out.as_object_mut() {
             if !self.name.is_empty() {
@@ -79,7 +84,7 @@ pub(crate) struct Traced<T> {
 }
 
 impl<T> Traced<T> {
-    fn document(&self, show: impl Fn(&T) -> Value) -> Value {
+    pub(super) fn document(&self, show: impl Fn(&T) -> Value) -> Value {
         json!({"value": show(&self.value), "from": self.from.document()})
     }
 }

@@ -9,7 +9,7 @@ use rules::Rule;
 use super::allow::Allowed;
 use super::book::{Book, Held, What};
 use super::layers::Layers;
-use super::values::{From, Kind, Traced, Values};
+use super::values::{From, Kind, Traced, Values, mode_name};
 use crate::config::target::Wishes;
 
 /// Both at one instant.
@@ -22,9 +22,13 @@ pub(crate) struct View {
 
 impl View {
     /// Of the configuration alone.
-    #[cfg(test)]
     pub(crate) fn of(layers: Layers) -> Self {
         Self { layers: Arc::new(layers), ..Self::default() }
+    }
+
+    /// What the configuration says.
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.layers
     }
 
     /// What holds for a prefix as a whole.
@@ -32,14 +36,7 @@ impl View {
         let stack = self.layers.stack(prefix);
         let nobody = || From::new(Kind::BuiltIn, String::new());
         let (from, profile) = self.layers.profile(prefix);
-        let said = self.book.mode(prefix, self.now);
-        let mode = match said {
-            Some((held, mode)) => Traced {
-                value: mode,
-                from: From::person(held.entry.owner.clone(), held.id, held.entry.until),
-            },
-            None => first(&stack, nobody(), Mode::Observe, |wishes| wishes.mode),
-        };
+        let mode = self.said(prefix, &stack);
         // where it is off for all, nobody has it on
         let can = stack.iter().any(|(from, wishes)| {
             *from == From::new(Kind::Configuration, String::new()) && wishes.challenge == Some(true)
@@ -70,12 +67,68 @@ impl View {
         all.iter().map(|one| self.values(one)).collect()
     }
 
+    /// How far to go where nothing narrower says it, and who says so.
+    pub(crate) fn general(&self) -> Traced<Mode> {
+        if let Some(held) = self.panic() {
+            return decided(held, Mode::Observe);
+        }
+        let file = self.layers.mode();
+        match self.book.general(file, self.now) {
+            Some((held, mode)) => decided(held, mode),
+            None => Traced { value: file, from: From::new(Kind::Configuration, String::new()) },
+        }
+    }
+
+    /// How far to go where nothing narrower says it, and why in a sentence, where that is not the configuration.
+    pub(crate) fn stand(&self) -> (Mode, Option<String>) {
+        let general = self.general();
+        let file = mode_name(self.layers.mode());
+        let held = self.book.general(self.layers.mode(), self.now).map(|(held, _)| held);
+        let why = match (self.panic(), held) {
+            (Some(held), _) => Some(format!(
+                "{} pressed the panic button at {} ({}): nothing acts; `spillway panic off` lets things act again",
+                held.entry.owner, held.entry.at, held.entry.reason
+            )),
+            (None, Some(held)) => Some(format!(
+                "{} said so at {} ({}), and the file says {file}; `spillway mode --clear` goes back to it",
+                held.entry.owner, held.entry.at, held.entry.reason
+            )),
+            (None, None) => None,
+        };
+        (general.value, why)
+    }
+
+    /// The decision by which nothing acts for anybody.
+    pub(crate) fn panic(&self) -> Option<&Held> {
+        self.book.panic(self.now)
+    }
+
+    /// How far to go for a prefix by itself, and who says so: a person for it, its target or customer, or whoever says it for all.
+    fn said(&self, prefix: &Prefix, stack: &[(From, &Wishes)]) -> Traced<Mode> {
+        if self.panic().is_some() {
+            return self.general();
+        }
+        if let Some((held, mode)) = self.book.mode(prefix, self.now) {
+            return decided(held, mode);
+        }
+        let mut own = stack.iter().take_while(|(from, _)| from.kind() != Kind::Configuration);
+        own.find_map(|(from, wishes)| Some(Traced { value: wishes.mode?, from: from.clone() }))
+            .unwrap_or_else(|| self.general())
+    }
+
+    /// Prefixes of which something else is said than for all, each with how far to go.
+    pub(crate) fn exempt(&self) -> Vec<(Prefix, Traced<Mode>)> {
+        let general = self.general();
+        let mut all: Vec<Prefix> = self.layers.named().chain(self.book.modes(self.now)).collect();
+        all.sort_unstable();
+        all.dedup();
+        let own = all.into_iter().map(|prefix| (prefix, self.said(&prefix, &self.layers.stack(&prefix))));
+        own.filter(|(_, mode)| mode.from != general.from).collect()
+    }
+
     /// How far to go with what reaches this prefix: no further than for any part of it.
     pub(crate) fn mode(&self, prefix: &Prefix) -> Mode {
-        let mode = |prefix: &Prefix| match self.book.mode(prefix, self.now) {
-            Some((_, mode)) => mode,
-            None => self.layers.stack(prefix).iter().find_map(|(_, wishes)| wishes.mode).unwrap_or_default(),
-        };
+        let mode = |prefix: &Prefix| self.said(prefix, &self.layers.stack(prefix)).value;
         let inside = self.inside(prefix);
         inside.map(|inner| mode(&inner)).fold(mode(prefix), least)
     }
@@ -87,11 +140,14 @@ impl View {
 
     /// Whether rules may act for anybody.
     pub(crate) fn is_earnest(&self) -> bool {
+        if self.panic().is_some() {
+            return false;
+        }
         let decided = self
             .book
             .holding(self.now)
             .any(|held| matches!(held.entry.what, What::Mode { mode: Mode::Enforce, .. }));
-        decided || self.layers.is_earnest()
+        decided || self.layers.is_earnest() || self.general().value == Mode::Enforce
     }
 
     /// Sources that pass.
@@ -131,9 +187,10 @@ impl View {
         })
     }
 
-    /// Rules that people made, each with what is left of its time.
+    /// Rules that people made, each with what is left of its time; none while nothing acts.
     pub(crate) fn rules(&self) -> impl Iterator<Item = (&Held, Rule)> {
-        self.book.holding(self.now).filter_map(|held| {
+        let quiet = self.panic().is_some();
+        self.book.holding(self.now).filter(move |_| !quiet).filter_map(|held| {
             let What::Rule { .. } = held.entry.what else { return None };
             let left = held.end().map_or(Span::ZERO, |end| end.since(self.now));
             Some((held, Rule { lease: Some(left), ..held.rule.clone()? }))
@@ -146,8 +203,14 @@ impl View {
         // an entry that was written anew is another one
         let decided =
             self.book.holding(self.now).flat_map(|held| [held.id, held.end().map_or(0, Timestamp::nanos)]);
-        std::iter::once(configured).chain(decided).collect()
+        let file = self.layers.mode() as u64;
+        [configured, file].into_iter().chain(decided).collect()
     }
+}
+
+fn decided(held: &Held, mode: Mode) -> Traced<Mode> {
+    let from = From::person(held.entry.owner.clone(), held.id, held.entry.until);
+    Traced { value: mode, from }
 }
 
 /// The one that does less.

@@ -13,6 +13,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod together;
+mod trial;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,7 @@ use roll::Roll;
 pub(super) use situation::destination;
 pub(crate) use terms::Terms;
 use together::{Council, Sites};
+pub(crate) use trial::trial;
 
 /// Targets that are followed at once, under attack or not forgotten yet; further ones are left out and counted.
 const CASES_MAX: usize = 256;

@@ -28,7 +28,7 @@ pub(super) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Target {
+pub(in crate::cmd) enum Target {
     /// A complete file for `nft -f`: table `inet spillway`, before defragmentation, a counter per rule
     Nftables,
     /// FlowSpec routes as text, a line per rule and address family
@@ -42,15 +42,21 @@ enum Target {
 pub(super) fn run(args: &Args, _: &Context) -> anyhow::Result<()> {
     let rules = super::read(&args.rules)?;
     let mut out = output::stdout();
-    match args.to {
-        Target::Nftables => out.write_all(nftables::file(&rules).as_bytes())?,
-        Target::Flowspec => routes(&mut out, &rules)?,
-        Target::Exabgp => out.write_all(exabgp::text(&rules).as_bytes())?,
+    say(&mut out, args.to, &rules)?;
+    Ok(out.flush()?)
+}
+
+/// Writes them in this language.
+pub(in crate::cmd) fn say(out: &mut impl Write, to: Target, rules: &[Rule]) -> anyhow::Result<()> {
+    match to {
+        Target::Nftables => out.write_all(nftables::file(rules).as_bytes())?,
+        Target::Flowspec => routes(out, rules)?,
+        Target::Exabgp => out.write_all(exabgp::text(rules).as_bytes())?,
         Target::FlowspecHex => {
-            flowspec::lines(&rules).iter().try_for_each(|line| output::line(&mut out, line))?;
+            flowspec::lines(rules).iter().try_for_each(|line| output::line(out, line))?;
         }
     }
-    Ok(out.flush()?)
+    Ok(())
 }
 
 /// The routes in our own words, for people; the meaning is that of the hexadecimal form.

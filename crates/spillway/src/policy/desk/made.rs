@@ -102,6 +102,17 @@ impl Desk {
         self.change(held.id, entry)
     }
 
+    /// It holds for so long from now. One that waits for a person goes on waiting.
+    pub(super) fn extend(&self, view: &View, id: &str, hold: u64) -> Result<Value, String> {
+        let held = made(view, id).ok_or_else(|| missing(id))?;
+        let hold = Span::from_secs(hold);
+        if hold == Span::ZERO || hold > LEASE_MAX {
+            return Err(format!("a rule goes on for more than 0 and at most {LEASE_MAX} from now"));
+        }
+        let until = Some(view.now.plus(hold));
+        self.change(held.id, Entry { until, ..held.entry.clone() })
+    }
+
     pub(super) fn take_back(
         &self,
         view: &View,

@@ -61,7 +61,7 @@ pub(super) fn document(clerk: &Clerk, case: &Case) -> Value {
     })
 }
 
-const fn mode(mode: Mode) -> &'static str {
+pub(super) const fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => "observe",
         Mode::Suggest => "suggest",

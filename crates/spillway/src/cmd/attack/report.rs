@@ -1,0 +1,125 @@
+//! `spillway attack report`: all that is to be said of one attack, as one document to hand on.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use api::Explanation;
+use engine::report::Attack;
+use serde_json::{Value, json};
+
+use crate::card;
+use crate::client::Reach;
+use crate::cmd::policy::{items, word};
+use crate::output::{self, Paint};
+
+/// One document about an attack: what it was, why it is called one, what was done and not, and what people noted
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What names sources one by one is the dossier (`spillway dossier`); what is meant for others outside goes by `spillway disclosure`.
+
+Examples:
+  spillway attack report 0123456789abcdef
+  spillway attack report 0123456789abcdef --format html > report.html")]
+pub(super) struct Args {
+    /// Its id
+    id: String,
+    /// As what
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = As::Text)]
+    format: As,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum As {
+    /// For a terminal or a mail
+    Text,
+    /// One document: `attack`, `explanation`, `notes`
+    Json,
+    /// One page that needs nothing else
+    Html,
+}
+
+/// Asks and writes.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let api = args.reach.api()?;
+    let attack = api.json(&super::path(&args.id, ""))?;
+    let explained = api.json(&super::path(&args.id, "/explanation"))?;
+    let notes = api.json(&super::path(&args.id, "/notes"))?;
+    let mut out = output::stdout();
+    if args.format == As::Json {
+        let notes = notes.get("items").cloned().unwrap_or_default();
+        output::document(&mut out, &json!({"attack": attack, "explanation": explained, "notes": notes}))?;
+        return Ok(out.flush()?);
+    }
+    let another = "the daemon's answer cannot be read; is it another version?";
+    let explanation: Explanation = serde_json::from_value(explained).context(another)?;
+    if args.format == As::Html {
+        out.write_all(page(&attack, &explanation, &notes).as_bytes())?;
+        return Ok(out.flush()?);
+    }
+    let attack: Attack = serde_json::from_value(attack).context(another)?;
+    let paint = Paint::stdout();
+    writeln!(out, "{}", card::attack(&attack, paint))?;
+    out.write_all(card::explanation(&explanation, paint).as_bytes())?;
+    if items(&notes, "items").next().is_some() {
+        writeln!(out, "\nnotes")?;
+    }
+    for note in items(&notes, "items") {
+        writeln!(out, "  {} {}: {}", word(note, "at"), word(note, "actor"), word(note, "text"))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A page without scripts, pictures or addresses to load from.
+fn page(attack: &Value, it: &Explanation, notes: &Value) -> String {
+    let mut body = format!("<h1>Attack {}</h1>\n<p>{}</p>\n", escaped(&it.attack), escaped(&it.summary));
+    let mut rows = String::new();
+    for (name, key) in [
+        ("Target", "target"),
+        ("Direction", "direction"),
+        ("State", "state"),
+        ("Began", "started_at"),
+        ("Detected", "detected_at"),
+        ("Ended", "ended_at"),
+        ("Peak, packets/s", "peak_pps"),
+        ("Peak, bits/s", "peak_bps"),
+    ] {
+        rows.push_str(&format!("<tr><th>{name}</th><td>{}</td></tr>\n", escaped(&word(attack, key))));
+    }
+    body.push_str(&format!("<table>\n{rows}</table>\n"));
+    let vectors =
+        it.vectors.iter().map(|one| format!("{} ({:.0} %): {}", one.name, one.share * 100.0, one.meaning));
+    let rules = it.rules.iter().map(|one| format!("{} \u{2014} {}; {}", one.text, one.stands, one.price));
+    let steps = it.steps.iter().map(|one| format!("{} {} ({})", one.at, one.what, one.by));
+    let refused = it.refused.iter().map(|one| format!("{}: {}", one.what, one.reason));
+    let noted = items(notes, "items")
+        .map(|one| format!("{} {}: {}", word(one, "at"), word(one, "actor"), word(one, "text")));
+    for (title, lines) in [
+        ("Why it is called an attack", it.why.clone()),
+        ("What it is made of", vectors.collect()),
+        ("Filters", rules.collect()),
+        ("What was done", steps.collect()),
+        ("What was not done, and why", refused.collect()),
+        ("What comes next", it.next.clone()),
+        ("Notes", noted.collect::<Vec<_>>()),
+    ] {
+        if lines.is_empty() {
+            continue;
+        }
+        let all: String = lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
+        body.push_str(&format!("<h2>{title}</h2>\n<ul>\n{all}</ul>\n"));
+    }
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Attack {}</title>\n<style>{STYLE}</style></head>\n<body>\n{body}</body></html>\n",
+        escaped(&it.attack)
+    )
+}
+
+/// Whatever came from the wire or from people is text.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+                     th{text-align:left;padding-right:2rem;font-weight:normal}li{overflow-wrap:anywhere}";
