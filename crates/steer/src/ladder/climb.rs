@@ -8,6 +8,8 @@ use crate::hold::{Change, Evidence, Hold, Settings, View};
 
 /// Changes that may follow a release: all four steps, one after the other.
 const STEPS: usize = 4;
+/// Changes within an hour: an attack's own, and up and down again for each of four losses of what takes it (an absorber, a router).
+const PER_HOUR: usize = 2 * STEPS + 2 * 4;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl Climb {
     /// Nothing is in force.
     pub fn new(settings: Settings) -> Self {
         let back = STEPS.max(settings.back);
-        let per_hour = settings.per_hour.max(back + STEPS);
+        let per_hour = settings.per_hour.max(PER_HOUR).max(back + STEPS);
         Self { settings: Settings { back, per_hour, ..settings }, at: None, hold: None }
     }
 

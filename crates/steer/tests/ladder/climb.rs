@@ -162,7 +162,7 @@ proptest! {
         }
         for then in &walk.changes {
             let within = walk.changes.iter().filter(|other| *other >= then && other.since(*then) < HOUR).count();
-            prop_assert!(within <= 10, "{within} changes within an hour");
+            prop_assert!(within <= 16, "{within} changes within an hour");
         }
     }
 }

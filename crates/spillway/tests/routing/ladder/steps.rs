@@ -136,7 +136,7 @@ fn an_hour_has_a_bound_of_changes_over_a_kill_too() {
         let mut saved: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let changes = saved[0]["climb"]["hold"]["changes"].as_array_mut().unwrap();
         let last = changes[0].clone();
-        changes.extend(std::iter::repeat_n(last, 5));
+        changes.extend(std::iter::repeat_n(last, 11));
         std::fs::write(&path, saved.to_string()).unwrap();
         let daemon = house.start();
         router.tell(daemon.listen(0));
