@@ -9,6 +9,7 @@ pub mod content;
 pub mod datagram;
 pub mod fault;
 pub mod link;
+mod past;
 mod pcap;
 mod pcapng;
 pub mod reader;

@@ -1,7 +1,6 @@
 //! Packets into a pcapng file, as they were: link type, time in nanoseconds, original length.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -48,14 +47,18 @@ pub struct Described {
 impl Writer {
     /// Creates or overwrites the file.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        Self::begun(path, Vec::new(), false)
+        Self::begun(path, Vec::new(), |path| Sink::create(path, false))
     }
 
-    fn begun(path: &Path, options: Vec<SectionHeaderOption<'static>>, hashed: bool) -> anyhow::Result<Self> {
+    fn begun(
+        path: &Path,
+        options: Vec<SectionHeaderOption<'static>>,
+        sink: impl FnOnce(&Path) -> io::Result<Sink>,
+    ) -> anyhow::Result<Self> {
         let name = path.display().to_string();
-        let file = File::create(path).with_context(|| format!("{name}: cannot be created"))?;
+        let sink = sink(path).with_context(|| format!("{name}: cannot be created"))?;
         let section = SectionHeaderBlock { endianness: Endianness::Little, options, ..Default::default() };
-        let file = PcapNgWriter::with_section_header(Sink::new(file, hashed), section)
+        let file = PcapNgWriter::with_section_header(sink, section)
             .map_err(io_error)
             .with_context(|| name.clone())?;
         Ok(Self { name, file, links: Vec::new(), options: Vec::new() })
@@ -63,13 +66,26 @@ impl Writer {
 
     /// Likewise, for evidence: says by what it was written, and how the packets were come by.
     pub fn evidence(path: &Path, about: &Described) -> anyhow::Result<Self> {
+        Self::kept(path, about, |path| Sink::create(path, true))
+    }
+
+    /// Likewise, for what is written in one go and has to be on the disk then; the caller syncs it.
+    pub fn lasting(path: &Path, about: &Described) -> anyhow::Result<Self> {
+        Self::kept(path, about, |path| Sink::past(path, true))
+    }
+
+    fn kept(
+        path: &Path,
+        about: &Described,
+        sink: impl FnOnce(&Path) -> io::Result<Sink>,
+    ) -> anyhow::Result<Self> {
         let owned = |text: &String| Cow::Owned(text.clone());
         let section = vec![
             SectionHeaderOption::Hardware(Cow::Borrowed(std::env::consts::ARCH)),
             SectionHeaderOption::OS(Cow::Borrowed(std::env::consts::OS)),
             SectionHeaderOption::UserApplication(owned(&about.application)),
         ];
-        let mut writer = Self::begun(path, section, true)?;
+        let mut writer = Self::begun(path, section, sink)?;
         writer.options = options(about);
         Ok(writer)
     }

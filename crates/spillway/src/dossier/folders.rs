@@ -1,6 +1,8 @@
 //! `replay --dossier`: a folder per attack with its sources, documents for others, and its packets in a sealed bag.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use anyhow::{Context as _, anyhow};
 use engine::report::Attack;
@@ -16,11 +18,14 @@ use super::recorders::{Recorders, Scope};
 use super::write::{Extra, annotate, finish, prepare};
 use crate::config::{Config, Named};
 use crate::evidence::stamp::Authority;
-use crate::evidence::{Payload, key};
+use crate::evidence::{Annotating, Payload, key};
 use crate::replay::{Findings, Item};
 
 /// Why packets of a recording are kept.
 const REASON: &str = "dossier of a recording";
+
+/// Bags that are sealed at once, beside what goes on: a disk takes its time, and an authority, too.
+const SEALED_MAX: usize = 4;
 
 /// Who speaks, signs and stamps.
 #[derive(Default)]
@@ -108,27 +113,46 @@ impl Folders {
             document::sources(&folder, dossier)?;
             Ok((annotating, prepare(&folder, dossier, Terms::default(), true, config)?))
         };
-        let each = |attack: &Attack, dossier: &Dossier, (mut annotating, prepared): (_, _)| {
-            let folder = root.join(&attack.id);
-            let trace = Trace::of(dossier, document::TRACE_KEY);
-            let link = campaigns.place(trace.clone());
-            let attack = document::about(&folder, attack, dossier, (&trace, &link))?;
-            let extra = Extra {
-                attack: attack.as_bytes(),
-                config,
-                terms: Terms::default(),
-                at: at(dossier),
-                reason: REASON,
-                signer: seat.signer.as_ref(),
-                authority: seat.authority.as_ref(),
+        let reporter = &seat.reporter;
+        std::thread::scope(|scope| {
+            let mut under_way = VecDeque::new();
+            let each = |attack: &Attack, dossier: &Dossier, (mut annotating, prepared): (Annotating, _)| {
+                let trace = Trace::of(dossier, document::TRACE_KEY);
+                let link = campaigns.place(trace.clone());
+                let text = document::about(&root.join(&attack.id), attack, dossier, (&trace, &link))?;
+                let (at, seat) = (at(dossier), &seat);
+                annotating.wait()?;
+                let seal = move || {
+                    let extra = Extra {
+                        attack: text.as_bytes(),
+                        config: seat.config.as_deref(),
+                        terms: Terms::default(),
+                        at,
+                        reason: REASON,
+                        signer: seat.signer.as_ref(),
+                        authority: seat.authority.as_ref(),
+                    };
+                    let written = finish(prepared, Some(&mut annotating), &extra)?;
+                    written.withheld.into_iter().next().map_or(Ok(()), |withheld| Err(withheld.into()))
+                };
+                under_way.push_back(scope.spawn(seal));
+                if under_way.len() > SEALED_MAX {
+                    under_way.pop_front().map_or(Ok(()), sealed)
+                } else {
+                    Ok(())
+                }
             };
-            let written = finish(dossier, prepared, Some(&mut annotating), &extra)?;
-            written.withheld.into_iter().next().map_or(Ok(()), |withheld| Err(withheld.into()))
-        };
-        collected.conclude(recorded, &seat.reporter, enrich, begin, each)?;
+            collected.conclude(recorded, reporter, enrich, begin, each)?;
+            under_way.into_iter().try_for_each(sealed)
+        })?;
         match left_out {
             0 => Ok(()),
             n => Err(anyhow!("{n} small attacks have no dossier; replay a part of the recording")),
         }
     }
+}
+
+/// Waits until a bag is sealed.
+fn sealed(sealing: ScopedJoinHandle<'_, anyhow::Result<()>>) -> anyhow::Result<()> {
+    sealing.join().map_err(|_| anyhow!("a thread gave up; please report this"))?
 }

@@ -61,6 +61,9 @@ pub fn annotate(recorded: Recorded, dossier: &Dossier, at: Timestamp) -> anyhow:
 
 /// What is in a folder, or can go into its bag, before the attack's own document is made.
 pub struct Prepared {
+    id: String,
+    organisation: String,
+    contact: String,
     written: Written,
     files: Vec<(String, Vec<u8>)>,
 }
@@ -77,7 +80,7 @@ pub fn write(
     extra: &Extra<'_>,
 ) -> anyhow::Result<Written> {
     let prepared = prepare(folder, dossier, extra.terms, recorded.is_some(), extra.config)?;
-    finish(dossier, prepared, recorded, extra)
+    finish(prepared, recorded, extra)
 }
 
 /// The first part of [`write`]: documents for others; `bag`: and what goes into the bag.
@@ -111,26 +114,31 @@ pub fn prepare(
         files = payload(dossier, config);
         files.extend(stix.map(|stix| ("metadata/stix.json".to_owned(), stix.bytes)));
     }
-    Ok(Prepared { written, files })
+    Ok(Prepared {
+        id: dossier.incident.id.clone(),
+        organisation: dossier.reporter.organisation.clone(),
+        contact: dossier.reporter.contact.clone(),
+        written,
+        files,
+    })
 }
 
-/// The second part of [`write`]: seals the bag.
+/// The second part of [`write`]: seals the bag. The dossier need not be there any more.
 ///
 /// # Errors
 /// When the disk does not take it, or the time stamping authority does not answer.
 pub fn finish(
-    dossier: &Dossier,
     prepared: Prepared,
     recorded: Option<&mut Annotating>,
     extra: &Extra<'_>,
 ) -> anyhow::Result<Written> {
-    let Prepared { mut written, mut files } = prepared;
+    let Prepared { id, organisation, contact, mut written, mut files } = prepared;
     if let Some(annotating) = recorded {
         files.push(("data/attack.json".to_owned(), extra.attack.to_vec()));
         let sealing = Sealing {
-            id: dossier.incident.id.clone(),
-            organisation: dossier.reporter.organisation.clone(),
-            contact: dossier.reporter.contact.clone(),
+            id,
+            organisation,
+            contact,
             reason: extra.reason.to_owned(),
             at: extra.at,
             files,

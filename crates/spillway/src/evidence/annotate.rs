@@ -141,7 +141,7 @@ fn annotate(recorded: &Recorded, at: Timestamp, comments: &Comments) -> anyhow::
         before: Some(hex(&before)),
         after: Some(hex(&after)),
     };
-    custody::append(folder, &step)?;
+    custody::note(folder, &step)?;
     let capture = Digests { sha256: after, sha512: None, octets: about.len() };
     Ok(Annotated { folder: folder.to_owned(), capture })
 }

@@ -20,7 +20,7 @@ pub(crate) struct Copied {
     pub(crate) after: Option<[u8; 32]>,
 }
 
-/// Copies `from`, a name and its octets, to `to`; what is said of an interface that `from` says nothing of is `about`. `comment` sees each packet in order.
+/// Copies `from`, a name and its octets, to `to`, which the caller syncs; what is said of an interface that `from` says nothing of is `about`. `comment` sees each packet in order.
 ///
 /// # Errors
 /// When the disk does not take it, or `from` is no capture.
@@ -30,7 +30,7 @@ pub(crate) fn copy<'c>(
     about: &Described,
     comment: impl FnMut(&Packet<'_>, &Described) -> Option<&'c str>,
 ) -> anyhow::Result<Copied> {
-    let mut writer = Writer::evidence(to, about)?;
+    let mut writer = Writer::lasting(to, about)?;
     let capture = Capture::read(&from.0.display().to_string(), from.1)?;
     let copied = onto(capture, &mut writer, about, comment)?;
     Ok(Copied { after: writer.close()?, ..copied })

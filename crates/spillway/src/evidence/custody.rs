@@ -31,14 +31,23 @@ pub struct Step<'a> {
 /// This program.
 pub const SELF: &str = concat!("spillway ", env!("CARGO_PKG_VERSION"));
 
-/// Appends a step.
+/// Appends a step, and waits until it is on the disk.
 pub fn append(folder: &Path, step: &Step<'_>) -> anyhow::Result<()> {
+    put(folder, step, true)
+}
+
+/// Appends a step; [`super::files::settle`] brings it to the disk.
+pub(super) fn note(folder: &Path, step: &Step<'_>) -> anyhow::Result<()> {
+    put(folder, step, false)
+}
+
+fn put(folder: &Path, step: &Step<'_>, sync: bool) -> anyhow::Result<()> {
     let path = folder.join(CUSTODY);
     let mut line = serde_json::to_vec(step)?;
     line.push(b'\n');
     let written = OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| {
         file.write_all(&line)?;
-        file.sync_data()
+        if sync { file.sync_data() } else { Ok(()) }
     });
     written.with_context(|| format!("{}: cannot be written", path.display()))
 }

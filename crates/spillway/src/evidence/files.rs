@@ -1,11 +1,11 @@
 //! A bag's files: found, read once, digested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use intel::bag::{CUSTODY, Contents, Digests, FILES_MAX, PATH_MAX, is_payload};
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -117,19 +117,71 @@ pub(super) fn put_tag(folder: &Path, path: &str, octets: &[u8], bag: &mut Conten
     Ok(())
 }
 
-/// Writes a file of a bag, with its folder, to the disk.
-pub fn put(folder: &Path, path: &str, octets: &[u8]) -> anyhow::Result<()> {
+/// Writes a file of a bag, with its folder; [`settle`] brings it to the disk.
+pub(super) fn put(folder: &Path, path: &str, octets: &[u8]) -> anyhow::Result<()> {
     let path = folder.join(path);
     let failed = || format!("{}: cannot be written", path.display());
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).with_context(failed)?;
     }
-    fs::write(&path, octets).with_context(failed)?;
-    File::open(&path).and_then(|file| file.sync_all()).with_context(failed)
+    fs::write(&path, octets).with_context(failed)
+}
+
+/// Files and folders that wait for the disk at once.
+const SYNCED_MAX: usize = 16;
+
+/// Waits until these files and folders of a bag are on the disk. They wait side by side: a journal that is written for one is
+/// written for all of them.
+pub(super) fn settle<'p>(folder: &Path, paths: impl IntoIterator<Item = &'p str>) -> anyhow::Result<()> {
+    let paths: Vec<&str> = paths.into_iter().collect();
+    let sync = |path: &&str| {
+        let path = folder.join(path);
+        let synced = File::open(&path).and_then(|file| file.sync_all());
+        synced.with_context(|| format!("{}: cannot be written", path.display()))
+    };
+    let share = paths.len().div_ceil(SYNCED_MAX).max(1);
+    std::thread::scope(|scope| {
+        let shares = paths.chunks(share).map(|share| scope.spawn(move || share.iter().try_for_each(sync)));
+        let under_way: Vec<_> = shares.collect();
+        let ended = under_way
+            .into_iter()
+            .map(|one| one.join().map_err(|_| anyhow!("a thread gave up; please report this"))?);
+        ended.collect()
+    })
+}
+
+/// The folders within a bag that these files are in, and the bag's own, which is the empty path.
+pub(super) fn folders<'p>(paths: impl IntoIterator<Item = &'p str>) -> BTreeSet<&'p str> {
+    let above =
+        |path: &'p str| path.match_indices('/').map(move |(at, _)| path.get(..at).unwrap_or_default());
+    paths.into_iter().flat_map(above).chain([""]).collect()
 }
 
 /// What stands at a packet of a source: `verdict=bot confidence=0.950 reasons=D2,F1`.
 pub fn comment(verdict: &str, confidence: f64, reasons: &[String]) -> String {
     let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(",") };
     format!("verdict={verdict} confidence={confidence:.3} reasons={reasons}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_bag_waits_for_is_its_files_and_the_folders_above_them() {
+        let bag = std::env::temp_dir().join(format!("spillway-settle-{}", std::process::id()));
+        // More than wait at once.
+        let paths: Vec<String> = (0..3 * SYNCED_MAX)
+            .map(|n| format!("data/{}/{n}", n % 2))
+            .chain(["bagit.txt".to_owned()])
+            .collect();
+        paths.iter().for_each(|path| put(&bag, path, b"x").unwrap());
+        let paths = || paths.iter().map(String::as_str);
+        assert_eq!(folders(paths()), BTreeSet::from(["", "data", "data/0", "data/1"]));
+        settle(&bag, paths().chain(folders(paths())).chain([".."])).unwrap();
+        settle(&bag, []).unwrap();
+        let lost = settle(&bag, paths().chain(["data/lost"])).unwrap_err().to_string();
+        assert!(lost.ends_with("data/lost: cannot be written"), "{lost}");
+        fs::remove_dir_all(bag).unwrap();
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use base::Timestamp;
-use intel::bag::OUTER_MANIFEST;
+use intel::bag::{CUSTODY, OUTER_MANIFEST};
 use ledger::text::hex;
 use wire::packet::Parsed;
 
@@ -97,7 +97,7 @@ pub(crate) fn is_sealed(folder: &Path) -> bool {
 }
 
 impl Recorder {
-    /// Opens a bag in a folder that is made, or is empty.
+    /// Opens a bag in a folder that is made, or is empty; [`Self::begun`] brings it to the disk.
     ///
     /// # Errors
     /// When it has something in it, or cannot be written.
@@ -113,7 +113,7 @@ impl Recorder {
         writer.flush()?;
         let (comment, payload) = (about.described().comment, about.payload.explain());
         let detail = format!("opened on {}; {comment}; {payload}", about.interface);
-        custody::append(folder, &Step { at, by: SELF, what: "opened", detail, before: None, after: None })?;
+        custody::note(folder, &Step { at, by: SELF, what: "opened", detail, before: None, after: None })?;
         Ok(Self {
             folder: folder.to_owned(),
             about,
@@ -125,6 +125,14 @@ impl Recorder {
             left_out: 0,
             last: at,
         })
+    }
+
+    /// Waits until it is on the disk that there is a bag.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(crate) fn begun(&self) -> anyhow::Result<()> {
+        files::settle(&self.folder, [CUSTODY, CAPTURE, "data", "", ".."])
     }
 
     /// Goes on with a bag that was left open, whoever left it: `seen` is shown what it holds, with what is said of where it came
@@ -274,10 +282,7 @@ impl Recorder {
         let sha256 = writer.close()?.context("a capture of evidence is hashed while it is written")?;
         let detail = format!("{packets} packets{} recorded, {left_out} left out", told(flows));
         let after = Some(hex(&sha256));
-        custody::append(
-            &folder,
-            &Step { at: last, by: SELF, what: "recorded", detail, before: None, after },
-        )?;
+        custody::note(&folder, &Step { at: last, by: SELF, what: "recorded", detail, before: None, after })?;
         Ok(Recorded { folder, about, packets, left_out, sha256 })
     }
 }

@@ -44,7 +44,7 @@ pub fn seal(annotated: &Annotated, sealing: &Sealing<'_>) -> anyhow::Result<[u8;
         files::put(folder, path, octets)?;
     }
     let detail = format!("sealed: {}", sealing.reason);
-    custody::append(
+    custody::note(
         folder,
         &Step { at: sealing.at, by: SELF, what: "sealed", detail, before: None, after: None },
     )?;
@@ -79,7 +79,8 @@ pub fn seal(annotated: &Annotated, sealing: &Sealing<'_>) -> anyhow::Result<[u8;
         files::put_tag(folder, bag::STAMP_QUERY, &query, &mut found)?;
         files::put_tag(folder, bag::STAMP, &answer, &mut found)?;
     }
-    close(folder, &mut found)?;
+    let files: Vec<String> = found.files.keys().cloned().collect();
+    close(folder, &files, &mut found)?;
     Ok(digest)
 }
 
@@ -94,14 +95,19 @@ pub fn add_proof(folder: &Path, id: &str, proof: &str) -> anyhow::Result<()> {
         bail!("{}: {fault}; a proof can only be added to a bag that is whole", folder.display());
     }
     let plain: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    files::put_tag(folder, &format!("ledger/{plain}.tlog-proof"), proof.as_bytes(), &mut found)?;
-    close(folder, &mut found)
+    let path = format!("ledger/{plain}.tlog-proof");
+    files::put_tag(folder, &path, proof.as_bytes(), &mut found)?;
+    close(folder, &[path], &mut found)
 }
 
-/// Writes the manifest that covers what was added, too.
-fn close(folder: &Path, found: &mut Contents) -> anyhow::Result<()> {
+/// Writes the manifest that covers what was added, too, as soon as all that was written is on the disk: where it is, there is a
+/// whole bag.
+fn close(folder: &Path, written: &[String], found: &mut Contents) -> anyhow::Result<()> {
+    let written = || written.iter().map(String::as_str);
+    files::settle(folder, written().chain(files::folders(written())).chain([".."]))?;
     let tags = |path: &str| !bag::is_payload(path) && !bag::is_tag_manifest(path);
-    manifest(folder, bag::OUTER_MANIFEST, Algorithm::Sha512, found, tags).map(drop)
+    manifest(folder, bag::OUTER_MANIFEST, Algorithm::Sha512, found, tags)?;
+    files::settle(folder, [bag::OUTER_MANIFEST, ""])
 }
 
 fn manifest(

@@ -72,6 +72,7 @@ impl Place {
     /// Opens a bag.
     pub(super) fn open(&self, case: &Case, at: Timestamp) -> anyhow::Result<Recorder> {
         let recorder = Recorder::open(&self.bag(), about(case), at)?;
+        recorder.begun()?;
         self.note(&case.attack)?;
         Ok(recorder)
     }
