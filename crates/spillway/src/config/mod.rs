@@ -137,7 +137,10 @@ impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
         let text = std::fs::read(path).map_err(|cause| {
-            let remedy = "name the file with -c FILE, or let `spillway init` write one";
+            let remedy = match cause.kind() {
+                std::io::ErrorKind::PermissionDenied => "ask as root or as the daemon's user",
+                _ => "name the file with -c FILE, or let `spillway init` write one",
+            };
             vec![Problem::of_file(path, format!("cannot be read: {cause}; {remedy}"))]
         })?;
         let text = String::from_utf8(text).map_err(|wrong| {
