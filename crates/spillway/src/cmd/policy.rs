@@ -134,7 +134,7 @@ pub(super) fn decision(document: &Value, out: &mut dyn Write) -> std::io::Result
     let word = |key| word(document, key);
     let what = match word("kind").as_str() {
         "mode" => format!("{} is at {}", word("prefix"), word("mode")),
-        "general" => format!("all goes at {}, where nothing narrower is said", word("mode")),
+        "general" => format!("all goes at {}, but for what has a mode of its own", word("mode")),
         "panic" => "nothing acts for anybody".to_owned(),
         "allow" => format!("{} passes to {} up to {}", word("source"), word("destination"), word("ceiling")),
         "exception" => format!("of {} is not set again: {}", word("target"), word("rule")),
@@ -145,7 +145,11 @@ pub(super) fn decision(document: &Value, out: &mut dyn Write) -> std::io::Result
         "close" => format!("attack {} on {} is over", word("attack"), word("target")),
         _ => word("text"),
     };
-    writeln!(out, "{} {} ({}): {what}; until {}", word("kind"), word("id"), word("owner"), word("until"))?;
+    let until = match word("until").as_str() {
+        "-" => String::new(),
+        until => format!("; until {until}"),
+    };
+    writeln!(out, "{} {} ({}): {what}{until}", word("kind"), word("id"), word("owner"))?;
     for note in items(document, "notes") {
         writeln!(out, "  note: {}", note.as_str().unwrap_or_default())?;
     }
