@@ -74,6 +74,7 @@ export function summary(attack: Attack, now: number): string[] {
       : `It lasted ${long}, from ${time(attack.started_at)} to ${time(attack.ended_at)}, and was found ${span(since(attack.started_at, attack.detected_at, now))} after its first packet.`,
   );
   out.push(`At its peak ${pps(attack.peak_pps)} arrived, ${bps(attack.peak_bps)}, from ${count(attack.sources.count)} addresses.`);
+  if (attack.state === 'active' && attack.dropped_until) out.push(`It still arrives and is filtered: the last of its packets that a router told to have dropped came at ${time(attack.dropped_until)}.`);
   if (attack.doubtful) out.push('The router that told most of it contradicts its own counters: nothing acts on it.');
   return out;
 }
@@ -122,6 +123,13 @@ export const RULE_STATES: Record<string, { sign: string; says: string }> = {
   suggested: { sign: '○', says: 'suggested: this machine does not act' },
   observed: { sign: '○', says: 'observed: this machine does not act' },
 };
+
+/** What a rule asks that no router can be told by FlowSpec. */
+export function beyondRouters(text: string): string[] {
+  const asked = (text.split(' -> ')[0] ?? '').split(' ');
+  const words: Record<string, string> = { ttl: 'TTL', window: 'TCP window', payload: 'content', 'tcp-options': 'TCP options' };
+  return Object.entries(words).filter(([key]) => asked.includes(key)).map(([, word]) => word);
+}
 
 /** The price of a rule. */
 export function price(rule: Rule): string {
