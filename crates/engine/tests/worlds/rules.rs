@@ -54,7 +54,9 @@ fn where_a_rule_asks_for_what_flowspec_cannot_say_routers_get_one_of_their_own()
     }
     assert!(asked > 0 && told_routers > 0, "{asked}, {told_routers}");
     // Where all of it can be said there is one set, and captures have none beside theirs.
-    let others = told("syn-200k").into_iter().chain(found_with(&measured("syn-v6-200k", 1), Settings::of(Profile::Capture)));
+    let others = told("syn-200k")
+        .into_iter()
+        .chain(found_with(&measured("syn-v6-200k", 1), Settings::of(Profile::Capture)));
     assert!(others.into_iter().all(|attack| attack.router_rules.is_empty()));
 }
 
