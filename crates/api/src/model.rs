@@ -56,6 +56,14 @@ pub struct Attack {
     pub stability: Option<f64>,
     /// SYNs that attacked hosts usually get, where that was learned; a challenge spares so many.
     pub usual_syns: Vec<UsualSyns>,
+    /// The last of its packets that a router told to have dropped (sFlow discarded packets), as long as that shows that it goes on:
+    /// what is dropped does not count as traffic. Absent: nobody tells of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_until: Option<String>,
+    /// Filters for routers, where those of `rules` ask for what FlowSpec cannot say (TTL, TCP window, payload), with a price of their
+    /// own. Absent: `rules` can be said, or nothing that can tells the attack from honest traffic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub router_rules: Vec<Rule>,
     /// Addresses and prefixes of others in this document are pseudonyms, under the key of this day (`2026-11-26`): so it is once the
     /// attack is over. Absent: they are what they seem.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,9 @@ pub(crate) fn attack(veil: &Veil, document: &str) -> Option<Value> {
         object.insert("targets".to_owned(), own.iter().map(ToString::to_string).collect());
         keep(&mut document, "/sources/top", |source| !veil.hides(&source.to_string()));
     }
-    keep(&mut document, "/rules", |rule| rule_is_own(veil, rule));
+    for list in ["/rules", "/router_rules"] {
+        keep(&mut document, list, |rule| rule_is_own(veil, rule));
+    }
     for list in ["/explain", "/withdrawn", "/usual_syns"] {
         keep(&mut document, list, |one| !veil.hides(&one.to_string()));
     }

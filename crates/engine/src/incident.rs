@@ -13,6 +13,7 @@ use detect::sample::Sample;
 use detect::vector::{self, scan};
 use sha2::{Digest, Sha256};
 
+use crate::filtered::Filtered;
 use crate::outcome::Outcomes;
 use crate::report::{Direction, RuleReport, Severity};
 use crate::sight::Sight;
@@ -23,6 +24,8 @@ use peak::SlidingSecond;
 
 /// Senders told apart by what they do; further ones are honest as far as we know.
 const CULPRITS_MAX: usize = 1 << 18;
+/// Of packets that are dropped is told so often.
+const TOLD_EACH: Span = Span::from_secs(5);
 /// A packet told later than this was told by a flow cache.
 const LATE: Span = Span::from_secs(1);
 /// Examples kept of an attack.
@@ -66,6 +69,8 @@ pub(crate) struct Incident {
     /// Examples with their hash, the smallest first.
     pub(crate) samples: Vec<(u64, Sample)>,
     pub(crate) rules: Vec<RuleReport>,
+    /// The same in what FlowSpec can say, where these rules ask for more.
+    pub(crate) router_rules: Vec<RuleReport>,
     /// Lines about the rules.
     pub(crate) rules_explain: Vec<String>,
     pub(crate) derive_at: Option<Timestamp>,
@@ -78,6 +83,8 @@ pub(crate) struct Incident {
     pub(crate) stability: Option<f64>,
     /// Share of the examples that the rules drop together; `None`: not derived since the start.
     pub(crate) covered: Option<f64>,
+    /// The same of the rules for routers.
+    pub(crate) covered_by_routers: Option<f64>,
     /// Packets by exporter and interface of entry, from the examples.
     pub(crate) entries: std::collections::BTreeMap<(u32, Option<u32>), u64>,
     /// Examples counted, kept or not.
@@ -100,6 +107,8 @@ pub(crate) struct Incident {
     pub(crate) connections: (u64, u64),
     /// What its rules were seen to hit.
     pub(crate) outcomes: Outcomes,
+    /// What of it was seen to be dropped.
+    pub(crate) filtered: Filtered,
     /// Whether it is known by own hosts that send more than their fixed limits: these are its culprits while they do.
     pub(crate) by_limit: bool,
     absorbed: Timestamp,
@@ -154,6 +163,7 @@ impl Incident {
             peak: SlidingSecond::default(),
             samples: Vec::new(),
             rules: Vec::new(),
+            router_rules: Vec::new(),
             rules_explain: Vec::new(),
             derive_at: None,
             derived: 0,
@@ -161,6 +171,7 @@ impl Incident {
             searches_cut: 0,
             stability: None,
             covered: None,
+            covered_by_routers: None,
             entries: std::collections::BTreeMap::new(),
             samples_seen: 0,
             samples_limit: u64::MAX,
@@ -172,9 +183,21 @@ impl Incident {
             culprits: Map::new(seed.clone()),
             connections: (0, 0),
             outcomes: Outcomes::default(),
+            filtered: Filtered::default(),
             by_limit: false,
             absorbed: Timestamp::ZERO,
             fed: Timestamp::ZERO,
+        }
+    }
+
+    /// A device was seen to drop its packets until then: it goes on, though nothing of it arrives.
+    pub(crate) fn drop_seen(&mut self, last: Timestamp, now: Timestamp) {
+        self.last = self.last.max(last);
+        self.fed = self.fed.max(now);
+        // Told each few seconds: nothing else of it changes meanwhile.
+        if self.filtered.until.is_none_or(|told| last.since(told) >= TOLD_EACH) {
+            self.filtered.until = Some(last);
+            self.changed = true;
         }
     }
 

@@ -96,8 +96,11 @@ impl Outcomes {
     }
 
     /// A line for each rule in force of which something was seen.
-    pub(crate) fn explain<'a>(&'a self, rules: &'a [RuleReport]) -> impl Iterator<Item = String> + 'a {
-        let told = rules.iter().filter_map(|rule| Some((rule, self.seen.get(&rule.id)?)));
+    pub(crate) fn explain<'a>(
+        &'a self,
+        rules: impl Iterator<Item = &'a RuleReport> + 'a,
+    ) -> impl Iterator<Item = String> + 'a {
+        let told = rules.filter_map(|rule| Some((rule, self.seen.get(&rule.id)?)));
         let shown = told.map(|(rule, seen)| {
             format!(
                 "rule {} in force: of {} packets that it was seen to drop since {}, {} look honest",
@@ -137,17 +140,24 @@ impl Engine {
             if dropped.is_empty() {
                 continue;
             }
+            // Routers enforce what was written for them, where something was.
             let parsed: Vec<Rule> = incident
-                .rules
+                .router_rules
                 .iter()
+                .chain(&incident.rules)
                 .filter_map(|rule| rules::parse::rules(&rule.text).ok()?.pop())
                 .collect();
             let known = Known::of(incident, &self.reservoir, self.settings.profile.is_exact());
+            let (mut strangers, mut latest) = (0, Timestamp::ZERO);
             for sample in &dropped {
                 let Some(rule) = parsed.iter().find(|rule| signature::hits(&rule.matches, sample)) else {
                     continue;
                 };
                 let honest = known.holds(sample);
+                if !honest {
+                    strangers += 1;
+                    latest = latest.max(sample.at);
+                }
                 if honest && incident.outcomes.hurt.len() < HURT_MAX {
                     incident.outcomes.hurt.push(*sample);
                 }
@@ -158,6 +168,9 @@ impl Engine {
                     seen.tally.add(true, sample.headers.src, 1, sample.bytes);
                 }
             }
+            if incident.filtered.goes_on(now, strangers, incident.last) && strangers > 0 {
+                incident.drop_seen(latest, now);
+            }
         }
         self.judge_outcomes(now);
     }
@@ -165,7 +178,10 @@ impl Engine {
     /// What enforcers counted.
     pub(crate) fn counted(&mut self, now: Timestamp, counters: &[Counters]) {
         for incident in self.incidents.iter_mut().filter(|i| in_force(i)) {
-            for counters in counters.iter().filter(|c| incident.rules.iter().any(|rule| rule.id == c.rule)) {
+            for counters in counters {
+                if all(incident).all(|rule| rule.id != counters.rule) {
+                    continue;
+                }
                 let Some(seen) = incident.outcomes.seen(&counters.rule, now) else { continue };
                 seen.dropped = seen.dropped.saturating_add(counters.packets);
                 for (peer, packets) in &counters.honest {
@@ -204,11 +220,18 @@ impl Engine {
                     ),
                 })
             };
-            let withdrawn: Vec<Withdrawn> = incident.rules.iter().filter_map(broken).collect();
+            let mut withdrawn: Vec<Withdrawn> = Vec::new();
+            for found in incident.rules.iter().chain(&incident.router_rules).filter_map(broken) {
+                if withdrawn.iter().all(|known| known.id != found.id) {
+                    withdrawn.push(found);
+                }
+            }
             if withdrawn.is_empty() {
                 continue;
             }
-            incident.rules.retain(|rule| withdrawn.iter().all(|w| w.id != rule.id));
+            for rules in [&mut incident.rules, &mut incident.router_rules] {
+                rules.retain(|rule| withdrawn.iter().all(|w| w.id != rule.id));
+            }
             outcomes.withdrawn.extend(withdrawn);
             let beyond = outcomes.withdrawn.len().saturating_sub(WITHDRAWN_MAX);
             outcomes.withdrawn.drain(..beyond);
@@ -242,6 +265,11 @@ impl Incident {
             }
         }
     }
+}
+
+/// Its rules, and those for routers.
+fn all(incident: &Incident) -> impl Iterator<Item = &RuleReport> {
+    incident.rules.iter().chain(&incident.router_rules)
 }
 
 /// Whether rules of it can be in force whose outcome is to be followed.

@@ -46,7 +46,10 @@ pub(crate) fn attack(incident: &Incident, settings: &Settings, watch: &Watch) ->
         doubtful: incident.is_doubtful,
         withdrawn: incident.outcomes.withdrawn.clone(),
         stability: incident.stability.filter(|_| acts && !incident.rules.is_empty()),
+        dropped_until: incident.filtered.until.filter(|_| incident.ended.is_none()),
+        router_rules: if acts { incident.router_rules.clone() } else { Vec::new() },
         covered: incident.covered,
+        covered_by_routers: incident.covered_by_routers,
         culprits: if settings.profile.is_exact() { culprits(incident) } else { Vec::new() },
         packets: incident.packets,
         bytes: incident.bytes,
@@ -228,7 +231,7 @@ fn explain(incident: &Incident, settings: &Settings, states: &[&VectorState]) ->
         lines.extend(state.terms.iter().map(|t| format!("  {:+.1}  {}", t.weight, t.text)));
     }
     lines.extend(incident.rules_explain.iter().cloned());
-    lines.extend(incident.outcomes.explain(&incident.rules));
+    lines.extend(incident.outcomes.explain(incident.rules.iter().chain(&incident.router_rules)));
     lines.extend(incident.sight.delay.clone());
     if incident.is_doubtful {
         lines.push(incident.sight.explain_doubt(incident.doubtful, incident.packets));

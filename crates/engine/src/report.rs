@@ -58,12 +58,23 @@ pub struct Attack {
     /// SYNs that attacked hosts usually get, where that was learned; a challenge spares so many.
     #[serde(default)]
     pub usual_syns: Vec<UsualSyns>,
+    /// The last of its packets that a device told to have dropped, as long as that shows that it goes on: what is dropped does not
+    /// count as traffic. Absent: nobody tells of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_until: Option<Timestamp>,
+    /// What stops it where those of `rules` ask for what FlowSpec cannot say (TTL, TCP window, payload): rules for routers, in order
+    /// of precedence, with a price of their own. Absent: `rules` can be said, or nothing that can tells it from honest traffic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub router_rules: Vec<RuleReport>,
     /// Addresses of others in it are pseudonyms, under the key of this day (`2026-11-26`); absent: they are what they seem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pseudonymous: Option<String>,
     /// Share of the attack's examples, 0 to 1, that the rules drop together; for those who decide, and not in the document.
     #[serde(skip)]
     pub covered: Option<f64>,
+    /// The same of the rules for routers.
+    #[serde(skip)]
+    pub covered_by_routers: Option<f64>,
     /// Who behaves in the way of its vectors that are known by behaviour; for those who look at senders one by one, and not in
     /// the document.
     #[serde(skip)]

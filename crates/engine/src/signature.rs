@@ -4,13 +4,14 @@ use base::prefix::narrow;
 use base::{Span, Timestamp};
 use detect::class::Class;
 use detect::sample::Sample;
-use detect::signature::{self, Kin, Request, senders};
+use detect::signature::{self, Derived, Kin, Request, senders};
 use rules::{Per, Rule};
 use sha2::{Digest, Sha256};
 
 use crate::incident::{Incident, VectorState};
 use crate::report::{Collateral, Direction, RuleReport};
 use crate::reservoir::Reservoir;
+use crate::routers;
 use crate::settings::Settings;
 use crate::tick::Ring;
 
@@ -68,28 +69,20 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
     } else {
         signature::derive(&request)
     };
-    let rules: Vec<RuleReport> = (0u32..)
-        .zip(&derived.rules)
-        .map(|(place, found)| {
-            let rule = Rule {
-                id: String::new(),
-                precedence: PRECEDENCE.0 + PRECEDENCE.1 * place,
-                matches: found.matches.clone(),
-                action: found.action,
-                per: Per::Rule,
-                sample: None,
-                lease: Some(settings.lease),
-            };
-            let told = report(rule, found.collateral.as_ref().map(flat), now.plus(settings.lease));
-            (told, &found.matches)
-        })
-        .filter(|(told, matches)| !incident.outcomes.forbid(&told.id, matches))
-        .map(|(told, _)| told)
-        .collect();
-    let priced = derived.collateral.is_some();
-    let rules = if priced { rules } else { beside_priced(rules, &incident.rules, now.plus(settings.lease)) };
-    let same = rules.len() == incident.rules.len()
-        && rules.iter().zip(&incident.rules).all(|(new, old)| new.text == old.text);
+    let lease = (settings.lease, now);
+    let rules = told(&derived, incident, &incident.rules, lease);
+    // A capture's rules are for whoever reads them; those of senders ask for nothing else.
+    let asks_more = if exact || by_senders { None } else { routers::beyond(&rules) };
+    let (router_rules, covered_by_routers, line) = match asks_more {
+        None => (Vec::new(), None, None),
+        Some(asked) => {
+            let found = signature::derive(&routers::request(&request, &derived));
+            let rules = told(&found, incident, &incident.router_rules, lease);
+            let line = routers::explain(&asked, &rules, &found);
+            (rules, Some(found.covered), Some(line))
+        }
+    };
+    let same = alike(&rules, &incident.rules) && alike(&router_rules, &incident.router_rules);
     incident.rules_explain = vec![
         format!(
             "rules: {} derived from {} examples against {} honest ones; they drop {:.1} % of the examples; {:.0} % of bootstrap runs agree",
@@ -124,10 +117,45 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
             incident.derived + 1
         ));
     }
+    incident.rules_explain.extend(line);
     incident.stability = Some(derived.stability);
     incident.covered = Some(derived.covered);
+    incident.covered_by_routers = covered_by_routers;
     incident.changed |= !same;
     incident.rules = rules;
+    incident.router_rules = router_rules;
+}
+
+/// What was found, with names, leases and prices, less what is forbidden by now.
+fn told(
+    derived: &Derived,
+    incident: &Incident,
+    before: &[RuleReport],
+    (lease, now): (Span, Timestamp),
+) -> Vec<RuleReport> {
+    let rules = (0u32..)
+        .zip(&derived.rules)
+        .map(|(place, found)| {
+            let rule = Rule {
+                id: String::new(),
+                precedence: PRECEDENCE.0 + PRECEDENCE.1 * place,
+                matches: found.matches.clone(),
+                action: found.action,
+                per: Per::Rule,
+                sample: None,
+                lease: Some(lease),
+            };
+            let told = report(rule, found.collateral.as_ref().map(flat), now.plus(lease));
+            (told, &found.matches)
+        })
+        .filter(|(told, matches)| !incident.outcomes.forbid(&told.id, matches))
+        .map(|(told, _)| told)
+        .collect();
+    if derived.collateral.is_some() { rules } else { beside_priced(rules, before, now.plus(lease)) }
+}
+
+fn alike(new: &[RuleReport], old: &[RuleReport]) -> bool {
+    new.len() == old.len() && new.iter().zip(old).all(|(new, old)| new.text == old.text)
 }
 
 /// Rules without a price beside those from before that have one: the honest traffic that they were weighed against is

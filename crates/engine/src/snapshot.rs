@@ -92,6 +92,10 @@ struct SavedIncident {
     peak_packets: u64,
     peak_bytes: u64,
     rules: Vec<RuleReport>,
+    #[serde(default)]
+    router_rules: Vec<RuleReport>,
+    #[serde(default)]
+    filtered_most: u64,
     rules_explain: Vec<String>,
     /// Packets by exporter: who has to be heard before it can be over.
     #[serde(default)]
@@ -281,6 +285,8 @@ fn save(i: &Incident, silence: &Silence) -> SavedIncident {
         peak_packets: i.peak.packets_max,
         peak_bytes: i.peak.bytes_max,
         rules: i.rules.clone(),
+        router_rules: i.router_rules.clone(),
+        filtered_most: i.filtered.most,
         rules_explain: i.rules_explain.clone(),
         doubtful: i.doubtful,
         withdrawn: i.outcomes.withdrawn.clone(),
@@ -329,6 +335,8 @@ fn load(saved: SavedIncident, seed: &Seed) -> Incident {
     i.peak.packets_max = saved.peak_packets;
     i.peak.bytes_max = saved.peak_bytes;
     i.rules = saved.rules;
+    i.router_rules = saved.router_rules;
+    i.filtered.most = saved.filtered_most;
     i.rules_explain = saved.rules_explain;
     i.sight.witnesses = saved.witnesses.into_iter().collect();
     i.sight.resumed = true;

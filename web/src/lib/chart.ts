@@ -25,19 +25,22 @@ interface Own {
 /** Draws values over time in a place, from 0 up, and follows its size; the second of what is returned takes it away. */
 export function chart(place: HTMLElement, data: uPlot.AlignedData, own: Own): [uPlot, () => void] {
   const colour = palette();
-  const axis = { stroke: colour('dim'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
+  // letters grow with the page's, on a wall too
+  const large = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  const font = `${Math.round(12 * large)}px system-ui, sans-serif`;
+  const axis = { font, stroke: colour('dim'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
   const plot = new uPlot(
     {
       width: place.clientWidth,
       height: place.clientHeight,
       legend: { show: false },
       cursor: { show: false },
-      padding: [own.above ?? 8, 36, 0, 0],
+      padding: [own.above ?? 8, 36 * large, 0, 0],
       tzDate: (secs) => uPlot.tzDate(new Date(secs * 1000), 'UTC'),
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.1, 1)] } },
       axes: [
-        { ...axis, values: (_plot, values) => values.map(own.moment), space: 90 },
-        { ...axis, size: own.names ?? 118, values: (_plot, values) => values.map((value) => scaled(value, own.unit)) },
+        { ...axis, values: (_plot, values) => values.map(own.moment), space: 90 * large, size: 30 + 12 * (large - 1) * 2 },
+        { ...axis, size: (own.names ?? 118) * large, values: (_plot, values) => values.map((value) => scaled(value, own.unit)) },
       ],
       bands: own.bands ?? [],
       series: [{}, ...own.series],

@@ -52,6 +52,10 @@ export interface Attack {
   vectors: Vector[];
   sources: { count: number; nature: string; confidence: number; top: { address: string; packets: number; share: number }[] };
   rules: Rule[];
+  /** The last packet that a router told to have dropped, while that shows that it goes on. */
+  dropped_until?: string;
+  /** For routers, where those of `rules` ask for what FlowSpec cannot say. */
+  router_rules?: Rule[];
   explain: string[];
   entries: { exporter: number; input_if: number | null; share: number }[];
   doubtful: boolean;

@@ -74,15 +74,28 @@ export function summary(attack: Attack, now: number): string[] {
       : `It lasted ${long}, from ${time(attack.started_at)} to ${time(attack.ended_at)}, and was found ${span(since(attack.started_at, attack.detected_at, now))} after its first packet.`,
   );
   out.push(`At its peak ${pps(attack.peak_pps)} arrived, ${bps(attack.peak_bps)}, from ${count(attack.sources.count)} addresses.`);
+  if (attack.state === 'active' && attack.dropped_until) out.push(`It still arrives and is filtered: the last of its packets that a router told to have dropped came at ${time(attack.dropped_until)}.`);
   if (attack.doubtful) out.push('The router that told most of it contradicts its own counters: nothing acts on it.');
   return out;
 }
 
 const STEPS: Record<string, string> = { kernel: 'this machine filters', flowspec: 'routers filter', diversion: 'it is diverted to an absorber', blackhole: 'it is given up upstream' };
 
+/** How well what is done helps: the daemon's word, in a sentence. */
+const EFFECTS: Record<string, string> = { 'not judged yet': 'whether it helps is not known yet' };
+
 /** What routers and absorbers do about it; empty: nothing. */
 export const elsewhere = (attack: Attack): { says: string; effect: string; reason: string }[] =>
-  (attack.state === 'active' ? (attack.mitigation?.in_force ?? []) : []).filter((one) => one.step !== 'kernel').map((one) => ({ says: STEPS[one.step] ?? one.step, effect: one.effect, reason: one.reason }));
+  (attack.state === 'active' ? (attack.mitigation?.in_force ?? []) : []).filter((one) => one.step !== 'kernel').map((one) => ({ says: STEPS[one.step] ?? one.step, effect: EFFECTS[one.effect] ?? one.effect, reason: one.reason }));
+
+/** What is done about it, in a cell of a table. */
+export function inShort(attack: Attack): string {
+  const beyond = elsewhere(attack).map((one) => one.says);
+  const all = attack.rules.length;
+  if (all === 0) return beyond.join('; ') || 'no rule yet';
+  const rules = `${all} rule${all === 1 ? '' : 's'}`;
+  return [...beyond, beyond.length > 0 && attack.rules[0]?.state !== 'active' ? '' : `${rules} ${attack.rules[0]?.state ?? 'ended'}`].filter((part) => part !== '').join('; ');
+}
 
 /** What is done about it. */
 export function done(attack: Attack): string {
@@ -107,9 +120,16 @@ export const RULE_STATES: Record<string, { sign: string; says: string }> = {
   'dry-run': { sign: '◐', says: 'counts, and drops nothing' },
   installing: { sign: '…', says: 'on its way' },
   failed: { sign: '✕', says: 'could not be put there' },
-  suggested: { sign: '○', says: 'suggested: nobody acts' },
-  observed: { sign: '○', says: 'observed: nobody acts' },
+  suggested: { sign: '○', says: 'suggested: this machine does not act' },
+  observed: { sign: '○', says: 'observed: this machine does not act' },
 };
+
+/** What a rule asks that no router can be told by FlowSpec. */
+export function beyondRouters(text: string): string[] {
+  const asked = (text.split(' -> ')[0] ?? '').split(' ');
+  const words: Record<string, string> = { ttl: 'TTL', window: 'TCP window', payload: 'content', 'tcp-options': 'TCP options' };
+  return Object.entries(words).filter(([key]) => asked.includes(key)).map(([, word]) => word);
+}
 
 /** The price of a rule. */
 export function price(rule: Rule): string {
@@ -161,5 +181,6 @@ export function rule(text: string): string {
 
 /** Who the sources are, in a sentence. */
 export function sources(page: SourcePage): string {
+  if (page.count === 0) return `No sender was looked at until ${time(page.as_of)}: that takes packets or flows that reach a router's sampler, after the attack was found. What a filter drops before is not looked at.`;
   return `Of ${count(page.count)} addresses, as of ${time(page.as_of)}: ${nature(page.nature)} (${percent(page.confidence)} sure).`;
 }

@@ -28,6 +28,8 @@ pub(crate) struct Arena {
     /// Share of the attack rows that is attack.
     pub(crate) attack_share: f64,
     pub(super) work: Work,
+    /// Whether only what FlowSpec can say is asked.
+    pub(super) flowspec: bool,
 }
 
 /// Attack rows of one shape.
@@ -88,6 +90,18 @@ impl Arena {
         }
         let own = Bits::of(benign.len(), |i| benign.get(i).is_some_and(|r| r.kin.is_none()));
         let (own, peers) = ((own.clone(), own.count()), peers as usize);
-        Self { attack, benign, kinds, own, peer_of, peers, own_peers, collateral_max, attack_share, work }
+        Self {
+            attack,
+            benign,
+            kinds,
+            own,
+            peer_of,
+            peers,
+            own_peers,
+            collateral_max,
+            attack_share,
+            work,
+            flowspec: false,
+        }
     }
 }

@@ -78,13 +78,15 @@ pub(crate) fn arena(request: &Request<'_>) -> Arena {
     }
     let kinds = request.kin.iter().map(|kin| kin.weight).collect();
     let attack_share = request.attack_share.clamp(SHARE_LEAST, 1.0);
-    Arena::new(
+    let mut arena = Arena::new(
         row::even(attack, ROWS_MAX),
         (benign, kinds),
         request.collateral_max,
         attack_share,
         Work::of(request.work),
-    )
+    );
+    arena.flowspec = request.flowspec;
+    arena
 }
 
 /// Finds what is to be dropped of an arena's attack rows.

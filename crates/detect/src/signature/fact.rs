@@ -66,6 +66,11 @@ impl Slot {
         }
     }
 
+    /// Whether FlowSpec can ask for it (RFC 8955 §4.2).
+    pub(crate) const fn in_flowspec(self) -> bool {
+        !matches!(self, Self::Ttl | Self::Window | Self::Payload)
+    }
+
     pub(crate) fn value(self, row: &Row) -> Option<u32> {
         match self {
             Self::DstPort => row.ports.map(|(_, dst)| u32::from(dst)),

@@ -70,6 +70,8 @@ pub struct Request<'a> {
     pub stability: Option<f64>,
     /// Units of work at most.
     pub work: u64,
+    /// Whether rules ask for nothing that FlowSpec cannot say: no TTL, window or payload.
+    pub flowspec: bool,
 }
 
 /// What hosts of one kind receive.
@@ -97,6 +99,7 @@ impl<'a> Request<'a> {
             rate_floor: 100.0,
             stability: None,
             work: WORK_MAX,
+            flowspec: false,
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn best(arena: &Arena, index: &Index, cell: &Cell, harmed: &Bits) -> 
     arena.work.spend(excerpt.attack.rows.len() + excerpt.benign.rows.len(), work::HARVEST);
     let mut facts = harvest::facts(&excerpt);
     facts.retain(|f| cell.shape.own.is_none() || f.slot != Slot::Source);
+    facts.retain(|f| !arena.flowspec || f.slot.in_flowspec());
     facts.truncate(ITEMS_MAX);
     arena.work.spend(1, work::CELL);
     arena.work.spend(facts.len(), work::ITEM);

@@ -29,13 +29,14 @@ pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &[Drop]) ->
     for run in 0..RUNS {
         let mut attack = draw(&arena.attack, run);
         attack.sort_by_key(|r| r.at);
-        let small = Arena::new(
+        let mut small = Arena::new(
             attack,
             (draw(&arena.benign, run), Vec::new()),
             request.collateral_max,
             arena.attack_share,
             Work::of(arena.work.left()),
         );
+        small.flowspec = arena.flowspec;
         let found = cover::solve(request, &small).into_drops(request, &small);
         arena.work.set_left(small.work.left());
         // What was cut short is compared with nothing.

@@ -176,6 +176,37 @@ fn a_spoofed_syn_flood_is_told_from_honest_openings_by_its_length() {
 }
 
 #[test]
+fn rules_for_routers_ask_for_nothing_that_flowspec_cannot_say() {
+    // Ports of one half are all below 2048; TTL tells all of it.
+    let flood = |low: bool| {
+        many(2000, move |d, i| {
+            let mut s = sample(false, i, d.below(u32::MAX), TCP, 60);
+            s.headers.ttl = 242;
+            let port = if low && i % 10 > 0 { 1080 } else { d.port() };
+            tcp(s, (port, 443), flags::SYN, 64_240)
+        })
+    };
+    let honest = visitors(false, 3000);
+    let targets = [target(false)];
+    for (attack, least) in [(flood(true), 0.85), (flood(false), 0.0)] {
+        let request = Request::new(&attack, &honest, &targets);
+        let best = derive(&request);
+        assert!(best.rules.iter().any(|rule| rule.matches.ttl.is_some()), "{:?}", texts(&best));
+        assert!(best.covered > 0.95);
+        let said = derive(&Request { flowspec: true, stability: Some(1.0), ..request });
+        for rule in &said.rules {
+            let m = &rule.matches;
+            assert!(m.ttl.is_none() && m.window.is_none() && m.payload.is_none(), "{}", text(m));
+        }
+        assert!(said.covered >= least, "{:?}", texts(&said));
+        // Within the same bound as any rule, or nothing is dropped.
+        assert!(part(&said, &honest) <= 0.01, "{:?}", texts(&said));
+        assert_eq!(said.covered > 0.0, said.rules.iter().any(|rule| rule.action == Action::Drop));
+        assert_eq!(said.covered > 0.0, least > 0.0, "{:?}", texts(&said));
+    }
+}
+
+#[test]
 fn a_flood_that_opens_like_a_visitor_is_told_by_window_or_ttl_or_limited() {
     let flood = |window: u16, ttl: u8| {
         many(2000, |d, i| {

@@ -115,6 +115,24 @@ fn drops_of_strangers_and_drops_for_want_of_room_withdraw_nothing() {
     }
 }
 
+/// Packets of strangers in each tick until the end of a world whose flood ends long before: filtered, it goes on.
+#[test]
+fn an_attack_goes_on_while_a_router_tells_that_it_drops_its_packets() {
+    let (mut scenario, peers) = flood();
+    let flood_ends = scenario.events[0].start.plus(scenario.events[0].span);
+    scenario.config.span = Span::from_secs(460);
+    let strangers: Vec<Ipv4Addr> = (0..40).map(|n| Ipv4Addr::from(0x0b00_0000 + n * 7919)).collect();
+    let goes_on = |senders: Vec<Ipv4Addr>, reason| {
+        let attack = attacks(last(told(&scenario, drops(&scenario, senders, reason)))).remove(0);
+        assert_eq!(attack.state == engine::report::State::Active, attack.dropped_until.is_some());
+        attack.dropped_until.is_some_and(|until| until > flood_ends.plus(Span::from_secs(60)))
+    };
+    assert!(goes_on(strangers.clone(), ACL));
+    // Not by what is dropped for want of room, by a few, or by honest ones.
+    assert!(!goes_on(strangers.clone(), NO_BUFFER));
+    assert!(!goes_on(peers, ACL));
+}
+
 #[test]
 fn what_an_enforcer_counts_goes_through_the_same_door() {
     let (mut engine, attacks) = told_of_the_past(Span::from_secs(16));

@@ -1,10 +1,10 @@
 //! What is said of the rules of an attack besides what they do.
 
-use engine::report::Attack;
+use engine::report::{Attack, RuleReport};
 use engine::{Profile, Settings};
 use wire::packet::flags;
 
-use crate::world::{measured, outputs, records};
+use crate::world::{found_with, measured, outputs, records};
 
 fn told(name: &str) -> Vec<Attack> {
     let scenario = measured(name, 1);
@@ -30,6 +30,34 @@ fn how_stable_the_rules_are_stands_beside_them() {
             assert!(attack.explain.iter().any(|line| line.ends_with(&said)), "{name}: {:?}", attack.explain);
         }
     }
+}
+
+/// The best rule against this flood asks for its TCP window, which no router can be told.
+#[test]
+fn where_a_rule_asks_for_what_flowspec_cannot_say_routers_get_one_of_their_own() {
+    let beyond = |rule: &RuleReport| {
+        let rule: rules::Rule = rule.text.parse().unwrap();
+        !rules::compile::flowspec::beyond(&rule.matches).is_empty()
+    };
+    let (mut asked, mut told_routers) = (0, 0);
+    for attack in told("syn-v6-200k") {
+        assert!(!attack.router_rules.iter().any(beyond), "{:?}", attack.router_rules);
+        let said = attack.explain.iter().any(|line| line.starts_with("routers cannot match "));
+        assert_eq!(said, attack.rules.iter().any(beyond), "{:?}", attack.explain);
+        assert!(said || attack.router_rules.is_empty(), "{:?}", attack.router_rules);
+        asked += usize::from(said);
+        for rule in &attack.router_rules {
+            told_routers += 1;
+            assert!(rule.collateral.is_some_and(|price| price.packets <= 0.01 && price.peers <= 0.01));
+            assert!(attack.covered_by_routers.is_some_and(|covered| covered > 0.9));
+        }
+    }
+    assert!(asked > 0 && told_routers > 0, "{asked}, {told_routers}");
+    // Where all of it can be said there is one set, and captures have none beside theirs.
+    let others = told("syn-200k")
+        .into_iter()
+        .chain(found_with(&measured("syn-v6-200k", 1), Settings::of(Profile::Capture)));
+    assert!(others.into_iter().all(|attack| attack.router_rules.is_empty()));
 }
 
 #[test]

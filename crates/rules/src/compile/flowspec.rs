@@ -108,8 +108,8 @@ fn alone(rule: &Rule, family: Family) -> Result<Vec<Component>, String> {
     Ok(components)
 }
 
-/// What a rule asks beyond FlowSpec.
-fn beyond(m: &Match) -> Vec<&'static str> {
+/// What a rule asks beyond FlowSpec, in the words of the rule language.
+pub fn beyond(m: &Match) -> Vec<&'static str> {
     let asked = [
         (m.ttl.is_some(), "ttl"),
         (m.window.is_some(), "window"),

@@ -217,7 +217,7 @@ impl Case {
         let attack = self.attack.as_ref()?;
         let parsed = |text: &str| rules::parse::rules(text).ok().and_then(|mut rules| rules.pop());
         let of = |rule: &engine::report::RuleReport| Some((rule.id.clone(), parsed(&rule.text)?.matches));
-        let rules = attack.rules.iter().filter_map(of).collect();
+        let rules = attack.router_rules.iter().chain(&attack.rules).filter_map(of).collect();
         Some(Watched { name: self.target, targets: attack.targets.clone(), rules })
     }
 

@@ -72,12 +72,18 @@ pub(super) fn candidates(attack: &Attack) -> Vec<Candidate> {
     attack.rules.iter().filter_map(of).collect()
 }
 
-/// The same for routers, which know no exceptions: each cut around what is spared. With why those are left out that cannot be.
+/// The same for routers, in what FlowSpec can say, where the engine found such. They know no exceptions: each is cut around what
+/// is spared. With why those are left out that cannot be.
 #[expect(clippy::cast_precision_loss, reason = "a handful of rules")]
 pub(super) fn for_routers(attack: &Attack, view: &View) -> (Vec<Candidate>, Vec<String>) {
-    let each = share(attack);
+    let (reports, covered) = if attack.router_rules.is_empty() {
+        (&attack.rules, attack.covered)
+    } else {
+        (&attack.router_rules, attack.covered_by_routers)
+    };
+    let each = covered.unwrap_or(1.0) / reports.len().max(1) as f64;
     let (mut all, mut left_out) = (Vec::new(), Vec::new());
-    for report in &attack.rules {
+    for report in reports {
         let Some(rule) = parsed(report) else { continue };
         match view.sendable(&rule) {
             Ok(pieces) => {

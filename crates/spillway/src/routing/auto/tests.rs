@@ -13,7 +13,7 @@ use telemetry::record::Observed;
 use wire::Headers;
 
 use super::Terms;
-use super::situation::away;
+use super::situation::{away, candidates, for_routers};
 use crate::config::Config;
 use crate::routing::lookout::{Lookout, Sight, Spyglass, Watched};
 
@@ -157,6 +157,34 @@ fn workers_count_what_rules_match_by_who_looked_and_what_became_of_it() {
     assert_eq!(count(true, false, Fate::Dropped), 2);
     assert_eq!(count(true, true, Fate::Unknown), 1);
     assert_eq!(count(false, false, Fate::Forwarded), 1);
+}
+
+#[test]
+fn routers_are_told_what_flowspec_can_say_with_its_own_share_and_price_or_nothing() {
+    let report = |id: &str, part: &str, price: f64| {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "text": format!("{id} @1000 dst 198.51.100.7/32 proto tcp dst-port 443 {part} -> drop for 15m"),
+            "action": "drop", "expires_at": Timestamp::from_secs(900).to_string(),
+            "collateral": {"packets": price, "bytes": price, "peers": price,
+                "packets_upper95": price, "bytes_upper95": price, "peers_upper95": price},
+        }))
+        .unwrap()
+    };
+    let mut attack = attack(101);
+    attack.rules = vec![report("best", "window 1024", 0.0)];
+    attack.covered = Some(1.0);
+    let view = terms().view();
+    let (unsaid, _) = for_routers(&attack, &view);
+    assert!(unsaid.iter().all(|one| one.rule.id == "best"), "the ladder says why it is not sent");
+    attack.router_rules = vec![report("said", "length 60", 0.004), report("also", "length 64", 0.0)];
+    attack.covered_by_routers = Some(0.9);
+    let (said, left_out) = for_routers(&attack, &view);
+    assert!(left_out.is_empty());
+    let told: Vec<_> = said.iter().map(|one| (one.rule.id.as_str(), one.stops, one.price)).collect();
+    assert_eq!(told, [("said", 0.45, Some(0.004)), ("also", 0.45, Some(0.0))]);
+    // This machine and absorbers get what is best.
+    let best: Vec<_> = candidates(&attack).into_iter().map(|one| one.rule.id).collect();
+    assert_eq!(best, ["best"]);
 }
 
 #[test]
