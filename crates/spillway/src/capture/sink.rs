@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
 
 use sha2::{Digest as _, Sha256};
 
@@ -16,36 +18,36 @@ const MORE: usize = 1 << 16;
 
 /// See above.
 pub(super) struct Sink {
-    file: Place,
     gathered: Vec<u8>,
     /// Octets in front of what was gathered, so that it begins where a disk wants it.
     lead: usize,
-    digest: Option<Sha256>,
+    file: Place,
 }
 
 enum Place {
-    Cached(File),
-    Past(Past),
+    Cached(File, Option<Sha256>),
+    Past(Apart),
+}
+
+/// Pieces are hashed and written by a thread of its own: whoever makes the next one waits for neither.
+struct Apart {
+    way: Option<SyncSender<(Vec<u8>, usize)>>,
+    back: Receiver<Vec<u8>>,
+    thread: Option<JoinHandle<io::Result<[u8; 32]>>>,
 }
 
 impl Sink {
     /// Into a file that is created or overwritten; `hashed`: its SHA-256 is wanted in the end.
     pub(super) fn create(path: &Path, hashed: bool) -> io::Result<Self> {
-        let gathered = Vec::with_capacity(PIECE + MORE);
-        Ok(Self {
-            file: Place::Cached(File::create(path)?),
-            gathered,
-            lead: 0,
-            digest: hashed.then(Sha256::new),
-        })
+        let file = Place::Cached(File::create(path)?, hashed.then(Sha256::new));
+        Ok(Self { gathered: Vec::with_capacity(PIECE + MORE), lead: 0, file })
     }
 
-    /// Likewise, past the page cache; [`Write::flush`] keeps the last octets back until [`Self::close`].
-    pub(super) fn past(path: &Path, hashed: bool) -> io::Result<Self> {
-        let gathered = Vec::with_capacity(PIECE_PAST + MORE + 2 * BLOCK);
-        let file = Place::Past(Past::create(path)?);
-        let mut sink = Self { file, gathered, lead: 0, digest: hashed.then(Sha256::new) };
-        sink.begin(&[]);
+    /// Likewise, hashed and past the page cache; [`Write::flush`] keeps the last octets back until [`Self::close`].
+    pub(super) fn past(path: &Path) -> io::Result<Self> {
+        let mut sink =
+            Self { gathered: Vec::new(), lead: 0, file: Place::Past(Apart::start(Past::create(path)?)?) };
+        sink.begin(room(), &[]);
         Ok(sink)
     }
 
@@ -59,7 +61,7 @@ impl Sink {
     #[inline]
     pub(super) fn settle(&mut self) -> io::Result<()> {
         let enough = match self.file {
-            Place::Cached(_) => PIECE,
+            Place::Cached(..) => PIECE,
             Place::Past(_) => PIECE_PAST,
         };
         if self.gathered.len() < enough { Ok(()) } else { self.flush() }
@@ -68,18 +70,18 @@ impl Sink {
     /// Writes the rest; the SHA-256 of all that was written, where it is wanted.
     pub(super) fn close(mut self) -> io::Result<Option<[u8; 32]>> {
         self.flush()?;
-        let rest = self.gathered.get(self.lead..).unwrap_or_default();
-        if let (Place::Past(file), false) = (&mut self.file, rest.is_empty()) {
-            if let Some(digest) = &mut self.digest {
-                digest.update(rest);
+        match self.file {
+            Place::Cached(_, digest) => Ok(digest.map(|digest| digest.finalize().into())),
+            Place::Past(mut apart) => {
+                apart.give((self.gathered, self.lead))?;
+                apart.end().map(Some)
             }
-            file.put(rest)?;
         }
-        Ok(self.digest.map(|digest| digest.finalize().into()))
     }
 
-    /// Gathers anew, from where a disk wants it.
-    fn begin(&mut self, first: &[u8]) {
+    /// Gathers into this from now on, from where a disk wants it.
+    fn begin(&mut self, room: Vec<u8>, first: &[u8]) {
+        self.gathered = room;
         self.gathered.clear();
         self.lead = skew(&self.gathered);
         self.gathered.resize(self.lead, 0);
@@ -95,29 +97,64 @@ impl Write for Sink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let gathered = self.gathered.get(self.lead..).unwrap_or_default();
-        let whole = match self.file {
-            Place::Cached(_) => gathered.len(),
-            Place::Past(_) => gathered.len() / BLOCK * BLOCK,
-        };
-        let (now, later) = gathered.split_at_checked(whole).unwrap_or_default();
-        if let Some(digest) = &mut self.digest {
-            digest.update(now);
-        }
-        match &mut self.file {
-            Place::Cached(file) => {
-                let written = file.write_all(now);
+        let next = match &mut self.file {
+            Place::Cached(file, digest) => {
+                if let Some(digest) = digest {
+                    digest.update(&self.gathered);
+                }
+                let written = file.write_all(&self.gathered);
                 self.gathered.clear();
-                written
+                return written;
             }
-            Place::Past(file) => {
-                let written = file.put(now);
-                // Less than a block.
-                let later = later.to_vec();
-                self.begin(&later);
-                written
-            }
+            Place::Past(apart) => apart.back.try_recv().unwrap_or_else(|_| room()),
+        };
+        let mut piece = std::mem::take(&mut self.gathered);
+        let lead = self.lead;
+        let whole = lead + piece.len().saturating_sub(lead) / BLOCK * BLOCK;
+        self.begin(next, piece.get(whole..).unwrap_or_default());
+        piece.truncate(whole);
+        match &mut self.file {
+            Place::Past(apart) => apart.give((piece, lead)),
+            Place::Cached(..) => Ok(()),
         }
+    }
+}
+
+/// For a piece.
+fn room() -> Vec<u8> {
+    Vec::with_capacity(PIECE_PAST + MORE + 2 * BLOCK)
+}
+
+impl Apart {
+    fn start(mut file: Past) -> io::Result<Self> {
+        let (way, pieces) = mpsc::sync_channel::<(Vec<u8>, usize)>(1);
+        let (used, back) = mpsc::channel();
+        let work = move || {
+            let mut digest = Sha256::new();
+            for (piece, lead) in pieces {
+                let octets = piece.get(lead..).unwrap_or_default();
+                digest.update(octets);
+                file.put(octets)?;
+                // Nobody wants it any more when all is gathered.
+                let _ = used.send(piece);
+            }
+            Ok(digest.finalize().into())
+        };
+        let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(work)?;
+        Ok(Self { way: Some(way), back, thread: Some(thread) })
+    }
+
+    /// One more piece; what went wrong with one before it.
+    fn give(&mut self, piece: (Vec<u8>, usize)) -> io::Result<()> {
+        let given = self.way.as_ref().is_some_and(|way| way.send(piece).is_ok());
+        if given { Ok(()) } else { self.end().map(drop) }
+    }
+
+    /// Waits until all is written; its SHA-256.
+    fn end(&mut self) -> io::Result<[u8; 32]> {
+        drop(self.way.take());
+        let ended = self.thread.take().and_then(|thread| thread.join().ok());
+        ended.unwrap_or_else(|| Err(io::Error::other("a thread gave up; please report this")))
     }
 }
 
@@ -138,7 +175,7 @@ mod tests {
             &[PIECE_PAST; 4],
         ] {
             let [plain, past] = &paths;
-            let mut sinks = [Sink::create(plain, true).unwrap(), Sink::past(past, true).unwrap()];
+            let mut sinks = [Sink::create(plain, true).unwrap(), Sink::past(past).unwrap()];
             let mut whole = Vec::new();
             for (n, length) in lengths.iter().enumerate() {
                 let octets: Vec<u8> = (0..*length).map(|at| (at % 253 + n) as u8).collect();

@@ -71,7 +71,7 @@ impl Writer {
 
     /// Likewise, for what is written in one go and has to be on the disk then; the caller syncs it.
     pub fn lasting(path: &Path, about: &Described) -> anyhow::Result<Self> {
-        Self::kept(path, about, |path| Sink::past(path, true))
+        Self::kept(path, about, Sink::past)
     }
 
     fn kept(

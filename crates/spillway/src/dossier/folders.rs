@@ -111,7 +111,8 @@ impl Folders {
             let annotating = annotate(recorded, dossier, at(dossier))?;
             let folder = root.join(&dossier.incident.id);
             document::sources(&folder, dossier)?;
-            Ok((annotating, prepare(&folder, dossier, Terms::default(), true, config)?))
+            let prepared = prepare(&folder, dossier, Terms::default(), Some(annotating.folder()), config)?;
+            Ok((annotating, prepared))
         };
         let reporter = &seat.reporter;
         std::thread::scope(|scope| {

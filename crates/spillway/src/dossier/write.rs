@@ -12,6 +12,7 @@ use ledger::Signer;
 
 use crate::evidence::custody::SELF;
 use crate::evidence::recorder::Recorded;
+use crate::evidence::seal::{There, put};
 use crate::evidence::stamp::Authority;
 use crate::evidence::{Annotating, Comments, Sealing, files, seal};
 
@@ -65,6 +66,7 @@ pub struct Prepared {
     organisation: String,
     contact: String,
     written: Written,
+    there: Vec<There>,
     files: Vec<(String, Vec<u8>)>,
 }
 
@@ -79,11 +81,12 @@ pub fn write(
     recorded: Option<&mut Annotating>,
     extra: &Extra<'_>,
 ) -> anyhow::Result<Written> {
-    let prepared = prepare(folder, dossier, extra.terms, recorded.is_some(), extra.config)?;
+    let prepared =
+        prepare(folder, dossier, extra.terms, recorded.as_deref().map(Annotating::folder), extra.config)?;
     finish(prepared, recorded, extra)
 }
 
-/// The first part of [`write`]: documents for others; `bag`: and what goes into the bag.
+/// The first part of [`write`]: documents for others, and what goes into this bag.
 ///
 /// # Errors
 /// When the disk does not take it.
@@ -91,7 +94,7 @@ pub fn prepare(
     folder: &Path,
     dossier: &Dossier,
     terms: Terms,
-    bag: bool,
+    bag: Option<&Path>,
     config: Option<&[u8]>,
 ) -> anyhow::Result<Prepared> {
     let (documents, withheld) = documents(dossier, terms);
@@ -108,8 +111,10 @@ pub fn prepare(
         }
         std::fs::write(&path, &document.bytes).with_context(failed)?;
     }
-    let mut files = Vec::new();
-    if bag {
+    let (mut there, mut files) = (Vec::new(), Vec::new());
+    if let Some(bag) = bag {
+        // As long as the attack has sources; the rest is short.
+        there.push(put(bag, "data/sources.csv", &csv::complete(dossier))?);
         let stix = documents.into_iter().find(|document| document.path == "stix.json");
         files = payload(dossier, config);
         files.extend(stix.map(|stix| ("metadata/stix.json".to_owned(), stix.bytes)));
@@ -119,6 +124,7 @@ pub fn prepare(
         organisation: dossier.reporter.organisation.clone(),
         contact: dossier.reporter.contact.clone(),
         written,
+        there,
         files,
     })
 }
@@ -132,7 +138,7 @@ pub fn finish(
     recorded: Option<&mut Annotating>,
     extra: &Extra<'_>,
 ) -> anyhow::Result<Written> {
-    let Prepared { id, organisation, contact, mut written, mut files } = prepared;
+    let Prepared { id, organisation, contact, mut written, there, mut files } = prepared;
     if let Some(annotating) = recorded {
         files.push(("data/attack.json".to_owned(), extra.attack.to_vec()));
         let sealing = Sealing {
@@ -142,6 +148,7 @@ pub fn finish(
             reason: extra.reason.to_owned(),
             at: extra.at,
             files,
+            there,
             signer: extra.signer,
             authority: extra.authority,
         };
@@ -150,7 +157,7 @@ pub fn finish(
     Ok(written)
 }
 
-/// What goes into a bag beside its packets and the attack's own document.
+/// What goes into a bag beside its packets, its sources and the attack's own document.
 fn payload(dossier: &Dossier, config: Option<&[u8]>) -> Vec<(String, Vec<u8>)> {
     let rules: String = dossier.incident.rules.iter().map(|rule| format!("{rule}\n")).collect();
     let config = match config {
@@ -160,9 +167,7 @@ fn payload(dossier: &Dossier, config: Option<&[u8]>) -> Vec<(String, Vec<u8>)> {
             format!("{{\"software\":\"{SELF}\",\"profile\":\"capture\"}}\n").into_bytes(),
         ),
     };
-    [("data/sources.csv", csv::complete(dossier)), ("data/rules.txt", rules.into_bytes()), config]
-        .map(|(path, octets)| (path.to_owned(), octets))
-        .into()
+    [("data/rules.txt", rules.into_bytes()), config].map(|(path, octets)| (path.to_owned(), octets)).into()
 }
 
 /// A packet's comment: what is said of its source.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -71,6 +71,7 @@ pub struct Annotated {
 /// A bag whose packets get their comments.
 #[derive(Debug)]
 pub struct Annotating {
+    folder: PathBuf,
     thread: Option<JoinHandle<anyhow::Result<Annotated>>>,
     done: Option<Annotated>,
 }
@@ -81,9 +82,15 @@ impl Annotating {
     /// # Errors
     /// When there can be no thread.
     pub fn start(recorded: Recorded, at: Timestamp, comments: Comments) -> anyhow::Result<Self> {
+        let folder = recorded.folder.clone();
         let work = move || annotate(&recorded, at, &comments);
         let thread = std::thread::Builder::new().name("annotate".to_owned()).spawn(work);
-        Ok(Self { thread: Some(thread.context("cannot start a thread")?), done: None })
+        Ok(Self { folder, thread: Some(thread.context("cannot start a thread")?), done: None })
+    }
+
+    /// The bag.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Waits for it.

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use base::Timestamp;
-use intel::bag::{self, Algorithm, Contents, Info};
+use intel::bag::{self, Algorithm, Contents, Digests, Info};
 use ledger::Signer;
+use sha2::{Digest as _, Sha256};
 
 use super::annotate::Annotated;
 use super::custody::{self, SELF, Step};
@@ -28,10 +29,31 @@ pub struct Sealing<'a> {
     pub at: Timestamp,
     /// Further files: path in the bag, and octets.
     pub files: Vec<(String, Vec<u8>)>,
+    /// Files of the payload that are in it by now, by [`put`].
+    pub there: Vec<There>,
     /// Who signs.
     pub signer: Option<&'a Signer>,
     /// Who stamps.
     pub authority: Option<&'a Authority>,
+}
+
+/// A file that was put into a bag.
+#[derive(Debug)]
+pub struct There {
+    path: String,
+    digests: Digests,
+}
+
+/// Puts a file of the payload into a bag before it is sealed, and waits until it is on the disk: the sealing need not.
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn put(folder: &Path, path: &str, octets: &[u8]) -> anyhow::Result<There> {
+    files::put(folder, path, octets)?;
+    files::settle(folder, [path])?;
+    let octets_long = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+    let digests = Digests { sha256: Sha256::digest(octets).into(), sha512: None, octets: octets_long };
+    Ok(There { path: path.to_owned(), digests })
 }
 
 /// Seals a bag; gives the SHA-256 of its tag manifest, its name in the ledger.
@@ -49,8 +71,9 @@ pub fn seal(annotated: &Annotated, sealing: &Sealing<'_>) -> anyhow::Result<[u8;
         &Step { at: sealing.at, by: SELF, what: "sealed", detail, before: None, after: None },
     )?;
     files::put(folder, bag::BAGIT, bag::BAGIT_TEXT.as_bytes())?;
-    // The capture is what takes long, and its digest is known: it was hashed while it was written.
-    let known = BTreeMap::from([(CAPTURE, annotated.capture.clone())]);
+    // What takes long has a digest that is known: it was hashed while it was written.
+    let there = sealing.there.iter().map(|one| (one.path.as_str(), one.digests.clone()));
+    let known: BTreeMap<_, _> = there.chain([(CAPTURE, annotated.capture.clone())]).collect();
     let mut found = files::contents_but(folder, &known)?;
     let payload = || found.files.iter().filter(|(path, _)| bag::is_payload(path));
     let info = Info {

@@ -127,6 +127,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             reason: args.reason,
             at,
             files: kept,
+            there: Vec::new(),
             signer: signer.as_ref(),
             authority,
         },
