@@ -286,6 +286,7 @@ try {
     await page.locator('tr[data-user=acme]').waitFor();
     await page.getByText('user.add').first().waitFor();
 
+    // a narrow screen has no room for who is logged in: Settings say it
     const other = await browser.newContext({ viewport: { width: 390, height: 844 }, colorScheme: 'dark', locale: 'en-GB', reducedMotion: 'reduce' });
     other.setDefaultTimeout(PATIENCE);
     const theirs = await other.newPage();
@@ -297,7 +298,7 @@ try {
     await theirs.getByText('does not have this password').waitFor();
     await theirs.getByLabel('Password').fill('a long pass phrase');
     await theirs.getByRole('button', { name: 'Log in' }).click();
-    await theirs.getByText('acme (customer)').waitFor();
+    await theirs.getByText('acme (customer)').waitFor({ state: 'attached' });
     await theirs.locator(`article[data-attack="${id}"]`).waitFor();
     const shown = await theirs.locator('article[data-attack]').evaluateAll((all) => all.map((one) => one.dataset.attack));
     const theirOwn = attacks.filter((attack) => attack.targets.some((target) => own.targets.includes(target))).map((attack) => attack.id);

@@ -93,7 +93,7 @@ fn the_first_packets_of_a_slow_flood_are_not_taken_for_honest_ones() {
     for seed in [1, 2, 3, 5] {
         let scenario = measured("low-and-slow-2k", seed);
         let settings = Settings { floor: engine::Floor::Low, ..Settings::of(Profile::Daemon) };
-        let attack = crate::world::found_with(&scenario, settings).remove(0);
+        let attack = found_with(&scenario, settings).remove(0);
         let (event, target) = (&scenario.events[0], scenario.events[0].target);
         assert!(attack.started_at > event.start, "seed {seed}: seen from its first packet on");
         let rules: Vec<rules::Rule> = attack.rules.iter().map(|rule| rule.text.parse().unwrap()).collect();
