@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_file_has_what_was_put_whether_it_suits_a_disk_or_not() {
         let path = std::env::temp_dir().join(format!("spillway-past-{}", std::process::id()));
-        let room: Vec<u8> = (0..16 * BLOCK).map(|n| (n % 251) as u8).collect();
+        let room: Vec<u8> = (0..16 * BLOCK).map(|n| u8::try_from(n % 251).unwrap()).collect();
         let whole = &room[skew(&room)..];
         for can in [true, false] {
             let mut past = Past::create(&path).unwrap();

@@ -178,7 +178,7 @@ mod tests {
             let mut sinks = [Sink::create(plain, true).unwrap(), Sink::past(past).unwrap()];
             let mut whole = Vec::new();
             for (n, length) in lengths.iter().enumerate() {
-                let octets: Vec<u8> = (0..*length).map(|at| (at % 253 + n) as u8).collect();
+                let octets: Vec<u8> = (0..*length).map(|at| u8::try_from(at % 200 + n).unwrap()).collect();
                 whole.extend_from_slice(&octets);
                 for sink in &mut sinks {
                     sink.room().extend_from_slice(&octets);
