@@ -43,7 +43,7 @@ impl Order {
         }
         targets.shrink_to_fit();
         let places = sorted.into_iter().map(|(_, place)| place).collect();
-        targets.first().is_some().then(|| Self { places, targets, times, home: Arc::clone(home) })
+        (!targets.is_empty()).then(|| Self { places, targets, times, home: Arc::clone(home) })
     }
 
     /// Places of the samples whose target lies in one of these inclusive ranges, in their order.
