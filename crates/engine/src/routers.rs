@@ -6,6 +6,8 @@
 
 use detect::signature::{Derived, Request, WORK_MAX};
 use rules::compile::flowspec;
+use rules::{Action, Match, Numbers};
+use wire::packet::{TCP, flags};
 
 use crate::report::RuleReport;
 
@@ -34,8 +36,41 @@ pub(crate) fn request<'a>(of: &Request<'a>, first: &Derived) -> Request<'a> {
     }
 }
 
+/// Lengths of the SYNs with which Windows, Linux and Apple's systems begin a connection, in IPv4 and in IPv6, with their options.
+const SYNS: [[u32; 3]; 2] = [[52, 60, 64], [72, 80, 84]];
+/// Ports that they begin from, across the ranges of all of them.
+const BEGIN: [u32; 8] = [33_000, 40_000, 47_000, 51_000, 54_000, 58_000, 61_000, 64_000];
+/// Sources of fewer leading bits are everybody.
+const EVERYBODY: u8 = 8;
+
+/// Whether one of its rules drops what common systems begin connections with, whoever sends it. Few new clients are seen among honest
+/// packets, so the price alone does not tell that nobody new would get in.
+pub(crate) fn shuts(found: &Derived) -> bool {
+    found.rules.iter().any(|rule| rule.action == Action::Drop && begins(&rule.matches))
+}
+
+fn begins(matches: &Match) -> bool {
+    let holds = |numbers: &Option<Numbers>, value: u32| numbers.as_ref().is_none_or(|n| n.contains(value));
+    let families = matches.dst.map_or(SYNS.as_flattened(), |dst| &SYNS[usize::from(!dst.is_ipv4())]);
+    let from = BEGIN.iter().filter(|port| holds(&matches.src_port, **port)).count();
+    matches.protocol.is_none_or(|protocol| protocol == TCP)
+        && matches.src.is_none_or(|src| src.bits() < EVERYBODY)
+        && from * 2 >= BEGIN.len()
+        && families.iter().any(|length| holds(&matches.length, *length))
+        && matches.tcp_flags.as_ref().is_none_or(|tests| tests.iter().any(|test| test.test(flags::SYN)))
+        && matches.fragment.is_none_or(|kinds| kinds.none || kinds.dont)
+        && holds(&matches.dscp, 0)
+        && matches.icmp_type.is_none()
+        && matches.icmp_code.is_none()
+}
+
 /// What came of it, in words.
 pub(crate) fn explain(asked: &str, rules: &[RuleReport], found: &Derived) -> String {
+    if shuts(found) {
+        return format!(
+            "routers cannot match {asked}, and what they can match of the attack is what honest clients begin connections with: they are told nothing"
+        );
+    }
     let rules = match rules.iter().filter(|rule| rule.action == "drop").count() {
         0 => {
             return format!(
@@ -61,4 +96,34 @@ pub(crate) fn explain(asked: &str, rules: &[RuleReport], found: &Derived) -> Str
         "routers cannot match {asked}: for them {rules} of what they can, which drop {:.1} % of the examples; collateral {price}",
         found.covered * 100.0
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_rule_that_drops_what_everybody_begins_with_is_known() {
+        let begins = |text: &str| {
+            let rule = rules::parse::rules(&format!("r {text} -> drop")).unwrap().pop().unwrap();
+            super::begins(&rule.matches)
+        };
+        for text in [
+            "dst 198.51.100.7/32 proto tcp dst-port 443 length 60",
+            "dst 198.51.100.7/32 proto tcp dst-port 443 tcp-flags syn/syn+ack",
+            "dst 198.51.100.7/32 proto tcp src-port 1024-65535 length 40-1500",
+            "dst 2001:db8::7/128 proto tcp dst-port 443 length 80",
+            "dst 198.51.100.7/32",
+        ] {
+            assert!(begins(text), "{text}");
+        }
+        for text in [
+            "dst 198.51.100.7/32 proto tcp dst-port 443 length 40",
+            "dst 198.51.100.7/32 proto tcp dst-port 443 length 60 src-port 1024",
+            "dst 198.51.100.7/32 proto tcp dst-port 443 length 60 src 203.0.113.0/24",
+            "dst 198.51.100.7/32 proto tcp tcp-flags ack/ack",
+            "dst 2001:db8::7/128 proto tcp dst-port 443 length 60",
+            "dst 198.51.100.7/32 proto udp src-port 53",
+        ] {
+            assert!(!begins(text), "{text}");
+        }
+    }
 }

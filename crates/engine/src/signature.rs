@@ -77,9 +77,11 @@ pub(crate) fn derive(incident: &mut Incident, evidence: &Evidence<'_>, now: Time
         None => (Vec::new(), None, None),
         Some(asked) => {
             let found = signature::derive(&routers::request(&request, &derived));
-            let rules = told(&found, incident, &incident.router_rules, lease);
+            let told = || told(&found, incident, &incident.router_rules, lease);
+            let (rules, covered) =
+                if routers::shuts(&found) { (Vec::new(), 0.0) } else { (told(), found.covered) };
             let line = routers::explain(&asked, &rules, &found);
-            (rules, Some(found.covered), Some(line))
+            (rules, Some(covered), Some(line))
         }
     };
     let same = alike(&rules, &incident.rules) && alike(&router_rules, &incident.router_rules);
