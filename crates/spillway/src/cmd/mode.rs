@@ -68,13 +68,16 @@ impl From<Asked> for ModeWord {
     }
 }
 
+/// How an answer is told.
+type Text = fn(&Value, &mut dyn Write) -> std::io::Result<()>;
+
 /// Shows it, or does it.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let Args { mode, clear, prefix, hold, reason, person, daemon } = args;
     let changes = mode.is_some() || clear;
     let (mode, hold) = (mode.map(ModeWord::from), hold.map(Span::secs));
     let reason = reason.unwrap_or_default();
-    let (order, text): (Order, fn(&Value, &mut dyn Write) -> std::io::Result<()>) = match (changes, prefix) {
+    let (order, text): (Order, Text) = match (changes, prefix) {
         (true, Some(prefix)) => (Order::Mode { prefix, mode, hold, reason }, policy::decision),
         (true, None) => (Order::General { mode, hold, reason }, policy::decision),
         (false, Some(prefix)) => (Order::Show { prefix }, one),
