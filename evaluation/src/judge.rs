@@ -117,6 +117,9 @@ mod tests {
             stability: None,
             usual_syns: Vec::new(),
             covered: None,
+            router_rules: Vec::new(),
+            covered_by_routers: None,
+            dropped_until: None,
             culprits: Vec::new(),
             pseudonymous: None,
         };
