@@ -36,8 +36,8 @@ pub(crate) fn request<'a>(of: &Request<'a>, first: &Derived) -> Request<'a> {
     }
 }
 
-/// Lengths of the SYNs with which Windows, Linux and Apple's systems begin a connection, in IPv4 and in IPv6, with their options.
-const SYNS: [[u32; 3]; 2] = [[52, 60, 64], [72, 80, 84]];
+/// Lengths of the SYNs with which Windows, Linux and Apple's systems begin a connection, with their options; `true`: in IPv4.
+const SYNS: [(bool, u32); 6] = [(true, 52), (true, 60), (true, 64), (false, 72), (false, 80), (false, 84)];
 /// Ports that they begin from, across the ranges of all of them.
 const BEGIN: [u32; 8] = [33_000, 40_000, 47_000, 51_000, 54_000, 58_000, 61_000, 64_000];
 /// Sources of fewer leading bits are everybody.
@@ -51,12 +51,12 @@ pub(crate) fn shuts(found: &Derived) -> bool {
 
 fn begins(matches: &Match) -> bool {
     let holds = |numbers: &Option<Numbers>, value: u32| numbers.as_ref().is_none_or(|n| n.contains(value));
-    let families = matches.dst.map_or(SYNS.as_flattened(), |dst| &SYNS[usize::from(!dst.is_ipv4())]);
+    let of_family = |ipv4: bool| matches.dst.is_none_or(|dst| dst.is_ipv4() == ipv4);
     let from = BEGIN.iter().filter(|port| holds(&matches.src_port, **port)).count();
     matches.protocol.is_none_or(|protocol| protocol == TCP)
         && matches.src.is_none_or(|src| src.bits() < EVERYBODY)
         && from * 2 >= BEGIN.len()
-        && families.iter().any(|length| holds(&matches.length, *length))
+        && SYNS.iter().any(|(ipv4, length)| of_family(*ipv4) && holds(&matches.length, *length))
         && matches.tcp_flags.as_ref().is_none_or(|tests| tests.iter().any(|test| test.test(flags::SYN)))
         && matches.fragment.is_none_or(|kinds| kinds.none || kinds.dont)
         && holds(&matches.dscp, 0)

@@ -1,5 +1,4 @@
 //! Attacks that are only imagined, with the real binary: what is said of them, and that nothing else happens.
-#![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
 use serde_json::{Value, json};
 
