@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ::rules::{Action, Match, Per, Rule};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment};
+use dataplane::decap::Decap;
 use dataplane::returning::{self, Return, Returning};
 use steer::absorb::word::{Back, Kind, Load, RESERVED};
 
@@ -112,8 +113,9 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// On this interface, with the ways back of what is declared; `tells`: some of what comes is told of. Nothing is done yet.
-    pub(crate) fn new(interface: &str, kind: Kind, ways: &[Way], tells: bool) -> Self {
+    /// On this interface, with the ways back of what is declared, and whose tunnels end here; `tells`: some of what comes is told of.
+    /// Nothing is done yet.
+    pub(crate) fn new(interface: &str, kind: Kind, ways: &[Way], decap: Option<Decap>, tells: bool) -> Self {
         let returning = returning(kind, ways);
         // Rules end with their leases, and not before: what is diverted goes on to come for a while when this ends.
         let frame = Frame {
@@ -123,6 +125,7 @@ impl Kernel {
             telemetry: tells,
             patience: None,
             returning: returning.clone(),
+            decap,
         };
         Self { kind, xdp: Xdp::new(&[interface.to_owned()], frame), returning, places: BTreeMap::new() }
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use dataplane::decap::Decap;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustls::ServerConfig;
 use steer::absorb::Site;
@@ -48,6 +49,15 @@ struct Guests {
     turned_away: u64,
 }
 
+/// Whose tunnels end here, at the addresses that this machine has now.
+fn tunnels(config: &Absorbing) -> anyhow::Result<Option<Decap>> {
+    if config.tunnels_from.is_empty() {
+        return Ok(None);
+    }
+    let locals = sys::net::addresses()?.into_iter().filter(|address| !address.is_loopback()).collect();
+    Ok(Some(Decap { peers: config.tunnels_from.clone(), locals }))
+}
+
 /// Serves until a signal.
 pub(crate) fn run(config: &Absorbing) -> anyhow::Result<()> {
     let key = Key::load(&config.key)?;
@@ -56,8 +66,9 @@ pub(crate) fn run(config: &Absorbing) -> anyhow::Result<()> {
     let tls = tls::server(&key, config.brains.keys().copied().collect())?;
     let filter: Box<dyn Filter> = match &config.interface {
         Some(interface) => {
+            let tells = config.samples.is_some();
             let mut kernel =
-                Kernel::new(interface, config.declared.kind, &config.ways, config.samples.is_some());
+                Kernel::new(interface, config.declared.kind, &config.ways, tunnels(config)?, tells);
             kernel
                 .prepare(interface)
                 .with_context(|| format!("cannot filter on {interface} (`interface`)"))?;

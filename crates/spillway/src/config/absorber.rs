@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use base::Prefix;
+use dataplane::decap::PEERS_MAX;
 use serde::Deserialize;
 use steer::absorb::word::{Back, Declared, Kind, Load, NAME_MAX, PREFIXES_MAX};
 use toml::Spanned;
@@ -32,6 +33,7 @@ struct File {
     #[serde(default)]
     kind: Kind,
     interface: Option<String>,
+    tunnels_from: Option<Spanned<Vec<Prefix>>>,
     samples: Option<Spanned<Address>>,
     capacity: Bits,
     packets: Option<Packets>,
@@ -66,6 +68,8 @@ pub(crate) struct Absorbing {
     pub(crate) state_dir: Option<PathBuf>,
     /// The interface through which traffic comes; `None`: no rules are taken.
     pub(crate) interface: Option<String>,
+    /// Outer sources of GRE and IP in IP to this machine, of which the inside is meant.
+    pub(crate) tunnels_from: Vec<Prefix>,
     /// Where a part of what comes is told of, in sFlow.
     pub(crate) samples: Option<SocketAddr>,
     /// What it may take.
@@ -109,6 +113,16 @@ impl Absorbing {
             let message = "samples are of what comes through an interface; name it with `interface`";
             problems.at(samples.span().start, message.to_owned());
         }
+        if let Some(peers) = &file.tunnels_from {
+            if file.interface.is_none() {
+                let message = "tunnels end at an interface's kernel programs; name it with `interface`";
+                problems.at(peers.span().start, message.to_owned());
+            }
+            if peers.get_ref().len() > PEERS_MAX {
+                let message = format!("at most {PEERS_MAX} prefixes of tunnel ends; name what covers them");
+                problems.at(peers.span().start, message);
+            }
+        }
         if file.prefixes.is_empty() {
             let message = "no prefix may come here; add a section [prefixes.\"198.51.100.0/24\"]";
             problems.at(text.find("prefixes").unwrap_or(0), message.to_owned());
@@ -145,6 +159,7 @@ impl Absorbing {
             key: file.key,
             state_dir: file.state_dir,
             interface: file.interface,
+            tunnels_from: file.tunnels_from.map(Spanned::into_inner).unwrap_or_default(),
             samples: file.samples.map(|address| address.get_ref().0),
             declared,
             ways,
@@ -215,6 +230,10 @@ state_dir = "/var/lib/spillway-absorb"
 # Through which diverted traffic comes; rules are in force there. Without it prefixes are taken, and no rules.
 #   interface = "eth0"
 
+# Who leads traffic here in GRE or IP in IP, to any address of this machine: the inside meets the rules and goes back. What is
+# routed here needs nothing. Addresses that this machine gets later count after a restart.
+#   tunnels_from = ["192.0.2.0/24", "2001:db8:1::/48"]
+
 # A collector of sFlow that is told of a part of what comes: HOST:PORT. It tells of packets that routers may tell of too.
 #   samples = "192.0.2.1:6343"
 
@@ -277,6 +296,7 @@ mod tests {
             ("main = ", "#main = ", "names nobody"),
             ("#kind =", "samples = \"192.0.2.1:6343\"\n#kind =", "name it with `interface`"),
             ("#mtu = 1476", "mtu = 100", "mtu must be"),
+            ("#kind =", "tunnels_from = [\"192.0.2.0/24\"]\n#kind =", "name it with `interface`"),
             ("name = \"scrub-1\"", "name = \"\"", "a name has"),
             ("198.51.100.0/24", "198.51.100.1/24", "is not a prefix"),
         ] {

@@ -7,6 +7,7 @@ use ::rules::{Action, Rule, RuleSet};
 use anyhow::{Context as _, bail};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment, Mode};
+use dataplane::decap::Decap;
 use dataplane::returning::Returning;
 use dataplane::{Challenge, Installed, Policy, Proof, Protection};
 use sha2::{Digest as _, Sha256};
@@ -32,6 +33,8 @@ pub(crate) struct Frame {
     pub(crate) patience: Option<Span>,
     /// Who gets back what passes.
     pub(crate) returning: Option<Returning>,
+    /// Whose tunnels end here.
+    pub(crate) decap: Option<Decap>,
 }
 
 impl Frame {
@@ -44,6 +47,7 @@ impl Frame {
             telemetry: config.dataplane.telemetry,
             patience: config.dataplane.dead_man,
             returning: None,
+            decap: None,
         }
     }
 
@@ -67,6 +71,9 @@ impl Frame {
         if let Some(returning) = &self.returning {
             digest.update(format!("{returning:?}"));
         }
+        if let Some(decap) = &self.decap {
+            digest.update(format!("{decap:?}"));
+        }
         // What was made by hand challenges as `spillway dataplane attach` does.
         let challenge = self.challenge.unwrap_or_default();
         Policy {
@@ -78,6 +85,7 @@ impl Frame {
             telemetry: self.telemetry,
             digest: digest.finalize().into(),
             returning: self.returning.clone(),
+            decap: self.decap.clone(),
             ..Policy::default()
         }
     }

@@ -13,7 +13,7 @@ use api::metrics;
 use base::{Prefix, Span, Timestamp};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use rustls::ClientConfig;
-use steer::absorb::word::{Load, Tell};
+use steer::absorb::word::{Back, Kind, Load, Tell};
 use steer::absorb::{Controller, Others, Settings, Standing, Truth};
 use steer::effect::Witnesses;
 
@@ -231,6 +231,25 @@ impl Absorber {
         let allowed = self.control.charges.iter().map(|charge| whole(charge.capacity.0)).max().unwrap_or(0);
         let left = declared.capacity.less(self.others.load());
         Ok(Load { bps: left.bps.min(allowed), pps: left.pps })
+    }
+
+    /// Why nothing of what comes there for a prefix goes on to it, by its owner's word; `None`: what is clean does, or it has not said.
+    pub(super) fn discards(&self, prefix: &Prefix) -> Option<String> {
+        let core = self.shared.core();
+        let (_, declared) = core.welcome()?;
+        let name = &self.control.name;
+        if declared.kind == Kind::Null {
+            return Some(format!(
+                "absorber `{name}` discards all that comes (kind = \"null\"): it keeps nobody, and is for diversions by hand"
+            ));
+        }
+        let of = declared.prefixes.iter().filter(|(whole, _)| whole.covers(prefix));
+        let (_, back) = of.max_by_key(|(whole, _)| whole.bits())?;
+        (*back == Back::None).then(|| {
+            format!(
+                "absorber `{name}` gives nothing back to {prefix} (return = \"none\"): it does not keep it"
+            )
+        })
     }
 
     /// What comes there to a prefix that it holds, by its own word; `None`: it has not said, or does not count.

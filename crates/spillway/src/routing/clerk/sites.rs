@@ -1,5 +1,7 @@
 //! Absorbers as plans see them: what each may get of ours now, or why it may get nothing.
 
+use std::collections::BTreeMap;
+
 use base::units::{BitRate, PacketRate};
 use base::{Prefix, Span};
 use steer::absorb::Standing;
@@ -41,8 +43,8 @@ impl Clerk {
             Ok(closed) => {
                 site.capacity = BitRate(site.capacity.0 * fill);
                 site.packets = site.packets.map(|packets| PacketRate(packets.0 * fill));
-                left_out.extend(closed);
-                true
+                left_out.extend(closed.into_iter().map(|(why, prefixes)| (prefixes, why)));
+                !site.prefixes.is_empty()
             }
             Err(why) => {
                 left_out.push((site.prefixes.iter().map(|(prefix, _)| *prefix).collect(), why));
@@ -52,24 +54,21 @@ impl Clerk {
         (sites, left_out)
     }
 
-    /// What it may get. One that did not take something gets nothing that is not there for a while, and what is there keeps its room,
-    /// however much it has become: the prefixes that get nothing, and why.
+    /// What it may get, and for which prefixes: none whose traffic it discards. One that did not take something gets nothing that is not
+    /// there for a while, and what is there keeps its room, however much it has become. Why others get nothing is told.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
-    fn capacity_of(&self, site: &mut Site) -> Result<Option<(Vec<Prefix>, String)>, String> {
-        let Some(absorber) = self.absorbers.get(&site.name) else { return Ok(None) };
+    fn capacity_of(&self, site: &mut Site) -> Result<BTreeMap<String, Vec<Prefix>>, String> {
+        let mut closed = BTreeMap::new();
+        let Some(absorber) = self.absorbers.get(&site.name) else { return Ok(closed) };
         let may = absorber.capacity()?;
-        let closed = match &absorber.failed {
-            Some((at, why)) if self.clock.now().since(*at) < REFUSED => {
-                let (stand, others): (Vec<_>, Vec<_>) =
-                    site.prefixes.iter().partition(|(prefix, _)| self.stands_at(absorber, prefix));
-                if stand.is_empty() {
-                    return Err(why.clone());
-                }
-                site.prefixes = stand;
-                Some((others.into_iter().map(|(prefix, _)| prefix).collect(), why.clone()))
-            }
-            _ => None,
-        };
+        let refused = absorber.failed.as_ref().filter(|(at, _)| self.clock.now().since(*at) < REFUSED);
+        site.prefixes.retain(|(prefix, _)| {
+            let refused = || refused.filter(|_| !self.stands_at(absorber, prefix));
+            let why = absorber.discards(prefix).or_else(|| refused().map(|(_, why)| why.clone()));
+            let stays = why.is_none();
+            why.into_iter().for_each(|why| closed.entry(why).or_insert_with(Vec::new).push(*prefix));
+            stays
+        });
         site.capacity = BitRate((may.bps as f64).min(site.capacity.0));
         site.packets = (may.pps != u64::MAX).then_some(PacketRate(may.pps as f64));
         Ok(closed)

@@ -38,22 +38,31 @@ impl Packets {
 
     /// Some 1,800 a second, all of one source.
     fn to(v6: bool, interface: &str) -> Self {
+        Self::of(if v6 { "6" } else { "4" }, interface)
+    }
+
+    /// Likewise, of a kind: `4`, `6`, or those inside of tunnels, `4gre` in GRE over IPv4, `6ipip` in IPv6.
+    fn of(kind: &str, interface: &str) -> Self {
         let script = "import socket,struct,sys,time\n\
             s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind((sys.argv[1],0))\n\
             def udp(n): return struct.pack('!HHHH',123,5000,n,0)+bytes(n-8)\n\
             def ip(t): return socket.inet_pton(socket.AF_INET6 if ':' in t else socket.AF_INET,t)\n\
-            if sys.argv[2]=='6':\n\
+            if sys.argv[2][0]=='6':\n\
             \x20 p=b'\\x86\\xdd'+struct.pack('!IHBB',6<<28,428,17,55)+ip('2a00::9')+ip('2001:db8:1::7')+udp(428)\n\
             else:\n\
             \x20 p=b'\\x08\\x00'+struct.pack('!BBHHHBBH',0x45,0,468,0,0,55,17,0)+ip('11.7.0.1')+ip('198.51.100.7')+udp(448)\n\
+            q=p[2:]\n\
+            if sys.argv[2]=='4gre':\n\
+            \x20 p=b'\\x08\\x00'+struct.pack('!BBHHHBBH',0x45,0,24+len(q),0,0,64,47,0)+ip('203.0.113.9')+ip('192.0.2.99')+bytes([0,0,8,0])+q\n\
+            if sys.argv[2]=='6ipip':\n\
+            \x20 p=b'\\x86\\xdd'+struct.pack('!IHBB',6<<28,len(q),41,64)+ip('2001:db8:ff::9')+ip('2001:db8:fe::99')+q\n\
             f=bytes.fromhex('020000000001020000000002')+p\n\
             while True:\n\
             \x20 for _ in range(20): s.send(f)\n\
             \x20 time.sleep(0.01)\n";
-        let family = if v6 { "6" } else { "4" };
         Self(
             Command::new("python3")
-                .args(["-c", script, interface, family])
+                .args(["-c", script, interface, kind])
                 .stdin(Stdio::null())
                 .spawn()
                 .unwrap(),
@@ -98,6 +107,40 @@ fn rules_are_pushed_into_the_absorbers_kernel_and_end_there_with_their_lease_whe
     let after = dropped();
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(dropped(), after, "their lease is over");
+}
+
+#[test]
+fn what_comes_in_tunnels_of_named_ends_is_counted_and_filtered_as_if_it_came_by_itself() {
+    both(|v6| {
+        let place = if v6 { V6 } else { V4 };
+        let Some(lab) = inside(if v6 { "abt6" } else { "abt4" }) else { return };
+        let (end, kind) = if v6 { ("2001:db8:fe::99/64", "6ipip") } else { ("192.0.2.99/24", "4gre") };
+        let add: &[&str] = &["addr", "add", end, "dev", &lab.inside];
+        assert!(lab.inside_ns("ip", &[add, if v6 { &["nodad"] } else { &[] }].concat()).is_some());
+        let top = |peers: &str| {
+            let inside = &lab.inside;
+            format!("capacity = \"10 Gbps\"\ninterface = \"{inside}\"\ntunnels_from = [\"{peers}\"]")
+        };
+        let peers = if v6 { "2001:db8:ff::/48" } else { "203.0.113.0/24" };
+        let (acts, ladder) = ((place, "mode = \"enforce\""), ladder("\"diversion\""));
+        let name = format!("tunnels-{kind}");
+        let Some(scene) = Scene::under(acts, &name, &top(peers), &declared_at(place), &ladder) else {
+            return;
+        };
+        let _absorber = scene.absorber.start();
+        let brain = scene.house.start();
+        scene.up();
+        // What comes is less than the router tells of: while routers stop a part of the prefix, nobody compares.
+        let spare = if v6 { "2001:db8:1::250/128" } else { "198.51.100.250/32" };
+        scene.house.route(&with(&["blackhole", spare, "--for", "1h"], WHY)).unwrap();
+        scene.divert().unwrap();
+        let _packets = Packets::of(kind, &lab.outside);
+        let got = |what: &str| scene.place()[what]["pps"].as_u64().unwrap_or(0);
+        wait("what comes", || got("received") > 100 && got("returned") > 100 && got("dropped") == 0);
+        let router = Router::of(brain.listen(0), v6, Service::None);
+        router.flood(Flood::Forwarded);
+        wait("what is dropped", || got("dropped") > 100);
+    });
 }
 
 #[test]
