@@ -160,6 +160,7 @@ try {
     must((await dialog.getByRole('button', { name: 'Do it' }).count()) === 0, 'it can be done before it was shown');
     await dialog.getByRole('button', { name: 'Show what it would do' }).click();
     await dialog.getByText('What it would do:').waitFor();
+    must(/honest/.test(await dialog.locator('[data-price]').innerText()), 'nobody says what it costs');
     await dialog.getByLabel(/minutes/).fill('5');
     must((await dialog.getByRole('button', { name: 'Do it' }).count()) === 0, 'what was shown is not what would be done');
     await dialog.getByRole('button', { name: 'Show what it would do' }).click();
@@ -211,6 +212,7 @@ try {
     await hole(page).getByText('active').waitFor();
     await page.getByRole('button', { name: 'Panic: withdraw everything…' }).click();
     const panic = page.getByRole('dialog', { name: 'Withdraw everything' });
+    must(/rules in the kernel, rules by hand and bans end/.test(await panic.innerText()), 'it does not say what ends');
     await panic.getByLabel(/^Why/).fill('a drill');
     await panic.getByRole('button', { name: 'Withdraw everything…' }).click();
     must((await hole(page).count()) === 1, 'one step was enough');
@@ -218,12 +220,68 @@ try {
     await page.getByText('Everything is withdrawn.').waitFor();
     await page.getByText('somebody pressed the panic button').waitFor();
     await hers.getByText('somebody pressed the panic button').waitFor();
+    await visit(hers, 'overview');
+    await hers.locator('[data-mode]').getByText('panic: nothing acts').waitFor();
     await page.getByRole('button', { name: 'Let things begin again…' }).click();
     const resume = page.getByRole('dialog', { name: 'Let things begin again' });
     await resume.getByLabel(/^Why/).fill('the drill is over');
     await resume.getByRole('button', { name: 'Let things begin again' }).click();
     await page.getByRole('button', { name: 'Panic: withdraw everything…' }).waitFor();
     await second.close();
+  });
+
+  await step('panic needs no routers, and who filters by another rule is not nobody', async () => {
+    const refused = { type: 'about:blank', title: 'Conflict', status: 409, detail: 'no router is spoken with', hint: 'name one below [routing]' };
+    await page.route('**/api/v1/mitigations', (route) => route.fulfill({ status: 409, contentType: 'application/problem+json', json: refused }));
+    await visit(page, 'overview');
+    await page.locator('[data-mode]').getByText(/^enforce: filters act by themselves/).waitFor();
+    await visit(page, 'mitigation');
+    await page.getByText('no router is spoken with').waitFor();
+    await page.getByRole('button', { name: 'Panic: withdraw everything…' }).waitFor();
+    await page.unroute('**/api/v1/mitigations');
+    const text = 'r1 dst 198.18.1.1/32 proto udp ttl 7 -> drop for 15m';
+    const rule = { id: 'r1', text, action: 'drop', collateral: null, expires_at: null, attack: 'a1', state: 'suggested', reason: null, backend: null };
+    const told = { id: 7, class: 'flowspec', what: 'r2 dst 198.18.1.1/32 proto udp -> drop for 15m', state: 'active', effect: 'it is dropped', peers: [], reason: 'attack a1: it suffices', until: new Date().toISOString() };
+    await page.route('**/api/v1/rules', (route) => route.fulfill({ json: { items: [rule, { ...rule, id: 'r3', attack: 'a11' }], next: null } }));
+    await page.route('**/api/v1/mitigations', (route) => route.fulfill({ json: { items: [told], next: null, frozen: false } }));
+    await visit(page, 'overview');
+    await visit(page, 'mitigation');
+    const who = page.locator('#filters ~ * tbody tr');
+    await who.filter({ hasText: 'routers, by another rule, as mitigation 7' }).waitFor();
+    must((await who.filter({ hasText: 'nobody' }).count()) === 1, 'another attack has its routers, too');
+    await page.unroute('**/api/v1/rules');
+    await page.unroute('**/api/v1/mitigations');
+    await visit(page, 'overview');
+  });
+
+  await step('the chart says that it does not count what routers drop', async () => {
+    const { items } = await (await context.request.get(`${origin}/api/v1/attacks`)).json();
+    const filtered = { ...items[0], state: 'active', severity: 'attack', ended_at: null, mitigation: { step: 'flowspec', reason: '', stands: '', in_force: [{ step: 'flowspec', effect: '', stopped: null, reason: '' }], rejected: [], proposals: [] } };
+    const fresh = await context.newPage();
+    watch(fresh, faults);
+    // events are made here, and time is
+    await fresh.addInitScript(() => {
+      globalThis.EventSource = class extends EventTarget {
+        constructor() {
+          super();
+          globalThis.told = this;
+          setTimeout(() => this.onopen?.(), 0);
+        }
+        close() {}
+      };
+    });
+    await fresh.clock.install();
+    await fresh.route('**/api/v1/attacks?**', (route) => route.fulfill({ json: { items: [filtered], next: null } }));
+    await fresh.goto(`${origin}/#/overview`);
+    await fresh.getByText('Routers filter 1 attack: what is dropped there is not counted in this chart.').waitFor();
+    must((await fresh.getByText('Nothing is dropped here').count()) === 0, 'it contradicts itself');
+    const hear = (target) => fresh.evaluate((attack) => globalThis.told.dispatchEvent(new MessageEvent('attack', { data: JSON.stringify(attack) })), { ...filtered, id: target, target });
+    for (const target of ['198.18.1.1/32', '2001:db8::1/128', '198.18.1.3/32']) await hear(target);
+    const news = fresh.locator('[aria-live=polite]', { hasText: 'attack' });
+    await news.filter({ hasText: /^New attack on 198\.18\.1\.1\/32$/ }).waitFor({ state: 'attached' });
+    await fresh.clock.fastForward(10_000);
+    await news.filter({ hasText: /^2 new attacks, the last on 198\.18\.1\.3\/32$/ }).waitFor({ state: 'attached' });
+    await fresh.close();
   });
 
   await step('keys lead to pages', async () => {
@@ -362,6 +420,10 @@ try {
     await page.goto(`${origin}/?kiosk=1#/overview`);
     await page.locator('[data-sentence]').filter({ hasNotText: 'Looking' }).waitFor();
     must((await page.locator('header button, header nav').count()) === 0, 'there are controls');
+    must((await page.locator(':is(select, details, button):visible').count()) === 0, 'there is something to press');
+    const boxes = await page.locator('main > *').evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON()));
+    must(boxes.length === 5 && boxes.every((box) => box.height > 0 && box.bottom <= 1080 && box.right <= 1920), `it does not fit: ${JSON.stringify(boxes)}`);
+    must((await page.locator('.chart').boundingBox()).height > 200, 'no room for the chart');
     await page.screenshot({ path: join(folder, 'overview-kiosk.png') });
     await page.goto(`${origin}/#/overview`);
   });

@@ -9,6 +9,8 @@ const AGAIN_MS = 2000;
 const REFRESH_MS = 4000;
 /** Attacks that are held; older ones are asked for by their own page. */
 const ATTACKS_MAX = 200;
+/** Who listens is told at most so often; what happens meanwhile is summed. */
+const NEWS_MS = 10_000;
 
 export const live = $state<{
   state: 'connecting' | 'live' | 'lost';
@@ -17,7 +19,7 @@ export const live = $state<{
   /** Grows with each mitigation or rule that changed. */
   changes: number;
   now: number;
-  /** Told to whoever listens; seldom. */
+  /** Told to whoever listens; at most every ten seconds. */
   news: string;
   /** How often the stream came back. */
   resumed: number;
@@ -26,6 +28,9 @@ export const live = $state<{
 let source: EventSource | undefined;
 let timers: ReturnType<typeof setInterval>[] = [];
 let again: ReturnType<typeof setTimeout> | undefined;
+/** What was not told yet: networks that are newly attacked, and those that are not any more. */
+let untold: { begun: string[]; over: string[] } = { begun: [], over: [] };
+let quiet: ReturnType<typeof setTimeout> | undefined;
 
 export async function reload(): Promise<void> {
   const page = await get<Page<Attack>>(`/api/v1/attacks?limit=${ATTACKS_MAX}`);
@@ -43,8 +48,24 @@ function take(attack: Attack): void {
     live.attacks.sort((a, b) => b.started_at.localeCompare(a.started_at));
     live.attacks.splice(ATTACKS_MAX);
   }
-  if (attack.severity === 'attack' && (!known || known.severity !== 'attack')) live.news = `New attack on ${attack.target}`;
-  else if (attack.state === 'over' && known?.state === 'active') live.news = `The attack on ${attack.target} is over`;
+  if (attack.severity === 'attack' && (!known || known.severity !== 'attack')) untold.begun.push(attack.target);
+  else if (attack.state === 'over' && known?.state === 'active') untold.over.push(attack.target);
+  else return;
+  if (quiet === undefined) announce();
+}
+
+/** Says what was not told yet, and then nothing for a while. */
+function announce(): void {
+  quiet = undefined;
+  const { begun, over } = untold;
+  if (begun.length + over.length === 0) return;
+  untold = { begun: [], over: [] };
+  const parts = [
+    begun.length > 1 ? `${begun.length} new attacks, the last on ${begun.at(-1)}` : begun.map((target) => `New attack on ${target}`).join(),
+    over.length > 1 ? `${over.length} attacks are over, the last on ${over.at(-1)}` : over.map((target) => `The attack on ${target} is over`).join(),
+  ];
+  live.news = parts.filter((part) => part !== '').join('; ');
+  quiet = setTimeout(announce, NEWS_MS);
 }
 
 async function refresh(): Promise<void> {
@@ -101,6 +122,8 @@ export function start(): void {
 export function stop(): void {
   source?.close();
   clearTimeout(again);
+  clearTimeout(quiet);
+  [quiet, untold] = [undefined, { begun: [], over: [] }];
   timers.forEach(clearInterval);
   removeEventListener('offline', offline);
   removeEventListener('online', listen);

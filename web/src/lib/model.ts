@@ -152,6 +152,19 @@ export interface MitigationPage extends Page<Mitigation> {
   frozen: boolean;
 }
 
+/** How far the daemon goes where nothing narrower says it. */
+export interface Stance {
+  mode: { value: string };
+  /** What the configuration says. */
+  file: string;
+  /** The decision by which nothing acts; `null`: none. */
+  panic: { owner: string; reason: string; at: string } | null;
+  /** Who said so, where that is not the configuration. */
+  why: string | null;
+  /** What it means here, in a sentence. */
+  means: string;
+}
+
 export interface Peer {
   name: string;
   address: string;

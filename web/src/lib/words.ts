@@ -85,8 +85,22 @@ const STEPS: Record<string, string> = { kernel: 'this machine filters', flowspec
 const EFFECTS: Record<string, string> = { 'not judged yet': 'whether it helps is not known yet' };
 
 /** What routers and absorbers do about it; empty: nothing. */
-export const elsewhere = (attack: Attack): { says: string; effect: string; reason: string }[] =>
-  (attack.state === 'active' ? (attack.mitigation?.in_force ?? []) : []).filter((one) => one.step !== 'kernel').map((one) => ({ says: STEPS[one.step] ?? one.step, effect: EFFECTS[one.effect] ?? one.effect, reason: one.reason }));
+export const elsewhere = (attack: Attack): { step: string; says: string; effect: string; reason: string }[] =>
+  (attack.state === 'active' ? (attack.mitigation?.in_force ?? []) : []).filter((one) => one.step !== 'kernel').map((one) => ({ step: one.step, says: STEPS[one.step] ?? one.step, effect: EFFECTS[one.effect] ?? one.effect, reason: one.reason }));
+
+/** What is done about attacks where this machine counts nothing, in a sentence; empty: nothing. */
+export function uncounted(attacks: Attack[]): string {
+  const by = (step: string): number => attacks.filter((attack) => elsewhere(attack).some((one) => one.step === step)).length;
+  const some = (n: number): string => `${n} attack${n === 1 ? '' : 's'}`;
+  const [filtered, diverted, given] = [by('flowspec'), by('diversion'), by('blackhole')];
+  const parts = [
+    ...(filtered > 0 ? [`routers filter ${some(filtered)}`] : []),
+    ...(diverted > 0 ? [`absorbers get ${some(diverted)}`] : []),
+    ...(given > 0 ? [`the targets of ${some(given)} are given up upstream`] : []),
+  ];
+  const all = parts.join(', ');
+  return all === '' ? '' : `${all.charAt(0).toUpperCase()}${all.slice(1)}: what is dropped there is not counted in this chart.`;
+}
 
 /** What is done about it, in a cell of a table. */
 export function inShort(attack: Attack): string {
