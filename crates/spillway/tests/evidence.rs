@@ -317,7 +317,7 @@ fn no_secret_of_the_configuration_leaves_in_a_bag() {
         let [_, a, b, c] = n.to_be_bytes();
         let mut bytes = crate::support::udp(b"xxxxxxxx");
         bytes[12..16].copy_from_slice(&[20, a, b, c]);
-        (base::Timestamp::from_millis(1_700_000_000_000 + u64::from(n) / 5), bytes)
+        (Timestamp::from_millis(1_700_000_000_000 + u64::from(n) / 5), bytes)
     };
     let capture = scratch.path("flood.pcap");
     std::fs::write(&capture, crate::support::pcap_at(101, (0..20_000).map(packet))).unwrap();
