@@ -287,7 +287,7 @@ fn a_past_attack_is_sealed_by_command_with_the_key_of_the_state_folder() {
 
 /// A channel that is never used, whose secrets stand in the configuration itself; each begins with `LEAK`.
 pub(crate) const CHANNEL: &str = "[notify.noc]\nkind = \"webhook\"\nurl = \"https://127.0.0.1:9/LEAK-way\"\nsecret = \"\"\"\nLEAK-secret\n\
-    LEAK-more\"\"\"\ntoken = \"LEAK-token\"\nevents = [\"configuration-refused\"]\n# password = \"LEAK-of-old\"\n";
+    LEAK-more\"\"\"\ntoken = \"LEAK-token\"\nevents = [\"configuration_refused\"]\n# password = \"LEAK-of-old\"\n";
 
 /// The bag in the folder has the configuration, and no file of it a secret of [`CHANNEL`].
 pub(crate) fn holds_no_secret(folder: &Path) {
@@ -329,7 +329,7 @@ fn no_secret_of_the_configuration_leaves_in_a_bag() {
     let config = scratch.file("c.toml", text.as_bytes());
     std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
     let dossiers = scratch.path("dossiers");
-    let out = spillway(["replay", capture, "-c", &config, "--dossier", dossiers.to_str().unwrap()]);
+    let out = spillway(["replay", capture, "--config", &config, "--dossier", dossiers.to_str().unwrap()]);
     assert!(out.status.success(), "{}", stderr(&out));
     let folder = std::fs::read_dir(&dossiers).unwrap().next().expect("an attack").unwrap().path();
     holds_no_secret(&folder);
