@@ -1,7 +1,7 @@
 //! Attacks that belong together: by the same reflectors, the same hosts, the same shapes, the same rhythm.
 //!
-//! What is compared is a [`Trace`]: it holds no address, so organisations can compare attacks without telling each other
-//! who took part. Each likeness adds to the odds that one hand made both; "new" is an answer.
+//! What is compared is a [`Trace`]: it holds no address, and no digest of a set that is small enough to be read back from
+//! one (`minhash`), so organisations can compare attacks without telling each other who took part. Each likeness adds to the odds that one hand made both; "new" is an answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::dossier::Dossier;
 use crate::finding::{Class, Finding};
-use crate::minhash::MinHash;
+use crate::minhash::{MEMBERS_MIN, MinHash};
 use crate::shape::shape_id;
 use crate::tally::ratio;
 
 /// Traces remembered; the oldest go first, counted in [`Campaigns::forgotten`].
 const TRACES_MAX: usize = 4096;
-/// Members from which sets can be compared.
-const SET_MIN: u64 = 20;
 /// Shapes of one attack that are compared.
 const SHAPES_MAX: usize = 16;
 
@@ -135,7 +133,7 @@ const WEEK: Span = Span::from_secs(7 * 86_400);
 
 /// What the likeness of two sets says: lists of reflectors and botnets are shared, but rarely by half (Krupp et al. 2017).
 fn sets(a: &MinHash, b: &MinHash) -> f64 {
-    if a.count < SET_MIN || b.count < SET_MIN {
+    if a.count < MEMBERS_MIN || b.count < MEMBERS_MIN {
         return 0.0;
     }
     match a.alike(b) {

@@ -71,8 +71,12 @@ impl Desk {
     }
 
     fn begin(&self, request: &str) -> Value {
+        self.begin_with(request, PAYLOAD)
+    }
+
+    fn begin_with(&self, request: &str, payload: &[u8]) -> Value {
         let request = self.0.scratch.file("request.toml", request.as_bytes());
-        let payload = self.0.scratch.file("payload", PAYLOAD);
+        let payload = self.0.scratch.file("payload", payload);
         self.run(&["new", &request, "--payload", &payload, "--as", "alice"]).unwrap()
     }
 
@@ -190,6 +194,57 @@ fn a_mail_carries_payload_and_proof() {
         mail.split("filename=\"").nth(1).unwrap().split("\r\n\r\n").nth(1).unwrap().lines().take(1).collect();
     assert_eq!(ledger::text::from_base64(&payload).unwrap(), PAYLOAD);
     assert_eq!(mail.matches("Content-Type: application/octet-stream").count(), 2);
+
+    // A report of XARF goes in the three parts that abuse desks read by program, octet for octet.
+    let report = r#"{
+  "xarf_version": "4.2.0",
+  "report_id": "6e5c3f2a-0b1d-5c4e-8f7a-9b8c7d6e5f4a",
+  "reporter": {"org": "Example", "contact": "abuse@example.net", "domain": "example.net"},
+  "category": "vulnerability",
+  "type": "open_service",
+  "source_identifier": "203.0.113.9",
+  "description": "203.0.113.9 runs a service."
+}
+"#;
+    let begun = desk.begin_with(REQUEST, report.as_bytes());
+    let id = begun["id"].as_str().unwrap();
+    desk.run(&["send", id, "--eml", &desk.path("report.eml")]).unwrap();
+    let mail = std::fs::read_to_string(desk.path("report.eml")).unwrap();
+    let (head, parts) = mail.split_once("\r\n\r\n").unwrap();
+    for line in [
+        "From: abuse@example.net",
+        "To: abuse@hoster.example",
+        "Subject: [XARF] open service: 203.0.113.9",
+        "Message-ID: <6e5c3f2a-0b1d-5c4e-8f7a-9b8c7d6e5f4a@example.net>",
+        "Content-Type: multipart/report; report-type=feedback-report;",
+    ] {
+        assert!(head.lines().any(|one| one == line), "{line}: {head}");
+    }
+    assert!(head.lines().any(|line| line.starts_with("Date: ")), "{head}");
+    let boundary = head.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
+    let parts: Vec<&str> = parts.split(&format!("--{boundary}")).collect();
+    let [_, people, feedback, json, end] = parts[..] else { panic!("{mail}") };
+    assert_eq!(end, "--\r\n");
+    assert!(people.starts_with("\r\nContent-Type: text/plain"), "{people}");
+    assert!(feedback.contains("Content-Type: message/feedback-report\r\n\r\nFeedback-Type: xarf\r\n"));
+    assert!(json.starts_with("\r\nContent-Type: application/json"), "{json}");
+    let content = |part: &str| {
+        let text: String = part.split_once("\r\n\r\n").unwrap().1.split_whitespace().collect();
+        ledger::text::from_base64(&text).unwrap()
+    };
+    assert_eq!(content(json), report.as_bytes());
+    // The proof goes with what is said to people, and whoever saves both can check them.
+    let said = String::from_utf8(content(people)).unwrap().replace("\r\n", "\n");
+    assert!(
+        said.starts_with("203.0.113.9 runs a service.\n\nDisclosure ") && said.contains("TLP:GREEN"),
+        "{said}"
+    );
+    let from = said.find("c2sp.org/tlog-proof@v1\n").unwrap();
+    let proof = desk.0.scratch.file("report.tlog-proof", said[from..].as_bytes());
+    let json = desk.0.scratch.file("xarf.json", &content(json));
+    let policy = desk.0.place().policy();
+    let output = spillway(["ledger", "verify", &proof, &json, "--policy", policy.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
 }
 
 #[test]

@@ -285,6 +285,60 @@ fn a_past_attack_is_sealed_by_command_with_the_key_of_the_state_folder() {
     assert!(!out.status.success() && stderr(&out).contains("chmod 600"), "{}", stderr(&out));
 }
 
+/// A channel that is never used, whose secrets stand in the configuration itself; each begins with `LEAK`.
+pub(crate) const CHANNEL: &str = "[notify.noc]\nkind = \"webhook\"\nurl = \"https://127.0.0.1:9/LEAK-way\"\nsecret = \"\"\"\nLEAK-secret\n\
+    LEAK-more\"\"\"\ntoken = \"LEAK-token\"\nevents = [\"configuration_refused\"]\n# password = \"LEAK-of-old\"\n";
+
+/// The bag in the folder has the configuration, and no file of it a secret of [`CHANNEL`].
+pub(crate) fn holds_no_secret(folder: &Path) {
+    let config = std::fs::read_to_string(folder.join("evidence/data/config.toml")).unwrap();
+    assert!(config.contains("[notify.noc]") && config.contains("secret = \"(hidden)\""), "{config}");
+    let mut files = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let octets = std::fs::read(&path).unwrap();
+            assert!(!octets.windows(4).any(|four| four == b"LEAK"), "{} has a secret", path.display());
+        }
+    }
+    assert!(files > 10, "{files}");
+}
+
+#[test]
+fn no_secret_of_the_configuration_leaves_in_a_bag() {
+    let scratch = Scratch::new("evidence-secrets");
+    let packet = |n: u32| {
+        let [_, a, b, c] = n.to_be_bytes();
+        let mut bytes = crate::support::udp(b"xxxxxxxx");
+        bytes[12..16].copy_from_slice(&[20, a, b, c]);
+        (Timestamp::from_millis(1_700_000_000_000 + u64::from(n) / 5), bytes)
+    };
+    let capture = scratch.path("flood.pcap");
+    std::fs::write(&capture, crate::support::pcap_at(101, (0..20_000).map(packet))).unwrap();
+    let capture = capture.to_str().unwrap();
+    let text = format!(
+        "networks = [\"198.51.100.0/24\"]\nstate_dir = \"{}\"\n[listen]\nsflow = \"127.0.0.1:0\"\n{CHANNEL}",
+        scratch.path("state").display()
+    );
+    let config = scratch.file("c.toml", text.as_bytes());
+    std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    let dossiers = scratch.path("dossiers");
+    let out = spillway(["replay", capture, "--config", &config, "--dossier", dossiers.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", stderr(&out));
+    let folder = std::fs::read_dir(&dossiers).unwrap().next().expect("an attack").unwrap().path();
+    holds_no_secret(&folder);
+    std::fs::remove_dir_all(folder.join("evidence")).unwrap();
+    let out = spillway(["evidence", "build", folder.to_str().unwrap(), "--capture", capture, "-c", &config]);
+    assert!(out.status.success(), "{}", stderr(&out));
+    holds_no_secret(&folder);
+}
+
 #[test]
 fn payload_is_in_a_bag_only_where_it_is_named_why() {
     let scratch = Scratch::new("evidence-payload");

@@ -18,7 +18,7 @@ use sim::{Config, Event, Kind, World};
 
 use crate::access::{call, done};
 use crate::daemon::{Daemon, config, wait_for};
-use crate::evidence::{bagit, verified};
+use crate::evidence::{CHANNEL, bagit, holds_no_secret, verified};
 use crate::support::{Scratch, spillway, stderr};
 
 /// An attack goes on for half a minute, ends, and its end is believed after a quarter of a minute of quiet.
@@ -195,8 +195,11 @@ fn folder(scratch: &Scratch, id: &str) -> PathBuf {
 #[test]
 fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is_over() {
     let scratch = Scratch::new("witness-life");
-    let path =
-        settings(&scratch, "record = true\n[privacy]\npurpose = \"complaint\"\nlegal_basis = \"a law\"\n");
+    let path = settings(
+        &scratch,
+        &format!("record = true\n[privacy]\npurpose = \"complaint\"\nlegal_basis = \"a law\"\n{CHANNEL}"),
+    );
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
     let daemon = Daemon::start(&path);
     let (world, targets) = world(40);
     let teller = Teller::start(world, Format::Sflow, daemon.listen(0));
@@ -267,6 +270,7 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     assert!(out.status.success(), "{}", stderr(&out));
     assert!(String::from_utf8_lossy(&out.stdout).contains("goes on"));
     is_whole(&draft);
+    holds_no_secret(&draft);
     assert!(std::fs::read_dir(draft.join("xarf")).unwrap().count() > 10);
     assert!(!packets(&draft.join("evidence")).is_empty());
     assert_eq!(steps(&bags[1]), ["opened"], "the open bag stays as it is");
@@ -285,6 +289,7 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
     for (id, bag) in ids.iter().zip(&bags) {
         let place = over(id);
         is_whole(&place);
+        holds_no_secret(&place);
         assert_eq!(steps(bag), ["opened", "interrupted", "recorded", "annotated", "sealed"]);
         let sealed = custody(bag).pop().unwrap()["detail"].as_str().unwrap().to_owned();
         assert!(sealed.contains("complaint (a law)") && sealed.contains("interrupted"), "{sealed}");

@@ -1,11 +1,12 @@
 //! A report as a mail (RFC 6522, RFC 5965, in the profile of X-ARF): for people, for feedback loops, for programs.
 
 use base::Timestamp;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::xarf::Report;
 use crate::dossier::Reporter;
-use ledger::text::{base64, hex};
+use ledger::text::{base64, from_base64, hex};
 
 /// The mail of one report, with lines that end in CR LF.
 ///
@@ -13,50 +14,93 @@ use ledger::text::{base64, hex};
 /// of its own.
 pub fn write(report: &Report, reporter: &Reporter, to: &str, at: Timestamp) -> Option<Vec<u8>> {
     let json = report.value.to_string();
-    let digest = hex(&Sha256::digest(json.as_bytes()));
-    let id = report.value.get("report_id").and_then(serde_json::Value::as_str)?;
-    // it cannot stand in the parts: they are base64 or lines that begin otherwise
-    let boundary = format!("=_xarf_{}", digest.get(..32)?);
-    let plain = |text: &str| text.bytes().all(|octet| (0x20..0x7f).contains(&octet) && octet != b'<');
-    if ![to, &reporter.contact, &reporter.domain].into_iter().all(plain) {
-        return None;
-    }
-    let mut mail = String::new();
-    let mut line = |text: &str| {
-        mail.push_str(text);
-        mail.push_str("\r\n");
+    let id = report.value.get("report_id").and_then(Value::as_str)?;
+    let letter =
+        Letter { json: json.as_bytes(), id, subject: &report.subject, text: &report.text, reporter, to, at };
+    letter.write()
+}
+
+/// The mail of a report that stands in a file: its octets go as they are, and `said` behind what it says for people.
+///
+/// `None` where it is no report of XARF v4, where it does not say who reports, and as for [`write`].
+pub fn forward(report: &[u8], said: &str, to: &str, at: Timestamp) -> Option<Vec<u8>> {
+    let value: Value = serde_json::from_slice(report).ok()?;
+    let text = |place: &str| value.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text("/xarf_version").filter(|version| version.starts_with("4."))?;
+    let reporter = Reporter {
+        organisation: text("/reporter/org").unwrap_or_default().to_owned(),
+        contact: text("/reporter/contact")?.to_owned(),
+        domain: text("/reporter/domain")?.to_owned(),
     };
-    line(&format!("From: {}", reporter.contact));
-    line(&format!("To: {to}"));
-    line(&format!("Subject: {}", encoded(&format!("[XARF] {}", report.subject))));
-    line(&format!("Date: {}", date(at)));
-    line(&format!("Message-ID: <{id}@{}>", reporter.domain));
-    line("Auto-Submitted: auto-generated");
-    line("X-XARF: PLAIN");
-    line("MIME-Version: 1.0");
-    line("Content-Type: multipart/report; report-type=feedback-report;");
-    line(&format!(" boundary=\"{boundary}\""));
-    line("");
-    line(&format!("--{boundary}"));
-    line("Content-Type: text/plain; charset=utf-8");
-    line("Content-Transfer-Encoding: base64");
-    line("");
-    wrapped(&base64(report.text.replace('\n', "\r\n").as_bytes()), &mut line);
-    line(&format!("--{boundary}"));
-    line("Content-Type: message/feedback-report");
-    line("");
-    line("Feedback-Type: xarf");
-    line("User-Agent: Spillway");
-    line("Version: 1");
-    line("");
-    line(&format!("--{boundary}"));
-    line("Content-Type: application/json; charset=utf-8; name=\"xarf.json\"");
-    line("Content-Disposition: attachment; filename=\"xarf.json\"");
-    line("Content-Transfer-Encoding: base64");
-    line("");
-    wrapped(&base64(json.as_bytes()), &mut line);
-    line(&format!("--{boundary}--"));
-    Some(mail.into_bytes())
+    let subject = format!("{}: {}", text("/type")?.replace('_', " "), text("/source_identifier")?);
+    let seen = text("/evidence/0/content_type")
+        .filter(|kind| *kind == "text/plain")
+        .and_then(|_| from_base64(text("/evidence/0/payload")?))
+        .and_then(|octets| String::from_utf8(octets).ok());
+    let parts = [text("/description"), seen.as_deref(), Some(said)];
+    let told = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    let id = text("/report_id")?;
+    Letter { json: report, id, subject: &subject, text: &told, reporter: &reporter, to, at }.write()
+}
+
+/// What a mail is made of.
+struct Letter<'a> {
+    json: &'a [u8],
+    id: &'a str,
+    subject: &'a str,
+    text: &'a str,
+    reporter: &'a Reporter,
+    to: &'a str,
+    at: Timestamp,
+}
+
+impl Letter<'_> {
+    fn write(&self) -> Option<Vec<u8>> {
+        let Self { json, id, subject, text, reporter, to, at } = self;
+        let digest = hex(&Sha256::digest(json));
+        // it cannot stand in the parts: they are base64 or lines that begin otherwise
+        let boundary = format!("=_xarf_{}", digest.get(..32)?);
+        let plain = |text: &str| text.bytes().all(|octet| (0x20..0x7f).contains(&octet) && octet != b'<');
+        if ![*to, &reporter.contact, &reporter.domain, *id].into_iter().all(plain) {
+            return None;
+        }
+        let mut mail = String::new();
+        let mut line = |text: &str| {
+            mail.push_str(text);
+            mail.push_str("\r\n");
+        };
+        line(&format!("From: {}", reporter.contact));
+        line(&format!("To: {to}"));
+        line(&format!("Subject: {}", encoded(&format!("[XARF] {subject}"))));
+        line(&format!("Date: {}", date(*at)));
+        line(&format!("Message-ID: <{id}@{}>", reporter.domain));
+        line("Auto-Submitted: auto-generated");
+        line("X-XARF: PLAIN");
+        line("MIME-Version: 1.0");
+        line("Content-Type: multipart/report; report-type=feedback-report;");
+        line(&format!(" boundary=\"{boundary}\""));
+        line("");
+        line(&format!("--{boundary}"));
+        line("Content-Type: text/plain; charset=utf-8");
+        line("Content-Transfer-Encoding: base64");
+        line("");
+        wrapped(&base64(text.replace('\n', "\r\n").as_bytes()), &mut line);
+        line(&format!("--{boundary}"));
+        line("Content-Type: message/feedback-report");
+        line("");
+        line("Feedback-Type: xarf");
+        line("User-Agent: Spillway");
+        line("Version: 1");
+        line("");
+        line(&format!("--{boundary}"));
+        line("Content-Type: application/json; charset=utf-8; name=\"xarf.json\"");
+        line("Content-Disposition: attachment; filename=\"xarf.json\"");
+        line("Content-Transfer-Encoding: base64");
+        line("");
+        wrapped(&base64(json), &mut line);
+        line(&format!("--{boundary}--"));
+        Some(mail.into_bytes())
+    }
 }
 
 /// Lines of 76 characters (RFC 2045 §6.8).

@@ -39,3 +39,32 @@ fn a_mail_address_that_brings_its_own_lines_is_refused() {
     assert!(intel::export::mail::write(&report, &dossier.reporter, "a@b.example\r\nBcc: c@d", at).is_none());
     assert!(intel::export::mail::write(&report, &dossier.reporter, "a@b.example", at).is_some());
 }
+
+#[test]
+fn a_report_in_a_file_goes_as_it_stands_and_nothing_else_goes_as_a_report() {
+    let dossier = cases::reflection();
+    let at = dossier.incident.last;
+    let forward = |report: &[u8], to: &str| intel::export::mail::forward(report, "said", to, at);
+    let whole = xarf::reports(&Shared::new(&dossier, Terms::default())).remove(0).value;
+    let text = serde_json::to_vec_pretty(&whole).unwrap();
+    let mail = String::from_utf8(forward(&text, "a@b.example").unwrap()).unwrap();
+    let sent: String =
+        mail.rsplit("\r\n\r\n").next().unwrap().split("--").next().unwrap().split_whitespace().collect();
+    assert_eq!(ledger::text::from_base64(&sent).unwrap(), text);
+    assert!(mail.contains("Subject: [XARF] open service: 203.0.113.5\r\n"), "{mail}");
+    assert!(forward(&text, "a@b.example\r\nBcc: c@d").is_none());
+    // Each field that is not there, or that would begin a header of its own.
+    for (field, value) in [
+        ("/xarf_version", "3"),
+        ("/reporter/contact", ""),
+        ("/reporter/contact", "a@b\r\nBcc: c@d"),
+        ("/reporter/domain", "b\nx: y"),
+        ("/report_id", "1\r\n\r\n2"),
+        ("/type", ""),
+    ] {
+        let mut other = whole.clone();
+        *other.pointer_mut(field).unwrap() = value.into();
+        assert!(forward(other.to_string().as_bytes(), "a@b.example").is_none(), "{field}");
+    }
+    assert!(forward(b"{\"source\":1}", "a@b.example").is_none() && forward(b"\xff", "a@b.example").is_none());
+}

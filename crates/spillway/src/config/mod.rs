@@ -50,7 +50,7 @@ pub use sections::{
 };
 pub use starter::{Start, starter, starter_of};
 pub use values::Role;
-pub(crate) use veil::{HIDDEN, veiled};
+pub(crate) use veil::{HIDDEN, veiled, veiled_for_others};
 
 use base::Prefix;
 use engine::Mode;

@@ -1,5 +1,10 @@
 //! A configuration that can be shown: what only its owner may know is left out.
 
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
 /// What stands where a secret stood.
 pub(crate) const HIDDEN: &str = "(hidden)";
 /// Keys whose values are secrets, by the last word of their name.
@@ -8,14 +13,64 @@ const SECRET: [&str; 7] = ["secret", "password", "token", "key", "md5", "webhook
 const CHANNELS: &str = "notify.";
 
 /// The text without what only its owner may know.
+///
+/// What the parser finds goes by its place, whatever it spans; then each line is looked at once more, for what does not parse.
 pub(crate) fn veiled(text: &str) -> String {
+    by_line(&by_place(text), false)
+}
+
+/// The text as it may leave the house: what is commented out is looked at, too.
+pub(crate) fn veiled_for_others(text: &str) -> String {
+    by_line(&by_place(text), true)
+}
+
+/// Without values that the parser knows to be secrets; as it is where it does not parse.
+fn by_place(text: &str) -> String {
+    let mut secrets = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        within("", table.get_ref(), &mut secrets);
+    }
+    // From the end, so that places before stay what they are.
+    secrets.sort_unstable_by_key(|place: &Range<usize>| std::cmp::Reverse(place.start));
+    let mut out = text.to_owned();
+    for place in secrets {
+        out.replace_range(place, &format!("\"{HIDDEN}\""));
+    }
+    out
+}
+
+fn within(path: &str, table: &DeTable<'_>, secrets: &mut Vec<Range<usize>>) {
+    for (key, value) in table {
+        let name: &str = key.get_ref();
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        inside(&path, name, value, secrets);
+    }
+}
+
+fn inside(path: &str, key: &str, value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    let is_secret = match value.get_ref() {
+        DeValue::Table(table) => return within(path, table, secrets),
+        DeValue::Array(all) => return all.iter().for_each(|one| inside(path, key, one, secrets)),
+        DeValue::String(text) => {
+            is_named(key) || is_way(path, key) && !text.contains("${") || has_login(text)
+        }
+        _ => is_named(key),
+    };
+    if is_secret {
+        secrets.push(value.span());
+    }
+}
+
+fn by_line(text: &str, comments: bool) -> String {
     let mut section = String::new();
     let mut out = String::new();
     for line in text.lines() {
-        if let Some(name) = line.trim().strip_prefix('[') {
+        let rest = if comments { line.trim_start_matches(['#', ' ', '\t']) } else { line };
+        if let Some(name) = rest.trim().strip_prefix('[') {
             name.trim_end_matches(']').clone_into(&mut section);
         }
-        out.push_str(&veiled_line(&section, line));
+        out.push_str(line.strip_suffix(rest).unwrap_or_default());
+        out.push_str(&veiled_line(&section, rest));
         out.push('\n');
     }
     out
@@ -57,7 +112,7 @@ fn has_login(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::veiled;
+    use super::{veiled, veiled_for_others};
 
     #[test]
     fn secrets_do_not_leave_and_their_places_do() {
@@ -80,5 +135,27 @@ mod tests {
         ] {
             assert_eq!(veiled(plain), format!("{plain}\n"));
         }
+    }
+
+    #[test]
+    fn secrets_are_found_however_they_are_written() {
+        let text = "a = 1\n[notify]\nchat.url = \"https://hooks/LEAK\"\n[notify.\"noc\"] # x\nto = [\n  \"https://user:LEAK@h/\",\n]\n\
+            password = \"\"\"\nLEAK\nLEAK = 1\"\"\"\n[[dns.server]]\n'key' = 'LEAK'\ntoken = [\n\"LEAK\"]\nport = 53\n\
+            [api]\nurl = \"https://h/${env:X}\"\n";
+        let told = veiled(text);
+        assert!(!told.contains("LEAK"), "{told}");
+        assert!(
+            told.contains("port = 53") && told.contains("${env:X}") && told.starts_with("a = 1\n"),
+            "{told}"
+        );
+        assert!(toml::from_str::<toml::Table>(&told).is_ok(), "{told}");
+    }
+
+    #[test]
+    fn what_is_commented_out_does_not_leave_the_house() {
+        let text = "# a = b\n# password = \"LEAK\"\n#[notify.noc]\n# url = \"https://hooks/LEAK\"\n";
+        assert_eq!(veiled(text), text, "its owner sees it");
+        let told = veiled_for_others(text);
+        assert_eq!(told, "# a = b\n# password = \"(hidden)\"\n#[notify.noc]\n# url = \"(hidden)\"\n");
     }
 }

@@ -1,22 +1,43 @@
 //! A disclosure as a mail (RFC 5322, RFC 2045): what is said, what is sent, and its proof.
+//!
+//! A report in XARF goes as programs of abuse desks await it (`intel::export::mail`): three parts, of which the first, for
+//! people, has the proof.
 
 use std::fmt::Write as _;
 
 use ::ledger::disclosure::Bundle;
 use ::ledger::text::base64;
+use base::Timestamp;
 
 /// Octets of base64 in a line (RFC 2045 §6.8).
 const LINE: usize = 76;
 
-/// The mail, without `From` and `Date`: the program that sends it knows those.
-pub(super) fn mail(bundle: &Bundle<'_>, proof: &str, boundary: &str) -> String {
+/// What one saves the proof of a report as.
+const PROOF: &str = "report.tlog-proof";
+
+/// The mail. Of a report it is whole; anything else is without `From` and `Date`: the program that sends it knows those.
+pub(super) fn mail(bundle: &Bundle<'_>, proof: &str, boundary: &str, now: Timestamp) -> Vec<u8> {
     let draft = bundle.draft();
-    let id = &draft.id;
-    let mut mail = String::new();
-    let said = format!(
-        "Disclosure {id}, ticket {}.\r\n\r\nPurpose: {}. Legal basis: {}. Jurisdiction: {}.\r\nTLP:{} PAP:{}. Keep it for {} days at most.\r\n\r\n\
-         This message and what is attached stand in a transparency log: entry {} of {}.\r\n\
-         Check it without a network: spillway ledger verify {id}.tlog-proof {id} --policy POLICY\r\n",
+    let said = said(
+        bundle,
+        &format!(
+            "Save what follows as {PROOF}, to the end of this text, and check the report without a network: \
+             spillway ledger verify {PROOF} xarf.json --policy POLICY\n\n{proof}"
+        ),
+    );
+    if let Some(report) = intel::export::mail::forward(bundle.payload(), &said, &draft.recipient, now) {
+        return report;
+    }
+    mixed(bundle, proof, boundary).into_bytes()
+}
+
+/// What it is, under which terms, and how one checks it.
+fn said(bundle: &Bundle<'_>, check: &str) -> String {
+    let draft = bundle.draft();
+    format!(
+        "Disclosure {}, ticket {}.\n\nPurpose: {}. Legal basis: {}. Jurisdiction: {}.\nTLP:{} PAP:{}. Keep it for {} days at most.\n\n\
+         This message and what is attached stand in a transparency log: entry {} of {}.\n{check}",
+        draft.id,
         draft.ticket,
         draft.purpose.word(),
         draft.basis.word(),
@@ -26,7 +47,18 @@ pub(super) fn mail(bundle: &Bundle<'_>, proof: &str, boundary: &str) -> String {
         draft.retention_days,
         bundle.receipt().index(),
         bundle.receipt().origin(),
-    );
+    )
+}
+
+fn mixed(bundle: &Bundle<'_>, proof: &str, boundary: &str) -> String {
+    let draft = bundle.draft();
+    let id = &draft.id;
+    let mut mail = String::new();
+    let said = said(
+        bundle,
+        &format!("Check it without a network: spillway ledger verify {id}.tlog-proof {id} --policy POLICY\n"),
+    )
+    .replace('\n', "\r\n");
     // A string takes whatever is written to it.
     let _ = write!(
         mail,

@@ -20,7 +20,7 @@ use crate::ledger::{Item, Store, View};
 pub enum Route {
     /// As files into a folder.
     Folder(PathBuf),
-    /// As a mail with attachments, in a file that a mail program takes.
+    /// As a mail, in a file that a mail program takes.
     Eml(PathBuf),
 }
 
@@ -45,7 +45,7 @@ pub fn send(
         bail!("nothing is sent: it expired at {}; begin another one", case.draft.expires);
     }
     let (ledgered, opening) = enter(config, cases, case, reviewed, now).context("nothing is sent")?;
-    let mut post = Post { route: route.clone(), opening, policy: policy_text(config)? };
+    let mut post = Post { route: route.clone(), opening, policy: policy_text(config)?, now };
     let sent = ledgered.send(&mut post, now).map_err(|refused| match refused {
         SendError::Refused(why) => anyhow!(why),
         SendError::Sender(why) => why,
@@ -152,6 +152,7 @@ struct Post {
     route: Route,
     opening: Opening,
     policy: Vec<u8>,
+    now: Timestamp,
 }
 
 impl Sender for Post {
@@ -177,7 +178,7 @@ impl Sender for Post {
                 file(id, bundle.payload())
             }
             Route::Eml(path) => {
-                let mail = eml::mail(bundle, &proof, &Hash::of(bundle.payload()).to_string());
+                let mail = eml::mail(bundle, &proof, &Hash::of(bundle.payload()).to_string(), self.now);
                 std::fs::write(path, mail).with_context(|| format!("cannot write {}", path.display()))
             }
         }

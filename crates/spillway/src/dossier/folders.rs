@@ -16,7 +16,7 @@ use super::collect::{Cases, Collector};
 use super::document;
 use super::recorders::{Recorders, Scope};
 use super::write::{Extra, annotate, finish, prepare};
-use crate::config::{Config, Named};
+use crate::config::{Config, Named, veiled_for_others};
 use crate::evidence::stamp::Authority;
 use crate::evidence::{Annotating, Payload, key};
 use crate::replay::{Findings, Item};
@@ -33,6 +33,7 @@ pub struct Seat {
     reporter: Reporter,
     pub(crate) signer: Option<Signer>,
     pub(crate) authority: Option<Authority>,
+    /// The configuration in force, without its secrets.
     pub(crate) config: Option<Vec<u8>>,
     /// What allows payload.
     payload: Option<Named>,
@@ -42,16 +43,14 @@ impl Seat {
     /// As a configuration says; without one nobody signs.
     ///
     /// # Errors
-    /// When the file or its key cannot be read.
+    /// When its key cannot be read.
     pub fn of(config: Option<&Config>) -> anyhow::Result<Self> {
         let Some(config) = config else { return Ok(Self::default()) };
-        let path = &config.path;
-        let text = std::fs::read(path).with_context(|| path.display().to_string())?;
         Ok(Self {
             reporter: config.evidence.reporter.clone(),
             signer: key::of(config)?,
             authority: config.evidence.authority.clone(),
-            config: Some(text),
+            config: Some(veiled_for_others(&config.written.0).into_bytes()),
             payload: config.privacy.payload.clone(),
         })
     }

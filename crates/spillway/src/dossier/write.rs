@@ -20,7 +20,7 @@ use crate::evidence::{Annotating, Comments, Sealing, files, seal};
 pub struct Extra<'a> {
     /// The attack's own document, as it is in `attack.json`.
     pub attack: &'a [u8],
-    /// The configuration in force, as it was written; `None`: there was none.
+    /// The configuration in force, without its secrets; `None`: there was none.
     pub config: Option<&'a [u8]>,
     /// On what terms documents for others are made.
     pub terms: Terms,

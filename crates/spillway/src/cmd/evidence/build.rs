@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::capture::Capture;
 use crate::cli::Context;
 use crate::cmd::replay;
-use crate::config::Config;
+use crate::config::{Config, veiled_for_others};
 use crate::daemon::clock::Clock;
 use crate::dossier::recorders::{Recorders, Scope};
 use crate::evidence::recorder::Recorded;
@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// Where the bag goes [default: FOLDER/evidence]
     #[arg(long, value_name = "BAG")]
     bag: Option<PathBuf>,
-    /// Configuration in force: goes into the bag, says who seals it, and has the key in its state folder
+    /// Configuration in force: goes into the bag without its secrets, says who seals it, and has the key in its state folder
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The key that signs, made where there is none; without it and --config the bag is not signed
@@ -84,7 +84,7 @@ const FILE_MAX: u64 = 1 << 30;
 
 /// Builds and prints.
 pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
-    let config = args.config.as_deref().map(load).transpose()?;
+    let config = args.config.as_deref().map(replay::load).transpose()?;
     let attack_file = args.folder.join("attack.json");
     let attack_json = read(&attack_file)?.with_context(|| format!("{}: missing", attack_file.display()))?;
     let attack: Attack = serde_json::from_slice(&attack_json)
@@ -93,27 +93,26 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let lines = read(&sources_file)?.unwrap_or_default();
     let sources = sources(&lines).with_context(|| sources_file.display().to_string())?;
     let bag = args.bag.clone().unwrap_or_else(|| args.folder.join("evidence"));
-    let recorded = record(&args, &attack, &bag, config.as_ref().map(|(config, _)| config), context)?;
+    let recorded = record(&args, &attack, &bag, config.as_ref(), context)?;
 
     let mut comments = Comments::default();
     for one in sources.values() {
         let place = comments.text(files::comment(&one.verdict, one.confidence, &one.reasons));
         comments.say(one.address, place);
     }
-    let reporter = config.as_ref().map(|(config, _)| config.evidence.reporter.clone()).unwrap_or_default();
-    let key = args.key.clone().or_else(|| config.as_ref().map(|(config, _)| key::path(&config.state_dir)));
+    let reporter = config.as_ref().map(|config| config.evidence.reporter.clone()).unwrap_or_default();
+    let key = args.key.clone().or_else(|| config.as_ref().map(|config| key::path(&config.state_dir)));
     let signer = key.map(|path| key::load_or_make(&path, &key::name(&reporter))).transpose()?;
-    let authority = args
-        .tsa
-        .as_ref()
-        .or_else(|| config.as_ref().and_then(|(config, _)| config.evidence.authority.as_ref()));
+    let authority =
+        args.tsa.as_ref().or_else(|| config.as_ref().and_then(|config| config.evidence.authority.as_ref()));
     let rules: String = attack.rules.iter().map(|rule| format!("{}\n", rule.text)).collect();
     let mut kept = vec![
         ("data/attack.json".to_owned(), attack_json),
         ("data/sources.csv".to_owned(), table(&sources)),
         ("data/rules.txt".to_owned(), rules.into_bytes()),
     ];
-    kept.extend(config.as_ref().map(|(_, text)| ("data/config.toml".to_owned(), text.clone())));
+    let veil = |config: &Config| veiled_for_others(&config.written.0).into_bytes();
+    kept.extend(config.as_ref().map(|config| ("data/config.toml".to_owned(), veil(config))));
     let stix = read(&args.folder.join("stix.json"))?;
     kept.extend(stix.map(|octets| ("metadata/stix.json".to_owned(), octets)));
     let (packets, left_out) = (recorded.packets, recorded.left_out);
@@ -197,12 +196,6 @@ fn table(sources: &BTreeMap<IpAddr, Source>) -> Vec<u8> {
         ));
     }
     text.into_bytes()
-}
-
-fn load(path: &Path) -> anyhow::Result<(Config, Vec<u8>)> {
-    let config = replay::load(path)?;
-    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
-    Ok((config, text))
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
