@@ -117,14 +117,21 @@ impl Access {
     /// There is no such token.
     pub fn revoke(&self, id: &str, user: Option<&str>) -> Result<Token, AccessError> {
         let missing = || AccessError::Missing(format!("there is no token {id}"));
-        let db = self.db();
-        let token = db
-            .prepare(&format!("{SELECT} WHERE id = ?1 AND (?2 IS NULL OR user = ?2)"))?
-            .query_row(params![id, user], |row| Ok(read(row)))
-            .optional()?
-            .ok_or_else(missing)??;
-        db.execute("DELETE FROM tokens WHERE id = ?1", [id])?;
+        let token = self.token(id, user)?.ok_or_else(missing)?;
+        if self.db().execute("DELETE FROM tokens WHERE id = ?1", [id])? == 0 {
+            return Err(missing());
+        }
         Ok(token)
+    }
+
+    /// One of them; `user`: only if it is this one's.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn token(&self, id: &str, user: Option<&str>) -> Result<Option<Token>, AccessError> {
+        let db = self.db();
+        let mut query = db.prepare(&format!("{SELECT} WHERE id = ?1 AND (?2 IS NULL OR user = ?2)"))?;
+        query.query_row(params![id, user], |row| Ok(read(row))).optional()?.transpose()
     }
 
     /// At most `limit` tokens behind this id, by id; `user`: this one's alone.

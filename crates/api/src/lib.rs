@@ -87,3 +87,4 @@ pub use router::{Parts, openapi, router};
 pub use sources::Sources;
 pub use traffic::{SECONDS_MAX, Second, Usual};
 pub use uploaded::{CaptureHit, CapturePreview};
+pub use view::subject;

@@ -70,6 +70,8 @@ pub struct Metrics {
     pub store_write: Histogram,
     /// Writes that failed.
     pub store_errors: u64,
+    /// Attacks that waited for the store until there was no room for them.
+    pub store_lost: u64,
     /// Octets of the last snapshot.
     pub snapshot_bytes: u64,
     /// Whether the last reload of the configuration was taken.
@@ -510,6 +512,11 @@ impl Metrics {
             "spillway_store_errors",
             "Writes that failed and are tried again",
             vec![(Vec::new(), self.store_errors)],
+        )?;
+        out.counters(
+            "spillway_store_lost",
+            "Attacks that are over and were not written, as nothing could be for too long",
+            vec![(Vec::new(), self.store_lost)],
         )?;
         let flows = self.history.iter().map(|history| ("flows", history.bytes));
         let stored = std::iter::once(("snapshot", self.snapshot_bytes)).chain(flows);

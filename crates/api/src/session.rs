@@ -18,7 +18,7 @@ use crate::change::Change;
 use crate::door::{COOKIE, Caller, session};
 use crate::problem::Problem;
 use crate::router::Shared;
-use crate::words::{Password, UserName};
+use crate::words::{Password, Reason, UserName};
 
 /// Passwords that are checked at a time: each takes 19 MiB and tens of milliseconds.
 static CHECKS: Semaphore = Semaphore::const_new(2);
@@ -171,6 +171,8 @@ pub(crate) struct NewPassword {
     password: Password,
     /// What it is; needed in a session.
     current: Option<Password>,
+    /// Why.
+    reason: Reason,
 }
 
 /// Give oneself another password; all own sessions end.
@@ -185,7 +187,8 @@ pub(crate) async fn password(
     whole(&caller)?;
     let name = caller.actor.name.clone();
     let in_session = matches!(caller.actor.via, Via::Session { .. });
-    let change = Change { action: "user.password", object: name.clone(), ..Change::default() };
+    let change =
+        Change { action: "user.password", object: name.clone(), reason: new.reason.0, ..Change::default() };
     let _turn = CHECKS.acquire().await;
     let act = move |shared: &Shared| {
         let current = new.current.map(|current| current.0).unwrap_or_default();

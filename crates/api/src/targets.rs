@@ -168,7 +168,10 @@ pub(crate) async fn done(
     (reason, about): (String, Option<Prefix>),
     order: Value,
 ) -> Result<Value, Problem> {
-    let change = Change { action, object, reason, before: None, about, urgent: false };
+    let (by, asked) = (caller.clone(), json!({ "before": &order }));
+    let look = move |shared: &Shared| Ok(shared.operate.policy(&by.actor.name, asked).ok());
+    let before = shared.ask(look).await?.filter(|before| !before.is_null());
+    let change = Change { action, object, reason, before, about, urgent: false };
     let by = caller.clone();
     let act = move |shared: &Shared| {
         let answer = decide(shared, &by, order)?;

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base::Span;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::body::{Asked, Document, Part};
@@ -17,7 +17,7 @@ use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
 use crate::session::whole;
-use crate::words::{Label, Limit, PrefixText, RoleWord, Ttl, UserName};
+use crate::words::{Label, Limit, PrefixText, Reason, RoleWord, Ttl, UserName};
 
 /// What is known of a token.
 #[derive(Serialize, ToSchema)]
@@ -110,6 +110,8 @@ pub(crate) struct NewToken {
     label: Label,
     /// Seconds; without it, until it is revoked.
     expires_in: Option<Ttl>,
+    /// Why.
+    reason: Reason,
 }
 
 /// Make a token. The answer alone has all of it.
@@ -137,34 +139,55 @@ pub(crate) async fn add(
         label: new.label.0,
         expires_at: new.expires_in.map(|ttl| now.plus(Span::from_secs(ttl.0))),
     };
-    let change = Change {
-        action: "token.add",
-        object: issue.user.clone(),
-        reason: issue.label.clone(),
-        ..Change::default()
-    };
+    let change =
+        Change { action: "token.add", object: issue.user.clone(), reason: new.reason.0, ..Change::default() };
     let act = move |shared: &Shared| {
         let issued = shared.access.issue(&issue, now).map_err(|e| Problem::access(&e))?;
-        let after =
-            json!({"id": issued.token.id, "role": issued.token.role, "prefixes": issued.token.prefixes});
+        let after = told(&issued.token);
         Ok((Token::of(issued.token, Some(issued.secret)), Some(after)))
     };
     let token = shared.change(&caller, change, act).await?;
     Ok((StatusCode::CREATED, Json(token)).into_response())
 }
 
+/// Why something is taken away.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Why {
+    /// Why; stands in the audit trail.
+    #[param(inline)]
+    pub(crate) reason: Reason,
+}
+
+/// What the audit trail keeps of a token: nothing secret.
+fn told(token: &access::Token) -> Value {
+    json!({
+        "id": token.id, "user": token.user, "role": token.role, "prefixes": token.prefixes, "label": token.label,
+        "expires_at": token.expires_at.map(|at| at.to_string()),
+    })
+}
+
 /// End a token: one's own; an administrator anybody's.
 #[utoipa::path(
-    delete, path = "/api/v1/tokens/{id}", tag = "access", params(("id" = String, Path, description = "Its public part")),
+    delete, path = "/api/v1/tokens/{id}", tag = "access", params(("id" = String, Path, description = "Its public part"), Why),
     responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn revoke(
     State(shared): State<Shared>,
     caller: Caller,
     Part(id): Part<String>,
+    Asked(Why { reason }): Asked<Why>,
 ) -> Result<StatusCode, Problem> {
     let user = (!caller.actor.may(Permission::ManageAccess)).then(|| caller.actor.name.clone());
-    let change = Change { action: "token.revoke", object: shown(&id), ..Change::default() };
+    let before = shared.access.token(&id, user.as_deref()).map_err(|e| Problem::access(&e))?;
+    let change = Change {
+        action: "token.revoke",
+        object: shown(&id),
+        reason: reason.0,
+        before: before.as_ref().map(told),
+        ..Change::default()
+    };
     let act = move |shared: &Shared| {
         shared.access.revoke(&id, user.as_deref()).map_err(|e| Problem::access(&e))?;
         Ok((StatusCode::NO_CONTENT, None))

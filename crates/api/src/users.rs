@@ -13,7 +13,7 @@ use crate::change::Change;
 use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
-use crate::tokens::{Listing, shown};
+use crate::tokens::{Listing, Why, shown};
 use crate::words::{Password, PrefixText, Reason, RoleWord, UserName};
 
 /// Somebody, or some program.
@@ -114,7 +114,7 @@ pub(crate) async fn add(
 
 /// Remove a user with all tokens and sessions. The last administrator stays.
 #[utoipa::path(
-    delete, path = "/api/v1/users/{name}", tag = "access", params(("name" = String, Path, description = "The user")),
+    delete, path = "/api/v1/users/{name}", tag = "access", params(("name" = String, Path, description = "The user"), Why),
     responses(
         (status = 204),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -124,10 +124,12 @@ pub(crate) async fn remove(
     State(shared): State<Shared>,
     caller: Caller,
     Part(name): Part<String>,
+    Asked(Why { reason }): Asked<Why>,
 ) -> Result<StatusCode, Problem> {
     let before = shared.access.user(&name).map_err(|e| Problem::access(&e))?;
     let before = before.map(|user| json!({"role": user.role, "prefixes": user.prefixes}));
-    let change = Change { action: "user.remove", object: shown(&name), before, ..Change::default() };
+    let change =
+        Change { action: "user.remove", object: shown(&name), reason: reason.0, before, ..Change::default() };
     let act = move |shared: &Shared| {
         shared.access.remove_user(&name).map_err(|e| Problem::access(&e))?;
         Ok((StatusCode::NO_CONTENT, None))

@@ -85,8 +85,9 @@ pub(crate) fn touches(document: &str, prefix: &Prefix) -> bool {
         || sources.filter_map(|one| address(one, "address")).any(|one| near(&one))
 }
 
-/// What a rule or a bare prefix is about: the prefix after `dst`, else all of it.
-pub(crate) fn subject(text: &str) -> Option<Prefix> {
+/// What a rule or a bare prefix is about: the prefix after `dst`, else all of it; `None`: it does not say.
+#[must_use]
+pub fn subject(text: &str) -> Option<Prefix> {
     let mut words = text.split_whitespace();
     let first = words.clone().next()?;
     match words.find(|word| *word == "dst") {

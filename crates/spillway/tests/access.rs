@@ -90,6 +90,15 @@ fn loopback_looks_on_and_changes_take_a_token_made_beside_the_daemon() {
     assert_eq!(trail["items"][0]["outcome"]["done"], true);
     done(&["token", "revoke", made["id"].as_str().unwrap(), "-c", &config]);
     assert_eq!(status(&daemon, "GET", "/api/v1/me", Some(token), None), 401);
+    let trail = done(&["audit", "--limit", "1", "-o", "json", "-c", &config]);
+    let revoked = &trail["items"][0];
+    assert_eq!(
+        (&revoked["action"], &revoked["reason"]),
+        (&json!("token.revoke"), &json!("by hand, on this machine"))
+    );
+    assert!(revoked["before"].as_str().unwrap().contains("\"alice\""), "{revoked}");
+    let silent = spillway(["user", "remove", "alice", "--reason", " ", "-c", &config]);
+    assert_eq!(silent.status.code(), Some(2), "{}", stderr(&silent));
     // what was asked for is in the ledger, and says nothing there
     let head = wait("the ledger", || {
         let (status, _, body) = call(&daemon, "GET", "/api/v1/ledger", None, None);

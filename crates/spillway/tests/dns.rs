@@ -144,6 +144,24 @@ fn a_name_is_diverted_at_real_servers_outlives_a_kill_and_comes_back_with_its_tt
         assert_eq!(server.addresses("six"), ["600 2001:db8::6"]);
         assert_eq!(daemon.sum("spillway_dns_updates_total"), 3.0);
         assert_eq!(daemon.sum("spillway_dns_troubled"), 1.0, "the alias");
+        // Each order stands in the audit trail, with what was and what is.
+        let out = spillway(["audit", "-c", &house.config, "-o", "json"]);
+        let trail: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let trail = trail["items"].as_array().unwrap();
+        let actions: Vec<&str> = trail.iter().map(|line| line["action"].as_str().unwrap()).collect();
+        let both = ["dns.restore", "dns.divert"];
+        assert_eq!(actions, [both[0], both[1], both[0], both[1], both[1]]);
+        assert!(
+            trail.iter().all(|line| line["outcome"]["done"] == true && line["reason"] != ""),
+            "{trail:?}"
+        );
+        let stood = |line: &Value, key: &str| -> Value {
+            serde_json::from_str(line.pointer(key).and_then(Value::as_str).unwrap()).unwrap()
+        };
+        let renewal = &trail[3];
+        assert_eq!(stood(renewal, "/before")["state"], "diverted", "{renewal}");
+        assert_eq!(stood(renewal, "/outcome/after")["diversion"]["id"], 1, "{renewal}");
+        assert_eq!(stood(&trail[4], "/before")["state"], "idle");
         // Each beginning and end is a decision that stands in the ledger.
         wait("the ledger", || {
             let out = spillway(["ledger", "report", "-c", &house.config, "-o", "json"]);

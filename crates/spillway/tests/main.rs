@@ -44,6 +44,7 @@ mod rules;
 mod sampled;
 mod service;
 mod simulate;
+mod store;
 mod support;
 
 mod top;

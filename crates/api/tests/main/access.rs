@@ -222,8 +222,41 @@ async fn nothing_dangerous_is_done_without_a_reason() {
         }
         asked += 1;
     }
-    assert!(asked >= 13, "{asked}");
+    assert!(asked >= 15, "{asked}");
+    // what is taken away has no body: the reason stands behind the question mark
+    for at in ["/api/v1/users/viewer", "/api/v1/tokens/0"] {
+        for query in ["", "?reason=", "?reason=%20", "?reason=a%0Ab"] {
+            let (status, _) = call(&world, "DELETE", &format!("{at}{query}"), &admin, None).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{at}{query}");
+        }
+    }
     assert!(world.hands.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_and_what_is_taken_away_stands_in_the_trail_with_why_and_what_was() {
+    let world = world("taken-away", STRICT);
+    let admin = of_role(&world, Role::Admin);
+    token(&world, "olga", Role::Operator, &[]);
+    let wanted = json!({"user": "olga", "label": "laptop", "reason": "she asked"});
+    let (_, made) = call(&world, "POST", "/api/v1/tokens", &admin, Some(wanted)).await;
+    let gone = format!("/api/v1/tokens/{}?reason=it%20was%20lost", made["id"].as_str().unwrap());
+    assert_eq!(call(&world, "DELETE", &gone, &admin, None).await.0, StatusCode::NO_CONTENT);
+    let gone = "/api/v1/users/olga?reason=she%20left";
+    assert_eq!(call(&world, "DELETE", gone, &admin, None).await.0, StatusCode::NO_CONTENT);
+    let mode = json!({"prefix": "198.18.1.0/24", "mode": "suggest", "reason": "a week is over"});
+    assert_eq!(call(&world, "POST", "/api/v1/targets/mode", &admin, Some(mode)).await.0, StatusCode::OK);
+    let (_, trail) = call(&world, "GET", "/api/v1/audit", &admin, None).await;
+    let of = |action: &str| {
+        trail["items"].as_array().unwrap().iter().find(|line| line["action"] == action).unwrap().clone()
+    };
+    assert_eq!(of("token.add")["reason"], "she asked");
+    let revoked = of("token.revoke");
+    assert_eq!((&revoked["reason"], &revoked["before"]["user"]), (&json!("it was lost"), &json!("olga")));
+    assert_eq!(revoked["before"]["label"], "laptop");
+    let removed = of("user.remove");
+    assert_eq!((&removed["reason"], &removed["before"]["role"]), (&json!("she left"), &json!("operator")));
+    assert_eq!(of("target.mode")["before"]["kind"], "before", "as the desk said");
 }
 
 #[tokio::test]
@@ -287,15 +320,16 @@ async fn a_narrowed_token_makes_no_wider_one() {
     of_role(&world, Role::Admin);
     let issue = Issue { user: "admin".into(), role: Some(Role::Viewer), ..Issue::default() };
     let narrow = world.access.issue(&issue, NOW).unwrap().secret;
-    let (status, _) = call(&world, "POST", "/api/v1/tokens", &narrow, Some(json!({}))).await;
+    let (status, _) = call(&world, "POST", "/api/v1/tokens", &narrow, Some(json!({"reason": "more"}))).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    let new = json!({"password": "correct horse battery"});
+    let new = json!({"password": "correct horse battery", "reason": "more"});
     assert_eq!(call(&world, "PUT", "/api/v1/me/password", &narrow, Some(new)).await.0, StatusCode::FORBIDDEN);
     let operator = of_role(&world, Role::Operator);
-    let (status, _) = call(&world, "POST", "/api/v1/tokens", &operator, Some(json!({"user": "admin"}))).await;
+    let others = json!({"user": "admin", "reason": "more"});
+    let (status, _) = call(&world, "POST", "/api/v1/tokens", &operator, Some(others)).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "of others");
-    let (status, made) =
-        call(&world, "POST", "/api/v1/tokens", &operator, Some(json!({"expires_in": 60}))).await;
+    let own = json!({"expires_in": 60, "reason": "a script"});
+    let (status, made) = call(&world, "POST", "/api/v1/tokens", &operator, Some(own)).await;
     assert_eq!(status, StatusCode::CREATED);
     let (_, listed) = call(&world, "GET", "/api/v1/tokens", &operator, None).await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);

@@ -195,6 +195,9 @@ impl Operate for Hands {
             let all: Vec<Value> = self.decided.iter().enumerate().map(|(n, at)| one(n, at)).collect();
             return Ok(json!({ "items": if word == "profiles" { Vec::new() } else { all } }));
         }
+        if order.get("before").is_some() {
+            return Ok(json!({"id": 1, "kind": "before"}));
+        }
         if order.get("allowed").is_some() {
             let one = |(n, at): (usize, &String)| {
                 let owner = if n % 2 == 0 { "alice" } else { "c1" };

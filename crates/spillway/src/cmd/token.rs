@@ -80,7 +80,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         }
         Command::Revoke(args) => {
             let desk = Desk::at(&args.why.daemon)?;
-            let token = desk.change("token.revoke", &args.id, &args.why.reason, |access| {
+            let before = desk.access.token(&args.id, None)?;
+            let before = before.map(|token| serde_json::to_string(&token)).transpose()?;
+            let token = desk.change("token.revoke", &args.id, &args.why.reason, before, |access| {
                 Ok((access.revoke(&args.id, None)?, Value::Null))
             })?;
             show(&[token], context)
@@ -97,7 +99,7 @@ fn add(args: Add, context: &Context) -> anyhow::Result<()> {
         label: args.label,
         expires_at: args.ttl.map(|ttl| desk.now.plus(ttl)),
     };
-    let issued = desk.change("token.add", &issue.user, &args.why.reason, |access| {
+    let issued = desk.change("token.add", &issue.user, &args.why.reason, None, |access| {
         let issued = access.issue(&issue, desk.now)?;
         let after =
             json!({"id": issued.token.id, "role": issued.token.role, "prefixes": issued.token.prefixes});

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::error::usage;
 use crate::output::{self, Format};
+use crate::routing::order::fits;
 
 /// Users of the API: add, list, remove, give a password
 #[derive(Debug, clap::Args)]
@@ -84,7 +85,7 @@ struct Password {
 #[derive(Debug, clap::Args)]
 pub(super) struct Why {
     /// Why; stands in the audit trail
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "by hand, on this machine")]
     pub(super) reason: String,
     #[command(flatten)]
     pub(super) daemon: Daemon,
@@ -101,7 +102,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         }
         Command::Remove(args) => {
             let desk = Desk::at(&args.why.daemon)?;
-            let user = desk.change("user.remove", &args.name, &args.why.reason, |access| {
+            let before = desk.access.user(&args.name)?;
+            let before = before.map(|user| json!({"role": user.role, "prefixes": user.prefixes}).to_string());
+            let user = desk.change("user.remove", &args.name, &args.why.reason, before, |access| {
                 let user = access.remove_user(&args.name)?;
                 Ok((user, Value::Null))
             })?;
@@ -109,7 +112,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         }
         Command::Password(args) => {
             let (desk, password) = (Desk::at(&args.why.daemon)?, line()?);
-            desk.change("user.password", &args.name, &args.why.reason, |access| {
+            desk.change("user.password", &args.name, &args.why.reason, None, |access| {
                 access.set_password(&args.name, &password)?;
                 Ok(((), Value::Null))
             })
@@ -147,7 +150,7 @@ fn add(args: Add, context: &Context) -> anyhow::Result<()> {
         }
     };
     let password = args.password.then(line).transpose()?;
-    let user = desk.change("user.add", &args.name, &args.why.reason, |access| {
+    let user = desk.change("user.add", &args.name, &args.why.reason, None, |access| {
         let user = access.add_user(&args.name, args.role, &prefixes, password.as_deref(), desk.now)?;
         let after = json!({"role": user.role, "prefixes": user.prefixes, "password": user.password});
         Ok((user, after))
@@ -202,14 +205,16 @@ impl Desk {
         Ok(Self { config, access, now: Clock::start().now() })
     }
 
-    /// Does it, and writes it into the audit trail.
+    /// Does it, and writes it into the audit trail, with what was `before` as JSON.
     pub(super) fn change<T>(
         &self,
         action: &str,
         object: &str,
         reason: &str,
+        before: Option<String>,
         act: impl FnOnce(&Access) -> anyhow::Result<(T, Value)>,
     ) -> anyhow::Result<T> {
+        fits(reason).map_err(usage)?;
         let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
         let user = user.map_or_else(|| format!("user {}", nix::unistd::getuid()), |user| user.name);
         let name = match asked::person(None) {
@@ -223,7 +228,7 @@ impl Desk {
             action: action.to_owned(),
             object: object.to_owned(),
             reason: reason.to_owned(),
-            before: None,
+            before,
         };
         let number = self.access.about_to(&actor, &deed, self.now)?;
         let done = act(&self.access);

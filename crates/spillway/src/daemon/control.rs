@@ -8,21 +8,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use ::ledger::entry::{Act, By};
-use access::{Access, Actor, Outcome, Role, Via};
+use access::Access;
 use anyhow::{Context as _, bail};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Event;
-use super::clock::Clock;
+use super::audited;
 use super::routes::Routes;
 use crate::dns;
 use crate::history::order::{Answered, Query};
-use crate::ledger::Deed;
 use crate::policy;
 use crate::routing::order::{self, Caller};
 
@@ -166,7 +164,7 @@ fn answer(
     stream: UnixStream,
     events: &Sender<Event>,
     routes: &Routes,
-    access: &Access,
+    access: &Arc<Access>,
 ) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -179,7 +177,7 @@ fn answer(
             answered.recv_timeout(ANSWER_MAX)?
         }
         Ok(Request { route: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => match for_all(routes, access, caller, order) {
+            Ok(caller) => match audited::route(routes, access, &caller, order) {
                 Ok(answer) => Reply { answer: Some(answer), ..Reply::done() },
                 Err(why) => Reply::refused(why),
             },
@@ -187,9 +185,10 @@ fn answer(
         },
         Ok(Request { dns: Some(order), name, .. }) => match caller(&stream, name) {
             Ok(caller) => {
-                let names = routes.names.clone();
+                let (routes, access) = (routes.clone(), Arc::clone(access));
                 return beside(stream, move || {
-                    names.ask(caller, order).map(|answer| Reply { names: Some(answer), ..Reply::done() })
+                    let answer = audited::names(&routes, &access, &caller, order)?;
+                    Ok(Reply { names: Some(answer), ..Reply::done() })
                 });
             }
             Err(why) => Reply::refused(why),
@@ -217,7 +216,7 @@ fn answer(
             }
         }
         Ok(Request { policy: Some(order), name, .. }) => match caller(&stream, name) {
-            Ok(caller) => match decide(routes, access, &caller.name(), order) {
+            Ok(caller) => match audited::decide(routes, access, &caller.name(), order) {
                 Ok(answer) => Reply { policy: Some(answer), ..Reply::done() },
                 Err(why) => Reply::refused(why),
             },
@@ -235,98 +234,6 @@ fn answer(
         Err(wrong) => Reply::refused(format!("not a command: {wrong}")),
     };
     reply.send(stream)
-}
-
-/// Asks the desk for what holds for whom. What changes something is in the audit trail before, and with what came of it after; then
-/// in the ledger.
-fn decide(routes: &Routes, access: &Access, who: &str, order: policy::Order) -> Result<Value, String> {
-    let Some(reason) = order.reason().map(str::to_owned) else { return routes.policy.take(who, order) };
-    let ((action, object), about) = (order.deed(), order.about());
-    let deed = Asked { action, object, reason, about, urgent: false };
-    audited(routes, access, who, deed, || routes.policy.take(who, order))
-}
-
-/// Asks the desk for routes. What is everybody's stands in the audit trail and in the ledger, too.
-fn for_all(
-    routes: &Routes,
-    access: &Access,
-    caller: Caller,
-    order: order::Order,
-) -> Result<order::Answer, String> {
-    let (action, reason) = match &order {
-        order::Order::Panic { reason } => ("panic", reason.clone()),
-        order::Order::Resume { reason } => ("resume", reason.clone()),
-        _ => return routes.ask(caller, order),
-    };
-    let deed =
-        Asked { action, object: "everything".to_owned(), reason, about: None, urgent: action == "panic" };
-    let who = caller.name();
-    let mut answer = None;
-    audited(routes, access, &who, deed, || {
-        let told = routes.ask(caller, order)?;
-        let document = json!({ "answer": told });
-        answer = Some(told);
-        Ok(document)
-    })?;
-    answer.ok_or_else(|| "the daemon's answer is empty".to_owned())
-}
-
-/// What is about to be done.
-struct Asked {
-    action: &'static str,
-    object: String,
-    reason: String,
-    about: Option<base::Prefix>,
-    /// It is done even where nothing can be written down.
-    urgent: bool,
-}
-
-/// Does something that is written down before and after.
-fn audited(
-    routes: &Routes,
-    access: &Access,
-    who: &str,
-    asked: Asked,
-    act: impl FnOnce() -> Result<Value, String>,
-) -> Result<Value, String> {
-    let Asked { action, object, reason, about, urgent } = asked;
-    order::fits(&reason)?;
-    // whoever may open the socket may do everything
-    let actor = Actor::new(who.to_owned(), Via::Local, Role::Admin, Vec::new());
-    let deed = access::Deed {
-        address: "local".to_owned(),
-        action: action.to_owned(),
-        object: object.clone(),
-        reason: reason.clone(),
-        before: None,
-    };
-    let now = || Clock::start().now();
-    let number = match access.about_to(&actor, &deed, now()) {
-        Ok(number) => Some(number),
-        Err(cause) if urgent => {
-            tracing::error!(%cause, action, "it is missing in the audit trail");
-            None
-        }
-        Err(why) => return Err(why.to_string()),
-    };
-    let done = act();
-    let (said, after) = match &done {
-        Ok(answer) => (None, Some(answer.to_string())),
-        Err(why) => (Some(why.clone()), None),
-    };
-    let outcome = Outcome { at: now(), done: done.is_ok(), said: said.clone(), after };
-    if let Some(number) = number
-        && let Err(cause) = access.came_of(number, &outcome)
-    {
-        tracing::error!(%cause, number, "what came of it is missing in the audit trail");
-    }
-    let content = json!({
-        "audit": number, "actor": who, "via": "local", "action": action, "object": object, "reason": reason,
-        "after": done.as_ref().ok(), "refused": said,
-    });
-    let counts = [("done".to_owned(), u64::from(done.is_ok()))].into();
-    routes.pen.write(Deed { at: now(), act: Act::Operation, by: By::Person, about, content, counts });
-    done
 }
 
 /// What a rule would be, and what it would have hit in the last hour.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use store::{AttackRow, Batch, Snapshot};
 
-/// What waits to be written. Bounded by the number of attacks that the core follows and of snapshot names.
+/// Attacks that wait at most: while nothing can be written those that are over gather here beside those that the core follows.
+const ATTACKS_MAX: usize = 8_192;
+
+/// What waits to be written.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     inner: Mutex<Inner>,
@@ -20,6 +23,20 @@ struct Inner {
     /// What waits is a turning point: who dies now must find it when he is back.
     urgent: bool,
     closed: bool,
+    /// Attacks that found no room.
+    lost: u64,
+}
+
+impl Inner {
+    /// Where more wait than there is room for, those go that were over first.
+    fn fit(&mut self) {
+        while self.attacks.len() > ATTACKS_MAX {
+            let oldest = self.attacks.values().min_by_key(|row| (row.ended_at.is_none(), row.updated_at));
+            let Some(id) = oldest.map(|row| row.id.clone()) else { return };
+            self.attacks.remove(&id);
+            self.lost += 1;
+        }
+    }
 }
 
 impl Mailbox {
@@ -30,6 +47,7 @@ impl Mailbox {
         inner.urgent |= urgent;
         inner.attacks.extend(attacks.into_iter().map(|row| (row.id.clone(), row)));
         inner.snapshots.extend(snapshots.into_iter().map(|row| (row.name.clone(), row)));
+        inner.fit();
         self.changed.notify_all();
     }
 
@@ -49,6 +67,12 @@ impl Mailbox {
         for row in batch.snapshots {
             inner.snapshots.entry(row.name.clone()).or_insert(row);
         }
+        inner.fit();
+    }
+
+    /// Attacks that were not written, for nothing could be for so long that too many waited.
+    pub(super) fn lost(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).lost
     }
 
     /// Nothing more will come.
@@ -78,5 +102,47 @@ pub(super) struct CloseAtEnd(pub(super) Arc<Mailbox>);
 impl Drop for CloseAtEnd {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Timestamp;
+
+    use super::*;
+
+    fn row(id: usize, over: bool) -> AttackRow {
+        let at = Timestamp::from_nanos(id as u64);
+        AttackRow {
+            id: format!("{id}"),
+            state: String::new(),
+            severity: String::new(),
+            target: String::new(),
+            direction: String::new(),
+            started_at: at,
+            ended_at: over.then_some(at),
+            updated_at: at,
+            document: String::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_waits_and_what_is_too_much_is_counted() {
+        let mailbox = Mailbox::default();
+        // the oldest goes on, the others are over
+        mailbox.put((0..ATTACKS_MAX).map(|id| row(id, id > 0)).collect(), Vec::new(), true);
+        let (batch, _) = mailbox.take(Duration::ZERO);
+        assert_eq!((batch.attacks.len(), mailbox.lost()), (ATTACKS_MAX, 0));
+        // meanwhile one of them went on, and there is another one
+        mailbox.put(vec![row(5, false), row(ATTACKS_MAX, false)], Vec::new(), true);
+        mailbox.put_back(batch);
+        assert_eq!(mailbox.lost(), 1);
+        let (batch, closed) = mailbox.take(Duration::ZERO);
+        assert!(!closed);
+        let of = |id: usize| batch.attacks.iter().find(|row| row.id == format!("{id}"));
+        assert_eq!(batch.attacks.len(), ATTACKS_MAX);
+        assert!(of(1).is_none(), "that was over first");
+        assert!(of(0).is_some() && of(5).is_some_and(|row| row.ended_at.is_none()));
     }
 }

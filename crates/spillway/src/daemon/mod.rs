@@ -9,6 +9,7 @@
 //! Every arrow is bounded, and nothing is lost on it without a counter: a worker whose core is behind goes on counting into
 //! the open tick, the mailbox keeps the latest state of each thing, a full queue of notifications is counted.
 
+mod audited;
 mod brief;
 mod certificate;
 mod checkups;

@@ -21,6 +21,8 @@ pub(super) struct Effort {
     pub(super) writes: Histogram,
     /// Failures.
     pub(super) errors: u64,
+    /// Attacks that waited in vain.
+    pub(super) lost: u64,
     /// Size of the last snapshot of the core.
     pub(super) snapshot_bytes: u64,
 }
@@ -28,7 +30,7 @@ pub(super) struct Effort {
 impl Default for Effort {
     fn default() -> Self {
         let writes = Histogram::new(&[0.001, 0.005, 0.025, 0.1, 0.5, 2.5]);
-        Self { writes, errors: 0, snapshot_bytes: 0 }
+        Self { writes, errors: 0, lost: 0, snapshot_bytes: 0 }
     }
 }
 
@@ -47,6 +49,14 @@ pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, at_rest: &AtRest, e
             effort.snapshot_bytes = size.unwrap_or(effort.snapshot_bytes);
             if let Err(cause) = written {
                 effort.errors += 1;
+                let lost = mailbox.lost();
+                if lost > effort.lost {
+                    tracing::error!(
+                        lost,
+                        "attacks ended that could not be written; make room, or end what holds spillway.db"
+                    );
+                }
+                effort.lost = lost;
                 if effort.errors.is_power_of_two() {
                     tracing::error!(
                         cause = format!("{cause:#}"),

@@ -408,6 +408,7 @@ impl api::Source for Source {
             left_out: numbers.left_out.clone(),
             store_write: effort.writes,
             store_errors: effort.errors,
+            store_lost: effort.lost,
             snapshot_bytes: effort.snapshot_bytes,
             reload_ok,
             reload_at,

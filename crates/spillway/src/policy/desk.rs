@@ -19,7 +19,7 @@ use super::book::{Book, Entry, Held, What};
 use super::layers::Layers;
 use super::order::{self, Order};
 use super::view::View;
-use super::{profile, show, stance};
+use super::{before, profile, show, stance};
 use crate::config::Config;
 use crate::daemon::clock::Clock;
 use crate::ledger::{Deed, Pen};
@@ -119,6 +119,13 @@ impl Desk {
         *self.0.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
     }
 
+    /// What stands before an order is carried out; `null`: nothing, or it changes nothing.
+    pub(crate) fn before(&self, order: &Order) -> Value {
+        let live = Arc::clone(&self.0.live.read().unwrap_or_else(PoisonError::into_inner));
+        let active = Arc::clone(&self.0.active.read().unwrap_or_else(PoisonError::into_inner));
+        before::document(&self.now(), &live, &active, order)
+    }
+
     /// Carries out an order in a person's name.
     ///
     /// # Errors
@@ -146,6 +153,7 @@ impl Desk {
             }
             Order::Allowed { source } => Ok(items(show::allowed(&view, source.as_ref()))),
             Order::Exceptions => Ok(items(show::exceptions(&view))),
+            Order::Before(order) => Ok(self.before(&order)),
             Order::Rules => {
                 let live = Arc::clone(&self.0.live.read().unwrap_or_else(PoisonError::into_inner));
                 Ok(items(show::rules(&view, &live)))

@@ -7,6 +7,7 @@
 
 pub(crate) mod administrators;
 pub(crate) mod allow;
+mod before;
 pub(crate) mod book;
 pub(crate) mod desk;
 pub(crate) mod layers;

@@ -91,6 +91,8 @@ pub(crate) enum Order {
     ConfirmRule { id: String, reason: String },
     /// One that a person made ends; one of the engine is taken back for a while.
     TakeBack { rule: String, hold: Option<u64>, reason: String },
+    /// What stands before this is carried out.
+    Before(Box<Order>),
 }
 
 impl Order {
@@ -103,7 +105,8 @@ impl Order {
             | Self::Profiles
             | Self::Allowed { .. }
             | Self::Exceptions
-            | Self::Rules => None,
+            | Self::Rules
+            | Self::Before(_) => None,
             Self::MakeRule(made) => (!made.dry_run).then_some(&made.reason),
             Self::Allow(allow) => Some(&allow.reason),
             Self::Note { text, .. } => Some(text),
@@ -153,7 +156,8 @@ impl Order {
             | Self::Profiles
             | Self::Allowed { .. }
             | Self::Exceptions
-            | Self::Rules => ("look", String::new()),
+            | Self::Rules
+            | Self::Before(_) => ("look", String::new()),
         }
     }
 }

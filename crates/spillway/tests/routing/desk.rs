@@ -100,6 +100,13 @@ impl House {
         self.route(&["list"]).unwrap()["mitigations"].as_array().unwrap().clone()
     }
 
+    /// Lines of the audit trail, newest first.
+    pub(super) fn audit(&self) -> Vec<Value> {
+        let output = spillway(["audit", "-c", &self.config, "-o", "json"]);
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        document["items"].as_array().unwrap().clone()
+    }
+
     pub(super) fn history(&self) -> Vec<String> {
         let history = self.route(&["history"]).unwrap()["history"].clone();
         history.as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
@@ -304,6 +311,46 @@ fn two_different_persons_agree_before_anything_is_sent() {
     let history = house.route(&["history", "1"]).unwrap()["history"].clone();
     let approved = history.as_array().unwrap().iter().find(|line| line["event"] == "approved").unwrap();
     assert!(approved["actor"].as_str().unwrap().starts_with("bob ("), "{approved}");
+    // Each order stands in the audit trail, with who, why, what was and what is; also what was refused.
+    house.route(&with(&["renew", "1", "--for", "2h"], alice)).unwrap();
+    house.route(&with(&["withdraw", "1"], bob)).unwrap();
+    let trail = house.audit();
+    let lines: Vec<(&str, &str, bool)> = trail
+        .iter()
+        .map(|line| {
+            let actor = line["actor"].as_str().unwrap();
+            assert_eq!((&line["via"], &line["address"]), (&"local".into(), &"local".into()), "{line}");
+            assert!(!line["reason"].as_str().unwrap().is_empty(), "{line}");
+            (
+                line["action"].as_str().unwrap(),
+                actor.split(' ').next().unwrap(),
+                line["outcome"]["done"] == true,
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("mitigation.withdraw", "bob", true),
+            ("mitigation.renew", "alice", true),
+            ("mitigation.reject", "bob", false),
+            ("mitigation.reject", "bob", true),
+            ("mitigation.announce", "alice", true),
+            ("mitigation.approve", "bob", true),
+            ("mitigation.approve", "alice", false),
+            ("mitigation.announce", "alice", true),
+        ]
+    );
+    let document = |line: &Value, key: &str| -> Value {
+        let text = line.pointer(key).and_then(Value::as_str).unwrap_or_else(|| panic!("{key}: {line}"));
+        serde_json::from_str(text).unwrap()
+    };
+    assert_eq!((&trail[5]["object"], &trail[5]["reason"]), (&"1".into(), &"looks right".into()));
+    assert_eq!(document(&trail[5], "/before")["state"], "proposed");
+    assert_eq!(document(&trail[5], "/outcome/after")["state"], "active");
+    assert_eq!(document(&trail[1], "/before")["state"], "active");
+    assert!(trail[6]["outcome"]["said"].as_str().unwrap().contains("agreed already"), "{}", trail[6]);
+    assert_eq!(trail[7]["object"], "198.51.100.7");
 }
 
 #[test]
@@ -448,8 +495,11 @@ fn where_the_journal_cannot_be_written_nothing_is_announced() {
     let limited = format!("trap '' XFSZ; ulimit -S -f 640; exec {program} run -c {}", house.config);
     let daemon = Spillway::begin(Command::new("sh").args(["-c", &limited]));
     house.up();
+    let trail = rusqlite::Connection::open(house.path("state/access.db")).unwrap();
     let order = |host: usize| {
         let address = format!("198.51.{}.{}", 100 + host / 250, host % 250 + 1);
+        // The audit trail is kept short, so that the journal is what does not fit first.
+        trail.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         house.route(&with(&["blackhole", &address], WHY))
     };
     let agree = |count: usize| {

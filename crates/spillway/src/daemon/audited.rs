@@ -1,0 +1,230 @@
+//! Orders through the socket that change something: each stands in the audit trail before it is done, what came of it stands there
+//! after, and both are in the ledger, as for what is asked over the API.
+
+use ::ledger::entry::{Act, By};
+use access::{Access, Actor, Outcome, Role, Via};
+use base::Prefix;
+use serde_json::{Value, json};
+
+use super::clock::Clock;
+use super::routes::Routes;
+use crate::ledger::Deed;
+use crate::routing::order::{self, Caller, Order};
+use crate::{dns, policy};
+
+/// The longest object, in characters, as over the API.
+const OBJECT_MAX: usize = 512;
+
+/// What is about to be done.
+struct Asked {
+    action: &'static str,
+    object: String,
+    reason: String,
+    before: Option<Value>,
+    about: Option<Prefix>,
+    /// It is done even where nothing can be written down: what ends a measure waits for no disk.
+    urgent: bool,
+}
+
+impl Asked {
+    fn new(action: &'static str, object: &str, reason: &str) -> Self {
+        let object = object.chars().take(OBJECT_MAX).collect();
+        Self { action, object, reason: reason.to_owned(), before: None, about: None, urgent: false }
+    }
+
+    fn of(action: &'static str, mitigation: u64, reason: &str) -> Self {
+        Self::new(action, &mitigation.to_string(), reason)
+    }
+
+    fn urgent(self) -> Self {
+        Self { urgent: true, ..self }
+    }
+}
+
+/// Asks the desk for what holds for whom.
+///
+/// # Errors
+/// Why it was not done.
+pub(super) fn decide(
+    routes: &Routes,
+    access: &Access,
+    who: &str,
+    order: policy::Order,
+) -> Result<Value, String> {
+    let Some(reason) = order.reason().map(str::to_owned) else { return routes.policy.take(who, order) };
+    let (action, object) = order.deed();
+    let before = Some(routes.policy.before(&order)).filter(|before| !before.is_null());
+    let asked = Asked { before, about: order.about(), ..Asked::new(action, &object, &reason) };
+    audited(routes, access, who, asked, || {
+        let answer = routes.policy.take(who, order)?;
+        Ok((answer.clone(), answer))
+    })
+}
+
+/// Asks the desk for routes.
+///
+/// # Errors
+/// Why it was not done.
+pub(super) fn route(
+    routes: &Routes,
+    access: &Access,
+    caller: &Caller,
+    order: Order,
+) -> Result<order::Answer, String> {
+    let Some(mut asked) = of_route(&order) else { return routes.ask(caller.clone(), order) };
+    // what ends a measure does not wait for a second look at the list
+    if let Some(id) = mitigation(&order).filter(|_| !asked.urgent) {
+        asked.before = standing(routes, caller, id);
+        let what = asked.before.as_ref().and_then(|one| one.get("what"));
+        asked.about = what.and_then(Value::as_str).and_then(api::subject);
+    }
+    audited(routes, access, &caller.name(), asked, || {
+        let answer = routes.ask(caller.clone(), order)?;
+        let after = match &answer {
+            order::Answer::One(one) => serde_json::to_value(one),
+            other => serde_json::to_value(other),
+        };
+        Ok((answer, after.unwrap_or_default()))
+    })
+}
+
+/// What an order about routes changes; `None`: nothing.
+fn of_route(order: &Order) -> Option<Asked> {
+    Some(match order {
+        Order::Peers
+        | Order::Absorbers
+        | Order::Plan
+        | Order::Playbook
+        | Order::Status
+        | Order::Origin { .. }
+        | Order::List
+        | Order::History { .. }
+        | Order::DrillProgress { .. }
+        | Order::DrillList => return None,
+        Order::Announce(wanted) if wanted.dry_run => return None,
+        Order::Announce(wanted) => Asked {
+            about: api::subject(&wanted.what),
+            ..Asked::new("mitigation.announce", &wanted.what, &wanted.reason)
+        },
+        Order::Withdraw { id, reason } => Asked::of("mitigation.withdraw", *id, reason).urgent(),
+        Order::Reject { id, reason } => Asked::of("mitigation.reject", *id, reason).urgent(),
+        Order::Approve { id, reason } => Asked::of("mitigation.approve", *id, reason),
+        Order::Renew { id, reason, .. } => Asked::of("mitigation.renew", *id, reason),
+        Order::Confirm { id, reason } => Asked::of("mitigation.confirm", *id, reason),
+        Order::Release { id, reason, .. } => Asked::of("mitigation.release", *id, reason),
+        Order::Drill(drills) if drills.peers.is_empty() => {
+            Asked::new("drill.run", "all neighbours", &drills.reason)
+        }
+        Order::Drill(drills) => Asked::new("drill.run", &drills.peers.join(", "), &drills.reason),
+        Order::DrillStop { reason } => Asked::new("drill.stop", "all neighbours", reason).urgent(),
+        Order::Panic { reason } => Asked::new("panic", "everything", reason).urgent(),
+        Order::Resume { reason } => Asked::new("resume", "everything", reason),
+    })
+}
+
+/// Which mitigation an order is about.
+const fn mitigation(order: &Order) -> Option<u64> {
+    match order {
+        Order::Approve { id, .. }
+        | Order::Renew { id, .. }
+        | Order::Confirm { id, .. }
+        | Order::Release { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
+/// A mitigation as it is now.
+fn standing(routes: &Routes, caller: &Caller, id: u64) -> Option<Value> {
+    let order::Answer::List { mitigations, .. } = routes.ask(caller.clone(), Order::List).ok()? else {
+        return None;
+    };
+    let one = mitigations.into_iter().find(|one| one.id == Some(id))?;
+    serde_json::to_value(one).ok()
+}
+
+/// Asks the desk for names.
+///
+/// # Errors
+/// Why it was not done.
+pub(super) fn names(
+    routes: &Routes,
+    access: &Access,
+    caller: &Caller,
+    order: dns::order::Order,
+) -> Result<dns::order::Answer, String> {
+    let asked = match &order {
+        dns::order::Order::Status | dns::order::Order::History { .. } => {
+            return routes.names.ask(caller.clone(), order);
+        }
+        dns::order::Order::Divert { name, reason, .. } => {
+            Asked { before: addressed(routes, caller, name), ..Asked::new("dns.divert", name, reason) }
+        }
+        dns::order::Order::Restore { name, reason } => Asked::new("dns.restore", name, reason).urgent(),
+    };
+    audited(routes, access, &caller.name(), asked, || {
+        let answer = routes.names.ask(caller.clone(), order)?;
+        let after = match &answer {
+            dns::order::Answer::One(one) => serde_json::to_value(one),
+            other => serde_json::to_value(other),
+        };
+        Ok((answer, after.unwrap_or_default()))
+    })
+}
+
+/// A name as it is now, by what was seen last.
+fn addressed(routes: &Routes, caller: &Caller, name: &str) -> Option<Value> {
+    let status = routes.names.ask(caller.clone(), dns::order::Order::Status).ok()?;
+    let dns::order::Answer::Names(all) = status else { return None };
+    let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+    let one = all.into_iter().find(|one| bare(&one.name) == bare(name))?;
+    serde_json::to_value(one).ok()
+}
+
+/// Does something that is written down before and after. `act` gives the answer, and what is now.
+fn audited<T>(
+    routes: &Routes,
+    access: &Access,
+    who: &str,
+    asked: Asked,
+    act: impl FnOnce() -> Result<(T, Value), String>,
+) -> Result<T, String> {
+    let Asked { action, object, reason, before, about, urgent } = asked;
+    order::fits(&reason)?;
+    // whoever may open the socket may do everything
+    let actor = Actor::new(who.to_owned(), Via::Local, Role::Admin, Vec::new());
+    let deed = access::Deed {
+        address: "local".to_owned(),
+        action: action.to_owned(),
+        object: object.clone(),
+        reason: reason.clone(),
+        before: before.as_ref().map(Value::to_string),
+    };
+    let now = || Clock::start().now();
+    let number = match access.about_to(&actor, &deed, now()) {
+        Ok(number) => Some(number),
+        Err(cause) if urgent => {
+            tracing::error!(%cause, action, "it is missing in the audit trail");
+            None
+        }
+        Err(why) => return Err(format!("the audit trail cannot be written, so nothing is done: {why}")),
+    };
+    let done = act();
+    let (said, after) = match &done {
+        Ok((_, after)) => (None, Some(after)),
+        Err(why) => (Some(why.clone()), None),
+    };
+    let outcome =
+        Outcome { at: now(), done: done.is_ok(), said: said.clone(), after: after.map(Value::to_string) };
+    if let Some(number) = number
+        && let Err(cause) = access.came_of(number, &outcome)
+    {
+        tracing::error!(%cause, number, "what came of it is missing in the audit trail");
+    }
+    let content = json!({
+        "audit": number, "actor": who, "via": "local", "action": action, "object": object, "reason": reason,
+        "before": before, "after": after, "refused": said,
+    });
+    let counts = [("done".to_owned(), u64::from(done.is_ok()))].into();
+    routes.pen.write(Deed { at: now(), act: Act::Operation, by: By::Person, about, content, counts });
+    done.map(|(answer, _)| answer)
+}
