@@ -240,7 +240,7 @@ fn a_mail_carries_payload_and_proof() {
         "{said}"
     );
     let from = said.find("c2sp.org/tlog-proof@v1\n").unwrap();
-    let proof = desk.0.scratch.file("report.tlog-proof", said[from..].as_bytes());
+    let proof = desk.0.scratch.file("report.tlog-proof", &said.as_bytes()[from..]);
     let json = desk.0.scratch.file("xarf.json", &content(json));
     let policy = desk.0.place().policy();
     let output = spillway(["ledger", "verify", &proof, &json, "--policy", policy.to_str().unwrap()]);

@@ -50,7 +50,9 @@ fn within(path: &str, table: &DeTable<'_>, secrets: &mut Vec<Range<usize>>) {
 fn inside(path: &str, key: &str, value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
     let is_secret = match value.get_ref() {
         DeValue::Table(table) => return within(path, table, secrets),
-        DeValue::Array(all) => return all.iter().for_each(|one| inside(path, key, one, secrets)),
+        DeValue::Array(all) if !is_named(key) => {
+            return all.iter().for_each(|one| inside(path, key, one, secrets));
+        }
         DeValue::String(text) => {
             is_named(key) || is_way(path, key) && !text.contains("${") || has_login(text)
         }

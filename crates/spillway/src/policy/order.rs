@@ -92,7 +92,7 @@ pub(crate) enum Order {
     /// One that a person made ends; one of the engine is taken back for a while.
     TakeBack { rule: String, hold: Option<u64>, reason: String },
     /// What stands before this is carried out.
-    Before(Box<Order>),
+    Before(Box<Self>),
 }
 
 impl Order {
