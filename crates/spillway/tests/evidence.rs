@@ -326,6 +326,7 @@ fn no_secret_of_the_configuration_leaves_in_a_bag() {
         "networks = [\"198.51.100.0/24\"]\nstate_dir = \"{}\"\n[listen]\nsflow = \"127.0.0.1:0\"\n{CHANNEL}",
         scratch.path("state").display()
     );
+    std::fs::create_dir_all(scratch.path("state")).unwrap();
     let config = scratch.file("c.toml", text.as_bytes());
     std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
     let dossiers = scratch.path("dossiers");
