@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,27 @@ impl Daemon {
             panic!("the daemon did not start: {errors}");
         }
         Self { child, ready: serde_json::from_str(&line).unwrap() }
+    }
+
+    /// Starts it with a folder on a file system of its own, of so many KiB; with where that is seen from here. `None`: no namespaces.
+    pub(crate) fn in_tmpfs(config: &str, folder: &Path, kib: u32) -> Option<(Self, PathBuf)> {
+        if !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "a mount namespace is needed");
+            eprintln!("skipped: needs root and a mount namespace");
+            return None;
+        }
+        std::fs::create_dir_all(folder).unwrap();
+        let script = "mount -t tmpfs -o \"size=$SIZE\",mode=700 none \"$FOLDER\" && exec \"$SPILLWAY\" run -c \"$CONFIG\"";
+        let daemon = Self::begin(
+            Command::new("unshare")
+                .args(["-m", "sh", "-c", script])
+                .env("SIZE", format!("{kib}k"))
+                .env("FOLDER", folder)
+                .env("SPILLWAY", env!("CARGO_BIN_EXE_spillway"))
+                .env("CONFIG", config),
+        );
+        let inside = PathBuf::from(format!("/proc/{}/root{}", daemon.id(), folder.display()));
+        Some((daemon, inside))
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -396,7 +417,7 @@ pub(crate) fn script(scratch: &Scratch) -> (PathBuf, PathBuf) {
 }
 
 /// Calls so far: arguments and standard input.
-pub(crate) fn calls(folder: &std::path::Path) -> Vec<(String, String)> {
+pub(crate) fn calls(folder: &Path) -> Vec<(String, String)> {
     let files = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
     let done = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("call-"));
     let texts = done.map(|path| std::fs::read_to_string(path).unwrap());

@@ -1,7 +1,7 @@
 //! The store in trouble: no attack is lost because `spillway.db` could not be written for a while.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -79,26 +79,9 @@ fn an_attack_while_another_process_holds_the_database_is_written_when_it_lets_go
 
 #[test]
 fn an_attack_while_the_disk_is_full_is_written_when_there_is_room() {
-    if !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "a mount namespace is needed");
-        eprintln!("skipped: needs root and a mount namespace");
-        return;
-    }
     let scratch = Scratch::new("store-full");
-    let file = config(&scratch, "", "");
-    let state = scratch.path("state");
-    std::fs::create_dir_all(&state).unwrap();
-    let script =
-        "mount -t tmpfs -o size=24m,mode=700 none \"$STATE\" && exec \"$SPILLWAY\" run -c \"$CONFIG\"";
-    let daemon = Daemon::begin(
-        Command::new("unshare")
-            .args(["-m", "sh", "-c", script])
-            .env("STATE", &state)
-            .env("SPILLWAY", env!("CARGO_BIN_EXE_spillway"))
-            .env("CONFIG", &file),
-    );
-    // As the daemon sees it.
-    let inside = PathBuf::from(format!("/proc/{}/root{}", daemon.id(), state.display()));
+    let (file, state) = (config(&scratch, "", ""), scratch.path("state"));
+    let Some((daemon, inside)) = Daemon::in_tmpfs(&file, &state, 24 << 10) else { return };
     let ballast = inside.join("ballast");
     let mut zeroes = std::io::repeat(0).take(64 << 20);
     std::io::copy(&mut zeroes, &mut std::fs::File::create(&ballast).unwrap()).unwrap_err();

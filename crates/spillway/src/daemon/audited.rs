@@ -32,10 +32,6 @@ impl Asked {
         Self { action, object, reason: reason.to_owned(), before: None, about: None, urgent: false }
     }
 
-    fn of(action: &'static str, mitigation: u64, reason: &str) -> Self {
-        Self::new(action, &mitigation.to_string(), reason)
-    }
-
     fn urgent(self) -> Self {
         Self { urgent: true, ..self }
     }
@@ -71,7 +67,12 @@ pub(super) fn route(
     caller: &Caller,
     order: Order,
 ) -> Result<order::Answer, String> {
-    let Some(mut asked) = of_route(&order) else { return routes.ask(caller.clone(), order) };
+    let Some(change) = order.change() else { return routes.ask(caller.clone(), order) };
+    let mut asked = Asked::new(change.action, &change.object, change.reason);
+    asked.urgent = change.urgent;
+    if let Order::Announce(wanted) = &order {
+        asked.about = api::subject(&wanted.what);
+    }
     // what ends a measure does not wait for a second look at the list
     if let Some(id) = mitigation(&order).filter(|_| !asked.urgent) {
         asked.before = standing(routes, caller, id);
@@ -85,40 +86,6 @@ pub(super) fn route(
             other => serde_json::to_value(other),
         };
         Ok((answer, after.unwrap_or_default()))
-    })
-}
-
-/// What an order about routes changes; `None`: nothing.
-fn of_route(order: &Order) -> Option<Asked> {
-    Some(match order {
-        Order::Peers
-        | Order::Absorbers
-        | Order::Plan
-        | Order::Playbook
-        | Order::Status
-        | Order::Origin { .. }
-        | Order::List
-        | Order::History { .. }
-        | Order::DrillProgress { .. }
-        | Order::DrillList => return None,
-        Order::Announce(wanted) if wanted.dry_run => return None,
-        Order::Announce(wanted) => Asked {
-            about: api::subject(&wanted.what),
-            ..Asked::new("mitigation.announce", &wanted.what, &wanted.reason)
-        },
-        Order::Withdraw { id, reason } => Asked::of("mitigation.withdraw", *id, reason).urgent(),
-        Order::Reject { id, reason } => Asked::of("mitigation.reject", *id, reason).urgent(),
-        Order::Approve { id, reason } => Asked::of("mitigation.approve", *id, reason),
-        Order::Renew { id, reason, .. } => Asked::of("mitigation.renew", *id, reason),
-        Order::Confirm { id, reason } => Asked::of("mitigation.confirm", *id, reason),
-        Order::Release { id, reason, .. } => Asked::of("mitigation.release", *id, reason),
-        Order::Drill(drills) if drills.peers.is_empty() => {
-            Asked::new("drill.run", "all neighbours", &drills.reason)
-        }
-        Order::Drill(drills) => Asked::new("drill.run", &drills.peers.join(", "), &drills.reason),
-        Order::DrillStop { reason } => Asked::new("drill.stop", "all neighbours", reason).urgent(),
-        Order::Panic { reason } => Asked::new("panic", "everything", reason).urgent(),
-        Order::Resume { reason } => Asked::new("resume", "everything", reason),
     })
 }
 

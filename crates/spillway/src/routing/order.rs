@@ -1,5 +1,7 @@
 //! What can be asked of the desk, and what it answers: the same words on the control socket and in `-o json`.
 
+mod change;
+
 use serde::{Deserialize, Serialize};
 use steer::absorb::word::Load;
 use steer::book::Actor;

@@ -13,7 +13,7 @@ use crate::routing::order::{self, Answer, Caller, Order, Request};
 impl Clerk {
     /// Carries out an order.
     pub(in crate::routing) fn take(&mut self, caller: &Caller, order: Order) -> Result<Answer, String> {
-        let reason = reason_of(&order).map(str::to_owned);
+        let reason = order.change().map(|change| change.reason.to_owned());
         if let Some(reason) = &reason {
             order::fits(reason)?;
             self.because = (caller.actor().to_string(), reason.clone());
@@ -304,32 +304,6 @@ impl Clerk {
             0 => Err(format!("mitigation {id} is nowhere in quarantine; see `spillway route list`")),
             count => Ok(Answer::Done(count)),
         }
-    }
-}
-
-/// The reason of an order that changes something.
-fn reason_of(order: &Order) -> Option<&str> {
-    match order {
-        Order::Peers
-        | Order::Absorbers
-        | Order::Plan
-        | Order::Playbook
-        | Order::Status
-        | Order::Origin { .. }
-        | Order::List
-        | Order::History { .. } => None,
-        Order::DrillProgress { .. } | Order::DrillList => None,
-        Order::Drill(wanted) => Some(&wanted.reason),
-        Order::Announce(request) => (!request.dry_run).then_some(&request.reason),
-        Order::Withdraw { reason, .. }
-        | Order::Approve { reason, .. }
-        | Order::Reject { reason, .. }
-        | Order::Renew { reason, .. }
-        | Order::Confirm { reason, .. }
-        | Order::Release { reason, .. }
-        | Order::DrillStop { reason }
-        | Order::Panic { reason }
-        | Order::Resume { reason } => Some(reason),
     }
 }
 
