@@ -1,6 +1,6 @@
 //! What pages of the manual find: a folder, a configuration, captures, a daemon under attack.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Command, Output, Stdio};
 
 use base::{Span, Timestamp};
@@ -71,9 +71,11 @@ impl Fixtures {
         if self.scratch.path("spillway.toml").exists() {
             return;
         }
-        // a port of the system's choice, which commands have to find in the file
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        self.api = format!("127.0.0.1:{free}");
+        // A port of the system's choice, which commands have to find in the file: at an address of this process alone, for at the usual
+        // one a connection of others may get it before the daemon listens.
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let free = TcpListener::bind((Ipv4Addr::new(127, 77, high, low), 0)).unwrap().local_addr().unwrap();
+        self.api = free.to_string();
         let tell = self.scratch.file("tell", b"#!/bin/sh\ncat >>told\n");
         std::fs::set_permissions(&tell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let text = format!(
