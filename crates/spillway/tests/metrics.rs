@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -12,7 +11,7 @@ use api::metrics::{
 use serde_json::Value;
 
 use crate::daemon::{Daemon, attacked, config, wait};
-use crate::support::Scratch;
+use crate::support::{Scratch, free_port};
 
 /// Runs a tool of the package `prometheus` with this input; `None`, said aloud: it is not there.
 fn tool(name: &str, args: &[&str], input: &str) -> Option<Output> {
@@ -204,7 +203,7 @@ fn prometheus_scrapes_the_daemon_and_answers_a_query() {
         rules.display()
     );
     let file = scratch.file("prometheus.yml", text.as_bytes());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = format!("127.0.0.1:{}", free_port());
     let mut server = Command::new("prometheus")
         .arg(format!("--config.file={file}"))
         .arg(format!("--storage.tsdb.path={}", scratch.path("tsdb").display()))
@@ -214,7 +213,7 @@ fn prometheus_scrapes_the_daemon_and_answers_a_query() {
         .spawn()
         .unwrap();
     let ask = |query: &str| -> Option<Value> {
-        let mut stream = std::net::TcpStream::connect(port).ok()?;
+        let mut stream = std::net::TcpStream::connect(&port).ok()?;
         write!(stream, "GET /api/v1/{query} HTTP/1.0\r\nHost: {port}\r\n\r\n").ok()?;
         let mut answer = String::new();
         std::io::Read::read_to_string(&mut stream, &mut answer).ok()?;

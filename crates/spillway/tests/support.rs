@@ -1,5 +1,8 @@
 //! Where the captures lie, how to build small ones, and how to run the binary.
 
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -29,6 +32,26 @@ pub(crate) fn spillway<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
 /// Standard error as text.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A port of loopback that nobody has, over UDP and TCP, in both families, and that nobody gets before whoever it is for: it is
+/// below those that the kernel gives away, and no other test is given it as long as this process lives.
+pub(crate) fn free_port() -> u16 {
+    let first = u16::try_from(std::process::id() % 1_000).unwrap() * 20;
+    for port in (0..20_000).map(|n| 12_000 + (first + n) % 20_000) {
+        let name = SocketAddr::from_abstract_name(format!("spillway-test-port-{port}")).unwrap();
+        let Ok(ours) = UnixListener::bind_addr(&name) else { continue };
+        // It is given back by the end of the process.
+        std::mem::forget(ours);
+        let tcp =
+            (TcpListener::bind((Ipv4Addr::LOCALHOST, port)), TcpListener::bind((Ipv6Addr::LOCALHOST, port)));
+        let udp =
+            (UdpSocket::bind((Ipv4Addr::LOCALHOST, port)), UdpSocket::bind((Ipv6Addr::LOCALHOST, port)));
+        if let ((Ok(_), Ok(_)), (Ok(_), Ok(_))) = (tcp, udp) {
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
 
 /// A folder of this test process that goes with it.

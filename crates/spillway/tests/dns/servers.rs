@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::daemon::wait;
+use crate::support::free_port;
 
 /// The key that a zone lets change it.
 pub(super) const SECRET: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
@@ -140,20 +140,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A port that nobody has, over UDP and TCP, in both families.
-fn free_port() -> u16 {
-    loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
-        let six =
-            (TcpListener::bind((Ipv6Addr::LOCALHOST, port)), UdpSocket::bind((Ipv6Addr::LOCALHOST, port)));
-        if let (Ok(_), (Ok(_), Ok(_))) = (udp, six) {
-            return port;
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{bagit, sealed, signer, verified};
-use crate::support::{Scratch, stderr};
+use crate::support::{Scratch, free_port, stderr};
 
 const CONFIG: &str = "[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=v3\n[dn]\nCN=Test TSA\n[v3]\n\
     basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n\
@@ -131,8 +131,7 @@ fn a_stamp_over_something_else_is_refused_and_the_bag_stays_open() {
 #[test]
 fn an_authority_that_is_not_there_is_said_with_a_remedy() {
     let scratch = Scratch::new("evidence-no-stamp");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{port}/");
+    let url = format!("http://127.0.0.1:{}/", free_port());
     let wrong = sealed(&scratch.path("attack"), None, Some(&url.parse().unwrap())).unwrap_err();
     assert!(wrong.to_string().contains("leave out the time stamp"), "{wrong:#}");
 }

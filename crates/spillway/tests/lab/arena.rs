@@ -4,9 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use spillway::lab::{Network, Request, Site, Thread, dial, inside};
 
@@ -29,6 +29,8 @@ pub(crate) struct Arena {
     folder: PathBuf,
     stop: Arc<AtomicBool>,
     threads: Vec<Thread<()>>,
+    began: Instant,
+    lost: Arc<Mutex<Vec<String>>>,
 }
 
 /// How clients connect.
@@ -55,7 +57,8 @@ impl Arena {
         std::fs::create_dir_all(&folder).unwrap();
         // The kernel lets clients in that it knows from before, as long as it may; here all are strangers.
         network.set(Site::Server, "net.ipv4.tcp_no_metrics_save", "1").unwrap();
-        let mut arena = Self { network, folder, stop: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        let (stop, lost) = (Arc::default(), Arc::default());
+        let mut arena = Self { network, folder, stop, threads: Vec::new(), began: Instant::now(), lost };
         // The kernel remembers addresses; what was closed in a hurry must not be in the way of who comes next.
         arena.network.set(Site::Clients, "net.ipv4.ip_local_port_range", "10000 60999").unwrap();
         let any: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
@@ -80,10 +83,10 @@ impl Arena {
     /// So many connections by honest clients, several at a time; how many were answered whole.
     pub(crate) fn ask(&self, count: u32, way: Way) -> u32 {
         let (next, good) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
-        let to = self.server(way.over_ipv6);
+        let (to, start) = (self.server(way.over_ipv6), self.began);
         let threads: Vec<Thread<()>> = (0..if count < 1_000 { FEW } else { CLIENTS })
             .map(|_| {
-                let (next, good) = (Arc::clone(&next), Arc::clone(&good));
+                let (next, good, lost) = (Arc::clone(&next), Arc::clone(&good), Arc::clone(&self.lost));
                 let ask = move || {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -92,8 +95,13 @@ impl Arena {
                         }
                         let from = client(number, way.over_ipv6);
                         let request = Request { from, to, mss: way.mss, patience: way.patience };
-                        if talk(&request).is_ok() {
-                            good.fetch_add(1, Ordering::Relaxed);
+                        let began = start.elapsed();
+                        match talk(&request) {
+                            Ok(()) => _ = good.fetch_add(1, Ordering::Relaxed),
+                            Err(step) => {
+                                let (from, to) = (began.as_secs_f32(), start.elapsed().as_secs_f32());
+                                lost.lock().unwrap().push(format!("{from:.1} to {to:.1} s: {step}"));
+                            }
                         }
                     }
                 };
@@ -102,6 +110,11 @@ impl Arena {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         good.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were not answered whole since this was asked last: when, and at which step.
+    pub(crate) fn lost(&self) -> Vec<String> {
+        std::mem::take(&mut self.lost.lock().unwrap())
     }
 
     /// A file with these rules.
@@ -226,13 +239,13 @@ fn transfer(stream: &mut std::net::TcpStream, order: &[u8]) {
 }
 
 /// Opens a connection, says something and gets it back.
-pub(crate) fn talk(request: &Request) -> std::io::Result<()> {
-    let mut stream = dial(request)?;
+pub(crate) fn talk(request: &Request) -> Result<(), String> {
+    let mut stream = dial(request).map_err(|error| format!("connect: {error}"))?;
     let said = [b'x'; TALK];
-    stream.write_all(&said)?;
+    stream.write_all(&said).map_err(|error| format!("write: {error}"))?;
     let mut heard = [0; TALK];
-    stream.read_exact(&mut heard)?;
-    if heard == said { Ok(()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+    stream.read_exact(&mut heard).map_err(|error| format!("read: {error}"))?;
+    if heard == said { Ok(()) } else { Err("another answer".into()) }
 }
 
 /// Keeps this thread to one processor, where there are several: what floods to the first, what measures to the last. Else a

@@ -10,7 +10,7 @@ use store::{EventRow, Outbox};
 
 use super::{Receiver, event, secret};
 use crate::daemon::{Daemon, attacked, config, wait};
-use crate::support::{Scratch, spillway};
+use crate::support::{Scratch, free_port, spillway};
 
 #[test]
 fn dead_and_silent_endpoints_hold_up_nobody_and_the_second_path_takes_over() {
@@ -18,7 +18,7 @@ fn dead_and_silent_endpoints_hold_up_nobody_and_the_second_path_takes_over() {
     let Some(far) = Receiver::start(&scratch) else { return };
     // Takes connections and never says a word; its queue is short, so that later ones are not even taken.
     let hole = TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = format!("127.0.0.1:{}", free_port());
     let more = format!(
         r#"
 [notify.a-hole]

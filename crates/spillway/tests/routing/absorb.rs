@@ -11,11 +11,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::daemons::{Daemon, Kind, Options, free_port};
+use super::daemons::{Daemon, Kind, Options};
 use super::desk::{House, WHY, peer, with};
 use super::wait;
 use crate::daemon::Daemon as Spillway;
-use crate::support::{Scratch, spillway, stderr};
+use crate::support::{Scratch, free_port, spillway, stderr};
 
 /// Where an absorber listens, and what may be diverted there.
 #[derive(Clone, Copy)]

@@ -2,7 +2,6 @@
 #![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use super::{OUR_AS, OURS, PEER_AS};
+use crate::support::free_port;
 
 pub(super) const KINDS: [Kind; 4] = [Kind::Gobgp, Kind::Bird, Kind::Frr, Kind::Exabgp];
 
@@ -102,10 +102,6 @@ pub(super) struct Options<'a> {
     pub(super) bmp: Option<u16>,
     /// The namespace it lives in.
     pub(super) namespace: Option<&'a str>,
-}
-
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 pub(super) fn run(program: &str, args: &[&str]) -> String {

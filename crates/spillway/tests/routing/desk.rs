@@ -79,8 +79,13 @@ impl House {
     }
 
     pub(super) fn up(&self) {
+        let mut before = Value::Null;
         wait("the sessions", || {
             let peers = self.route(&["peers"]).unwrap()["peers"].clone();
+            if peers != before {
+                println!("{peers}");
+                before = peers.clone();
+            }
             peers.as_array().unwrap().iter().all(|peer| peer["state"] == "established")
         });
     }

@@ -4,12 +4,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::daemons::{Daemon, Kind, Options, free_port, run};
+use super::daemons::{Daemon, Kind, Options, run};
 use super::desk::{House, WHY, peer, with};
 use super::lifeline::{Cable, OURS_THERE, THEIRS_THERE};
 use super::{OURS, wait};
 use crate::daemon::Daemon as Spillway;
-use crate::support::spillway;
+use crate::support::{free_port, spillway};
 
 /// Class, prefix and result.
 fn told(document: &Value) -> Vec<[String; 3]> {

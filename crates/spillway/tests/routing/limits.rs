@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use steer::bgp::out::NotTaken;
 use wire::bgp::{Capability, Open, keepalive, update};
 
-use super::daemons::{Daemon, Kind, Options, free_port};
+use super::daemons::{Daemon, Kind, Options};
 use super::*;
 
 fn host(number: usize) -> Route {
@@ -170,7 +170,7 @@ fn handshake(listener: &TcpListener) -> TcpStream {
 fn a_peer_that_floods_us_with_routes_costs_no_memory_and_is_counted() {
     const MESSAGES: u32 = 3_000;
     const ROUTES: u32 = 600;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let speaker = Speaker::start(vec![neighbor(listener.local_addr().unwrap().port())]).unwrap();
     let mut stream = handshake(&listener);
     wait("the session", || status(&speaker).state == State::Established);
@@ -234,7 +234,7 @@ fn recorded_and_damaged_messages_end_no_session_that_can_stay_up() {
     let updates: Vec<&Vec<u8>> = messages.iter().filter(|message| message[18] == 2).collect();
     println!("{} messages, {} of them updates", messages.len(), updates.len());
     assert!(updates.len() >= 20, "{}", updates.len());
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let speaker = Speaker::start(vec![neighbor(listener.local_addr().unwrap().port())]).unwrap();
     speaker.announce("peer", host(7)).unwrap();
     let mut stream = handshake(&listener);

@@ -11,8 +11,9 @@ use steer::bgp::step::State;
 use steer::ownership::Ownership;
 use steer::rails::Class;
 
-use super::daemons::{Daemon, Kind, Options, free_port};
+use super::daemons::{Daemon, Kind, Options};
 use super::{OUR_AS, blackhole, neighbor, started, status, wait};
+use crate::support::free_port;
 
 fn a(text: &str) -> IpAddr {
     text.parse().unwrap()

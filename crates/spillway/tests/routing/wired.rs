@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::daemons::{Daemon, Kind, Options, free_port};
+use super::daemons::{Daemon, Kind, Options};
 use super::desk::{House, WHY, peer, with};
 use super::told::Cache;
 use super::{OUR_AS, wait};
+use crate::support::free_port;
 
 #[test]
 fn what_the_rpki_gives_to_another_is_refused_before_it_is_sent() {

@@ -58,7 +58,8 @@ fn honest_connections_succeed_under_a_forged_syn_flood_whatever_they_offer() {
                 let good = arena.ask(CONNECTIONS, Way { over_ipv6, mss, patience: PATIENCE });
                 let family = if over_ipv6 { "IPv6" } else { "IPv4" };
                 println!(
-                    "{good} of {CONNECTIONS}: {family}, timestamps {timestamps}, SACK {sack}, MSS {mss:?}"
+                    "{good} of {CONNECTIONS}: {family}, timestamps {timestamps}, SACK {sack}, MSS {mss:?}; lost: {:#?}",
+                    arena.lost()
                 );
                 worst = worst.min(good);
             }
@@ -122,7 +123,7 @@ fn honest_connections_succeed_while_rules_are_swapped_programs_replaced_and_atta
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
-        println!("{good} of {asked} connections during {times} {what}");
+        println!("{good} of {asked} connections during {times} {what}; lost: {:#?}", arena.lost());
         assert!(f64::from(good) >= 0.995 * f64::from(asked), "{good} of {asked} during {what}");
     }
     println!("{} of 100 attaches were done before they were killed", finished.load(Ordering::Relaxed));
