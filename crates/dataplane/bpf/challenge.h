@@ -6,9 +6,11 @@
 
 #include "answer.h"
 #include "bounds.h"
+#include "closed.h"
 #include "first.h"
 #include "protection.h"
 
+#define TCP_STATE_TIME_WAIT 6
 #define TCP_STATE_LISTEN 10
 #define AF_INET 2
 #define AF_INET6 10
@@ -76,15 +78,42 @@ struct {
 /* How long a listener is believed to be there. */
 #define DOOR_NS 1000000000ull
 
+/* The kernel's socket that a SYN is for; whoever asks gives it back. */
+static __always_inline struct bpf_sock *socket_of(struct xdp_md *ctx, struct packet *p, struct syn *syn)
+{
+	struct bpf_sock_tuple tuple;
+
+	if (p->family == 4) {
+		__builtin_memcpy(&tuple.ipv4, syn->ip + 12, 8);
+		*(__u32 *)&tuple.ipv4.sport = syn->tcp[0];
+		return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	}
+	__builtin_memcpy(&tuple.ipv6, syn->ip + 8, 32);
+	*(__u32 *)&tuple.ipv6.sport = syn->tcp[0];
+	return bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+/* Whether the kernel still keeps the flow that a SYN begins anew. */
+static __always_inline int is_waiting(struct xdp_md *ctx, struct packet *p, struct syn *syn)
+{
+	struct bpf_sock *socket = socket_of(ctx, p, syn);
+	int is;
+
+	if (!socket)
+		return 0;
+	is = socket->state == TCP_STATE_TIME_WAIT;
+	bpf_sk_release(socket);
+	return is;
+}
+
 /* The cookie of the listener that a SYN is for; negative where there is none or the kernel will not. */
 static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *p, struct syn *syn, void *tcp,
 					     __u32 length, __u64 now)
 {
 	__u32 place = (p->dst_low ^ p->dst_low >> 8 ^ p->dst_port) & (DOORS - 1);
 	struct door *door = bpf_map_lookup_elem(&doors, &place);
-	struct bpf_sock_tuple tuple;
+	__u32 front = p->family == 4 ? 20 : 40;
 	struct bpf_sock *socket;
-	__u32 front;
 	__s64 cookie = -1;
 
 	if (!door)
@@ -92,17 +121,7 @@ static __always_inline __s64 listener_cookie(struct xdp_md *ctx, struct packet *
 	if (door->low == p->dst_low && door->high == p->dst_high && door->port == p->dst_port &&
 	    now - door->asked < DOOR_NS)
 		return raw_cookie(p, syn, tcp, length);
-	if (p->family == 4) {
-		__builtin_memcpy(&tuple.ipv4, syn->ip + 12, 8);
-		*(__u32 *)&tuple.ipv4.sport = syn->tcp[0];
-		front = 20;
-		socket = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-	} else {
-		__builtin_memcpy(&tuple.ipv6, syn->ip + 8, 32);
-		*(__u32 *)&tuple.ipv6.sport = syn->tcp[0];
-		front = 40;
-		socket = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
-	}
+	socket = socket_of(ctx, p, syn);
 	if (!socket)
 		return -1;
 	if (socket->state == TCP_STATE_LISTEN)
@@ -141,6 +160,8 @@ static __always_inline int answer_syn(struct xdp_md *ctx, struct packet *p, __u3
 	__s64 cookie;
 
 	if (!find_syn(ctx, p, &syn))
+		return 0;
+	if (mode == MODE_HOST && closed_lately(p, now) && is_waiting(ctx, p, &syn))
 		return 0;
 	room = (room > FRAME_MIN ? room : FRAME_MIN) - p->l4;
 	reply.ack = bpf_ntohl(syn.tcp[1]) + 1;

@@ -253,6 +253,8 @@ int proof(struct xdp_md *ctx)
 
 		if (!is_proven(p, now) && brings_cookie(ctx, p))
 			prove(p, PROOF_COOKIE, now);
+	} else if (g && flags & 0x01) {
+		note_closed(p, coarse_ns());
 	}
 	bpf_tail_call(ctx, &programs, set);
 	return leave(LEAVE_NO_RULES, p->length, XDP_PASS);

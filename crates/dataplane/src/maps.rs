@@ -10,7 +10,7 @@ use sys::bpf::{Kind, Map, pin, pinned};
 use crate::error::Error;
 
 /// All maps, as the files in `bpf` name them.
-const NAMES: [&str; 55] = [
+const NAMES: [&str; 56] = [
     "banks",
     "bits4",
     "bits6",
@@ -20,6 +20,7 @@ const NAMES: [&str; 55] = [
     "cells",
     "checks",
     "clock",
+    "closed",
     "config",
     "counters",
     "destinations",

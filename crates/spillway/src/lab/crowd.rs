@@ -76,5 +76,11 @@ fn hang(site: Site, turn: u32) -> std::io::Result<()> {
     } else {
         (site.v6(2), Site::Server.v6(2))
     };
-    dial(&Request { from, to: SocketAddr::new(to, PORT), mss: None, patience: PATIENCE }).map(drop)
+    dial(&Request {
+        from: SocketAddr::new(from, 0),
+        to: SocketAddr::new(to, PORT),
+        mss: None,
+        patience: PATIENCE,
+    })
+    .map(drop)
 }

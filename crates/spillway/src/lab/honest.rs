@@ -20,8 +20,8 @@ use super::server::{PICTURES, PORT};
 /// A connection that is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// Who asks.
-    pub from: IpAddr,
+    /// Who asks, from which port; 0 is any.
+    pub from: SocketAddr,
     /// Whom.
     pub to: SocketAddr,
     /// Largest segment in octets that is offered, where it is not what the interface allows.
@@ -44,7 +44,7 @@ pub fn dial(request: &Request) -> io::Result<TcpStream> {
     if let Some(mss) = request.mss {
         setsockopt(&fd, sockopt::TcpMaxSeg, &mss)?;
     }
-    bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(request.from, 0)))?;
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(request.from))?;
     connect(fd.as_raw_fd(), &SockaddrStorage::from(request.to))?;
     Ok(TcpStream::from(fd))
 }
@@ -138,7 +138,12 @@ pub(super) fn visit(number: u32, [v4, v6]: [IpAddr; 2], patience: Duration) -> i
     let to = if over_ipv6 { v6 } else { v4 };
     let from = visitor(number, over_ipv6);
     let until = Instant::now() + patience;
-    let mut stream = dial(&Request { from, to: SocketAddr::new(to, PORT), mss: None, patience })?;
+    let mut stream = dial(&Request {
+        from: SocketAddr::new(from, 0),
+        to: SocketAddr::new(to, PORT),
+        mss: None,
+        patience,
+    })?;
     let picture = format!("/picture{}", number / 2 % PICTURES);
     for path in ["/", "/style.css", &picture] {
         // In one piece, as browsers send it.

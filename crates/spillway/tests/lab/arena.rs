@@ -1,7 +1,7 @@
 //! A server of many threads in the lab's network, honest clients, and the data plane on the server's interface.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -93,11 +93,11 @@ impl Arena {
                         if number >= count {
                             break;
                         }
-                        let from = client(number, way.over_ipv6);
+                        let from = SocketAddr::new(client(number, way.over_ipv6), 0);
                         let request = Request { from, to, mss: way.mss, patience: way.patience };
                         let began = start.elapsed();
                         match talk(&request) {
-                            Ok(()) => _ = good.fetch_add(1, Ordering::Relaxed),
+                            Ok(_) => _ = good.fetch_add(1, Ordering::Relaxed),
                             Err(step) => {
                                 let (from, to) = (began.as_secs_f32(), start.elapsed().as_secs_f32());
                                 lost.lock().unwrap().push(format!("{from:.1} to {to:.1} s: {step}"));
@@ -110,6 +110,27 @@ impl Arena {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         good.load(Ordering::Relaxed)
+    }
+
+    /// So many flows, each begun anew from its own port as soon as it has ended. The server closes each first, so that it keeps it
+    /// for a minute (TIME-WAIT).
+    pub(crate) fn ask_again(&self, count: u32, way: Way) {
+        let to = self.server(way.over_ipv6);
+        let ask = move || {
+            for number in 0..count {
+                let mut from = SocketAddr::new(client(number, way.over_ipv6), 0);
+                for turn in ["the first time", "anew"] {
+                    let request = Request { from, to, mss: way.mss, patience: way.patience };
+                    let mut stream = talk(&request).unwrap_or_else(|step| panic!("{from} {turn}: {step}"));
+                    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the server closes first");
+                    from = stream.local_addr().unwrap();
+                    drop(stream);
+                    // Until the last word is acknowledged its port is not free.
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+        };
+        inside(&self.network, Site::Clients, ask).unwrap().join().unwrap();
     }
 
     /// Connections that were not answered whole since this was asked last: when, and at which step.
@@ -221,7 +242,7 @@ fn serve(listener: &TcpListener, stop: &AtomicBool) {
 }
 
 /// Sends (second octet 0) or takes so many octets.
-fn transfer(stream: &mut std::net::TcpStream, order: &[u8]) {
+fn transfer(stream: &mut TcpStream, order: &[u8]) {
     let count = u64::from_be_bytes(order[2..10].try_into().unwrap());
     let mut buffer = vec![7; 1 << 16];
     let mut done = 0;
@@ -239,13 +260,13 @@ fn transfer(stream: &mut std::net::TcpStream, order: &[u8]) {
 }
 
 /// Opens a connection, says something and gets it back.
-pub(crate) fn talk(request: &Request) -> Result<(), String> {
+pub(crate) fn talk(request: &Request) -> Result<TcpStream, String> {
     let mut stream = dial(request).map_err(|error| format!("connect: {error}"))?;
     let said = [b'x'; TALK];
     stream.write_all(&said).map_err(|error| format!("write: {error}"))?;
     let mut heard = [0; TALK];
     stream.read_exact(&mut heard).map_err(|error| format!("read: {error}"))?;
-    if heard == said { Ok(()) } else { Err("another answer".into()) }
+    if heard == said { Ok(stream) } else { Err("another answer".into()) }
 }
 
 /// Keeps this thread to one processor, where there are several: what floods to the first, what measures to the last. Else a

@@ -18,8 +18,8 @@ const LONGEST: Duration = Duration::from_millis(1_200);
 const CONNECTIONS: u32 = 1_000;
 /// Of these have to succeed.
 const GOOD: u32 = 995;
-/// A SYN that was lost comes again after one second, and after three.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// A SYN that was lost comes again after one second, after three, and after seven.
+const PATIENCE: Duration = Duration::from_secs(8);
 const PLAIN: Way = Way { over_ipv6: false, mss: None, patience: PATIENCE };
 
 /// SYNs a second at which a host with a backlog of 511 and without cookies is lost within three seconds.
@@ -72,6 +72,18 @@ fn honest_connections_succeed_under_a_forged_syn_flood_whatever_they_offer() {
     println!("{ratio:.1} times what this host does not survive without us ({lost:.0} SYNs/s)");
     assert!(worst >= GOOD, "{worst} of {CONNECTIONS} in the worst case");
     assert!(ratio >= 10.0, "the flood is only {ratio:.1} times what the host does not survive without");
+}
+
+#[test]
+fn a_client_that_begins_anew_what_its_server_closed_first_is_let_in() {
+    let _turn = super::turn();
+    let Some(arena) = Arena::new("w") else { return };
+    arena.protect(&arena.rules("rules.txt", RULES));
+    for over_ipv6 in [false, true] {
+        let challenged = arena.challenged();
+        arena.ask_again(40, Way { over_ipv6, ..PLAIN });
+        assert!(arena.challenged() > challenged, "those that begin are challenged");
+    }
 }
 
 /// Something that an operator does, by its number.

@@ -28,7 +28,7 @@ enum Way {
 /// Bits a second of one transfer.
 fn transfer(arena: &Arena, over_ipv6: bool, way: Way, octets: u64) -> f64 {
     let request = Request {
-        from: client(1, over_ipv6),
+        from: std::net::SocketAddr::new(client(1, over_ipv6), 0),
         to: arena.server(over_ipv6),
         mss: None,
         patience: Duration::from_secs(5),
