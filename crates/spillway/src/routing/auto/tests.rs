@@ -243,6 +243,17 @@ fn what_an_earlier_run_found_is_as_large_as_what_comes_until_it_was_counted_for_
         look(&mut over, &attack(130), second);
     }
     assert!(over.least(Timestamp::from_secs(190)).is_some_and(|least| least.bits.0 < 5e6));
+    // It is told in bundles, and a restart at second 130 begins in the midst of one: it is as large as before, also after its end.
+    let mut jumps = super::Case::new(&terms, "198.51.100.7/32".parse().unwrap(), at(Step::Diversion));
+    for second in 130..145 {
+        let told = attack(second.min(135));
+        let (packets, bytes) = if second % 2 == 1 { (500, 625_000) } else { (0, 0) };
+        let told =
+            engine::report::Attack { packets: told.packets + packets, bytes: told.bytes + bytes, ..told };
+        look(&mut jumps, &told, second);
+        let size = jumps.volume(Timestamp::from_secs(second)).bits.0;
+        assert!(second < 140 || size < 11e6, "{size} at {second}");
+    }
     // … but who is given up already is not spared for what nobody sees.
     assert_eq!(looked(at(Step::Blackhole), 130, 134), None);
     // One that was seen from its first second on is known soon.

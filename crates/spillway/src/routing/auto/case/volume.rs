@@ -43,7 +43,9 @@ impl Case {
         }
         // What nobody sees behind a measure has no size.
         self.is_sized = packets > newest || self.climb.at().is_none();
-        let oldest = self.counted.front().filter(|(at, ..)| *at < now && self.is_sized);
+        // Of what was taken up, only whole spans say something: of the first ones, a bundle more or less is a half.
+        let is_whole = self.taken_up.is_none() || self.counted.len() == COUNTED_MAX;
+        let oldest = self.counted.front().filter(|(at, ..)| *at < now && self.is_sized && is_whole);
         let Some((at, before, bytes_before)) = oldest else { return };
         let seconds = now.since(*at).as_secs_f64();
         let more = (bytes.saturating_sub(*bytes_before), packets.saturating_sub(*before));
