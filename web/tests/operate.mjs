@@ -126,8 +126,16 @@ export async function closed({ page, origin, step, must, visit, look }) {
   });
 }
 
-/** Users and tokens, by page. */
+/** Users, tokens and channels, by page. */
 export async function access({ page, origin, step, must, visit, look }) {
+  await step('a channel is tried, and says what came of it', async () => {
+    await visit(page, 'settings');
+    await page.getByRole('button', { name: 'Test log' }).click();
+    await page.locator('[aria-labelledby=notifications] [role=status]').getByText(/log: arrived as /).waitFor();
+    const { items } = await (await page.context().request.get(`${origin}/api/v1/audit?limit=20`)).json();
+    must(items.some((line) => line.action.startsWith('notif') && line.object === 'log'), `nobody wrote it down: ${JSON.stringify(items.slice(0, 3))}`);
+  });
+
   await step('a user gets another role and password and is removed, a token is made and revoked; each with its reason', async () => {
     await visit(page, 'settings');
     const row = page.locator('tr[data-user=acme]');
