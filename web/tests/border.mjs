@@ -99,7 +99,7 @@ export async function evidence({ browser, page, origin, id, step, must, visit, l
     await theirs.goto(`${origin}/#/portal`);
     const over = theirs.locator(`article[data-attack="${id}"]`);
     await over.getByText('It is over').waitFor();
-    await over.locator('[data-class=flowspec]').getByText(/^Routers dropped .* to \d\d:\d\d:\d\d UTC/).first().waitFor();
+    await over.locator('[data-class=flowspec]').filter({ hasText: /Routers dropped .* to \d\d:\d\d:\d\d UTC/s }).first().waitFor();
     await other.close();
   });
 }

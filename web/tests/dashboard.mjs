@@ -375,7 +375,7 @@ try {
     const wide = await theirs.evaluate(() => document.documentElement.scrollWidth);
     must(wide <= 390, `a narrow screen has to scroll sideways: ${wide} px`);
     // what was cut, by routers, and that it was taken back
-    await theirs.locator(`article[data-attack="${id}"] [data-class=flowspec]`).getByText(/^Routers dropped .* from \d\d:\d\d:\d\d UTC (to|until)/).first().waitFor();
+    await theirs.locator(`article[data-attack="${id}"] [data-class=flowspec]`).filter({ hasText: /Routers dropped .* from \d\d:\d\d:\d\d UTC (to|until)/s }).first().waitFor();
     await theme(theirs, 'light');
     await look(theirs, "the customer's portal, light");
     await theirs.screenshot({ path: join(folder, 'customer-portal-narrow-light.png'), fullPage: true });
