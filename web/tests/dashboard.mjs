@@ -265,9 +265,11 @@ try {
   await step('the chart says that it does not count what routers drop', async () => {
     const { items } = await (await context.request.get(`${origin}/api/v1/attacks`)).json();
     const filtered = { ...items[0], state: 'active', severity: 'attack', ended_at: null, mitigation: { step: 'flowspec', reason: '', stands: '', in_force: [{ step: 'flowspec', effect: '', stopped: null, reason: '' }], rejected: [], proposals: [] } };
-    const fresh = await context.newPage();
+    // events are made here, and time is: all pages of a context have one clock
+    const apart = await browser.newContext({ storageState: await context.storageState() });
+    apart.setDefaultTimeout(PATIENCE);
+    const fresh = await apart.newPage();
     watch(fresh, faults);
-    // events are made here, and time is
     await fresh.addInitScript(() => {
       globalThis.EventSource = class extends EventTarget {
         constructor() {
@@ -289,7 +291,7 @@ try {
     await news.filter({ hasText: /^New attack on 198\.18\.1\.1\/32$/ }).waitFor({ state: 'attached' });
     await fresh.clock.fastForward(10_000);
     await news.filter({ hasText: /^2 new attacks, the last on 198\.18\.1\.3\/32$/ }).waitFor({ state: 'attached' });
-    await fresh.close();
+    await apart.close();
   });
 
   await step('keys lead to pages', async () => {
