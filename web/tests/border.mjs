@@ -69,6 +69,16 @@ export async function evidence({ browser, page, origin, id, step, must, visit, l
     must(file.suggestedFilename() === `evidence-${id}.tar` && octets.subarray(257, 262).toString() === 'ustar', 'it is no archive');
     const { items } = await (await page.context().request.get(`${origin}/api/v1/audit`)).json();
     for (const action of ['evidence.hold', 'evidence.release', 'evidence.download']) must(items.some((line) => line.action === action && line.object === id && line.done), `${action} is in no audit trail`);
+    // the attack's own page has it, too
+    await visit(page, `attacks/${id}`);
+    await page.getByRole('button', { name: 'Verify the evidence' }).click();
+    await page.locator('[data-whole=true]').waitFor();
+    await page.getByRole('button', { name: 'Take a copy of the evidence…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Take a copy' });
+    await dialog.getByLabel(/^Why/).fill('case 17/2026');
+    await look(page, 'the dialog of a copy');
+    const [again] = await Promise.all([page.waitForEvent('download'), dialog.getByRole('button', { name: 'Take a copy', exact: true }).click()]);
+    must(readFileSync(await again.path()).equals(octets), 'another copy is another file');
     return `${octets.length} octets`;
   });
 
@@ -84,6 +94,12 @@ export async function evidence({ browser, page, origin, id, step, must, visit, l
     must(opened.ok(), `no customer: ${opened.status()}`);
     const status = (await other.request.get(`${origin}/api/v1/evidence`)).status();
     must(status === 403, `a customer is told: ${status}`);
+    // what was cut is told when the attack is over, too
+    const theirs = await other.newPage();
+    await theirs.goto(`${origin}/#/portal`);
+    const over = theirs.locator(`article[data-attack="${id}"]`);
+    await over.getByText('It is over').waitFor();
+    await over.locator('[data-class=flowspec]').filter({ hasText: /Routers dropped .* to \d\d:\d\d:\d\d UTC/s }).first().waitFor();
     await other.close();
   });
 }

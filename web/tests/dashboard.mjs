@@ -10,6 +10,7 @@ import { chromium } from 'playwright-core';
 import { border, evidence } from './border.mjs';
 import { manual } from './manual.mjs';
 import { map } from './map.mjs';
+import { access, byHand, closed, noticed } from './operate.mjs';
 import { pages } from './pages.mjs';
 
 const [link, executablePath, folder] = process.argv.slice(2);
@@ -83,6 +84,7 @@ try {
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   watch(page, faults);
+  await noticed(page);
 
   await step('the link logs in once, and leaves the address', async () => {
     await page.goto(link);
@@ -158,6 +160,7 @@ try {
     const dialog = page.getByRole('dialog', { name: 'Tell routers' });
     await dialog.getByLabel(/^Why/).fill('trying');
     must((await dialog.getByRole('button', { name: 'Do it' }).count()) === 0, 'it can be done before it was shown');
+    await look(page, 'the dialog of an announcement');
     await dialog.getByRole('button', { name: 'Show what it would do' }).click();
     await dialog.getByText('What it would do:').waitFor();
     must(/honest/.test(await dialog.locator('[data-price]').innerText()), 'nobody says what it costs');
@@ -198,12 +201,16 @@ try {
     await hers.getByLabel('Password').fill('another long phrase');
     await hers.getByRole('button', { name: 'Log in' }).click();
     await hers.getByText('olga (operator)').waitFor();
-    await visit(hers, 'mitigation');
+    // where the network is looked at, it can be agreed to
+    await visit(hers, 'network');
+    await hers.locator('article[data-proposal]').getByText('blackhole').first().waitFor();
     await hers.getByRole('button', { name: 'Agree…' }).click();
     const agree = hers.getByRole('dialog', { name: 'Agree' });
     await agree.getByLabel(/^Why/).fill('it is so');
     await agree.getByRole('button', { name: 'Agree', exact: true }).click();
     await hers.getByText('Agreed.').waitFor();
+    await hers.getByText('Nothing waits for somebody to agree.').waitFor();
+    await visit(hers, 'mitigation');
     const hole = (looks) => looks.locator('article[data-mitigation]').filter({ hasText: 'blackhole' });
     await hole(hers).getByText('active').waitFor();
 
@@ -212,6 +219,7 @@ try {
     await hole(page).getByText('active').waitFor();
     await page.getByRole('button', { name: 'Panic: withdraw everything…' }).click();
     const panic = page.getByRole('dialog', { name: 'Withdraw everything' });
+    await look(page, 'the dialog of the panic button');
     must(/rules in the kernel, rules by hand and bans end/.test(await panic.innerText()), 'it does not say what ends');
     await panic.getByLabel(/^Why/).fill('a drill');
     await panic.getByRole('button', { name: 'Withdraw everything…' }).click();
@@ -257,9 +265,11 @@ try {
   await step('the chart says that it does not count what routers drop', async () => {
     const { items } = await (await context.request.get(`${origin}/api/v1/attacks`)).json();
     const filtered = { ...items[0], state: 'active', severity: 'attack', ended_at: null, mitigation: { step: 'flowspec', reason: '', stands: '', in_force: [{ step: 'flowspec', effect: '', stopped: null, reason: '' }], rejected: [], proposals: [] } };
-    const fresh = await context.newPage();
+    // events are made here, and time is: all pages of a context have one clock
+    const apart = await browser.newContext({ storageState: await context.storageState() });
+    apart.setDefaultTimeout(PATIENCE);
+    const fresh = await apart.newPage();
     watch(fresh, faults);
-    // events are made here, and time is
     await fresh.addInitScript(() => {
       globalThis.EventSource = class extends EventTarget {
         constructor() {
@@ -281,7 +291,7 @@ try {
     await news.filter({ hasText: /^New attack on 198\.18\.1\.1\/32$/ }).waitFor({ state: 'attached' });
     await fresh.clock.fastForward(10_000);
     await news.filter({ hasText: /^2 new attacks, the last on 198\.18\.1\.3\/32$/ }).waitFor({ state: 'attached' });
-    await fresh.close();
+    await apart.close();
   });
 
   await step('keys lead to pages', async () => {
@@ -296,6 +306,7 @@ try {
     await page.locator('h1').click();
     await page.keyboard.press('?');
     await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await look(page, 'the dialog of keys');
     await page.keyboard.press('Escape');
   });
 
@@ -365,6 +376,12 @@ try {
     must(!names.includes('Overview') && !names.includes('Network'), `offered: ${names}`);
     const wide = await theirs.evaluate(() => document.documentElement.scrollWidth);
     must(wide <= 390, `a narrow screen has to scroll sideways: ${wide} px`);
+    // what was cut, by routers, and that it was taken back
+    await theirs.locator(`article[data-attack="${id}"] [data-class=flowspec]`).filter({ hasText: /Routers dropped .* from \d\d:\d\d:\d\d UTC (to|until)/s }).first().waitFor();
+    await theme(theirs, 'light');
+    await look(theirs, "the customer's portal, light");
+    await theirs.screenshot({ path: join(folder, 'customer-portal-narrow-light.png'), fullPage: true });
+    await theme(theirs, 'dark');
     for (const path of ['portal', `attacks/${id}`, 'ledger']) {
       await visit(theirs, path);
       await look(theirs, `the customer's ${path}`);
@@ -412,6 +429,10 @@ try {
     await page.screenshot({ path: join(folder, 'overview-narrow.png'), fullPage: true });
   });
 
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await byHand({ page, origin, id, step, must, visit, look, folder });
+  await closed({ page, origin, step, must, visit, look });
+  await access({ page, origin, step, must, visit, look });
   await manual({ step, page, origin, look, must, folder });
   await evidence({ browser, page, origin, id, step, must, visit, look });
 
@@ -424,7 +445,12 @@ try {
     const boxes = await page.locator('main > *').evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON()));
     must(boxes.length === 5 && boxes.every((box) => box.height > 0 && box.bottom <= 1080 && box.right <= 1920), `it does not fit: ${JSON.stringify(boxes)}`);
     must((await page.locator('.chart').boundingBox()).height > 200, 'no room for the chart');
-    await page.screenshot({ path: join(folder, 'overview-kiosk.png') });
+    for (const [name, press] of [['dark', false], ['light', true]]) {
+      // nothing to press there: whoever hangs it up has chosen a theme before
+      if (press) await page.evaluate(() => { document.documentElement.dataset.theme = 'light'; });
+      await look(page, `the wall, ${name}`);
+      await page.screenshot({ path: join(folder, `overview-kiosk-${name}.png`) });
+    }
     await page.goto(`${origin}/#/overview`);
   });
 

@@ -98,6 +98,27 @@ impl Access {
         Ok(tx.commit()?)
     }
 
+    /// Gives another role; sessions of the user end. The last administrator stays one.
+    ///
+    /// # Errors
+    /// There is no such user, a customer without prefixes, prefixes without a customer, or nobody would be left who can add one.
+    pub fn set_role(&self, name: &str, role: Role, prefixes: &[Prefix]) -> Result<User, AccessError> {
+        check_prefixes(Some(role), prefixes)?;
+        let mut db = self.db();
+        let tx = db.transaction()?;
+        let user = find(&tx, name)?.ok_or_else(|| missing(name))?;
+        if role != Role::Admin {
+            stays(&tx, &user)?;
+        }
+        tx.execute(
+            "UPDATE users SET role = ?2, prefixes = ?3 WHERE name = ?1",
+            [name, role.name(), &scope::text(prefixes)],
+        )?;
+        tx.execute("DELETE FROM sessions WHERE user = ?1", [name])?;
+        tx.commit()?;
+        Ok(User { role, prefixes: prefixes.to_vec(), ..user })
+    }
+
     /// Removes one with all its tokens and sessions. The last administrator stays.
     ///
     /// # Errors
@@ -106,16 +127,7 @@ impl Access {
         let mut db = self.db();
         let tx = db.transaction()?;
         let user = find(&tx, name)?.ok_or_else(|| missing(name))?;
-        let others: u32 = tx.query_row(
-            "SELECT count(*) FROM users WHERE role = ?1 AND name <> ?2",
-            [Role::Admin.name(), name],
-            |row| row.get(0),
-        )?;
-        if user.role == Role::Admin && others == 0 {
-            return Err(AccessError::Conflict(format!(
-                "{name} is the last administrator: add another one first"
-            )));
-        }
+        stays(&tx, &user)?;
         tx.execute("DELETE FROM users WHERE name = ?1", [name])?;
         tx.commit()?;
         Ok(user)
@@ -198,4 +210,20 @@ fn read(row: &Row<'_>) -> Result<User, AccessError> {
 
 pub(crate) fn role(text: &str) -> Result<Role, AccessError> {
     text.parse().map_err(AccessError::Wrong)
+}
+
+/// Somebody is left who can add users, where this one is an administrator no longer.
+fn stays(db: &Connection, user: &User) -> Result<(), AccessError> {
+    let others: u32 = db.query_row(
+        "SELECT count(*) FROM users WHERE role = ?1 AND name <> ?2",
+        [Role::Admin.name(), &user.name],
+        |row| row.get(0),
+    )?;
+    if user.role == Role::Admin && others == 0 {
+        return Err(AccessError::Conflict(format!(
+            "{} is the last administrator: add another one first",
+            user.name
+        )));
+    }
+    Ok(())
 }

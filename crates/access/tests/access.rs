@@ -122,7 +122,19 @@ fn users_are_checked_and_the_last_administrator_stays() {
     assert!(matches!(add("bob", Role::Viewer, &[], Some("short")), Err(AccessError::Wrong(_))));
     assert!(matches!(add("admin", Role::Viewer, &[], None), Err(AccessError::Conflict(_))));
     assert!(matches!(access.remove_user("admin"), Err(AccessError::Conflict(_))));
+    assert!(matches!(access.set_role("admin", Role::Viewer, &[]), Err(AccessError::Conflict(_))));
     add("root-2", Role::Admin, &[], None).unwrap();
+    // another role ends sessions, and holds for tokens at once
+    let cookie = access.open_session("root-2", NOW).unwrap().cookie;
+    let secret = access.issue(&Issue { user: "root-2".into(), ..Issue::default() }, NOW).unwrap().secret;
+    assert!(matches!(access.set_role("root-2", Role::Customer, &[]), Err(AccessError::Conflict(_))));
+    assert!(matches!(access.set_role("nobody", Role::Viewer, &[]), Err(AccessError::Missing(_))));
+    let given = access.set_role("root-2", Role::Customer, &[p("192.0.2.0/24")]).unwrap();
+    assert_eq!(access.user("root-2").unwrap(), Some(given));
+    assert!(access.by_session(&cookie, NOW).unwrap().is_none());
+    let actor = access.by_token(&secret, NOW).unwrap().unwrap();
+    assert!(!actor.may(Permission::ManageAccess) && !actor.sees(&p("198.51.100.0/24")));
+    access.set_role("root-2", Role::Admin, &[]).unwrap();
     access.remove_user("admin").unwrap();
     assert!(matches!(access.remove_user("admin"), Err(AccessError::Missing(_))));
     assert_eq!(access.users("", 10).unwrap().len(), 1);

@@ -118,35 +118,38 @@ pub(crate) async fn one(
     caller: Caller,
     Part(id): Part<String>,
 ) -> Result<impl IntoResponse, Problem> {
-    let work = move |shared: &Shared| {
-        let document = attacks::find(shared, &caller, &id)?;
-        let attack: Value = serde_json::from_str(document.get()).unwrap_or_default();
-        let veil = shared.veil(&caller);
-        let live = shared.source.live();
-        let rules: Vec<Value> = live
-            .rules
-            .iter()
-            .filter_map(|rule| {
-                if veil.is_clear() {
-                    serde_json::from_str(rule.get()).ok()
-                } else {
-                    view::rule(&veil, rule.get())
-                }
-            })
-            .filter(|rule: &Value| text(rule, "attack") == Some(&id))
-            .collect();
-        let journal = if caller.actor.may(Permission::SeeNetwork) {
-            // Where no routers are spoken with there is no journal, which is no fault here.
-            route(shared, &caller, json!({"history": {"id": null, "limit": JOURNAL_MAX}}))
-                .ok()
-                .and_then(|answer| answer.get("history")?.as_array().cloned())
-                .unwrap_or_default()
-        } else {
-            Vec::new()
-        };
-        Ok(Json(explain(&attack, &rules, &journal)))
+    shared.ask(move |shared| found(shared, &caller, &id)).await.map(|(_, explanation)| Json(explanation))
+}
+
+/// An attack as this caller sees it, and explained.
+pub(crate) fn found(shared: &Shared, caller: &Caller, id: &str) -> Result<(Value, Explanation), Problem> {
+    let document = attacks::find(shared, caller, id)?;
+    let attack: Value = serde_json::from_str(document.get()).unwrap_or_default();
+    let veil = shared.veil(caller);
+    let live = shared.source.live();
+    let rules: Vec<Value> = live
+        .rules
+        .iter()
+        .filter_map(|rule| {
+            if veil.is_clear() {
+                serde_json::from_str(rule.get()).ok()
+            } else {
+                view::rule(&veil, rule.get())
+            }
+        })
+        .filter(|rule: &Value| text(rule, "attack") == Some(id))
+        .collect();
+    let journal = if caller.actor.may(Permission::SeeNetwork) {
+        // Where no routers are spoken with there is no journal, which is no fault here.
+        route(shared, caller, json!({"history": {"id": null, "limit": JOURNAL_MAX}}))
+            .ok()
+            .and_then(|answer| answer.get("history")?.as_array().cloned())
+            .unwrap_or_default()
+    } else {
+        Vec::new()
     };
-    shared.ask(work).await
+    let explanation = explain(&attack, &rules, &journal);
+    Ok((attack, explanation))
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {

@@ -179,6 +179,9 @@ pub struct Rule {
     /// Of these, packets that it dropped, or would have in a dry run; in `/api/v1/rules` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_packets: Option<u64>,
+    /// It only counts. Absent: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry: Option<bool>,
 }
 
 /// Shares of honest traffic that a rule would hit, each with its upper 95 % bound.

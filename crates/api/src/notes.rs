@@ -70,13 +70,22 @@ pub(crate) async fn list(
     Asked(many): Asked<Many>,
 ) -> Result<Json<NotePage>, Problem> {
     attacks::find(&shared, &caller, &id)?;
-    let work = move |shared: &Shared| {
-        let found = shared.access.audited_of(ACTION, &id, many.limit.0).map_err(|e| Problem::access(&e))?;
-        let note =
-            |entry: access::Entry| Note { at: entry.at.to_string(), actor: entry.actor, text: entry.reason };
-        Ok(Json(NotePage { items: found.into_iter().map(note).collect(), next: None }))
-    };
+    let work =
+        move |shared: &Shared| Ok(Json(NotePage { items: noted(shared, &id, many.limit.0)?, next: None }));
     shared.ask(work).await
+}
+
+fn noted(shared: &Shared, id: &str, most: u32) -> Result<Vec<Note>, Problem> {
+    let found = shared.access.audited_of(ACTION, id, most).map_err(|e| Problem::access(&e))?;
+    let note =
+        |entry: access::Entry| Note { at: entry.at.to_string(), actor: entry.actor, text: entry.reason };
+    Ok(found.into_iter().map(note).collect())
+}
+
+/// Notes as documents, newest first.
+pub(crate) fn of(shared: &Shared, id: &str, most: u32) -> Result<Vec<Value>, Problem> {
+    let all = noted(shared, id, most)?;
+    Ok(all.iter().filter_map(|note| serde_json::to_value(note).ok()).collect())
 }
 
 /// Write something to an attack. It stays.

@@ -26,8 +26,8 @@ use crate::veil::Veil;
 use crate::{
     allow, attacks, audit, backups, capacity, closing, configuration, course, disclosures, doctor, document,
     events, evidence, exceptions, explanation, exporters, flows, greeting, health, history, intelligence,
-    ledger, made, manual, map, mitigations, mode, notes, notifications, packets, parcel, plan, preview,
-    routing, rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
+    ledger, made, manual, map, measures, mitigations, mode, notes, notifications, packets, parcel, plan,
+    preview, report, routing, rules, session, simulate, sources, stage, targets, tokens, traffic, users, web,
 };
 
 /// What it is served from.
@@ -133,6 +133,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(health::status))
         .routes(routes!(doctor::doctor))
         .routes(routes!(explanation::one))
+        .routes(routes!(report::hand_out))
+        .routes(routes!(measures::list))
         .routes(routes!(traffic::list))
         .routes(routes!(map::show))
         .routes(routes!(stage::show, stage::wish))
@@ -147,6 +149,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(users::list, users::add))
         .routes(routes!(users::one, users::remove))
         .routes(routes!(users::password))
+        .routes(routes!(users::role))
         .routes(routes!(audit::list))
         .routes(routes!(attacks::list))
         .routes(routes!(attacks::one))

@@ -166,3 +166,45 @@ pub(crate) async fn password(
     };
     shared.change(&caller, change, act).await
 }
+
+/// What somebody shall be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenRole {
+    role: RoleWord,
+    /// What a customer sees; at least one, and none for others.
+    #[serde(default)]
+    prefixes: Vec<PrefixText>,
+    /// Why.
+    reason: Reason,
+}
+
+/// Give a user another role; its sessions end, and its tokens can do no more than it. The last administrator stays one.
+#[utoipa::path(
+    put, path = "/api/v1/users/{name}/role", tag = "access", request_body = GivenRole,
+    params(("name" = String, Path, description = "The user")),
+    responses((status = 200, body = User), (status = 404, body = Problem, content_type = "application/problem+json")),
+)]
+pub(crate) async fn role(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Part(name): Part<String>,
+    Document(given): Document<GivenRole>,
+) -> Result<Json<User>, Problem> {
+    let before = shared.access.user(&name).map_err(|e| Problem::access(&e))?;
+    let before = before.map(|user| json!({"role": user.role, "prefixes": user.prefixes}));
+    let change = Change {
+        action: "user.role",
+        object: shown(&name),
+        reason: given.reason.0,
+        before,
+        ..Change::default()
+    };
+    let act = move |shared: &Shared| {
+        let prefixes: Vec<_> = given.prefixes.iter().map(|prefix| prefix.0).collect();
+        let user = shared.access.set_role(&name, given.role.0, &prefixes).map_err(|e| Problem::access(&e))?;
+        let after = json!({"role": user.role, "prefixes": user.prefixes});
+        Ok((User::from(user), Some(after)))
+    };
+    shared.change(&caller, change, act).await.map(Json)
+}

@@ -32,13 +32,17 @@ const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 const WITHOUT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Spillway</title>\n\
     <h1>Spillway runs, without its dashboard</h1>\n\
     <p>This binary was built without the web files. In the sources, <code>make</code> builds them, and a binary that has them.</p>\n\
-    <p>Everything else works: <a href=\"/api/v1/openapi.json\">the API</a>, <a href=\"/metrics\">the metrics</a>, the command line.</p>\n\
+    <p>Everything else works: <a href=\"/manual/\">the manual</a>, <a href=\"/api/v1/openapi.json\">the API</a>, <a href=\"/metrics\">the metrics</a>, the command line.</p>\n\
     </html>\n";
 
 /// The one page; where in it, its scripts find behind the `#`.
 pub(crate) async fn page(headers: HeaderMap) -> Response {
-    match find("index.html") {
-        Some(file) => serve(file, &headers, ANEW),
+    first(find("index.html"), &headers)
+}
+
+fn first(file: Option<&'static File>, headers: &HeaderMap) -> Response {
+    match file {
+        Some(file) => serve(file, headers, ANEW),
         None => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], WITHOUT).into_response(),
     }
 }
@@ -84,5 +88,29 @@ fn serve(file: &'static File, headers: &HeaderMap, keep: &'static str) -> Respon
             (always, kind, [(header::CONTENT_ENCODING, coding)], octets).into_response()
         }
         None => (always, kind, file.plain).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoints::endpoints;
+
+    #[tokio::test]
+    async fn a_binary_without_web_files_has_one_page_that_says_how_to_get_them() {
+        let answer = first(None, &HeaderMap::new());
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        let octets = axum::body::to_bytes(answer.into_body(), 1 << 16).await.unwrap();
+        let page = String::from_utf8(octets.to_vec()).unwrap();
+        assert!(page.contains("<html lang=\"en\">") && page.contains("<code>make</code>"), "{page}");
+        // no script, nothing from elsewhere, and where it leads to there is something
+        assert!(!page.contains("<script") && !page.contains("://"), "{page}");
+        let links: Vec<&str> =
+            page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(links.len() > 1, "{page}");
+        for link in links {
+            assert!(endpoints().any(|(method, path, _)| method == "GET" && path == link), "{link}");
+        }
     }
 }

@@ -23,7 +23,7 @@ pub struct AttackRow {
     pub updated_at: Timestamp,
     /// The whole document as JSON.
     pub document: String,
-    /// Its rules; they replace all that were stored for this attack.
+    /// Its rules; they replace all that were stored for this attack, but for those that are known to have dropped packets.
     pub rules: Vec<RuleRow>,
 }
 

@@ -77,6 +77,13 @@ impl Reader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Documents of the rules that one attack has or had in the kernel, by id.
+    pub fn rules_of(&self, attack: &str) -> Result<Vec<String>, StoreError> {
+        let mut query = self.db.prepare("SELECT document FROM rules WHERE attack = ?1 ORDER BY id")?;
+        let rows = query.query_map([attack], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// At most `limit` rules as (attack, document), those with the latest end first.
     pub fn rules(&self, limit: u32) -> Result<Vec<(String, String)>, StoreError> {
         let mut query = self

@@ -125,6 +125,21 @@ impl Writer {
     }
 }
 
+/// Rules of one attack that ended before it and are kept for what they dropped, the latest.
+const ENDED_MAX: u32 = 64;
+/// What a stored rule is known to have dropped.
+const KEEP_WHAT_DROPPED: &str = "DELETE FROM rules WHERE attack = ?1
+    AND CASE WHEN json_valid(document) THEN coalesce(json_extract(document, '$.dropped_packets'), 0) ELSE 0 END = 0";
+/// Who ends has no numbers any more: the last ones stay.
+const PUT_RULE: &str = "INSERT INTO rules VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET
+    state = excluded.state, text = excluded.text, expires_at = excluded.expires_at,
+    document = CASE WHEN json_valid(excluded.document) AND json_extract(excluded.document, '$.dropped_packets') IS NULL
+        THEN json_set(excluded.document, '$.decided_packets', rules.document -> '$.decided_packets',
+                      '$.dropped_packets', rules.document -> '$.dropped_packets', '$.dry', rules.document -> '$.dry')
+        ELSE excluded.document END";
+const BOUND_ENDED: &str = "DELETE FROM rules WHERE attack = ?1 AND id NOT IN
+    (SELECT id FROM rules WHERE attack = ?1 ORDER BY expires_at DESC, id LIMIT ?2)";
+
 fn put_attack(tx: &Transaction<'_>, row: &AttackRow) -> rusqlite::Result<()> {
     tx.prepare("INSERT OR REPLACE INTO attacks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?.execute(
         params![
@@ -139,8 +154,8 @@ fn put_attack(tx: &Transaction<'_>, row: &AttackRow) -> rusqlite::Result<()> {
             row.document
         ],
     )?;
-    tx.prepare("DELETE FROM rules WHERE attack = ?1")?.execute([&row.id])?;
-    let mut insert = tx.prepare("INSERT OR REPLACE INTO rules VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    tx.prepare(KEEP_WHAT_DROPPED)?.execute([&row.id])?;
+    let mut insert = tx.prepare(PUT_RULE)?;
     for rule in &row.rules {
         insert.execute(params![
             row.id,
@@ -151,6 +166,7 @@ fn put_attack(tx: &Transaction<'_>, row: &AttackRow) -> rusqlite::Result<()> {
             rule.document
         ])?;
     }
+    tx.prepare(BOUND_ENDED)?.execute(params![row.id, ENDED_MAX])?;
     Ok(())
 }
 

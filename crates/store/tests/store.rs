@@ -82,6 +82,51 @@ fn a_later_state_replaces_the_earlier_one_and_its_rules() {
 }
 
 #[test]
+fn what_a_rule_dropped_stays_when_it_has_ended_and_when_its_counters_are_gone() {
+    let folder = Folder::new("dropped");
+    let mut writer = Writer::open(&folder.0).unwrap();
+    let reader = writer.reader().unwrap();
+    let rule = |id: &str, until: u64, dropped: Option<u64>| RuleRow {
+        id: id.into(),
+        state: "active".into(),
+        text: format!("{id} dst 198.18.0.1/32 -> drop"),
+        expires_at: Some(Timestamp::from_secs(until)),
+        document: format!(
+            "{{\"id\":\"{id}\",\"dry\":true,\"decided_packets\":9,\"dropped_packets\":{}}}",
+            dropped.map_or("null".to_owned(), |n| n.to_string())
+        ),
+    };
+    let mut put = |rules: Vec<RuleRow>| {
+        writer
+            .commit(&Batch {
+                attacks: vec![AttackRow { rules, ..attack("a", 1, "active") }],
+                ..Batch::default()
+            })
+            .unwrap();
+        reader.rules_of("a").unwrap()
+    };
+    assert_eq!(put(vec![rule("r1", 10, Some(5)), rule("r2", 10, Some(0))]).len(), 2);
+    // the second dropped nothing and goes; the first has ended, and what it did stays
+    let all = put(vec![rule("r3", 20, Some(7))]);
+    assert!(
+        all.len() == 2
+            && all[0].contains("\"dropped_packets\":5}")
+            && all[1].contains("\"dropped_packets\":7}"),
+        "{all:?}"
+    );
+    // nobody counts any more: the last number is what is known
+    let all = put(vec![rule("r3", 20, None)]);
+    assert_eq!(all[1], r#"{"id":"r3","dry":true,"decided_packets":9,"dropped_packets":7}"#);
+    // however often rules come and go, those with the latest end are kept
+    for n in 10..100 {
+        put(vec![rule(&format!("r{n}"), 1_000 + n, Some(n))]);
+    }
+    let kept = reader.rules_of("a").unwrap();
+    assert_eq!(kept.len(), 64);
+    assert!(kept.iter().any(|one| one.contains("\"r99\"")) && !kept.iter().any(|one| one.contains("\"r1\"")));
+}
+
+#[test]
 fn pages_walk_over_every_attack_once_newest_first() {
     let folder = Folder::new("pages");
     let mut writer = Writer::open(&folder.0).unwrap();

@@ -6,5 +6,6 @@ mod house {
     mod files;
     mod floors;
     mod manifests;
+    mod web;
     mod workspace;
 }

@@ -447,3 +447,48 @@ export interface Verification {
   stamped: boolean;
   faults: { path: string; what: string }[];
 }
+
+/** What somebody wrote to an attack. */
+export interface Note {
+  at: string;
+  actor: string;
+  text: string;
+}
+
+/** What was done about an attack's packets, by this machine (`kernel`) or by routers. */
+export interface Measures {
+  items: { class: string; what: string; state: 'waits' | 'holds' | 'ended'; from: string | null; to: string | null; dropped_packets: number | null; dry: boolean }[];
+  packets: number;
+  complete: boolean;
+}
+
+interface Sum {
+  bytes: number;
+  packets: number;
+}
+
+/** A rule by hand (`rule`), or one of the engine that can be taken back (`derived`). */
+export interface HeldRule {
+  kind: string;
+  /** `null`: only what would be. */
+  rule: string | null;
+  text: string;
+  owner: string;
+  reason: string;
+  until: string | null;
+  confirm_by?: string | null;
+  notes?: string[];
+  /** What it would have hit in the last hour. */
+  preview?: { rules: { unknown: string[]; attacks: Sum; others: Sum; hosts: { target: string; packets: number }[]; partial: string | null }[] } | null;
+  no_preview?: string | null;
+}
+
+/** What a person took back: it is not set again for a while. */
+export interface Exception {
+  id: number;
+  target: string;
+  rule: string;
+  until: string | null;
+  owner?: string;
+  reason?: string;
+}

@@ -186,6 +186,12 @@ async fn check(attacks: &[Value], mitigations: &[String]) {
             let (explained, words) = call(&world, "GET", &path, &token, None).await;
             assert_eq!(explained, status, "{id}");
             seen += &words.to_string();
+            for format in ["measures", "report?format=html", "report?format=text", "report?format=json"] {
+                let path = format!("/api/v1/attacks/{id}/{format}");
+                let (told, what) = call(&world, "GET", &path, &token, None).await;
+                assert_eq!(told, status, "{path}");
+                seen += &what.to_string();
+            }
         }
         let policy = format!("/api/v1/targets/policy?prefix={}", prefixes[0]);
         for path in [

@@ -182,3 +182,43 @@ async fn room_is_told_with_its_bounds() {
     let (status, told) = get(&world, "/api/v1/intelligence", &viewer).await;
     assert_eq!((status, &told["attacks"]), (StatusCode::OK, &json!(0)));
 }
+
+#[tokio::test]
+async fn a_report_is_a_page_a_text_and_a_document_and_notes_are_the_operators() {
+    let world = world("pages-report");
+    let operator = token(&world, "olga", Role::Operator, &[]);
+    let own = token(&world, "c1", Role::Customer, &["198.18.1.0/24"]);
+    let note = json!({"text": "called the <customer> & told"});
+    let (status, _) = call(&world, "POST", "/api/v1/attacks/d1/notes", &operator, Some(note)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let mut pages = Vec::new();
+    for (format, kind, name) in [
+        ("html", "text/html; charset=utf-8", "attack-d1.html"),
+        ("text", "text/plain; charset=utf-8", "attack-d1.txt"),
+        ("json", "application/json", "attack-d1.json"),
+    ] {
+        for who in [&operator, &own] {
+            let path = format!("/api/v1/attacks/d1/report?format={format}");
+            let answer = send(&world, request("GET", &path, Some(who), None)).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+            assert_eq!(answer.headers()["content-type"], kind);
+            assert!(answer.headers()["content-disposition"].to_str().unwrap().contains(name));
+            let octets = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+            pages.push(String::from_utf8(octets.to_vec()).unwrap());
+        }
+    }
+    let told = pages.iter().map(|page| page.contains("called the")).collect::<Vec<_>>();
+    assert_eq!(told, [true, false, true, false, true, false]);
+    assert!(
+        pages[0].contains("the &lt;customer&gt; &amp; told") && !pages[0].contains("<script"),
+        "{}",
+        pages[0]
+    );
+    assert_eq!(
+        get(&world, "/api/v1/attacks/d1/report?format=pdf", &operator).await.0,
+        StatusCode::BAD_REQUEST
+    );
+    let (status, measures) = get(&world, "/api/v1/attacks/d1/measures", &own).await;
+    assert_eq!((status, &measures["complete"]), (StatusCode::OK, &json!(true)), "{measures}");
+    assert_eq!(get(&world, "/api/v1/attacks/nothing/measures", &own).await.0, StatusCode::NOT_FOUND);
+}

@@ -563,6 +563,9 @@ pub(super) fn rule_document(
         /// Since it is in the kernel; `null` where it is not.
         decided_packets: Option<u64>,
         dropped_packets: Option<u64>,
+        /// It only counts: told after its end, too, when its state does not say it any more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dry: Option<bool>,
         #[serde(flatten)]
         rule: &'a RuleReport,
     }
@@ -574,6 +577,7 @@ pub(super) fn rule_document(
         backend: standing.map(|standing| standing.backend),
         decided_packets: done.map(|done| done.packets),
         dropped_packets: done.map(|done| done.dropped),
+        dry: standing.filter(|standing| standing.dry.contains(&rule.id)).map(|_| true),
         rule,
     })
 }

@@ -16,7 +16,7 @@ mod socket;
 mod stage;
 mod teller;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -70,7 +70,10 @@ pub fn run(options: &Options, interrupt: &Interrupt) -> anyhow::Result<()> {
     let mut teller = Teller::new(options, &script)?;
     teller.opening()?;
     let (border, speaks) = Border::listen(SAMPLING)?;
-    let mut daemon = start(&script, speaks, interrupt)?;
+    // what is told to people arrives here, and nobody reads it
+    let told = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot open a port for notifications")?;
+    let tells = told.local_addr().context("cannot open a port for notifications")?;
+    let mut daemon = start(&script, (speaks, tells), interrupt)?;
     teller.serving(&daemon, &login(&daemon)?)?;
     let (events, written) = channel();
     let stage = Stage::new(&script, events);
@@ -152,12 +155,16 @@ fn login(daemon: &Daemon) -> anyhow::Result<String> {
     Ok(format!("{}/#/login/{}", daemon.api(), link.secret))
 }
 
-fn start(script: &Script, border: SocketAddr, interrupt: &Interrupt) -> anyhow::Result<Daemon> {
+fn start(
+    script: &Script,
+    (border, log): (SocketAddr, SocketAddr),
+    interrupt: &Interrupt,
+) -> anyhow::Result<Daemon> {
     let program = std::env::current_exe().context("cannot find my own program")?;
     let mut places = Ok(());
     let write = |folder: &Path| {
         places = std::fs::write(folder.join(PLACES), sim::places::TABLE);
-        configuration(script, border, folder)
+        configuration(script, (border, log), folder)
     };
     let daemon = Daemon::start("spillway-demo", Command::new(program), write, interrupt)?;
     places.context("cannot write the table of places")?;
@@ -201,7 +208,7 @@ blackhole_next_hop6 = "2001:db8::66"
     )
 }
 
-fn configuration(script: &Script, border: SocketAddr, folder: &Path) -> String {
+fn configuration(script: &Script, (border, log): (SocketAddr, SocketAddr), folder: &Path) -> String {
     let networks: Vec<String> = script.networks().iter().map(|network| format!("\"{network}\"")).collect();
     // JSON's strings are TOML's basic strings.
     let path = |name: &str| serde_json::Value::String(folder.join(name).display().to_string());
@@ -209,7 +216,8 @@ fn configuration(script: &Script, border: SocketAddr, folder: &Path) -> String {
         "networks = [{}]\nstate_dir = {}\nmode = \"enforce\"\n\n\
          [listen]\nsflow = \"127.0.0.1:0\"\n\n\
          [api]\nlisten = \"127.0.0.1:0\"\nbanner = \"DEMO DATA\"\nstage = {}\n\n\
-         [intel]\nplaces = [{}]\n\n[evidence]\nrecord = true\nspace = \"100 MiB\"\n{}",
+         [intel]\nplaces = [{}]\n\n[evidence]\nrecord = true\nspace = \"100 MiB\"\n\n\
+         [notify.log]\nkind = \"syslog\"\ntarget = \"udp://{log}\"\n{}",
         networks.join(", "),
         path(STATE),
         path(SOCKET),

@@ -55,7 +55,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let another = "the daemon's answer cannot be read; is it another version?";
     let explanation: Explanation = serde_json::from_value(explained).context(another)?;
     if args.format == As::Html {
-        out.write_all(page(&attack, &explanation, &notes).as_bytes())?;
+        let notes: Vec<Value> = items(&notes, "items").cloned().collect();
+        out.write_all(api::report::html(&attack, &explanation, &notes).as_bytes())?;
         return Ok(out.flush()?);
     }
     let attack: Attack = serde_json::from_value(attack).context(another)?;
@@ -70,56 +71,3 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     Ok(out.flush()?)
 }
-
-/// A page without scripts, pictures or addresses to load from.
-fn page(attack: &Value, it: &Explanation, notes: &Value) -> String {
-    let mut body = format!("<h1>Attack {}</h1>\n<p>{}</p>\n", escaped(&it.attack), escaped(&it.summary));
-    let mut rows = String::new();
-    for (name, key) in [
-        ("Target", "target"),
-        ("Direction", "direction"),
-        ("State", "state"),
-        ("Began", "started_at"),
-        ("Detected", "detected_at"),
-        ("Ended", "ended_at"),
-        ("Peak, packets/s", "peak_pps"),
-        ("Peak, bits/s", "peak_bps"),
-    ] {
-        rows.push_str(&format!("<tr><th>{name}</th><td>{}</td></tr>\n", escaped(&word(attack, key))));
-    }
-    body.push_str(&format!("<table>\n{rows}</table>\n"));
-    let vectors =
-        it.vectors.iter().map(|one| format!("{} ({:.0} %): {}", one.name, one.share * 100.0, one.meaning));
-    let rules = it.rules.iter().map(|one| format!("{} \u{2014} {}; {}", one.text, one.stands, one.price));
-    let steps = it.steps.iter().map(|one| format!("{} {} ({})", one.at, one.what, one.by));
-    let refused = it.refused.iter().map(|one| format!("{}: {}", one.what, one.reason));
-    let noted = items(notes, "items")
-        .map(|one| format!("{} {}: {}", word(one, "at"), word(one, "actor"), word(one, "text")));
-    for (title, lines) in [
-        ("Why it is called an attack", it.why.clone()),
-        ("What it is made of", vectors.collect()),
-        ("Filters", rules.collect()),
-        ("What was done", steps.collect()),
-        ("What was not done, and why", refused.collect()),
-        ("What comes next", it.next.clone()),
-        ("Notes", noted.collect::<Vec<_>>()),
-    ] {
-        if lines.is_empty() {
-            continue;
-        }
-        let all: String = lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
-        body.push_str(&format!("<h2>{title}</h2>\n<ul>\n{all}</ul>\n"));
-    }
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Attack {}</title>\n<style>{STYLE}</style></head>\n<body>\n{body}</body></html>\n",
-        escaped(&it.attack)
-    )
-}
-
-/// Whatever came from the wire or from people is text.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
-                     th{text-align:left;padding-right:2rem;font-weight:normal}li{overflow-wrap:anywhere}";
