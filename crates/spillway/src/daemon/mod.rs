@@ -23,6 +23,7 @@ mod enforcing;
 mod exec;
 pub mod guard;
 pub(crate) mod hands;
+mod herald;
 mod listener;
 pub(crate) mod log;
 mod mailbox;
