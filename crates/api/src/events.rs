@@ -130,7 +130,11 @@ impl Events {
     /// The id of an event; `whole`: for whoever sees everything.
     fn id(&self, number: u64, whole: bool) -> String {
         let epoch = self.0.epoch;
-        if whole { format!("{epoch}-{number}") } else { format!("{epoch}-{:016x}", self.0.blind.shown(number)) }
+        if whole {
+            format!("{epoch}-{number}")
+        } else {
+            format!("{epoch}-{:016x}", self.0.blind.shown(number))
+        }
     }
 
     /// Where a client begins that saw this one last; `Err`: it may have missed something.

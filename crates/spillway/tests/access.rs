@@ -207,11 +207,15 @@ fn starts_reloads_signals_and_ends_stand_in_the_trail_and_in_the_ledger() {
     let text = std::fs::read_to_string(&file).unwrap();
     scratch.file("spillway.toml", text.replace("\"suggest\"", "\"observe\"").as_bytes());
     done(&["control", "reload", "--as", "alice", "--reason", "ticket 12", "-c", &file]);
-    wait("the API", || TcpStream::connect(daemon.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap()).ok());
+    wait("the API", || {
+        TcpStream::connect(daemon.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap()).ok()
+    });
     // by a signal, and refused
     scratch.file("spillway.toml", text.replace("networks", "netwroks").as_bytes());
     daemon.signal("-HUP");
-    let last = |action: &str| (trail()[0]["action"] == action && trail()[0]["outcome"]["done"].is_boolean()).then_some(());
+    let last = |action: &str| {
+        (trail()[0]["action"] == action && trail()[0]["outcome"]["done"].is_boolean()).then_some(())
+    };
     wait("the refusal", || last("configuration.reload").filter(|()| trail().len() == 3));
     // what follows reads the configuration, too
     scratch.file("spillway.toml", text.as_bytes());
@@ -245,7 +249,10 @@ fn starts_reloads_signals_and_ends_stand_in_the_trail_and_in_the_ledger() {
     );
     for line in &lines {
         assert!(line["before"].is_string(), "{line}");
-        assert!(line.pointer("/outcome/after").is_some_and(Value::is_string) || line["outcome"]["done"] == false, "{line}");
+        assert!(
+            line.pointer("/outcome/after").is_some_and(Value::is_string) || line["outcome"]["done"] == false,
+            "{line}"
+        );
     }
     let (taken, refused) = (&lines[5], &lines[4]);
     assert_eq!(side(taken, "/before")["keys"]["mode"], "\"suggest\"");

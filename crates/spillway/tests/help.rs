@@ -80,7 +80,9 @@ fn every_page_and_every_completion_changes_only_on_purpose() {
         .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
         .collect();
     let shells = ["bash", "elvish", "fish", "powershell", "zsh"];
-    texts.extend(shells.map(|shell| (format!("completions {shell}"), spillway(["completions", shell]).stdout)));
+    texts.extend(
+        shells.map(|shell| (format!("completions {shell}"), spillway(["completions", shell]).stdout)),
+    );
     texts.sort();
     let mut lines = String::new();
     for (name, text) in texts {

@@ -15,7 +15,16 @@ fn parse(text: &str) -> Result<Config, String> {
 const NAMES: [&str; 4] = ["name", "192.0.2.1", "198.51.100.0/24", "17"];
 /// What to do is said by one of these.
 const REMEDIES: [&str; 10] = [
-    "expected ", "write ", "known here: ", "did you mean ", "like ", "must ", "remove ", "add ", "needs ", "give ",
+    "expected ",
+    "write ",
+    "known here: ",
+    "did you mean ",
+    "like ",
+    "must ",
+    "remove ",
+    "add ",
+    "needs ",
+    "give ",
 ];
 
 /// Every key with its form; `*` is a name that somebody chooses, `[]` one of a list.
@@ -94,8 +103,10 @@ fn every_key_refuses_what_it_is_not_by_its_name_and_says_what_to_do() {
         for value in wrong(form) {
             tried += 1;
             let names = if path.iter().any(|step| step == "*") { &NAMES[..] } else { &NAMES[..1] };
-            let said: Vec<String> =
-                names.iter().map(|name| parse(&file(path, name, &value)).err().unwrap_or_else(|| "(taken)".to_owned())).collect();
+            let said: Vec<String> = names
+                .iter()
+                .map(|name| parse(&file(path, name, &value)).err().unwrap_or_else(|| "(taken)".to_owned()))
+                .collect();
             let fine = |said: &&String| {
                 said.starts_with("f.toml:")
                     && (said.contains(named.as_str()) || value.contains("nosuch") && said.contains("nosuch"))
@@ -129,7 +140,9 @@ fn what_holds_is_the_file_with_its_defaults_and_no_secret() {
     let lines: String = keys.iter().map(|key| format!("{} = {}\n", key.key, key.value)).collect();
     let meant = |text: &str| format!("{:?}", Config::parse(Path::new("f"), text).unwrap());
     assert_eq!(meant(&lines), meant(text));
-    let secret = format!("{text}[notify.noc]\nkind = \"webhook\"\nurl = \"https://h/LEAK\"\nsecret = \"LEAKLEAKLEAKLEAK\"\n");
+    let secret = format!(
+        "{text}[notify.noc]\nkind = \"webhook\"\nurl = \"https://h/LEAK\"\nsecret = \"LEAKLEAKLEAKLEAK\"\n"
+    );
     let keys = effective(&secret).unwrap();
     assert!(keys.iter().all(|key| !key.value.contains("LEAK")), "{keys:?}");
     assert!(keys.iter().any(|key| key.key == "notify.noc.secret" && key.value == "\"(hidden)\""));

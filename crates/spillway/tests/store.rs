@@ -164,7 +164,8 @@ fn whatever_was_told_of_an_attack_is_there_after_kill_9_at_any_moment() {
             let target = format!("198.18.7.{}/32", 100 + round);
             let severity = if round % 4 == 0 { "suspicious" } else { "attack" };
             let told = |attack: &Value| {
-                attack["target"] == target.as_str() && [severity, "attack"].iter().any(|word| attack["severity"] == *word)
+                attack["target"] == target.as_str()
+                    && [severity, "attack"].iter().any(|word| attack["severity"] == *word)
             };
             if round % 2 == 0 {
                 wait("the attack", || daemon.attacks().iter().any(told).then_some(()));

@@ -162,7 +162,8 @@ mod tests {
 
     /// What a table is, by name.
     fn tables(db: &Connection) -> Vec<(String, String)> {
-        let mut query = db.prepare("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        let mut query =
+            db.prepare("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").unwrap();
         query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
     }
 
@@ -181,7 +182,8 @@ mod tests {
         };
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let values: Vec<&str> = columns.iter().map(|(_, kind)| value(kind)).collect();
-        db.execute(&format!("INSERT INTO {name} ({}) VALUES ({})", names.join(", "), values.join(", ")), []).unwrap();
+        db.execute(&format!("INSERT INTO {name} ({}) VALUES ({})", names.join(", "), values.join(", ")), [])
+            .unwrap();
         name
     }
 
@@ -190,7 +192,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("spillway-migrate-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("old.db");
-        let clear = || ["old.db", "old.db-wal", "old.db-shm"].iter().for_each(|name| drop(std::fs::remove_file(folder.join(name))));
+        let clear = || {
+            ["old.db", "old.db-wal", "old.db-shm"]
+                .iter()
+                .for_each(|name| drop(std::fs::remove_file(folder.join(name))))
+        };
         for steps in [ATTACKS, JOURNAL, OUTBOX] {
             clear();
             let fresh = tables(&open(&path, steps, Durability::Whole).unwrap());
@@ -204,7 +210,9 @@ mod tests {
                 let version: usize = now.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
                 assert_eq!(version, steps.len());
                 if let Some(table) = filled {
-                    let count: u64 = now.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+                    let count: u64 = now
+                        .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+                        .unwrap();
                     assert_eq!(count, 1, "{table} from version {taken}");
                 }
                 drop(now);

@@ -16,7 +16,8 @@ impl Blind {
     /// As it is shown.
     pub(super) fn shown(&self, number: u64) -> u64 {
         let halves = (number >> 32, number & HALF);
-        let (left, right) = ROUNDS.iter().fold(halves, |(left, right), round| (right, left ^ self.mixed(*round, right)));
+        let (left, right) =
+            ROUNDS.iter().fold(halves, |(left, right), round| (right, left ^ self.mixed(*round, right)));
         left << 32 | right
     }
 

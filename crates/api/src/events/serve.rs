@@ -88,10 +88,9 @@ async fn feed(place: &Place, guise: Option<&Guise>, begin: u64, reset: bool, sen
                     number = event.number + 1;
                     match guise {
                         None => Some(event.whole(events)),
-                        Some(guise) => events
-                            .0
-                            .views
-                            .of(event.number, guise, |veil| event.seen_through(veil, events)),
+                        Some(guise) => {
+                            events.0.views.of(event.number, guise, |veil| event.seen_through(veil, events))
+                        }
                     }
                 }
                 Next::Behind => break cut(events),

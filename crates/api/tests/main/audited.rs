@@ -56,7 +56,9 @@ fn asked(verb: &str, path: &str) -> Option<(String, Value, Line)> {
             return Some((path.replace("{id}", "1"), why, Changed));
         }
         ("PUT", "/api/v1/me/password") => (path, json!({"password": PASSWORD}), Changed),
-        ("POST", "/api/v1/mitigations") => (path, json!({"class": "blackhole", "what": "198.18.1.1/32"}), Made),
+        ("POST", "/api/v1/mitigations") => {
+            (path, json!({"class": "blackhole", "what": "198.18.1.1/32"}), Made)
+        }
         ("POST", _) if path.starts_with("/api/v1/mitigations/{id}/") => {
             return Some((path.replace("{id}", "7"), why, Changed));
         }
@@ -85,15 +87,15 @@ fn world(name: &str) -> World {
     let folder = Folder::new(name);
     let writer = Writer::open(&folder.0).unwrap();
     let document = RawValue::from_string(json!({"id": "a", "target": "198.18.1.1/32"}).to_string()).unwrap();
-    let attack = LiveAttack { id: "a".to_owned(), started_at: Timestamp::from_secs(1), over: false, document };
+    let attack =
+        LiveAttack { id: "a".to_owned(), started_at: Timestamp::from_secs(1), over: false, document };
     let live = Live { attacks: vec![attack], ..Live::default() };
-    let hands =
-        Hands {
-            mitigations: vec![mitigation(7, "198.18.1.1/32")],
-            decided: vec!["198.18.1.0/24".to_owned(); 2],
-            stage: true,
-            ..Hands::default()
-        };
+    let hands = Hands {
+        mitigations: vec![mitigation(7, "198.18.1.1/32")],
+        decided: vec!["198.18.1.0/24".to_owned(); 2],
+        stage: true,
+        ..Hands::default()
+    };
     World::with(folder, writer, live, STRICT, true, hands)
 }
 
@@ -145,7 +147,8 @@ async fn what_only_asks_leaves_no_line() {
     let admin = token(&world, "alice", Role::Admin, &[]);
     let rules = "dst 198.18.1.1/32 proto udp -> drop";
     for path in ASKS {
-        let body = json!({"toml": "networks = []", "rules": rules, "prefix": "198.18.1.0/24", "document": {}});
+        let body =
+            json!({"toml": "networks = []", "rules": rules, "prefix": "198.18.1.0/24", "document": {}});
         let document = serde_json::to_value(api::openapi()).unwrap();
         let at = format!(
             "/paths/{}/post/requestBody/content/application~1json/schema/$ref",
@@ -181,13 +184,17 @@ async fn a_token_that_ends_and_sessions_leave_their_lines() {
     let opened = send(&one, login(PASSWORD)).await;
     held(&one, "a login", "alice", "by a password", Made);
     let cookie = opened.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let word = serde_json::from_str::<Value>(&text(opened).await).unwrap()["csrf"].as_str().unwrap().to_owned();
+    let word =
+        serde_json::from_str::<Value>(&text(opened).await).unwrap()["csrf"].as_str().unwrap().to_owned();
     let mut gone = request("DELETE", "/api/v1/session", None, None);
     gone.headers_mut().insert("cookie", cookie.parse().unwrap());
     gone.headers_mut().insert("x-spillway-csrf", word.parse().unwrap());
     assert_eq!(send(&one, gone).await.status(), StatusCode::NO_CONTENT);
     let last = &one.access.audit(None, 100).unwrap()[0];
-    assert_eq!((last.action.as_str(), last.actor.as_str(), last.reason.as_str()), ("session.close", "alice", "logged out"));
+    assert_eq!(
+        (last.action.as_str(), last.actor.as_str(), last.reason.as_str()),
+        ("session.close", "alice", "logged out")
+    );
     assert!(last.before.is_some() && last.outcome.as_ref().unwrap().after.is_some());
 
     let one = world("linked");

@@ -74,7 +74,9 @@ prop_compose! {
 
 /// Whether a text is about this customer at all.
 fn names(text: &str, customer: u8) -> bool {
-    [format!("198.18.{customer}."), format!("2001:db8:{customer}:")].iter().any(|mark| text.contains(mark.as_str()))
+    [format!("198.18.{customer}."), format!("2001:db8:{customer}:")]
+        .iter()
+        .any(|mark| text.contains(mark.as_str()))
 }
 
 /// A world; where `only` is given, without everything that is not about this customer.
@@ -160,7 +162,13 @@ fn happen(world: &World, attacks: &[Value], mitigations: &[String], kept: impl F
 }
 
 /// Everything that a customer can read: each endpoint of the matrix, with what it may name, and the stream without its ids.
-async fn told(world: &World, customer: u8, attacks: &[Value], mitigations: &[String], only: bool) -> Vec<String> {
+async fn told(
+    world: &World,
+    customer: u8,
+    attacks: &[Value],
+    mitigations: &[String],
+    only: bool,
+) -> Vec<String> {
     let prefixes = own(customer);
     let token = token(world, "c", Role::Customer, &prefixes.each_ref().map(String::as_str));
     // which token it is differs from world to world
@@ -168,11 +176,17 @@ async fn told(world: &World, customer: u8, attacks: &[Value], mitigations: &[Str
     let stream = send(world, request("GET", "/api/v1/events", Some(&token), None)).await;
     happen(world, attacks, mitigations, |text| !only || names(text, customer));
     let mut out = Vec::new();
-    for (verb, path, _) in api::endpoints().filter(|(verb, path, _)| *verb == "GET" && *path != "/api/v1/events") {
+    for (verb, path, _) in
+        api::endpoints().filter(|(verb, path, _)| *verb == "GET" && *path != "/api/v1/events")
+    {
         let ids = attacks.iter().map(|attack| attack["id"].as_str().unwrap()).chain(["1", "2", "3"]);
         let ids: Vec<&str> = if path.contains("{id}") { ids.collect() } else { vec![""] };
         for id in ids {
-            let at = path.replace("{id}", id).replace("{name}", "nobody").replace("{index}", "0").replace("{*page}", "index");
+            let at = path
+                .replace("{id}", id)
+                .replace("{name}", "nobody")
+                .replace("{index}", "0")
+                .replace("{*page}", "index");
             for query in ["", "?limit=1"] {
                 let (status, answer) = call(world, verb, &format!("{at}{query}"), &token, None).await;
                 out.push(format!("{verb} {at}{query}: {status} {answer}").replace(public, "ID"));

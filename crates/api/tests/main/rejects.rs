@@ -55,7 +55,10 @@ impl Book {
                 if form["minLength"].as_u64().is_some_and(|least| least > 0) {
                     out.push(json!(""));
                 }
-                if form.get("pattern").is_some() || form.get("enum").is_some() || form["format"] == "ip-prefix" {
+                if form.get("pattern").is_some()
+                    || form.get("enum").is_some()
+                    || form["format"] == "ip-prefix"
+                {
                     out.push(json!("\u{1}"));
                 }
             }
@@ -78,7 +81,8 @@ impl Book {
 }
 
 fn told(what: &str, field: &str, status: StatusCode, said: &Value) -> Option<String> {
-    let (detail, hint) = (said["detail"].as_str().unwrap_or_default(), said["hint"].as_str().unwrap_or_default());
+    let (detail, hint) =
+        (said["detail"].as_str().unwrap_or_default(), said["hint"].as_str().unwrap_or_default());
     let fine = status == StatusCode::BAD_REQUEST
         && said["status"] == 400
         && detail.contains(field)
@@ -94,11 +98,16 @@ async fn every_field_of_every_document_is_refused_by_its_name_when_it_is_wrong()
     let book = Book(serde_json::to_value(api::openapi()).unwrap());
     let (mut tried, mut amiss) = (0, Vec::new());
     for (verb, path) in documented() {
-        let at = format!("/paths/{}/{}/requestBody/content/application~1json/schema", path.replace('/', "~1"), verb.to_lowercase());
+        let at = format!(
+            "/paths/{}/{}/requestBody/content/application~1json/schema",
+            path.replace('/', "~1"),
+            verb.to_lowercase()
+        );
         let Some(schema) = book.0.pointer(&at) else { continue };
         let schema = book.follow(schema);
         let properties = schema["properties"].as_object().unwrap();
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let whole: Map<String, Value> = required
             .iter()
             .map(|name| ((*name).to_owned(), book.right(name, book.form(&properties[*name]))))
@@ -155,10 +164,15 @@ async fn every_parameter_behind_the_question_mark_is_refused_by_its_name_when_it
                 Some("integer") => {
                     wrong.extend(["x", "1.5", "99999999999999999999", ""].map(str::to_owned));
                     let bounds = [("minimum", -1), ("maximum", 1)];
-                    wrong.extend(bounds.iter().filter_map(|(key, by)| Some((form[*key].as_i64()? + by).to_string())));
+                    wrong.extend(
+                        bounds.iter().filter_map(|(key, by)| Some((form[*key].as_i64()? + by).to_string())),
+                    );
                 }
                 Some("boolean") => wrong.push("x".to_owned()),
-                _ if form.get("enum").is_some() || form.get("pattern").is_some() || form["format"] == "ip-prefix" => {
+                _ if form.get("enum").is_some()
+                    || form.get("pattern").is_some()
+                    || form["format"] == "ip-prefix" =>
+                {
                     wrong.push("%01".to_owned());
                 }
                 _ => {}
@@ -176,7 +190,8 @@ async fn every_parameter_behind_the_question_mark_is_refused_by_its_name_when_it
                 })
                 .collect();
             for wrong in wrong {
-                let (status, said) = call(&world, &verb, &format!("{to}?{name}={wrong}{others}"), &admin, None).await;
+                let (status, said) =
+                    call(&world, &verb, &format!("{to}?{name}={wrong}{others}"), &admin, None).await;
                 let short: String = wrong.chars().take(40).collect();
                 amiss.extend(told(&format!("{verb} {path} ?{name}={short}"), name, status, &said));
                 tried += 1;

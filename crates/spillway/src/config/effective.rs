@@ -33,7 +33,8 @@ pub fn effective(text: &str) -> Result<Vec<Key>, String> {
     out.extend(said.into_iter().map(|(key, value)| Key { key, value: written(&value), from: "file" }));
     defaults("", &super::schema()?, &mut |key, value| {
         // a section may be written as one value
-        let inside = |name: &String| name == key || name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        let inside =
+            |name: &String| name == key || name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
         if !names.iter().any(inside) {
             out.push(Key { key: key.to_owned(), value, from: "default" });
         }

@@ -104,7 +104,9 @@ fn in_plain_words(message: &str) -> String {
     }
     if let Some((found, expected)) = message.split_once(", expected ") {
         let plain = PLAIN.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
-        let plain = plain.or_else(|| expected.starts_with("struct ").then_some("a section, or a table like { key = value }"));
+        let plain = plain.or_else(|| {
+            expected.starts_with("struct ").then_some("a section, or a table like { key = value }")
+        });
         return format!("{found}, expected {}", plain.unwrap_or(expected));
     }
     message.to_owned()
@@ -131,7 +133,8 @@ const PLAIN: [(&str, &str); 14] = [
 /// The key whose value stands at an octet of the text, by its whole path.
 fn key_at(text: &str, offset: usize) -> Option<String> {
     fn within(table: &DeTable<'_>, offset: usize) -> Option<String> {
-        let (key, value) = table.iter().find(|(_, value)| value.span().contains(&offset) || inside(value, offset))?;
+        let (key, value) =
+            table.iter().find(|(_, value)| value.span().contains(&offset) || inside(value, offset))?;
         let name: &str = key.get_ref();
         let DeValue::Table(inner) = value.get_ref() else { return Some(name.to_owned()) };
         Some(within(inner, offset).map_or_else(|| name.to_owned(), |rest| format!("{name}.{rest}")))
@@ -139,8 +142,12 @@ fn key_at(text: &str, offset: usize) -> Option<String> {
     /// A section that is written in several places has the span of one of them.
     fn inside(value: &Spanned<DeValue<'_>>, offset: usize) -> bool {
         match value.get_ref() {
-            DeValue::Table(table) => table.iter().any(|(_, value)| value.span().contains(&offset) || inside(value, offset)),
-            DeValue::Array(all) => all.iter().any(|value| value.span().contains(&offset) || inside(value, offset)),
+            DeValue::Table(table) => {
+                table.iter().any(|(_, value)| value.span().contains(&offset) || inside(value, offset))
+            }
+            DeValue::Array(all) => {
+                all.iter().any(|value| value.span().contains(&offset) || inside(value, offset))
+            }
             _ => false,
         }
     }

@@ -295,12 +295,7 @@ fn caller(stream: &UnixStream, name: Option<String>) -> Result<Caller, String> {
 }
 
 /// Sends an order to the daemon of this state folder, in this person's name, and why where it is said.
-pub fn send(
-    folder: &Path,
-    order: Order,
-    name: Option<String>,
-    why: Option<String>,
-) -> anyhow::Result<()> {
+pub fn send(folder: &Path, order: Order, name: Option<String>, why: Option<String>) -> anyhow::Result<()> {
     ask(folder, &Request { order: Some(order), name, why, ..Request::default() }).map(drop)
 }
 

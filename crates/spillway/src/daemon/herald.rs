@@ -78,7 +78,10 @@ impl Herald {
     }
 
     /// The attacks as people may see them.
-    pub(super) fn seen<'a>(&self, attacks: &'a BTreeMap<String, Attack>) -> Cow<'a, BTreeMap<String, Attack>> {
+    pub(super) fn seen<'a>(
+        &self,
+        attacks: &'a BTreeMap<String, Attack>,
+    ) -> Cow<'a, BTreeMap<String, Attack>> {
         if self.told.is_empty() {
             return Cow::Borrowed(attacks);
         }

@@ -23,8 +23,8 @@ use super::control::{Order, Reply};
 use super::decide::{Core, Office};
 use super::enforcing::{self, Desk};
 use super::hands::Hands;
-use super::listener::Sockets;
 use super::lifecycle::{self, Trail};
+use super::listener::Sockets;
 use super::mailbox::Mailbox;
 
 use super::notify::Notifier;

@@ -95,8 +95,10 @@ fn packets(id: &str, listed: &Value) -> anyhow::Result<()> {
     let about = format!("some packets of attack {id}; each one's comment has its vector and sampling rate");
     let mut file = Writer::described(Path::new("/dev/stdout"), "spillway", &about)?;
     for (number, one) in (1u64..).zip(&found) {
-        let bytes = octets(&word(one, "headers")).context("the daemon's answer has headers that are no octets")?;
-        let at: Timestamp = word(one, "at").parse().ok().context("the daemon's answer has a time that is none")?;
+        let bytes =
+            octets(&word(one, "headers")).context("the daemon's answer has headers that are no octets")?;
+        let at: Timestamp =
+            word(one, "at").parse().ok().context("the daemon's answer has a time that is none")?;
         let length = one.get("bytes").and_then(Value::as_u64).and_then(|bytes| u32::try_from(bytes).ok());
         let original_len = length.unwrap_or(0).max(u32::try_from(bytes.len())?);
         let packet = Packet {

@@ -62,8 +62,14 @@ fn limits(incoming: &Limits, outgoing: &Limits) -> Value {
     let mut out = Map::new();
     for (direction, all) in [("incoming", incoming), ("outgoing", outgoing)] {
         let whole = Limit { pps: all.pps, bps: all.bps };
-        let kinds =
-            [("", &whole), ("tcp_", &all.tcp), ("udp_", &all.udp), ("icmp_", &all.icmp), ("syn_", &all.syn), ("fragment_", &all.fragment)];
+        let kinds = [
+            ("", &whole),
+            ("tcp_", &all.tcp),
+            ("udp_", &all.udp),
+            ("icmp_", &all.icmp),
+            ("syn_", &all.syn),
+            ("fragment_", &all.fragment),
+        ];
         for (kind, limit) in kinds {
             for (unit, rate) in [("pps", limit.pps), ("bps", limit.bps)] {
                 if let Some(rate) = rate {
