@@ -28,8 +28,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
             let hint = "send less: the detail says what was wrong with the body";
             Problem::new(refused.status(), refused.body_text(), hint)
         })?;
-        serde_json::from_slice(&octets).map(Self).map_err(|wrong| Problem::bad(wrong.to_string()))
+        read(&octets).map(Self)
     }
+}
+
+/// Reads a document whole; what is wrong with it is said with the field.
+fn read<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
+    let mut document = serde_json::Deserializer::from_slice(octets);
+    let found = serde_path_to_error::deserialize(&mut document).map_err(|wrong| {
+        let (field, why) = (wrong.path().to_string(), wrong.inner().to_string());
+        if field == "." {
+            return Problem::bad(why);
+        }
+        let hint = format!("mend `{field}`; GET /api/v1/openapi.json shows the form");
+        Problem::new(StatusCode::BAD_REQUEST, format!("{field}: {why}"), hint)
+    })?;
+    document.end().map_err(|wrong| Problem::bad(wrong.to_string()))?;
+    Ok(found)
 }
 
 /// A part of the path.

@@ -140,15 +140,18 @@ pub(crate) async fn reload(
     caller: Caller,
     Document(asked): Document<Because>,
 ) -> Result<Json<Done>, Problem> {
+    let before = shared.ask(|shared| Ok(shared.operate.in_force().ok())).await?;
     let change = Change {
         action: "configuration.reload",
         object: "configuration".to_owned(),
         reason: asked.reason.0,
+        before: before.map(|toml| json!({"toml": toml})),
         ..Change::default()
     };
     let act = |shared: &Shared| {
         shared.operate.reload().map_err(Problem::conflict)?;
-        Ok((Json(Done { done: 1, exception: None }), None))
+        let after = shared.operate.configuration().ok().map(|toml| json!({"toml": toml}));
+        Ok((Json(Done { done: 1, exception: None }), after))
     };
     shared.change(&caller, change, act).await
 }

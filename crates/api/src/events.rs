@@ -1,5 +1,6 @@
 //! `/api/v1/events`: what happens, as it happens. The last events lie in a ring; who comes back says which one it saw last.
 
+mod blind;
 pub(crate) mod serve;
 mod views;
 
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use axum::body::Bytes;
 use tokio::sync::watch;
 
+use blind::Blind;
 use views::Views;
 
 /// Events that are kept; the oldest goes first, and who had not seen it is told so.
@@ -51,6 +53,7 @@ struct Inside {
     ring: Mutex<Ring>,
     changed: watch::Sender<u64>,
     views: Views,
+    blind: Blind,
     clients: AtomicUsize,
     cut: AtomicU64,
 }
@@ -89,6 +92,7 @@ impl Events {
             ring: Mutex::default(),
             changed,
             views: Views::default(),
+            blind: Blind::default(),
             clients: AtomicUsize::new(0),
             cut: AtomicU64::new(0),
         }))
@@ -123,13 +127,27 @@ impl Events {
         self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The id of an event; `whole`: for whoever sees everything.
+    fn id(&self, number: u64, whole: bool) -> String {
+        let epoch = self.0.epoch;
+        if whole {
+            format!("{epoch}-{number}")
+        } else {
+            format!("{epoch}-{:016x}", self.0.blind.shown(number))
+        }
+    }
+
     /// Where a client begins that saw this one last; `Err`: it may have missed something.
-    fn begin(&self, last: Option<&str>) -> Result<u64, u64> {
+    fn begin(&self, last: Option<&str>, whole: bool) -> Result<u64, u64> {
         let ring = self.ring();
         let Some(last) = last else { return Ok(ring.next) };
         let seen = last.split_once('-').and_then(|(epoch, number)| {
-            let number: u64 = number.parse().ok()?;
-            (epoch.parse() == Ok(self.0.epoch) && number < ring.next).then_some(number + 1)
+            let number: u64 = if whole {
+                number.parse().ok()?
+            } else {
+                self.0.blind.number(u64::from_str_radix(number, 16).ok()?)
+            };
+            (epoch.parse() == Ok(self.0.epoch) && number < ring.next).then(|| number + 1)
         });
         let first = ring.next - ring.events.len() as u64;
         seen.filter(|number| *number >= first).ok_or(ring.next)
@@ -168,17 +186,22 @@ mod tests {
     #[test]
     fn who_comes_back_goes_on_where_it_was_or_is_told_that_it_cannot() {
         let events = Events::new(7);
-        assert_eq!(events.begin(None), Ok(0));
+        assert_eq!(events.begin(None, true), Ok(0));
         for n in 0..RING_MAX + 10 {
             events.push(Kind::Attack, n.to_string());
         }
         let next = RING_MAX as u64 + 10;
-        assert_eq!(events.begin(Some("7-12")), Ok(13));
-        assert_eq!(events.begin(Some(&format!("7-{}", next - 1))), Ok(next));
+        assert_eq!(events.begin(Some("7-12"), true), Ok(13));
+        assert_eq!(events.begin(Some(&format!("7-{}", next - 1)), true), Ok(next));
         // too old, of another run, of the future, of nobody
-        for odd in ["7-3", "8-12", "7-99999", "x", "7-", ""] {
-            assert_eq!(events.begin(Some(odd)), Err(next), "{odd}");
+        for odd in ["7-3", "8-12", "7-99999", "7-18446744073709551615", "x", "7-", ""] {
+            assert_eq!(events.begin(Some(odd), true), Err(next), "{odd}");
+            assert_eq!(events.begin(Some(odd), false), Err(next), "{odd}");
         }
+        // whoever sees a part comes back by another word, which tells nothing of the others
+        let shown = events.id(12, false);
+        assert_eq!(events.begin(Some(&shown), false), Ok(13));
+        assert_eq!(events.begin(Some("7-12"), false), Err(next));
         assert!(matches!(events.after(3), Next::Behind));
         assert!(matches!(events.after(next), Next::Nothing));
         assert!(matches!(events.after(10), Next::Some(event) if event.document == "10"));

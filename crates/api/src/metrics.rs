@@ -72,6 +72,8 @@ pub struct Metrics {
     pub store_errors: u64,
     /// Attacks that waited for the store until there was no room for them.
     pub store_lost: u64,
+    /// Turns of attacks that were told before they were on the disk, which took too long.
+    pub store_unwritten: u64,
     /// Octets of the last snapshot.
     pub snapshot_bytes: u64,
     /// Whether the last reload of the configuration was taken.
@@ -517,6 +519,11 @@ impl Metrics {
             "spillway_store_lost",
             "Attacks that are over and were not written, as nothing could be for too long",
             vec![(Vec::new(), self.store_lost)],
+        )?;
+        out.counters(
+            "spillway_store_told_unwritten",
+            "Attacks that began, changed or ended and were told before that was on the disk, which took longer than a second",
+            vec![(Vec::new(), self.store_unwritten)],
         )?;
         let flows = self.history.iter().map(|history| ("flows", history.bytes));
         let stored = std::iter::once(("snapshot", self.snapshot_bytes)).chain(flows);

@@ -298,8 +298,8 @@ async fn step(
     order: Value,
 ) -> Result<Json<Done>, Problem> {
     let by = caller.clone();
-    // what ends a measure does not wait for a second look at the list
-    let before = if urgent { None } else { shared.ask(move |shared| Ok(look(shared, &by, id))).await? };
+    // the same desk does it afterwards: to look costs nobody another wait
+    let before = shared.ask(move |shared| Ok(look(shared, &by, id))).await?;
     let about =
         before.as_ref().and_then(|one| one.get("what")).and_then(Value::as_str).and_then(view::subject);
     let change = Change { action, object: id.to_string(), reason, before, about, urgent };

@@ -106,6 +106,6 @@ pub(crate) async fn add(
     let text = asked.text.0;
     let note = Note { at: shared.now().to_string(), actor: caller.actor.name.clone(), text: text.clone() };
     let change = Change { action: ACTION, object: id, reason: text, about, ..Change::default() };
-    shared.change(&caller, change, move |_| Ok(((), Some(json!({}))))).await?;
+    shared.change(&caller, change, move |_| Ok(((), Some(json!({"noted": true}))))).await?;
     Ok((StatusCode::CREATED, Json(note)))
 }

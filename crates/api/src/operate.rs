@@ -40,6 +40,12 @@ pub trait Operate: Send + Sync + 'static {
     /// It cannot be read.
     fn configuration(&self) -> Result<String, String>;
 
+    /// The configuration that is in force, without secrets: what stands in the file may be another one by now.
+    ///
+    /// # Errors
+    /// It cannot be said.
+    fn in_force(&self) -> Result<String, String>;
+
     /// What is wrong with such a configuration: place and remedy, a line each.
     fn check(&self, text: &str) -> Vec<String>;
 

@@ -93,7 +93,10 @@ async fn button(
     reason: String,
     order: Value,
 ) -> Result<Json<Done>, Problem> {
-    let change = Change { action, object: "all mitigations".to_owned(), reason, urgent, ..Change::default() };
+    // how far things went is in memory: nobody waits for it
+    let before = shared.operate.policy(&caller.actor.name, json!("stance")).ok();
+    let object = "all mitigations".to_owned();
+    let change = Change { action, object, reason, before, urgent, ..Change::default() };
     let by = caller.clone();
     let act = move |shared: &Shared| {
         let answer = route(shared, &by, order)?;

@@ -3,13 +3,14 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use access::{Permission, Role, SESSION_SECS, Via, Who, matrix};
+use access::{Actor, Permission, Role, SESSION_SECS, Via, Who, matrix};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base::Span;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
@@ -18,6 +19,7 @@ use crate::change::Change;
 use crate::door::{COOKIE, Caller, session};
 use crate::problem::Problem;
 use crate::router::Shared;
+use crate::users::passworded;
 use crate::words::{Password, Reason, UserName};
 
 /// Passwords that are checked at a time: each takes 19 MiB and tens of milliseconds.
@@ -82,12 +84,32 @@ pub(crate) async fn open(
         return Err(problem.with(header::WWW_AUTHENTICATE, "Bearer"));
     }
     shared.guesses.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&Who::Account(user.clone()));
-    opened(&shared, &user)
+    opened(&shared, caller, user, "by a password").await
 }
 
-/// A session of this user, who has shown who it is.
-fn opened(shared: &Shared, user: &str) -> Result<Response, Problem> {
-    let opened = shared.access.open_session(user, shared.now()).map_err(|e| Problem::access(&e))?;
+/// A session of this user, who has shown who it is, and how.
+async fn opened(
+    shared: &Shared,
+    caller: Caller,
+    user: String,
+    how: &'static str,
+) -> Result<Response, Problem> {
+    let known = shared.access.user(&user).map_err(|e| Problem::access(&e))?;
+    let Some(known) = known else {
+        let hint = "GET /api/v1/users lists them";
+        return Err(Problem::missing(format!("there is no user {user}"), hint));
+    };
+    let via = Via::Session { csrf: [0; 32] };
+    let actor = Actor::new(user.clone(), via, known.role, known.prefixes);
+    let caller = Caller { actor, ..caller };
+    let change =
+        Change { action: "session.open", object: user.clone(), reason: how.to_owned(), ..Change::default() };
+    let act = move |shared: &Shared| {
+        let opened = shared.access.open_session(&user, shared.now()).map_err(|e| Problem::access(&e))?;
+        let after = json!({"expires_at": opened.expires_at.to_string()});
+        Ok((opened, Some(after)))
+    };
+    let opened = shared.change(&caller, change, act).await?;
     let secure = if shared.door.settings.local { "" } else { "; Secure" };
     let cookie = format!(
         "{COOKIE}={}; Path=/; Max-Age={SESSION_SECS}; HttpOnly; SameSite=Strict{secure}",
@@ -112,6 +134,7 @@ pub(crate) struct OnceLink {
 )]
 pub(crate) async fn by_link(
     State(shared): State<Shared>,
+    caller: Caller,
     Document(link): Document<OnceLink>,
 ) -> Result<Response, Problem> {
     // 256 bits of chance are not guessed, and the door counts how often is asked
@@ -121,14 +144,31 @@ pub(crate) async fn by_link(
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "this link does not hold any more", hint);
         return Err(problem.with(header::WWW_AUTHENTICATE, "Bearer"));
     };
-    opened(&shared, &user)
+    opened(&shared, caller, user, "by a link").await
 }
 
 /// End the session that this came with.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "access", responses((status = 204)))]
-pub(crate) async fn close(State(shared): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
-    if let Some(cookie) = session(&headers) {
-        shared.access.close_session(cookie).map_err(|error| Problem::access(&error))?;
+pub(crate) async fn close(
+    State(shared): State<Shared>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if let Some(cookie) = session(&headers).map(str::to_owned) {
+        let change = Change {
+            action: "session.close",
+            object: caller.actor.name.clone(),
+            reason: "logged out".to_owned(),
+            before: Some(json!({"open": true})),
+            // who goes is let go
+            urgent: true,
+            ..Change::default()
+        };
+        let act = move |shared: &Shared| {
+            shared.access.close_session(&cookie).map_err(|error| Problem::access(&error))?;
+            Ok(((), Some(json!({"open": false}))))
+        };
+        shared.change(&caller, change, act).await?;
     }
     let gone = format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
@@ -187,8 +227,9 @@ pub(crate) async fn password(
     whole(&caller)?;
     let name = caller.actor.name.clone();
     let in_session = matches!(caller.actor.via, Via::Session { .. });
-    let change =
-        Change { action: "user.password", object: name.clone(), reason: new.reason.0, ..Change::default() };
+    let (object, reason) = (name.clone(), new.reason.0);
+    let before = passworded(&shared, &name)?;
+    let change = Change { action: "user.password", object, reason, before, ..Change::default() };
     let _turn = CHECKS.acquire().await;
     let act = move |shared: &Shared| {
         let current = new.current.map(|current| current.0).unwrap_or_default();
@@ -197,7 +238,7 @@ pub(crate) async fn password(
             return Err(Problem::new(StatusCode::FORBIDDEN, "the present password is another one", hint));
         }
         shared.access.set_password(&name, &new.password.0).map_err(|e| Problem::access(&e))?;
-        Ok((StatusCode::NO_CONTENT, None))
+        Ok((StatusCode::NO_CONTENT, Some(json!({"password": "another one"}))))
     };
     shared.change(&caller, change, act).await
 }

@@ -76,7 +76,10 @@ pub(crate) async fn wish(
         return Err(nowhere());
     }
     let change = Change { action: "demo.act", object: act.clone(), reason, ..Change::default() };
-    let act = move |shared: &Shared| answered(shared, json!({"start": act})).map(|stage| (Json(stage), None));
+    let act = move |shared: &Shared| {
+        let stage = answered(shared, json!({"start": act}))?;
+        Ok((Json(stage), Some(json!({"started": act}))))
+    };
     shared.change(&caller, change, act).await
 }
 

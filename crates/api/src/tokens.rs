@@ -190,7 +190,7 @@ pub(crate) async fn revoke(
     };
     let act = move |shared: &Shared| {
         shared.access.revoke(&id, user.as_deref()).map_err(|e| Problem::access(&e))?;
-        Ok((StatusCode::NO_CONTENT, None))
+        Ok((StatusCode::NO_CONTENT, Some(json!({"revoked": true}))))
     };
     shared.change(&caller, change, act).await
 }

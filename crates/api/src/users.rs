@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::body::{Asked, Document, Part};
@@ -132,7 +132,7 @@ pub(crate) async fn remove(
         Change { action: "user.remove", object: shown(&name), reason: reason.0, before, ..Change::default() };
     let act = move |shared: &Shared| {
         shared.access.remove_user(&name).map_err(|e| Problem::access(&e))?;
-        Ok((StatusCode::NO_CONTENT, None))
+        Ok((StatusCode::NO_CONTENT, Some(json!({"removed": true}))))
     };
     shared.change(&caller, change, act).await
 }
@@ -158,11 +158,12 @@ pub(crate) async fn password(
     Part(name): Part<String>,
     Document(given): Document<GivenPassword>,
 ) -> Result<StatusCode, Problem> {
-    let change =
-        Change { action: "user.password", object: shown(&name), reason: given.reason.0, ..Change::default() };
+    let (object, reason) = (shown(&name), given.reason.0);
+    let before = passworded(&shared, &name)?;
+    let change = Change { action: "user.password", object, reason, before, ..Change::default() };
     let act = move |shared: &Shared| {
         shared.access.set_password(&name, &given.password.0).map_err(|e| Problem::access(&e))?;
-        Ok((StatusCode::NO_CONTENT, None))
+        Ok((StatusCode::NO_CONTENT, Some(json!({"password": "another one"}))))
     };
     shared.change(&caller, change, act).await
 }
@@ -207,4 +208,10 @@ pub(crate) async fn role(
         Ok((User::from(user), Some(after)))
     };
     shared.change(&caller, change, act).await.map(Json)
+}
+
+/// Whether a user has a password, as the audit trail keeps it; `None`: there is no such user.
+pub(crate) fn passworded(shared: &Shared, name: &str) -> Result<Option<Value>, Problem> {
+    let user = shared.access.user(name).map_err(|e| Problem::access(&e))?;
+    Ok(user.map(|user| json!({"password": if user.password { "there is one" } else { "none" }})))
 }

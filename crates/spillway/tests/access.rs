@@ -85,7 +85,7 @@ fn loopback_looks_on_and_changes_take_a_token_made_beside_the_daemon() {
     let trail = done(&["audit", "-o", "json", "-c", &config]);
     let actions: Vec<&str> =
         trail["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["configuration.reload", "token.add", "user.add"]);
+    assert_eq!(actions, ["configuration.reload", "token.add", "user.add", "daemon.start"]);
     assert_eq!(trail["items"][0]["reason"], "trying");
     assert_eq!(trail["items"][0]["outcome"]["done"], true);
     done(&["token", "revoke", made["id"].as_str().unwrap(), "-c", &config]);
@@ -187,6 +187,84 @@ fn an_administrator_has_a_backup_made_and_nobody_else_does() {
         (&trail["items"][0]["action"], &trail["items"][0]["actor"]),
         (&json!("backup.create"), &json!("alice"))
     );
+}
+
+#[test]
+fn starts_reloads_signals_and_ends_stand_in_the_trail_and_in_the_ledger() {
+    let scratch = Scratch::new("access-lifecycle");
+    let file = config(&scratch, "mode = \"suggest\"", "");
+    let same = scratch.file("same.toml", std::fs::read_to_string(&file).unwrap().as_bytes());
+    let trail = || {
+        let trail = done(&["audit", "-o", "json", "-c", &same]);
+        trail["items"].as_array().unwrap().clone()
+    };
+    let side = |line: &Value, key: &str| -> Value {
+        let text = line.pointer(key).and_then(Value::as_str).unwrap_or_else(|| panic!("no {key} in {line}"));
+        serde_json::from_str(text).unwrap()
+    };
+    let daemon = Daemon::start(&file);
+    // by hand, with who and why
+    let text = std::fs::read_to_string(&file).unwrap();
+    scratch.file("spillway.toml", text.replace("\"suggest\"", "\"observe\"").as_bytes());
+    done(&["control", "reload", "--as", "alice", "--reason", "ticket 12", "-c", &file]);
+    wait("the API", || {
+        TcpStream::connect(daemon.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap()).ok()
+    });
+    // by a signal, and refused
+    scratch.file("spillway.toml", text.replace("networks", "netwroks").as_bytes());
+    daemon.signal("-HUP");
+    let last = |action: &str| {
+        (trail()[0]["action"] == action && trail()[0]["outcome"]["done"].is_boolean()).then_some(())
+    };
+    wait("the refusal", || last("configuration.reload").filter(|()| trail().len() == 3));
+    // what follows reads the configuration, too
+    scratch.file("spillway.toml", text.as_bytes());
+    daemon.signal("-USR2");
+    wait("the panic", || last("panic"));
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().0, Some(0));
+    let daemon = Daemon::start(&file);
+    done(&["control", "shutdown", "-c", &file]);
+    assert_eq!(daemon.ended().0, Some(0));
+    let lines = trail();
+    let told: Vec<(&str, &str, &str)> = lines
+        .iter()
+        .map(|line| {
+            let word = |key: &str| line[key].as_str().unwrap();
+            (word("action"), word("actor").split(' ').next().unwrap(), word("reason"))
+        })
+        .collect();
+    let me = told[6].1;
+    assert_eq!(
+        told,
+        [
+            ("daemon.stop", me, "`spillway control shutdown`"),
+            ("daemon.start", me, "`spillway run`"),
+            ("daemon.stop", "a", "SIGTERM"),
+            ("panic", "a", "SIGUSR2"),
+            ("configuration.reload", "a", "SIGHUP"),
+            ("configuration.reload", "alice", "ticket 12"),
+            ("daemon.start", me, "`spillway run`"),
+        ]
+    );
+    for line in &lines {
+        assert!(line["before"].is_string(), "{line}");
+        assert!(
+            line.pointer("/outcome/after").is_some_and(Value::is_string) || line["outcome"]["done"] == false,
+            "{line}"
+        );
+    }
+    let (taken, refused) = (&lines[5], &lines[4]);
+    assert_eq!(side(taken, "/before")["keys"]["mode"], "\"suggest\"");
+    assert_eq!(side(taken, "/outcome/after")["keys"]["mode"], "\"observe\"");
+    assert!(refused["outcome"]["said"].as_str().unwrap().contains("netwroks"), "{refused}");
+    assert_eq!(side(&lines[1], "/outcome/after")["mode"], "suggest");
+    // in the ledger, too, an operation for each
+    let out = spillway(["ledger", "report", "-o", "json", "-c", &file]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let halves = report["halves"].as_array().unwrap().iter();
+    let operations: u64 = halves.filter_map(|half| half["decisions"]["operation"].as_u64()).sum();
+    assert_eq!(operations, 7, "{report}");
 }
 
 #[test]

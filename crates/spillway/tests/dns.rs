@@ -147,7 +147,8 @@ fn a_name_is_diverted_at_real_servers_outlives_a_kill_and_comes_back_with_its_tt
         // Each order stands in the audit trail, with what was and what is.
         let out = spillway(["audit", "-c", &house.config, "-o", "json"]);
         let trail: Value = serde_json::from_slice(&out.stdout).unwrap();
-        let trail = trail["items"].as_array().unwrap();
+        let mut trail = trail["items"].as_array().unwrap().clone();
+        trail.retain(|line| !line["action"].as_str().unwrap().starts_with("daemon."));
         let actions: Vec<&str> = trail.iter().map(|line| line["action"].as_str().unwrap()).collect();
         let both = ["dns.restore", "dns.divert"];
         assert_eq!(actions, [both[0], both[1], both[0], both[1], both[1]]);

@@ -68,6 +68,31 @@ fn the_tree_of_commands_changes_only_on_purpose() {
     golden("commands.txt", &tree);
 }
 
+/// Which page or script changed is seen here; what changed, by `spillway man`.
+#[test]
+fn every_page_and_every_completion_changes_only_on_purpose() {
+    let scratch = Scratch::new("man-all");
+    let dir = scratch.path("man1");
+    assert!(spillway(["man", "--dir", dir.to_str().unwrap()]).status.success());
+    let mut texts: Vec<(String, Vec<u8>)> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .collect();
+    let shells = ["bash", "elvish", "fish", "powershell", "zsh"];
+    texts.extend(
+        shells.map(|shell| (format!("completions {shell}"), spillway(["completions", shell]).stdout)),
+    );
+    texts.sort();
+    let mut lines = String::new();
+    for (name, text) in texts {
+        let text = String::from_utf8(text).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        assert!(!text.is_empty(), "{name}");
+        lines.push_str(&format!("{} {name}\n", ledger::Hash::of(text.as_bytes())));
+    }
+    golden("pages.txt", &lines);
+}
+
 #[test]
 fn every_command_says_what_it_is_for() {
     fn look(command: &clap::Command, path: &str) {

@@ -27,6 +27,7 @@ mod formats;
 mod help;
 mod import;
 mod init;
+mod keys;
 mod ledger;
 mod manual;
 mod metrics;

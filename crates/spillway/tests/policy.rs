@@ -115,6 +115,11 @@ fn how_far_to_go_is_said_for_a_prefix_and_outlives_a_kill() {
     said_of_it(&daemon, c, attack["id"].as_str().unwrap(), rule["id"].as_str().unwrap());
     // A person takes it back: an exception, told with the attack without the name of anybody, and over a crash.
     let id = rule["id"].as_str().unwrap();
+    assert!(refused(&["rule", "enable", id, "--reason", "x", "-c", c]).contains("is not disabled"));
+    let off = done(&["rule", "disable", id, "--for", "2h", "--reason", "a moment", "-o", "json", "-c", c]);
+    assert_eq!(off["exceptions"][0]["attack"], attack["id"], "{off}");
+    done(&["rule", "enable", id, "--reason", "the moment is over", "-o", "json", "-c", c]);
+    assert_eq!(done(&["exception", "list", "-o", "json", "-c", c])["items"], json!([]));
     let back = done(&["rule", "withdraw", id, "--reason", "it is ours", "-o", "json", "-c", c]);
     let number = back["exceptions"][0]["id"].as_u64().unwrap();
     let explained = wait("the exception in the attack", || {

@@ -1,12 +1,17 @@
 //! The store in trouble: no attack is lost because `spillway.db` could not be written for a while.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::daemon::{Daemon, attacked, config, wait};
+use crate::daemon::{Daemon, attacked, config, syns, wait};
 use crate::support::Scratch;
 
 /// Somebody else who has locked the database until this ends.
@@ -66,6 +71,7 @@ fn an_attack_while_another_process_holds_the_database_is_written_when_it_lets_go
     wait("a write that fails", || (errors(&daemon) > 0.0).then_some(()));
     assert_eq!(row(None, &database, &id), None, "nothing can be written");
     assert!(daemon.attacks().iter().any(|attack| attack["id"] == id.as_str()), "it is told meanwhile");
+    assert!(daemon.sum("spillway_store_told_unwritten_total") > 0.0, "and that is counted");
     lock.open();
     let severity = wait("the row", || row(None, &database, &id));
     assert_eq!(severity, "attack");
@@ -94,4 +100,101 @@ fn an_attack_while_the_disk_is_full_is_written_when_there_is_room() {
     assert_eq!(daemon.sum("spillway_store_lost_total"), 0.0);
     daemon.signal("-TERM");
     assert_eq!(daemon.ended().0, Some(0));
+}
+
+/// Attacks as events told of them: severity and state by id, as told last.
+struct Told(std::thread::JoinHandle<Vec<u8>>);
+
+impl Told {
+    fn by(daemon: &Daemon) -> Self {
+        let address = daemon.ready["api"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(stream, "GET /api/v1/events HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        assert!(head.ends_with(b"200"), "{}", String::from_utf8_lossy(&head));
+        Self(std::thread::spawn(move || {
+            let mut all = Vec::new();
+            // who is killed resets the connection; what came before is in `all`
+            let _ = stream.read_to_end(&mut all);
+            all
+        }))
+    }
+
+    fn until_the_end(self) -> BTreeMap<String, Value> {
+        let all = String::from_utf8(self.0.join().unwrap()).unwrap();
+        let documents = all.lines().filter_map(|line| line.strip_prefix("data:"));
+        let documents = documents.filter_map(|text| serde_json::from_str::<Value>(text.trim()).ok());
+        let attacks = documents.filter(|document| document["peak_pps"].is_u64());
+        attacks.map(|attack| (id(&attack), attack)).collect()
+    }
+}
+
+/// Floods this host of the test network until told to stop.
+fn flood(to: SocketAddr, host: u8, stop: &AtomicBool) {
+    let sender = UdpSocket::bind("127.0.0.7:0").unwrap();
+    let mut sequence = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let mut datagram = syns(sequence, 10);
+        // 24 octets of header, 48 a record, the target behind the source
+        datagram[24..].chunks_mut(48).for_each(|record| record[7] = host);
+        sender.send_to(&datagram, to).unwrap();
+        sequence += 10;
+        std::thread::sleep(Duration::from_millis(4));
+    }
+}
+
+#[test]
+fn whatever_was_told_of_an_attack_is_there_after_kill_9_at_any_moment() {
+    let scratch = Scratch::new("store-told");
+    let calls = scratch.path("calls");
+    let script = format!("#!/bin/sh\ncat >> '{0}'\necho >> '{0}'\n", calls.display());
+    let script = scratch.file("tell", script.as_bytes());
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
+    let file = config(&scratch, "mode = \"suggest\"", &format!("[notify.exec]\npath = \"{script}\""));
+    let rank = |attack: &Value| usize::from(attack["severity"] == "attack");
+    let mut told_of = 0;
+    for round in 0..8u8 {
+        let daemon = Daemon::start(&file);
+        let told = Told::by(&daemon);
+        let stop = AtomicBool::new(false);
+        // in turns: the very moment in which the API tells of it, and some other one
+        std::thread::scope(|scope| {
+            scope.spawn(|| flood(daemon.listen(1), 100 + round, &stop));
+            let target = format!("198.18.7.{}/32", 100 + round);
+            let severity = if round % 4 == 0 { "suspicious" } else { "attack" };
+            let told = |attack: &Value| {
+                attack["target"] == target.as_str()
+                    && [severity, "attack"].iter().any(|word| attack["severity"] == *word)
+            };
+            if round % 2 == 0 {
+                wait("the attack", || daemon.attacks().iter().any(told).then_some(()));
+            } else {
+                std::thread::sleep(Duration::from_millis(700 + u64::from(round) * 137));
+            }
+            daemon.signal("-KILL");
+            stop.store(true, Ordering::Relaxed);
+        });
+        daemon.ended();
+        let told = told.until_the_end();
+        told_of += told.len();
+        let daemon = Daemon::start(&file);
+        for (id, before) in &told {
+            let (status, text) = daemon.get(&format!("/api/v1/attacks/{id}"));
+            assert_eq!(status, 200, "round {round}: {id} was told and is gone: {text}");
+            let now: Value = serde_json::from_str(&text).unwrap();
+            assert!(rank(&now) >= rank(before), "round {round}: {before}\nis now\n{now}");
+            let rules = |attack: &Value| attack["rules"].as_array().map_or(0, Vec::len);
+            assert!(rules(&now) >= rules(before).min(1), "round {round}: {before}\nis now\n{now}");
+            assert!(before["state"] != "over" || now["state"] == "over");
+        }
+        let called = std::fs::read_to_string(&calls).unwrap_or_default();
+        for called in called.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let (status, _) = daemon.get(&format!("/api/v1/attacks/{}", id(&called)));
+            assert_eq!(status, 200, "round {round}: a program was called, and it is gone: {called}");
+        }
+        daemon.signal("-KILL");
+        daemon.ended();
+    }
+    assert!(told_of >= 4, "only {told_of} attacks were told of");
 }

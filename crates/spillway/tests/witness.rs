@@ -19,7 +19,7 @@ use sim::{Config, Event, Kind, World};
 use crate::access::{call, done};
 use crate::daemon::{Daemon, config, wait_for};
 use crate::evidence::{CHANNEL, bagit, holds_no_secret, verified};
-use crate::support::{Scratch, spillway, stderr};
+use crate::support::{Scratch, json_lines, spillway, stderr};
 
 /// An attack goes on for half a minute, ends, and its end is believed after a quarter of a minute of quiet.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -232,6 +232,16 @@ fn an_attacks_bag_is_open_while_it_runs_survives_a_kill_and_is_sealed_when_it_is
         );
         assert_eq!((&one["exporter"], &one["sampling_rate"]), (&ROUTER.into(), &1.into()));
         assert!(page["items"].as_array().unwrap().len() <= 5);
+        // and as a capture that others read
+        let api = daemon.ready["api"].as_str().unwrap();
+        let out = spillway(["attack", "report", id, "--format", "pcapng", "--api", api, "-c", &path]);
+        assert!(out.status.success(), "{}", stderr(&out));
+        let scratch = Scratch::new("witness-report");
+        let capture = scratch.file("report.pcapng", &out.stdout);
+        let read = spillway(["replay", &capture, "-o", "jsonl"]);
+        assert!(read.status.success(), "{}", stderr(&read));
+        let packets = json_lines(&read).last().unwrap()["packets"].as_u64().unwrap();
+        assert!(packets > 2, "{packets}");
     }
     // How each vector ran, as soon as a step of it is over.
     let ran = wait_for("its course", PATIENCE, || {

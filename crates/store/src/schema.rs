@@ -155,3 +155,74 @@ fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), Store
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a table is, by name.
+    fn tables(db: &Connection) -> Vec<(String, String)> {
+        let mut query =
+            db.prepare("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// The first table with something in each of its columns, as far as SQLite has to be told.
+    fn fill(db: &Connection) -> String {
+        let name: String = db
+            .query_row("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid LIMIT 1", [], |row| row.get(0))
+            .unwrap();
+        let mut query = db.prepare(&format!("SELECT name, type FROM pragma_table_info('{name}')")).unwrap();
+        let columns: Vec<(String, String)> =
+            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+        let value = |kind: &str| match kind {
+            "INTEGER" => "7",
+            "BLOB" => "x'07'",
+            _ => "'seven'",
+        };
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        let values: Vec<&str> = columns.iter().map(|(_, kind)| value(kind)).collect();
+        db.execute(&format!("INSERT INTO {name} ({}) VALUES ({})", names.join(", "), values.join(", ")), [])
+            .unwrap();
+        name
+    }
+
+    #[test]
+    fn a_database_of_each_older_version_becomes_todays_and_keeps_what_is_in_it() {
+        let folder = std::env::temp_dir().join(format!("spillway-migrate-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("old.db");
+        let clear = || {
+            ["old.db", "old.db-wal", "old.db-shm"]
+                .iter()
+                .for_each(|name| drop(std::fs::remove_file(folder.join(name))))
+        };
+        for steps in [ATTACKS, JOURNAL, OUTBOX] {
+            clear();
+            let fresh = tables(&open(&path, steps, Durability::Whole).unwrap());
+            for taken in 0..=steps.len() {
+                clear();
+                let old = open(&path, steps.get(..taken).unwrap(), Durability::Whole).unwrap();
+                let filled = (taken > 0).then(|| fill(&old));
+                drop(old);
+                let now = open(&path, steps, Durability::Whole).unwrap();
+                assert_eq!(tables(&now), fresh, "from version {taken}");
+                let version: usize = now.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+                assert_eq!(version, steps.len());
+                if let Some(table) = filled {
+                    let count: u64 = now
+                        .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+                        .unwrap();
+                    assert_eq!(count, 1, "{table} from version {taken}");
+                }
+                drop(now);
+                if taken < steps.len() {
+                    // an older build leaves alone what is newer
+                    let refused = open(&path, steps.get(..taken).unwrap(), Durability::Whole).unwrap_err();
+                    assert!(matches!(refused, StoreError::Newer { .. }), "{refused}");
+                }
+            }
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

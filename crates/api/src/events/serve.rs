@@ -55,12 +55,12 @@ pub(crate) async fn stream(
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many listen already", hint));
     };
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let (begin, reset) = match events.begin(last) {
+    let veil = shared.veil(&caller);
+    let (begin, reset) = match events.begin(last, veil.is_clear()) {
         Ok(begin) => (begin, false),
         Err(begin) => (begin, true),
     };
     let (send, receive) = mpsc::channel(UNDER_WAY_MAX);
-    let veil = shared.veil(&caller);
     // Who sees everything shares what was made for all of them.
     let guise = (!veil.is_clear()).then(|| events.0.views.join(veil));
     tokio::spawn(async move { feed(&place, guise.as_deref(), begin, reset, &send).await });
@@ -87,11 +87,10 @@ async fn feed(place: &Place, guise: Option<&Guise>, begin: u64, reset: bool, sen
                 Next::Some(event) => {
                     number = event.number + 1;
                     match guise {
-                        None => Some(event.whole(events.0.epoch)),
-                        Some(guise) => events
-                            .0
-                            .views
-                            .of(event.number, guise, |veil| event.seen_through(veil, events.0.epoch)),
+                        None => Some(event.whole(events)),
+                        Some(guise) => {
+                            events.0.views.of(event.number, guise, |veil| event.seen_through(veil, events))
+                        }
                     }
                 }
                 Next::Behind => break cut(events),
@@ -145,25 +144,25 @@ impl Stream for Messages {
 
 impl Happened {
     /// As it goes to all who see everything.
-    fn whole(&self, epoch: u64) -> Bytes {
-        self.whole.get_or_init(|| self.message(epoch, &self.document)).clone()
+    fn whole(&self, events: &Events) -> Bytes {
+        self.whole.get_or_init(|| self.message(&events.id(self.number, true), &self.document)).clone()
     }
 
     /// As it goes to a client behind a veil; `None`: not at all.
-    fn seen_through(&self, veil: &Veil, epoch: u64) -> Option<Bytes> {
-        shown(veil, self).map(|data| self.message(epoch, &data))
+    fn seen_through(&self, veil: &Veil, events: &Events) -> Option<Bytes> {
+        shown(veil, self).map(|data| self.message(&events.id(self.number, false), &data))
     }
 
-    fn message(&self, epoch: u64, data: &str) -> Bytes {
-        message(self.kind.name(), Some((epoch, self.number)), data)
+    fn message(&self, id: &str, data: &str) -> Bytes {
+        message(self.kind.name(), Some(id), data)
     }
 }
 
 /// One message of the stream (WHATWG HTML, section 9.2.6).
-fn message(event: &str, id: Option<(u64, u64)>, data: &str) -> Bytes {
+fn message(event: &str, id: Option<&str>, data: &str) -> Bytes {
     let mut text = format!("event: {event}\n");
-    if let Some((epoch, number)) = id {
-        text.push_str(&format!("id: {epoch}-{number}\n"));
+    if let Some(id) = id {
+        text.push_str(&format!("id: {id}\n"));
     }
     for line in data.split('\n') {
         text.push_str("data: ");
@@ -184,7 +183,8 @@ mod tests {
     fn a_message_is_made_once_for_all_who_see_everything() {
         let happened =
             Happened { number: 3, kind: Kind::Rule, document: "{}\n{}".to_owned(), whole: OnceLock::new() };
-        let [first, second] = [(); 2].map(|()| happened.whole(7));
+        let events = Events::new(7);
+        let [first, second] = [(); 2].map(|()| happened.whole(&events));
         assert_eq!(first, "event: rule\nid: 7-3\ndata: {}\ndata: {}\n\n");
         assert_eq!(first.as_ptr(), second.as_ptr());
     }

@@ -35,7 +35,7 @@ pub(crate) async fn send(world: &World, request: Request<Body>) -> Response<Body
     world.router.clone().oneshot(request).await.unwrap()
 }
 
-async fn text(response: Response<Body>) -> String {
+pub(crate) async fn text(response: Response<Body>) -> String {
     String::from_utf8(to_bytes(response.into_body(), 1 << 24).await.unwrap().to_vec()).unwrap()
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn call(
 }
 
 /// Method and path of everything that the OpenAPI document has.
-fn documented() -> Vec<(String, String)> {
+pub(crate) fn documented() -> Vec<(String, String)> {
     let document = serde_json::to_value(api::openapi()).unwrap();
     let paths = document["paths"].as_object().unwrap();
     let operations = |(path, item): (&String, &Value)| {

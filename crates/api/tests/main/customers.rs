@@ -72,12 +72,21 @@ prop_compose! {
     }
 }
 
-fn build(name: &str, attacks: &[Value], mitigations: &[String]) -> World {
+/// Whether a text is about this customer at all.
+fn names(text: &str, customer: u8) -> bool {
+    [format!("198.18.{customer}."), format!("2001:db8:{customer}:")]
+        .iter()
+        .any(|mark| text.contains(mark.as_str()))
+}
+
+/// A world; where `only` is given, without everything that is not about this customer.
+fn build(name: &str, attacks: &[Value], mitigations: &[String], only: Option<u8>) -> World {
+    let kept = |text: &str| only.is_none_or(|customer| names(text, customer));
     let folder = Folder::new(name);
     let mut writer = Writer::open(&folder.0).unwrap();
     let text = |value: &Value, key: &str| value[key].as_str().unwrap().to_owned();
     let (mut rows, mut live) = (Vec::new(), Live::default());
-    for (n, attack) in attacks.iter().enumerate() {
+    for (n, attack) in attacks.iter().enumerate().filter(|(_, attack)| kept(&attack.to_string())) {
         let started_at = Timestamp::from_secs(1_000 + n as u64 / 2);
         if n % 2 == 0 {
             let document = RawValue::from_string(attack.to_string()).unwrap();
@@ -104,11 +113,14 @@ fn build(name: &str, attacks: &[Value], mitigations: &[String]) -> World {
         }
     }
     writer.commit(&Batch { attacks: rows, ..Batch::default() }).unwrap();
-    let mitigations = (1u64..).zip(mitigations).map(|(id, what)| mitigation(id, what)).collect();
+    let mitigations = (1u64..).zip(mitigations).filter(|(_, what)| kept(what));
+    let mitigations = mitigations.map(|(id, what)| mitigation(id, what)).collect();
     let decided: Vec<String> = attacks
         .iter()
         .flat_map(|attack| attack["targets"].as_array().unwrap())
-        .map(|target| target.as_str().unwrap().to_owned())
+        // as many as there are, for they are numbered by their place
+        .map(|target| target.as_str().unwrap())
+        .map(|target| if kept(target) { target.to_owned() } else { "198.18.99.0/24".to_owned() })
         .collect();
     World::with(folder, writer, live, STRICT, true, Hands { mitigations, decided, ..Hands::default() })
 }
@@ -135,23 +147,78 @@ async fn streamed(response: Response<Body>) -> String {
     out
 }
 
-async fn check(attacks: &[Value], mitigations: &[String]) {
-    let world = build("customers", attacks, mitigations);
-    let operator = token(&world, "operator", Role::Operator, &[]);
-    for attack in attacks {
+/// All of it happens.
+fn happen(world: &World, attacks: &[Value], mitigations: &[String], kept: impl Fn(&str) -> bool) {
+    for attack in attacks.iter().filter(|attack| kept(&attack.to_string())) {
         world.events.push(Kind::Attack, attack.to_string());
         for rule in attack["rules"].as_array().unwrap() {
             world.events.push(Kind::Rule, rule.to_string());
         }
     }
-    for what in mitigations {
+    for what in mitigations.iter().filter(|what| kept(what)) {
         let event = json!({"id": 1, "event": "started", "class": "flowspec", "what": what, "at": "2025-06-01T00:00:00Z"});
         world.events.push(Kind::Mitigation, event.to_string());
     }
+}
+
+/// Everything that a customer can read: each endpoint of the matrix, with what it may name, and the stream without its ids.
+async fn told(
+    world: &World,
+    customer: u8,
+    attacks: &[Value],
+    mitigations: &[String],
+    only: bool,
+) -> Vec<String> {
+    let prefixes = own(customer);
+    let token = token(world, "c", Role::Customer, &prefixes.each_ref().map(String::as_str));
+    // which token it is differs from world to world
+    let public = token.split('_').nth(1).unwrap();
+    let stream = send(world, request("GET", "/api/v1/events", Some(&token), None)).await;
+    happen(world, attacks, mitigations, |text| !only || names(text, customer));
+    let mut out = Vec::new();
+    for (verb, path, _) in
+        api::endpoints().filter(|(verb, path, _)| *verb == "GET" && *path != "/api/v1/events")
+    {
+        let ids = attacks.iter().map(|attack| attack["id"].as_str().unwrap()).chain(["1", "2", "3"]);
+        let ids: Vec<&str> = if path.contains("{id}") { ids.collect() } else { vec![""] };
+        for id in ids {
+            let at = path
+                .replace("{id}", id)
+                .replace("{name}", "nobody")
+                .replace("{index}", "0")
+                .replace("{*page}", "index");
+            for query in ["", "?limit=1"] {
+                let (status, answer) = call(world, verb, &format!("{at}{query}"), &token, None).await;
+                out.push(format!("{verb} {at}{query}: {status} {answer}").replace(public, "ID"));
+            }
+        }
+    }
+    for (path, body) in [
+        ("/api/v1/rules/check", json!({"rules": "dst 198.18.2.1/32 proto udp -> drop"})),
+        ("/api/v1/flows/query", json!({})),
+        ("/api/v1/flows/export", json!({})),
+    ] {
+        let (status, answer) = call(world, "POST", path, &token, Some(body)).await;
+        out.push(format!("POST {path}: {status} {answer}"));
+    }
+    let heard = streamed(stream).await;
+    out.push(heard.lines().filter(|line| !line.starts_with("id:")).collect::<Vec<_>>().join("\n"));
+    out
+}
+
+async fn check(attacks: &[Value], mitigations: &[String]) {
+    let world = build("customers", attacks, mitigations, None);
+    let operator = token(&world, "operator", Role::Operator, &[]);
+    let mut customers = Vec::new();
     for customer in 1..=CUSTOMERS {
         let prefixes = own(customer);
         let token =
             token(&world, &format!("c{customer}"), Role::Customer, &prefixes.each_ref().map(String::as_str));
+        let stream = send(&world, request("GET", "/api/v1/events", Some(&token), None)).await;
+        customers.push((customer, prefixes, token, stream));
+    }
+    happen(&world, attacks, mitigations, |_| true);
+    for (customer, prefixes, token, stream) in customers {
         let mut seen = String::new();
         let (listed, raw) = all(&world, "/api/v1/attacks?limit=2", &token).await;
         seen += &raw;
@@ -211,9 +278,7 @@ async fn check(attacks: &[Value], mitigations: &[String]) {
             assert_eq!(status, StatusCode::OK, "{path} {answer}");
             seen += &answer.to_string();
         }
-        let mut listen = request("GET", "/api/v1/events", Some(&token), None);
-        listen.headers_mut().insert("last-event-id", "7-0".parse().unwrap());
-        seen += &streamed(send(&world, listen).await).await;
+        seen += &streamed(stream).await;
         let found = foreign(&seen, customer);
         assert!(found.is_none(), "customer {customer} saw {found:?} in {seen}");
         assert!(
@@ -249,5 +314,26 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(check(&attacks, &mitigations));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+    /// Neither addresses nor names, nor how many there are.
+    #[test]
+    fn what_a_customer_is_told_is_the_same_whatever_happens_to_others(
+        attacks in prop::collection::vec(attack(), 1..7), mitigations in prop::collection::vec(place(), 0..5), customer in 1..=CUSTOMERS,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let all = build("all", &attacks, &mitigations, None);
+            let alone = build("alone", &attacks, &mitigations, Some(customer));
+            let with = told(&all, customer, &attacks, &mitigations, false).await;
+            let without = told(&alone, customer, &attacks, &mitigations, true).await;
+            for (with, without) in with.iter().zip(&without) {
+                assert_eq!(with, without, "customer {customer}");
+            }
+            assert_eq!(with.len(), without.len());
+        });
     }
 }

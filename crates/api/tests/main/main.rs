@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod access;
+mod audited;
 mod customers;
 mod documents;
 mod evidence;
@@ -9,5 +10,6 @@ mod explanation;
 mod flows;
 mod map;
 mod pages;
+mod rejects;
 mod web;
 mod world;

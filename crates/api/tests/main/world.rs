@@ -230,6 +230,10 @@ impl Operate for Hands {
         Ok("networks = [\"198.18.0.0/16\"]\n".to_owned())
     }
 
+    fn in_force(&self) -> Result<String, String> {
+        self.configuration()
+    }
+
     fn check(&self, text: &str) -> Vec<String> {
         if text.contains("wrong") { vec!["spillway.toml:1:1: wrong".to_owned()] } else { Vec::new() }
     }

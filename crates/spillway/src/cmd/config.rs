@@ -1,4 +1,4 @@
-//! `spillway config check|diff|schema`: the configuration, before it is taken.
+//! `spillway config show|check|diff|schema`: the configuration, before it is taken.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -8,15 +8,17 @@ use serde_json::json;
 use super::check;
 use crate::cli::Context;
 use crate::config::diff::{Change, changes, makes_a_difference};
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::{Config, DEFAULT_PATH, Key, effective};
 use crate::daemon::control;
 use crate::error::Different;
 use crate::output::{self, Format, Paint};
 
-/// Look at the configuration: whether it is right, what a reload would change, its schema for editors
+/// Look at the configuration: what holds, whether it is right, what a reload would change, its schema for editors
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  spillway config show                           # what holds, key by key, and what of it is a default
+  spillway config show --running -o csv          # likewise in the running daemon, whose file may have changed since
   spillway config check                          # as `spillway check`
   spillway config diff                           # what `spillway control reload` would change in the running daemon
   spillway config diff new.toml                  # and what this file would
@@ -30,9 +32,23 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Show(Show),
     Check(check::Args),
     Diff(Diff),
     Schema(Schema),
+}
+
+/// The configuration as it holds, key by key, with where each comes from: the file or a default; secrets are not shown
+///
+/// As text it is a configuration itself. What people said while the daemon runs is above it: `spillway mode`, `target show`.
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// What the daemon took last, and not what stands in its file now
+    #[arg(long)]
+    running: bool,
+    /// The configuration of the daemon
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
 }
 
 /// What a file would change in the running daemon, key by key; secrets are not shown
@@ -53,6 +69,7 @@ struct Schema {}
 /// Checks, compares or prints.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
+        Command::Show(args) => show(&args, context),
         Command::Check(args) => check::run(args, context),
         Command::Diff(args) => diff(&args, context),
         Command::Schema(Schema {}) => {
@@ -62,6 +79,27 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             Ok(out.flush()?)
         }
     }
+}
+
+fn show(args: &Show, context: &Context) -> anyhow::Result<()> {
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(problems) => return check::complain(&problems),
+    };
+    let text = if args.running { control::running(&config.state_dir)? } else { config.written.0.to_string() };
+    let keys = effective(&text).map_err(anyhow::Error::msg)?;
+    let mut out = output::stdout();
+    match context.format(Format::Text) {
+        Format::Json => output::document(&mut out, &json!({"items": keys}))?,
+        Format::Jsonl => keys.iter().try_for_each(|key| output::line(&mut out, key))?,
+        Format::Text => {
+            for Key { key, value, from } in &keys {
+                let note = if *from == "default" { "  # default" } else { "" };
+                writeln!(out, "{key} = {value}{note}")?;
+            }
+        }
+    }
+    Ok(out.flush()?)
 }
 
 fn diff(args: &Diff, context: &Context) -> anyhow::Result<()> {

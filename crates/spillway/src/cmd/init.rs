@@ -3,9 +3,9 @@
 mod around;
 mod questions;
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -23,11 +23,13 @@ use questions::{Ask, Place};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 On a terminal it asks four questions; with --yes, or elsewhere, it takes what it finds. The address that you are logged in from (SSH)
-and the gateways are put on the never-list: nothing cuts them, whatever looks like an attack.
+and the gateways are put on the never-list: nothing cuts them, whatever looks like an attack. The file is written where every command looks for it;
+who may not write there names another one with -c, for all of them.
 
 Examples:
   sudo spillway init
   sudo spillway init --yes --for server          # this machine's own packets are looked at, on the interface of the default route
+  spillway init -c spillway.toml                 # without root; then `spillway run -c spillway.toml`
   spillway init --yes --network 198.51.100.0/24 -c -")]
 pub struct Args {
     #[command(flatten)]
@@ -49,10 +51,9 @@ pub struct Args {
 /// Where a new configuration goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// Where to write it; `-` is standard output [default: /etc/spillway/spillway.toml for root where the package made that folder, else
-    /// spillway.toml]
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// Where to write it; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
     /// Replace an existing file
     #[arg(long)]
     force: bool,
@@ -66,7 +67,7 @@ pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
     let found =
         if args.network.is_empty() { own_networks() } else { base::prefix::aggregate(args.network.clone()) };
     let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
-    let to_stdout = args.target.path().as_os_str() == "-";
+    let to_stdout = args.target.config.as_os_str() == "-";
     let asks = !args.yes && stdin.is_terminal() && !to_stdout;
     let mut ask = Ask { input: stdin.lock(), output: &mut stderr, asks };
     let place = args.place.map_or_else(|| ask.place(&around), Ok)?;
@@ -124,31 +125,29 @@ pub fn run(args: Args, _context: &Context) -> anyhow::Result<()> {
 impl Target {
     /// Whether the file may be written at all.
     fn may(&self) -> anyhow::Result<()> {
-        let path = self.path();
+        let path = &self.config;
+        if path == Path::new(DEFAULT_PATH) && !geteuid().is_root() {
+            bail!("{DEFAULT_PATH} is for root to write: use sudo, or name another file with -c FILE");
+        }
         if !self.force && path.as_os_str() != "-" && path.symlink_metadata().is_ok() {
             bail!("{} exists; write elsewhere with -c FILE, or replace it with --force", path.display());
         }
         Ok(())
     }
 
-    /// As it was named, or where the service looks, or here.
-    fn path(&self) -> PathBuf {
-        let service = Path::new(DEFAULT_PATH);
-        let usual = if geteuid().is_root() && service.parent().is_some_and(Path::is_dir) {
-            service
-        } else {
-            Path::new("spillway.toml")
-        };
-        self.config.clone().unwrap_or_else(|| usual.to_path_buf())
-    }
-
     /// Writes a configuration that protects these networks, and says what comes next.
     pub(super) fn write(&self, text: &str, networks: &[Prefix]) -> anyhow::Result<()> {
-        let path = &self.path();
+        let path = &self.config;
         let mut out = output::stdout();
         if path.as_os_str() == "-" {
             out.write_all(text.as_bytes())?;
             return Ok(out.flush()?);
+        }
+        if path == Path::new(DEFAULT_PATH)
+            && let Some(folder) = path.parent()
+        {
+            let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+            made.with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let mut options = OpenOptions::new();
         // It may come to hold secrets.

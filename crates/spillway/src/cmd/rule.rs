@@ -1,4 +1,4 @@
-//! `spillway rule list|show|preview|add|confirm|extend|withdraw|export`.
+//! `spillway rule list|show|preview|add|confirm|extend|disable|enable|withdraw|export`.
 
 use std::io::Write as _;
 
@@ -32,6 +32,8 @@ Examples:
   spillway rule confirm m4 --reason 'all is well'
   spillway rule extend m4 --for 2h --reason 'it goes on'
   spillway rule export --to nftables > spillway.nft
+  spillway rule disable 3f9a81c2 --for 2h --reason 'it hits the backup'
+  spillway rule enable 3f9a81c2 --reason 'the backup is through'
   spillway rule withdraw m4 --reason 'over'
   spillway rule withdraw 3f9a81c2 --for 2h --reason 'it hits the backup'")]
 pub struct Args {
@@ -47,6 +49,8 @@ enum Command {
     Add(Add),
     Confirm(Confirm),
     Extend(Extend),
+    Disable(Disable),
+    Enable(Enable),
     Export(Export),
     #[command(visible_alias = "remove")]
     Withdraw(Withdraw),
@@ -76,6 +80,27 @@ struct Extend {
     /// How long from now, like 1h, at most a day
     #[arg(long = "for", value_name = "TIME")]
     hold: Span,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Let a rule of the engine, and what hits the same packets, not act until it is enabled, or for so long
+#[derive(Debug, clap::Args)]
+struct Disable {
+    /// Its id
+    id: String,
+    /// For how long [default: 1h]
+    #[arg(long = "for", value_name = "TIME")]
+    hold: Option<Span>,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// Let a rule of the engine act again that was disabled or withdrawn
+#[derive(Debug, clap::Args)]
+struct Enable {
+    /// Its id
+    id: String,
     #[command(flatten)]
     why: Why,
 }
@@ -145,6 +170,23 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             let (hold, reason) = (hold.secs(), why.reason.clone());
             policy::change(&why, Order::ExtendRule { id, hold, reason }, context, policy::decision)
         }
+        Command::Disable(Disable { id, hold, why }) => {
+            let rules = rules(&why.daemon, std::slice::from_ref(&id))?;
+            if rules.iter().any(|rule| policy::word(rule, "kind") != "derived") {
+                anyhow::bail!(
+                    "rule {id} was made by hand: `spillway rule withdraw {id}` ends it, `spillway rule add` makes it again"
+                );
+            }
+            let (hold, reason) = (hold.map(Span::secs), why.reason.clone());
+            policy::change(&why, Order::TakeBack { rule: id, hold, reason }, context, policy::decision)
+        }
+        Command::Enable(Enable { id: rule, why }) => {
+            // several attacks may have had the same one
+            taken_back(&why.daemon, &rule)?.into_iter().try_for_each(|id| {
+                let reason = why.reason.clone();
+                policy::change(&why, Order::EndException { id, reason }, context, policy::decision)
+            })
+        }
         Command::Export(Export { to, ids, daemon }) => export(&daemon, to, &ids),
         Command::Preview(args) => preview::run(args, context),
         Command::Add(Add { rule, hold, dry_run, why }) => {
@@ -182,6 +224,26 @@ fn rules(daemon: &Daemon, ids: &[String]) -> anyhow::Result<Vec<Value>> {
     }
     let wanted = |one: &Value| ids.is_empty() || ids.iter().any(|id| is(one, id));
     Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// The exceptions that keep a rule from acting.
+fn taken_back(daemon: &Daemon, rule: &str) -> anyhow::Result<Vec<u64>> {
+    let config = match Config::load(&daemon.config) {
+        Ok(config) => config,
+        Err(problems) => return check::complain(&problems).map(|()| Vec::new()),
+    };
+    let listed = control::decided(&config.state_dir, Order::Exceptions, asked::person(None))?;
+    // an exception keeps the rule's text, from which its id follows
+    let of = |one: &&Value| {
+        let text = one.get("rule").and_then(Value::as_str).unwrap_or_default();
+        ::rules::parse::rules(text).is_ok_and(|rules| rules.iter().any(|known| known.id == rule))
+    };
+    let found = policy::items(&listed, "items").filter(of);
+    let found: Vec<u64> = found.filter_map(|one| one.get("id")?.as_u64()).collect();
+    if found.is_empty() {
+        anyhow::bail!("rule {rule} is not disabled; `spillway exception list` lists what is");
+    }
+    Ok(found)
 }
 
 fn is(rule: &Value, id: &str) -> bool {

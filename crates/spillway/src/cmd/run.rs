@@ -12,7 +12,7 @@ use crate::daemon;
 It prints one JSON line when it serves. SIGTERM ends it, SIGHUP checks the configuration and takes it.
 
 Examples:
-  spillway init && spillway run -c spillway.toml
+  spillway init -c spillway.toml && spillway run -c spillway.toml
   curl -s http://127.0.0.1:8646/api/v1/attacks")]
 pub struct Args {
     /// The configuration

@@ -1,4 +1,6 @@
-//! `spillway target list|show|mode|value|profiles`.
+//! `spillway target list|show|mode|value|group|profiles`.
+
+mod group;
 
 use std::io::Write;
 
@@ -24,6 +26,7 @@ Examples:
   spillway target show 2001:db8::/48 -o json
   spillway target mode 198.51.100.0/28 enforce --for 2h --reason 'ticket 12'
   spillway target mode 198.51.100.0/28 inherit --reason 'ticket 12 is done'
+  spillway target group                            # customers and groups, with their networks and limits
   spillway target value 198.51.100.7               # what it is worth where not all can be kept")]
 pub struct Args {
     #[command(subcommand)]
@@ -36,6 +39,7 @@ enum Command {
     Show(Show),
     Mode(Mode),
     Value(Worth),
+    Group(group::Args),
     Profiles(List),
 }
 
@@ -111,6 +115,7 @@ impl Asked {
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     match args.command {
         Command::List(List { daemon }) => policy::ask(&daemon, None, Order::Targets, context, listed),
+        Command::Group(args) => group::run(&args, context),
         Command::Value(Worth { prefix, daemon }) => worth(&daemon, prefix, context),
         Command::Profiles(List { daemon }) => policy::ask(&daemon, None, Order::Profiles, context, profiles),
         Command::Show(Show { prefix, daemon }) => {

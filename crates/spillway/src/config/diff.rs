@@ -106,7 +106,7 @@ fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
-fn flatten(path: &str, table: Table, out: &mut BTreeMap<String, Value>) {
+pub(super) fn flatten(path: &str, table: Table, out: &mut BTreeMap<String, Value>) {
     for (key, value) in table {
         let path = below(path, &key);
         match value {
@@ -122,7 +122,7 @@ fn shown(key: &str, value: &Value) -> String {
 }
 
 /// As it would stand in the file.
-fn written(value: &Value) -> String {
+pub(super) fn written(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text:?}"),
         Value::Array(all) => format!("[{}]", all.iter().map(written).collect::<Vec<_>>().join(", ")),

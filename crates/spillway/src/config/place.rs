@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// One thing that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,7 +48,16 @@ impl Problem {
     /// What the TOML reader says, in the words of an operator.
     pub(super) fn of_toml(file: &Path, text: &str, wrong: &toml::de::Error) -> Self {
         let offset = wrong.span().map_or(0, |span| span.start);
-        Self::at(file, text, offset, in_plain_words(wrong.message()))
+        let mut message = in_plain_words(wrong.message());
+        // which value it is about does not stand in what the reader says
+        let told = ["unknown key", "missing key"].iter().any(|kind| message.starts_with(kind));
+        if !told
+            && let Some(key) = key_at(text, offset)
+            && !message.contains(key.rsplit('.').next().unwrap_or(&key))
+        {
+            message = format!("`{key}`: {message}");
+        }
+        Self::at(file, text, offset, message)
     }
 }
 
@@ -91,7 +102,57 @@ fn in_plain_words(message: &str) -> String {
         let example = EXAMPLES.iter().find(|(key, _)| *key == subject).map_or("add it", |(_, text)| text);
         return format!("missing key `{subject}`; {example}");
     }
+    if let Some((found, expected)) = message.split_once(", expected ") {
+        let plain = PLAIN.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
+        let plain = plain.or_else(|| {
+            expected.starts_with("struct ").then_some("a section, or a table like { key = value }")
+        });
+        return format!("{found}, expected {}", plain.unwrap_or(expected));
+    }
     message.to_owned()
+}
+
+/// What serde calls a kind of value, and what it is in the file.
+const PLAIN: [(&str, &str); 14] = [
+    ("a string", "a text in quotes"),
+    ("a borrowed string", "a text in quotes"),
+    ("a boolean", "true or false"),
+    ("a sequence", "a list like [\"…\", \"…\"]"),
+    ("a map", "a section, or a table like { key = value }"),
+    ("string only", "one of its words, in quotes"),
+    ("f64", "a number like 0.5"),
+    ("u8", "a whole number from 0 to 255"),
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number from 0 to 4294967295"),
+    ("u64", "a whole number from 0 on"),
+    ("usize", "a whole number from 0 on"),
+    ("i64", "a whole number"),
+    ("any valid TOML value", "a value"),
+];
+
+/// The key whose value stands at an octet of the text, by its whole path.
+fn key_at(text: &str, offset: usize) -> Option<String> {
+    fn within(table: &DeTable<'_>, offset: usize) -> Option<String> {
+        let (key, value) =
+            table.iter().find(|(_, value)| value.span().contains(&offset) || inside(value, offset))?;
+        let name: &str = key.get_ref();
+        let DeValue::Table(inner) = value.get_ref() else { return Some(name.to_owned()) };
+        Some(within(inner, offset).map_or_else(|| name.to_owned(), |rest| format!("{name}.{rest}")))
+    }
+    /// A section that is written in several places has the span of one of them.
+    fn inside(value: &Spanned<DeValue<'_>>, offset: usize) -> bool {
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                table.iter().any(|(_, value)| value.span().contains(&offset) || inside(value, offset))
+            }
+            DeValue::Array(all) => {
+                all.iter().any(|value| value.span().contains(&offset) || inside(value, offset))
+            }
+            _ => false,
+        }
+    }
+    let table = DeTable::parse(text).ok()?;
+    within(table.get_ref(), offset)
 }
 
 pub(crate) fn suggestion(subject: &str, known: &[&str]) -> String {

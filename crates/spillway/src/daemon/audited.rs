@@ -16,7 +16,7 @@ use crate::{dns, policy};
 const OBJECT_MAX: usize = 512;
 
 /// What is about to be done.
-struct Asked {
+pub(super) struct Asked {
     action: &'static str,
     object: String,
     reason: String,
@@ -27,13 +27,18 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(action: &'static str, object: &str, reason: &str) -> Self {
+    pub(super) fn new(action: &'static str, object: &str, reason: &str) -> Self {
         let object = object.chars().take(OBJECT_MAX).collect();
         Self { action, object, reason: reason.to_owned(), before: None, about: None, urgent: false }
     }
 
-    fn urgent(self) -> Self {
+    pub(super) fn urgent(self) -> Self {
         Self { urgent: true, ..self }
+    }
+
+    /// What was.
+    pub(super) fn after(self, before: Value) -> Self {
+        Self { before: Some(before).filter(|before| !before.is_null()), ..self }
     }
 }
 
@@ -73,8 +78,11 @@ pub(super) fn route(
     if let Order::Announce(wanted) = &order {
         asked.about = api::subject(&wanted.what);
     }
-    // what ends a measure does not wait for a second look at the list
-    if let Some(id) = mitigation(&order).filter(|_| !asked.urgent) {
+    if matches!(order, Order::Panic { .. } | Order::Resume { .. }) {
+        asked.before = routes.policy.take(&caller.name(), policy::Order::Stance).ok();
+    }
+    // the same desk does it afterwards: to look costs nobody another wait
+    if let Some(id) = mitigation(&order) {
         asked.before = standing(routes, caller, id);
         let what = asked.before.as_ref().and_then(|one| one.get("what"));
         asked.about = what.and_then(Value::as_str).and_then(api::subject);
@@ -95,6 +103,8 @@ const fn mitigation(order: &Order) -> Option<u64> {
         Order::Approve { id, .. }
         | Order::Renew { id, .. }
         | Order::Confirm { id, .. }
+        | Order::Withdraw { id, .. }
+        | Order::Reject { id, .. }
         | Order::Release { id, .. } => Some(*id),
         _ => None,
     }
@@ -148,7 +158,7 @@ fn addressed(routes: &Routes, caller: &Caller, name: &str) -> Option<Value> {
 }
 
 /// Does something that is written down before and after. `act` gives the answer, and what is now.
-fn audited<T>(
+pub(super) fn audited<T>(
     routes: &Routes,
     access: &Access,
     who: &str,

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::Event;
 use super::audited;
+use super::lifecycle;
 use super::routes::Routes;
 use crate::dns;
 use crate::history::order::{Answered, Query};
@@ -70,6 +71,9 @@ struct Request {
     /// What would these rules have hit?
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<Preview>,
+    /// Why, where an order of the process is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     /// Who asks, by their own word: whoever may open the socket is believed.
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -171,10 +175,20 @@ fn answer(
     let mut line = String::new();
     BufReader::new(stream.try_clone()?.take(LINE_MAX)).read_line(&mut line)?;
     let reply = match serde_json::from_str::<Request>(&line) {
-        Ok(Request { order: Some(order), .. }) => {
-            let (reply, answered) = channel();
-            events.send(Event::Order(order, reply))?;
-            answered.recv_timeout(ANSWER_MAX)?
+        Ok(Request { order: Some(order), name, why, .. }) => {
+            match caller(&stream, name).and_then(|caller| {
+                why.as_deref().map_or(Ok(()), order::fits)?;
+                let word = clap::ValueEnum::to_possible_value(&order);
+                let word = word.map(|word| word.get_name().to_owned()).unwrap_or_default();
+                Ok(lifecycle::Order::person(&caller, why, &word))
+            }) {
+                Ok(by) => {
+                    let (reply, answered) = channel();
+                    events.send(Event::Order(order, Some(by), reply))?;
+                    answered.recv_timeout(ANSWER_MAX)?
+                }
+                Err(why) => Reply::refused(why),
+            }
         }
         Ok(Request { route: Some(order), name, .. }) => match caller(&stream, name) {
             Ok(caller) => match audited::route(routes, access, &caller, order) {
@@ -280,9 +294,9 @@ fn caller(stream: &UnixStream, name: Option<String>) -> Result<Caller, String> {
     Ok(Caller::Person(format!("{name} ({user})")))
 }
 
-/// Sends an order to the daemon of this state folder.
-pub fn send(folder: &Path, order: Order) -> anyhow::Result<()> {
-    ask(folder, &Request { order: Some(order), ..Request::default() }).map(drop)
+/// Sends an order to the daemon of this state folder, in this person's name, and why where it is said.
+pub fn send(folder: &Path, order: Order, name: Option<String>, why: Option<String>) -> anyhow::Result<()> {
+    ask(folder, &Request { order: Some(order), name, why, ..Request::default() }).map(drop)
 }
 
 /// The configuration that is in force, as it was read.

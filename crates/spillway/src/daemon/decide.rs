@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use store::{AttackRow, RuleRow, Snapshot};
 use super::brief::brief;
 use super::ears::{Drops, Ears};
 use super::enforcing::{self, Desk, Standing};
+use super::herald::{self, Herald, News};
 use super::mailbox::{CloseAtEnd, Mailbox};
 use super::notify::Notifier;
 use super::scout::Scout;
@@ -80,6 +81,8 @@ pub(super) struct Core {
     shown: u64,
     source: Arc<Source>,
     mailbox: Arc<Mailbox>,
+    /// What people are told when it is on the disk.
+    herald: Herald,
     notifier: Notifier,
     /// With the time of the last wanted set, and the revision that was shown last.
     office: Option<(Office, Timestamp, u64)>,
@@ -135,6 +138,7 @@ impl Core {
             shown: 0,
             source,
             _close: CloseAtEnd(Arc::clone(&mailbox)),
+            herald: Herald::new(Arc::clone(&mailbox)),
             mailbox,
             notifier,
             _desk: office.as_ref().map(|office| enforcing::CloseAtEnd(Arc::clone(&office.desk))),
@@ -147,14 +151,30 @@ impl Core {
 
     /// Works until all workers are gone, then saves.
     pub(super) fn run(mut self, reports: Receiver<Report>, shared: &[Shared]) {
-        while let Ok(report) = reports.recv() {
-            if let Some(shared) = shared.get(report.worker) {
-                shared.waiting.fetch_sub(1, Ordering::AcqRel);
+        loop {
+            let report = if self.herald.waits() {
+                reports.recv_timeout(herald::LOOK)
+            } else {
+                reports.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match report {
+                Ok(report) => {
+                    if let Some(shared) = shared.get(report.worker) {
+                        shared.waiting.fetch_sub(1, Ordering::AcqRel);
+                    }
+                    self.take(report);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.take(report);
+            self.tell();
         }
         self.learned = Timestamp::ZERO;
         self.save(Vec::new());
+        while self.herald.waits() {
+            std::thread::sleep(herald::LOOK);
+            self.tell();
+        }
         self.notifier.finish(self.until);
     }
 
@@ -240,7 +260,8 @@ impl Core {
         if (self.due && rested) || until.since(self.saved) >= SNAPSHOT_EVERY {
             self.save(rows);
         } else if !rows.is_empty() {
-            self.mailbox.put(rows, Vec::new(), false);
+            let number = self.mailbox.put(rows, Vec::new(), turning);
+            self.herald.laid(number);
         } else if self.is_young() && until.since(self.learned) >= YOUNG_EVERY && rested {
             // Who dies now would come back without an idea of what is honest.
             self.save(rows);
@@ -255,29 +276,47 @@ impl Core {
         let turning = known.is_none_or(|known| {
             known.state != attack.state || known.severity != attack.severity || ids(known) != ids(&attack)
         });
-        let first = known.is_none_or(|known| known.severity < attack.severity);
-        if first && attack.severity == Severity::Attack {
-            let class = attack.vectors.first().map_or("unknown", |vector| &vector.name);
-            let mut numbers = self.source.numbers();
-            *numbers.attacks.entry(class.to_owned()).or_insert(0) += 1;
-            numbers.detection_delay.observe(attack.detected_at.since(attack.started_at).as_secs_f64());
-            drop(numbers);
-            tracing::warn!(attack_id = attack.id, target = %attack.target, class, pps = attack.peak_pps, "attack");
-        } else if turning && attack.state == State::Over {
-            tracing::warn!(attack_id = attack.id, target = %attack.target, "over");
+        // who acts does so at once, who only tells waits for the disk
+        if self.notifier.acts() || !(turning || self.herald.owes(&attack.id)) {
+            self.notifier.tell(&attack, self.until);
         }
         if turning {
-            self.source.routes.events.0.push(api::Kind::Attack, text(&attack));
-        }
-        self.notifier.tell(&attack, self.until);
-        if turning {
-            self.source.routes.post.tell(|| brief(&attack, self.view.mode(&attack.target)));
+            let risen = attack.severity == Severity::Attack
+                && known.is_none_or(|known| known.severity < attack.severity);
+            self.herald.owe(News { attack: attack.clone(), risen }, known);
         }
         self.source.routes.witness.hear(&attack);
         let standing = self.office.as_ref().map(|(office, ..)| office.desk.standing());
         rows.push(row(&attack, self.until, &self.view, standing.as_deref()));
         self.attacks.insert(attack.id.clone(), attack);
         turning
+    }
+
+    /// Tells people what is on the disk, or took too long to get there.
+    fn tell(&mut self) {
+        let (news, unwritten) = self.herald.release();
+        if news.is_empty() {
+            return;
+        }
+        self.source.effort.lock().unwrap_or_else(PoisonError::into_inner).unwritten += unwritten;
+        for News { attack, risen } in news {
+            if risen {
+                let class = attack.vectors.first().map_or("unknown", |vector| &vector.name);
+                let mut numbers = self.source.numbers();
+                *numbers.attacks.entry(class.to_owned()).or_insert(0) += 1;
+                numbers.detection_delay.observe(attack.detected_at.since(attack.started_at).as_secs_f64());
+                drop(numbers);
+                tracing::warn!(attack_id = attack.id, target = %attack.target, class, pps = attack.peak_pps, "attack");
+            } else if attack.state == State::Over {
+                tracing::warn!(attack_id = attack.id, target = %attack.target, "over");
+            }
+            self.source.routes.events.0.push(api::Kind::Attack, text(&attack));
+            if !self.notifier.acts() {
+                self.notifier.tell(&attack, self.until);
+            }
+            self.source.routes.post.tell(|| brief(&attack, self.view.mode(&attack.target)));
+        }
+        self.publish();
     }
 
     /// Lays the rules that shall act on the desk, where they changed or their leases want renewal; shows what came of
@@ -335,7 +374,8 @@ impl Core {
         let active = self.attacks.values().filter(|attack| attack.state == State::Active);
         let active = active.map(|attack| (attack.id.clone(), attack.target)).collect();
         self.source.routes.policy.know(active, live(&self.attacks));
-        self.source.publish(&self.attacks, &self.view, standing.as_deref());
+        self.source.history.know(&self.attacks);
+        self.source.publish(&self.herald.seen(&self.attacks), &self.view, standing.as_deref());
     }
 
     /// Puts the core's state and these rows into the mailbox, to be written together.
@@ -356,7 +396,8 @@ impl Core {
                 self.save_cost = cost(begun);
             }
         }
-        self.mailbox.put(rows, states, urgent);
+        let number = self.mailbox.put(rows, states, urgent);
+        self.herald.laid(number);
     }
 
     /// Whether what it knows as normal is mostly not on the disk yet.

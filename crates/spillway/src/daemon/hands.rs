@@ -71,7 +71,7 @@ impl api::Operate for Hands {
         let (reply, answered) = channel();
         let ended = || "the daemon is ending".to_owned();
         let events = self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        events.send(Event::Order(Order::Reload, reply)).map_err(|_| ended())?;
+        events.send(Event::Order(Order::Reload, None, reply)).map_err(|_| ended())?;
         let reply = answered.recv_timeout(RELOAD_MAX).map_err(|_| ended())?;
         match reply.error {
             Some(error) if !reply.ok => Err(error),
@@ -81,6 +81,10 @@ impl api::Operate for Hands {
 
     fn configuration(&self) -> Result<String, String> {
         self.read().map(|text| veiled(&text))
+    }
+
+    fn in_force(&self) -> Result<String, String> {
+        Ok(veiled(&self.config.written.0))
     }
 
     fn check(&self, text: &str) -> Vec<String> {

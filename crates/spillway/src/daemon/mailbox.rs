@@ -25,6 +25,20 @@ struct Inner {
     closed: bool,
     /// Attacks that found no room.
     lost: u64,
+    /// What was put in last, by number.
+    last: u64,
+    /// Up to which number everything is on the disk.
+    written: u64,
+}
+
+/// What is taken out to be written.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) batch: Batch,
+    /// Everything up to this number is in it, or was written before.
+    pub(super) number: u64,
+    /// Nothing more will come.
+    pub(super) closed: bool,
 }
 
 impl Inner {
@@ -41,14 +55,27 @@ impl Inner {
 
 impl Mailbox {
     /// Puts in attacks and snapshots of one instant; each replaces an older state of the same name. What is urgent does not
-    /// wait for the writer's pause.
-    pub(super) fn put(&self, attacks: Vec<AttackRow>, snapshots: Vec<Snapshot>, urgent: bool) {
+    /// wait for the writer's pause. Gives the number under which [`Mailbox::reached`] tells that it is on the disk.
+    pub(super) fn put(&self, attacks: Vec<AttackRow>, snapshots: Vec<Snapshot>, urgent: bool) -> u64 {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.urgent |= urgent;
         inner.attacks.extend(attacks.into_iter().map(|row| (row.id.clone(), row)));
         inner.snapshots.extend(snapshots.into_iter().map(|row| (row.name.clone(), row)));
         inner.fit();
+        inner.last += 1;
         self.changed.notify_all();
+        inner.last
+    }
+
+    /// Everything up to this number is on the disk.
+    pub(super) fn written(&self, number: u64) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.written = inner.written.max(number);
+    }
+
+    /// Up to which number everything is on the disk, or was lost and counted.
+    pub(super) fn reached(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).written
     }
 
     /// Rests for so long, or until something urgent waits.
@@ -81,8 +108,8 @@ impl Mailbox {
         self.changed.notify_all();
     }
 
-    /// Waits for something and takes all of it; the flag says that nothing more will come.
-    pub(super) fn take(&self, wait: Duration) -> (Batch, bool) {
+    /// Waits for something and takes all of it.
+    pub(super) fn take(&self, wait: Duration) -> Taken {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let empty =
             |inner: &mut Inner| inner.attacks.is_empty() && inner.snapshots.is_empty() && !inner.closed;
@@ -91,7 +118,7 @@ impl Mailbox {
         inner.urgent = false;
         let attacks = std::mem::take(&mut inner.attacks).into_values().collect();
         let snapshots = std::mem::take(&mut inner.snapshots).into_values().collect();
-        (Batch { attacks, snapshots }, inner.closed)
+        Taken { batch: Batch { attacks, snapshots }, number: inner.last, closed: inner.closed }
     }
 }
 
@@ -132,17 +159,33 @@ mod tests {
         let mailbox = Mailbox::default();
         // the oldest goes on, the others are over
         mailbox.put((0..ATTACKS_MAX).map(|id| row(id, id > 0)).collect(), Vec::new(), true);
-        let (batch, _) = mailbox.take(Duration::ZERO);
+        let Taken { batch, .. } = mailbox.take(Duration::ZERO);
         assert_eq!((batch.attacks.len(), mailbox.lost()), (ATTACKS_MAX, 0));
         // meanwhile one of them went on, and there is another one
         mailbox.put(vec![row(5, false), row(ATTACKS_MAX, false)], Vec::new(), true);
         mailbox.put_back(batch);
         assert_eq!(mailbox.lost(), 1);
-        let (batch, closed) = mailbox.take(Duration::ZERO);
+        let Taken { batch, closed, .. } = mailbox.take(Duration::ZERO);
         assert!(!closed);
         let of = |id: usize| batch.attacks.iter().find(|row| row.id == format!("{id}"));
         assert_eq!(batch.attacks.len(), ATTACKS_MAX);
         assert!(of(1).is_none(), "that was over first");
         assert!(of(0).is_some() && of(5).is_some_and(|row| row.ended_at.is_none()));
+    }
+    #[test]
+    fn what_is_on_the_disk_is_known_by_its_number() {
+        let mailbox = Mailbox::default();
+        let first = mailbox.put(vec![row(1, false)], Vec::new(), true);
+        let taken = mailbox.take(Duration::ZERO);
+        // while it is being written another one comes
+        let second = mailbox.put(vec![row(2, false)], Vec::new(), true);
+        assert_eq!(taken.number, first);
+        assert!(mailbox.reached() < first);
+        // the write failed: nothing is on the disk, and both are in the next one
+        mailbox.put_back(taken.batch);
+        let taken = mailbox.take(Duration::ZERO);
+        assert_eq!((taken.batch.attacks.len(), taken.number), (2, second));
+        mailbox.written(taken.number);
+        assert_eq!(mailbox.reached(), second);
     }
 }

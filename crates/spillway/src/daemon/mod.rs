@@ -23,6 +23,8 @@ mod enforcing;
 mod exec;
 pub mod guard;
 pub(crate) mod hands;
+mod herald;
+mod lifecycle;
 mod listener;
 pub(crate) mod log;
 mod mailbox;
@@ -77,11 +79,13 @@ pub(crate) use state::take as lock;
 #[derive(Debug)]
 enum Event {
     /// End.
-    Stop,
+    Stop(lifecycle::Order),
     /// Look at the configuration again.
-    Reload,
-    /// Somebody at the control socket wants something and waits for the answer.
-    Order(Order, Sender<Reply>),
+    Reload(lifecycle::Order),
+    /// The panic signal was heard: how far things went before, and what came of it.
+    Panicked(serde_json::Value, Result<serde_json::Value, String>),
+    /// Somebody wants something and waits for the answer. `None`: who and why is written down already.
+    Order(Order, Option<lifecycle::Order>, Sender<Reply>),
     /// A thread is gone that must not be.
     Broken(&'static str),
 }
@@ -112,6 +116,7 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     routes.pen = scribe.as_ref().map(Scribe::pen).unwrap_or_default();
     routes.policy.open(&config.state_dir, routes.pen.clone())?;
     routes.policy.adapt(&config, kept.port()?);
+    lifecycle::Trail { routes: &routes, access: &kept.access() }.begin(&config);
     control::start(&config.state_dir, send.clone(), &routes, kept.access())?;
     let mut desk = routes.adapt(None, &config, &send)?;
     let mut post = post::adapt(None, &config, &routes.post)?;
@@ -158,12 +163,14 @@ fn signals(events: Sender<Event>, routes: Routes) -> anyhow::Result<()> {
     let forward = move || {
         for signal in signals.forever() {
             let event = match signal {
+                // done at once, whatever the main thread waits for; written down afterwards
                 SIGUSR2 => {
-                    routes.panic();
-                    continue;
+                    let (before, done) = routes.panic();
+                    Event::Panicked(before, done)
                 }
-                SIGHUP => Event::Reload,
-                _ => Event::Stop,
+                SIGHUP => Event::Reload(lifecycle::Order::signal("SIGHUP")),
+                SIGINT => Event::Stop(lifecycle::Order::signal("SIGINT")),
+                _ => Event::Stop(lifecycle::Order::signal("SIGTERM")),
             };
             if events.send(event).is_err() {
                 return;
@@ -179,6 +186,8 @@ fn next(events: &Receiver<Event>, wait: Duration) -> Option<Event> {
     match events.recv_timeout(wait) {
         Ok(event) => Some(event),
         Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => Some(Event::Stop),
+        Err(RecvTimeoutError::Disconnected) => {
+            Some(Event::Stop(lifecycle::Order::own("nobody is left who could end it".to_owned())))
+        }
     }
 }

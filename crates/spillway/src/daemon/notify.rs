@@ -108,6 +108,11 @@ impl Notifier {
         Ok(notifier)
     }
 
+    /// Whether its calls make somebody act, and do not only tell.
+    pub(super) const fn acts(&self) -> bool {
+        self.manner.compat.is_some()
+    }
+
     /// Hears of an attack's new state.
     pub(super) fn tell(&mut self, attack: &Attack, now: Timestamp) {
         if self.pool.is_none() || attack.severity != Severity::Attack {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use api::metrics::Histogram;
 use store::{Batch, Writer};
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Taken};
 use crate::privacy::AtRest;
 
 /// Pause between two writes: states of one attack that follow each other quickly are written once. Turning points end it.
@@ -23,6 +23,8 @@ pub(super) struct Effort {
     pub(super) errors: u64,
     /// Attacks that waited in vain.
     pub(super) lost: u64,
+    /// Turns of attacks that were told before they were on the disk.
+    pub(super) unwritten: u64,
     /// Size of the last snapshot of the core.
     pub(super) snapshot_bytes: u64,
 }
@@ -30,7 +32,7 @@ pub(super) struct Effort {
 impl Default for Effort {
     fn default() -> Self {
         let writes = Histogram::new(&[0.001, 0.005, 0.025, 0.1, 0.5, 2.5]);
-        Self { writes, errors: 0, lost: 0, snapshot_bytes: 0 }
+        Self { writes, errors: 0, lost: 0, unwritten: 0, snapshot_bytes: 0 }
     }
 }
 
@@ -38,12 +40,15 @@ impl Default for Effort {
 pub(super) fn run(mailbox: &Mailbox, writer: &Mutex<Writer>, at_rest: &AtRest, effort: &Arc<Mutex<Effort>>) {
     let mut failed_last = 0;
     loop {
-        let (batch, closed) = mailbox.take(Duration::from_secs(1));
+        let Taken { batch, number, closed } = mailbox.take(Duration::from_secs(1));
         if !batch.is_empty() {
             let core = batch.snapshots.iter().find(|snapshot| snapshot.name == "core");
             let size = core.map(|snapshot| snapshot.body.len() as u64);
             let begun = Instant::now();
             let written = write(writer, at_rest, &batch);
+            if written.is_ok() {
+                mailbox.written(number);
+            }
             let mut effort = effort.lock().unwrap_or_else(PoisonError::into_inner);
             effort.writes.observe(begun.elapsed().as_secs_f64());
             effort.snapshot_bytes = size.unwrap_or(effort.snapshot_bytes);

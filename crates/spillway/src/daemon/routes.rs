@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use api::Events;
+use serde_json::Value;
 
 use super::Event;
 use super::clock::Clock;
@@ -101,13 +102,16 @@ impl Routes {
         done.map(|_| answer)
     }
 
-    /// The panic button as a signal.
-    pub(super) fn panic(&self) {
+    /// The panic button as a signal: how far things went before, and what came of it.
+    pub(super) fn panic(&self) -> (Value, Result<Value, String>) {
         let caller = Caller::Person("a signal".to_owned());
         let order = Order::Panic { reason: "SIGUSR2".to_owned() };
-        match self.ask(caller, order) {
+        let before = self.policy.take(&caller.name(), policy::Order::Stance).unwrap_or_default();
+        let done = self.ask(caller, order);
+        match &done {
             Ok(_) => tracing::error!("SIGUSR2: nothing acts from now on, until `spillway panic off`"),
             Err(why) => tracing::error!(why, "SIGUSR2"),
         }
+        (before, done.map(|answer| serde_json::to_value(answer).unwrap_or_default()))
     }
 }

@@ -23,6 +23,7 @@ use super::control::{Order, Reply};
 use super::decide::{Core, Office};
 use super::enforcing::{self, Desk};
 use super::hands::Hands;
+use super::lifecycle::{self, Trail};
 use super::listener::Sockets;
 use super::mailbox::Mailbox;
 
@@ -325,7 +326,8 @@ pub(super) fn run(
             &kept.sockets.listeners,
             &mut kept.said,
         );
-        let ended = said.and_then(|()| wait(config, events, &source, clock));
+        let trail = Trail { routes, access: &kept.access };
+        let ended = said.and_then(|()| wait(config, events, &source, clock, trail));
         source.ready.store(false, Ordering::Relaxed);
         ended
     });
@@ -459,35 +461,51 @@ fn announce(
 }
 
 /// Waits for the event that ends this run.
-fn wait(config: &Config, events: &Receiver<Event>, source: &Source, clock: Clock) -> anyhow::Result<Ended> {
+fn wait(
+    config: &Config,
+    events: &Receiver<Event>,
+    source: &Source,
+    clock: Clock,
+    trail: Trail<'_>,
+) -> anyhow::Result<Ended> {
     let mut supervisor = Supervisor::new();
     loop {
         supervisor.look(source.routes.policy.now().general().value, source);
         let Some(event) = next(events, supervisor.turn()) else { continue };
         match event {
-            Event::Stop => return Ok(Ended::Stopped),
-            Event::Broken(thread) => anyhow::bail!("the thread `{thread}` broke; see the lines above"),
-            Event::Order(Order::Shutdown, reply) => {
+            Event::Stop(by) => {
+                trail.end(&by);
+                return Ok(Ended::Stopped);
+            }
+            Event::Broken(thread) => {
+                trail.end(&lifecycle::Order::own(format!("the thread `{thread}` broke")));
+                anyhow::bail!("the thread `{thread}` broke; see the lines above")
+            }
+            Event::Panicked(before, done) => trail.panicked(before, done),
+            Event::Order(Order::Shutdown, by, reply) => {
+                by.iter().for_each(|by| trail.end(by));
                 let _ = reply.send(Reply::done());
                 return Ok(Ended::Stopped);
             }
-            Event::Order(Order::Show, reply) => {
+            Event::Order(Order::Show, _, reply) => {
                 let configuration = Some(config.written.0.to_string());
                 let _ = reply.send(Reply { configuration, ..Reply::done() });
             }
-            Event::Order(Order::Reload, reply) => {
-                let checked = check(config, source, clock);
+            Event::Order(Order::Reload, by, reply) => {
+                let checked = match &by {
+                    Some(by) => trail.reload(by, config, || check(config, source, clock)),
+                    None => check(config, source, clock),
+                };
                 let error = checked.as_ref().err().cloned();
                 let _ = reply.send(Reply { ok: error.is_none(), error, ..Reply::done() });
                 if let Ok(new) = checked {
                     return Ok(Ended::Reload(Box::new(new)));
                 }
             }
-            Event::Reload => {
-                if let Ok(new) = check(config, source, clock) {
-                    return Ok(Ended::Reload(Box::new(new)));
-                }
-            }
+            Event::Reload(by) => match trail.reload(&by, config, || check(config, source, clock)) {
+                Ok(new) => return Ok(Ended::Reload(Box::new(new))),
+                Err(why) => tracing::warn!(why, "SIGHUP: nothing was taken"),
+            },
         }
     }
 }

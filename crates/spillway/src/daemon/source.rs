@@ -188,7 +188,6 @@ impl Source {
         view: &View,
         standing: Option<&Standing>,
     ) {
-        self.history.know(attacks);
         let backend = standing.map_or("none", |standing| standing.backend);
         let mut shown = Shown::default();
         let before = self.shown();
@@ -409,6 +408,7 @@ impl api::Source for Source {
             store_write: effort.writes,
             store_errors: effort.errors,
             store_lost: effort.lost,
+            store_unwritten: effort.unwritten,
             snapshot_bytes: effort.snapshot_bytes,
             reload_ok,
             reload_at,

@@ -109,7 +109,10 @@ impl House {
     pub(super) fn audit(&self) -> Vec<Value> {
         let output = spillway(["audit", "-c", &self.config, "-o", "json"]);
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        document["items"].as_array().unwrap().clone()
+        let mut lines = document["items"].as_array().unwrap().clone();
+        // that it was started, and how often, is another matter
+        lines.retain(|line| !line["action"].as_str().unwrap().starts_with("daemon."));
+        lines
     }
 
     pub(super) fn history(&self) -> Vec<String> {

@@ -1,12 +1,16 @@
 //! `spillway attack report`: all that is to be said of one attack, as one document to hand on.
 
 use std::io::Write as _;
+use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use api::Explanation;
+use base::Timestamp;
 use engine::report::Attack;
 use serde_json::{Value, json};
+use wire::packet::Link;
 
+use crate::capture::{Packet, Writer};
 use crate::card;
 use crate::client::Reach;
 use crate::cmd::policy::{items, word};
@@ -19,7 +23,8 @@ What names sources one by one is the dossier (`spillway dossier`); what is meant
 
 Examples:
   spillway attack report 0123456789abcdef
-  spillway attack report 0123456789abcdef --format html > report.html")]
+  spillway attack report 0123456789abcdef --format html > report.html
+  spillway attack report 0123456789abcdef --format pcapng > packets.pcapng")]
 pub(super) struct Args {
     /// Its id
     id: String,
@@ -38,11 +43,16 @@ enum As {
     Json,
     /// One page that needs nothing else
     Html,
+    /// Some of its packets, spread evenly over it, as far as their headers are known
+    Pcapng,
 }
 
 /// Asks and writes.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let api = args.reach.api()?;
+    if args.format == As::Pcapng {
+        return packets(&args.id, &api.json(&super::path(&args.id, "/packets"))?);
+    }
     let attack = api.json(&super::path(&args.id, ""))?;
     let explained = api.json(&super::path(&args.id, "/explanation"))?;
     let notes = api.json(&super::path(&args.id, "/notes"))?;
@@ -70,4 +80,54 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         writeln!(out, "  {} {}: {}", word(note, "at"), word(note, "actor"), word(note, "text"))?;
     }
     Ok(out.flush()?)
+}
+
+/// LINKTYPE_RAW: an IP header at once.
+const RAW: u32 = 101;
+
+/// What there is of the packets, to standard output. Flows, which are told without packets, are left out and counted.
+fn packets(id: &str, listed: &Value) -> anyhow::Result<()> {
+    let known = |one: &&Value| one.get("headers").is_some_and(Value::is_string);
+    let found: Vec<&Value> = items(listed, "items").filter(known).collect();
+    let all = items(listed, "items").count();
+    if found.is_empty() {
+        bail!("of attack {id} flows were told and no packets: only sFlow and local packets bring headers");
+    }
+    let about = format!("some packets of attack {id}; each one's comment has its vector and sampling rate");
+    let mut file = Writer::described(Path::new("/dev/stdout"), "spillway", &about)?;
+    for (number, one) in (1u64..).zip(&found) {
+        let bytes =
+            octets(&word(one, "headers")).context("the daemon's answer has headers that are no octets")?;
+        let at: Timestamp =
+            word(one, "at").parse().ok().context("the daemon's answer has a time that is none")?;
+        let length = one.get("bytes").and_then(Value::as_u64).and_then(|bytes| u32::try_from(bytes).ok());
+        let original_len = length.unwrap_or(0).max(u32::try_from(bytes.len())?);
+        let packet = Packet {
+            number,
+            at,
+            link: Link::Ip,
+            link_number: RAW,
+            original_len,
+            interface: 0,
+            bytes: &bytes,
+        };
+        let comment = format!("vector={} sampled=1/{}", word(one, "vector"), word(one, "sampling_rate"));
+        file.write_with(&packet, Some(&comment))?;
+    }
+    file.finish()?;
+    if found.len() < all {
+        eprintln!("spillway: {} of {all} are flows, which have no headers; left out", all - found.len());
+    }
+    Ok(())
+}
+
+/// Octets of hexadecimal digits.
+fn octets(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    let pair = |pair: &[u32]| match pair {
+        [high, low] => u8::try_from(high * 16 + low).ok(),
+        _ => None,
+    };
+    digits.chunks(2).map(pair).collect()
 }
