@@ -2,14 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::body::{Document, Part};
+use crate::change::Change;
 use crate::door::Caller;
 use crate::operate::Told;
 use crate::problem::Problem;
 use crate::router::Shared;
+use crate::words::{Digest, Reason};
 
 /// Disclosures by name.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +31,45 @@ pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Disclosure
         Ok(Json(DisclosurePage { items, next: None }))
     };
     shared.ask(work).await
+}
+
+/// Agree to a disclosure.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Agreed {
+    /// SHA-256 of the payload that was looked at, as `payload_sha256` of `spillway disclosure show`.
+    payload_sha256: Digest,
+    /// Why.
+    reason: Reason,
+}
+
+/// Agree to exactly what would leave, as whoever is logged in. Who drafted it does not, and an account counts once.
+#[utoipa::path(
+    post, path = "/api/v1/disclosures/{id}/approval", tag = "evidence", request_body = Agreed,
+    params(("id" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, body = Object),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn approve(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Part(id): Part<String>,
+    Document(asked): Document<Agreed>,
+) -> Result<Json<Value>, Problem> {
+    let (who, sha256) = (caller.actor.name.clone(), asked.payload_sha256.0);
+    let change =
+        Change { action: "disclosure.approve", object: id.clone(), reason: asked.reason.0, ..Change::default() };
+    let act = move |shared: &Shared| {
+        let now = shared.operate.approve_disclosure(&id, &who, &sha256).map_err(Problem::conflict)?;
+        let now = now.ok_or_else(|| {
+            Problem::missing(format!("there is no disclosure {id}"), "GET /api/v1/disclosures lists what there is")
+        })?;
+        Ok((Json(now), Some(json!({"payload_sha256": sha256}))))
+    };
+    shared.change(&caller, change, act).await
 }
 
 /// Disclosures about whoever asks.

@@ -228,8 +228,9 @@ pub(crate) async fn release(
     keep(&shared, &caller, id, ("evidence.release", false), asked.reason.0).await
 }
 
-/// A copy of a sealed bag, as a tar archive. It is disclosed to who asks: that stands in the audit trail and in the ledger before the
-/// first octet leaves, or nothing leaves.
+/// A copy of a sealed bag for the house's own keeping, as a tar archive with a note of that beside the bag. It is no disclosure: to
+/// hand a bag out, `spillway disclosure new ORDER --bag ATTACK` packs it, which takes two persons. That it was taken, by whom and why,
+/// stands in the audit trail and in the ledger before the first octet goes, or none goes.
 #[utoipa::path(
     post, path = "/api/v1/evidence/{id}/download", tag = "evidence", request_body = Because,
     params(("id" = String, Path, description = "The attack's id")),
@@ -262,21 +263,24 @@ pub(crate) async fn download(
         ..Change::default()
     };
     let (of, who) = (id.clone(), caller.actor.name.clone());
-    let disclose = move |shared: &Shared| {
-        let octets = shown.evidence.octets;
-        let content = json!({"action": "evidence.download", "attack": of, "to": who, "reason": reason, "octets": octets});
-        let noted = Noted { at: shared.now(), about, content, done: true };
-        shared.operate.disclose(noted).map_err(Problem::conflict)?;
-        Ok(((), Some(json!({"octets": octets}))))
+    let note = move |shared: &Shared| {
+        let (octets, at) = (shown.evidence.octets, shared.now());
+        let beside = kept(&of, &who, &reason, at);
+        let content = json!({
+            "action": "evidence.download", "for": "own-keeping", "attack": of, "by": who, "reason": reason, "octets": octets,
+        });
+        let noted = Noted { at, about, content, done: true };
+        shared.operate.note_copy(noted).map_err(Problem::conflict)?;
+        Ok((beside, Some(json!({"octets": octets, "for": "own-keeping"}))))
     };
-    shared.change(&caller, change, disclose).await?;
+    let beside = shared.change(&caller, change, note).await?;
     let (tell, pieces) = mpsc::channel(WAITING);
     let (operate, of) = (Arc::clone(&shared.operate), id.clone());
     // It ends when its client does: then nobody takes the pieces.
     drop(tokio::task::spawn_blocking(move || {
         let mut out = Pieces { tell, open: Vec::with_capacity(PIECE) };
         let packed = operate
-            .pack_evidence(&of, &mut out)
+            .pack_evidence(&of, &beside, &mut out)
             .and_then(|()| out.flush().map_err(|broke| broke.to_string()));
         if let Err(why) = packed {
             // An archive that breaks off is no archive: the client sees that the answer is not whole.
@@ -287,6 +291,14 @@ pub(crate) async fn download(
     let headers =
         [(header::CONTENT_TYPE, "application/x-tar".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, Body::from_stream(Taken(pieces))).into_response())
+}
+
+/// What lies beside the bag in the archive.
+fn kept(attack: &str, who: &str, reason: &str, at: base::Timestamp) -> String {
+    format!(
+        "A copy of the evidence of attack {attack} for the house's own keeping, taken by {who} on {at}: {reason}\n\
+         It was disclosed to nobody. Who has to hand it out begins a disclosure: spillway disclosure new ORDER.toml --bag {attack}\n"
+    )
 }
 
 /// What an archive is written into.

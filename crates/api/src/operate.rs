@@ -123,23 +123,29 @@ pub trait Operate: Send + Sync + 'static {
     /// It is not held, or that cannot be written.
     fn hold_evidence(&self, attack: &str, who: &str, reason: Option<&str>) -> Result<(), String>;
 
-    /// Writes into the ledger that something is disclosed, and comes back when it stands there.
+    /// Writes into the ledger that a copy of a bag is taken for the house's own keeping, and comes back when it stands there.
     ///
     /// # Errors
-    /// It does not: then nothing may leave.
-    fn disclose(&self, noted: Noted) -> Result<(), String>;
+    /// It does not: then nothing may go.
+    fn note_copy(&self, noted: Noted) -> Result<(), String>;
 
-    /// Writes a sealed bag as a tar archive.
+    /// Writes a sealed bag as a tar archive, with this text beside it.
     ///
     /// # Errors
     /// It is not sealed, cannot be read, or nobody takes it.
-    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String>;
+    fn pack_evidence(&self, attack: &str, beside: &str, out: &mut dyn std::io::Write) -> Result<(), String>;
 
     /// Disclosures, by name: what each is, to whom, and how far it has come.
     ///
     /// # Errors
     /// Their files are damaged.
     fn disclosures(&self) -> Result<Vec<Value>, String>;
+
+    /// Somebody agrees to a disclosure of exactly these octets; how it stands then. `None`: there is none of this name.
+    ///
+    /// # Errors
+    /// It is something else by now, stands in the ledger already, or was drafted by the same person.
+    fn approve_disclosure(&self, id: &str, who: &str, sha256: &str) -> Result<Option<Value>, String>;
 
     /// Disclosures that left the house and concern a customer, who may know of them now.
     ///

@@ -200,6 +200,34 @@ impl<'de> Deserialize<'de> for UserName {
     }
 }
 
+/// A SHA-256 in hexadecimal digits.
+#[derive(Clone, Debug)]
+pub(crate) struct Digest(pub(crate) String);
+
+/// Digits of a SHA-256.
+const DIGEST: usize = 64;
+
+word!(
+    Digest,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(DIGEST))
+        .max_length(Some(DIGEST))
+        .pattern(Some("^[0-9a-f]{64}$"))
+);
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let digit = |octet: u8| octet.is_ascii_digit() || matches!(octet, b'a'..=b'f');
+        if found.len() == DIGEST && found.bytes().all(digit) {
+            Ok(Self(found))
+        } else {
+            Err(D::Error::custom("a SHA-256 is 64 hexadecimal digits, in lower case"))
+        }
+    }
+}
+
 /// What a demonstration's world calls something that it can do.
 #[derive(Clone, Debug)]
 pub(crate) struct ActName(pub(crate) String);

@@ -9,6 +9,7 @@ use base::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::dossier::Dossier;
+use crate::export::ddosch::Place;
 use crate::finding::{Class, Finding};
 use crate::minhash::{MEMBERS_MIN, MinHash};
 use crate::shape::shape_id;
@@ -16,6 +17,8 @@ use crate::tally::ratio;
 
 /// Traces remembered; the oldest go first, counted in [`Campaigns::forgotten`].
 const TRACES_MAX: usize = 4096;
+/// Shapes, payloads or vectors of a trace that somebody else sent.
+const TOLD_MAX: usize = 1_024;
 /// Shapes of one attack that are compared.
 const SHAPES_MAX: usize = 16;
 
@@ -69,7 +72,7 @@ impl Trace {
     /// Of an attack; whoever wants to compare uses the same key.
     pub fn of(dossier: &Dossier, key: u64) -> Self {
         let set = |wanted: fn(&Finding) -> bool| {
-            MinHash::of(dossier.findings.iter().filter(|f| wanted(f)).map(|f| f.address), key)
+            digest(dossier.findings.iter().filter(|f| wanted(f)).map(|f| Place::of(f.address)), key)
         };
         let incident = &dossier.incident;
         let mut shapes: BTreeMap<String, f64> = BTreeMap::new();
@@ -95,6 +98,24 @@ impl Trace {
             started: incident.started,
             seconds: last.since(incident.started).as_secs_f64(),
         }
+    }
+
+    /// Whether what somebody else sent can be one.
+    ///
+    /// # Errors
+    /// The field that is wrong, and why.
+    pub fn check(&self) -> Result<(), String> {
+        if self.shapes.len() > TOLD_MAX || self.payloads.len() > TOLD_MAX || self.vectors.len() > TOLD_MAX {
+            return Err(format!("shapes, payloads, vectors: more than {TOLD_MAX}"));
+        }
+        if let Some((id, _)) = self.shapes.iter().find(|(_, share)| !(0.0..=1.001).contains(*share)) {
+            return Err(format!("shapes: the share of {id} is none; shares are 0 to 1"));
+        }
+        if !self.seconds.is_finite() || self.seconds < 0.0 {
+            return Err("seconds: no length of time".to_owned());
+        }
+        let sets = [("reflectors", &self.reflectors), ("hosts", &self.hosts)];
+        sets.iter().try_for_each(|(name, set)| set.check().map_err(|why| format!("{name}: {why}")))
     }
 
     /// Log-odds that one hand made both, and what they come from. Weights are choices; what they lead to is measured on made-up
@@ -176,6 +197,13 @@ impl Campaigns {
     }
 }
 
-fn chance(odds: f64) -> f64 {
+/// Members by what communities learn of them: the network of an IPv6 host.
+pub(crate) fn digest(places: impl Iterator<Item = Place>, key: u64) -> MinHash {
+    let places: BTreeSet<Place> = places.collect();
+    MinHash::of(places.iter().map(|place| place.0.addr()), key)
+}
+
+/// How likely one hand made both, 0 to 1, by these log-odds; what is at most one half is new.
+pub fn chance(odds: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-odds))
 }

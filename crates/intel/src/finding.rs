@@ -39,6 +39,8 @@ pub enum Reason {
     H3,
     /// A valid answer in a protocol that reflects.
     P1,
+    /// An ICMP error, its own or another's, quotes what somebody sent it in the target's name.
+    Q1,
     /// Special-purpose space (RFC 6890), while such sources can be told from anonymised ones.
     B1,
     /// No route covers it.
@@ -121,6 +123,38 @@ pub struct Sample {
 }
 
 /// A source that did send, by proof: the only kind of source that leaves the house.
+///
+/// Nobody makes one of an address that packets merely claim:
+/// ```compile_fail
+/// use intel::finding::{Finding, Reflector, Verified};
+/// fn claimed(finding: &Finding) -> Verified<'_> {
+///     Verified::Reflector(Reflector(finding))
+/// }
+/// ```
+/// ```compile_fail
+/// fn of(address: std::net::IpAddr) -> intel::Verified<'static> {
+///     address.into()
+/// }
+/// ```
+/// and what writes reports takes nothing else:
+/// ```compile_fail
+/// fn report(shared: &intel::export::Shared<'_>, finding: &intel::Finding) {
+///     intel::export::xarf::reflector(shared, finding);
+/// }
+/// ```
+/// ```compile_fail
+/// fn bot_as_reflector(shared: &intel::export::Shared<'_>, bot: intel::finding::Bot<'_>) {
+///     intel::export::xarf::reflector(shared, bot);
+/// }
+/// ```
+/// while this is how it goes:
+/// ```
+/// fn report(shared: &intel::export::Shared<'_>, finding: &intel::Finding) {
+///     if let Some(intel::Verified::Reflector(source)) = finding.verified() {
+///         intel::export::xarf::reflector(shared, source);
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Verified<'a> {
     /// A host whose service was used; its owner can close it.

@@ -47,6 +47,19 @@ impl MinHash {
         Self { count, digest }
     }
 
+    /// Whether it has a form that this can be.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let digits = self.digest.bytes().all(|octet| octet.is_ascii_digit() || matches!(octet, b'a'..=b'f'));
+        match self.digest.len() {
+            0 => Ok(()),
+            length if length == 2 * PLACES && digits && self.count >= MEMBERS_MIN => Ok(()),
+            _ => Err("no digest of this form: 512 hexadecimal digits for 100 members and more, none below"),
+        }
+    }
+
     /// Members that both have, of all that one of them has, about; `None` for a digest of another form, and where there is none.
     #[expect(clippy::cast_precision_loss, reason = "a share of 256")]
     pub fn alike(&self, other: &Self) -> Option<f64> {

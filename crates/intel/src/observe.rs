@@ -4,7 +4,7 @@
 //! capped tables, [`SAMPLES`] octets of packets. Whoever holds the packets says of which vector each is; nothing here
 //! knows classes of traffic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use base::map::Seed;
@@ -81,8 +81,8 @@ pub struct Observer {
     sampled: usize,
     /// Hosts that ICMP errors quote as asked in the target's name, and what of: protocol and port.
     pub(crate) quoted: BTreeMap<IpAddr, (u8, u16)>,
-    /// ICMP errors that quote.
-    pub(crate) quotes: u64,
+    /// Who sent ICMP errors that quote such packets.
+    pub(crate) quoting: BTreeSet<IpAddr>,
     started: Timestamp,
     /// Whether any packet of a target was seen.
     pub(crate) two_way: bool,
@@ -114,7 +114,7 @@ impl Observer {
             samples: BTreeMap::new(),
             sampled: 0,
             quoted: BTreeMap::new(),
-            quotes: 0,
+            quoting: BTreeSet::new(),
             started,
             two_way: false,
             single: 0,
@@ -222,7 +222,7 @@ impl Observer {
     pub fn receive(&mut self, packet: &Packet<'_>, vector: Option<usize>) {
         let h = packet.headers;
         if let Some(quoted) = packet.quoted() {
-            self.quote(h.dst, quoted);
+            self.quote(h.src, h.dst, quoted);
         }
         let segment = packet.segment();
         let address = wide(h.src);
@@ -315,14 +315,16 @@ impl Observer {
     }
 
     /// An ICMP error tells of a packet that somebody sent in the target's name: evidence, not traffic.
-    fn quote(&mut self, target: IpAddr, quoted: &[u8]) {
+    fn quote(&mut self, teller: IpAddr, target: IpAddr, quoted: &[u8]) {
         let Ok(inner) = parse(Link::Ip, quoted, u32::try_from(quoted.len()).unwrap_or(u32::MAX)) else {
             return;
         };
         if inner.headers.src != target {
             return;
         }
-        self.quotes += 1;
+        if self.quoting.len() < QUOTES_MAX {
+            self.quoting.insert(teller);
+        }
         if self.quoted.len() < QUOTES_MAX {
             let port = inner.headers.dst_port().unwrap_or(0);
             self.quoted.entry(inner.headers.dst).or_insert((inner.headers.protocol, port));

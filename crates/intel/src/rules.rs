@@ -5,6 +5,7 @@ use wire::packet::{GRE, ICMP, ICMP6, TCP, UDP, flags};
 
 use crate::packet::{Packet, Segment, options_of, origin};
 use crate::pattern::Pattern;
+use crate::shape::looks_random;
 
 const TOOLS: &str = include_str!("../rules/tools.toml");
 const REFLECTORS: &str = include_str!("../rules/reflectors.toml");
@@ -76,6 +77,7 @@ struct Form {
     ack: Option<Word>,
     dst_ports: Vec<u16>,
     payload: Option<Pattern>,
+    random: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +100,8 @@ pub struct Reflector {
     pub name: String,
     /// Where the form of its answers is written down.
     pub source: String,
+    /// How rarely anything else that comes from its ports has this form, 0 to 1.
+    pub confidence: f64,
     ports: Vec<[u16; 2]>,
     proofs: Vec<Pattern>,
     check: Option<Check>,
@@ -163,6 +167,12 @@ impl Rules {
         self.tools.iter().position(|tool| tool.form.holds(packet, segment))
     }
 
+    /// The protocol that reflects from this port, by its name.
+    pub fn reflects(&self, port: u16) -> Option<&str> {
+        let at = usize::from(self.by_port.get(usize::from(port))?.checked_sub(1)?);
+        self.reflectors.get(at).map(|reflector| reflector.name.as_str())
+    }
+
     /// Place of the reflecting protocol whose valid answer this packet is.
     #[inline]
     pub fn reflector(&self, packet: &Packet<'_>) -> Option<usize> {
@@ -199,6 +209,7 @@ impl Form {
             })
             && self.options.is_none_or(|options| segment.is_some_and(|s| s.options == options))
             && self.payload.as_ref().is_none_or(|pattern| pattern.holds(packet.payload))
+            && (!self.random || looks_random(packet.payload))
     }
 
     /// Independent things it asks for.
@@ -217,6 +228,7 @@ impl Form {
             self.ack.is_some(),
             !self.dst_ports.is_empty(),
             self.payload.is_some(),
+            self.random,
             self.protocol.is_some(),
         ]
         .into_iter()
@@ -322,6 +334,8 @@ struct ToolLine {
     #[serde(default)]
     dst_ports: Vec<u16>,
     payload: Option<String>,
+    #[serde(default)]
+    random: bool,
 }
 
 #[derive(Deserialize)]
@@ -336,6 +350,7 @@ enum IdLine {
 struct ReflectorLine {
     name: String,
     source: String,
+    confidence: f64,
     ports: Vec<[u16; 2]>,
     #[serde(default)]
     proofs: Vec<String>,
@@ -362,6 +377,7 @@ impl ToolLine {
             ack: self.ack,
             dst_ports: self.dst_ports,
             payload: self.payload.map(|text| text.parse()).transpose().map_err(named)?,
+            random: self.random,
         };
         if form.asks() < 2 {
             return Err(named("asks for fewer than two independent things; add one".into()));
@@ -398,8 +414,11 @@ impl ReflectorLine {
         if proofs.is_empty() && self.check.is_none() {
             return Err(format!("reflector {}: has neither proofs nor a check; add one", self.name));
         }
-        let Self { name, source, ports, check, least, .. } = self;
-        Ok(Reflector { name, source, ports, proofs, check, least })
+        if self.source.is_empty() || !(0.0..=1.0).contains(&self.confidence) {
+            return Err(format!("reflector {}: needs a source and a confidence of 0 to 1", self.name));
+        }
+        let Self { name, source, confidence, ports, check, least, .. } = self;
+        Ok(Reflector { name, source, confidence, ports, proofs, check, least })
     }
 }
 

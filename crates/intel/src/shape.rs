@@ -250,7 +250,7 @@ fn flags_text(bits: u16) -> String {
 }
 
 /// Random octets show few doubles: of 32 draws from 256, 30.1 different ones are expected, with a deviation of 1.3.
-fn looks_random(payload: &[u8]) -> bool {
+pub(crate) fn looks_random(payload: &[u8]) -> bool {
     let Some(front) = payload.first_chunk::<32>() else { return false };
     let mut seen = [0u64; 4];
     for octet in front {

@@ -126,6 +126,14 @@ impl<'a> Judge<'a> {
         source.ttl_most - source.ttl_least > 1 && source.proof.has(Proofs::HANDSHAKE)
     }
 
+    /// Whether an ICMP error tells that somebody asked it in the target's name. Anybody can make such an error up, so it is evidence
+    /// beside others and no proof; and what the target itself asked is not forged.
+    fn quoted(&self, address: IpAddr, source: &Source) -> bool {
+        let observer = self.observer;
+        !source.proof.has(Proofs::ASKED)
+            && (observer.quoted.contains_key(&address) || observer.quoting.contains(&address))
+    }
+
     /// What is said of one source; `None` for one that neither attacked nor is known to be honest.
     pub(crate) fn judge(&self, address: IpAddr, source: &Source) -> Option<Finding> {
         if source.packets == 0 && !(self.stands(source) && source.other > 0) {
@@ -139,6 +147,9 @@ impl<'a> Judge<'a> {
         }
         if self.came_before(address, source) && class != Class::Reflector {
             reasons.push(Reason::R1);
+        }
+        if matches!(class, Class::Reflector | Class::Unknown) && self.quoted(address, source) {
+            reasons.push(Reason::Q1);
         }
         let tool = self.tool(source);
         if tool.is_some() {

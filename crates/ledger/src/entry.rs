@@ -89,6 +89,8 @@ pub enum Act {
     Operation,
     /// A bag of evidence was sealed; its tag manifest is committed to.
     Sealing,
+    /// Somebody of the house took a copy of a bag for its own keeping: nothing was disclosed by that.
+    Copy,
 }
 
 impl Act {
@@ -107,6 +109,7 @@ impl Act {
             Self::Gap => "gap",
             Self::Operation => "operation",
             Self::Sealing => "sealing",
+            Self::Copy => "copy",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #[path = "../../intel/tests/exports/cases.rs"]
 #[expect(dead_code, reason = "the exports' tests use all of them")]
-mod cases;
+pub(crate) mod cases;
 mod stamp;
 mod whole;
 
@@ -55,7 +55,7 @@ fn recorded(bag: &Path) -> anyhow::Result<Recorded> {
 }
 
 /// Writes the folder of an attack with a sealed bag of three packets in it; gives the bag.
-fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>) -> anyhow::Result<PathBuf> {
+pub(crate) fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>) -> anyhow::Result<PathBuf> {
     let mut dossier = cases::reflection();
     dossier.incident.rules = vec!["r1 @10 dst 198.51.100.7/32 proto udp src-port 53 -> drop".into()];
     let bag = folder.join("evidence");

@@ -7,6 +7,7 @@ mod backtest;
 mod backup;
 mod bad_input;
 mod bundle;
+mod campaign;
 mod captures;
 mod challenges;
 mod daemon;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::access::{STRICT, call, request, send, token, world};
 
 #[tokio::test]
-async fn a_bag_leaves_only_when_that_stands_written() {
+async fn a_copy_for_the_house_goes_only_when_that_stands_written() {
     let world = world("evidence", STRICT);
     let officer = token(&world, "eve", Role::EvidenceOfficer, &[]);
     let page = call(&world, "GET", "/api/v1/evidence?limit=2", &officer, None).await.1;
@@ -36,19 +36,45 @@ async fn a_bag_leaves_only_when_that_stands_written() {
     assert_eq!(octets.len(), 1_000_000);
     {
         let noted = world.hands.noted.lock().unwrap();
-        let disclosed = noted.iter().find(|noted| noted.content["to"] == "eve").unwrap();
+        let disclosed = noted.iter().find(|noted| noted.content["by"] == "eve").unwrap();
         assert_eq!(
-            (&disclosed.content["to"], &disclosed.content["reason"]),
-            (&json!("eve"), &json!("case 17"))
+            (&disclosed.content["for"], &disclosed.content["reason"]),
+            (&json!("own-keeping"), &json!("case 17"))
         );
     }
     let audited = world.access.audited_of("evidence.download", "1", 10).unwrap();
     assert_eq!(audited.len(), 1, "who got it");
+    // A customer gets what concerns it through a disclosure, and no bag.
+    let customer = token(&world, "carl", Role::Customer, &["198.18.1.0/24"]);
+    let taken = call(&world, "POST", "/api/v1/evidence/1/download", &customer, because("mine")).await;
+    assert_eq!(taken.0, StatusCode::FORBIDDEN, "{taken:?}");
     // Operators mitigate; evidence is not theirs.
     let operator = token(&world, "olga", Role::Operator, &[]);
     for (verb, path) in [("GET", "/api/v1/evidence"), ("POST", "/api/v1/evidence/1/release")] {
         assert_eq!(call(&world, verb, path, &operator, because("x")).await.0, StatusCode::FORBIDDEN);
     }
+}
+
+#[tokio::test]
+async fn a_disclosure_is_approved_by_who_is_logged_in_and_not_by_a_name() {
+    let world = world("approval", STRICT);
+    let path = "/api/v1/disclosures/d-1/approval";
+    let sha256 = "0f".repeat(32);
+    let agreed = json!({"payload_sha256": sha256, "reason": "case 17"});
+    let officer = token(&world, "eve", Role::EvidenceOfficer, &[]);
+    let (status, now) = call(&world, "POST", path, &officer, Some(agreed.clone())).await;
+    assert_eq!((status, &now["approvals"][0]["by"]), (StatusCode::OK, &json!("eve")), "{now}");
+    let named = json!({"payload_sha256": sha256, "reason": "case 17", "by": "olga"});
+    assert!(call(&world, "POST", path, &officer, Some(named)).await.0.is_client_error());
+    let short = json!({"payload_sha256": "0f", "reason": "case 17"});
+    assert!(call(&world, "POST", path, &officer, Some(short)).await.0.is_client_error());
+    let author = token(&world, "dora", Role::EvidenceOfficer, &[]);
+    assert_eq!(call(&world, "POST", path, &author, Some(agreed.clone())).await.0, StatusCode::CONFLICT);
+    let other = "/api/v1/disclosures/d-2/approval";
+    assert_eq!(call(&world, "POST", other, &officer, Some(agreed.clone())).await.0, StatusCode::NOT_FOUND);
+    let operator = token(&world, "olga", Role::Operator, &[]);
+    assert_eq!(call(&world, "POST", path, &operator, Some(agreed)).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(world.access.audited_of("disclosure.approve", "d-1", 10).unwrap().len(), 2, "both stand there");
 }
 
 #[tokio::test]

@@ -308,7 +308,7 @@ impl Operate for Hands {
         Ok(())
     }
 
-    fn disclose(&self, noted: Noted) -> Result<(), String> {
+    fn note_copy(&self, noted: Noted) -> Result<(), String> {
         if noted.content["reason"] == "no ledger" {
             return Err("there is no ledger".to_owned());
         }
@@ -316,8 +316,9 @@ impl Operate for Hands {
         Ok(())
     }
 
-    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
-        // what was disclosed stands in the ledger before the first octet
+    fn pack_evidence(&self, attack: &str, beside: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
+        assert!(beside.contains("disclosed to nobody") && beside.contains(attack), "{beside}");
+        // that it is taken stands in the ledger before the first octet
         let noted = self.noted.lock().unwrap().iter().any(|noted| noted.content["attack"] == attack);
         if !noted {
             return Err("nothing was noted".to_owned());
@@ -354,6 +355,13 @@ impl Operate for Hands {
 
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         Ok(Vec::new())
+    }
+
+    fn approve_disclosure(&self, id: &str, who: &str, sha256: &str) -> Result<Option<Value>, String> {
+        if who == "dora" {
+            return Err("who drafted it does not approve it".to_owned());
+        }
+        Ok((id == "d-1").then(|| json!({"id": id, "approvals": [{"by": who, "payload": sha256}]})))
     }
 
     fn disclosed(&self) -> Result<Vec<api::Disclosed>, String> {

@@ -7,6 +7,7 @@ pub mod csv;
 pub mod ddosch;
 pub mod intelmq;
 pub mod mail;
+mod mention;
 pub mod misp;
 mod pcap;
 mod share;
@@ -20,6 +21,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use base::Prefix;
+
+pub use mention::mentions;
 
 use crate::dossier::{Dossier, Incident, Reporter};
 use crate::finding::{Class, Finding, Verified};
@@ -44,6 +47,9 @@ pub enum Tlp {
 }
 
 impl Tlp {
+    /// All five, from the widest.
+    pub const ALL: [Self; 5] = [Self::Clear, Self::Green, Self::Amber, Self::AmberStrict, Self::Red];
+
     /// As it is written in tags: `amber+strict`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,6 +59,15 @@ impl Tlp {
             Self::AmberStrict => "amber+strict",
             Self::Red => "red",
         }
+    }
+}
+
+impl core::str::FromStr for Tlp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.name() == text);
+        found.ok_or_else(|| format!("`{text}` is none of: {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 
@@ -198,23 +213,9 @@ pub fn secret(dossier: &Dossier) -> BTreeSet<IpAddr> {
     secret
 }
 
-/// Whether a text names one of these, in whatever spelling. A prefix longer than an address is another thing.
+/// Whether a text names one of these, in whatever spelling. A network of several hosts is another thing.
 pub fn names_any(text: &[u8], secret: &BTreeSet<IpAddr>) -> bool {
-    let part = |octet: &u8| octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':');
-    let mut rest = text;
-    while let Some(start) = rest.iter().position(part) {
-        rest = rest.get(start..).unwrap_or_default();
-        let end = rest.iter().position(|octet| !part(octet)).unwrap_or(rest.len());
-        let (word, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        rest = behind;
-        let word = core::str::from_utf8(word).unwrap_or_default().trim_end_matches(['.', ':']);
-        // an IPv4 address with a port
-        let word =
-            word.split_once(':').filter(|(front, _)| front.contains('.')).map_or(word, |(front, _)| front);
-        let is_address = (3..=45).contains(&word.len()) && !behind.starts_with(b"/");
-        if is_address && word.parse::<IpAddr>().is_ok_and(|address| secret.contains(&address)) {
-            return true;
-        }
-    }
-    false
+    let mut found = false;
+    mentions(text, |_, what| found |= what.is_host() && secret.contains(&what.addr()));
+    found
 }

@@ -18,7 +18,7 @@ const SERVICE: &str = "Endpoint Denial of Service: Service Exhaustion Flood";
 const SCAN: &str = "Active Scanning: Scanning IP Blocks";
 
 /// What a vector begins with that is an amplified answer of a UDP service.
-const AMPLIFICATION: &str = "udp-amplification-";
+pub(super) const AMPLIFICATION: &str = "udp-amplification-";
 
 /// The technique of a vector of interface.md.
 pub fn technique(vector: &str) -> Technique {

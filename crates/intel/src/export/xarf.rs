@@ -169,7 +169,7 @@ pub fn neighbour(shared: &Shared<'_>, ingress: &Ingress) -> Option<Report> {
     value.insert("source_identifier".into(), json!(format!("AS{asn}")));
     value.insert("service".into(), json!("source address validation (BCP 38)"));
     value.insert("evidence".into(), json!([evidence("text/plain", "What was counted", text.as_bytes())]));
-    value.insert("tags".into(), json!(["attack:spoofed"]));
+    value.insert("tags".into(), json!(["attack:spoofed", label(shared)]));
     let subject = format!("AS{asn} lets forged sources out");
     Some(Report { name, subject, text, value: Value::Object(value) })
 }
@@ -196,7 +196,7 @@ fn report(
         evidence("application/vnd.tcpdump.pcap", "Packets as they came, cut behind headers", &file)
     }));
     value.insert("evidence".into(), json!(attached));
-    value.insert("tags".into(), tags.into_iter().collect());
+    value.insert("tags".into(), tags.into_iter().chain([label(shared)]).collect());
     value.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
     let subject = format!("{subject}: {address}");
     Report {
@@ -205,6 +205,11 @@ fn report(
         text: format!("{text}\n\n{counted}"),
         value: Value::Object(value),
     }
+}
+
+/// How far it may go.
+fn label(shared: &Shared<'_>) -> String {
+    format!("tlp:{}", shared.terms.tlp.name())
 }
 
 /// What every report has.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use base::{Span, Timestamp};
-use intel::campaign::{Campaigns, Trace};
+use intel::campaign::{Campaigns, Trace, chance};
 use intel::dossier::{Dossier, Reporter, VectorFacts};
+use intel::export::{Shared, Terms, ddosch};
 use intel::finding::{Class, Finding, Reason};
 use sim::rng::Rng;
 
@@ -121,4 +122,50 @@ fn a_trace_holds_no_address_and_outlives_being_written() {
     }
     assert_eq!(serde_json::from_str::<Trace>(&text).unwrap(), trace);
     assert!(text.len() < 3_000, "{}", text.len());
+}
+
+/// Two attacks of one booter and one of another, as traces, as our fingerprints, and as the dissector would have written those.
+#[test]
+fn fingerprints_of_others_are_compared_with_own_traces_and_new_is_an_answer() {
+    let rules = intel::Rules::embedded().unwrap();
+    let mut rng = Rng::new(5);
+    let attacks = [attack(3, 0, &mut rng), attack(3, 1, &mut rng), attack(4, 0, &mut rng)];
+    let fingerprint = |dossier: &Dossier, ours: bool| {
+        let mut told = ddosch::fingerprint(&Shared::new(dossier, Terms::default()));
+        let vector = &mut told.attack_vectors[0];
+        vector.source_port = ddosch::Spread::One(123);
+        if !ours {
+            told.spillway = None;
+            told.attack_vectors[0].spillway = None;
+        }
+        ddosch::trace(&told, &rules, 9).unwrap()
+    };
+    let own = Trace::of(&attacks[0], 9);
+    for ours in [true, false] {
+        let same = fingerprint(&attacks[0], ours);
+        assert_eq!((&same.reflectors, &same.vectors), (&own.reflectors, &own.vectors), "ours: {ours}");
+        let odds = |other: &Dossier| own.likeness(&fingerprint(other, ours)).0;
+        assert!(chance(odds(&attacks[1])) > 0.9, "the same list of reflectors");
+        assert!(chance(odds(&attacks[2])) < 0.5, "new");
+    }
+}
+
+#[test]
+fn a_trace_of_others_that_cannot_be_one_is_refused_with_its_field() {
+    let own = Trace::of(&attack(3, 0, &mut Rng::new(1)), 9);
+    assert_eq!(own.check(), Ok(()));
+    let good = serde_json::to_value(&own).unwrap();
+    for (field, value, why) in [
+        ("/seconds", serde_json::json!(-1.0), "seconds"),
+        ("/reflectors/digest", "zz".repeat(256).into(), "reflectors: no digest"),
+        ("/reflectors/digest", "00".into(), "reflectors: no digest"),
+        ("/reflectors/count", 7.into(), "reflectors: no digest"),
+        ("/shapes", serde_json::json!({"a": 1e300}), "shapes: the share of a"),
+        ("/vectors", serde_json::json!(vec!["x"; 5_000]), "more than"),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(field).unwrap() = value;
+        let said = serde_json::from_value::<Trace>(bad).unwrap().check().unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
 }

@@ -7,4 +7,5 @@ mod memory;
 mod mixture;
 mod mixtures;
 mod places;
+mod shapes;
 mod tools;

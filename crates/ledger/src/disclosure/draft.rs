@@ -46,8 +46,11 @@ pub struct Draft {
     pub profile: Profile,
     /// How much of what there is.
     pub extent: Extent,
-    /// SHA-256 of the sealed bag that it is from, in hexadecimal digits.
+    /// The seal of the bag that it is from: SHA-256 of its tag manifest, in hexadecimal digits.
     pub bag: Option<crate::Hash>,
+    /// SHA-256 of what was packed from that bag for an order: nothing else leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<crate::Hash>,
     /// How many days the recipient may keep it.
     pub retention_days: u32,
     /// After this it is not sent any more.
@@ -114,6 +117,12 @@ impl Draft {
         }
         if (self.extent == Extent::Minimised) == (self.profile == Profile::AsOrdered) {
             return wrong("profile", "`as-ordered` belongs to what an order names, and to nothing else");
+        }
+        if self.extent == Extent::CompleteBag && (self.bag.is_none() || self.archive.is_none()) {
+            return wrong("bag", "name the sealed bag: it is packed from there, as one file");
+        }
+        if self.archive.is_some() && (self.bag.is_none() || self.extent == Extent::Minimised) {
+            return wrong("archive", "what is packed from a bag names it, and is what an order asks for");
         }
         if self.extent == Extent::Minimised && is_order && self.bag.is_none() {
             return wrong("bag", "a minimised derivative for an order names the bag it is from");

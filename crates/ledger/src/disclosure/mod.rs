@@ -13,7 +13,7 @@ mod words;
 
 pub use draft::{Draft, Incomplete};
 pub use record::Record;
-pub use review::{Approval, Review, ReviewPolicy};
+pub use review::{Approval, Review, ReviewPolicy, account};
 pub use steps::{
     Bundle, Disclosure, Drafted, Ledgered, Minimised, Refused, Reviewed, SendError, Sender, Sent, Stage,
 };

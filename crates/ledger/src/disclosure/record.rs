@@ -39,6 +39,9 @@ pub struct Record {
     pub profile: Profile,
     /// How much of what there is.
     pub extent: Extent,
+    /// The seal of the bag that it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bag: Option<Hash>,
     /// How long the recipient may keep it, in days.
     pub retention_days: u32,
     /// After this it is not sent any more.
@@ -82,6 +85,7 @@ impl Record {
             data: draft.data.clone(),
             profile: draft.profile,
             extent: draft.extent,
+            bag: draft.bag,
             retention_days: draft.retention_days,
             expires: draft.expires,
             approvals,

@@ -1,4 +1,7 @@
-//! Who has to agree.
+//! Who has to agree: persons, and none of them the one who drafted it.
+//!
+//! A person is the account that an operating system or the API has authenticated: `NAME (ACCOUNT)` in files, or the account alone.
+//! What somebody calls himself counts for nothing, so several names behind one account are one person.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +19,7 @@ const APPROVALS_MAX: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
-    /// Who.
+    /// Who: `NAME (ACCOUNT)`, or the account alone.
     pub by: String,
     /// When.
     pub at: Timestamp,
@@ -52,24 +55,27 @@ impl Review {
                 "what was approved is not what would leave: it was changed since, so it has to be looked at again",
             );
         }
-        if approvals.iter().any(|approval| approval.by.trim().is_empty() || approval.at < draft.created) {
+        if approvals.iter().any(|approval| account(&approval.by).is_empty() || approval.at < draft.created) {
             return Err("an approval needs a name, and a time after the draft");
         }
-        let name = |approval: &Approval| approval.by.trim().to_lowercase();
-        let persons: BTreeSet<String> = approvals.iter().map(name).collect();
+        let author = account(&draft.author);
+        let approvals: Vec<Approval> =
+            approvals.iter().filter(|approval| account(&approval.by) != author).cloned().collect();
+        let persons = accounts(&approvals);
         let automatic = policy.automatic_abuse_reports
             && draft.purpose == Purpose::AbuseReport
             && matches!(draft.recipient_class, RecipientClass::Hoster | RecipientClass::Isp);
         if draft.needs_four_eyes() {
             if persons.len() < 2 {
                 return Err(
-                    "two persons have to agree: it goes to law enforcement or is TLP:AMBER or higher",
+                    "two persons have to agree, none of them the one who drafted it: it goes to law enforcement or is TLP:AMBER or \
+                     higher",
                 );
             }
         } else if persons.is_empty() && !automatic {
-            return Err("a person has to agree");
+            return Err("a person has to agree, another one than drafted it");
         }
-        Ok(Self(approvals.to_vec()))
+        Ok(Self(approvals))
     }
 
     /// The approvals.
@@ -79,8 +85,17 @@ impl Review {
 
     /// Different persons among them.
     pub(super) fn persons(&self) -> u32 {
-        let persons: BTreeSet<String> =
-            self.0.iter().map(|approval| approval.by.trim().to_lowercase()).collect();
-        u32::try_from(persons.len()).unwrap_or(u32::MAX)
+        u32::try_from(accounts(&self.0).len()).unwrap_or(u32::MAX)
     }
+}
+
+/// Whose word `NAME (ACCOUNT)` is.
+pub fn account(by: &str) -> String {
+    let by = by.trim();
+    let inner = by.strip_suffix(')').and_then(|front| front.rsplit_once('('));
+    inner.map_or(by, |(_, account)| account).trim().to_lowercase()
+}
+
+fn accounts(approvals: &[Approval]) -> BTreeSet<String> {
+    approvals.iter().map(|approval| account(&approval.by)).collect()
 }

@@ -115,7 +115,7 @@ impl Disclosure<Drafted> {
     /// Says what would leave, and what can be counted in it.
     ///
     /// # Errors
-    /// There is nothing in it, or it is not the bag that the draft names.
+    /// There is nothing in it, or it is not what was packed from the bag that the draft names.
     pub fn minimise(
         self,
         payload: Vec<u8>,
@@ -124,8 +124,8 @@ impl Disclosure<Drafted> {
         if payload.is_empty() {
             return Err(Refused::Payload("it is empty"));
         }
-        if self.draft.extent == super::Extent::CompleteBag && self.draft.bag != Some(Hash::of(&payload)) {
-            return Err(Refused::Payload("it is not the sealed bag whose hash the draft names"));
+        if self.draft.archive.is_some_and(|archive| archive != Hash::of(&payload)) {
+            return Err(Refused::Payload("it is not what was packed from the sealed bag that the draft names"));
         }
         Ok(Disclosure { draft: self.draft, step: Minimised { payload, counts } })
     }

@@ -24,7 +24,7 @@ type Change = fn(&mut Draft);
 fn draft() -> Draft {
     Draft {
         id: "d-1".to_owned(),
-        author: "alice".to_owned(),
+        author: "Dora (dora)".to_owned(),
         created: NOW,
         recipient: "abuse@hoster.example".to_owned(),
         recipient_source: "RDAP abuse role".to_owned(),
@@ -40,6 +40,7 @@ fn draft() -> Draft {
         profile: Profile::RecipientsSources,
         extent: Extent::Minimised,
         bag: None,
+        archive: None,
         retention_days: 30,
         expires: NOW.plus(Span::from_secs(86_400)),
         ticket: "T-17".to_owned(),
@@ -63,7 +64,8 @@ fn order() -> Draft {
         consent: Consent::Forbidden,
         profile: Profile::AsOrdered,
         extent: Extent::CompleteBag,
-        bag: Some(Hash::of(PAYLOAD)),
+        bag: Some(Hash::of(b"its tag manifest")),
+        archive: Some(Hash::of(PAYLOAD)),
         embargo_until: Some(NOW.plus(Span::from_secs(1_000))),
         customer_may_know: false,
         ..draft()
@@ -222,6 +224,14 @@ fn four_eyes_are_two_persons_who_saw_these_octets() {
         (amber(), vec![approval("alice"), stale], default, false),
         (amber(), vec![approval("alice"), early], default, false),
         (amber(), vec![approval("alice"), approval(" ")], default, false),
+        (amber(), vec![approval("alice"), approval("bob ( )")], default, false),
+        // two names behind one account, and whoever drafted it, under whatever name
+        (amber(), vec![approval("alice (root)"), approval("bob (root)")], default, false),
+        (amber(), vec![approval("alice (uid 1)"), approval("alice (uid 2)")], default, true),
+        (draft(), vec![approval("dora")], default, false),
+        (draft(), vec![approval("alice (Dora)")], default, false),
+        (amber(), vec![approval("alice"), approval("dora")], default, false),
+        (amber(), vec![approval("alice"), approval("bob"), approval("dora")], default, true),
         (police(), vec![approval("alice")], default, false),
         (police(), vec![approval("alice"), approval("bob")], default, true),
         (order(), vec![approval("alice")], default, false),
@@ -261,10 +271,17 @@ fn a_draft_says_all_that_is_needed_and_does_not_contradict_itself() {
         change(&mut draft);
         assert_eq!(draft.check().map_err(|incomplete| incomplete.field), Err(field), "{draft:?}");
     }
-    let wrong: [(&str, Change); 3] = [
+    let wrong: [(&str, Change); 6] = [
         ("recipient_class", |draft| draft.recipient_class = RecipientClass::Cert),
         ("profile", |draft| draft.profile = Profile::TargetShown),
+        ("bag", |draft| draft.bag = None),
+        ("bag", |draft| draft.archive = None),
+        ("archive", |draft| {
+            draft.extent = Extent::Minimised;
+            draft.profile = Profile::TargetShown;
+        }),
         ("bag", |draft| {
+            draft.archive = None;
             draft.extent = Extent::Minimised;
             draft.profile = Profile::TargetShown;
             draft.bag = None;
@@ -281,7 +298,12 @@ fn a_draft_says_all_that_is_needed_and_does_not_contradict_itself() {
 fn an_order_gets_the_sealed_bag_and_no_other_octets() {
     let other =
         Disclosure::<Drafted>::new(order()).unwrap().minimise(b"another bag".to_vec(), BTreeMap::new());
-    assert!(other.unwrap_err().to_string().contains("not the sealed bag"));
+    assert!(other.unwrap_err().to_string().contains("not what was packed from the sealed bag"));
+    let named = Draft { extent: Extent::NamedData, ..order() };
+    let other = Disclosure::<Drafted>::new(named).unwrap().minimise(b"more".to_vec(), BTreeMap::new());
+    assert!(other.unwrap_err().to_string().contains("not what was packed from the sealed bag"));
+    let record = reviewed(order()).record(SALT, None).unwrap();
+    assert_eq!(record.bag, Some(Hash::of(b"its tag manifest")), "the ledger names the bag");
     assert_eq!(order().basis.time_limit(), Some(Span::from_secs(8 * 3600)));
     let plain = LegalBasis::ProductionOrder {
         instrument: Instrument::Eu20231543,

@@ -3,20 +3,20 @@
 mod show;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ::ledger::Hash;
-use ::ledger::disclosure::{Approval, ReviewPolicy};
-use anyhow::{Context as _, bail};
+use ::ledger::disclosure::{Extent, ReviewPolicy};
+use anyhow::Context as _;
 use base::Timestamp;
 
 use self::show::Shown;
-use super::asked::{self, Daemon};
+use super::asked::Daemon;
 use super::ledger::config;
 use crate::cli::Context;
 use crate::config::Config;
 use crate::daemon::clock::Clock;
-use crate::disclosure::{self, Case, Cases, EXAMPLE, Request, Route, Step};
+use crate::disclosure::{self, Case, Cases, EXAMPLE, Request, Route, Step, person};
 use crate::error::usage;
 use crate::output;
 
@@ -27,10 +27,18 @@ Nothing leaves without a draft that names recipient, purpose and legal basis, wi
 higher, for law enforcement and for every order), and without its entry in the ledger, which is written before it is sent. Where
 the ledger cannot be written, nothing is sent. Approvals are given for exact octets: a changed file has to be looked at again.
 
+A payload is looked into: who is honest, forged or unknown in the attack (`--attack`; without it, in any that is kept) does not
+leave in a report. What a production or preservation order gets is packed from the sealed bag (`--bag`): all of it, or the `files`
+that the order names.
+
+Who drafted it does not approve it. A person is an account: who logged in, also behind sudo, or else the user who runs the command.
+Names that are given with --as stand beside it and count for nothing, so those who share root's account are one person.
+
 Examples:
   spillway disclosure new --example > case.toml
-  spillway disclosure new case.toml --payload report.json
-  spillway disclosure review ID; spillway disclosure approve ID --as alice
+  spillway disclosure new case.toml --payload report.json --attack 3f9a0c41d2e85b76
+  spillway disclosure new order.toml --bag 3f9a0c41d2e85b76
+  spillway disclosure review ID; spillway disclosure approve ID --sha256 HEX
   spillway disclosure send ID --to-folder /srv/outgoing      # with its proof; or --eml mail.eml
   spillway disclosure mark ID acknowledged; spillway disclosure list")]
 pub struct Args {
@@ -57,12 +65,18 @@ struct New {
     #[arg(required_unless_present = "example")]
     file: Option<PathBuf>,
     /// What would leave, minimised already
-    #[arg(long, value_name = "FILE", required_unless_present = "example")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["example", "bag"])]
     payload: Option<PathBuf>,
+    /// The sealed bag that it is from: its folder, or its attack's id. What an order asks for is packed from there
+    #[arg(long, value_name = "BAG|ATTACK")]
+    bag: Option<String>,
+    /// The attack with whose sources the payload is compared: its id, its folder, or its bag [default: all that are kept]
+    #[arg(long, value_name = "FOLDER|ATTACK", conflicts_with = "bag")]
+    attack: Option<String>,
     /// Print a file to begin with
-    #[arg(long, conflicts_with_all = ["file", "payload"])]
+    #[arg(long, conflicts_with_all = ["file", "payload", "bag", "attack"])]
     example: bool,
-    /// In whose name [default: who called `sudo`, or the user]
+    /// A name to stand beside the account
     #[arg(long = "as", value_name = "NAME")]
     person: Option<String>,
     #[command(flatten)]
@@ -83,7 +97,7 @@ struct One {
 struct Approve {
     /// Its name
     id: String,
-    /// In whose name [default: who called `sudo`, or the user]
+    /// A name to stand beside the account
     #[arg(long = "as", value_name = "NAME")]
     person: Option<String>,
     /// SHA-256 of what you looked at; refused where it is something else by now
@@ -116,7 +130,7 @@ struct Mark {
     id: String,
     /// What became of it: acknowledged, bounced, withdrawn, expired
     what: Step,
-    /// In whose name [default: who called `sudo`, or the user]
+    /// A name to stand beside the account
     #[arg(long = "as", value_name = "NAME")]
     person: Option<String>,
     #[command(flatten)]
@@ -194,7 +208,7 @@ impl Desk {
 }
 
 fn new(args: New, context: &Context) -> anyhow::Result<()> {
-    let (Some(file), Some(payload), false) = (args.file, args.payload, args.example) else {
+    let (Some(file), false) = (args.file, args.example) else {
         let mut out = output::stdout();
         out.write_all(EXAMPLE.as_bytes())?;
         return Ok(out.flush()?);
@@ -211,30 +225,52 @@ fn new(args: New, context: &Context) -> anyhow::Result<()> {
             wrong.message()
         ))
     })?;
-    let payload = std::fs::read(&payload).with_context(|| format!("cannot read {}", payload.display()))?;
+    let bag = args.bag.as_deref().map(|named| disclosure::find(&desk.config.state_dir, named)).transpose()?;
+    let (payload, from) = chosen(&request, args.payload.as_deref(), bag.as_deref())?;
     let [a, b, c, d] = crate::ledger::random::<4>()?;
     let day = desk.now.to_string();
     let id = format!("{}-{a:02x}{b:02x}{c:02x}{d:02x}", day.get(..10).unwrap_or_default());
-    let draft = request.draft(id, person(args.person)?, desk.now);
-    let case = desk.cases.begin(draft, request.counts, payload)?;
+    let draft = request.draft(id, person(args.person.as_deref()), desk.now, from)?;
+    let bag = bag.map(|bag| bag.display().to_string());
+    let case = desk.cases.begin(draft, request.counts, payload, args.attack.or(bag).as_deref())?;
     desk.show(&case, context)
+}
+
+/// The seal of the bag that something is from, and the SHA-256 of what was packed from there.
+type Origin = Option<(Hash, Option<Hash>)>;
+
+/// What would leave: the file that was given, or what is packed from the bag for an order.
+fn chosen(request: &Request, payload: Option<&Path>, bag: Option<&Path>) -> anyhow::Result<(Vec<u8>, Origin)> {
+    if !request.files.is_empty() && (request.extent != Extent::NamedData || bag.is_none()) {
+        return Err(usage("`files` are those of a bag that an order names: extent = \"named-data\", and --bag"));
+    }
+    match (request.extent, payload, bag) {
+        (Extent::Minimised, Some(file), bag) => Ok((read(file)?, bag.map(disclosure::seal).transpose()?.map(|seal| (seal, None)))),
+        (Extent::NamedData, Some(file), None) => Ok((read(file)?, None)),
+        (Extent::CompleteBag, None, Some(bag)) => Ok(packed(disclosure::pack(bag, None)?)),
+        (Extent::NamedData, None, Some(bag)) if !request.files.is_empty() => {
+            Ok(packed(disclosure::pack(bag, Some(&request.files))?))
+        }
+        (Extent::NamedData, None, Some(_)) => Err(usage("name the `files` of the bag that the order names")),
+        (Extent::CompleteBag, _, None) => Err(usage("the complete bag is packed from where it is: name it with --bag")),
+        (_, Some(_), Some(_)) => Err(usage("what an order gets is packed from the bag; leave --payload out")),
+        (_, None, _) => Err(usage("name what would leave: --payload")),
+    }
+}
+
+fn packed(packed: disclosure::Packed) -> (Vec<u8>, Origin) {
+    let archive = Hash::of(&packed.archive);
+    (packed.archive, Some((packed.seal, Some(archive))))
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn approve(args: Approve, context: &Context) -> anyhow::Result<()> {
     let desk = Desk::at(&args.daemon)?;
-    let mut case = desk.cases.get(&args.id)?;
-    if case.ledgered.is_some() {
-        bail!("`{}` stands in the ledger already", args.id);
-    }
-    let payload = desk.cases.minimised(&case)?.payload_hash();
-    if args.sha256.is_some_and(|looked_at| looked_at != payload.to_string()) {
-        bail!("what would leave is {payload}, not what you looked at: look again");
-    }
-    // an earlier word of the same person was for what it was then
-    let by = person(args.person)?;
-    case.approvals.retain(|one| one.by != by && one.payload == payload);
-    case.approvals.push(Approval { by, at: desk.now, payload });
-    desk.cases.keep(&case)?;
+    let by = person(args.person.as_deref());
+    let case = desk.cases.approve(&args.id, by, args.sha256.as_deref(), desk.now)?;
     desk.show(&case, context)
 }
 
@@ -253,16 +289,6 @@ fn send(args: Send, context: &Context) -> anyhow::Result<()> {
 fn mark(args: Mark, context: &Context) -> anyhow::Result<()> {
     let desk = Desk::at(&args.daemon)?;
     let mut case = desk.cases.get(&args.id)?;
-    desk.cases.mark(&desk.config, &mut case, args.what, person(args.person)?, desk.now)?;
+    desk.cases.mark(&desk.config, &mut case, args.what, person(args.person.as_deref()), desk.now)?;
     desk.show(&case, context)
-}
-
-/// Who does it, with the user whom the kernel names.
-fn person(named: Option<String>) -> anyhow::Result<String> {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid())?;
-    let user = user.map_or_else(|| nix::unistd::getuid().to_string(), |user| user.name);
-    Ok(match asked::person(named) {
-        Some(name) if name != user => format!("{name} ({user})"),
-        _ => user,
-    })
 }

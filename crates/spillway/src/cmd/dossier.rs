@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use intel::export::Tlp;
 use serde_json::json;
 
 use crate::cli::Context;
@@ -33,11 +34,15 @@ pub struct Args {
     /// The folder to be made [default: one with the attack's id, here]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
+    /// How far documents for others may go, of an attack that goes on: clear, green, amber, amber+strict, red [default: the
+    /// configuration's]
+    #[arg(long, value_name = "LABEL")]
+    tlp: Option<Tlp>,
 }
 
 /// Does it.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
-    let config = replay::load(&args.config)?;
+    let mut config = replay::load(&args.config)?;
     let id = &args.attack;
     let Some(place) = Place::of(&config.state_dir, id) else {
         bail!("`{id}` is no id of an attack: it has 16 hexadecimal digits");
@@ -48,6 +53,14 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         bail!("{shown}: has something in it already; name another folder with --to");
     }
     let live = place.is_open();
+    if let (Some(tlp), true) = (args.tlp, place.is_sealed()) {
+        bail!(
+            "attack {id} is over: its documents were sealed with the label that they have, and TLP:{} is not given later; `tlp` in \
+             [evidence] names that of attacks to come",
+            tlp.name().to_ascii_uppercase()
+        );
+    }
+    config.evidence.tlp = args.tlp.unwrap_or(config.evidence.tlp);
     if place.is_sealed() {
         copy(place.path(), &to)?;
     } else if live {

@@ -9,6 +9,7 @@ pub mod attack;
 pub mod audit;
 pub mod backtest;
 pub mod backup;
+pub mod campaign;
 pub mod capture;
 pub mod check;
 pub mod completions;
@@ -105,6 +106,7 @@ commands! {
     Simulate => simulate,
     Explain => explain,
     Dossier => dossier,
+    Campaign => campaign,
     Flows => flows,
     Evidence => evidence,
     Rules => rules,

@@ -10,6 +10,7 @@ use engine::Settings;
 use engine::report::Attack;
 use engine::settings::Profile;
 use intel::enrich::Files;
+use intel::export::Tlp;
 use serde::Serialize;
 
 use crate::capture::Writer;
@@ -67,6 +68,9 @@ pub struct Args {
     /// Write a folder per attack into this one: what it was, and a verdict on each of its sources
     #[arg(long, value_name = "DIR")]
     dossier: Option<PathBuf>,
+    /// How far documents for others in it may go: clear, green, amber, amber+strict, red [default: the configuration's]
+    #[arg(long, value_name = "LABEL", requires = "dossier")]
+    tlp: Option<Tlp>,
     /// Write wall time, memory and packets per shard as JSON into this file
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -167,7 +171,7 @@ fn apply(
     let mut verdicts = Verdicts::new(args.apply, findings, settings.install_delay)?;
     let file = args.files.first().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
     let mut folders = match &args.dossier {
-        Some(root) => Some(Folders::open(root, findings, &file, Seat::of(config)?)?),
+        Some(root) => Some(Folders::open(root, findings, &file, Seat::of(config)?.labelled(args.tlp))?),
         None => None,
     };
     let open = |path: &Option<PathBuf>| path.as_deref().map(Writer::create).transpose();

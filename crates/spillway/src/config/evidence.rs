@@ -1,6 +1,7 @@
 //! Who speaks in reports, and who stamps evidence.
 
 use intel::dossier::Reporter;
+use intel::export::Tlp;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -15,6 +16,7 @@ pub(super) struct Section {
     contact: String,
     domain: String,
     tsa: Option<Spanned<String>>,
+    tlp: Option<Spanned<String>>,
     record: bool,
     space: Option<Octets>,
 }
@@ -29,6 +31,8 @@ pub struct Evidence {
     pub reporter: Reporter,
     /// The time stamping authority (RFC 3161); `None`: evidence is not stamped.
     pub authority: Option<Authority>,
+    /// How far documents for others may go.
+    pub tlp: Tlp,
     /// The daemon keeps packets of attacks while they run.
     pub record: bool,
     /// Octets that bags may take in the state folder; what is sealed stays, and no more is recorded.
@@ -36,11 +40,15 @@ pub struct Evidence {
 }
 
 pub(super) fn checked(problems: &mut Problems<'_>, section: Section) -> Evidence {
-    let Section { organisation, contact, domain, tsa, record, space } = section;
+    let Section { organisation, contact, domain, tsa, tlp, record, space } = section;
     let authority = tsa.and_then(|tsa| {
         let read = tsa.get_ref().parse();
         read.map_err(|message| problems.at(tsa.span().start, message)).ok()
     });
+    let tlp = tlp.and_then(|tlp| {
+        let read = tlp.get_ref().parse();
+        read.map_err(|message: String| problems.at(tlp.span().start, message)).ok()
+    });
     let space = u64::try_from(space.map_or(SPACE, |space| space.0)).unwrap_or(u64::MAX);
-    Evidence { reporter: Reporter { organisation, contact, domain }, authority, record, space }
+    Evidence { reporter: Reporter { organisation, contact, domain }, authority, tlp: tlp.unwrap_or_default(), record, space }
 }

@@ -309,6 +309,8 @@ ipfix = "0.0.0.0:4739"
 #domain = ""
 # A time stamping authority (RFC 3161) is asked when evidence is sealed; its answer is signed, so http does.
 #   tsa = "http://tsa.example.net/tsr"
+# How far documents for others may go (Traffic Light Protocol 2.0): clear, green, amber, amber+strict, red.
+#tlp = "amber+strict"
 # The daemon keeps the headers of packets of an attack while it runs, in a bag that is sealed after it (STATE_DIR/evidence).
 #record = false
 # What is sealed stays; beyond this no more is recorded.

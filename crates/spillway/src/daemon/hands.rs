@@ -198,37 +198,36 @@ impl api::Operate for Hands {
         vault::keep(&self.config.state_dir, attack, who, self.clock.now(), reason)
     }
 
-    fn disclose(&self, noted: Noted) -> Result<(), String> {
+    fn note_copy(&self, noted: Noted) -> Result<(), String> {
         self.routes.pen.write_through(Deed {
             at: noted.at,
-            act: Act::Operation,
+            act: Act::Copy,
             by: By::Person,
             about: noted.about,
             content: noted.content,
-            counts: [("done".to_owned(), u64::from(noted.done)), ("disclosed".to_owned(), 1)].into(),
+            counts: [("done".to_owned(), u64::from(noted.done))].into(),
         })
     }
 
-    fn pack_evidence(&self, attack: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
-        vault::pack(&self.config.state_dir, attack, out)
+    fn pack_evidence(&self, attack: &str, beside: &str, out: &mut dyn std::io::Write) -> Result<(), String> {
+        vault::pack(&self.config.state_dir, attack, beside, out)
     }
 
     fn disclosures(&self) -> Result<Vec<Value>, String> {
         let cases = Cases::new(&self.config.state_dir);
-        let policy = ::ledger::disclosure::ReviewPolicy {
-            automatic_abuse_reports: self.config.ledger.automatic_abuse_reports,
-        };
         let all = cases.all().map_err(|why| format!("{why:#}"))?;
-        let shown = all.iter().map(|case| -> anyhow::Result<Value> {
-            let step = cases.step(case, policy, self.clock.now())?.word();
-            let mut document = serde_json::to_value(case)?;
-            if let Some(document) = document.as_object_mut() {
-                document.insert("id".to_owned(), json!(case.draft.id));
-                document.insert("step".to_owned(), json!(step));
-            }
-            Ok(document)
-        });
+        let shown = all.iter().map(|case| self.shown(&cases, case));
         shown.collect::<Result<_, _>>().map_err(|why| format!("{why:#}"))
+    }
+
+    fn approve_disclosure(&self, id: &str, who: &str, sha256: &str) -> Result<Option<Value>, String> {
+        let cases = Cases::new(&self.config.state_dir);
+        if !cases.is_there(id) {
+            return Ok(None);
+        }
+        let case =
+            cases.approve(id, who.to_owned(), Some(sha256), self.clock.now()).map_err(|why| format!("{why:#}"))?;
+        self.shown(&cases, &case).map(Some).map_err(|why| format!("{why:#}"))
     }
 
     fn disclosed(&self) -> Result<Vec<api::Disclosed>, String> {
@@ -265,6 +264,22 @@ impl api::Operate for Hands {
 
     fn try_channel(&self, name: &str) -> Result<api::Tried, String> {
         crate::channels::tried(&self.config, name).map_err(|why| format!("{why:#}"))
+    }
+}
+
+impl Hands {
+    /// A disclosure, as its files have it, with how far it has come and what would leave.
+    fn shown(&self, cases: &Cases, case: &crate::disclosure::Case) -> anyhow::Result<Value> {
+        let policy = ::ledger::disclosure::ReviewPolicy {
+            automatic_abuse_reports: self.config.ledger.automatic_abuse_reports,
+        };
+        let mut document = serde_json::to_value(case)?;
+        if let Some(document) = document.as_object_mut() {
+            document.insert("id".to_owned(), json!(case.draft.id));
+            document.insert("step".to_owned(), json!(cases.step(case, policy, self.clock.now())?.word()));
+            document.insert("payload_sha256".to_owned(), json!(::ledger::Hash::of(&cases.payload(case)?)));
+        }
+        Ok(document)
     }
 }
 

@@ -17,6 +17,8 @@ use crate::witness::Place;
 const FILES_MAX: usize = 1_000;
 /// Octets of a file that is read to be shown.
 const TEXT_MAX: u64 = 4 << 20;
+/// Beside the bag, which it is no part of.
+const OWN_KEEPING: &str = "OWN-KEEPING.txt";
 /// Folders in folders that are gone into.
 const DEPTH_MAX: u8 = 8;
 
@@ -73,14 +75,18 @@ pub(super) fn keep(
     done.map_err(|why| format!("{why:#}"))
 }
 
-/// Writes a sealed bag as an archive.
+/// Writes a sealed bag as an archive, with this text beside it.
 ///
 /// # Errors
 /// It is not sealed, cannot be read, or nobody takes it.
-pub(super) fn pack(state_dir: &Path, id: &str, out: &mut dyn Write) -> Result<(), String> {
+pub(super) fn pack(state_dir: &Path, id: &str, beside: &str, out: &mut dyn Write) -> Result<(), String> {
     let place = sealed(state_dir, id)?;
     let mut archive = tar::Builder::new(out);
     archive.follow_symlinks(false);
+    let mut header = tar::Header::new_ustar();
+    header.set_size(u64::try_from(beside.len()).unwrap_or(u64::MAX));
+    header.set_mode(0o600);
+    archive.append_data(&mut header, OWN_KEEPING, beside.as_bytes()).map_err(|why| why.to_string())?;
     let packed = archive.append_dir_all("evidence", place.bag()).and_then(|()| archive.finish());
     packed.map_err(|why| why.to_string())
 }

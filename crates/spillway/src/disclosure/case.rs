@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use ::ledger::disclosure::{Approval, Disclosure, Draft, Drafted, Minimised, ReviewPolicy, Reviewed, Stage};
+use ::ledger::disclosure::{
+    Approval, Disclosure, Draft, Drafted, Minimised, ReviewPolicy, Reviewed, Stage, account,
+};
 use anyhow::{Context as _, bail};
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::known::folders;
+use super::look::{Compared, compare};
 use crate::config::Config;
 
 /// Octets of what may leave at once.
-const PAYLOAD_MAX: u64 = 1 << 30;
+pub(super) const PAYLOAD_MAX: u64 = 1 << 30;
 
 /// All disclosures of a state folder.
 #[derive(Clone, Debug)]
@@ -38,6 +42,9 @@ pub struct Case {
     pub outcomes: Vec<Outcome>,
     /// The entry that opened its sealed one.
     pub unsealed: Option<u64>,
+    /// With what the payload was compared; `None`: it is what an order asks for.
+    #[serde(default)]
+    pub compared: Option<Compared>,
 }
 
 /// What became of what was sent.
@@ -116,21 +123,28 @@ impl Cases {
         Self(state_dir.join(crate::privacy::DISCLOSURES))
     }
 
-    /// Begins one: a draft, and what would leave.
+    /// Begins one: a draft, and what would leave, which is compared with the sources of `attack`, an id or a path; of all attacks
+    /// that are kept where none is named.
     ///
     /// # Errors
-    /// The draft lacks something, or the files cannot be written.
+    /// The draft lacks something, it names somebody who must not leave, or the files cannot be written.
     pub fn begin(
         &self,
         draft: Draft,
         counts: BTreeMap<String, u64>,
         payload: Vec<u8>,
+        attack: Option<&str>,
     ) -> anyhow::Result<Case> {
         // refused before anything is written
         Disclosure::<Drafted>::new(draft.clone())?.minimise(payload.clone(), counts.clone())?;
+        let compared = compare(self.state_dir(), &draft, attack, &payload)?;
         let folder = self.folder(&draft.id)?;
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        write(&folder.join("payload"), &payload)?;
+        self.give(&self.0);
+        self.give(&folder);
+        let path = folder.join("payload");
+        write(&path, &payload)?;
+        self.give(&path);
         let case = Case {
             draft,
             counts,
@@ -139,6 +153,7 @@ impl Cases {
             sent: None,
             outcomes: Vec::new(),
             unsealed: None,
+            compared,
         };
         self.keep(&case)?;
         Ok(case)
@@ -153,6 +168,11 @@ impl Cases {
         let text = std::fs::read(&path)
             .with_context(|| format!("no disclosure `{id}`; `spillway disclosure list` shows them"))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// Whether there is one of this name, also where it cannot be read.
+    pub fn is_there(&self, id: &str) -> bool {
+        self.folder(id).is_ok_and(|folder| folder.is_dir())
     }
 
     /// All of them, by their names.
@@ -181,6 +201,7 @@ impl Cases {
         let path = self.folder(&case.draft.id)?.join("case.json");
         let new = path.with_extension("new");
         write(&new, &serde_json::to_vec_pretty(case)?)?;
+        self.give(&new);
         std::fs::rename(&new, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 
@@ -203,6 +224,59 @@ impl Cases {
     /// The name is none.
     pub fn payload_path(&self, case: &Case) -> anyhow::Result<PathBuf> {
         Ok(self.folder(&case.draft.id)?.join("payload"))
+    }
+
+    /// Somebody agrees to exactly what would leave now; `seen` is the SHA-256 of what was looked at.
+    ///
+    /// # Errors
+    /// It stands in the ledger already, is not what was looked at, names somebody who must not leave, or who drafted it agrees.
+    pub fn approve(&self, id: &str, by: String, seen: Option<&str>, now: Timestamp) -> anyhow::Result<Case> {
+        let mut case = self.get(id)?;
+        if case.ledgered.is_some() {
+            bail!("`{id}` stands in the ledger already");
+        }
+        let payload = self.minimised(&case)?.payload_hash();
+        if seen.is_some_and(|seen| seen != payload.to_string()) {
+            bail!("what would leave is {payload}, not what you looked at: look again");
+        }
+        let author = &case.draft.author;
+        if account(&by) == account(author) {
+            bail!("`{id}` was drafted by {author}: who drafted it does not approve it, another account has to");
+        }
+        self.look(&mut case)?;
+        // an earlier word of the same person was for what it was then
+        case.approvals.retain(|one| account(&one.by) != account(&by) && one.payload == payload);
+        case.approvals.push(Approval { by, at: now, payload });
+        self.keep(&case)?;
+        Ok(case)
+    }
+
+    /// What root makes belongs to whose the state is, so that the daemon can read it, too.
+    fn give(&self, path: &Path) {
+        if let Ok(state) = std::fs::metadata(self.state_dir())
+            && nix::unistd::geteuid().is_root()
+            && state.uid() != 0
+        {
+            // Who cannot has said so by then: the daemon does, when it cannot read it.
+            let _ = chown(path, Some(state.uid()), Some(state.gid()));
+        }
+    }
+
+    /// Looks into what would leave once more: files change, and more may be known of an attack by now. Where what is known of it was
+    /// let go of meanwhile, what was looked into then holds for the same octets.
+    ///
+    /// # Errors
+    /// It names somebody who must not leave.
+    pub fn look(&self, case: &mut Case) -> anyhow::Result<()> {
+        let payload = self.payload(case)?;
+        let before = case.compared.as_ref();
+        let attack = before.and_then(|compared| compared.attack.clone());
+        let same = before.is_some_and(|compared| compared.payload == ::ledger::Hash::of(&payload));
+        if same && attack.is_some() && folders(self.state_dir(), attack.as_deref()).is_err() {
+            return Ok(());
+        }
+        case.compared = compare(self.state_dir(), &case.draft, attack.as_deref(), &payload)?;
+        Ok(())
     }
 
     /// Takes the steps up to what would leave.
@@ -270,6 +344,10 @@ impl Cases {
         sent.becomes(to)?;
         case.outcomes.push(Outcome { at: now, stage: what, by });
         self.keep(case)
+    }
+
+    fn state_dir(&self) -> &Path {
+        self.0.parent().unwrap_or(&self.0)
     }
 
     /// Where they all are.

@@ -5,9 +5,16 @@
 
 mod case;
 mod eml;
+mod known;
+mod look;
+mod pack;
+mod person;
 mod request;
 mod send;
 
 pub use case::{Case, Cases, Outcome, Step};
+pub use look::Compared;
+pub(crate) use pack::{Packed, find, pack, seal};
+pub use person::person;
 pub use request::{EXAMPLE, Request};
 pub use send::{Route, send, unseal};

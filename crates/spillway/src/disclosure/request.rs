@@ -23,7 +23,8 @@ consent = "not-needed"         # given, not-needed, refused, forbidden
 data = ["source-addresses"]    # aggregates, source-addresses, target-addresses, headers, payload, fingerprints, customer-data
 profile = "recipients-sources" # aggregates-only, recipients-sources, target-hidden, target-shown, as-ordered
 extent = "minimised"           # under an order also complete-bag, named-data
-#bag = "…"                     # SHA-256 of the sealed bag that it is from
+#bag = "…"                     # the seal of the bag that it is from; `--bag` finds it out
+#files = ["data/sources.csv"]  # of named-data: the files of the bag that the order names, and no others
 retention_days = 30            # how long the recipient may keep it
 expires_days = 7               # after this it is not sent any more
 ticket = "T-17"
@@ -59,8 +60,12 @@ pub struct Request {
     customer: Option<String>,
     data: BTreeSet<DataClass>,
     profile: Profile,
-    extent: Extent,
+    /// How much of what there is.
+    pub extent: Extent,
     bag: Option<Hash>,
+    /// Files of the bag that an order names.
+    #[serde(default)]
+    pub files: Vec<String>,
     retention_days: u32,
     expires_days: u32,
     ticket: String,
@@ -77,9 +82,23 @@ fn yes() -> bool {
 }
 
 impl Request {
-    /// As a draft of this person.
-    pub fn draft(&self, id: String, author: String, now: Timestamp) -> Draft {
-        Draft {
+    /// As a draft of this person; `bag` is the seal of the bag that it is from, and what was packed from there.
+    ///
+    /// # Errors
+    /// The file names another bag.
+    pub fn draft(
+        &self,
+        id: String,
+        author: String,
+        now: Timestamp,
+        bag: Option<(Hash, Option<Hash>)>,
+    ) -> anyhow::Result<Draft> {
+        if let (Some(named), Some((found, _))) = (self.bag, bag)
+            && named != found
+        {
+            anyhow::bail!("bag: the file names {named}, and the seal of this bag is {found}");
+        }
+        Ok(Draft {
             id,
             author,
             created: now,
@@ -96,12 +115,13 @@ impl Request {
             data: self.data.clone(),
             profile: self.profile,
             extent: self.extent,
-            bag: self.bag,
+            bag: bag.map(|(seal, _)| seal).or(self.bag),
+            archive: bag.and_then(|(_, archive)| archive),
             retention_days: self.retention_days,
             expires: now.plus(Span::from_secs(u64::from(self.expires_days) * 86_400)),
             ticket: self.ticket.clone(),
             embargo_until: self.embargo_until,
             customer_may_know: self.customer_may_know,
-        }
+        })
     }
 }

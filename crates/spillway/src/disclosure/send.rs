@@ -38,6 +38,7 @@ pub fn send(
     if case.sent.is_some() {
         bail!("`{}` was sent already", case.draft.id);
     }
+    cases.look(case).context("nothing is sent")?;
     let policy =
         ::ledger::disclosure::ReviewPolicy { automatic_abuse_reports: config.ledger.automatic_abuse_reports };
     let reviewed = cases.reviewed(case, policy).context("nothing is sent")?;

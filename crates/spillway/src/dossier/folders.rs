@@ -9,7 +9,7 @@ use engine::report::Attack;
 use intel::campaign::{Campaigns, Trace};
 use intel::dossier::{Dossier, Reporter};
 use intel::enrich::Enrich;
-use intel::export::Terms;
+use intel::export::{Terms, Tlp};
 use ledger::Signer;
 
 use super::collect::{Cases, Collector};
@@ -37,6 +37,8 @@ pub struct Seat {
     pub(crate) config: Option<Vec<u8>>,
     /// What allows payload.
     payload: Option<Named>,
+    /// On what terms documents for others are made.
+    pub(crate) terms: Terms,
 }
 
 impl Seat {
@@ -52,7 +54,15 @@ impl Seat {
             authority: config.evidence.authority.clone(),
             config: Some(veiled_for_others(&config.written.0).into_bytes()),
             payload: config.privacy.payload.clone(),
+            terms: Terms { tlp: config.evidence.tlp, ..Terms::default() },
         })
+    }
+
+    /// With another label, where one is named.
+    #[must_use]
+    pub fn labelled(mut self, tlp: Option<Tlp>) -> Self {
+        self.terms.tlp = tlp.unwrap_or(self.terms.tlp);
+        self
     }
 }
 
@@ -110,7 +120,7 @@ impl Folders {
             let annotating = annotate(recorded, dossier, at(dossier))?;
             let folder = root.join(&dossier.incident.id);
             document::sources(&folder, dossier)?;
-            let prepared = prepare(&folder, dossier, Terms::default(), Some(annotating.folder()), config)?;
+            let prepared = prepare(&folder, dossier, seat.terms, Some(annotating.folder()), config)?;
             Ok((annotating, prepared))
         };
         let reporter = &seat.reporter;
@@ -126,7 +136,7 @@ impl Folders {
                     let extra = Extra {
                         attack: text.as_bytes(),
                         config: seat.config.as_deref(),
-                        terms: Terms::default(),
+                        terms: seat.terms,
                         at,
                         reason: REASON,
                         signer: seat.signer.as_ref(),

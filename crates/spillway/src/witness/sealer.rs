@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use base::Timestamp;
 use intel::campaign::{Campaigns, Trace};
 use intel::dossier::Dossier;
-use intel::export::Terms;
 
 use super::case::Case;
 use super::door::Shared;
@@ -178,7 +177,7 @@ pub(super) fn put(
     let mut extra = Extra {
         attack: text.as_bytes(),
         config: desk.seat.config.as_deref(),
-        terms: Terms::default(),
+        terms: desk.seat.terms,
         at,
         reason: &reason,
         signer: desk.seat.signer.as_ref(),

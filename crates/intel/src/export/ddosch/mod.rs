@@ -7,6 +7,7 @@
 mod fingerprint;
 mod read;
 mod spread;
+mod trace;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 pub use fingerprint::{Fingerprint, Ours, OursOfVector, Place, Vector};
 pub use read::{OCTETS_MAX, Refused, read};
 pub use spread::Spread;
+pub use trace::trace;
 
 use super::{Document, Format, Shared, share, time, words};
 use crate::dossier::{Counts, VectorFacts};

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::Context;
-use crate::disclosure::Case;
+use crate::disclosure::{Case, Compared};
 use crate::output::{self, Format};
 
 /// One of them, with what follows from its files.
@@ -49,7 +49,10 @@ pub(super) fn one(shown: &Shown<'_>, context: &Context) -> anyhow::Result<()> {
                 ("marked", Some(format!("TLP:{tlp} PAP:{pap}"))),
                 ("holds", Some(holds.join(", "))),
                 ("minimised", Some(format!("{} ({})", draft.profile.word(), draft.extent.word()))),
+                ("bag", draft.bag.map(|seal| format!("seal {seal}"))),
                 ("payload", Some(format!("{file} sha256 {}", shown.payload_sha256))),
+                ("compared", case.compared.as_ref().map(compared)),
+                ("drafted", Some(draft.author.clone())),
                 ("approved", Some(if by.is_empty() { "by nobody".to_owned() } else { by.join(", ") })),
                 ("expires", Some(draft.expires.to_string())),
                 ("due", shown.due.map(|due| due.to_string())),
@@ -65,6 +68,15 @@ pub(super) fn one(shown: &Shown<'_>, context: &Context) -> anyhow::Result<()> {
         }
     }
     Ok(out.flush()?)
+}
+
+/// With what the payload was compared.
+fn compared(with: &Compared) -> String {
+    let Compared { attacks, names, told, .. } = with;
+    if *attacks == 0 {
+        return format!("with nothing: no attack is kept here, name one with --attack; it names {names} addresses");
+    }
+    format!("names {names} addresses, {told} of them verified sources, and nobody who must not leave ({attacks} attacks looked at)")
 }
 
 /// Prints all.
