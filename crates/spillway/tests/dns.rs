@@ -1,6 +1,8 @@
 //! Names diverted at real servers by the command line: put back with their TTLs, over kills, refusals and others' changes.
 #![expect(clippy::indexing_slicing, reason = "documents are looked into by key")]
 
+#[path = "dns/forward.rs"]
+mod forward;
 #[path = "dns/servers.rs"]
 mod servers;
 

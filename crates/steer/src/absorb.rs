@@ -9,6 +9,7 @@
 
 mod controller;
 mod frame;
+mod lost;
 mod others;
 mod site;
 mod truth;
@@ -16,6 +17,7 @@ pub mod word;
 
 pub use controller::{Controller, Settings, Standing};
 pub use frame::{FRAME_MAX, Fault, Frames, write};
+pub use lost::Lost;
 pub use others::Others;
 pub use site::{Counts, Keepsake, Site};
 pub use truth::{Lie, Truth};

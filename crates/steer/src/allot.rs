@@ -10,6 +10,7 @@
 mod document;
 mod group;
 mod settle;
+mod slots;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub struct Site {
     pub capacity: BitRate,
     /// Likewise; `None`: not known.
     pub packets: Option<PacketRate>,
+    /// Prefixes of ours that it may have at one time; `None`: not known.
+    pub slots: Option<usize>,
     /// What a Gbit/s costs there; decides only between plans of equal value.
     pub cost_per_gbps: f64,
 }

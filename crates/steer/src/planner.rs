@@ -16,6 +16,7 @@ mod improve;
 mod model;
 mod neighbourhood;
 pub mod playbook;
+mod pooled;
 mod regret;
 mod repair;
 mod room;

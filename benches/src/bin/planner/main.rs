@@ -25,6 +25,8 @@ struct Column {
     /// Processor time of the slowest, seconds.
     slowest: f64,
     proven: usize,
+    /// What is missing at most by the planner's own bound, as a share of it: the most of those that are not proven.
+    gap: f64,
 }
 
 /// Prints the table; with `TARGETS FAMILY SEED`, by the numbers of its rows, one of its documents.
@@ -100,6 +102,9 @@ impl Column {
         self.slowest = self.slowest.max(on_processor()? - began);
         self.shares.push(plan.value_kept / reference);
         self.proven += usize::from(plan.solver == Solver::Exact);
+        if let Some(bound) = plan.bound.filter(|bound| *bound > 0.0) {
+            self.gap = self.gap.max(1.0 - plan.value_kept / bound);
+        }
         Ok(())
     }
 
@@ -107,7 +112,8 @@ impl Column {
         let least = self.shares.iter().copied().fold(f64::INFINITY, f64::min);
         let mean = self.shares.iter().sum::<f64>() / self.shares.len().max(1) as f64;
         let proven = if self.proven > 0 { format!(", {} proven", self.proven) } else { String::new() };
-        format!("{least:.4}, {mean:.4} in {}{proven}", seconds(self.slowest))
+        let gap = if self.gap > 0.0 { format!(", own bound within {:.1} %", self.gap * 100.0) } else { String::new() };
+        format!("{least:.4}, {mean:.4} in {}{proven}{gap}", seconds(self.slowest))
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Absorber {
     pub prefixes: u64,
     /// What came there in the last second, by its word: bits per second.
     pub received_bps: u64,
+    /// Likewise, what went back: bits per second.
+    pub returned_bps: u64,
+    /// Likewise, what no rule dropped and what did not go back: packets per second.
+    pub lost_pps: u64,
     /// Likewise, what could come beside that.
     pub free_bps: u64,
 }
@@ -26,7 +30,7 @@ type Gauge = (&'static str, &'static str, fn(&Absorber) -> u64);
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
 pub(super) fn encode(all: &[Absorber], out: &mut Page<'_>) -> fmt::Result {
-    let gauges: [Gauge; 5] = [
+    let gauges: [Gauge; 7] = [
         ("spillway_absorber_up", "1 while the absorber is spoken with", |one| u64::from(one.up)),
         ("spillway_absorber_distrusted", "1 while what the absorber says of its load is not true", |one| {
             u64::from(one.distrusted)
@@ -35,6 +39,14 @@ pub(super) fn encode(all: &[Absorber], out: &mut Page<'_>) -> fmt::Result {
         ("spillway_absorber_received_bits_per_second", "What came there, by its word", |one| {
             one.received_bps
         }),
+        ("spillway_absorber_returned_bits_per_second", "What went back from there, by its word", |one| {
+            one.returned_bps
+        }),
+        (
+            "spillway_absorber_lost_packets_per_second",
+            "What no rule dropped there and what did not go back, by its word",
+            |one| one.lost_pps,
+        ),
         ("spillway_absorber_free_bits_per_second", "What could come beside that, by its word", |one| {
             one.free_bps
         }),

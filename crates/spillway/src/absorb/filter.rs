@@ -1,35 +1,21 @@
-//! What an absorber does with packets: the seam between what it holds and the kernel.
+//! What an absorber does with packets: the seam between what it holds and the kernel. How what is clean goes back is
+//! [`super::way`]'s.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ::rules::{Action, Match, Per, Rule};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment};
 use dataplane::decap::Decap;
-use dataplane::returning::{self, Return, Returning};
+use dataplane::returning::{self, Returning};
 use steer::absorb::word::{Back, Kind, Load, RESERVED};
 
+use super::way::{self, Gone, Way};
 use crate::enforce::xdp::{Frame, Xdp};
 use crate::enforce::{Enforcer as _, Wanted};
 
 /// Behind all rules that are pushed.
 const LAST: u32 = u32::MAX;
-
-/// How what passes goes back to a declared prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
-    /// Whose.
-    pub(crate) prefix: Prefix,
-    /// How.
-    pub(crate) back: Back,
-    /// Our end of the tunnel.
-    pub(crate) local: Option<IpAddr>,
-    /// The other one.
-    pub(crate) remote: Option<IpAddr>,
-    /// Octets of a packet inside it at most.
-    pub(crate) mtu: Option<u16>,
-}
 
 /// A prefix that is held, and how long from now.
 #[derive(Clone, Debug)]
@@ -49,6 +35,8 @@ pub(crate) struct Sum {
     pub(crate) received: (u64, u64),
     /// Likewise; octets are in proportion to packets.
     pub(crate) dropped: (u64, u64),
+    /// What the tunnel to its owner took; `None`: it has none, or none whose counters are its own.
+    pub(crate) gone: Option<Gone>,
 }
 
 impl Sum {
@@ -57,7 +45,12 @@ impl Sum {
         const fn both(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
             (a.0.saturating_add(b.0), a.1.saturating_add(b.1))
         }
-        Self { received: both(self.received, other.received), dropped: both(self.dropped, other.dropped) }
+        Self {
+            received: both(self.received, other.received),
+            dropped: both(self.dropped, other.dropped),
+            // Those go on from set to set by themselves.
+            gone: self.gone,
+        }
     }
 }
 
@@ -106,7 +99,7 @@ impl Filter for Nothing {
 pub(crate) struct Kernel {
     kind: Kind,
     xdp: Xdp,
-    /// The ways back that are tunnels.
+    /// The ways back that are tunnels, by declared prefixes.
     returning: Option<Returning>,
     /// Destinations of the rules in force, by id.
     places: BTreeMap<String, Prefix>,
@@ -116,7 +109,7 @@ impl Kernel {
     /// On this interface, with the ways back of what is declared, and whose tunnels end here; `tells`: some of what comes is told of.
     /// Nothing is done yet.
     pub(crate) fn new(interface: &str, kind: Kind, ways: &[Way], decap: Option<Decap>, tells: bool) -> Self {
-        let returning = returning(kind, ways);
+        let returning = way::tunnels(kind, ways);
         // Rules end with their leases, and not before: what is diverted goes on to come for a while when this ends.
         let frame = Frame {
             never: Vec::new(),
@@ -153,6 +146,7 @@ impl Filter for Kernel {
         let place = |rule: &Rule| Some((rule.id.clone(), rule.matches.dst?));
         self.places = rules.iter().filter_map(place).collect();
         self.wake();
+        self.xdp.return_by(self.returning.as_ref().map(|declared| way::narrowed(declared, held)));
         self.xdp.apply(&Wanted { rules, ..Wanted::default() })
     }
 
@@ -182,33 +176,19 @@ impl Filter for Kernel {
                 sum.dropped = (sum.dropped.0 + share(count.dropped), sum.dropped.1 + count.dropped);
             }
         }
+        if self.returning.is_some() {
+            for one in self.xdp.returned()? {
+                if let Some(sum) = sums.get_mut(&one.prefix) {
+                    sum.gone = Some(sum.gone.unwrap_or_default().plus(&one));
+                }
+            }
+        }
         Ok((done, sums))
     }
 
     fn beat(&mut self) -> anyhow::Result<()> {
         self.xdp.beat()
     }
-}
-
-/// Tunnels to the owners of what is declared; `None` where nothing goes back by one.
-fn returning(kind: Kind, ways: &[Way]) -> Option<Returning> {
-    let tunnel = |way: &Way| {
-        let kind = match way.back {
-            Back::Gre => returning::Kind::Gre,
-            Back::Ipip => returning::Kind::Ipip,
-            Back::Routed | Back::None => return None,
-        };
-        Some(Return {
-            prefix: way.prefix,
-            kind,
-            local: way.local?,
-            remote: way.remote?,
-            mtu: way.mtu,
-            via: None,
-        })
-    };
-    let ways: Vec<Return> = ways.iter().filter(|_| kind == Kind::Scrub).filter_map(tunnel).collect();
-    (!ways.is_empty()).then(|| Returning { ways, ..Returning::default() })
 }
 
 /// The rule that decides what no other does: it counts. What passes goes back by the way of its prefix.

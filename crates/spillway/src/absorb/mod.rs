@@ -11,3 +11,4 @@ mod plant;
 mod pulse;
 pub mod server;
 pub(crate) mod tls;
+pub(crate) mod way;

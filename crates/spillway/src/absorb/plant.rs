@@ -1,14 +1,15 @@
 //! What an absorber holds, and the kernel that does it: one lock around both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base::{Prefix, Span, Timestamp};
 use steer::absorb::Site;
-use steer::absorb::word::{Ask, Back, Kind, Report, Tell, Traffic};
+use steer::absorb::word::{Ask, Back, Kind, Report, Tell};
 
-use super::filter::{Filter, Sum, Way, rate};
+use super::filter::{Filter, Sum};
+use super::way::{self, Way};
 use super::{filter, kept};
 use crate::daemon::clock::Clock;
 
@@ -29,6 +30,8 @@ pub(super) struct Plant {
     /// What each had when its counters began anew with another set.
     carried: BTreeMap<Prefix, Sum>,
     done: BTreeMap<String, (u64, u64)>,
+    /// Prefixes of which more than a little did not go back, as it was logged.
+    troubled: BTreeSet<Prefix>,
     /// What brains are to hear, beside answers.
     told: BTreeMap<String, Vec<Tell>>,
     /// The newest connection of each brain: an older one ends.
@@ -50,6 +53,7 @@ impl Plant {
             sums: BTreeMap::new(),
             carried: BTreeMap::new(),
             done: BTreeMap::new(),
+            troubled: BTreeSet::new(),
             told: BTreeMap::new(),
             newest: BTreeMap::new(),
             kept: None,
@@ -201,13 +205,27 @@ impl Plant {
         let (before, ways, kind) = (&self.sums, &self.ways, self.kind);
         self.site.measured(|prefix| {
             let (old, new) = (before.get(prefix)?, sums.get(prefix)?);
-            let received = rate(old.received, new.received, millis);
-            let dropped = rate(old.dropped, new.dropped, millis);
             let goes_back = kind == Kind::Scrub
                 && ways.iter().any(|way| way.prefix.covers(prefix) && way.back != Back::None);
-            let returned = if goes_back { received.less(dropped) } else { Default::default() };
-            Some(Traffic { received, dropped, returned })
+            Some(way::traffic(old, new, millis, goes_back))
         });
         (self.sums, self.done) = (sums, done);
+        self.complain();
+    }
+
+    /// Says it once when more than a little does not go back, and once when all does again.
+    fn complain(&mut self) {
+        let mut troubled = BTreeSet::new();
+        for (prefix, traffic) in self.site.traffic() {
+            let Some(reason) = traffic.trouble() else { continue };
+            if !self.troubled.contains(&prefix) {
+                tracing::warn!(%prefix, reason, "what is clean does not all go back");
+            }
+            troubled.insert(prefix);
+        }
+        for prefix in self.troubled.difference(&troubled) {
+            tracing::info!(%prefix, "what is clean goes back again");
+        }
+        self.troubled = troubled;
     }
 }

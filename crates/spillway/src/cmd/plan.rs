@@ -136,7 +136,10 @@ fn text(out: &mut impl Write, plan: &Plan) -> std::io::Result<()> {
     let targets = plan.kept.len() + plan.sacrificed.len();
     let known = match (plan.solver, plan.bound) {
         (Solver::Exact, _) => "nothing is better".to_owned(),
-        (Solver::Heuristic, Some(bound)) => format!("at most {bound:.6} could be"),
+        (Solver::Heuristic, Some(bound)) => {
+            let gap = if bound > 0.0 { (1.0 - plan.value_kept / bound) * 100.0 } else { 0.0 };
+            format!("at most {bound:.6} could be, so at most {gap:.2} % is missing")
+        }
         (Solver::Heuristic, None) => "perhaps more is possible".to_owned(),
     };
     writeln!(

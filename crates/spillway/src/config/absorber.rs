@@ -13,8 +13,8 @@ use toml::Spanned;
 use super::check::Problems;
 use super::values::{Address, Bits, Packets};
 use super::{Log, Problem};
-use crate::absorb::filter::Way;
 use crate::absorb::keys::Fingerprint;
+use crate::absorb::way::Way;
 
 /// Where it listens when the file does not say.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), 8647);
@@ -135,6 +135,7 @@ impl Absorbing {
             .iter()
             .filter_map(|(prefix, section)| way(&mut problems, prefix, section))
             .collect();
+        swallowed(&mut problems, &file.prefixes, &ways);
         problems.done()?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -166,6 +167,26 @@ impl Absorbing {
             brains,
             log: file.log,
         })
+    }
+}
+
+/// Finds tunnels that end inside what may come here for another prefix: once that is diverted, they run into themselves.
+fn swallowed(problems: &mut Problems<'_>, sections: &BTreeMap<Spanned<String>, PrefixSection>, ways: &[Way]) {
+    for (key, section) in sections {
+        for end in section.local.into_iter().chain(section.remote) {
+            let own = key.get_ref().parse::<Prefix>().ok();
+            // Of its own prefix the far end was said already.
+            let is_said = |prefix: &Prefix| Some(*prefix) == own && section.remote == Some(end);
+            let around =
+                ways.iter().map(|way| way.prefix).find(|prefix| prefix.contains(end) && !is_said(prefix));
+            if let Some(around) = around {
+                let message = format!(
+                    "{}: the tunnel's end {end} lies inside {around}, which may be diverted here: it would run into itself; end it at another address",
+                    key.get_ref()
+                );
+                problems.at(key.span().start, message);
+            }
+        }
     }
 }
 
@@ -292,6 +313,8 @@ mod tests {
             ("remote = \"203.0.113.2\"\n", "", "needs `local` and `remote`"),
             ("remote = \"203.0.113.2\"", "remote = \"198.51.100.2\"", "run into itself"),
             ("remote = \"203.0.113.2\"", "remote = \"2001:db8::1\"", "both IPv4 or both IPv6"),
+            ("[log]", "[prefixes.\"203.0.113.0/30\"]\n[log]", "203.0.113.1 lies inside 203.0.113.0/30"),
+            ("[log]", "[prefixes.\"203.0.113.2/32\"]\n[log]", "203.0.113.2 lies inside 203.0.113.2/32"),
             ("main = \"sha256:0000", "main = \"sha256:", "is no fingerprint"),
             ("main = ", "#main = ", "names nobody"),
             ("#kind =", "samples = \"192.0.2.1:6343\"\n#kind =", "name it with `interface`"),

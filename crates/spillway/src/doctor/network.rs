@@ -63,7 +63,16 @@ pub(super) fn peers(facts: &Facts) -> Vec<Finding> {
 /// Those that take what is diverted.
 pub(super) fn absorbers(facts: &Facts) -> Vec<Finding> {
     let all = facts.running.iter().flat_map(|running| &running.absorbers);
+    // Upstreams are looked at as neighbours.
+    let all = all.filter(|one| one.kind.as_deref() != Some("upstream"));
     let found = all.map(|one| {
+        let lost = one.prefixes.iter().find_map(|of| Some((&of.prefix, of.trouble.as_ref()?)));
+        if let Some((prefix, trouble)) = lost.filter(|_| one.state == "up") {
+            return warning("absorber-loses", format!("{prefix}: {trouble}"))
+                .about(&one.name)
+                .why("what is clean of a diverted prefix is lost there")
+                .cure("mend what the sentence names at the absorber; `spillway route absorbers` shows whether it is over");
+        }
         if one.state == "up" {
             return ok("absorber", "it answers").about(&one.name);
         }

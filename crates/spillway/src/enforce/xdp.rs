@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use base::{Prefix, Span};
 use dataplane::attachment::{self, Attachment, Mode};
 use dataplane::decap::Decap;
-use dataplane::returning::Returning;
+use dataplane::returning::{Returned, Returning};
 use dataplane::{Challenge, Installed, Policy, Proof, Protection};
 use sha2::{Digest as _, Sha256};
 
@@ -152,6 +152,20 @@ impl Xdp {
         let mut all = Vec::new();
         for attachment in self.places.iter().filter_map(|place| place.attachment.as_ref()) {
             all.extend(attachment.plane().counts()?);
+        }
+        Ok(all)
+    }
+
+    /// The ways back shall be these from the next set on.
+    pub(crate) fn return_by(&mut self, returning: Option<Returning>) {
+        self.frame.returning = returning;
+    }
+
+    /// What went back by them, and what did not, on all interfaces.
+    pub(crate) fn returned(&self) -> anyhow::Result<Vec<Returned>> {
+        let mut all = Vec::new();
+        for attachment in self.places.iter().filter_map(|place| place.attachment.as_ref()) {
+            all.extend(attachment.plane().returned()?);
         }
         Ok(all)
     }

@@ -182,6 +182,18 @@ impl Absorber {
         self.shared.core().welcome().map(|(_, declared)| declared.rules)
     }
 
+    /// Prefixes of ours that it may have at one time: as many as its owner lets it have, less what others have there; `None`: it has
+    /// not said so.
+    pub(super) fn slots(&self) -> Option<usize> {
+        let core = self.shared.core();
+        core.welcome().map(|(_, declared)| declared.held.saturating_sub(self.others.prefixes()))
+    }
+
+    /// Prefixes of ours that are there or shall be, or go when they have lingered, beside this one.
+    pub(super) fn beside(&self, prefix: &Prefix) -> usize {
+        self.shared.core().prefixes().filter(|other| *other != prefix).count()
+    }
+
     /// What it received in the last second, by its last report, and when that came; `None`: it has not measured all that it has.
     pub(super) fn received(&self) -> Option<(Timestamp, Load)> {
         let core = self.shared.core();
@@ -207,7 +219,9 @@ impl Absorber {
         };
         let ours =
             core.expected().fold(Load::default(), |sum, (prefix, load)| sum.plus(load.max(gets(prefix))));
-        self.others.note(*at, declared.capacity, report.free, ours);
+        let places = declared.held.saturating_sub(report.prefixes_free);
+        let places = places.saturating_sub(core.prefixes().count());
+        self.others.note(*at, declared.capacity, report.free, ours, places);
     }
 
     /// What may come of ours, all together: what its owner declared less what others have there, and never more than the
@@ -284,12 +298,17 @@ impl Absorber {
         let stands = |charge: &&Charge| core.standing(now, &charge.prefix) == Standing::Stands;
         let received =
             report.iter().flat_map(|report| &report.prefixes).map(|(_, traffic)| traffic.received.bps);
+        let lost = report.iter().flat_map(|report| &report.prefixes).map(|(_, traffic)| traffic.lost.pps());
+        let returned =
+            report.iter().flat_map(|report| &report.prefixes).map(|(_, traffic)| traffic.returned.bps);
         metrics::Absorber {
             name: self.control.name.clone(),
             up: core.is_up() && core.is_alive(now),
             distrusted: self.truth.lie().is_some(),
             prefixes: u64::try_from(self.control.charges.iter().filter(stands).count()).unwrap_or(u64::MAX),
             received_bps: received.fold(0, u64::saturating_add),
+            returned_bps: returned.fold(0, u64::saturating_add),
+            lost_pps: lost.fold(0, u64::saturating_add),
             free_bps: report.map_or(0, |report| report.free.bps),
         }
     }
@@ -329,6 +348,8 @@ impl Absorber {
                 received: traffic.map(|traffic| traffic.received),
                 dropped: traffic.map(|traffic| traffic.dropped),
                 returned: traffic.map(|traffic| traffic.returned),
+                lost: traffic.filter(|traffic| traffic.measured).map(|traffic| traffic.lost),
+                trouble: traffic.and_then(|traffic| traffic.trouble()),
             }
         });
         let lie = self.truth.lie();
@@ -349,6 +370,9 @@ impl Absorber {
             free: report.map(|(_, report)| report.free),
             rules: report.map(|(_, report)| report.rules.len() + report.left_out),
             rules_free: report.map(|(_, report)| report.rules_free),
+            prefixes_max: welcome.map(|(_, declared)| declared.held),
+            links: Vec::new(),
+            note: None,
             prefixes_free: report.map(|(_, report)| report.prefixes_free),
             heard_ms_ago: core.heard().map(|at| now.since(at).nanos() / 1_000_000),
             prefixes: prefixes.collect(),

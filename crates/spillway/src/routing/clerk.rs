@@ -15,6 +15,7 @@ mod sites;
 mod spared;
 mod taken;
 mod trials;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 mod change;
 
 use serde::{Deserialize, Serialize};
+use steer::absorb::Lost;
 use steer::absorb::word::Load;
 use steer::book::Actor;
 use steer::rails::Class;
@@ -202,14 +203,14 @@ pub struct Peer {
     pub drills: Vec<Drilled>,
 }
 
-/// An absorber that is spoken with.
+/// An absorber that is spoken with, or an upstream that discards what it is told to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Absorber {
     /// Its name here.
     pub name: String,
     /// Where it listens.
     pub control: String,
-    /// Its key.
+    /// Its key; an upstream has none.
     pub fingerprint: String,
     /// `up`, `down`, or `distrusted`: what it says of its load is not true.
     pub state: String,
@@ -217,7 +218,7 @@ pub struct Absorber {
     pub reason: Option<String>,
     /// Its own name.
     pub says: Option<String>,
-    /// `scrub` or `null`.
+    /// `scrub`, `null`, or `upstream`.
     pub kind: Option<String>,
     /// What comes in there at most, by its own word.
     pub capacity: Option<Load>,
@@ -227,8 +228,17 @@ pub struct Absorber {
     pub rules: Option<usize>,
     /// Rules that would find room.
     pub rules_free: Option<usize>,
+    /// Prefixes that it takes at most.
+    #[serde(default)]
+    pub prefixes_max: Option<usize>,
     /// Prefixes that would find room.
     pub prefixes_free: Option<usize>,
+    /// Links behind an upstream: what comes by these it can discard.
+    #[serde(default)]
+    pub links: Vec<String>,
+    /// What is not known of it.
+    #[serde(default)]
+    pub note: Option<String>,
     /// Milliseconds since it said something.
     pub heard_ms_ago: Option<u64>,
     /// What it takes.
@@ -240,7 +250,7 @@ pub struct Absorber {
 pub struct AbsorberPrefix {
     /// Which.
     pub prefix: String,
-    /// `idle`, `waiting`, `stands` or `refused`.
+    /// `idle`, `waiting`, `stands` or `refused`; at an upstream as of a mitigation at a neighbour.
     pub state: String,
     /// Why it was refused, or why its newest rules were.
     pub reason: Option<String>,
@@ -252,8 +262,14 @@ pub struct AbsorberPrefix {
     pub received: Option<Load>,
     /// What was dropped of it.
     pub dropped: Option<Load>,
-    /// What went back.
+    /// What went back: counted on its way into the tunnel, or what its own routes got where it is `routed`.
     pub returned: Option<Load>,
+    /// Packets per second that no rule dropped and that did not go back, by why; `None`: nobody counts them.
+    #[serde(default)]
+    pub lost: Option<Lost>,
+    /// What is wrong with the way back, and what to do.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// What one announcement was measured to move.

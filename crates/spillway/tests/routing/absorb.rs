@@ -197,6 +197,35 @@ fn a_route_moves_when_the_absorber_holds_its_prefix_and_comes_back_before_that_i
 }
 
 #[test]
+fn an_upstream_that_takes_blackholes_is_an_absorber_whose_load_nobody_knows() {
+    let Some(scene) = Scene::new("upstream", CAPACITY, &declared(), "") else { return };
+    let _brain = scene.house.start();
+    scene.house.up();
+    let spare = ["198.51.100.9/32", "2001:db8:1::9/128"];
+    for prefix in spare {
+        scene.house.route(&with(&["blackhole", prefix, "--for", "1h"], WHY)).unwrap();
+    }
+    let upstream = || {
+        let all = scene.house.route(&["absorbers"]).unwrap()["absorbers"].clone();
+        all.as_array().unwrap().iter().find(|one| one["kind"] == "upstream").cloned().unwrap()
+    };
+    let announced = |shown: &Value| {
+        shown["prefixes"].as_array().unwrap().iter().filter(|one| one["state"] == "announced").count()
+    };
+    wait("the routes", || announced(&upstream()) == 2);
+    let shown = upstream();
+    assert_eq!((&shown["name"], &shown["state"]), (&"edge".into(), &"up".into()), "{shown}");
+    assert_eq!((&shown["prefixes_max"], &shown["prefixes_free"]), (&100.into(), &98.into()), "{shown}");
+    for (prefix, is) in spare.iter().zip(shown["prefixes"].as_array().unwrap()) {
+        assert_eq!((&is["prefix"], &is["returns"]), (&(*prefix).into(), &"none".into()), "{shown}");
+        assert!(is["received"].is_null() && shown["capacity"].is_null(), "not known is not nothing: {shown}");
+    }
+    let text = spillway(["route", "absorbers", "-c", &scene.house.config]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("discards; 98 of 100 routes free") && text.contains("is not known"), "{text}");
+}
+
+#[test]
 fn ipv6_is_diverted_over_ipv6_likewise() {
     let Some(scene) = Scene::under((V6, ""), "six", CAPACITY, &declared_at(V6), "") else { return };
     let _absorber = scene.absorber.start();

@@ -238,6 +238,11 @@ impl Site {
         }
     }
 
+    /// What was measured last of each prefix, where it was.
+    pub fn traffic(&self) -> impl Iterator<Item = (Prefix, Traffic)> {
+        self.held.iter().filter_map(|(prefix, held)| Some((*prefix, held.traffic?)))
+    }
+
     /// The rules that shall be in force, each with what is left of its lease.
     pub fn rules(&self, now: Timestamp) -> Vec<Rule> {
         let of = |held: &Held| {

@@ -4,6 +4,8 @@ use base::Prefix;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::Lost;
+
 /// Both ends must speak the same one.
 pub const VERSION: u32 = 1;
 /// Prefixes that an absorber declares, or holds, at most.
@@ -199,8 +201,21 @@ pub struct Traffic {
     pub received: Load,
     /// What rules dropped of it.
     pub dropped: Load,
-    /// What went back.
+    /// What went back: counted on its way into the tunnel where `measured`, else what no rule dropped and the machine's own routes got.
     pub returned: Load,
+    /// What did neither, where it is counted.
+    #[serde(default, skip_serializing_if = "Lost::is_none")]
+    pub lost: Lost,
+    /// Whether what went back is counted on its way out.
+    #[serde(default)]
+    pub measured: bool,
+}
+
+impl Traffic {
+    /// What is wrong with the way back, and what to do, where more than a little is lost on it.
+    pub fn trouble(&self) -> Option<String> {
+        self.lost.trouble(self.received.less(self.dropped).pps)
+    }
 }
 
 /// How an absorber is, once a second.

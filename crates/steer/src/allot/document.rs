@@ -6,6 +6,7 @@ use base::{Prefix, Timestamp};
 use rules::Action;
 
 use super::group::Group;
+use super::settle::Held;
 use super::{Claim, Site};
 use crate::effect::Verdict;
 use crate::ladder::reach::{self, Taken};
@@ -43,12 +44,9 @@ pub(super) fn take(taken: &mut BTreeMap<String, f64>, claim: &Claim<'_>) {
     }
 }
 
-/// What was decided before planning, by the group's name: the only absorbers that it may go to.
-pub(super) type Only = BTreeMap<Prefix, BTreeSet<String>>;
-
 impl World<'_> {
     /// The document. `pinned`: what is at an absorber stays there or is given up.
-    pub(super) fn document(&self, groups: &[Group], pinned: bool, only: &Only) -> Document {
+    pub(super) fn document(&self, groups: &[Group], pinned: bool, held: &Held) -> Document {
         let mut document = Document::default();
         let entries = self.entries();
         document.entries.clone_from(&entries);
@@ -67,7 +65,7 @@ impl World<'_> {
             });
         }
         for group in groups {
-            self.group(&mut document, group, pinned, only.get(&group.key));
+            self.group(&mut document, group, pinned, held);
         }
         // What comes in peace is in each link's load already; it is counted where it comes.
         for entry in &mut document.entries {
@@ -105,7 +103,7 @@ impl World<'_> {
         takes.map(|neighbor| neighbor.rules_left).min().unwrap_or(0) as f64
     }
 
-    fn group(&self, document: &mut Document, group: &Group, pinned: bool, only: Option<&BTreeSet<String>>) {
+    fn group(&self, document: &mut Document, group: &Group, pinned: bool, held: &Held) {
         let members = || group.members.iter().filter_map(|place| self.claims.get(*place));
         let (mut bits, mut packets) = (Some(0.0), Some(0.0));
         let mut parts: BTreeMap<String, Attack> = BTreeMap::new();
@@ -135,7 +133,7 @@ impl World<'_> {
             part.legit_bps += if all > 0.0 { carried * part.bps / all } else { 0.0 };
             let may = members().flat_map(|claim| self.rules(claim, part)).collect();
             part.rules = additive(may);
-            let takers = self.takers(group, &part.entry, pinned, only);
+            let takers = self.takers(group, &part.entry, pinned, held);
             part.absorbers = Some(takers.into_iter().collect());
         }
         document.targets.push(Target {
@@ -190,13 +188,7 @@ impl World<'_> {
     }
 
     /// Who may take a group's traffic of an entry.
-    pub(super) fn takers(
-        &self,
-        group: &Group,
-        entry: &str,
-        pinned: bool,
-        only: Option<&BTreeSet<String>>,
-    ) -> BTreeSet<String> {
+    pub(super) fn takers(&self, group: &Group, entry: &str, pinned: bool, held: &Held) -> BTreeSet<String> {
         if group.needs.is_empty() {
             return BTreeSet::new();
         }
@@ -219,7 +211,7 @@ impl World<'_> {
         let takes = |site: &&Site| {
             group.needs.iter().all(|need| site.prefixes.iter().any(|(prefix, _)| prefix == need))
                 && stays.is_none_or(|stays| stays == site.name)
-                && only.is_none_or(|only| only.contains(&site.name))
+                && held.allows(&group.key, &site.name)
                 && !fails(&site.name)
         };
         self.sites.iter().filter(takes).map(|site| site.name.clone()).collect()

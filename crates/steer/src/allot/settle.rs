@@ -1,16 +1,35 @@
-//! Planning until what a route cannot say is not in the plan any more: one prefix led to several absorbers.
+//! Planning until what cannot be done is not in the plan any more: one prefix led to several absorbers, more prefixes led to one
+//! than it takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::Prefix;
 
 use super::Site;
-use super::document::{Only, World};
+use super::document::World;
 use super::group::{Group, groups};
+use super::slots::{self, First};
 use crate::planner::{Document, Effort, Mode, Plan, Refusal, plan};
 
 /// Plans at most for one document; then what still goes to several absorbers goes to none.
 const TRIES_MAX: usize = 16;
+
+/// What was decided before planning, by the groups' names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Held {
+    /// The only absorbers that a group may go to.
+    pub(super) only: BTreeMap<Prefix, BTreeSet<String>>,
+    /// Those that have no place for it.
+    pub(super) barred: BTreeMap<Prefix, BTreeSet<String>>,
+}
+
+impl Held {
+    /// Whether a group may go there.
+    pub(super) fn allows(&self, group: &Prefix, site: &str) -> bool {
+        self.only.get(group).is_none_or(|only| only.contains(site))
+            && self.barred.get(group).is_none_or(|barred| !barred.contains(site))
+    }
+}
 
 /// A document whose plan can be carried out.
 #[derive(Debug)]
@@ -19,6 +38,8 @@ pub(super) struct Settled {
     pub(super) groups: Vec<Group>,
     /// Claims that are given up so that others of their prefix can be kept, by place.
     pub(super) dropped: BTreeSet<usize>,
+    /// Absorbers that take no more prefixes, by the groups that would have gone there.
+    pub(super) full: BTreeMap<Prefix, BTreeSet<String>>,
     plan: Plan,
 }
 
@@ -47,21 +68,44 @@ impl Settled {
     }
 }
 
-/// Plans.
+/// Plans. Where absorbers have too few places for prefixes, the better of two ways to fill them.
 pub(super) fn settle(
     world: &World<'_>,
     pinned: bool,
     mode: Mode,
     effort: Effort,
 ) -> Result<Settled, Refusal> {
-    let (mut only, mut dropped) = (Only::new(), BTreeSet::new());
+    let settled = settle_by(world, pinned, First::Value, mode, effort)?;
+    if settled.full.is_empty() || !settled.gives_up() {
+        return Ok(settled);
+    }
+    let other = settle_by(world, pinned, First::Bound, mode, effort)?;
+    let is_better = match mode {
+        Mode::ProtectMostValuable => other.value() > settled.value(),
+        Mode::ShareThePain => other.kept() > settled.kept(),
+    };
+    Ok(if is_better { other } else { settled })
+}
+
+fn settle_by(
+    world: &World<'_>,
+    pinned: bool,
+    first: First,
+    mode: Mode,
+    effort: Effort,
+) -> Result<Settled, Refusal> {
+    let (mut held, mut dropped) = (Held::default(), BTreeSet::new());
     let mut asked: BTreeMap<Prefix, BTreeSet<String>> = BTreeMap::new();
     let mut tries = 0;
     loop {
         let groups = groups(world.claims, world.sites, &dropped);
-        let document = world.document(&groups, pinned, &only);
+        let document = world.document(&groups, pinned, &held);
         let plan = plan(&document, mode, effort)?;
         tries += 1;
+        if slots::is_over(world, &groups, &plan) {
+            slots::bar(world, &groups, &plan, &mut held, (pinned, first, tries >= TRIES_MAX));
+            continue;
+        }
         // One that was held to an absorber that has no room for it may find room at another.
         let lost = |group: &&Group| {
             asked.contains_key(&group.key) && plan.sacrificed.iter().any(|one| one.target == group.key)
@@ -69,11 +113,11 @@ pub(super) fn settle(
         let again = parted(&plan).or_else(|| groups.iter().find(lost).map(|group| group.key));
         if let Some(group) = again.and_then(|key| groups.iter().find(|group| group.key == key)) {
             let tried = asked.entry(group.key).or_default();
-            let next = next(world, &document, group, (pinned, tried)).filter(|_| tries < TRIES_MAX);
-            let was_held = only.get(&group.key).is_some_and(|only| only.len() == 1);
+            let next = next(world, &document, group, (pinned, tried), &held).filter(|_| tries < TRIES_MAX);
+            let was_held = held.only.get(&group.key).is_some_and(|only| only.len() == 1);
             tried.extend(next.clone());
             if next.is_some() || !was_held {
-                only.insert(group.key, next.into_iter().collect());
+                held.only.insert(group.key, next.into_iter().collect());
                 continue;
             }
         }
@@ -87,7 +131,7 @@ pub(super) fn settle(
             Some(place) => {
                 dropped.insert(place);
             }
-            None => return Ok(Settled { document, groups, dropped, plan }),
+            None => return Ok(Settled { document, groups, dropped, full: held.barred, plan }),
         }
     }
 }
@@ -107,12 +151,14 @@ fn next(
     document: &Document,
     group: &Group,
     (pinned, tried): (bool, &BTreeSet<String>),
+    held: &Held,
 ) -> Option<String> {
+    let free = Held { only: BTreeMap::new(), barred: held.barred.clone() };
     let parts = || document.attacks.iter().filter(|attack| attack.target == group.key);
     let all: f64 = parts().map(|attack| attack.bps + attack.legit_bps).sum();
     let takes = |name: &String| {
         !tried.contains(name)
-            && parts().all(|part| world.takers(group, &part.entry, pinned, None).contains(name))
+            && parts().all(|part| world.takers(group, &part.entry, pinned, &free).contains(name))
     };
     let sites = world.sites.iter().filter(|site| takes(&site.name));
     let (large, small): (Vec<&Site>, Vec<&Site>) = sites.partition(|site| site.capacity.0 >= all);

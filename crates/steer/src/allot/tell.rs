@@ -36,7 +36,9 @@ pub(super) fn fixed(claims: &[Claim<'_>], sites: &[Site]) -> (Vec<Site>, BTreeMa
         let Some(site) = left.iter_mut().find(|site| Some(site.name.as_str()) == claim.at) else { continue };
         let targets = &claim.situation.attack.targets;
         let carried = site.prefixes.iter().filter(|(prefix, _)| targets.iter().any(|t| prefix.covers(t)));
+        let places = carried.clone().count();
         let carried: f64 = carried.map(|(_, usual)| usual.0).sum();
+        site.slots = site.slots.map(|slots| slots.saturating_sub(places));
         let volume = claim.situation.attack.volume;
         site.capacity = BitRate((site.capacity.0 - volume.bits.0 - carried).max(0.0));
         site.packets = site.packets.map(|packets| PacketRate((packets.0 - volume.packets.0).max(0.0)));
@@ -71,7 +73,7 @@ struct Story<'a> {
 impl Story<'_> {
     fn lot(&self, group: &Group, claim: &Claim<'_>) -> Lot {
         if let Some(one) = self.plan.sacrificed.iter().find(|one| one.target == group.key) {
-            let why = format!("{}{}", one.why, self.doubted(group));
+            let why = format!("{}{}{}", one.why, self.full(group), self.doubted(group));
             return Lot { sacrificed: true, why, ..Lot::default() };
         }
         let diverted = self.plan.diverted.iter().filter(|one| one.target == group.key);
@@ -99,6 +101,20 @@ impl Story<'_> {
             )
         };
         doubted.map(said).collect()
+    }
+
+    /// Absorbers that would have taken a group, and take no more prefixes.
+    fn full(&self, group: &Group) -> String {
+        let names = self.settled.full.get(&group.key).into_iter().flatten().take(NAMED_MAX);
+        let sites = names.filter_map(|name| self.world.sites.iter().find(|site| site.name == *name));
+        let said = |site: &Site| {
+            let slots = site.slots.unwrap_or_default();
+            format!(
+                "; absorber {} takes {slots} prefixes of ours at one time, and others have them",
+                site.name
+            )
+        };
+        sites.map(said).collect()
     }
 
     fn dropped(&self, claim: &Claim<'_>) -> Lot {

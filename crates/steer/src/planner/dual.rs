@@ -101,9 +101,14 @@ impl Dual {
 
     /// Begins with one weight for all limits, the best of some.
     pub(super) fn begin(&mut self, model: &Model, work: &mut Work) {
+        self.begin_below(model, 2.0, BEGINNINGS, work);
+    }
+
+    /// The same of so many weights, the highest of them this part of the bound.
+    pub(super) fn begin_below(&mut self, model: &Model, part: f64, tries: usize, work: &mut Work) {
         let mut best = f64::INFINITY;
-        let mut weight = self.bound / 2.0;
-        for _ in 0..BEGINNINGS {
+        let mut weight = self.bound / part;
+        for _ in 0..tries {
             if work.is_spent() {
                 break;
             }

@@ -7,7 +7,7 @@ use super::improve::{self, Guide};
 use super::model::Model;
 use super::room::{Room, at};
 use super::work::Work;
-use super::{branch, fit, greedy, neighbourhood, repair};
+use super::{branch, fit, greedy, neighbourhood, pooled, repair};
 
 /// A plan and what is known of the best one.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ const ROUNDS_MAX: usize = 600;
 const BARGAINS: usize = 80;
 /// A plan is made from the prices of every so many rounds.
 const ROUNDS_EACH: usize = 8;
+/// Where prices were found for the pool of all absorbers, the first rounds change as little as so many would later.
+const POOLED: usize = 40;
 /// Within this share of the bound, a plan is the best one.
 const EQUAL: f64 = 1e-12;
 
@@ -105,9 +107,19 @@ fn component(model: &Model, work: &mut Work) -> Solved {
 
 /// Prices, and the best of the plans made from them on the way.
 fn priced(model: &Model, best: &mut Draft, work: &mut Work) -> Dual {
-    let mut dual = Dual::new(model, work);
-    dual.begin(model, work);
-    for round in 0..ROUNDS_MAX {
+    let pooled = pooled::pooled(model, best.profit, work);
+    let (mut dual, first) = match &pooled {
+        Some((_, prices)) => (Dual::at(model, prices, 1.0, work), POOLED),
+        None => {
+            let mut dual = Dual::new(model, work);
+            dual.begin(model, work);
+            (dual, 0)
+        }
+    };
+    if pooled.is_some() {
+        walk(model, &dual, best, work);
+    }
+    for round in first..ROUNDS_MAX {
         let close = dual.bound - best.profit <= dual.bound.abs() * EQUAL;
         if work.is_spent() || dual.is_settled() || close {
             break;
@@ -121,14 +133,21 @@ fn priced(model: &Model, best: &mut Draft, work: &mut Work) -> Dual {
             dual.improve(model, best.profit, work);
         }
         if round % ROUNDS_EACH == ROUNDS_EACH - 1 {
-            let scores = greedy::scores(model, &dual);
-            let draft = greedy::walk(model, &scores, &dual.prices, work);
-            if draft.profit > best.profit {
-                *best = draft;
-            }
+            walk(model, &dual, best, work);
         }
     }
+    if let Some((bound, _)) = pooled {
+        dual.bound = dual.bound.min(bound);
+    }
     dual
+}
+
+/// A plan made from prices, where it is the best so far.
+fn walk(model: &Model, dual: &Dual, best: &mut Draft, work: &mut Work) {
+    let draft = greedy::walk(model, &greedy::scores(model, dual), &dual.prices, work);
+    if draft.profit > best.profit {
+        *best = draft;
+    }
 }
 
 fn weight(model: &Model, members: &[usize]) -> usize {

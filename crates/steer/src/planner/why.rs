@@ -120,7 +120,13 @@ impl Story<'_> {
         let slots = at(&room.slots, part.entry);
         let link = at(&room.link, part.entry).min(goal.max_bps);
         if part.reach.is_empty() {
-            return "no absorber is reached from there".to_owned();
+            let entry = self.entry(part.entry).unwrap_or_default();
+            let reached = |one: &super::document::Absorber| one.reaches.iter().any(|name| name == entry);
+            return if self.document.absorbers.iter().any(reached) {
+                "none of the absorbers that are reached from there may take it".to_owned()
+            } else {
+                "no absorber is reached from there".to_owned()
+            };
         }
         if part.legit > link {
             return format!(

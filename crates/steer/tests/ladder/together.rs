@@ -37,6 +37,7 @@ fn site(name: &str, mbps: f64, prefixes: &[&str]) -> Site {
         prefixes: prefixes.iter().map(|of| (prefix(of), BitRate(0.0))).collect(),
         capacity: BitRate(mbps * MBPS),
         packets: None,
+        slots: None,
         cost_per_gbps: 1.0,
     }
 }
@@ -341,5 +342,66 @@ fn a_router_that_is_away_for_a_moment_makes_nobody_be_given_up_where_it_is_waite
         // As whoever waits for it says.
         one.neighbors[1].up = true;
         assert_eq!(held(&one), (true, false), "{target}");
+    }
+}
+
+/// Prefixes that the lots lead to an absorber.
+fn led(lots: &BTreeMap<Prefix, Lot>, name: &str) -> usize {
+    let there = |lot: &&Lot| lot.absorber.as_ref().is_some_and(|(site, _)| site == name);
+    lots.values().filter(there).count()
+}
+
+#[test]
+fn no_absorber_gets_more_prefixes_than_it_takes_and_who_has_no_place_is_told_so() {
+    let (first, second, third) =
+        (town("198.51.100.7/32", 50.0), town("198.51.101.7/32", 50.0), town("2001:db8::7/128", 50.0));
+    let all = [One(&first, 1.0, None), One(&second, 5.0, None), One(&third, 3.0, None)];
+    let wide = site("scrub", 1000.0, &[A, B, C]);
+    assert_eq!(led(&once(&all, &[wide.clone()]), "scrub"), 3);
+    let narrow = Site { slots: Some(2), ..wide.clone() };
+    let lots = once(&all, &[narrow.clone()]);
+    assert_eq!((led(&lots, "scrub"), to(&lots, "198.51.101.7/32")), (2, Some("scrub")));
+    let lost = &lots[&prefix("198.51.100.7/32")];
+    assert!(lost.sacrificed, "{lost:?}");
+    assert!(lost.why.contains("absorber scrub takes 2 prefixes of ours at one time"), "{}", lost.why);
+    // Another one has places: nobody is given up, also where only the most valuable may go there.
+    for elsewhere in [A, B, C] {
+        let other = Site { slots: Some(1), ..site("spare", 100.0, &[elsewhere]) };
+        let lots = once(&all, &[narrow.clone(), other]);
+        assert_eq!((led(&lots, "scrub"), led(&lots, "spare")), (2, 1), "{elsewhere}: {lots:?}");
+    }
+    // Without any place nothing is led there.
+    assert_eq!(led(&once(&all, &[Site { slots: Some(0), ..wide }]), "scrub"), 0);
+}
+
+#[test]
+fn in_many_towns_at_once_every_absorber_has_places_for_what_it_gets() {
+    let towns: Vec<Town> = (0..24_u32).map(|n| town(&format!("198.51.{}.7/32", 100 + n % 4), 10.0)).collect();
+    let mut towns = towns;
+    for (n, town) in towns.iter_mut().enumerate() {
+        town.attack.targets = vec![prefix(&format!("2001:db8:{n:x}::7/128"))];
+    }
+    let prefixes: Vec<String> = (0..24).map(|n| format!("2001:db8:{n:x}::/48")).collect();
+    let own = vec![prefix("2001:db8::/32")];
+    for town in &mut towns {
+        let diversion = prefixes.iter().map(|of| prefix(of)).collect();
+        let limits = Limits { blackhole: (25, 64), ..Limits::default() };
+        town.rails = Rails::new(own.clone(), diversion, Vec::new(), Vec::new(), limits);
+    }
+    let names: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+    let all: Vec<One<'_>> = towns.iter().zip(1..).map(|(town, n)| One(town, f64::from(n), None)).collect();
+    for slots in [[0, 0, 0], [1, 2, 3], [7, 0, 9], [8, 8, 8], [30, 2, 1]] {
+        let sites = [0, 1, 2].map(|at| {
+            // Each is prepared for some of them.
+            let some: Vec<&str> = names.iter().skip(at * 4).take(16).copied().collect();
+            Site { slots: Some(slots[at]), ..site(&format!("s{at}"), 500.0, &some) }
+        });
+        let lots = once(&all, &sites);
+        for (at, site) in sites.iter().enumerate() {
+            assert!(led(&lots, &site.name) <= slots[at], "{slots:?}: {lots:?}");
+        }
+        let kept = lots.values().filter(|lot| !lot.sacrificed).count();
+        let may: usize = slots.iter().map(|slots| *slots.min(&16)).sum();
+        assert!(kept + 3 >= may.min(24), "{kept} kept with {slots:?}");
     }
 }

@@ -48,3 +48,26 @@ fn plans_of_thirty_targets_are_nearly_the_best_in_both_modes() {
         }
     }
 }
+
+/// What `quick` keeps of its own bound at least, at a thousand targets.
+const KEPT: f64 = 0.86;
+
+#[test]
+fn at_a_thousand_targets_a_quick_plan_says_how_far_it_may_be_from_the_best() {
+    for (family, name) in FAMILIES {
+        for seed in 0..2 {
+            let document = world(seed, (1000, 20, 20), family);
+            let quick = plan(&document, Mode::default(), Effort::Quick).unwrap();
+            let greedy = plan(&document, Mode::default(), Effort::Looks(0)).unwrap();
+            judge(&document, &quick).unwrap();
+            let bound = quick.bound.unwrap();
+            eprintln!(
+                "{name} {seed}: {} of at most {bound}: {:.4}",
+                quick.value_kept,
+                quick.value_kept / bound
+            );
+            assert!(quick.value_kept >= greedy.value_kept, "{name}, seed {seed}");
+            assert!(quick.value_kept >= bound * KEPT, "{name}, seed {seed}: {} of {bound}", quick.value_kept);
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod brain;
 mod edge;
 mod kills;
 mod map;
+mod peace;
 mod routes;
 mod stage;
 mod story;

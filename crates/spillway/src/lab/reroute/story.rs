@@ -14,6 +14,7 @@ use super::super::process::Running;
 use super::super::tools::{BASE, apt_line, missing};
 use super::kills::Killed;
 use super::map::{Map, Place};
+use super::peace::Peace;
 use super::stage::{Passed, Stage};
 use super::victims::{VICTIMS, Victim};
 use super::{CAPACITY, NAME};
@@ -146,6 +147,7 @@ pub fn by_hand(length: Duration, interrupt: &Interrupt, tell: Tell<'_>) -> anyho
 pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerouted> {
     play("daemon", interrupt, tell, |stage, phases, tell| {
         passed(stage.measure("before", LEAD)?, phases, tell)?;
+        let peace = Peace::of(stage)?;
         let mut told = Told::default();
         let mut attackers = Vec::new();
         for (victim, rate) in VICTIMS.into_iter().zip(RATES) {
@@ -189,7 +191,17 @@ pub fn by_itself(interrupt: &Interrupt, tell: Tell<'_>) -> anyhow::Result<Rerout
             stage.wait(LOOK)?;
         }
         told.back_after_ms = Some(u64::try_from(over.elapsed().as_millis()).unwrap_or(u64::MAX));
-        tell(News::Says("brain", "everything is as it was".to_owned()))?;
+        // Absorbers let go when what was on its way has come.
+        while let Some(broken) = peace.broken(&Peace::of(stage)?) {
+            if over.elapsed() > OVER_WITHIN {
+                bail!("{} s after the end, not all is as it was: {broken}", OVER_WITHIN.as_secs());
+            }
+            stage.wait(LOOK)?;
+        }
+        tell(News::Says(
+            "brain",
+            "everything is as it was: routes, rules, what absorbers hold, the playbook".to_owned(),
+        ))?;
         passed(stage.measure("after", STANDS / 2)?, phases, tell)?;
         Ok(told)
     })

@@ -42,6 +42,7 @@ pub(crate) fn trial(config: &Config, attack: &Attack, honest: (f64, f64), now: T
             prefixes: vec![(section.prefix, section.usual)],
             capacity: section.capacity,
             packets: None,
+            slots: None,
             cost_per_gbps: section.cost,
         })
         .collect();

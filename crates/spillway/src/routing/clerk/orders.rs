@@ -47,7 +47,8 @@ impl Clerk {
         match order {
             Order::Peers => Ok(Answer::Peers(self.peers())),
             Order::Absorbers => {
-                Ok(Answer::Absorbers(self.absorbers.all().map(|one| one.document()).collect()))
+                let spoken = self.absorbers.all().map(|one| one.document());
+                Ok(Answer::Absorbers(spoken.chain(self.upstreams()).collect()))
             }
             Order::Plan => Ok(Answer::Plan(self.planned.clone())),
             Order::Playbook => Ok(Answer::Playbook(self.playbook())),

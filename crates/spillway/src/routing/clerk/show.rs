@@ -222,7 +222,7 @@ impl Clerk {
         self.speaker.as_ref().and_then(|speaker| speaker.status().ok()).unwrap_or_default()
     }
 
-    fn document(&self, one: &Mitigation, seen: &Seen) -> order::Mitigation {
+    pub(super) fn document(&self, one: &Mitigation, seen: &Seen) -> order::Mitigation {
         let key = express::key(&one.wish.what);
         let at = |name: &String| {
             let held = key.as_ref().is_some_and(|key| seen.held.get(name).is_some_and(|of| of.contains(key)));
@@ -304,13 +304,13 @@ impl Clerk {
 }
 
 /// What the speaker knows at one moment.
-struct Seen {
-    status: BTreeMap<String, PeerStatus>,
+pub(super) struct Seen {
+    pub(super) status: BTreeMap<String, PeerStatus>,
     held: BTreeMap<String, std::collections::BTreeSet<steer::bgp::out::Key>>,
 }
 
 impl Seen {
-    fn of(clerk: &Clerk) -> Self {
+    pub(super) fn of(clerk: &Clerk) -> Self {
         let held = clerk.speaker.as_ref().and_then(|speaker| speaker.held().ok()).unwrap_or_default();
         Self { status: clerk.status(), held }
     }

@@ -36,6 +36,7 @@ impl Clerk {
                 prefixes: vec![of],
                 capacity: section.capacity,
                 packets: None,
+                slots: None,
                 cost_per_gbps: section.cost,
             });
         }
@@ -70,6 +71,7 @@ impl Clerk {
             stays
         });
         site.capacity = BitRate((may.bps as f64).min(site.capacity.0));
+        site.slots = absorber.slots();
         site.packets = (may.pps != u64::MAX).then_some(PacketRate(may.pps as f64));
         Ok(closed)
     }
@@ -85,6 +87,11 @@ impl Clerk {
     pub(in crate::routing) fn has_room(&self, prefix: &Prefix, name: &str) -> Result<(), String> {
         let Some(absorber) = self.absorbers.get(name) else { return Ok(()) };
         let capacity = absorber.capacity()?;
+        if let Some(slots) = absorber.slots().filter(|slots| absorber.beside(prefix) >= *slots) {
+            return Err(format!(
+                "absorber `{name}` takes {slots} prefixes at one time, and has as many still"
+            ));
+        }
         let others = self.legs.values().filter(|leg| leg.prefix() != *prefix);
         let others: Vec<Prefix> =
             others.filter(|leg| leg.holders().any(|holder| holder == name)).map(|leg| leg.prefix()).collect();

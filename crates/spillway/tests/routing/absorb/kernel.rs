@@ -144,6 +144,66 @@ fn what_comes_in_tunnels_of_named_ends_is_counted_and_filtered_as_if_it_came_by_
 }
 
 #[test]
+fn what_went_back_is_counted_on_its_way_out_and_what_did_not_is_told_with_its_reason() {
+    both(|v6| {
+        let place = if v6 { V6 } else { V4 };
+        let Some(lab) = inside(if v6 { "abw6" } else { "abw4" }) else { return };
+        let inside = &lab.inside;
+        // The owner declared more than what is diverted; the far end of his tunnel is behind the interface.
+        let (near, far, kind, declared) = if v6 {
+            ("2001:db8:fe::99/64", "2001:db8:ff::9", "ipip", "2001:db8::/47")
+        } else {
+            ("192.0.2.99/24", "203.0.113.9", "gre", "198.51.100.0/23")
+        };
+        let family = if v6 { "-6" } else { "-4" };
+        let ip = |args: &[&str]| {
+            assert!(lab.inside_ns("ip", &[&[family], args].concat()).is_some(), "ip {args:?}");
+        };
+        ip(&[&["addr", "add", near, "dev", inside][..], if v6 { &["nodad"] } else { &[] }].concat());
+        ip(&["route", "add", far, "dev", inside]);
+        let forwards = format!(
+            "for of in ipv4 ipv6; do for on in all {inside}; do echo 1 > /proc/sys/net/$of/conf/$on/forwarding; done; done"
+        );
+        assert!(lab.inside_ns("sh", &["-c", &forwards]).is_some());
+        let (local, _) = near.split_once('/').unwrap();
+        let prefixes = format!(
+            "[prefixes.\"{declared}\"]\nreturn = \"{kind}\"\nlocal = \"{local}\"\nremote = \"{far}\"\nmtu = 1300\n"
+        );
+        let top = format!(
+            "capacity = \"10 Gbps\"\ninterface = \"{inside}\"\ntunnels_from = [\"{far}/{}\"]",
+            if v6 { 128 } else { 32 }
+        );
+        let name = format!("ways-{kind}");
+        let Some(scene) = Scene::under((place, ""), &name, &top, &prefixes, "") else { return };
+        let absorber = scene.absorber.start();
+        let _brain = scene.house.start();
+        scene.up();
+        scene.divert().unwrap();
+        let packets = Packets::to(v6, &lab.outside);
+        let pps = |part: &str| scene.place()[part]["pps"].as_u64().unwrap_or(0);
+        let lost = |why: &str| scene.place()["lost"][why].as_u64().unwrap_or(0);
+        // Nobody answers for the far end: nothing goes back, whatever came.
+        wait("what is lost", || pps("received") > 100 && lost("no_way") > 100 && pps("returned") == 0);
+        let trouble = scene.place()["trouble"].as_str().unwrap().to_owned();
+        assert!(trouble.contains("do not go back") && trouble.contains("find no way"), "{trouble}");
+        let text = spillway(["route", "absorbers", "-c", &scene.house.config]);
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.contains("find no way to the tunnel's far end"), "{text}");
+        ip(&["neigh", "replace", far, "lladdr", "02:00:00:00:00:09", "dev", inside, "nud", "permanent"]);
+        wait("what goes back", || {
+            pps("returned") > 100 && lost("no_way") == 0 && scene.place()["trouble"].is_null()
+        });
+        drop(packets);
+        // What the far end sends round does not go there again.
+        let _loop = Packets::of(if v6 { "6ipip" } else { "4gre" }, &lab.outside);
+        wait("the loop", || lost("looped") > 100 && pps("returned") == 0);
+        absorber.signal("-TERM");
+        let (_, errors) = absorber.ended();
+        assert!(errors.contains("does not all go back") && errors.contains("goes back again"), "{errors}");
+    });
+}
+
+#[test]
 fn an_absorber_that_is_killed_and_started_again_changes_nothing_in_its_kernel() {
     let Some(lab) = inside("abk") else { return };
     let state = Scratch::new("absorb-held");

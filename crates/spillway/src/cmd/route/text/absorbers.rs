@@ -18,6 +18,7 @@ pub(super) fn show(out: &mut impl Write, paint: Paint, all: &[Absorber]) -> io::
     all.iter().try_for_each(|one| absorber(out, paint, one))
 }
 
+#[expect(clippy::cast_precision_loss, reason = "for people")]
 fn absorber(out: &mut impl Write, paint: Paint, one: &Absorber) -> io::Result<()> {
     let state = match one.state.as_str() {
         "up" => paint.green("up"),
@@ -30,7 +31,11 @@ fn absorber(out: &mut impl Write, paint: Paint, one: &Absorber) -> io::Result<()
         "{} {} {state} · {kind} · {}",
         paint.bold(&one.name),
         one.control,
-        paint.dim(&one.fingerprint)
+        paint.dim(if one.fingerprint.is_empty() {
+            one.says.as_deref().unwrap_or_default()
+        } else {
+            &one.fingerprint
+        })
     )?;
     if let Some(why) = &one.reason {
         writeln!(out, "  {}", paint.yellow(why))?;
@@ -46,6 +51,9 @@ fn absorber(out: &mut impl Write, paint: Paint, one: &Absorber) -> io::Result<()
             rules.1,
             one.prefixes_free.unwrap_or(0)
         )?;
+    }
+    if kind == "upstream" {
+        upstream(out, one)?;
     }
     for prefix in &one.prefixes {
         let returns = prefix
@@ -64,12 +72,27 @@ fn absorber(out: &mut impl Write, paint: Paint, one: &Absorber) -> io::Result<()
                 rate(returned)
             )?;
         }
+        if let Some(lost) = prefix.lost.filter(|lost| !lost.is_none()) {
+            write!(out, ", {} lost", PacketRate(lost.pps() as f64))?;
+        }
+        if let Some(why) = &prefix.trouble {
+            write!(out, "; {}", paint.red(why))?;
+        }
         match &prefix.reason {
             Some(why) => writeln!(out, "; {}", paint.yellow(why))?,
             None => writeln!(out)?,
         }
     }
     Ok(())
+}
+
+/// What an upstream takes, and what is not known of it.
+fn upstream(out: &mut impl Write, one: &Absorber) -> io::Result<()> {
+    let (most, free) = (one.prefixes_max.unwrap_or(0), one.prefixes_free.unwrap_or(0));
+    let links =
+        if one.links.is_empty() { String::new() } else { format!("; behind {}", one.links.join(", ")) };
+    writeln!(out, "  discards; {free} of {most} routes free{links}")?;
+    one.note.iter().try_for_each(|note| writeln!(out, "  {note}"))
 }
 
 /// Both rates; a limit that nobody set is not shown.
