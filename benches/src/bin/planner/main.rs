@@ -112,7 +112,11 @@ impl Column {
         let least = self.shares.iter().copied().fold(f64::INFINITY, f64::min);
         let mean = self.shares.iter().sum::<f64>() / self.shares.len().max(1) as f64;
         let proven = if self.proven > 0 { format!(", {} proven", self.proven) } else { String::new() };
-        let gap = if self.gap > 0.0 { format!(", own bound within {:.1} %", self.gap * 100.0) } else { String::new() };
+        let gap = if self.gap > 0.0 {
+            format!(", own bound within {:.1} %", self.gap * 100.0)
+        } else {
+            String::new()
+        };
         format!("{least:.4}, {mean:.4} in {}{proven}{gap}", seconds(self.slowest))
     }
 }

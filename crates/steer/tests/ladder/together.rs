@@ -357,9 +357,9 @@ fn no_absorber_gets_more_prefixes_than_it_takes_and_who_has_no_place_is_told_so(
         (town("198.51.100.7/32", 50.0), town("198.51.101.7/32", 50.0), town("2001:db8::7/128", 50.0));
     let all = [One(&first, 1.0, None), One(&second, 5.0, None), One(&third, 3.0, None)];
     let wide = site("scrub", 1000.0, &[A, B, C]);
-    assert_eq!(led(&once(&all, &[wide.clone()]), "scrub"), 3);
+    assert_eq!(led(&once(&all, std::slice::from_ref(&wide)), "scrub"), 3);
     let narrow = Site { slots: Some(2), ..wide.clone() };
-    let lots = once(&all, &[narrow.clone()]);
+    let lots = once(&all, std::slice::from_ref(&narrow));
     assert_eq!((led(&lots, "scrub"), to(&lots, "198.51.101.7/32")), (2, Some("scrub")));
     let lost = &lots[&prefix("198.51.100.7/32")];
     assert!(lost.sacrificed, "{lost:?}");

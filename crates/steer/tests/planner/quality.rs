@@ -50,7 +50,7 @@ fn plans_of_thirty_targets_are_nearly_the_best_in_both_modes() {
 }
 
 /// What `quick` keeps of its own bound at least, at a thousand targets.
-const KEPT: f64 = 0.86;
+const KEPT: f64 = 0.95;
 
 #[test]
 fn at_a_thousand_targets_a_quick_plan_says_how_far_it_may_be_from_the_best() {

@@ -182,8 +182,11 @@ fn an_absorber_that_refuses_one_more_keeps_what_it_has_however_large() {
         let (two, gives_up) =
             (&TWO[usize::from(v6)], ["198.51.101.7/32", "2001:db8:2::7/128"][usize::from(v6)]);
         let hop = if v6 { "2001:db8:ffff::21" } else { "192.0.2.21" };
-        let one_only = "capacity = \"20 Gbps\"\nheld = 1";
-        let Some(town) = Town::with(&format!("one-{v6}"), v6, one_only, "10 Gbps", &[hop]) else { return };
+        let Some(town) = Town::new(&format!("one-{v6}"), v6, "10 Gbps", &[hop]) else { return };
+        // The brain's file has it for both, its owner declared one of them.
+        let file = &town.absorbers[0].config;
+        let text = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, text.replace(&format!("[prefixes.\"{}\"]\n", two.prefixes[1]), "")).unwrap();
         let _absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
         let brain = town.house.start();
         town.up();
@@ -199,11 +202,43 @@ fn an_absorber_that_refuses_one_more_keeps_what_it_has_however_large() {
         });
         // It was the absorber that said so, and for a while it is not asked again.
         let planned = town.planned();
-        assert!(planned["left_out"].to_string().contains("holds 1 prefixes already"), "{planned:#}");
+        assert!(planned["left_out"].to_string().contains("is not declared"), "{planned:#}");
         assert_eq!(town.router.view().others, two.prefixes[..1], "{planned:#}");
         let lots = planned["targets"].as_array().unwrap();
         let kept: Vec<&Value> = lots.iter().filter(|lot| lot["sacrificed"] == false).collect();
         assert_eq!((kept.len(), &kept[0]["target"]), (1, &two.cheap.into()), "{planned:#}");
+    });
+}
+
+#[test]
+fn the_only_place_of_an_absorber_goes_to_the_more_valuable_without_its_being_asked_for_two() {
+    both(|v6| {
+        let two = &TWO[usize::from(v6)];
+        let hop = if v6 { "2001:db8:ffff::21" } else { "192.0.2.21" };
+        let one_only = "capacity = \"20 Gbps\"\nheld = 1";
+        let Some(town) = Town::with(&format!("place-{v6}"), v6, one_only, "10 Gbps", &[hop]) else { return };
+        let absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
+        let brain = town.house.start();
+        town.up();
+        town.spare(v6);
+        let router = Router::of(brain.listen(0), v6, Service::None);
+        router.flood(Flood::Forwarded);
+        wait("the first diversion", || town.router.view().others == two.prefixes[..1]);
+        router.flood_second(10);
+        wait_for("the first's end", Duration::from_secs(60), || {
+            std::thread::sleep(LOOK);
+            town.agree();
+            (town.given_up() == [two.cheap] && town.router.view().others == two.prefixes[1..]).then_some(())
+        });
+        let planned = town.planned();
+        let lost =
+            planned["targets"].as_array().unwrap().iter().find(|lot| lot["sacrificed"] == true).unwrap();
+        assert!(lost["why"].to_string().contains("takes 1 prefixes of ours at one time"), "{planned:#}");
+        for absorber in absorbers {
+            absorber.signal("-TERM");
+            let (_, errors) = absorber.ended();
+            assert!(!errors.contains("refused"), "{errors}");
+        }
     });
 }
 
