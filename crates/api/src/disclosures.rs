@@ -60,12 +60,19 @@ pub(crate) async fn approve(
     Document(asked): Document<Agreed>,
 ) -> Result<Json<Value>, Problem> {
     let (who, sha256) = (caller.actor.name.clone(), asked.payload_sha256.0);
-    let change =
-        Change { action: "disclosure.approve", object: id.clone(), reason: asked.reason.0, ..Change::default() };
+    let change = Change {
+        action: "disclosure.approve",
+        object: id.clone(),
+        reason: asked.reason.0,
+        ..Change::default()
+    };
     let act = move |shared: &Shared| {
         let now = shared.operate.approve_disclosure(&id, &who, &sha256).map_err(Problem::conflict)?;
         let now = now.ok_or_else(|| {
-            Problem::missing(format!("there is no disclosure {id}"), "GET /api/v1/disclosures lists what there is")
+            Problem::missing(
+                format!("there is no disclosure {id}"),
+                "GET /api/v1/disclosures lists what there is",
+            )
         })?;
         Ok((Json(now), Some(json!({"payload_sha256": sha256}))))
     };

@@ -34,7 +34,8 @@ fn attacks_are_compared_with_those_of_others_and_new_is_an_answer() {
     for (id, from) in [("00f1a2b3c4d5e6f7", 0), ("1122334455667788", 50_000)] {
         let folder = house.scratch.path("state/evidence").join(id);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("attack.json"), json!({"id": id, "trace": trace(from)}).to_string()).unwrap();
+        std::fs::write(folder.join("attack.json"), json!({"id": id, "trace": trace(from)}).to_string())
+            .unwrap();
     }
     let file = |name: &str, text: String| house.scratch.file(name, text.as_bytes());
     let run = |args: &[&str]| {
@@ -55,10 +56,17 @@ fn attacks_are_compared_with_those_of_others_and_new_is_an_answer() {
     let dissector = file("dissector.json", serde_json::to_string(&dissector).unwrap());
     for (other, read_as) in [(&theirs, "trace"), (&ours, "fingerprint"), (&dissector, "fingerprint")] {
         let said = run(&["compare", other]).unwrap();
-        assert_eq!((&said["answer"], &said["compared_with"], &said["read_as"]), (&"alike".into(), &2.into(), &read_as.into()));
+        assert_eq!(
+            (&said["answer"], &said["compared_with"], &said["read_as"]),
+            (&"alike".into(), &2.into(), &read_as.into())
+        );
         assert_eq!(said["likest"]["attack"], "00f1a2b3c4d5e6f7", "{said}");
         let said = run(&["compare", "1122334455667788", other]).unwrap();
-        assert_eq!((&said["answer"], &said["likest"]["attack"]), (&"new".into(), &other.as_str().into()), "{said}");
+        assert_eq!(
+            (&said["answer"], &said["likest"]["attack"]),
+            (&"new".into(), &other.as_str().into()),
+            "{said}"
+        );
     }
     let stranger = file("stranger.json", serde_json::to_string(&trace(90_000)).unwrap());
     assert_eq!(run(&["compare", &stranger]).unwrap()["answer"], "new");

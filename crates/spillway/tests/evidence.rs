@@ -55,7 +55,11 @@ fn recorded(bag: &Path) -> anyhow::Result<Recorded> {
 }
 
 /// Writes the folder of an attack with a sealed bag of three packets in it; gives the bag.
-pub(crate) fn sealed(folder: &Path, signer: Option<&Signer>, authority: Option<&Authority>) -> anyhow::Result<PathBuf> {
+pub(crate) fn sealed(
+    folder: &Path,
+    signer: Option<&Signer>,
+    authority: Option<&Authority>,
+) -> anyhow::Result<PathBuf> {
     let mut dossier = cases::reflection();
     dossier.incident.rules = vec!["r1 @10 dst 198.51.100.7/32 proto udp src-port 53 -> drop".into()];
     let bag = folder.join("evidence");

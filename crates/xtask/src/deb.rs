@@ -14,7 +14,10 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let profile = args.first().map_or("release", String::as_str);
     install()?;
     if profile == "release" {
-        finish(&mut command("cargo", &["build", "--locked", "--release", "--package", "spillway", "--package", "verifier"]))?;
+        finish(&mut command(
+            "cargo",
+            &["build", "--locked", "--release", "--package", "spillway", "--package", "verifier"],
+        ))?;
     }
     let program = format!("target/{profile}/spillway");
     finish(&mut command("scripts/package-parts", &[&program]))?;

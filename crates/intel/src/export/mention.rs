@@ -64,7 +64,11 @@ fn colons(word: &str, behind: &[u8], tell: &mut impl FnMut(Prefix)) {
     if let Some(IpAddr::V6(address)) = forms.iter().find_map(|form| form.parse().ok()) {
         let address = IpAddr::from(address).to_canonical();
         let whole = if address.is_ipv4() { 32 } else { 128 };
-        tell(length(behind).filter(|_| whole == 128).map_or_else(|| Prefix::host(address), |len| Prefix::of(address, len.min(whole))));
+        tell(
+            length(behind)
+                .filter(|_| whole == 128)
+                .map_or_else(|| Prefix::host(address), |len| Prefix::of(address, len.min(whole))),
+        );
     }
     for piece in word.split(':') {
         quads(piece, '.', behind, tell);

@@ -46,9 +46,11 @@ fn each_label_stands_in_every_document_that_has_room_for_one() {
         let other = of(if tlp == Tlp::Red { Tlp::Clear } else { Tlp::Red });
         for (document, other) in of(tlp).iter().zip(other) {
             assert_eq!(document.path, other.path);
-            let (text, other) = (String::from_utf8_lossy(&document.bytes), String::from_utf8_lossy(&other.bytes));
+            let (text, other) =
+                (String::from_utf8_lossy(&document.bytes), String::from_utf8_lossy(&other.bytes));
             let other: std::collections::BTreeSet<&str> = other.lines().collect();
-            let mut lines: Vec<String> = text.lines().filter(|line| !other.contains(line)).map(labelled).collect();
+            let mut lines: Vec<String> =
+                text.lines().filter(|line| !other.contains(line)).map(labelled).collect();
             lines.sort();
             lines.dedup();
             for line in lines.iter().filter(|line| !line.contains("bundle--") && !line.contains("\"key\"")) {
@@ -62,7 +64,8 @@ fn each_label_stands_in_every_document_that_has_room_for_one() {
     }
     assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), said, "SPILLWAY_BLESS=1 blesses it");
     for (tlp, path) in Tlp::ALL.iter().flat_map(|tlp| {
-        ["stix.json", "misp.json", "ddosch.json", "intelmq.jsonl", "xarf/203.0.113.66.json"].map(|path| (tlp, path))
+        ["stix.json", "misp.json", "ddosch.json", "intelmq.jsonl", "xarf/203.0.113.66.json"]
+            .map(|path| (tlp, path))
     }) {
         assert!(said.contains(&format!("{} {path}: ", tlp.name())), "{tlp:?} in {path}");
     }

@@ -133,7 +133,7 @@ fn fingerprints_of_others_are_compared_with_own_traces_and_new_is_an_answer() {
     let fingerprint = |dossier: &Dossier, ours: bool| {
         let mut told = ddosch::fingerprint(&Shared::new(dossier, Terms::default()));
         let vector = &mut told.attack_vectors[0];
-        vector.source_port = ddosch::Spread::One(123);
+        (vector.source_port, vector.protocol) = (ddosch::Spread::One(123), "UDP".to_owned());
         if !ours {
             told.spillway = None;
             told.attack_vectors[0].spillway = None;

@@ -18,7 +18,12 @@ use crate::mixtures::{incident, scope};
 const TARGET: [u8; 4] = [93, 184, 216, 34];
 const TARGET6: [u8; 16] = [0x26, 6, 0x28, 0, 2, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0x34];
 
-fn ipv4(src: [u8; 4], dst: [u8; 4], (protocol, ttl, dont, id): (u8, u8, bool, u16), behind: &[u8]) -> Vec<u8> {
+fn ipv4(
+    src: [u8; 4],
+    dst: [u8; 4],
+    (protocol, ttl, dont, id): (u8, u8, bool, u16),
+    behind: &[u8],
+) -> Vec<u8> {
     let length = u16::try_from(20 + behind.len()).unwrap();
     let mut octets = vec![0x45, 0];
     octets.extend(length.to_be_bytes());
@@ -98,7 +103,12 @@ fn a_shapes_text_and_id_stay_what_they_are() {
         ("udp-amplification-ntp", |_, n| {
             let mut src = TARGET6;
             src[15] = n;
-            ipv6(src, TARGET6, 17, &udp((123, 4_000), &[0xd7, 0, 3, 0x2a, 0, 6, 0, 0x48, 1, 2, 3, 4, 5, 6, 7, 8]))
+            ipv6(
+                src,
+                TARGET6,
+                17,
+                &udp((123, 4_000), &[0xd7, 0, 3, 0x2a, 0, 6, 0, 0x48, 1, 2, 3, 4, 5, 6, 7, 8]),
+            )
         }),
     ];
     for (vector, make) in makes {
@@ -124,14 +134,19 @@ fn mirais_udp_floods_are_told_from_what_looks_like_them() {
     let rules = Rules::embedded().unwrap();
     let mut rng = Rng::new(3);
     let query = b"\xff\xff\xff\xffTSource Engine Query\0";
-    let named = |octets: &[u8]| seen(octets, 0, |packet| rules.tool(packet).map(|at| rules.tools[at].id.clone()));
+    let named =
+        |octets: &[u8]| seen(octets, 0, |packet| rules.tool(packet).map(|at| rules.tools[at].id.clone()));
     let make = |ttl, dont, behind: &[u8]| ipv4([45, 1, 2, 3], TARGET, (17, ttl, dont, 9), behind);
     let mut right = 0;
     for _ in 0..1_000 {
         let flood = udp((40_000, 80), &drawn(&mut rng, 512));
         right += u32::from(named(&make(52, false, &flood)).as_deref() == Some("mirai-udp"));
         // DF set as connected sockets have it, a Windows host, another length
-        for octets in [make(52, true, &flood), make(110, false, &flood), make(52, false, &udp((40_000, 80), &drawn(&mut rng, 500)))] {
+        for octets in [
+            make(52, true, &flood),
+            make(110, false, &flood),
+            make(52, false, &udp((40_000, 80), &drawn(&mut rng, 500))),
+        ] {
             assert_eq!(named(&octets), None);
         }
     }
@@ -140,7 +155,9 @@ fn mirais_udp_floods_are_told_from_what_looks_like_them() {
     let wireguard = [&[4, 0, 0, 0, 1, 2, 3, 4, 9, 0, 0, 0, 0, 0, 0, 0][..], &drawn(&mut rng, 496)].concat();
     assert_eq!(named(&make(52, false, &udp((51_820, 51_820), &wireguard))), None, "a tunnel");
     assert_eq!(named(&make(52, false, &udp((1_025, 27_015), query))).as_deref(), Some("mirai-vse"));
-    for octets in [make(52, true, &udp((1_025, 27_015), query)), make(110, false, &udp((1_025, 27_015), query))] {
+    for octets in
+        [make(52, true, &udp((1_025, 27_015), query)), make(110, false, &udp((1_025, 27_015), query))]
+    {
         assert_eq!(named(&octets), None, "players ask so");
     }
 }
@@ -149,9 +166,19 @@ fn mirais_udp_floods_are_told_from_what_looks_like_them() {
 fn an_icmp_error_tells_whom_somebody_asked_in_the_targets_name() {
     let mut observer = Observer::new(Arc::new(Rules::embedded().unwrap()), scope(&["udp-amplification-dns"]));
     let (server, closed, router, asked) = ([45, 9, 0, 1], [45, 9, 0, 2], [45, 9, 0, 3], [45, 9, 0, 4]);
-    let request = |dst| ipv4(TARGET, dst, (17, 50, false, 1), &udp((4_000, 53), b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0"));
-    let error = |src, quoted: &[u8]| ipv4(src, TARGET, (1, 50, false, 1), &[&[3, 3, 0, 0, 0, 0, 0, 0][..], quoted].concat());
-    let answer = |src| ipv4(src, TARGET, (17, 50, false, 1), &udp((53, 4_000), b"\x12\x34\x84\0\0\x01\0\x09\0\0\0\0 an answer"));
+    let request =
+        |dst| ipv4(TARGET, dst, (17, 50, false, 1), &udp((4_000, 53), b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0"));
+    let error = |src, quoted: &[u8]| {
+        ipv4(src, TARGET, (1, 50, false, 1), &[&[3, 3, 0, 0, 0, 0, 0, 0][..], quoted].concat())
+    };
+    let answer = |src| {
+        ipv4(
+            src,
+            TARGET,
+            (17, 50, false, 1),
+            &udp((53, 4_000), b"\x12\x34\x84\0\0\x01\0\x09\0\0\0\0 an answer"),
+        )
+    };
     // what the target sends itself is seen, and is not forged
     seen(&request(asked), 1, |packet| observer.answer(packet));
     for at in 2..40 {
@@ -174,7 +201,11 @@ fn an_icmp_error_tells_whom_somebody_asked_in_the_targets_name() {
     };
     assert_eq!(of(server), (Class::Reflector, true, true));
     for source in [closed, router] {
-        assert_eq!(of(source), (Class::Unknown, true, false), "an error is no answer, and no proof against anybody");
+        assert_eq!(
+            of(source),
+            (Class::Unknown, true, false),
+            "an error is no answer, and no proof against anybody"
+        );
     }
     assert!(!of(asked).1 && !of([45, 9, 0, 5]).1);
 }

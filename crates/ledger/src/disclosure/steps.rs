@@ -125,7 +125,9 @@ impl Disclosure<Drafted> {
             return Err(Refused::Payload("it is empty"));
         }
         if self.draft.archive.is_some_and(|archive| archive != Hash::of(&payload)) {
-            return Err(Refused::Payload("it is not what was packed from the sealed bag that the draft names"));
+            return Err(Refused::Payload(
+                "it is not what was packed from the sealed bag that the draft names",
+            ));
         }
         Ok(Disclosure { draft: self.draft, step: Minimised { payload, counts } })
     }

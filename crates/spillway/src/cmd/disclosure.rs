@@ -240,19 +240,29 @@ fn new(args: New, context: &Context) -> anyhow::Result<()> {
 type Origin = Option<(Hash, Option<Hash>)>;
 
 /// What would leave: the file that was given, or what is packed from the bag for an order.
-fn chosen(request: &Request, payload: Option<&Path>, bag: Option<&Path>) -> anyhow::Result<(Vec<u8>, Origin)> {
+fn chosen(
+    request: &Request,
+    payload: Option<&Path>,
+    bag: Option<&Path>,
+) -> anyhow::Result<(Vec<u8>, Origin)> {
     if !request.files.is_empty() && (request.extent != Extent::NamedData || bag.is_none()) {
-        return Err(usage("`files` are those of a bag that an order names: extent = \"named-data\", and --bag"));
+        return Err(usage(
+            "`files` are those of a bag that an order names: extent = \"named-data\", and --bag",
+        ));
     }
     match (request.extent, payload, bag) {
-        (Extent::Minimised, Some(file), bag) => Ok((read(file)?, bag.map(disclosure::seal).transpose()?.map(|seal| (seal, None)))),
+        (Extent::Minimised, Some(file), bag) => {
+            Ok((read(file)?, bag.map(disclosure::seal).transpose()?.map(|seal| (seal, None))))
+        }
         (Extent::NamedData, Some(file), None) => Ok((read(file)?, None)),
         (Extent::CompleteBag, None, Some(bag)) => Ok(packed(disclosure::pack(bag, None)?)),
         (Extent::NamedData, None, Some(bag)) if !request.files.is_empty() => {
             Ok(packed(disclosure::pack(bag, Some(&request.files))?))
         }
         (Extent::NamedData, None, Some(_)) => Err(usage("name the `files` of the bag that the order names")),
-        (Extent::CompleteBag, _, None) => Err(usage("the complete bag is packed from where it is: name it with --bag")),
+        (Extent::CompleteBag, _, None) => {
+            Err(usage("the complete bag is packed from where it is: name it with --bag"))
+        }
         (_, Some(_), Some(_)) => Err(usage("what an order gets is packed from the bag; leave --payload out")),
         (_, None, _) => Err(usage("name what would leave: --payload")),
     }

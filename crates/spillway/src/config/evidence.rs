@@ -50,5 +50,11 @@ pub(super) fn checked(problems: &mut Problems<'_>, section: Section) -> Evidence
         read.map_err(|message: String| problems.at(tlp.span().start, message)).ok()
     });
     let space = u64::try_from(space.map_or(SPACE, |space| space.0)).unwrap_or(u64::MAX);
-    Evidence { reporter: Reporter { organisation, contact, domain }, authority, tlp: tlp.unwrap_or_default(), record, space }
+    Evidence {
+        reporter: Reporter { organisation, contact, domain },
+        authority,
+        tlp: tlp.unwrap_or_default(),
+        record,
+        space,
+    }
 }

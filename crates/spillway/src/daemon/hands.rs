@@ -225,8 +225,9 @@ impl api::Operate for Hands {
         if !cases.is_there(id) {
             return Ok(None);
         }
-        let case =
-            cases.approve(id, who.to_owned(), Some(sha256), self.clock.now()).map_err(|why| format!("{why:#}"))?;
+        let case = cases
+            .approve(id, who.to_owned(), Some(sha256), self.clock.now())
+            .map_err(|why| format!("{why:#}"))?;
         self.shown(&cases, &case).map(Some).map_err(|why| format!("{why:#}"))
     }
 

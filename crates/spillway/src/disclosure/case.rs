@@ -241,7 +241,9 @@ impl Cases {
         }
         let author = &case.draft.author;
         if account(&by) == account(author) {
-            bail!("`{id}` was drafted by {author}: who drafted it does not approve it, another account has to");
+            bail!(
+                "`{id}` was drafted by {author}: who drafted it does not approve it, another account has to"
+            );
         }
         self.look(&mut case)?;
         // an earlier word of the same person was for what it was then

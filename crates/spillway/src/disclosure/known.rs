@@ -87,8 +87,12 @@ impl Known {
         let shown = path.display().to_string();
         let name = name(folder);
         let targets = targets(folder);
-        let lengths: BTreeSet<u8> =
-            named.iter().filter(|one| !one.is_ipv4()).map(Prefix::bits).filter(|bits| *bits >= HOUSEHOLD).collect();
+        let lengths: BTreeSet<u8> = named
+            .iter()
+            .filter(|one| !one.is_ipv4())
+            .map(Prefix::bits)
+            .filter(|bits| *bits >= HOUSEHOLD)
+            .collect();
         let (mut told, mut secret) = (BTreeSet::new(), BTreeMap::new());
         let file = File::open(&path).with_context(|| format!("{shown}: cannot be read"))?;
         let table = shown.ends_with(".csv");
@@ -100,7 +104,8 @@ impl Known {
             let read = if table { row(&line) } else { serde_json::from_str(&line).ok() };
             let one: Line = read.with_context(|| format!("{shown}:{}: no source", at + 1))?;
             let hosts = std::iter::once(Prefix::host(one.address));
-            let wider = lengths.iter().filter(|_| one.address.is_ipv6()).map(|len| Prefix::of(one.address, *len));
+            let wider =
+                lengths.iter().filter(|_| one.address.is_ipv6()).map(|len| Prefix::of(one.address, *len));
             let hits: BTreeSet<Prefix> = hosts.chain(wider).filter(|what| named.contains(what)).collect();
             if hits.is_empty() || targets.iter().any(|target| target.contains(one.address)) {
                 continue;
@@ -124,14 +129,18 @@ impl Known {
 
 fn name(folder: &Path) -> String {
     let own = folder.file_name().unwrap_or_default();
-    let attack = if own == "evidence" { folder.parent().and_then(Path::file_name).unwrap_or(own) } else { own };
+    let attack =
+        if own == "evidence" { folder.parent().and_then(Path::file_name).unwrap_or(own) } else { own };
     attack.to_string_lossy().into_owned()
 }
 
 fn targets(folder: &Path) -> Vec<Prefix> {
     let files = ["attack.json", "data/attack.json", "evidence/data/attack.json"];
     let texts = files.iter().filter_map(|file| std::fs::read(folder.join(file)).ok());
-    texts.filter_map(|text| serde_json::from_slice::<Attack>(&text).ok()).next().map_or_else(Vec::new, |one| one.targets)
+    texts
+        .filter_map(|text| serde_json::from_slice::<Attack>(&text).ok())
+        .next()
+        .map_or_else(Vec::new, |one| one.targets)
 }
 
 /// `address,verdict,confidence,reasons,…`, as bags have it.

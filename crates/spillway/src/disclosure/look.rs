@@ -64,12 +64,17 @@ pub(super) fn compare(
     for (what, place) in &named.0 {
         if known.told.contains(what) {
             if !draft.data.contains(&DataClass::SourceAddresses) {
-                faults.push(format!("{place}: {} is a source, and the draft says that none is in it", shown(what)));
+                faults.push(format!(
+                    "{place}: {} is a source, and the draft says that none is in it",
+                    shown(what)
+                ));
             }
         } else if let Some((class, attack)) = known.secret.get(what) {
             let class = intel::export::csv::word(*class);
             faults.push(format!("{place}: {} is {class} in attack {attack}", shown(what)));
-        } else if draft.profile == Profile::TargetHidden && known.targets.iter().any(|target| target.covers(what)) {
+        } else if draft.profile == Profile::TargetHidden
+            && known.targets.iter().any(|target| target.covers(what))
+        {
             faults.push(format!("{place}: {} is the target, which the draft hides", shown(what)));
         }
     }
@@ -144,8 +149,13 @@ impl Named {
 
 /// Magic numbers of pcap, both orders and resolutions, and pcapng.
 fn is_capture(octets: &[u8]) -> bool {
-    const MAGIC: [[u8; 4]; 5] =
-        [[0xa1, 0xb2, 0xc3, 0xd4], [0xd4, 0xc3, 0xb2, 0xa1], [0xa1, 0xb2, 0x3c, 0x4d], [0x4d, 0x3c, 0xb2, 0xa1], [10, 13, 13, 10]];
+    const MAGIC: [[u8; 4]; 5] = [
+        [0xa1, 0xb2, 0xc3, 0xd4],
+        [0xd4, 0xc3, 0xb2, 0xa1],
+        [0xa1, 0xb2, 0x3c, 0x4d],
+        [0x4d, 0x3c, 0xb2, 0xa1],
+        [10, 13, 13, 10],
+    ];
     octets.first_chunk::<4>().is_some_and(|first| MAGIC.contains(first))
 }
 
@@ -209,7 +219,9 @@ mod tests {
         let inside = ::ledger::text::base64(b"{\"source\":\"203.0.113.9\"}");
         let json = format!("{{\"a\":1,\n\"payload\":\"{inside}\"}}");
         assert_eq!(named(json.as_bytes()).unwrap()["203.0.113.9"], "line 2, encoded there: line 1");
-        let long = ::ledger::text::base64("x\n".repeat(60).as_bytes().iter().chain(b"2001:db8::9").copied().collect::<Vec<_>>().as_slice());
+        let long = ::ledger::text::base64(
+            "x\n".repeat(60).as_bytes().iter().chain(b"2001:db8::9").copied().collect::<Vec<_>>().as_slice(),
+        );
         let (front, back) = long.split_at(76);
         let mail = format!("Content-Transfer-Encoding: base64\r\n\r\n{front}\r\n{back}\r\n\r\n--end\r\n");
         assert_eq!(named(mail.as_bytes()).unwrap()["2001:db8::9"], "line 3, encoded there: line 61");

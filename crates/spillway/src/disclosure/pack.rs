@@ -32,7 +32,9 @@ pub(crate) fn find(state_dir: &Path, named: &str) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(named);
     let places = kept.into_iter().chain([path.join("evidence"), path]);
     let found = places.into_iter().find(|bag| is_sealed(bag));
-    let bag = found.with_context(|| format!("`{named}`: no sealed bag; name one, or an attack that is over (`spillway attack list`)"))?;
+    let bag = found.with_context(|| {
+        format!("`{named}`: no sealed bag; name one, or an attack that is over (`spillway attack list`)")
+    })?;
     Ok(std::path::absolute(bag)?)
 }
 
@@ -68,7 +70,8 @@ pub(crate) fn pack(bag: &Path, files: Option<&[String]>) -> anyhow::Result<Packe
                 let all: Vec<&str> = there.keys().map(String::as_str).collect();
                 bail!("`{missing}` is no file of the bag; it has: {}", all.join(", "));
             }
-            let mut files: Vec<&str> = files.iter().map(String::as_str).chain([MANIFEST, TAG_MANIFEST]).collect();
+            let mut files: Vec<&str> =
+                files.iter().map(String::as_str).chain([MANIFEST, TAG_MANIFEST]).collect();
             files.sort_unstable();
             files.dedup();
             files
@@ -82,13 +85,18 @@ pub(crate) fn pack(bag: &Path, files: Option<&[String]>) -> anyhow::Result<Packe
         let length = std::fs::metadata(&path).with_context(failed)?.len();
         octets += length;
         if octets > PAYLOAD_MAX {
-            bail!("{}: more than {PAYLOAD_MAX} octets; name `files`, and hand it out in parts", bag.display());
+            bail!(
+                "{}: more than {PAYLOAD_MAX} octets; name `files`, and hand it out in parts",
+                bag.display()
+            );
         }
         let content = std::fs::read(&path).with_context(failed)?;
         let mut header = tar::Header::new_ustar();
         header.set_size(u64::try_from(content.len()).unwrap_or(u64::MAX));
         header.set_mode(0o644);
-        archive.append_data(&mut header, Path::new("evidence").join(name), content.as_slice()).with_context(failed)?;
+        archive
+            .append_data(&mut header, Path::new("evidence").join(name), content.as_slice())
+            .with_context(failed)?;
     }
     // What was read is what was sealed: nobody changed it meanwhile.
     if self::seal(bag)? != seal {

@@ -37,7 +37,8 @@ pub fn trace(fingerprint: &Fingerprint, rules: &Rules, key: u64) -> Result<Trace
     for (_, vector) in &vectors {
         let Some(ours) = &vector.spillway else { continue };
         for text in &ours.shapes {
-            *shapes.entry(shape_id(text)).or_default() += part(vector) / f64::from(u32::try_from(ours.shapes.len()).unwrap_or(1));
+            *shapes.entry(shape_id(text)).or_default() +=
+                part(vector) / f64::from(u32::try_from(ours.shapes.len()).unwrap_or(1));
             let payload = text.split(' ').find_map(|field| field.strip_prefix("payload="));
             payloads.extend(payload.filter(|p| p.len() == 16).map(String::from));
         }
@@ -72,7 +73,9 @@ fn name(vector: &Vector, rules: &Rules) -> String {
         Spread::Random => None,
     };
     let flags = match &vector.tcp_flags {
-        Some(Spread::Shares(shares)) => shares.iter().max_by(|a, b| a.1.total_cmp(b.1)).map(|(flags, _)| flags.as_str()),
+        Some(Spread::Shares(shares)) => {
+            shares.iter().max_by(|a, b| a.1.total_cmp(b.1)).map(|(flags, _)| flags.as_str())
+        }
         _ => None,
     };
     let has = |flag: char| flags.is_some_and(|flags| flags.contains(flag));

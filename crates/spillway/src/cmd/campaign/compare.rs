@@ -53,11 +53,20 @@ pub(super) fn run(args: &Compare, context: &Context) -> anyhow::Result<()> {
         Format::Json => output::document(&mut out, &answer)?,
         Format::Jsonl => output::line(&mut out, &answer)?,
         Format::Text => {
-            let word = if is_new { "new: of no hand that is known by what was compared" } else { "alike: one hand made both, as it seems" };
+            let word = if is_new {
+                "new: of no hand that is known by what was compared"
+            } else {
+                "alike: one hand made both, as it seems"
+            };
             writeln!(out, "{} is {word}", one.name)?;
             if let Some(likest) = &likest {
                 let Likeness { other, odds, because } = likest;
-                writeln!(out, "  most like {}, one hand at {:.1} %, because", other.name, chance(*odds) * 100.0)?;
+                writeln!(
+                    out,
+                    "  most like {}, one hand at {:.1} %, because",
+                    other.name,
+                    chance(*odds) * 100.0
+                )?;
                 because.iter().try_for_each(|(what, weight)| writeln!(out, "  {weight:>+5.1}  {what}"))?;
             }
             let of = others.len();

@@ -46,10 +46,15 @@ impl Reader {
     /// Own attacks whose evidence is kept.
     pub(super) fn own(&self) -> anyhow::Result<Vec<Known>> {
         let Some(state_dir) = &self.state_dir else {
-            bail!("there is no configuration, so no own attacks are known: name another attack, or the configuration with -c");
+            bail!(
+                "there is no configuration, so no own attacks are known: name another attack, or the configuration with -c"
+            );
         };
         // One that goes on has no trace yet, and one that is damaged hides no other.
-        Ok(Place::all(state_dir).into_iter().filter_map(|(id, place)| Some(Known { name: id, ..self.read(place.path()).ok()? })).collect())
+        Ok(Place::all(state_dir)
+            .into_iter()
+            .filter_map(|(id, place)| Some(Known { name: id, ..self.read(place.path()).ok()? }))
+            .collect())
     }
 
     /// One of them.
@@ -58,11 +63,16 @@ impl Reader {
     /// It is not there, or not what it should be, with the place.
     pub(super) fn read(&self, named: &Path) -> anyhow::Result<Known> {
         let own = self.state_dir.as_ref().and_then(|state| Place::of(state, named.to_str()?));
-        let path = own.map(|place| place.path().to_owned()).filter(|path| path.is_dir()).unwrap_or_else(|| named.to_owned());
+        let path = own
+            .map(|place| place.path().to_owned())
+            .filter(|path| path.is_dir())
+            .unwrap_or_else(|| named.to_owned());
         let path = if path.is_dir() { path.join("attack.json") } else { path };
         let shown = path.display();
         let length = std::fs::metadata(&path)
-            .with_context(|| format!("{shown}: no attack; name its id, its folder, a trace or a fingerprint"))?
+            .with_context(|| {
+                format!("{shown}: no attack; name its id, its folder, a trace or a fingerprint")
+            })?
             .len();
         if length > FILE_MAX {
             bail!("{shown}: {length} octets, at most {FILE_MAX} are read");
@@ -72,8 +82,8 @@ impl Reader {
         let name = named.display().to_string();
         if value.get("attack_vectors").is_some() {
             let fingerprint = ddosch::read(&octets).map_err(|wrong| anyhow!("{shown}: {wrong}"))?;
-            let trace =
-                ddosch::trace(&fingerprint, &self.rules, TRACE_KEY).map_err(|wrong| anyhow!("{shown}: {wrong}"))?;
+            let trace = ddosch::trace(&fingerprint, &self.rules, TRACE_KEY)
+                .map_err(|wrong| anyhow!("{shown}: {wrong}"))?;
             return Ok(Known { name, kind: "fingerprint", trace });
         }
         let (place, trace) = match value.get("trace") {
@@ -81,7 +91,8 @@ impl Reader {
             None if value.get("reflectors").is_some() => ("", value),
             None => bail!("{shown}: has no trace, and is no fingerprint of a Clearing House"),
         };
-        let trace: Trace = serde_json::from_value(trace).map_err(|wrong| anyhow!("{shown}: {place}{wrong}"))?;
+        let trace: Trace =
+            serde_json::from_value(trace).map_err(|wrong| anyhow!("{shown}: {place}{wrong}"))?;
         trace.check().map_err(|wrong| anyhow!("{shown}: {place}{wrong}"))?;
         Ok(Known { name, kind: "trace", trace })
     }

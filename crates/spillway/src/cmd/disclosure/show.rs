@@ -74,9 +74,13 @@ pub(super) fn one(shown: &Shown<'_>, context: &Context) -> anyhow::Result<()> {
 fn compared(with: &Compared) -> String {
     let Compared { attacks, names, told, .. } = with;
     if *attacks == 0 {
-        return format!("with nothing: no attack is kept here, name one with --attack; it names {names} addresses");
+        return format!(
+            "with nothing: no attack is kept here, name one with --attack; it names {names} addresses"
+        );
     }
-    format!("names {names} addresses, {told} of them verified sources, and nobody who must not leave ({attacks} attacks looked at)")
+    format!(
+        "names {names} addresses, {told} of them verified sources, and nobody who must not leave ({attacks} attacks looked at)"
+    )
 }
 
 /// Prints all.
