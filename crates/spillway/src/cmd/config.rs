@@ -1,11 +1,11 @@
-//! `spillway config show|check|diff|schema`: the configuration, before it is taken.
+//! `spillway config show|check|diff|reload|schema`: the configuration, before it is taken.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::check;
+use super::{check, control as control_order};
 use crate::cli::Context;
 use crate::config::diff::{Change, changes, makes_a_difference};
 use crate::config::{Config, DEFAULT_PATH, Key, effective};
@@ -22,6 +22,7 @@ Examples:
   spillway config check                          # as `spillway check`
   spillway config diff                           # what `spillway control reload` would change in the running daemon
   spillway config diff new.toml                  # and what this file would
+  spillway config reload --reason 'ticket 12'     # and have it taken
   spillway config schema > spillway.schema.json  # JSON Schema 2020-12; in the file: #:schema ./spillway.schema.json
 
 Exit codes of `diff`: 0 the same, 1 failed, 3 different.")]
@@ -35,6 +36,7 @@ enum Command {
     Show(Show),
     Check(check::Args),
     Diff(Diff),
+    Reload(Reload),
     Schema(Schema),
 }
 
@@ -62,6 +64,13 @@ struct Diff {
     config: PathBuf,
 }
 
+/// Have the daemon check its file and take it, as `spillway control reload` and SIGHUP do; what is wrong with it is said, and the old one stays
+#[derive(Debug, clap::Args)]
+struct Reload {
+    #[command(flatten)]
+    asked: control_order::Asked,
+}
+
 /// Print the JSON Schema of the configuration
 #[derive(Debug, clap::Args)]
 struct Schema {}
@@ -72,6 +81,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::Show(args) => show(&args, context),
         Command::Check(args) => check::run(args, context),
         Command::Diff(args) => diff(&args, context),
+        Command::Reload(Reload { asked }) => control_order::give(control::Order::Reload, asked),
         Command::Schema(Schema {}) => {
             let schema = crate::config::schema().map_err(anyhow::Error::msg)?;
             let mut out = output::stdout();

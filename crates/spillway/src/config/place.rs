@@ -102,6 +102,10 @@ fn in_plain_words(message: &str) -> String {
         let example = EXAMPLES.iter().find(|(key, _)| *key == subject).map_or("add it", |(_, text)| text);
         return format!("missing key `{subject}`; {example}");
     }
+    if message == "wanted string or table" {
+        return "not taken, expected one of its words in quotes, as `spillway init -c -` shows them, or a section"
+            .to_owned();
+    }
     if let Some((found, expected)) = message.split_once(", expected ") {
         let plain = PLAIN.iter().find(|(theirs, _)| *theirs == expected).map(|(_, ours)| *ours);
         let plain = plain.or_else(|| {
@@ -136,7 +140,21 @@ fn key_at(text: &str, offset: usize) -> Option<String> {
         let (key, value) =
             table.iter().find(|(_, value)| value.span().contains(&offset) || inside(value, offset))?;
         let name: &str = key.get_ref();
-        let DeValue::Table(inner) = value.get_ref() else { return Some(name.to_owned()) };
+        let inner = match value.get_ref() {
+            DeValue::Table(inner) => inner,
+            // of a list of tables, the one that it stands in
+            DeValue::Array(all) => {
+                let tables = all.iter().filter_map(|one| match one.get_ref() {
+                    DeValue::Table(table) if one.span().contains(&offset) || inside(one, offset) => {
+                        Some(table)
+                    }
+                    _ => None,
+                });
+                let Some(inner) = tables.last() else { return Some(name.to_owned()) };
+                inner
+            }
+            _ => return Some(name.to_owned()),
+        };
         Some(within(inner, offset).map_or_else(|| name.to_owned(), |rest| format!("{name}.{rest}")))
     }
     /// A section that is written in several places has the span of one of them.
