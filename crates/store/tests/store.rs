@@ -93,7 +93,7 @@ fn what_a_rule_dropped_stays_when_it_has_ended_and_when_its_counters_are_gone() 
         expires_at: Some(Timestamp::from_secs(until)),
         document: format!(
             "{{\"id\":\"{id}\",\"dry\":true,\"decided_packets\":9,\"dropped_packets\":{}}}",
-            dropped.map_or("null".to_owned(), |n| n.to_string())
+            dropped.map_or_else(|| "null".to_owned(), |n| n.to_string())
         ),
     };
     let mut put = |rules: Vec<RuleRow>| {
