@@ -1,4 +1,5 @@
 //! The store in trouble: no attack is lost because `spillway.db` could not be written for a while.
+#![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

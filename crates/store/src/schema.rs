@@ -207,10 +207,10 @@ mod tests {
                 drop(old);
                 let now = open(&path, steps, Durability::Whole).unwrap();
                 assert_eq!(tables(&now), fresh, "from version {taken}");
-                let version: usize = now.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-                assert_eq!(version, steps.len());
+                let version: i64 = now.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+                assert_eq!(usize::try_from(version).unwrap(), steps.len());
                 if let Some(table) = filled {
-                    let count: u64 = now
+                    let count: i64 = now
                         .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
                         .unwrap();
                     assert_eq!(count, 1, "{table} from version {taken}");

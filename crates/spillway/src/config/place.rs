@@ -144,13 +144,13 @@ fn key_at(text: &str, offset: usize) -> Option<String> {
             DeValue::Table(inner) => inner,
             // of a list of tables, the one that it stands in
             DeValue::Array(all) => {
-                let tables = all.iter().filter_map(|one| match one.get_ref() {
+                let mut tables = all.iter().filter_map(|one| match one.get_ref() {
                     DeValue::Table(table) if one.span().contains(&offset) || inside(one, offset) => {
                         Some(table)
                     }
                     _ => None,
                 });
-                let Some(inner) = tables.last() else { return Some(name.to_owned()) };
+                let Some(inner) = tables.next_back() else { return Some(name.to_owned()) };
                 inner
             }
             _ => return Some(name.to_owned()),
