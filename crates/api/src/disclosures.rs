@@ -43,7 +43,7 @@ pub(crate) struct Agreed {
     reason: Reason,
 }
 
-/// Agree to exactly what would leave, as whoever is logged in. Who drafted it does not, and an account counts once.
+/// Agree to exactly what would leave, as whoever is logged in. An account counts once.
 #[utoipa::path(
     post, path = "/api/v1/disclosures/{id}/approval", tag = "evidence", request_body = Agreed,
     params(("id" = String, Path, description = "Its name")),

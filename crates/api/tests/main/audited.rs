@@ -49,6 +49,9 @@ fn asked(verb: &str, path: &str) -> Option<(String, Value, Line)> {
         ("PUT", "/api/v1/configuration") => (path, json!({"toml": "networks = []"}), Changed),
         ("POST", "/api/v1/reload" | "/api/v1/panic" | "/api/v1/resume") => (path, why, Changed),
         ("POST", "/api/v1/demo") => (path, json!({"act": "udp-flood"}), Made),
+        ("POST", "/api/v1/disclosures/{id}/approval") => {
+            ("/api/v1/disclosures/d-1/approval", json!({"payload_sha256": "0f".repeat(32)}), Made)
+        }
         ("POST", "/api/v1/evidence/{id}/download") => ("/api/v1/evidence/1/download", why, Made),
         ("POST", "/api/v1/evidence/{id}/hold") => ("/api/v1/evidence/1/hold", why, Changed),
         ("POST", "/api/v1/evidence/{id}/release") => ("/api/v1/evidence/1/release", why, Changed),
@@ -77,6 +80,9 @@ fn asked(verb: &str, path: &str) -> Option<(String, Value, Line)> {
         ("DELETE", "/api/v1/users/{name}") => ("/api/v1/users/olga?reason=why", Value::Null, Changed),
         ("PUT", "/api/v1/users/{name}/password") => {
             ("/api/v1/users/olga/password", json!({"password": PASSWORD}), Changed)
+        }
+        ("PUT", "/api/v1/users/{name}/role") => {
+            ("/api/v1/users/olga/role", json!({"role": "operator"}), Changed)
         }
         _ => return None,
     };

@@ -68,8 +68,8 @@ async fn a_disclosure_is_approved_by_who_is_logged_in_and_not_by_a_name() {
     assert!(call(&world, "POST", path, &officer, Some(named)).await.0.is_client_error());
     let short = json!({"payload_sha256": "0f", "reason": "case 17"});
     assert!(call(&world, "POST", path, &officer, Some(short)).await.0.is_client_error());
-    let author = token(&world, "dora", Role::EvidenceOfficer, &[]);
-    assert_eq!(call(&world, "POST", path, &author, Some(agreed.clone())).await.0, StatusCode::CONFLICT);
+    let stale = json!({"payload_sha256": "ff".repeat(32), "reason": "case 17"});
+    assert_eq!(call(&world, "POST", path, &officer, Some(stale)).await.0, StatusCode::CONFLICT);
     let other = "/api/v1/disclosures/d-2/approval";
     assert_eq!(call(&world, "POST", other, &officer, Some(agreed.clone())).await.0, StatusCode::NOT_FOUND);
     let operator = token(&world, "olga", Role::Operator, &[]);

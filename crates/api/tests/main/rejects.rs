@@ -34,6 +34,7 @@ impl Book {
             ("source", Some("string")) => json!("203.0.113.9/32"),
             ("role", _) => json!("viewer"),
             ("name" | "user", _) => json!("bob"),
+            ("payload_sha256", _) => json!("0f".repeat(32)),
             ("password", _) => json!("correct horse battery"),
             (_, Some("integer")) => form["minimum"].as_i64().unwrap_or(1).into(),
             (_, Some("array")) => json!([]),

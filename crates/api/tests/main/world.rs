@@ -358,8 +358,8 @@ impl Operate for Hands {
     }
 
     fn approve_disclosure(&self, id: &str, who: &str, sha256: &str) -> Result<Option<Value>, String> {
-        if who == "dora" {
-            return Err("who drafted it does not approve it".to_owned());
+        if sha256.starts_with("ff") {
+            return Err("what would leave is not what you looked at".to_owned());
         }
         Ok((id == "d-1").then(|| json!({"id": id, "approvals": [{"by": who, "payload": sha256}]})))
     }

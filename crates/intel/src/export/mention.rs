@@ -52,7 +52,9 @@ fn words(line: &[u8], tell: &mut impl FnMut(Prefix)) {
             for part in word.split('-') {
                 colons(part, behind, tell);
             }
-            quads(word, '-', behind, tell);
+            for part in word.split(['.', ':']) {
+                quads(part, '-', behind, tell);
+            }
         }
     }
 }

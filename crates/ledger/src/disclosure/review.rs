@@ -1,4 +1,4 @@
-//! Who has to agree: persons, and none of them the one who drafted it.
+//! Who has to agree: persons, two where four eyes are asked for. Who drafted it may be one of them.
 //!
 //! A person is the account that an operating system or the API has authenticated: `NAME (ACCOUNT)` in files, or the account alone.
 //! What somebody calls himself counts for nothing, so several names behind one account are one person.
@@ -58,24 +58,20 @@ impl Review {
         if approvals.iter().any(|approval| account(&approval.by).is_empty() || approval.at < draft.created) {
             return Err("an approval needs a name, and a time after the draft");
         }
-        let author = account(&draft.author);
-        let approvals: Vec<Approval> =
-            approvals.iter().filter(|approval| account(&approval.by) != author).cloned().collect();
-        let persons = accounts(&approvals);
+        let persons = accounts(approvals);
         let automatic = policy.automatic_abuse_reports
             && draft.purpose == Purpose::AbuseReport
             && matches!(draft.recipient_class, RecipientClass::Hoster | RecipientClass::Isp);
         if draft.needs_four_eyes() {
             if persons.len() < 2 {
                 return Err(
-                    "two persons have to agree, none of them the one who drafted it: it goes to law enforcement or is TLP:AMBER or \
-                     higher",
+                    "two persons have to agree: it goes to law enforcement or is TLP:AMBER or higher",
                 );
             }
         } else if persons.is_empty() && !automatic {
-            return Err("a person has to agree, another one than drafted it");
+            return Err("a person has to agree");
         }
-        Ok(Self(approvals))
+        Ok(Self(approvals.to_vec()))
     }
 
     /// The approvals.

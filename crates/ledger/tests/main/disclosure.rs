@@ -225,13 +225,12 @@ fn four_eyes_are_two_persons_who_saw_these_octets() {
         (amber(), vec![approval("alice"), early], default, false),
         (amber(), vec![approval("alice"), approval(" ")], default, false),
         (amber(), vec![approval("alice"), approval("bob ( )")], default, false),
-        // two names behind one account, and whoever drafted it, under whatever name
+        // two names behind one account are one person; who drafted it is one, too
         (amber(), vec![approval("alice (root)"), approval("bob (root)")], default, false),
         (amber(), vec![approval("alice (uid 1)"), approval("alice (uid 2)")], default, true),
-        (draft(), vec![approval("dora")], default, false),
-        (draft(), vec![approval("alice (Dora)")], default, false),
-        (amber(), vec![approval("alice"), approval("dora")], default, false),
-        (amber(), vec![approval("alice"), approval("bob"), approval("dora")], default, true),
+        (draft(), vec![approval("dora")], default, true),
+        (amber(), vec![approval("dora"), approval("alice (Dora)")], default, false),
+        (amber(), vec![approval("alice"), approval("dora")], default, true),
         (police(), vec![approval("alice")], default, false),
         (police(), vec![approval("alice"), approval("bob")], default, true),
         (order(), vec![approval("alice")], default, false),

@@ -31,7 +31,7 @@ A payload is looked into: who is honest, forged or unknown in the attack (`--att
 leave in a report. What a production or preservation order gets is packed from the sealed bag (`--bag`): all of it, or the `files`
 that the order names.
 
-Who drafted it does not approve it. A person is an account: who logged in, also behind sudo, or else the user who runs the command.
+Of two persons one may be who drafted it. A person is an account: who logged in, also behind sudo, or else the user who runs the command.
 Names that are given with --as stand beside it and count for nothing, so those who share root's account are one person.
 
 Examples:

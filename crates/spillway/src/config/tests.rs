@@ -107,7 +107,7 @@ fn compat_may_stand_beside_the_path() {
 /// What is added to the smallest file (at its top), and the line that must come out.
 const WRONG: &[(&str, &str)] = &[
     ("netwroks = []\n", "f.toml:1:1: unknown key `netwroks`; did you mean `networks`?"),
-    ("mode = \"observ\"\n", "f.toml:1:8: `observ` is not known here; did you mean `observe`?"),
+    ("mode = \"observ\"\n", "f.toml:1:8: `mode`: `observ` is not known here; did you mean `observe`?"),
     ("mode = 3\n", "f.toml:1:8: "),
     ("compat = \"fastnetmon\"\n", "f.toml:1:10: `compat` needs a program to call"),
     ("state_dir = [\n", "f.toml:"),
@@ -116,28 +116,31 @@ const WRONG: &[(&str, &str)] = &[
 /// What is added behind the smallest file (from its fourth line on), and what must come out.
 const WRONG_SECTIONS: &[(&str, &str)] = &[
     ("netflw = \"127.0.0.1:2055\"\n", "f.toml:4:1: unknown key `netflw`; did you mean `netflow`?"),
-    ("netflow = \"127.0.0.1\"\n", "f.toml:4:11: `127.0.0.1` is not an address with its port; write it like"),
+    (
+        "netflow = \"127.0.0.1\"\n",
+        "f.toml:4:11: `listen.netflow`: `127.0.0.1` is not an address with its port; write it like",
+    ),
     (
         "netflow = 2055\n",
-        "f.toml:4:11: invalid type: integer `2055`, expected an address with its port, like \"192.0.2.10:6343\"",
+        "f.toml:4:11: `listen.netflow`: invalid type: integer `2055`, expected an address with its port, like \"192.0.2.10:6343\"",
     ),
     ("netflow = \"127.0.0.1:6343\"\n", "f.toml:4:11: 127.0.0.1:6343 is taken by `sflow`"),
     (
         "receive_buffer = 16000000\n",
-        "f.toml:4:18: invalid type: integer `16000000`, expected a size with its unit, like \"16 MiB\"",
+        "f.toml:4:18: `listen.receive_buffer`: invalid type: integer `16000000`, expected a size with its unit, like \"16 MiB\"",
     ),
     ("workers = 0\n", "f.toml:4:11: workers must be 1 to 64"),
     (
         "allow = [\"192.0.2.1/24\"]\n",
-        "f.toml:4:9: `192.0.2.1/24` has bits set behind its prefix length; did you mean 192.0.2.0/24?",
+        "f.toml:4:9: `listen.allow`: `192.0.2.1/24` has bits set behind its prefix length; did you mean 192.0.2.0/24?",
     ),
     (
         "[rules]\nlease = 900\n",
-        "f.toml:5:9: invalid type: integer `900`, expected a length of time with its unit, like \"15m\"",
+        "f.toml:5:9: `rules.lease`: invalid type: integer `900`, expected a length of time with its unit, like \"15m\"",
     ),
     (
         "[rules]\nlease = \"900\"\n",
-        "f.toml:5:9: not a length of time; write a whole number with its unit, like 15m",
+        "f.toml:5:9: `rules.lease`: not a length of time; write a whole number with its unit, like 15m",
     ),
     (
         "[api]\nlisten = \"0.0.0.0:80\"\nanonymous = \"viewer\"\n",
@@ -153,28 +156,31 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
         "f.toml:5:12: invalid value: integer `0`, expected a sampling rate",
     ),
     ("[exporters.\"192.0.2.1\"]\nsampling = -1\n", "f.toml:5:12: "),
-    ("[detection]\nfloor = \"high\"\n", "f.toml:5:9: `high` is not known here; known here: default, low"),
+    (
+        "[detection]\nfloor = \"high\"\n",
+        "f.toml:5:9: `detection.floor`: `high` is not known here; known here: default, low",
+    ),
     (
         "[detection]\nbudget = 1\n",
-        "f.toml:5:10: invalid type: integer `1`, expected a number of false alarms and its time, like \"1 per week\"",
+        "f.toml:5:10: `detection.budget`: invalid type: integer `1`, expected a number of false alarms and its time, like \"1 per week\"",
     ),
     (
         "[detection]\nbudget = \"weekly\"\n",
-        "f.toml:5:10: `weekly` is not a number of false alarms and its time; write 1 to 1000, like \"1 per week\"",
+        "f.toml:5:10: `detection.budget`: `weekly` is not a number of false alarms and its time; write 1 to 1000, like \"1 per week\"",
     ),
     ("[detection]\nquiet = \"5s\"\n", "f.toml:5:9: quiet must be 10s to 1h"),
-    ("[detection]\nbudget = \"0 per day\"\n", "f.toml:5:10: `0 per day` is not a number"),
+    ("[detection]\nbudget = \"0 per day\"\n", "f.toml:5:10: `detection.budget`: `0 per day` is not a number"),
     (
         "[groups.web]\nnetworks = [\"198.18.1.0/24\"]\nincoming = { packets = 20000 }\n",
-        "f.toml:6:24: invalid type: integer `20000`, expected a rate with its unit, like \"20 kpps\"",
+        "f.toml:6:24: `groups.web.incoming.packets`: invalid type: integer `20000`, expected a rate with its unit, like \"20 kpps\"",
     ),
     (
         "[groups.default]\nincoming = { bits = \"20 kpps\" }\n",
-        "f.toml:5:21: `20 kpps` is not a rate with its unit; write it like \"2 Gbps\"",
+        "f.toml:5:21: `groups.default.incoming.bits`: `20 kpps` is not a rate with its unit; write it like \"2 Gbps\"",
     ),
     (
         "[groups.default]\nincoming = { packets = \"0 pps\" }\n",
-        "f.toml:5:24: a limit of `0 pps` cannot be kept to; leave the key out for no limit",
+        "f.toml:5:24: `groups.default.incoming.packets`: a limit of `0 pps` cannot be kept to; leave the key out for no limit",
     ),
     (
         "[groups.default]\nincoming = { udp_packet = \"1 kpps\" }\n",
@@ -198,8 +204,14 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
         "f.toml:5:15: `a/b` is not the name of an interface; see `ip link`",
     ),
     ("[dataplane]\ninterfaces = [\"a\", \"a\"]\n", "f.toml:5:20: a stands here twice; remove one of them"),
-    ("[dataplane]\nengine = \"tc\"\n", "f.toml:5:10: `tc` is not known here; known here: xdp, nftables"),
-    ("[dataplane]\nchallenge = \"hots\"\n", "f.toml:5:13: `hots` is not known here; did you mean `host`?"),
+    (
+        "[dataplane]\nengine = \"tc\"\n",
+        "f.toml:5:10: `dataplane.engine`: `tc` is not known here; known here: xdp, nftables",
+    ),
+    (
+        "[dataplane]\nchallenge = \"hots\"\n",
+        "f.toml:5:13: `dataplane.challenge`: `hots` is not known here; did you mean `host`?",
+    ),
     (
         "[dataplane]\nengine = \"nftables\"\nchallenge = true\n",
         "f.toml:6:13: nftables cannot challenge a source; set engine to \"xdp\", or challenge to \"off\"",
@@ -211,15 +223,18 @@ const WRONG_SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "[dataplane]\ndead_man_after = 60\n",
-        "f.toml:5:18: invalid type: integer `60`, expected a length of time with its unit",
+        "f.toml:5:18: `dataplane.dead_man_after`: invalid type: integer `60`, expected a length of time with its unit",
     ),
     (
         "[dataplane]\ndead_man = \"drop\"\n",
-        "f.toml:5:12: `drop` is not known here; known here: dry-run, keep",
+        "f.toml:5:12: `dataplane.dead_man`: `drop` is not known here; known here: dry-run, keep",
     ),
     ("[dataplane]\ndead_man_after = \"2s\"\n", "f.toml:5:18: dead_man_after must be at least 3s"),
     ("[privacy]\nattacks = \"0s\"\n", "f.toml:5:11: attacks must be 1d to 3653d"),
-    ("[privacy]\nevidence = 30\n", "f.toml:5:12: invalid type: integer `30`, expected a length of time"),
+    (
+        "[privacy]\nevidence = 30\n",
+        "f.toml:5:12: `privacy.evidence`: invalid type: integer `30`, expected a length of time",
+    ),
     ("[privacy]\nkeys = \"91d\"\n", "f.toml:5:8: keys that live for 91d open nothing after 90d"),
     ("[privacy]\nkeys = \"1h\"\n", "f.toml:5:8: keys must be 1d to 3653d"),
     ("[privacy]\nkeyz = \"30d\"\n", "f.toml:5:1: unknown key `keyz`; did you mean `keys`?"),

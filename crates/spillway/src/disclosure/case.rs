@@ -229,7 +229,7 @@ impl Cases {
     /// Somebody agrees to exactly what would leave now; `seen` is the SHA-256 of what was looked at.
     ///
     /// # Errors
-    /// It stands in the ledger already, is not what was looked at, names somebody who must not leave, or who drafted it agrees.
+    /// It stands in the ledger already, is not what was looked at, or names somebody who must not leave.
     pub fn approve(&self, id: &str, by: String, seen: Option<&str>, now: Timestamp) -> anyhow::Result<Case> {
         let mut case = self.get(id)?;
         if case.ledgered.is_some() {
@@ -238,12 +238,6 @@ impl Cases {
         let payload = self.minimised(&case)?.payload_hash();
         if seen.is_some_and(|seen| seen != payload.to_string()) {
             bail!("what would leave is {payload}, not what you looked at: look again");
-        }
-        let author = &case.draft.author;
-        if account(&by) == account(author) {
-            bail!(
-                "`{id}` was drafted by {author}: who drafted it does not approve it, another account has to"
-            );
         }
         self.look(&mut case)?;
         // an earlier word of the same person was for what it was then

@@ -67,14 +67,17 @@ const WRONG: &[(&str, &str)] = &[
     ("@blackholed_share = 2.0\n#", "f.toml:7:20: blackholed_share is a share"),
     ("@dead_man_after = \"1s\"\n#", "f.toml:7:18: dead_man_after must be at least 5s"),
     ("@diversion = [\"203.0.113.0/24\"]\n#", "f.toml:7:14: 203.0.113.0/24 does not lie within `networks`"),
-    ("@diversion = [\"198.51.100.0/16\"]\n#", "f.toml:7:13: `198.51.100.0/16` has bits set"),
+    (
+        "@diversion = [\"198.51.100.0/16\"]\n#",
+        "f.toml:7:13: `routing.diversion`: `198.51.100.0/16` has bits set",
+    ),
     (
         "@[routing.approvals]\nblackhole = 0\n",
-        "f.toml:8:13: invalid value: integer `0`, expected \"automatic\", or the number of persons",
+        "f.toml:8:13: `routing.approvals.blackhole`: invalid value: integer `0`, expected \"automatic\", or the number of persons",
     ),
     (
         "@[routing.approvals]\nblackhole = \"none\"\n",
-        "f.toml:8:13: invalid value: string \"none\", expected \"automatic\"",
+        "f.toml:8:13: `routing.approvals.blackhole`: invalid value: string \"none\", expected \"automatic\"",
     ),
     (
         "@[routing.peers.up]\nasn = 64500\ncarries = []\n",
@@ -95,7 +98,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "@[routing.peers.up]\naddress = \"192.0.2.2\"\nasn = 64500\ncarries = [\"rtbh\"]\n",
-        "f.toml:10:12: `rtbh` is not known here; known here: blackhole",
+        "f.toml:10:12: `routing.peers.up.carries`: `rtbh` is not known here; known here: blackhole",
     ),
     (
         "!families = [\"ipv4\", \"ipv6\"]\n",
@@ -108,12 +111,15 @@ const WRONG: &[(&str, &str)] = &[
         "f.toml:12:22: diversion_next_hop: 255.255.255.255 is no address of one host",
     ),
     ("!profile = \"cisco\"\n", "f.toml:12:11: `cisco` is no profile of a router; known here: bird, frr"),
-    ("!blackhole_communities = [\"666\"]\n", "f.toml:12:26: `666` is not a community; write it like"),
+    (
+        "!blackhole_communities = [\"666\"]\n",
+        "f.toml:12:26: `routing.peers.up.blackhole_communities`: `666` is not a community; write it like",
+    ),
     (
         "!on_stop = \"keep\"\non_crash = \"withdraw\"\n",
         "f.toml:12:11: on_stop = \"keep\" needs on_crash = \"keep\"",
     ),
-    ("!on_stop = \"stay\"\n", "f.toml:12:11: `stay` is not known here"),
+    ("!on_stop = \"stay\"\n", "f.toml:12:11: `routing.peers.up.on_stop`: `stay` is not known here"),
     ("!hold_time = \"2s\"\n", "f.toml:12:13: hold_time is whole seconds, \"3s\" to \"65535s\""),
     ("!patience = \"19h\"\n", "f.toml:12:12: patience is whole seconds, \"0s\" to \"65535s\""),
     ("!restart_time = \"2h\"\n", "f.toml:12:16: restart_time is whole seconds"),
@@ -126,7 +132,10 @@ const WRONG: &[(&str, &str)] = &[
     ("!next_hop6 = \"192.0.2.1\"\n", "f.toml:12:13: next_hop6 has to be an IPv6 address"),
     ("![routing.ladder]\nhold = \"0s\"\n", "f.toml:13:8: hold must be at least 1s"),
     ("![routing.ladder]\nhold_max = \"1m\"\n", "f.toml:13:12: hold_max must not be below hold, which is 5m"),
-    ("![routing.ladder]\nsteps = [\"rtbh\"]\n", "f.toml:13:10: `rtbh` is not known here; known here: kernel"),
+    (
+        "![routing.ladder]\nsteps = [\"rtbh\"]\n",
+        "f.toml:13:10: `routing.ladder.steps`: `rtbh` is not known here; known here: kernel",
+    ),
     (
         "![routing.ladder.customers.acme]\nmode = \"suggest\"\n",
         "f.toml:12:27: there is no customer and no group `acme`; known here: none",
@@ -145,7 +154,10 @@ const WRONG: &[(&str, &str)] = &[
         "f.toml:7:16: peer `up` has the address of peer `twin`; keep one of them",
     ),
     ("![routing.rpki]\ncaches = []\n", "f.toml:12:1: [routing.rpki] names 1 to 8 caches"),
-    ("![routing.rpki]\ncaches = [\"rpki\"]\n", "f.toml:13:11: `rpki` is not an address with its port"),
+    (
+        "![routing.rpki]\ncaches = [\"rpki\"]\n",
+        "f.toml:13:11: `routing.rpki.caches`: `rpki` is not an address with its port",
+    ),
     (
         "![routing.rpki]\ncaches = [\"[::1]:323\", \"[::1]:323\"]\n",
         "f.toml:13:24: [::1]:323 stands here twice; keep one",
