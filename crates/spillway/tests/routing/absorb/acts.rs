@@ -17,7 +17,12 @@ fn an_attack_is_diverted_by_itself_and_where_the_absorber_refuses_the_next_step_
     let gives_nothing = format!("{}return = \"none\"\n", declared());
     for (name, top, prefixes, reason) in [
         ("takes", capacity.to_owned(), declared(), None),
-        ("refuses", format!("{capacity}\nheld = 0"), declared(), Some("takes 0 prefixes of ours at one time")),
+        (
+            "refuses",
+            format!("{capacity}\nheld = 0"),
+            declared(),
+            Some("takes 0 prefixes of ours at one time"),
+        ),
         // Whose traffic is discarded is not kept by that.
         ("null", format!("{capacity}\nkind = \"null\""), declared(), Some("`scrub` discards all that comes")),
         ("none", capacity.to_owned(), gives_nothing, Some("gives nothing back to 198.51.100.0/24")),
