@@ -28,13 +28,19 @@ pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
 impl Lab {
     /// `None`, with the reason on standard error, where this machine cannot.
     pub(crate) fn new(name: &str) -> Option<Self> {
-        let id = std::process::id() % 10_000;
+        let id = std::process::id() % 1_000_000;
         let lab = Self {
             namespace: format!("spillway-{name}-{id}"),
             outside: format!("o{name}{id}"),
             inside: format!("i{name}{id}"),
         };
-        let made = succeeds("ip", &["netns", "add", &lab.namespace])
+        // `ip` mounts what it makes, and others do so at the same time: that one is busy is no reason to give up at once.
+        let add = || succeeds("ip", &["netns", "add", &lab.namespace]);
+        let again = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            add()
+        };
+        let made = (add() || (0..5).any(again))
             && lab
                 .inside_ns("ip", &["link", "add", &lab.outside, "type", "veth", "peer", "name", &lab.inside])
                 .is_some()
