@@ -130,13 +130,7 @@ pub(crate) fn found(shared: &Shared, caller: &Caller, id: &str) -> Result<(Value
     let rules: Vec<Value> = live
         .rules
         .iter()
-        .filter_map(|rule| {
-            if veil.is_clear() {
-                serde_json::from_str(rule.get()).ok()
-            } else {
-                view::rule(&veil, rule.get())
-            }
-        })
+        .filter_map(|rule| view::rule(&veil, rule.get()))
         .filter(|rule: &Value| text(rule, "attack") == Some(id))
         .collect();
     let journal = if caller.actor.may(Permission::SeeNetwork) {

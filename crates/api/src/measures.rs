@@ -94,9 +94,10 @@ fn here(shared: &Shared, veil: &Veil, attack: &Value, id: &str) -> Result<Vec<Me
     let mut rules: BTreeMap<String, (Value, bool)> = BTreeMap::new();
     let all = stored.iter().map(|document| (document.as_str(), false));
     for (document, is_live) in all.chain(live.rules.iter().map(|rule| (rule.get(), true))) {
-        let seen =
-            if veil.is_clear() { serde_json::from_str(document).ok() } else { view::rule(veil, document) };
-        let Some(rule) = seen.filter(|rule: &Value| text(rule, "attack") == Some(id)) else { continue };
+        let Some(rule) = view::rule(veil, document).filter(|rule: &Value| text(rule, "attack") == Some(id))
+        else {
+            continue;
+        };
         let acts = rule.get("dropped_packets").is_some_and(Value::is_u64);
         if let (true, Some(name)) = (acts, text(&rule, "id")) {
             rules.insert(name.to_owned(), (rule, is_live));

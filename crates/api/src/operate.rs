@@ -144,7 +144,7 @@ pub trait Operate: Send + Sync + 'static {
     /// Somebody agrees to a disclosure of exactly these octets; how it stands then. `None`: there is none of this name.
     ///
     /// # Errors
-    /// It is something else by now, stands in the ledger already, or was drafted by the same person.
+    /// It is something else by now, or stands in the ledger already.
     fn approve_disclosure(&self, id: &str, who: &str, sha256: &str) -> Result<Option<Value>, String>;
 
     /// Disclosures that left the house and concern a customer, who may know of them now.

@@ -53,9 +53,12 @@ pub(crate) fn is_own(veil: &Veil, document: &str) -> bool {
         && targets.iter().all(|target| veil.sees(target))
 }
 
-/// A rule of the list.
+/// A rule of the list; whole for whoever sees everything.
 pub(crate) fn rule(veil: &Veil, document: &str) -> Option<Value> {
     let document: Value = serde_json::from_str(document).ok()?;
+    if veil.is_clear() {
+        return Some(document);
+    }
     if rule_is_own(veil, &document) { clean(veil, document) } else { None }
 }
 

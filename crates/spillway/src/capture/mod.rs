@@ -18,5 +18,6 @@ mod sink;
 pub mod writer;
 
 pub use fault::CaptureError;
+pub(crate) use reader::is_magic;
 pub use reader::{Capture, Packet};
 pub use writer::Writer;

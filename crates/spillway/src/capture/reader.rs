@@ -224,7 +224,7 @@ impl Capture {
 }
 
 /// Begins like a capture, complete or not.
-pub(super) fn is_magic(start: &[u8]) -> bool {
+pub(crate) fn is_magic(start: &[u8]) -> bool {
     let magics: [[u8; 4]; 5] = [
         [0xa1, 0xb2, 0xc3, 0xd4],
         [0xd4, 0xc3, 0xb2, 0xa1],

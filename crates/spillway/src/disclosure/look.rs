@@ -13,7 +13,7 @@ use intel::export::mentions;
 use serde::{Deserialize, Serialize};
 
 use super::known::{Known, folders};
-use crate::capture::Capture;
+use crate::capture::{Capture, is_magic};
 
 /// Addresses and networks that one payload may name.
 const NAMED_MAX: usize = 4 << 20;
@@ -110,7 +110,7 @@ impl Named {
 
     /// `before` is the place of what this is encoded in.
     fn gather(&mut self, octets: &[u8], before: &str, depth: u8) -> anyhow::Result<()> {
-        if is_capture(octets) {
+        if is_magic(octets) {
             self.packets(octets, before)?;
         } else if is_text(octets) {
             mentions(octets, |line, what| self.add(what, || format!("{before}line {line}")));
@@ -145,18 +145,6 @@ impl Named {
         }
         Ok(())
     }
-}
-
-/// Magic numbers of pcap, both orders and resolutions, and pcapng.
-fn is_capture(octets: &[u8]) -> bool {
-    const MAGIC: [[u8; 4]; 5] = [
-        [0xa1, 0xb2, 0xc3, 0xd4],
-        [0xd4, 0xc3, 0xb2, 0xa1],
-        [0xa1, 0xb2, 0x3c, 0x4d],
-        [0x4d, 0x3c, 0xb2, 0xa1],
-        [10, 13, 13, 10],
-    ];
-    octets.first_chunk::<4>().is_some_and(|first| MAGIC.contains(first))
 }
 
 fn is_text(octets: &[u8]) -> bool {

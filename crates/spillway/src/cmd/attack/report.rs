@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use ::ledger::text::from_hex;
 use anyhow::{Context as _, bail};
 use api::Explanation;
 use base::Timestamp;
@@ -97,7 +98,7 @@ fn packets(id: &str, listed: &Value) -> anyhow::Result<()> {
     let mut file = Writer::described(Path::new("/dev/stdout"), "spillway", &about)?;
     for (number, one) in (1u64..).zip(&found) {
         let bytes =
-            octets(&word(one, "headers")).context("the daemon's answer has headers that are no octets")?;
+            from_hex(&word(one, "headers")).context("the daemon's answer has headers that are no octets")?;
         let at: Timestamp =
             word(one, "at").parse().ok().context("the daemon's answer has a time that is none")?;
         let length = one.get("bytes").and_then(Value::as_u64).and_then(|bytes| u32::try_from(bytes).ok());
@@ -119,15 +120,4 @@ fn packets(id: &str, listed: &Value) -> anyhow::Result<()> {
         eprintln!("spillway: {} of {all} are flows, which have no headers; left out", all - found.len());
     }
     Ok(())
-}
-
-/// Octets of hexadecimal digits.
-fn octets(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    let pair = |pair: &[u32]| match pair {
-        [high, low] => u8::try_from(high * 16 + low).ok(),
-        _ => None,
-    };
-    digits.chunks(2).map(pair).collect()
 }

@@ -84,6 +84,19 @@ impl Town {
         });
     }
 
+    /// The brain while both are attacked, the first one's diversion stands, and the second attack begins.
+    fn flooded(&self, v6: bool) -> (Spillway, Router) {
+        let brain = self.house.start();
+        self.up();
+        self.spare(v6);
+        let router = Router::of(brain.listen(0), v6, Service::None);
+        router.flood(Flood::Forwarded);
+        let first = &TWO[usize::from(v6)].prefixes[..1];
+        wait("the first diversion", || self.router.view().others == first);
+        router.flood_second(10);
+        (brain, router)
+    }
+
     /// The router's own view of unicast routes, with their next hops.
     fn routes(&self, v6: bool) -> String {
         let bird = ["show", "route", "table", "master6", "all"];
@@ -188,13 +201,7 @@ fn an_absorber_that_refuses_one_more_keeps_what_it_has_however_large() {
         let text = std::fs::read_to_string(file).unwrap();
         std::fs::write(file, text.replace(&format!("[prefixes.\"{}\"]\n", two.prefixes[1]), "")).unwrap();
         let _absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
-        let brain = town.house.start();
-        town.up();
-        town.spare(v6);
-        let router = Router::of(brain.listen(0), v6, Service::None);
-        router.flood(Flood::Forwarded);
-        wait("the first diversion", || town.router.view().others == two.prefixes[..1]);
-        router.flood_second(10);
+        let _running = town.flooded(v6);
         wait_for("the second's end", Duration::from_secs(60), || {
             std::thread::sleep(LOOK);
             town.agree();
@@ -218,13 +225,7 @@ fn the_only_place_of_an_absorber_goes_to_the_more_valuable_without_its_being_ask
         let one_only = "capacity = \"20 Gbps\"\nheld = 1";
         let Some(town) = Town::with(&format!("place-{v6}"), v6, one_only, "10 Gbps", &[hop]) else { return };
         let absorbers: Vec<Spillway> = town.absorbers.iter().map(Absorber::start).collect();
-        let brain = town.house.start();
-        town.up();
-        town.spare(v6);
-        let router = Router::of(brain.listen(0), v6, Service::None);
-        router.flood(Flood::Forwarded);
-        wait("the first diversion", || town.router.view().others == two.prefixes[..1]);
-        router.flood_second(10);
+        let _running = town.flooded(v6);
         wait_for("the first's end", Duration::from_secs(60), || {
             std::thread::sleep(LOOK);
             town.agree();
