@@ -5,16 +5,16 @@
 //! 2002), of 32 octets of key. Own and special addresses are [`Clear`]: they stay, and no pseudonym is ever one of them: a pseudonym
 //! that would be is encrypted once more until it is not (cycle walking, Black and Rogaway 2002), which can be undone as well.
 
+mod pfx;
 pub mod text;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::Prefix;
 use base::prefix::{narrow, wide};
-use ipcrypt_rs::IpcryptPfx;
+use pfx::Pfx;
 
-/// Octets of a key.
-pub const KEY_LEN: usize = IpcryptPfx::KEY_BYTES;
+pub use pfx::KEY_LEN;
 
 /// Steps of a walk out of clear space. Where nearly everything is clear some pseudonym may be a clear address after so many; it is
 /// undone all the same.
@@ -73,7 +73,7 @@ fn range(prefix: &Prefix) -> (u128, u128) {
 
 /// The pseudonyms of one key.
 pub struct Pseudonyms {
-    cipher: IpcryptPfx,
+    cipher: Pfx,
 }
 
 impl std::fmt::Debug for Pseudonyms {
@@ -86,20 +86,19 @@ impl std::fmt::Debug for Pseudonyms {
 impl Pseudonyms {
     /// Of this key; `None` where its halves are equal, which a random key's are not.
     pub fn new(key: [u8; KEY_LEN]) -> Option<Self> {
-        let (front, back) = key.split_at(KEY_LEN / 2);
-        (front != back).then(|| Self { cipher: IpcryptPfx::new(key) })
+        Some(Self { cipher: Pfx::new(&key)? })
     }
 
     /// The pseudonym of a prefix, or of a host as a prefix. What meets clear space stays as it is.
     #[must_use]
     pub fn conceal(&self, clear: &Clear, prefix: Prefix) -> Prefix {
-        walk(clear, prefix, |address| self.cipher.encrypt_ipaddr(address))
+        walk(clear, prefix, |address| self.cipher.encrypt(address))
     }
 
     /// What was concealed, under the same key and with the same clear space.
     #[must_use]
     pub fn reveal(&self, clear: &Clear, pseudonym: Prefix) -> Prefix {
-        walk(clear, pseudonym, |address| self.cipher.decrypt_ipaddr(address))
+        walk(clear, pseudonym, |address| self.cipher.decrypt(address))
     }
 }
 
