@@ -1,5 +1,7 @@
 //! Octets at places of a payload: `OFFSET:HEX[/MASK]`, comma = and.
 
+use ledger::text::from_hex;
+
 /// All of these must stand there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pattern(Vec<Piece>);
@@ -37,20 +39,13 @@ fn piece(text: &str) -> Result<Piece, String> {
     let (offset, rest) = text.split_once(':').ok_or_else(bad)?;
     let offset: u16 = offset.parse().map_err(|_| bad())?;
     let (value, mask) = rest.split_once('/').map_or((rest, None), |(value, mask)| (value, Some(mask)));
-    let value = octets(value).ok_or_else(bad)?;
-    let mask = mask.map_or_else(|| Some(vec![0xff; value.len()]), octets).ok_or_else(bad)?;
+    let value = from_hex(value).ok_or_else(bad)?;
+    let mask = mask.map_or_else(|| Some(vec![0xff; value.len()]), from_hex).ok_or_else(bad)?;
     if value.is_empty() || value.len() != mask.len() {
         return Err(bad());
     }
     let octets = value.into_iter().zip(mask).map(|(value, mask)| (value & mask, mask)).collect();
     Ok(Piece { offset: offset.into(), octets })
-}
-
-fn octets(hex: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        hex.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    Some(pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub(crate) mod clock;
 pub mod control;
 mod course;
 mod decide;
+mod documents;
 mod drops;
 mod ears;
 mod enforcing;

@@ -13,7 +13,7 @@ use engine::report::{Attack, Direction, Severity, State};
 use serde_json::json;
 use store::{Ban, Writer};
 
-use super::decide::text;
+use super::documents::text;
 use super::exec::{Job, Pool};
 use crate::config::{Compat, Config};
 use crate::ledger::{Deed, Pen};

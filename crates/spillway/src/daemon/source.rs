@@ -13,7 +13,7 @@ use engine::{Heard, Hearing};
 use serde_json::value::RawValue;
 
 use super::course::Courses;
-use super::decide::{live_document, made_document, rule_document, rule_state};
+use super::documents::{live_document, made_document, rule_document, rule_state};
 use super::drops;
 use super::enforcing::{Desk, Standing};
 use super::notify::Told;

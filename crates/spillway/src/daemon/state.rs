@@ -17,7 +17,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde_json::json;
 use store::{Batch, Snapshot, Writer};
 
-use super::decide::row;
+use super::documents::row;
 use crate::config::Config;
 use crate::ledger::{Deed, Pen};
 use crate::policy::View;

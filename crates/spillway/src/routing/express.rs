@@ -1,6 +1,7 @@
 //! A mitigation as a route, said the way one router wants to hear it.
 
 use base::Prefix;
+use ledger::text::from_hex;
 use rules::compile::flowspec;
 use rules::{Action, Rule};
 use steer::bgp::Route;
@@ -134,17 +135,12 @@ fn line(rule: &Rule) -> Result<Line, String> {
     let line = flowspec::lines(std::slice::from_ref(rule)).into_iter().next();
     let line = line.ok_or_else(|| "it holds for no packet".to_owned())?;
     let nlri = match (line.error, line.nlri) {
-        (None, Some(nlri)) => octets(&nlri),
+        (None, Some(nlri)) => from_hex(&nlri).unwrap_or_default(),
         (Some(error), _) => return Err(error),
         (None, None) => return Err("it has no NLRI".to_owned()),
     };
     let family = if line.afi == 1 { Family::FLOWSPEC4 } else { Family::FLOWSPEC6 };
-    let extended = line.ext_communities.iter().filter_map(|hex| octets(hex).try_into().ok());
-    let extended6 = line.ipv6_ext_communities.iter().filter_map(|hex| octets(hex).try_into().ok());
+    let extended = line.ext_communities.iter().filter_map(|hex| from_hex(hex)?.try_into().ok());
+    let extended6 = line.ipv6_ext_communities.iter().filter_map(|hex| from_hex(hex)?.try_into().ok());
     Ok((Key { family, nlri }, extended.collect(), extended6.collect()))
-}
-
-fn octets(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().filter_map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
-    digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |octet, digit| octet << 4 | digit)).collect()
 }
