@@ -8,6 +8,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { border, evidence } from './border.mjs';
+import { dialogs } from './dialogs.mjs';
+import { disclosed } from './disclose.mjs';
 import { manual } from './manual.mjs';
 import { map } from './map.mjs';
 import { access, byHand, closed, noticed } from './operate.mjs';
@@ -430,6 +432,8 @@ try {
   });
 
   await page.setViewportSize({ width: 1280, height: 900 });
+  await dialogs({ page, step, visit, look, theme, must });
+  await disclosed({ browser, page, origin, patience: PATIENCE, step, must, visit, look, watch, faults, folder });
   await byHand({ page, origin, id, step, must, visit, look, folder });
   await closed({ page, origin, step, must, visit, look });
   await access({ page, origin, step, must, visit, look });

@@ -132,8 +132,11 @@ export async function pages({ browser, page, origin, folder, id, patience, step,
     const planned = await page.context().request.post(`${origin}/api/v1/plan`, { data: { document }, headers });
     const plan = await planned.json();
     must(planned.ok(), JSON.stringify(plan));
-    const lot = (target) => ({ target, sacrificed: plan.sacrificed.some((one) => one.target === target), absorber: plan.diverted.find((one) => one.target === target)?.absorber ?? null, entries: ['e1'], rules: { e1: ['r1'] }, why: 'so it is' });
-    const told = { at: new Date().toISOString(), mode: 'protect-most-valuable', switch: 'stays', targets: hosts.map(lot), left_out: ['a2 is down'], plan, document };
+    // what is in force is another plan than those that are found anew
+    const [most, ...others] = hosts;
+    const inForce = { ...plan, kept: [most], sacrificed: others.map((target) => ({ target, why: 'no room' })), diverted: [{ target: most, entry: 'e1', absorber: 'a1' }] };
+    const lot = (target) => ({ target, sacrificed: inForce.sacrificed.some((one) => one.target === target), absorber: inForce.diverted.find((one) => one.target === target)?.absorber ?? null, entries: ['e1'], rules: { e1: ['r1'] }, why: 'so it is' });
+    const told = { at: new Date().toISOString(), mode: 'protect-most-valuable', switch: 'stays', targets: hosts.map(lot), left_out: ['a2 is down'], plan: inForce, document };
     await page.route('**/api/v1/plan', (route) => (route.request().method() === 'GET' ? route.fulfill({ json: told }) : route.continue()));
     await visit(page, 'overview');
     await visit(page, 'network');
@@ -144,6 +147,24 @@ export async function pages({ browser, page, origin, folder, id, patience, step,
     await page.locator('table[data-alternatives] tbody tr').nth(1).waitFor();
     await look(page, 'network with a plan');
     await page.screenshot({ path: join(folder, 'network-plan-light.png'), fullPage: true });
+    const first = page.locator('table[data-alternatives] tbody tr').first();
+    must(/keeps 198\.18\.1\.2\/32/.test(await first.innerText()), `nobody says what it keeps: ${await first.innerText()}`);
+    await first.getByRole('button', { name: 'Divert 198.18.1.2/32…' }).waitFor();
+    // a step of another plan is previewed by the daemon, proposed, and withdrawn
+    await first.getByRole('button', { name: 'Give up 198.18.1.1/32…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Tell routers' });
+    must((await dialog.locator('select').inputValue()) === 'blackhole', 'another step is chosen');
+    await dialog.getByLabel(/^Why/).fill('the other plan keeps more');
+    await dialog.getByRole('button', { name: 'Show what it would do' }).click();
+    await dialog.getByText('the honest too').waitFor();
+    await look(page, 'the dialog of a step of another plan');
+    await dialog.getByRole('button', { name: 'Do it' }).click();
+    await page.getByText(/^Proposed: another person has to agree: 198\.18\.1\.1/).waitFor();
+    const proposed = async () => (await (await page.context().request.get(`${origin}/api/v1/mitigations`)).json()).items.filter((one) => one.class === 'blackhole' && one.reason === 'the other plan keeps more');
+    must((await proposed()).length === 1, 'nothing was proposed');
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByText('Undone.').waitFor();
+    must((await proposed()).length === 0, 'it was not undone');
     await page.unroute('**/api/v1/plan');
     return (await page.locator('table[data-alternatives] tbody').innerText()).replaceAll(/\s+/g, ' ');
   });

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::body::{Document, Part};
 use crate::change::Change;
 use crate::door::Caller;
+use crate::evidence::EvidenceFile;
 use crate::operate::Told;
 use crate::problem::Problem;
 use crate::router::Shared;
@@ -29,6 +30,48 @@ pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Disclosure
     let work = |shared: &Shared| {
         let items = shared.operate.disclosures().map_err(Problem::conflict)?;
         Ok(Json(DisclosurePage { items, next: None }))
+    };
+    shared.ask(work).await
+}
+
+/// What would leave.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PayloadShown {
+    /// SHA-256 of all of it, as an approval names it.
+    pub payload_sha256: String,
+    /// Its size.
+    pub octets: u64,
+    /// `text`, `capture`, `archive` or `other`.
+    pub kind: String,
+    /// The text, its first 64 KiB; `null`: it is none.
+    pub text: Option<String>,
+    /// Files of an archive, at most a thousand.
+    pub files: Vec<EvidenceFile>,
+    /// Whether there is more than is shown; `spillway disclosure show` names the file.
+    pub cut: bool,
+}
+
+fn missing(id: &str) -> Problem {
+    Problem::missing(format!("there is no disclosure {id}"), "GET /api/v1/disclosures lists what there is")
+}
+
+/// What would leave, for whoever is asked to agree.
+#[utoipa::path(
+    get, path = "/api/v1/disclosures/{id}/payload", tag = "evidence",
+    params(("id" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, body = PayloadShown),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn payload(
+    State(shared): State<Shared>,
+    Part(id): Part<String>,
+) -> Result<Json<PayloadShown>, Problem> {
+    let work = move |shared: &Shared| {
+        let shown = shared.operate.disclosure_payload(&id).map_err(Problem::conflict)?;
+        shown.map(Json).ok_or_else(|| missing(&id))
     };
     shared.ask(work).await
 }
@@ -68,12 +111,7 @@ pub(crate) async fn approve(
     };
     let act = move |shared: &Shared| {
         let now = shared.operate.approve_disclosure(&id, &who, &sha256).map_err(Problem::conflict)?;
-        let now = now.ok_or_else(|| {
-            Problem::missing(
-                format!("there is no disclosure {id}"),
-                "GET /api/v1/disclosures lists what there is",
-            )
-        })?;
+        let now = now.ok_or_else(|| missing(&id))?;
         Ok((Json(now), Some(json!({"payload_sha256": sha256}))))
     };
     shared.change(&caller, change, act).await

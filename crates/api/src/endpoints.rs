@@ -99,6 +99,7 @@ const ENDPOINTS: &[(&str, &str, Permission)] = &[
     ("GET", "/api/v1/ledger/{index}/proof", SeeLedger),
     ("GET", "/api/v1/disclosures", SeeEvidence),
     ("GET", "/api/v1/disclosures/own", SeeAttacks),
+    ("GET", "/api/v1/disclosures/{id}/payload", KeepEvidence),
     ("POST", "/api/v1/disclosures/{id}/approval", KeepEvidence),
     ("GET", "/api/v1/notifications", SeeConfiguration),
     ("POST", "/api/v1/notifications/{name}/test", Configure),

@@ -72,6 +72,7 @@ mod words;
 
 pub use capacity::Bounds;
 pub use course::{Course, VectorCourse};
+pub use disclosures::PayloadShown;
 pub use doctor::{Diagnosis, Finding, Gravity};
 pub use door::{Peer, Settings};
 pub use endpoints::endpoints;

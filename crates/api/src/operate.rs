@@ -5,6 +5,7 @@ use base::{Prefix, Timestamp};
 use serde_json::Value;
 
 use crate::capacity::Bounds;
+use crate::disclosures::PayloadShown;
 use crate::doctor::Finding;
 use crate::evidence::{Evidence, EvidenceShown};
 use crate::uploaded::CapturePreview;
@@ -140,6 +141,12 @@ pub trait Operate: Send + Sync + 'static {
     /// # Errors
     /// Their files are damaged.
     fn disclosures(&self) -> Result<Vec<Value>, String>;
+
+    /// What would leave, looked into; `None`: there is no disclosure of this name.
+    ///
+    /// # Errors
+    /// Its files are damaged, or gone.
+    fn disclosure_payload(&self, id: &str) -> Result<Option<PayloadShown>, String>;
 
     /// Somebody agrees to a disclosure of exactly these octets; how it stands then. `None`: there is none of this name.
     ///

@@ -203,6 +203,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(ledger::proof))
         .routes(routes!(disclosures::list))
         .routes(routes!(disclosures::own))
+        .routes(routes!(disclosures::payload))
         .routes(routes!(disclosures::approve))
         .routes(routes!(notifications::list))
         .routes(routes!(notifications::test))

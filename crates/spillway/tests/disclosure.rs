@@ -1,5 +1,6 @@
 //! Nothing leaves without its entry in the ledger.
 
+mod approval;
 mod payload;
 mod persons;
 
@@ -12,7 +13,7 @@ use crate::daemon::Daemon;
 use crate::ledger::{House, on_a_small_disk};
 use crate::support::{spillway, stderr};
 
-const REQUEST: &str = r#"
+pub(crate) const REQUEST: &str = r#"
 recipient = "abuse@hoster.example"
 recipient_source = "RDAP"
 recipient_class = "hoster"

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::daemon::Daemon;
-use crate::support::Scratch;
+use crate::support::{Scratch, spillway, stderr};
 
 /// All steps together, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -25,12 +25,12 @@ impl Drop for Demo {
     }
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// What is missing for a browser; where `CI` is set, that is a failure.
-fn missing(browser: &Path) -> bool {
+pub(crate) fn missing(browser: &Path) -> bool {
     let absent: Vec<&str> = [
         (!browser.exists(), "chromium (scripts/setup web)"),
         (!root().join("web/node_modules/playwright-core").is_dir(), "web/node_modules (make web)"),
@@ -46,14 +46,61 @@ fn missing(browser: &Path) -> bool {
     !absent.is_empty()
 }
 
+/// Where it is on Debian.
+pub(crate) fn browser() -> PathBuf {
+    PathBuf::from("/usr/bin/chromium")
+}
+
+/// Where screenshots go.
+pub(crate) fn shots() -> PathBuf {
+    root().join("target/web-screenshots")
+}
+
+/// Runs a browser's steps to their end.
+pub(crate) fn run(steps: &mut Command) {
+    let mut steps = steps.spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = steps.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > deadline {
+            let _ = steps.kill();
+            let _ = steps.wait();
+            panic!("the steps above took more than {} s", PATIENCE.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(status.success(), "see the lines above, and {}", shots().display());
+}
+
+/// Something that waits to leave the demonstration's house, for two persons to agree to.
+fn prepare(scratch: &Scratch) {
+    let folders = std::fs::read_dir(scratch.path("")).unwrap().flatten().map(|one| one.path());
+    let folder = folders.into_iter().find(|path| path.join("spillway.toml").is_file()).unwrap();
+    let amber = crate::disclosure::REQUEST
+        .replace("green", "amber")
+        .replace("source-addresses", "aggregates")
+        .replace("recipients-sources", "aggregates-only")
+        .replace("customer = \"acme\"\n", "");
+    let request = scratch.file("request.toml", amber.as_bytes());
+    let payload = scratch.file("report.json", b"{\"sources\": 12}\n");
+    let config = folder.join("spillway.toml");
+    let begun =
+        spillway(["disclosure", "new", &request, "--payload", &payload, "-c", config.to_str().unwrap()]);
+    assert!(begun.status.success(), "{}", stderr(&begun));
+}
+
 #[test]
 fn the_dashboard_works_in_a_browser() {
-    let browser = PathBuf::from("/usr/bin/chromium");
+    let browser = browser();
     if missing(&browser) {
         return;
     }
+    let scratch = Scratch::new("web-demo");
     let demo = Command::new(env!("CARGO_BIN_EXE_spillway"))
         .args(["demo", "--stay"])
+        .env("TMPDIR", scratch.path(""))
         .env("DEMO_SEED", "7")
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
@@ -72,25 +119,10 @@ fn the_dashboard_works_in_a_browser() {
             break line.get(at..).unwrap().trim().to_owned();
         }
     };
-    let shots = root().join("target/web-screenshots");
-    let mut steps = Command::new(root().join("scripts/web"))
-        .args(["node", "tests/dashboard.mjs", &link])
-        .args([&browser, &shots])
-        .spawn()
-        .unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        if let Some(status) = steps.try_wait().unwrap() {
-            break status;
-        }
-        if Instant::now() > deadline {
-            let _ = steps.kill();
-            let _ = steps.wait();
-            panic!("the steps above took more than {} s", PATIENCE.as_secs());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    assert!(status.success(), "see the lines above, and {}", shots.display());
+    prepare(&scratch);
+    let mut steps = Command::new(root().join("scripts/web"));
+    steps.args(["node", "tests/dashboard.mjs", &link]).args([browser, shots()]);
+    run(&mut steps);
 }
 
 #[test]

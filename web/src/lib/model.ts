@@ -321,10 +321,45 @@ export interface Intelligence {
 export interface Disclosure {
   id: string;
   step: string;
-  draft: { recipient: string; recipient_class: string; purpose: string; basis: string; created: string; expires: string; tlp: string; author: string };
-  approvals: unknown[];
+  draft: {
+    recipient: string;
+    recipient_source: string;
+    recipient_class: string;
+    purpose: string;
+    basis: { kind: string; [more: string]: string | boolean };
+    jurisdiction: string;
+    tlp: string;
+    pap: string;
+    consent: string;
+    customer: string | null;
+    data: string[];
+    profile: string;
+    extent: string;
+    retention_days: number;
+    created: string;
+    expires: string;
+    ticket: string;
+    embargo_until: string | null;
+    author: string;
+  };
+  approvals: { by: string; at: string }[];
+  /** What it needs before it may leave. */
+  missing: string | null;
+  /** When an order has to be followed. */
+  due: string | null;
+  compared: { attacks: number; names: number; told: number } | null;
   sent: string | null;
   ledgered: number | null;
+}
+
+/** What would leave. */
+export interface Payload {
+  payload_sha256: string;
+  octets: number;
+  kind: 'text' | 'capture' | 'archive' | 'other';
+  text: string | null;
+  files: { path: string; octets: number }[];
+  cut: boolean;
 }
 
 /** A disclosure, as the customer whom it concerns sees it. */

@@ -22,6 +22,7 @@ export const count = (value: number): string => value.toLocaleString('en-GB').re
 export const percent = (share: number): string => {
   const value = share * 100;
   if (value > 0 && value < 0.01) return '< 0.01 %';
+  if (value < 100 && value >= 99.5) return '> 99 %';
   return `${value.toFixed(value >= 10 || value === 0 ? 0 : 2)} %`;
 };
 

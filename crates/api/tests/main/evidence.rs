@@ -62,6 +62,11 @@ async fn a_disclosure_is_approved_by_who_is_logged_in_and_not_by_a_name() {
     let sha256 = "0f".repeat(32);
     let agreed = json!({"payload_sha256": sha256, "reason": "case 17"});
     let officer = token(&world, "eve", Role::EvidenceOfficer, &[]);
+    let payload = "/api/v1/disclosures/d-1/payload";
+    let (status, shown) = call(&world, "GET", payload, &officer, None).await;
+    assert_eq!((status, &shown["payload_sha256"]), (StatusCode::OK, &json!(sha256)), "{shown}");
+    let nothing = call(&world, "GET", "/api/v1/disclosures/d-2/payload", &officer, None).await;
+    assert_eq!(nothing.0, StatusCode::NOT_FOUND);
     let (status, now) = call(&world, "POST", path, &officer, Some(agreed.clone())).await;
     assert_eq!((status, &now["approvals"][0]["by"]), (StatusCode::OK, &json!("eve")), "{now}");
     let named = json!({"payload_sha256": sha256, "reason": "case 17", "by": "olga"});
@@ -74,6 +79,7 @@ async fn a_disclosure_is_approved_by_who_is_logged_in_and_not_by_a_name() {
     assert_eq!(call(&world, "POST", other, &officer, Some(agreed.clone())).await.0, StatusCode::NOT_FOUND);
     let operator = token(&world, "olga", Role::Operator, &[]);
     assert_eq!(call(&world, "POST", path, &operator, Some(agreed)).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(call(&world, "GET", payload, &operator, None).await.0, StatusCode::FORBIDDEN);
     assert_eq!(world.access.audited_of("disclosure.approve", "d-1", 10).unwrap().len(), 1, "who agreed");
 }
 

@@ -357,6 +357,17 @@ impl Operate for Hands {
         Ok(Vec::new())
     }
 
+    fn disclosure_payload(&self, id: &str) -> Result<Option<api::PayloadShown>, String> {
+        Ok((id == "d-1").then(|| api::PayloadShown {
+            payload_sha256: "0f".repeat(32),
+            octets: 2,
+            kind: "text".to_owned(),
+            text: Some("{}".to_owned()),
+            files: Vec::new(),
+            cut: false,
+        }))
+    }
+
     fn approve_disclosure(&self, id: &str, who: &str, sha256: &str) -> Result<Option<Value>, String> {
         if sha256.starts_with("ff") {
             return Err("what would leave is not what you looked at".to_owned());

@@ -185,13 +185,12 @@ impl Desk {
     }
 
     fn shown<'a>(&self, case: &'a Case) -> anyhow::Result<Shown<'a>> {
-        let missing = self.cases.reviewed(case, self.policy).err().map(|why| format!("{why:#}"));
         Ok(Shown {
             step: self.cases.step(case, self.policy, self.now)?.word(),
             payload: self.cases.payload_path(case)?,
             payload_sha256: Hash::of(&self.cases.payload(case)?),
-            missing,
-            due: case.draft.basis.time_limit().map(|limit| case.draft.created.plus(limit)),
+            missing: self.cases.missing(case, self.policy),
+            due: case.due(),
             id: &case.draft.id,
             case,
         })

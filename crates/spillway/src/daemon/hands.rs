@@ -220,6 +220,16 @@ impl api::Operate for Hands {
         shown.collect::<Result<_, _>>().map_err(|why| format!("{why:#}"))
     }
 
+    fn disclosure_payload(&self, id: &str) -> Result<Option<api::PayloadShown>, String> {
+        let cases = Cases::new(&self.config.state_dir);
+        if !cases.is_there(id) {
+            return Ok(None);
+        }
+        let payload =
+            cases.get(id).and_then(|case| cases.payload(&case)).map_err(|why| format!("{why:#}"))?;
+        Ok(Some(crate::disclosure::glance(&payload)))
+    }
+
     fn approve_disclosure(&self, id: &str, who: &str, sha256: &str) -> Result<Option<Value>, String> {
         let cases = Cases::new(&self.config.state_dir);
         if !cases.is_there(id) {
@@ -278,6 +288,8 @@ impl Hands {
         if let Some(document) = document.as_object_mut() {
             document.insert("id".to_owned(), json!(case.draft.id));
             document.insert("step".to_owned(), json!(cases.step(case, policy, self.clock.now())?.word()));
+            document.insert("missing".to_owned(), json!(cases.missing(case, policy)));
+            document.insert("due".to_owned(), json!(case.due()));
             document.insert("payload_sha256".to_owned(), json!(::ledger::Hash::of(&cases.payload(case)?)));
         }
         Ok(document)

@@ -110,6 +110,11 @@ impl Step {
 }
 
 impl Case {
+    /// When an order has to be followed.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        self.draft.basis.time_limit().map(|limit| self.draft.created.plus(limit))
+    }
+
     /// When the last thing became of it, where nothing more will by itself; `None`: it is open.
     pub(crate) fn over(&self, now: Timestamp) -> Option<Timestamp> {
         let last = self.outcomes.iter().map(|outcome| outcome.at).chain(self.sent).max();
@@ -290,6 +295,11 @@ impl Cases {
     /// One is refused.
     pub fn reviewed(&self, case: &Case, policy: ReviewPolicy) -> anyhow::Result<Disclosure<Reviewed>> {
         Ok(self.minimised(case)?.review(&case.approvals, policy)?)
+    }
+
+    /// What it needs before it may leave; `None`: nothing.
+    pub fn missing(&self, case: &Case, policy: ReviewPolicy) -> Option<String> {
+        self.reviewed(case, policy).err().map(|why| format!("{why:#}"))
     }
 
     /// How far it has come.

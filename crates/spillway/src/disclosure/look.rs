@@ -147,7 +147,7 @@ impl Named {
     }
 }
 
-fn is_text(octets: &[u8]) -> bool {
+pub(super) fn is_text(octets: &[u8]) -> bool {
     let odd = |octet: &u8| *octet < 0x20 && !matches!(octet, b'\n' | b'\r' | b'\t' | 0x0c);
     core::str::from_utf8(octets).is_ok() && !octets.iter().any(odd)
 }

@@ -5,6 +5,7 @@
 
 mod case;
 mod eml;
+mod glance;
 mod known;
 mod look;
 mod pack;
@@ -13,6 +14,7 @@ mod request;
 mod send;
 
 pub use case::{Case, Cases, Outcome, Step};
+pub(crate) use glance::glance;
 pub use look::Compared;
 pub(crate) use pack::{Packed, find, pack, seal};
 pub use person::person;
