@@ -236,6 +236,9 @@ pub struct Verdict {
     pub reflects: Option<String>,
     /// Rule that its packets follow, where they look like a tool's.
     pub tool: Option<String>,
+    /// Lists of others on which it stands, by name.
+    #[serde(default)]
+    pub lists: Vec<String>,
 }
 
 /// Sources and packets.

@@ -4,6 +4,7 @@
 //! [`Finding::verified`] makes, so a forged address, an honest client or one nobody knows cannot stand in a report.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base::{Prefix, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -59,9 +60,9 @@ pub enum Reason {
     F1,
     /// It was an honest client before.
     R1,
-    /// Somebody trusted said so.
+    /// A list of others says so ([`Finding::lists`] names it), and nothing speaks against it.
     X1,
-    /// Many people share this address.
+    /// A list says that many people share this address.
     C1,
 }
 
@@ -94,6 +95,8 @@ pub struct Finding {
     pub reflects: Option<String>,
     /// Id of the rule whose tool or botnet its packets look like (see F1).
     pub tool: Option<String>,
+    /// Names of the lists of others on which it stands, sorted; none of a forged address.
+    pub lists: Vec<Arc<str>>,
     /// Network that announces it, where a file or a session told.
     pub asn: Option<u32>,
     /// The announced prefix that covers it, likewise.
@@ -194,6 +197,7 @@ impl Finding {
             ip_protocol: 0,
             reflects: None,
             tool: None,
+            lists: Vec::new(),
             asn: None,
             prefix: None,
             country: None,
@@ -206,18 +210,20 @@ impl Finding {
     /// The source, if it may be told of.
     ///
     /// The class alone does not do: a reflector has its P1; a bot and a real host a proof, or a shape that came again
-    /// and again with nothing against it. Who was an honest client before is told of only with a handshake in the attack itself.
+    /// and again with nothing against it. A list of others does for each of them, where nothing speaks against it. Who was an
+    /// honest client before is told of only with a handshake in the attack itself.
     pub fn verified(&self) -> Option<Verified<'_>> {
         use Reason::{B1, B2, B3, D2, F1, H1, H2, P1, R1, T1, X1};
         let has = |reason| self.reasons.contains(&reason);
-        let proven = has(H1) || has(H2) || has(P1) || has(X1);
         let against = has(B1) || has(B2) || has(B3) || has(T1);
+        let listed = has(X1) && !against;
+        let proven = has(H1) || has(H2) || has(P1) || listed;
         let likely = has(F1) && has(D2) && !against;
         if has(R1) && !has(H1) {
             return None;
         }
         match self.class {
-            Class::Reflector if has(P1) || has(X1) => Some(Verified::Reflector(Reflector(self))),
+            Class::Reflector if has(P1) || listed => Some(Verified::Reflector(Reflector(self))),
             Class::Bot if proven || likely => Some(Verified::Bot(Bot(self))),
             Class::Real if proven || likely => Some(Verified::Real(Real(self))),
             _ => None,
@@ -283,5 +289,11 @@ mod tests {
         assert!(matches!(finding(Class::Bot, &shaped).verified(), Some(Verified::Bot(_))));
         assert!(finding(Class::Bot, &[Reason::D2, Reason::F1, Reason::T1]).verified().is_none());
         assert!(matches!(finding(Class::Reflector, &[Reason::P1]).verified(), Some(Verified::Reflector(_))));
+        for class in [Class::Reflector, Class::Bot] {
+            assert!(finding(class, &[Reason::X1]).verified().is_some(), "{class:?}");
+            for against in [Reason::B1, Reason::B2, Reason::B3, Reason::T1] {
+                assert!(finding(class, &[against, Reason::X1]).verified().is_none(), "{class:?} {against:?}");
+            }
+        }
     }
 }

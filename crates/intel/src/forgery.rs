@@ -217,7 +217,8 @@ fn beside(tallies: &Tallies, one_way: &BTreeSet<(u8, u8)>, (form, ttl): (u8, u8)
 /// Groups whose sources come from many networks and arrive in one way.
 fn of_one_way(claims: &[Claim]) -> BTreeSet<(u8, u8)> {
     let mut forms: BTreeMap<u8, BTreeMap<u8, u64>> = BTreeMap::new();
-    for claim in claims {
+    // Flow export mostly tells no TTL (0): then all are alike and it says nothing.
+    for claim in claims.iter().filter(|claim| claim.ttl > 0) {
         *forms.entry(claim.form).or_default().entry(claim.ttl).or_default() += 1;
     }
     let mut spikes = BTreeSet::new();

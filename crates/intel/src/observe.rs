@@ -281,6 +281,9 @@ impl Observer {
                 source.tool = u8::try_from(tool + 1).unwrap_or(0);
             }
         }
+        if reflects.is_some() || is_answerable(packet) {
+            source.answerable = source.answerable.saturating_add(1);
+        }
         if let Some(reflects) = reflects {
             source.reflected = source.reflected.saturating_add(1);
             source.reflects = reflects;
@@ -403,6 +406,15 @@ fn reflects(rules: &Rules, packet: &Packet<'_>) -> Option<u8> {
         }
         _ => None,
     }
+}
+
+/// Whether a packet shows enough to tell that it is no answer of a reflecting protocol.
+#[inline]
+const fn is_answerable(packet: &Packet<'_>) -> bool {
+    packet.single
+        && packet.headers.protocol == UDP
+        && !packet.headers.fragment.is_later()
+        && !packet.payload.is_empty()
 }
 
 /// The network that a source is judged together with: /24, or /64 of IPv6.

@@ -69,14 +69,19 @@ impl<'a> Packet<'a> {
 
     /// What an ICMP error quotes, from the quoted IP header on (RFC 792, RFC 4443 §3).
     pub fn quoted(&self) -> Option<&'a [u8]> {
-        let kind = self.headers.icmp?.0;
-        let error = match self.headers.protocol {
-            ICMP => matches!(kind, 3 | 4 | 5 | 11 | 12),
-            ICMP6 => matches!(kind, 1..=4),
-            _ => false,
-        };
-        if error { self.transport.get(8..) } else { None }
+        quoted(self.headers, self.transport)
     }
+}
+
+/// What an ICMP error quotes, from the quoted IP header on (RFC 792, RFC 4443 §3); `None`: it is no error, or too short.
+pub fn quoted<'a>(headers: &Headers, transport: &'a [u8]) -> Option<&'a [u8]> {
+    let kind = headers.icmp?.0;
+    let error = match headers.protocol {
+        ICMP => matches!(kind, 3 | 4 | 5 | 11 | 12),
+        ICMP6 => matches!(kind, 1..=4),
+        _ => false,
+    };
+    if error { transport.get(8..) } else { None }
 }
 
 impl Segment {

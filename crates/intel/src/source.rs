@@ -32,8 +32,8 @@ pub(crate) struct Source {
     /// SYNs that it sent, as far as samples tell, and conversations that were seen to begin.
     pub(crate) syns: u32,
     pub(crate) handshakes: u32,
-    /// Segments beside any conversation: their numbers fit nothing.
-    pub(crate) stray: u32,
+    /// Packets in which an answer of a reflecting protocol would have been seen.
+    pub(crate) answerable: u32,
     /// Tenths of a second in which it sent, and the last of them.
     pub(crate) moments: u16,
     moment: u64,
@@ -152,8 +152,6 @@ impl Source {
         }
         if fits {
             self.goes_on(said);
-        } else if !said.rst {
-            self.stray = self.stray.saturating_add(1);
         }
         fits
     }
@@ -215,7 +213,7 @@ mod tests {
         assert!(source.says(&said("A", 101, 7_001, 0), 1));
         assert!(source.says(&said("A", 101, 7_001, 400), 1));
         assert!(source.proof.has(Proofs::HANDSHAKE) && !source.proof.has(Proofs::ASKED));
-        assert_eq!((source.syns, source.handshakes, source.stray), (1, 1, 0));
+        assert_eq!((source.syns, source.handshakes), (1, 1));
     }
 
     #[test]
@@ -227,7 +225,6 @@ mod tests {
         assert!(!source.says(&said("A", 101, 0x9000_0000, 0), 1));
         assert!(!source.says(&said("R", 101, 0, 0), 1) || !source.proof.has(Proofs::HANDSHAKE));
         assert!(!source.proof.has(Proofs::HANDSHAKE));
-        assert_eq!(source.stray, 1);
     }
 
     #[test]

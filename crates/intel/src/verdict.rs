@@ -19,6 +19,7 @@ use crate::source::{Proofs, Source};
 use crate::special::special;
 use crate::spread::effective;
 use crate::table::Entry;
+use crate::tally::ratio;
 
 /// B1: nobody has this address.
 const SPECIAL: f64 = 6.0;
@@ -42,10 +43,14 @@ const TOGETHER: usize = 10;
 const ANSWERERS: std::ops::RangeInclusive<f64> = 4.0..=120.0;
 /// Fewer cannot be told by how different they are.
 const ANSWERERS_MIN: u64 = 20;
+/// How rarely a SYN-ACK that nobody asked for is anything else, where all of them are of many machines.
+const SYNACK_FORM: f64 = 0.9;
+/// How rarely a page that nobody asked for, from a server's port, is anything else.
+const MIDDLEBOX_FORM: f64 = 0.97;
 
 /// Whose packets were looked at, judged.
 pub(crate) struct Judge<'a> {
-    observer: &'a Observer,
+    pub(crate) observer: &'a Observer,
     enrich: &'a dyn Enrich,
     opinions: Vec<Opinion>,
     /// Hops to networks whose hosts have proven themselves.
@@ -141,11 +146,15 @@ impl<'a> Judge<'a> {
         }
         let place = self.enrich.place(address);
         let mut reasons = Vec::new();
-        let (class, confidence) = self.class(address, source, &place, &mut reasons);
+        let own = self.class(address, source, &place, &mut reasons);
+        let listed = self.enrich.listed(address);
+        let (class, confidence) = self.heed(address, source, &listed, own, &mut reasons);
         if source.returns() {
             reasons.push(Reason::D2);
         }
-        if self.came_before(address, source) && class != Class::Reflector {
+        // Whose answers were seen has sent them, whatever it was before.
+        if self.came_before(address, source) && !(class == Class::Reflector && reasons.contains(&Reason::P1))
+        {
             reasons.push(Reason::R1);
         }
         if matches!(class, Class::Reflector | Class::Unknown) && self.quoted(address, source) {
@@ -158,6 +167,8 @@ impl<'a> Judge<'a> {
         reasons.sort_unstable();
         reasons.dedup();
         let reflects = (class == Class::Reflector).then(|| self.protocol(source)).flatten();
+        let reflects =
+            reflects.or_else(|| (class == Class::Reflector).then(|| self.reflecting(source)).flatten());
         let bits = |place: &usize| u32::try_from(*place).is_ok_and(|place| source.vectors >> place & 1 == 1);
         Some(Finding {
             address,
@@ -173,6 +184,7 @@ impl<'a> Judge<'a> {
             ip_protocol: source.protocol,
             reflects,
             tool,
+            lists: if class == Class::Spoofed { Vec::new() } else { listed.names },
             asn: place.asn,
             prefix: place.prefix,
             country: place.country,
@@ -202,7 +214,7 @@ impl<'a> Judge<'a> {
                 reasons.push(Reason::B1);
                 return (Class::Unknown, 0.5);
             }
-            return (Class::Reflector, if source.reflects == SYNACK { 0.9 } else { 0.97 });
+            return (Class::Reflector, self.answering(source));
         }
         let proof = source.proof;
         if proof.has(Proofs::HANDSHAKE) {
@@ -222,11 +234,7 @@ impl<'a> Judge<'a> {
             reasons.push(Reason::H3);
             return (Class::Legitimate, 0.75);
         }
-        let claim = claim(address, source);
-        let group = (0u32..)
-            .zip(&self.opinions)
-            .filter(|(place, _)| source.vectors >> place & 1 == 1)
-            .find_map(|(_, opinion)| opinion.forged(&claim));
+        let group = self.group(address, source);
         let mut odds = group.map_or(0.0, |(forged, _)| logit(forged));
         let mut add = |reason: Reason, weight: f64, holds: bool| {
             if holds {
@@ -262,6 +270,28 @@ impl<'a> Judge<'a> {
             return (Class::Bot, tool.confidence * 0.9);
         }
         (Class::Unknown, (1.0 - forged).clamp(0.0, 0.5))
+    }
+
+    /// How likely a source is forged by what its group is, and why; `None`: nothing is known of it.
+    pub(crate) fn group(&self, address: IpAddr, source: &Source) -> Option<(f64, Reason)> {
+        let claim = claim(address, source);
+        (0u32..)
+            .zip(&self.opinions)
+            .filter(|(place, _)| source.vectors >> place & 1 == 1)
+            .find_map(|(_, opinion)| opinion.forged(&claim))
+    }
+
+    /// How sure a reflector is one: as rarely as anything else has the form of its answers, by the share of what it sent that has it.
+    fn answering(&self, source: &Source) -> f64 {
+        let form = match source.reflects {
+            SYNACK => SYNACK_FORM,
+            MIDDLEBOX => MIDDLEBOX_FORM,
+            at => usize::from(at)
+                .checked_sub(1)
+                .and_then(|at| self.observer.rules.reflectors.get(at))
+                .map_or(0.0, |reflector| reflector.confidence),
+        };
+        form * ratio(source.reflected.into(), source.answerable.into())
     }
 
     /// Who holds conversations: an honest client, or one that floods under its own address.

@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 
-use api::metrics::{Dataplane, History, Ledger, Listener, Metrics};
+use api::metrics::{Dataplane, History, Intel, Ledger, ListNumbers, Listener, Metrics};
 use api::model::Exporter;
 use api::{Finding, Gravity};
 use base::Timestamp;
@@ -78,6 +78,12 @@ fn running(facts: &mut Facts) -> &mut Running {
 
 fn exporter(facts: &mut Facts) -> &mut Exporter {
     &mut running(facts).exporters[0]
+}
+
+/// A list of others whose file was changed then.
+fn list(facts: &mut Facts, modified: u64, refused: bool) {
+    let lists = vec![ListNumbers { name: "sinkhole".into(), kind: "bot", entries: 7, modified, refused }];
+    running(facts).metrics.intel = Some(Intel { lists, ..Intel::default() });
 }
 
 fn bad(facts: &Facts) -> Vec<Finding> {
@@ -347,6 +353,23 @@ fn each_fault_is_named_with_its_cure() {
             "the daemon lacks CAP_BPF",
             "by the unit",
         ),
+        (
+            "",
+            |f| list(f, SINCE.secs() - 40 * 86_400, false),
+            "list",
+            Warning,
+            "its file is 40 days old; entries: 7",
+            "fetch it anew",
+        ),
+        (
+            "",
+            |f| list(f, SINCE.secs(), true),
+            "list",
+            Warning,
+            "its file cannot be used; what it had before holds on",
+            "control reload",
+        ),
+        ("", |f| list(f, 0, true), "list", Warning, "it says nothing of anybody", "mend the file"),
         (
             ROUTING,
             |f| {

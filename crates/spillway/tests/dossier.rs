@@ -190,6 +190,64 @@ fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
     );
 }
 
+#[test]
+fn lists_of_the_configuration_are_asked_and_a_bad_line_is_told() {
+    let Some(data) = data() else { return };
+    let scratch = Scratch::new("lists");
+    let file = data.join("attacks/tcp-synack-reflection.pcap");
+    let known = dossiers(&file, &Scratch::new("listless"), &[]);
+    let reflector = |source: &&Value| source["verdict"] == "reflector";
+    let some: Vec<&str> = known[0]
+        .sources
+        .iter()
+        .filter(reflector)
+        .take(20)
+        .map(|one| one["address"].as_str().unwrap())
+        .collect();
+    let lines: String = some.iter().map(|address| format!("2026-11-26,{address}\n")).collect();
+    let list = scratch.file("open.csv", format!("seen,ip\n{lines}").as_bytes());
+    let shared = scratch.file("exits.txt", format!("# exits\n{}\n", some[0]).as_bytes());
+    let text = format!(
+        "networks = [\"10.10.10.0/24\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n[[intel.lists]]\nname = \"open\"\nfile = \"{list}\"\nkind = \"reflector\"\n[[intel.lists]]\nname = \"exits\"\nfile = \"{shared}\"\nkind = \"shared\"\n"
+    );
+    let config = scratch.file("spillway.toml", text.as_bytes());
+    let told = dossiers(&file, &scratch, &["--config", &config]);
+    for source in &told[0].sources {
+        let on = some.contains(&source["address"].as_str().unwrap());
+        let has = |reason: &str| source["reasons"].as_array().unwrap().iter().any(|one| one == reason);
+        assert_eq!(has("X1"), on, "{source}");
+        let first = source["address"] == some[0];
+        assert_eq!(has("C1"), first, "{source}");
+        let lists = if first { vec!["exits", "open"] } else { vec!["open"] };
+        assert_eq!(source["lists"], if on { serde_json::json!(lists) } else { serde_json::json!([]) });
+    }
+    let table = scratch.path("dossier").join(told[0].attack["id"].as_str().unwrap()).join("sources.csv");
+    let table = std::fs::read_to_string(table).unwrap();
+    assert!(
+        table.starts_with("address,")
+            && table.lines().all(|line| line.ends_with(",tlp") || line.ends_with(",amber+strict"))
+    );
+    assert_eq!(
+        table.lines().filter(|line| line.contains(",open,") || line.contains(",exits open,")).count(),
+        20
+    );
+
+    let bad = scratch.file("bad.txt", b"192.0.2.1\n# next\nexample.com\n");
+    let config = scratch.file("bad.toml", text.replace(&shared, &bad).as_bytes());
+    let folder = scratch.path("none");
+    let output = spillway([
+        "replay",
+        file.to_str().unwrap(),
+        "--config",
+        &config,
+        "--dossier",
+        folder.to_str().unwrap(),
+    ]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("bad.txt: line 3: `example.com` is neither an address nor a prefix"), "{said}");
+}
+
 /// A namespace with a way out for everything, so that whatever is sent is counted instead of refused; `None`: not here.
 fn outside(purpose: &str) -> Option<Namespace> {
     let name = format!("spw-{purpose}-{}", std::process::id());

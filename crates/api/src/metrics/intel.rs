@@ -5,7 +5,7 @@ use std::fmt;
 use super::Page;
 
 /// What is followed of the sources of attacks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Intel {
     /// Attacks that are followed.
     pub followed: u64,
@@ -19,6 +19,23 @@ pub struct Intel {
     pub sealed: u64,
     /// Evidence bags that could not be opened, written or sealed.
     pub failed: u64,
+    /// Lists of others, in the order of the configuration.
+    pub lists: Vec<ListNumbers>,
+}
+
+/// A list of others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListNumbers {
+    /// As the configuration names it.
+    pub name: String,
+    /// `bot`, `reflector` or `shared`.
+    pub kind: &'static str,
+    /// Addresses and networks on it.
+    pub entries: u64,
+    /// When the file that holds was changed last, seconds of the epoch; 0: none holds.
+    pub modified: u64,
+    /// The file could not be used when it was read last.
+    pub refused: bool,
 }
 
 impl Intel {
@@ -47,6 +64,33 @@ impl Intel {
             ),
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
+        }
+        self.lists(out)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    fn lists(&self, out: &mut Page<'_>) -> fmt::Result {
+        type Value = fn(&ListNumbers) -> f64;
+        let numbers: [(&str, &str, Value); 3] = [
+            ("spillway_intel_list_entries", "Addresses and networks on a list of others", |list| {
+                list.entries as f64
+            }),
+            (
+                "spillway_intel_list_modified_timestamp_seconds",
+                "When the file of a list of others was changed last",
+                |list| list.modified as f64,
+            ),
+            (
+                "spillway_intel_list_refused",
+                "Whether the file of a list of others could not be used when it was read last",
+                |list| f64::from(u8::from(list.refused)),
+            ),
+        ];
+        for (name, help, value) in numbers.into_iter().filter(|_| !self.lists.is_empty()) {
+            let row = |list: &ListNumbers| {
+                (vec![("list", list.name.clone()), ("kind", list.kind.to_owned())], value(list))
+            };
+            out.gauges(name, help, self.lists.iter().map(row).collect())?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Where an address is and who announces it, as far as files or sessions told. Absence is absence: nothing is guessed.
 
 mod data;
+pub mod list;
 pub mod mmdb;
 mod position;
 pub mod rib;
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 
 use base::Prefix;
 
+pub use list::{List, Listed, Lists};
 pub use mmdb::{Corrupt, Mmdb};
 pub use position::Position;
 pub use rib::Rib;
@@ -47,6 +49,10 @@ pub trait Enrich {
     fn knew(&self, _address: IpAddr) -> bool {
         false
     }
+    /// What lists of others say of it.
+    fn listed(&self, _address: IpAddr) -> Listed {
+        Listed::default()
+    }
 }
 
 /// Knows nothing.
@@ -68,6 +74,8 @@ pub struct Files {
     pub routes: Vec<Rib>,
     /// Tables of one's own; what they say comes before what databases say.
     pub tables: Vec<Table>,
+    /// Lists of others.
+    pub lists: Lists,
 }
 
 impl Files {
@@ -116,5 +124,9 @@ impl Enrich for Files {
 
     fn knows_all_routes(&self, v4: bool) -> bool {
         self.routes.iter().any(|rib| rib.is_whole(v4))
+    }
+
+    fn listed(&self, address: IpAddr) -> Listed {
+        self.lists.of(address)
     }
 }

@@ -1,30 +1,39 @@
 //! Sources as a table (RFC 4180).
+//!
+//! Readers find columns by the names in the first line, so what came later stands behind the others: the lists that name a source,
+//! and how far the line may go. A line before the names, or a comment, would be a source to most readers.
 
 use core::fmt::Write as _;
 
-use super::{Document, Format, Shared, share};
+use super::{Document, Format, Shared, Tlp, share};
 use crate::dossier::Dossier;
 use crate::finding::{Class, Finding};
 
 /// Sources that may be told of, one a line.
 pub const FORMAT: Format = Format { name: "csv", write };
 
-const HEAD: &str = "address,verdict,confidence,reasons,packets,bytes,first,last,source_port,ip_protocol,reflects,tool,asn,prefix,country\r\n";
+const HEAD: &str = "address,verdict,confidence,reasons,packets,bytes,first,last,source_port,ip_protocol,reflects,tool,asn,prefix,country,lists";
 
 fn write(shared: &Shared<'_>) -> Vec<Document> {
     let rows = shared.sources.iter().map(|one| one.finding());
-    vec![Document { path: "sources.csv".into(), bytes: table(rows).into_bytes() }]
+    vec![Document { path: "sources.csv".into(), bytes: table(rows, Some(shared.terms.tlp)).into_bytes() }]
 }
 
-/// All sources with what is said of them, for the evidence itself, which is never handed out by a program.
+/// All sources with what is said of them, for the evidence itself, which is never handed out by a program: it has no label.
 pub fn complete(dossier: &Dossier) -> Vec<u8> {
-    table(&dossier.findings).into_bytes()
+    table(&dossier.findings, None).into_bytes()
 }
 
-fn table<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
+fn table<'a>(findings: impl IntoIterator<Item = &'a Finding>, tlp: Option<Tlp>) -> String {
     let mut text = HEAD.to_owned();
+    text.push_str(if tlp.is_some() { ",tlp\r\n" } else { "\r\n" });
     for one in findings {
         row(&mut text, one);
+        if let Some(tlp) = tlp {
+            text.push(',');
+            text.push_str(tlp.name());
+        }
+        text.push_str("\r\n");
     }
     text
 }
@@ -53,7 +62,10 @@ fn row(text: &mut String, one: &Finding) {
     }
     text.push(',');
     field(text, one.country.as_deref());
-    text.push_str("\r\n");
+    text.push(',');
+    for (place, list) in one.lists.iter().enumerate() {
+        let _ = write!(text, "{}{list}", if place == 0 { "" } else { " " });
+    }
 }
 
 /// A class as documents write it.

@@ -66,6 +66,9 @@ fn event(shared: &Shared<'_>, one: &Verified<'_>) -> Map<String, Value> {
     put("extra.packets", json!(finding.packets));
     put("extra.bytes", json!(finding.bytes));
     put("extra.reasons", json!(finding.reasons));
+    if !finding.lists.is_empty() {
+        put("extra.lists", json!(finding.lists.iter().map(AsRef::as_ref).collect::<Vec<&str>>()));
+    }
     put("extra.tlp", json!(shared.terms.tlp.name()));
     event
 }

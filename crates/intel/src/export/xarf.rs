@@ -7,6 +7,7 @@
 //! | bot, other protocols | `infrastructure/botnet`, with `compromise_evidence` |
 //! | host that floods, TCP, UDP or SCTP with ports | `connection/ddos` |
 //! | host that floods, ICMP, GRE and others | `reputation/threat_intelligence`: the schema of `connection/ddos` wants a port from 1 on even of ICMP, has no GRE, and no port is invented here |
+//! | on a list of shared addresses (C1) | as above, with less confidence and the tag `severity:low`; without a source port none: nobody could tell who of them it was |
 //! | forged | none; the neighbour over whom forged packets came gets `vulnerability/misconfiguration` about its missing source address validation |
 //!
 //! `confidence` is 0 to 1, as the schema has it; the Python library `xarf` 1.0.0 finds no error in that, but its model takes whole
@@ -18,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use super::uuid::Uuid;
 use super::{Document, Format, Shared, pcap, pretty, share, time};
 use crate::dossier::{Incident, Ingress, VectorFacts};
-use crate::finding::{Bot, Finding, Real, Reflector, Verified};
+use crate::finding::{Bot, Finding, Real, Reason, Reflector, Verified};
 use ledger::text::{base64, hex};
 
 /// One file per source.
@@ -41,7 +42,8 @@ pub struct Report {
 
 /// All reports of a dossier.
 pub fn reports(shared: &Shared<'_>) -> Vec<Report> {
-    let of_sources = shared.sources.iter().map(|one| match one {
+    let tellable = |one: &&Verified<'_>| !is_shared(one.finding()) || port(one.finding()).is_some();
+    let of_sources = shared.sources.iter().filter(tellable).map(|one| match one {
         Verified::Reflector(one) => reflector(shared, *one),
         Verified::Bot(one) => bot(shared, *one),
         Verified::Real(one) => real(shared, *one),
@@ -77,7 +79,16 @@ pub fn reflector(shared: &Shared<'_>, source: Reflector<'_>) -> Report {
             "Close the service to the Internet, or let it answer its own network only.",
         ),
     };
-    let text = format!("{} {said} ({service}). {remedy}", finding.address);
+    // Where its answers were not seen as such, a list speaks for them.
+    let (said, listed) = if finding.reasons.contains(&Reason::P1) {
+        (said, String::new())
+    } else {
+        (
+            "sent what looks like answers to requests that somebody sent under our address",
+            format!(" {}", proof(finding)),
+        )
+    };
+    let text = format!("{} {said} ({service}).{listed} {remedy}", finding.address);
     let more = [("service", json!(service))];
     let tags = ["attack:reflection".to_owned()];
     report(
@@ -96,8 +107,12 @@ pub fn bot(shared: &Shared<'_>, source: Bot<'_>) -> Report {
     let finding = source.finding();
     let tool = finding.tool.as_deref().unwrap_or("unknown");
     let proof = proof(finding);
+    let sends = match &finding.tool {
+        Some(tool) => format!(" and sends what the bot or tool `{tool}` sends"),
+        None => String::new(),
+    };
     let text = format!(
-        "{} takes part in an attack and sends what the bot or tool `{tool}` sends. {proof} Please look for malware on this host.",
+        "{} takes part in an attack{sends}. {proof} Please look for malware on this host.",
         finding.address
     );
     let tags = ["attack:ddos".to_owned(), format!("malware:{}", tag(tool))];
@@ -184,19 +199,23 @@ fn report(
     tags: impl IntoIterator<Item = String>,
 ) -> Report {
     let address = finding.address.to_string();
+    let many = is_shared(finding);
+    let text = &if many { format!("{text} {}", of_many(finding)) } else { text.to_owned() };
     let mut value = core(shared, &address, finding.first, kind, text);
     value.insert("source_identifier".into(), json!(address));
-    if let Some(port) = finding.ports.map(|(source, _)| source).filter(|port| *port > 0) {
+    if let Some(port) = port(finding) {
         value.insert("source_port".into(), json!(port));
     }
-    value.insert("confidence".into(), json!(share::rounded(finding.confidence)));
+    let confidence = if many { finding.confidence * SHARED } else { finding.confidence };
+    value.insert("confidence".into(), json!(share::rounded(confidence)));
     let counted = counted(shared.incident, finding);
     let mut attached = vec![evidence("text/plain", "What was seen, and why it is told", counted.as_bytes())];
     attached.extend(pcap::of(shared.incident, finding).map(|file| {
         evidence("application/vnd.tcpdump.pcap", "Packets as they came, cut behind headers", &file)
     }));
     value.insert("evidence".into(), json!(attached));
-    value.insert("tags".into(), tags.into_iter().chain([label(shared)]).collect());
+    let severity = many.then(|| "severity:low".to_owned());
+    value.insert("tags".into(), tags.into_iter().chain(severity).chain([label(shared)]).collect());
     value.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
     let subject = format!("{subject}: {address}");
     Report {
@@ -205,6 +224,28 @@ fn report(
         text: format!("{text}\n\n{counted}"),
         value: Value::Object(value),
     }
+}
+
+/// How much less sure it is that whoever has a shared address did it. A choice, not measured.
+const SHARED: f64 = 0.5;
+
+/// Whether a list says that many people share its address.
+fn is_shared(finding: &Finding) -> bool {
+    finding.reasons.contains(&Reason::C1)
+}
+
+/// The port that its first packet came from.
+fn port(finding: &Finding) -> Option<u16> {
+    finding.ports.map(|(source, _)| source).filter(|port| *port > 0)
+}
+
+/// How one of many is found behind an address.
+fn of_many(finding: &Finding) -> String {
+    let port = port(finding).map_or_else(String::new, |port| format!(" from source port {port}"));
+    format!(
+        "Many people share this address: only the one who sent{port} at {} (UTC) is meant, so please do not block all of them.",
+        finding.first
+    )
 }
 
 /// How far it may go.
@@ -275,6 +316,10 @@ fn counted(incident: &Incident, finding: &Finding) -> String {
         .filter_map(|vector| incident.vectors.get(*vector))
         .map(|vector| vector.name.as_str())
         .collect();
+    let lists = match finding.lists.join(" ") {
+        names if names.is_empty() => names,
+        names => format!("lists: {names}\n"),
+    };
     let reasons: Vec<_> = finding.reasons.iter().map(|reason| format!("{reason:?}")).collect();
     let sampling = match incident.sampling {
         Some(1) => "each packet was seen".to_owned(),
@@ -282,7 +327,7 @@ fn counted(incident: &Incident, finding: &Finding) -> String {
         None => "sampling rate unknown".to_owned(),
     };
     format!(
-        "attack: {}\nvectors: {}\nsource: {}\nfirst packet: {}\nlast packet: {}\npackets: {}\noctets: {}\ncounting: {sampling}\nreasons: {}\n",
+        "attack: {}\nvectors: {}\nsource: {}\nfirst packet: {}\nlast packet: {}\npackets: {}\noctets: {}\ncounting: {sampling}\nreasons: {}\n{lists}",
         incident.id,
         names.join(", "),
         finding.address,
@@ -296,14 +341,15 @@ fn counted(incident: &Incident, finding: &Finding) -> String {
 
 /// Why it is sure that this host sent it.
 fn proof(finding: &Finding) -> String {
-    use crate::finding::Reason;
     let has = |reason| finding.reasons.contains(&reason);
+    let listed;
     let mut said = Vec::new();
     if has(Reason::H1) || has(Reason::H2) {
         said.push("It completed a handshake, so the address is not forged.");
     }
     if has(Reason::X1) {
-        said.push("An independent source names it too.");
+        listed = format!("A list of others names it ({}).", finding.lists.join(", "));
+        said.push(if finding.lists.is_empty() { "An independent source names it too." } else { &listed });
     }
     if has(Reason::F1) {
         said.push("Its packets have a header that only this tool makes.");

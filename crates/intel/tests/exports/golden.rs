@@ -64,7 +64,7 @@ fn each_label_stands_in_every_document_that_has_room_for_one() {
     }
     assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), said, "SPILLWAY_BLESS=1 blesses it");
     for (tlp, path) in Tlp::ALL.iter().flat_map(|tlp| {
-        ["stix.json", "misp.json", "ddosch.json", "intelmq.jsonl", "xarf/203.0.113.66.json"]
+        ["stix.json", "misp.json", "ddosch.json", "intelmq.jsonl", "sources.csv", "xarf/203.0.113.66.json"]
             .map(|path| (tlp, path))
     }) {
         assert!(said.contains(&format!("{} {path}: ", tlp.name())), "{tlp:?} in {path}");

@@ -68,3 +68,45 @@ fn a_report_in_a_file_goes_as_it_stands_and_nothing_else_goes_as_a_report() {
     }
     assert!(forward(b"{\"source\":1}", "a@b.example").is_none() && forward(b"\xff", "a@b.example").is_none());
 }
+
+#[test]
+fn a_shared_address_is_reported_as_one_with_port_and_time_or_not_at_all() {
+    let mut dossier = cases::mixture();
+    let of = |dossier: &intel::Dossier, name: &str| {
+        let reports = xarf::reports(&Shared::new(dossier, Terms::default()));
+        reports.into_iter().find(|report| report.name == name)
+    };
+    let before = of(&dossier, "203.0.113.80").unwrap();
+    let other = of(&dossier, "203.0.113.66").unwrap();
+    let place = dossier.findings.iter().position(|one| one.address.to_string() == "203.0.113.80").unwrap();
+    dossier.findings[place].reasons.insert(0, intel::Reason::C1);
+    dossier.findings[place].lists = vec!["cgnat".into()];
+    let report = of(&dossier, "203.0.113.80").unwrap();
+    assert!(report.text.contains(
+        "Many people share this address: only the one who sent from source port 4000 at 2021-04-28T10:30:21.1"
+    ));
+    assert!(report.value["description"].as_str().unwrap().contains("Many people share"));
+    assert!(report.text.contains("\nlists: cgnat\n"), "{}", report.text);
+    assert_eq!(report.value["source_port"], 4_000);
+    let half = before.value["confidence"].as_f64().unwrap() / 2.0;
+    assert!((report.value["confidence"].as_f64().unwrap() - half).abs() < 1e-6);
+    let tags = |report: &xarf::Report| report.value["tags"].to_string();
+    assert!(tags(&report).contains("severity:low") && !tags(&before).contains("severity"));
+    assert_eq!(of(&dossier, "203.0.113.66").unwrap(), other);
+    // Nobody could say who of them it was.
+    dossier.findings[place].ports = None;
+    assert!(of(&dossier, "203.0.113.80").is_none());
+}
+
+#[test]
+fn what_a_list_says_is_said_with_its_name() {
+    let mut dossier = cases::portless();
+    let place = dossier.findings.iter().position(|one| one.reasons == [intel::Reason::X1]).unwrap();
+    let one = &mut dossier.findings[place];
+    (one.class, one.lists) = (intel::Class::Bot, vec!["sinkhole".into()]);
+    let address = one.address.to_string();
+    let reports = xarf::reports(&Shared::new(&dossier, Terms::default()));
+    let report = reports.iter().find(|report| report.name == address).unwrap();
+    assert!(report.text.contains("A list of others names it (sinkhole)."), "{}", report.text);
+    assert!(!report.text.contains("unknown"), "no tool was seen: {}", report.text);
+}

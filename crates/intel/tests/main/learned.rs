@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{Span, Timestamp};
 use intel::dossier::{Dossier, Ingress, Reporter};
-use intel::enrich::{Enrich, Nothing, Place};
+use intel::enrich::{Enrich, Listed, Lists, Nothing, Place};
 use intel::observe::Entry;
 use intel::{Class, Finding, Observer, Packet, Reason, Rules};
 use wire::packet::{Headers, TCP, Tcp, UDP, flags};
@@ -15,20 +15,22 @@ use crate::mixture::target;
 use crate::mixtures::{incident, scope};
 
 /// Shows single packets, a millisecond apart.
-struct Stage {
-    observer: Observer,
+pub(crate) struct Stage {
+    pub(crate) observer: Observer,
     at: u64,
     /// One of so many is seen.
-    sampling: u64,
+    pub(crate) sampling: u64,
+    /// As it arrives in UDP; 0: nobody tells.
+    pub(crate) ttl: u8,
 }
 
 impl Stage {
-    fn new(vector: &str) -> Self {
+    pub(crate) fn new(vector: &str) -> Self {
         let rules = Arc::new(Rules::embedded().unwrap());
-        Self { observer: Observer::new(rules, scope(&[vector])), at: 0, sampling: 1 }
+        Self { observer: Observer::new(rules, scope(&[vector])), at: 0, sampling: 1, ttl: 57 }
     }
 
-    fn show(
+    pub(crate) fn show(
         &mut self,
         headers: &Headers,
         transport: &[u8],
@@ -51,14 +53,21 @@ impl Stage {
         }
     }
 
-    fn udp(&mut self, src: IpAddr, dst: IpAddr, ports: (u16, u16), payload: &[u8], vector: Option<usize>) {
+    pub(crate) fn udp(
+        &mut self,
+        src: IpAddr,
+        dst: IpAddr,
+        ports: (u16, u16),
+        payload: &[u8],
+        vector: Option<usize>,
+    ) {
         let len = u32::try_from(payload.len()).unwrap();
         let headers = Headers {
             src,
             dst,
             protocol: UDP,
             length: 28 + len,
-            ttl: 57,
+            ttl: self.ttl,
             ports: Some(ports),
             payload_len: Some(len),
             ..Headers::NOTHING
@@ -68,7 +77,7 @@ impl Stage {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of a segment")]
-    fn tcp(
+    pub(crate) fn tcp(
         &mut self,
         (src, dst): (IpAddr, IpAddr),
         bits: u16,
@@ -97,11 +106,11 @@ impl Stage {
         self.show(&headers, &transport, payload, vector, by);
     }
 
-    fn syn(&mut self, src: IpAddr, ttl: u8, by: Option<u32>) {
+    pub(crate) fn syn(&mut self, src: IpAddr, ttl: u8, by: Option<u32>) {
         self.tcp((src, target(src.is_ipv4())), flags::SYN, (7, 0), &[], ttl, Some(0), by);
     }
 
-    fn conclude(&self, enrich: &dyn Enrich) -> Dossier {
+    pub(crate) fn conclude(&self, enrich: &dyn Enrich) -> Dossier {
         let line = |entry: Entry| Ingress {
             interface: format!("if {}", entry.interface.unwrap()),
             asn: Some(64_500),
@@ -114,11 +123,11 @@ impl Stage {
     }
 }
 
-fn of(dossier: &Dossier, source: IpAddr) -> &Finding {
+pub(crate) fn of(dossier: &Dossier, source: IpAddr) -> &Finding {
     dossier.findings.iter().find(|one| one.address == source).unwrap()
 }
 
-fn both(last: u8) -> [IpAddr; 2] {
+pub(crate) fn both(last: u8) -> [IpAddr; 2] {
     [IpAddr::from([93, 184, 216, last]), format!("2a00:1450:4001:{last:x}::1").parse().unwrap()]
 }
 
@@ -195,16 +204,17 @@ fn who_answers_in_quic_or_greets_in_tls_after_a_handshake_is_there() {
 }
 
 /// All reasons but the shape: these packets are bare enough to look like some tool's.
-fn beside_shape(found: &Finding) -> Vec<Reason> {
+pub(crate) fn beside_shape(found: &Finding) -> Vec<Reason> {
     found.reasons.iter().copied().filter(|reason| *reason != Reason::F1).collect()
 }
 
 /// Knows all routes but of some, who came in peace, and how far their networks are.
 #[derive(Default)]
-struct Learned {
-    unrouted: Vec<IpAddr>,
-    hops: BTreeMap<IpAddr, u8>,
-    known: Vec<IpAddr>,
+pub(crate) struct Learned {
+    pub(crate) unrouted: Vec<IpAddr>,
+    pub(crate) hops: BTreeMap<IpAddr, u8>,
+    pub(crate) known: Vec<IpAddr>,
+    pub(crate) lists: Lists,
 }
 
 impl Enrich for Learned {
@@ -223,6 +233,10 @@ impl Enrich for Learned {
 
     fn knew(&self, address: IpAddr) -> bool {
         self.known.contains(&address)
+    }
+
+    fn listed(&self, address: IpAddr) -> Listed {
+        self.lists.of(address)
     }
 }
 

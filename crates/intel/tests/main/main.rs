@@ -3,6 +3,7 @@
 
 mod campaigns;
 mod learned;
+mod lists;
 mod memory;
 mod mixture;
 mod mixtures;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::Timestamp;
 use base::map::Seed;
 use intel::dossier::{Dossier, Incident, Reporter};
-use intel::enrich::Nothing;
+use intel::enrich::{Enrich, Nothing};
 use intel::finding::{Class, Verified};
 use intel::{Observer, Rules, Scope};
 use sim::rng::Rng;
@@ -49,27 +49,32 @@ pub(crate) fn scope(vectors: &[&str]) -> Scope {
 }
 
 fn dossier(mixture: &Mixture, v4: bool, rules: &Arc<Rules>) -> Dossier {
+    dossier_by(mixture, v4, rules, &Nothing)
+}
+
+/// What is said of a mixture by somebody who knows this.
+pub(crate) fn dossier_by(mixture: &Mixture, v4: bool, rules: &Arc<Rules>, enrich: &dyn Enrich) -> Dossier {
     let mut observer = Observer::new(Arc::clone(rules), scope(&VECTORS));
     mixture.show(
         |packet, vector, inbound| {
             if inbound { observer.receive(packet, vector) } else { observer.answer(packet) }
         },
     );
-    observer.conclude(incident(v4), Reporter::default(), &Nothing)
+    observer.conclude(incident(v4), Reporter::default(), enrich)
 }
 
 /// What verdicts were right, by what sources really are.
 #[derive(Default)]
-struct Score {
-    told: BTreeMap<(Real, Class), u64>,
+pub(crate) struct Score {
+    pub(crate) told: BTreeMap<(Real, Class), u64>,
     /// Forged or honest sources that a report could name.
-    false_reports: Vec<String>,
+    pub(crate) false_reports: Vec<String>,
     squares: f64,
     judged: f64,
 }
 
 impl Score {
-    fn add(&mut self, mixture: &Mixture, dossier: &Dossier) {
+    pub(crate) fn add(&mut self, mixture: &Mixture, dossier: &Dossier) {
         for finding in &dossier.findings {
             let Some(real) = mixture.truth.get(&finding.address) else { continue };
             *self.told.entry((*real, finding.class)).or_default() += 1;
@@ -99,7 +104,7 @@ impl Score {
     }
 }
 
-fn recipe(rng: &mut Rng) -> Recipe {
+pub(crate) fn recipe(rng: &mut Rng) -> Recipe {
     let sources = 10_000;
     let forged = rng.range(1_000, 9_000);
     // In every third world a part of the addresses is taken from a list of real networks.

@@ -18,7 +18,7 @@ use crate::capture::content::Content;
 use crate::card;
 use crate::cli::Context;
 use crate::config::Config;
-use crate::dossier::{Folders, Seat, places};
+use crate::dossier::{Folders, Seat, lists, places};
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
@@ -131,7 +131,9 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         attacks: findings.attack_count(),
     };
     if second {
-        let places = places::open(&config.as_ref().map(|config| config.intel.clone()).unwrap_or_default())?;
+        let known = config.as_ref().map(|config| config.intel.clone()).unwrap_or_default();
+        let mut places = places::open(&known)?;
+        places.lists = lists::open(&known.lists)?;
         apply(&args, &mut feed, &findings, (&settings, &places, config.as_ref()), &mut summary)?;
     }
     match format {

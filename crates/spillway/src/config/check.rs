@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::place::Problem;
 use super::sections::{Anonymous, ApiSection, ExecSection, File, ListenSection};
 use super::{Api, Compat, Config, Listen, NotifyExec, Written};
-use super::{dataplane, dns, evidence, groups, history, privacy, routing, target};
+use super::{dataplane, dns, evidence, groups, history, intel, privacy, routing, target};
 
 /// Where questions are answered when the file does not say.
 const API_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8646);
@@ -108,6 +108,7 @@ pub(super) fn checked(path: &Path, text: &str, mut file: File) -> Result<Config,
     let exporters = exporters(&mut problems, &file);
     let history = history::checked(&mut problems, &file.history);
     let evidence = evidence::checked(&mut problems, file.evidence);
+    let intel = intel::checked(&mut problems, file.intel);
     let privacy = privacy::checked(&mut problems, file.privacy);
     let exec = file.notify.exec;
     let (compat, compat_prefixes) = compat(&mut problems, (file.compat, file.compat_prefixes), exec.as_ref());
@@ -142,7 +143,7 @@ pub(super) fn checked(path: &Path, text: &str, mut file: File) -> Result<Config,
             ledger: file.ledger,
             history,
             evidence,
-            intel: file.intel,
+            intel,
             privacy,
             log: file.log,
         })

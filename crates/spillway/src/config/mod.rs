@@ -38,7 +38,7 @@ pub use dns::{Algorithm, DnsZone};
 pub use effective::{Key, effective};
 pub use evidence::Evidence;
 pub use history::{Addresses, History};
-pub use intel::Intel;
+pub use intel::{Intel, ListFile, ListName};
 pub use place::Problem;
 pub use privacy::{Named, Privacy};
 pub use routing::{
@@ -117,7 +117,7 @@ pub struct Config {
     pub history: History,
     /// Who speaks in reports, and who stamps evidence.
     pub evidence: Evidence,
-    /// Files that tell where addresses are.
+    /// Files that tell where addresses are, and what others say of them.
     pub intel: Intel,
     /// How long what is kept of others.
     pub privacy: Privacy,

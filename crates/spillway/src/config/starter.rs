@@ -340,6 +340,13 @@ ipfix = "0.0.0.0:4739"
 # A table of your own, asked before those: a line `prefix,asn,country,city,latitude,longitude` per network (degrees; what is not known is left
 # empty). Own networks that stand there are on the dashboard's map.
 #   places = ["/etc/spillway/places.csv"]
+# Lists of others, asked of each source: an address or a prefix a line, or a table whose first line has a column `ip`. Nothing is fetched: a job of yours
+# puts the files there, then `spillway control reload` reads them. Kinds: "bot" and "reflector" (reason X1, which names the list in reports),
+# and "shared" (C1: resolvers, CGNAT, VPN, Tor exits; reports say that many people have the address, and are less severe).
+#   [[intel.lists]]
+#   name = "sinkhole"
+#   file = "/var/lib/spillway/sinkhole.txt"
+#   kind = "bot"
 
 # How long what is kept of others. Attacks and samples have pseudonyms instead of foreign addresses, under a key a day; once that
 # is destroyed nobody can say whose they were. Evidence, disclosures and journals are in the clear; what `spillway evidence hold` holds

@@ -1,17 +1,19 @@
-//! A payload is looked into before it is approved and before it is sent: whom it names, in text, in captures, and in what is
-//! encoded in texts. Honest, forged and unknown sources of an attack never leave in a report; an order is another thing.
+//! A payload is looked into before it is approved and before it is sent: whom it names, in text, in captures and what ICMP errors
+//! in them quote, and in what is encoded in texts (base64 and base64url, padded or not). Honest, forged and unknown sources of an attack never leave in a report; an order is another thing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::path::Path;
 
 use ::ledger::disclosure::{DataClass, Draft, Extent, Profile};
-use ::ledger::text::from_base64;
 use anyhow::{Context as _, bail};
 use base::Prefix;
 use intel::export::mentions;
+use intel::quoted;
 use serde::{Deserialize, Serialize};
+use wire::packet::{Link, Parsed, parse, parse_inner};
 
+use super::encoded::encoded;
 use super::known::{Known, folders};
 use crate::capture::{Capture, is_magic};
 
@@ -19,8 +21,8 @@ use crate::capture::{Capture, is_magic};
 const NAMED_MAX: usize = 4 << 20;
 /// What is encoded in what is encoded is gone into this often.
 const DEPTH_MAX: u8 = 3;
-/// Characters of a word that may be base64 of something that names somebody.
-const ENCODED_MIN: usize = 12;
+/// What is quoted in what is quoted, or carried in what is carried, is gone into this often.
+const QUOTES_MAX: u8 = 4;
 /// Named in one complaint.
 const SAID_MAX: usize = 3;
 
@@ -135,16 +137,26 @@ impl Named {
         let mut capture = Capture::read("its packets", Box::new(Cursor::new(octets.to_vec())))?;
         while let Some(packet) = capture.next()? {
             let place = || format!("{before}packet {}", packet.number);
-            if let Some(parsed) = packet.parse() {
+            let mut next = packet.parse();
+            for _ in 0..QUOTES_MAX {
+                let Some(parsed) = next else { break };
                 for address in [parsed.headers.src, parsed.headers.dst] {
                     self.add(Prefix::host(address), place);
                 }
                 // Names in what they carry, like questions about hosts.
-                mentions(parsed.payload, |_, what| self.add(what, place));
+                let carried = if parsed.payload.is_empty() { parsed.transport } else { parsed.payload };
+                mentions(carried, |_, what| self.add(what, place));
+                next = inside(&parsed);
             }
         }
         Ok(())
     }
+}
+
+/// The packet that another one quotes (ICMP errors) or carries (GRE, IP in IP, VXLAN), as far as it was captured.
+fn inside<'a>(outer: &Parsed<'a>) -> Option<Parsed<'a>> {
+    let Some(octets) = quoted(&outer.headers, outer.transport) else { return parse_inner(outer) };
+    parse(Link::Ip, octets, u32::try_from(octets.len()).unwrap_or(u32::MAX)).ok()
 }
 
 pub(super) fn is_text(octets: &[u8]) -> bool {
@@ -159,41 +171,10 @@ fn is_archive(octets: &[u8]) -> bool {
         || octets.get(257..262).is_some_and(|magic| magic == b"ustar")
 }
 
-/// What is encoded in base64 in a text, in one word or over lines as mails have it, with the line where it begins.
-fn encoded(text: &[u8]) -> Vec<(usize, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    let is_digit = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
-    let mut close = |open: &mut Option<(usize, String)>| {
-        if let Some((line, octets)) = open.take().and_then(|(line, text)| Some((line, from_base64(&text)?))) {
-            found.push((line, octets));
-        }
-    };
-    for (at, line) in text.split(|octet| *octet == b'\n').enumerate() {
-        let line = line.trim_ascii();
-        let whole = line.len() >= 4 && line.iter().all(is_digit);
-        if !whole {
-            close(&mut open);
-        }
-        for word in line.split(|octet| !is_digit(octet)).filter(|word| whole || word.len() >= ENCODED_MIN) {
-            let word = String::from_utf8_lossy(word);
-            match &mut open {
-                Some((_, text)) if whole => text.push_str(&word),
-                _ => {
-                    open = Some((at + 1, word.into_owned()));
-                    if !whole {
-                        close(&mut open);
-                    }
-                }
-            }
-        }
-    }
-    close(&mut open);
-    found
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn named(payload: &[u8]) -> anyhow::Result<BTreeMap<String, String>> {
@@ -213,6 +194,60 @@ mod tests {
         let (front, back) = long.split_at(76);
         let mail = format!("Content-Transfer-Encoding: base64\r\n\r\n{front}\r\n{back}\r\n\r\n--end\r\n");
         assert_eq!(named(mail.as_bytes()).unwrap()["2001:db8::9"], "line 3, encoded there: line 61");
+    }
+
+    /// IPv4 or IPv6 from one address to another, with this behind its header.
+    fn packet(from: &str, to: &str, protocol: u8, behind: &[u8]) -> Vec<u8> {
+        let len = |more: usize| u16::try_from(behind.len() + more).unwrap().to_be_bytes();
+        match (from.parse().unwrap(), to.parse().unwrap()) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let [high, low] = len(20);
+                let head = [0x45, 0, high, low, 0, 0, 0, 0, 60, protocol, 0, 0];
+                [&head[..], &from.octets(), &to.octets(), behind].concat()
+            }
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                let [high, low] = len(0);
+                let head = [0x60, 0, 0, 0, high, low, protocol, 60];
+                [&head[..], &from.octets(), &to.octets(), behind].concat()
+            }
+            _ => unreachable!("one family"),
+        }
+    }
+
+    /// A capture of one packet, of link type "raw IP".
+    fn capture(packet: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(packet.len()).unwrap();
+        let words = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 101, 1, 0, len, len];
+        words.iter().flat_map(|word: &u32| word.to_le_bytes()).chain(packet.iter().copied()).collect()
+    }
+
+    #[test]
+    fn who_is_quoted_by_an_icmp_error_is_named() {
+        let udp = [0x9c, 0x40, 0, 53, 0, 8, 0, 0];
+        let error = |kind: u8, quoted: &[u8]| [&[kind, 3, 0, 0, 0, 0, 0, 0][..], quoted].concat();
+        let inner = packet("203.0.113.9", "198.51.100.7", 17, &udp);
+        let outer = packet("192.0.2.1", "198.51.100.7", 1, &error(3, &inner));
+        let found = named(&capture(&outer)).unwrap();
+        assert_eq!(found["203.0.113.9"], "packet 1");
+        assert_eq!(found.len(), 3);
+        // cut right behind the quoted addresses, and quoted once more
+        assert!(named(&capture(&outer[..outer.len() - 8])).unwrap().contains_key("203.0.113.9"));
+        let twice = packet("192.0.2.2", "192.0.2.1", 1, &error(11, &outer));
+        assert!(named(&capture(&twice)).unwrap().contains_key("203.0.113.9"));
+        let inner = packet("2001:db8::9", "2001:db8:1::7", 17, &udp);
+        let outer = packet("2001:db8:2::1", "2001:db8:1::7", 58, &error(1, &inner));
+        assert!(named(&capture(&outer)).unwrap().contains_key("2001:db8::9"));
+        // carried, not quoted
+        let tunnel = packet("192.0.2.3", "192.0.2.4", 41, &inner);
+        assert!(named(&capture(&tunnel)).unwrap().contains_key("2001:db8::9"));
+        let gre = packet("192.0.2.3", "192.0.2.4", 47, &[&[0, 0, 0x86, 0xdd][..], &inner].concat());
+        assert!(named(&capture(&gre)).unwrap().contains_key("2001:db8::9"));
+        // an echo quotes nobody, and noise names nobody
+        let echo =
+            packet("192.0.2.1", "198.51.100.7", 1, &error(8, &packet("203.0.113.8", "192.0.2.1", 17, &udp)));
+        assert_eq!(named(&capture(&echo)).unwrap().len(), 2);
+        let noise = packet("192.0.2.1", "198.51.100.7", 1, &error(3, &[0x4f; 19]));
+        assert_eq!(named(&capture(&noise)).unwrap().len(), 2);
     }
 
     #[test]

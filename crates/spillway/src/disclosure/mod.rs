@@ -5,6 +5,7 @@
 
 mod case;
 mod eml;
+mod encoded;
 mod glance;
 mod known;
 mod look;

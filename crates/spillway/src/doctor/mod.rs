@@ -8,6 +8,7 @@ pub mod facts;
 mod gather;
 mod host;
 mod keeping;
+mod lists;
 mod network;
 mod ports;
 mod settings;
@@ -50,6 +51,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     keeping::store,
     keeping::history,
     keeping::letters,
+    lists::lists,
 ];
 
 /// All that was looked at, good or bad.

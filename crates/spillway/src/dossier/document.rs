@@ -32,6 +32,7 @@ struct Line<'a> {
     city: Option<&'a str>,
     reflects: Option<&'a str>,
     tool: Option<&'a str>,
+    lists: Vec<&'a str>,
 }
 
 /// The key under which traces are made: the same for all who want to compare.
@@ -120,6 +121,7 @@ fn line<'a>(finding: &'a Finding, dossier: &'a Dossier) -> Line<'a> {
         city: finding.city.as_deref(),
         reflects: finding.reflects.as_deref(),
         tool: finding.tool.as_deref(),
+        lists: finding.lists.iter().map(AsRef::as_ref).collect(),
     }
 }
 

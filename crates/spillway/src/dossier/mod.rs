@@ -7,6 +7,7 @@ pub mod collect;
 mod crew;
 pub mod document;
 pub mod folders;
+pub mod lists;
 pub mod places;
 pub mod recorders;
 pub mod write;

@@ -1,14 +1,14 @@
-//! The files of `[intel]`, opened.
+//! The files of `[intel]` that tell where addresses are, opened.
 
 use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::Context as _;
-use intel::enrich::{Files, Mmdb, Rib, Table};
+use intel::enrich::{Files, Lists, Mmdb, Rib, Table};
 
 use crate::config::Intel;
 
-/// Opens all of them; the first that cannot be used is an error with its name, the place in it and the reason.
+/// Opens all of them, without the lists of others; the first that cannot be used is an error with its name, the place in it and the reason.
 pub fn open(section: &Intel) -> anyhow::Result<Files> {
     let databases = section.mmdb.iter().map(|path| read(path, Mmdb::open));
     let routes = section.mrt.iter().map(|path| read(path, |octets| Rib::read(&octets)));
@@ -18,6 +18,7 @@ pub fn open(section: &Intel) -> anyhow::Result<Files> {
         databases: databases.collect::<Result<_, _>>()?,
         routes: routes.collect::<Result<_, _>>()?,
         tables: tables.collect::<Result<_, _>>()?,
+        lists: Lists::default(),
     })
 }
 

@@ -73,7 +73,8 @@ impl Desk {
             own: PrefixTable::new(config.networks.iter().map(|network| (*network, ()))),
             customers: PrefixTable::new(config.customers.iter().flat_map(named)),
             classifier: Classifier::default(),
-            intel: config.intel.clone(),
+            // What others say of somebody stands in no sample.
+            intel: Intel { lists: Vec::new(), ..config.intel.clone() },
             places: Files::default(),
             at_rest: at_rest::of(section.addresses, at_rest),
             clock,

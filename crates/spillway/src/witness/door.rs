@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) shown: Shown,
     /// Where own networks are.
     pub(super) sites: Mutex<Vec<api::Site>>,
+    /// Lists of others.
+    pub(super) lists: Mutex<Vec<api::metrics::ListNumbers>>,
     /// Where folders of attacks are.
     pub(super) folder: PathBuf,
     pub(super) numbers: Numbers,
@@ -189,6 +191,7 @@ impl Door {
             left_out: of(&numbers.left_out),
             sealed: of(&numbers.sealed),
             failed: of(&numbers.failed),
+            lists: shared.lists.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }
 }

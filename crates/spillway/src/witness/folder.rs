@@ -183,7 +183,7 @@ pub(crate) fn draft(setup: &Setup, place: &Place, to: &Path) -> anyhow::Result<(
     case.remarks
         .push("copied from a bag that was open: the attack was not over, or nobody sealed it".to_owned());
     let quiet = Quiet::open(&setup.state_dir, now);
-    let knowledge = Knowledge::of(&setup.config).with(None, Some(quiet.known()));
+    let knowledge = Knowledge::of(&setup.config, &Knowledge::default()).with(None, Some(quiet.known()));
     let mut desk = Desk::of(&setup.config)?;
     put(&mut desk, setup, &knowledge, case, to, now).map(drop)
 }

@@ -156,7 +156,7 @@ impl Follower {
         let open = |(_, place): &(String, Place)| place.is_open();
         Ok(Self {
             found: Some(Place::all(&setup.state_dir).into_iter().filter(open).collect()),
-            knowledge: Knowledge::of(&setup.config),
+            knowledge: Knowledge::of(&setup.config, &Knowledge::default()),
             rules: Arc::new(Rules::embedded()?),
             quiet: Quiet::open(&setup.state_dir, clock.now()),
             given,
@@ -221,7 +221,7 @@ impl Follower {
         let now = self.clock.now();
         let given = Arc::clone(&self.given.lock().unwrap_or_else(PoisonError::into_inner));
         if !Arc::ptr_eq(&given, &self.setup) {
-            self.knowledge = Knowledge::of(&given.config);
+            self.knowledge = Knowledge::of(&given.config, &self.knowledge);
             self.setup = given;
             self.settle();
         }
@@ -250,8 +250,9 @@ impl Follower {
         }
     }
 
-    /// Says where own networks are.
+    /// Says where own networks are, and which lists hold.
     fn settle(&self) {
+        *self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner) = self.knowledge.lists();
         let sites = self.knowledge.sites(&self.setup.config.networks);
         *self.shared.sites.lock().unwrap_or_else(PoisonError::into_inner) = sites;
     }
