@@ -292,6 +292,22 @@ fn answered(text: &str) -> (u32, u32) {
     (ok.parse().unwrap(), bad.parse().unwrap())
 }
 
+/// Each of these messages stands in the log with the attack of this rule, and what is of the rule with its id, too.
+fn is_logged(log: &str, rule: &Value, messages: &[&str]) {
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for message in messages {
+        let of = |line: &&Value| line["message"] == *message && line["attack_id"] == rule["attack"];
+        let found: Vec<&Value> = lines.iter().filter(of).collect();
+        assert!(!found.is_empty(), "`{message}` of {}:\n{log}", rule["attack"]);
+        let rules = message.contains("rule");
+        assert!(found.iter().all(|line| line["rule_id"].is_string() == rules), "{found:?}");
+    }
+    assert!(
+        lines.iter().filter(|line| line["rule_id"].is_string()).all(|line| line["attack_id"].is_string()),
+        "{log}"
+    );
+}
+
 #[test]
 fn a_flood_is_found_from_local_packets_and_dropped_while_honest_requests_are_answered() {
     let Some(lab) = Lab::new("f", 77) else { return };
@@ -315,7 +331,9 @@ fn a_flood_is_found_from_local_packets_and_dropped_while_honest_requests_are_ans
 
     // Killed in the middle: the kernel goes on, and the next daemon takes over what is there.
     daemon.signal("-KILL");
-    assert_eq!(daemon.ended().0, None);
+    let (code, log) = daemon.ended();
+    assert_eq!(code, None);
+    is_logged(&log, &rule, &["attack", "a rule is in force"]);
     let before = lab.dropped();
     wait("drops without a daemon", || (lab.dropped() > before + 1000).then_some(()));
     let daemon = lab.daemon(&config);
@@ -344,6 +362,7 @@ fn a_flood_is_found_from_local_packets_and_dropped_while_honest_requests_are_ans
     let (code, errors) = daemon.ended();
     assert_eq!(code, Some(0), "{errors}");
     assert!(errors.contains("taken over"), "{errors}");
+    is_logged(&errors, &rule, &["a rule is in force", "a rule is not in force any more", "over"]);
     assert!(succeeds(env!("CARGO_BIN_EXE_spillway"), &["dataplane", "detach", &lab.inside]));
     assert!(!std::path::Path::new("/sys/fs/bpf/spillway").join(&lab.inside).exists());
 }

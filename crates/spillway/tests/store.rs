@@ -1,7 +1,7 @@
 //! The store in trouble: no attack is lost because `spillway.db` could not be written for a while.
 #![expect(clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
@@ -21,6 +21,10 @@ struct Locked(Child);
 impl Locked {
     fn at(path: &Path) -> Self {
         let program = "import sqlite3,sys\nd=sqlite3.connect(sys.argv[1],timeout=60)\nd.execute('BEGIN EXCLUSIVE')\nprint('locked',flush=True)\nsys.stdin.read()";
+        Self::by(program, path)
+    }
+
+    fn by(program: &str, path: &Path) -> Self {
         let mut child = Command::new("python3")
             .args(["-c", program])
             .arg(path)
@@ -32,6 +36,12 @@ impl Locked {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "locked\n");
         Self(child)
+    }
+
+    /// Locked and free in turns, until this ends: mostly locked, and never for as long as anybody gives a disk.
+    fn in_turns(path: &Path) -> Self {
+        let program = "import select,sqlite3,sys,time\nd=sqlite3.connect(sys.argv[1],timeout=60,isolation_level=None)\nprint('locked',flush=True)\nwhile not select.select([sys.stdin],[],[],0.15)[0]:\n d.execute('BEGIN EXCLUSIVE'); time.sleep(0.35); d.execute('ROLLBACK')";
+        Self::by(program, path)
     }
 
     fn open(mut self) {
@@ -145,6 +155,14 @@ fn flood(to: SocketAddr, host: u8, stop: &AtomicBool) {
     }
 }
 
+/// Attacks of which this log says that the disk did not answer in time.
+fn told_unwritten(log: &str) -> BTreeSet<String> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told = lines
+        .filter_map(|line| line["unwritten"].is_u64().then(|| line["attacks"].as_str().unwrap().to_owned()));
+    told.flat_map(|ids| ids.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 #[test]
 fn whatever_was_told_of_an_attack_is_there_after_kill_9_at_any_moment() {
     let scratch = Scratch::new("store-told");
@@ -154,9 +172,12 @@ fn whatever_was_told_of_an_attack_is_there_after_kill_9_at_any_moment() {
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
     let file = config(&scratch, "mode = \"suggest\"", &format!("[notify.exec]\npath = \"{script}\""));
     let rank = |attack: &Value| usize::from(attack["severity"] == "attack");
-    let mut told_of = 0;
+    let (mut told_of, mut excused) = (0, BTreeSet::new());
+    let database = scratch.path("state/spillway.db");
     for round in 0..8u8 {
         let daemon = Daemon::start(&file);
+        // who told first and wrote then would be found out here: what is told while nothing can be written is killed at once
+        let locked = (round % 2 == 0).then(|| Locked::in_turns(&database));
         let told = Told::by(&daemon);
         let stop = AtomicBool::new(false);
         // in turns: the very moment in which the API tells of it, and some other one
@@ -176,8 +197,14 @@ fn whatever_was_told_of_an_attack_is_there_after_kill_9_at_any_moment() {
             daemon.signal("-KILL");
             stop.store(true, Ordering::Relaxed);
         });
-        daemon.ended();
-        let told = told.until_the_end();
+        let (_, log) = daemon.ended();
+        let mut told = told.until_the_end();
+        if let Some(locked) = locked {
+            locked.open();
+        }
+        // on a machine that is too busy to write for a second it is told all the same, and that is said
+        let late = told_unwritten(&log);
+        told.retain(|id, _| !late.contains(id));
         told_of += told.len();
         let daemon = Daemon::start(&file);
         for (id, before) in &told {
@@ -192,7 +219,11 @@ fn whatever_was_told_of_an_attack_is_there_after_kill_9_at_any_moment() {
         let called = std::fs::read_to_string(&calls).unwrap_or_default();
         for called in called.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let (status, _) = daemon.get(&format!("/api/v1/attacks/{}", id(&called)));
-            assert_eq!(status, 200, "round {round}: a program was called, and it is gone: {called}");
+            excused.extend(late.iter().cloned());
+            assert!(
+                status == 200 || excused.contains(&id(&called)),
+                "round {round}: a program was called, and it is gone: {called}"
+            );
         }
         daemon.signal("-KILL");
         daemon.ended();

@@ -299,6 +299,14 @@ impl Core {
             return;
         }
         self.source.effort.lock().unwrap_or_else(PoisonError::into_inner).unwritten += unwritten;
+        if unwritten > 0 {
+            let ids: Vec<&str> = news.iter().map(|news| news.attack.id.as_str()).collect();
+            tracing::warn!(
+                unwritten,
+                attacks = ids.join(" "),
+                "told before it is on the disk, which does not answer"
+            );
+        }
         for News { attack, risen } in news {
             if risen {
                 let class = attack.vectors.first().map_or("unknown", |vector| &vector.name);

@@ -118,6 +118,7 @@ impl Bounds {
                             choice.wanted.dry.insert(rule.id.clone());
                         }
                         if ids.insert(rule.id.clone()) {
+                            choice.wanted.attacks.insert(rule.id.clone(), attack.id.clone());
                             choice.wanted.instead.push(rule);
                         }
                     }
@@ -129,6 +130,7 @@ impl Bounds {
                             challenged.push(dst);
                         }
                         if ids.insert(rule.id.clone()) {
+                            choice.wanted.attacks.insert(rule.id.clone(), attack.id.clone());
                             choice.wanted.rules.push(rule);
                         }
                     }

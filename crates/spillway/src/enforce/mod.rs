@@ -60,6 +60,8 @@ pub(crate) struct Wanted {
     pub(crate) dry: BTreeSet<String>,
     /// Ids of those that people made: they act also while nobody gives a sign of life, to the end of their leases.
     pub(crate) by_hand: BTreeSet<String>,
+    /// The attacks of those that were derived, by their ids: for the log.
+    pub(crate) attacks: BTreeMap<String, String>,
     /// Sources that pass before all rules, within their ceilings.
     pub(crate) allow: Vec<Allow>,
     /// Rules may act by themselves, if not now, then later.

@@ -19,6 +19,8 @@ pub(crate) struct InForce(Arc<Mutex<BTreeMap<String, Known>>>);
 struct Known {
     text: String,
     dst: Option<Prefix>,
+    /// Whose it is; `None`: a person's.
+    attack: Option<String>,
 }
 
 impl InForce {
@@ -37,18 +39,31 @@ impl InForce {
         };
         for id in gone {
             if let Some(rule) = known.remove(&id) {
-                tracing::info!(rule_id = id, enforcer = backend, "a rule is not in force any more");
+                let attack = rule.attack.as_deref();
+                tracing::info!(
+                    rule_id = id,
+                    attack_id = attack,
+                    enforcer = backend,
+                    "a rule is not in force any more"
+                );
                 pen.write(deed(Act::MitigationEnd, &id, &rule));
             }
         }
         for rule in wanted.rules.iter().filter(|rule| actual.contains(&rule.id)) {
-            let now = Known::of(rule);
+            let now = Known::of(rule, wanted.attacks.get(&rule.id));
             // the same id with another text is another rule
             if known.get(&rule.id).is_none_or(|old| old.text != now.text) {
                 if let Some(old) = known.insert(rule.id.clone(), now.clone()) {
                     pen.write(deed(Act::MitigationEnd, &rule.id, &old));
                 }
-                tracing::info!(rule_id = rule.id, enforcer = backend, rule = now.text, "a rule is in force");
+                let attack = now.attack.as_deref();
+                tracing::info!(
+                    rule_id = rule.id,
+                    attack_id = attack,
+                    enforcer = backend,
+                    rule = now.text,
+                    "a rule is in force"
+                );
                 pen.write(deed(Act::Mitigation, &rule.id, &now));
             }
         }
@@ -56,10 +71,10 @@ impl InForce {
 }
 
 impl Known {
-    fn of(rule: &Rule) -> Self {
+    fn of(rule: &Rule, attack: Option<&String>) -> Self {
         // what is left of the lease changes from second to second
         let text = Rule { lease: None, ..rule.clone() }.to_string();
-        Self { text, dst: rule.matches.dst }
+        Self { text, dst: rule.matches.dst, attack: attack.cloned() }
     }
 }
 
