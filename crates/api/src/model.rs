@@ -373,3 +373,14 @@ pub struct ExporterPage {
     /// Always `null`: one page.
     pub next: Option<String>,
 }
+
+/// One event of the stream, by its fields (WHATWG HTML, section 9.2.6). Lines that begin with a colon keep the line alive.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct StreamEvent {
+    /// `attack`, `rule`, `mitigation`, or `reset`.
+    pub event: String,
+    /// A document, on one line.
+    pub data: String,
+    /// To go on behind it; a `reset` has none.
+    pub id: Option<String>,
+}

@@ -1,6 +1,8 @@
 //! `/api/v1/attacks/{id}/sources`: who attacks, with a verdict on each, of an attack that goes on or of which it is kept.
 #![expect(unused_qualifications, reason = "written by the macro of utoipa::path")]
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -14,7 +16,8 @@ use utoipa::IntoParams;
 use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
-use crate::words::Limit;
+use crate::veil::Veil;
+use crate::words::{Limit, PrefixText};
 use crate::{attacks, model};
 
 /// What is known of the sources of one attack.
@@ -56,6 +59,31 @@ pub(crate) struct Ask {
     /// `next` of the page before. While an attack goes on, sources may change their places between two pages.
     #[serde(default)]
     after: u32,
+    /// Only sources within this prefix.
+    #[param(inline)]
+    within: Option<PrefixText>,
+    /// Only sources that this network announces.
+    asn: Option<u32>,
+}
+
+/// What of a source it is looked for by.
+#[derive(Deserialize)]
+struct Sought {
+    address: IpAddr,
+    asn: Option<u32>,
+}
+
+impl Ask {
+    /// Whether a source's document is asked for.
+    fn wants(&self, one: &RawValue) -> bool {
+        if self.within.is_none() && self.asn.is_none() {
+            return true;
+        }
+        serde_json::from_str::<Sought>(one.get()).is_ok_and(|source| {
+            self.within.as_ref().is_none_or(|within| within.0.contains(source.address))
+                && self.asn.is_none_or(|asn| source.asn == Some(asn))
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -91,21 +119,32 @@ pub(crate) async fn list(
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Query(ask) = ask.map_err(|wrong| {
-        Problem::new(StatusCode::BAD_REQUEST, wrong.body_text(), "parameters are limit and after")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            wrong.body_text(),
+            "parameters are limit, after, within and asn",
+        )
     })?;
     let veil = shared.veil(&caller);
     attacks::find_own(&shared, &veil, &id)?;
-    let Some(sources) = shared.source.sources(&id) else {
+    shared.ask(move |shared| page(shared, &veil, &id, &ask)).await
+}
+
+/// Reads a folder where the attack is over, and looks through all sources where some are asked for.
+fn page(shared: &Shared, veil: &Veil, id: &str, ask: &Ask) -> Result<Json<Value>, Problem> {
+    let Some(sources) = shared.source.sources(id) else {
         let hint =
             "sources are followed while an attack goes on, and kept where [evidence] has `record = true`";
         let detail = format!("nothing is known of the sources of an attack {id}");
         return Err(Problem::new(StatusCode::NOT_FOUND, detail, hint));
     };
     let of = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let rest = sources.items.get(of(ask.after)..).unwrap_or(&[]);
+    let found: Vec<&RawValue> =
+        sources.items.iter().map(AsRef::as_ref).filter(|one| ask.wants(one)).collect();
+    let rest = found.get(of(ask.after)..).unwrap_or(&[]);
     let items = rest.get(..of(ask.limit.0)).unwrap_or(rest);
     let next = (items.len() < rest.len()).then(|| ask.after.saturating_add(ask.limit.0));
-    let items = items.iter().map(AsRef::as_ref).filter(|one: &&RawValue| !veil.hides(one.get())).collect();
+    let items = items.iter().copied().filter(|one| !veil.hides(one.get())).collect();
     let page = Page {
         attack: &sources.attack,
         as_of: &sources.as_of,

@@ -1,4 +1,4 @@
-//! Asking a running daemon: one GET, one answer (RFC 9112, in the form of HTTP/1.0, so that the end of the answer is its end); or an
+//! Asking a running daemon: one GET (or one document, posted), one answer (RFC 9112, in the form of HTTP/1.0, so that the end of the answer is its end); or an
 //! answer that goes on ([`follow`]).
 //!
 //! [`get`] is for plain loopback. [`Api`] also speaks TLS, to the very certificate that the configuration names, and brings a token.
@@ -63,8 +63,13 @@ impl Api {
     /// # Errors
     /// Nobody answers, or with something else than HTTP.
     pub fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        self.ask(path, None)
+    }
+
+    /// Status and body of `GET path`, or of `POST path` with a document.
+    fn ask(&self, path: &str, document: Option<&Value>) -> anyhow::Result<(u16, String)> {
         let api = &self.url;
-        let answer = self.exchange(self.connect(PATIENCE)?, path);
+        let answer = self.exchange(self.connect(PATIENCE)?, path, document);
         // In words: a pipe that broke here is not that of standard output, whose end is no error.
         let answer = answer.map_err(|cause| anyhow::anyhow!("{api}{path}: broken off: {cause}"))?;
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -95,6 +100,26 @@ impl Api {
         self.understand(path, status, &body)
     }
 
+    /// The document at this path; `None`: there is none, or it is not for this role.
+    ///
+    /// # Errors
+    /// Nobody answers, or the credentials do not hold.
+    pub(crate) fn find(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        match self.get(path)? {
+            (403 | 404, _) => Ok(None),
+            (status, body) => self.understand(path, status, &body).map(Some),
+        }
+    }
+
+    /// What is answered to a document; a question that is too long for a path.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub(crate) fn post(&self, path: &str, document: &Value) -> anyhow::Result<Value> {
+        let (status, body) = self.ask(path, Some(document))?;
+        self.understand(path, status, &body)
+    }
+
     /// The document of an answer.
     fn understand(&self, path: &str, status: u16, body: &str) -> anyhow::Result<Value> {
         if status == 200 {
@@ -117,8 +142,22 @@ impl Api {
         }
     }
 
-    fn exchange(&self, mut stream: impl Line, path: &str) -> std::io::Result<String> {
-        self.request(&mut stream, path, "")?;
+    fn exchange(
+        &self,
+        mut stream: impl Line,
+        path: &str,
+        document: Option<&Value>,
+    ) -> std::io::Result<String> {
+        match document {
+            None => self.request(&mut stream, path, "")?,
+            Some(document) => {
+                let body = document.to_string();
+                let kind = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+                self.head(&mut stream, "POST", path, &kind)?;
+                stream.write_all(body.as_bytes())?;
+                stream.flush()?;
+            }
+        }
         let mut answer = Vec::new();
         match stream.take(ANSWER_MAX).read_to_end(&mut answer) {
             // An end without the farewell of TLS is an end, too, where something was said.
@@ -131,13 +170,17 @@ impl Api {
 
     /// Asks; `more` are further lines of the header.
     fn request(&self, stream: &mut impl Line, path: &str, more: &str) -> std::io::Result<()> {
+        self.head(stream, "GET", path, more)?;
+        stream.flush()
+    }
+
+    fn head(&self, stream: &mut impl Line, method: &str, path: &str, more: &str) -> std::io::Result<()> {
         let token = self
             .token
             .as_ref()
             .map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
         let host = self.address;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n{token}{more}\r\n")?;
-        stream.flush()
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\n{token}{more}\r\n")
     }
 }
 

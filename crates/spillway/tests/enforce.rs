@@ -312,7 +312,7 @@ fn is_logged(log: &str, rule: &Value, messages: &[&str]) {
 fn a_flood_is_found_from_local_packets_and_dropped_while_honest_requests_are_answered() {
     let Some(lab) = Lab::new("f", 77) else { return };
     let scratch = Scratch::new("enforce-f");
-    let config = lab.config(&scratch, "enforce", "");
+    let config = lab.config(&scratch, "enforce", "[log]\nformat = \"json\"");
     let (_server, honest) = lab.honest();
     let daemon = lab.daemon(&config);
     assert_eq!(daemon.ready["enforcers"][0], "xdp");

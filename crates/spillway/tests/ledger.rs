@@ -147,6 +147,37 @@ fn the_report_counts_what_stands_in_the_log() {
 }
 
 #[test]
+fn the_whole_log_is_exported_as_it_was_hashed() {
+    let house = House::new("export", "");
+    house.record(&lines(0..300));
+    let exported = json_lines(&house.ledger(&["export"]));
+    let (head, entries) = exported.split_last().unwrap();
+    assert_eq!((&head["size"], entries.len()), (&300.into(), 300));
+    assert_eq!(head["note"], house.view().note());
+    for at in [0, 255, 299] {
+        let octets = house.view().entry(at).unwrap();
+        let exported = &entries[usize::try_from(at).unwrap()];
+        let leaf = ledger::Hash::leaf(&octets).base64();
+        assert_eq!((&exported["index"], &exported["leaf"]), (&at.into(), &leaf.into()));
+        assert_eq!(exported["entry"], serde_json::from_slice::<Value>(&octets).unwrap());
+    }
+    let from = house.ledger(&["export", "--from", "298", "-o", "json"]);
+    let document: Value = serde_json::from_slice(&from.stdout).unwrap();
+    assert_eq!(document["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(document["head"], *head);
+    let none = house.ledger(&["export", "--from", "300", "-o", "json"]);
+    let document: Value = serde_json::from_slice(&none.stdout).unwrap();
+    assert_eq!(document["entries"], serde_json::json!([]));
+    // what is not what was signed is not handed on, and nothing of it is
+    let bundle = house.place().log().join("tile/entries/000");
+    let mut octets = std::fs::read(&bundle).unwrap();
+    octets[100] ^= 1;
+    std::fs::write(&bundle, octets).unwrap();
+    let refused = house.ledger(&["export"]);
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+}
+
+#[test]
 fn what_was_answered_is_there_after_kill_9_at_any_instant() {
     let house = House::new("kill", "");
     let (mut promised, mut at) = (0, 0_u64);

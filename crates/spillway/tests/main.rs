@@ -28,6 +28,7 @@ mod formats;
 mod help;
 mod import;
 mod init;
+mod intel;
 mod keys;
 mod ledger;
 mod manual;

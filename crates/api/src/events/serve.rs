@@ -21,7 +21,7 @@ use crate::door::Caller;
 use crate::problem::Problem;
 use crate::router::Shared;
 use crate::veil::Veil;
-use crate::view;
+use crate::{model, view};
 
 /// Events on their way to one client.
 const UNDER_WAY_MAX: usize = 32;
@@ -40,7 +40,7 @@ const STREAM_MAX: Duration = Duration::from_secs(600);
     get, path = "/api/v1/events", tag = "events",
     params(("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event seen")),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 200, body = model::StreamEvent, content_type = "text/event-stream"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]

@@ -154,7 +154,24 @@ async fn sources_come_in_pages_with_what_they_are_together() {
         (status, page["items"].as_array().unwrap().len(), &page["next"]),
         (StatusCode::OK, 0, &Value::Null)
     );
+    // some of them: within a prefix, of a network, and in pages
+    for (some, packets) in [
+        ("within=192.0.2.3", vec![97]),
+        ("within=192.0.2.0%2F31", vec![100, 99]),
+        ("within=192.0.2.0%2F30&limit=2&after=2", vec![98, 97]),
+        ("within=192.0.2.0%2F30&asn=64500&limit=3", vec![100, 99, 98]),
+        ("within=2001:db8::%2F32", vec![]),
+        ("asn=64501", vec![]),
+    ] {
+        let (status, page) = json(&router, &format!("/api/v1/attacks/d/sources?{some}")).await;
+        let found: Vec<_> =
+            page["items"].as_array().unwrap().iter().filter_map(|one| one["packets"].as_u64()).collect();
+        assert_eq!((status, found), (StatusCode::OK, packets), "{some}");
+        assert_eq!(page["count"], 5, "what they are together is of all: {some}");
+    }
     for (path, status) in [
+        ("/api/v1/attacks/d/sources?within=nowhere", StatusCode::BAD_REQUEST),
+        ("/api/v1/attacks/d/sources?asn=-1", StatusCode::BAD_REQUEST),
         ("/api/v1/attacks/a/sources", StatusCode::NOT_FOUND),
         ("/api/v1/attacks/d/sources?limit=0", StatusCode::BAD_REQUEST),
         ("/api/v1/attacks/d/sources?limit=1001", StatusCode::BAD_REQUEST),

@@ -1,10 +1,12 @@
 //! `spillway allow list|add|remove|check`.
 
-use base::{Prefix, Span};
+use base::{Prefix, Span, Timestamp};
 
 use super::asked::{Daemon, Why};
 use super::policy;
 use crate::cli::Context;
+use crate::daemon::clock::Clock;
+use crate::error::usage;
 use crate::policy::Order;
 use crate::policy::allow::{Ceiling, protocol};
 use crate::policy::order;
@@ -29,6 +31,7 @@ enum Command {
     List(List),
     Check(Check),
     Add(Add),
+    #[command(visible_alias = "rm")]
     Remove(Remove),
 }
 
@@ -70,6 +73,9 @@ struct Add {
     /// For how long, like 30d [default: until it is removed]
     #[arg(long = "for", value_name = "TIME")]
     hold: Option<Span>,
+    /// Until then, like 2026-12-24T18:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "hold")]
+    until: Option<Timestamp>,
     #[command(flatten)]
     why: Why,
 }
@@ -92,7 +98,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::Check(Check { source, daemon }) => {
             policy::ask(&daemon, None, Order::Allowed { source: Some(source) }, context, policy::decisions)
         }
-        Command::Add(Add { source, destination, protocol, port, ceiling, hold, why }) => {
+        Command::Add(Add { source, destination, protocol, port, ceiling, hold, until, why }) => {
+            let hold = until.map_or(Ok(hold), |until| left(until).map(Some))?;
             let (hold, reason) = (hold.map(Span::secs), why.reason.clone());
             let allow =
                 order::Allow { source, destination, protocol, port, ceiling, hold, reason, bounded: false };
@@ -103,4 +110,13 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
             policy::change(&why, Order::Disallow { id, reason }, context, policy::decision)
         }
     }
+}
+
+/// The time up to then.
+fn left(until: Timestamp) -> anyhow::Result<Span> {
+    let now = Clock::start().now();
+    if until <= now {
+        return Err(usage(format!("{until} is over; --until names a time that comes")));
+    }
+    Ok(until.since(now))
 }

@@ -20,7 +20,7 @@ pub(super) struct Daemon {
 #[derive(Debug, clap::Args)]
 pub(super) struct Why {
     /// Why; stands in the journal
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, visible_alias = "why", value_name = "TEXT")]
     pub(super) reason: String,
     /// In whose name, beside the user that the kernel names [default: who called `sudo`]
     #[arg(long = "as", value_name = "NAME")]

@@ -138,7 +138,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
 }
 
 /// An id is hexadecimal; whatever else is given cannot leave its place in the path.
-fn path(id: &str, more: &str) -> String {
+pub(super) fn path(id: &str, more: &str) -> String {
     let plain: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("/api/v1/attacks/{}{more}", if plain.is_empty() { "-" } else { &plain })
 }

@@ -9,6 +9,7 @@ use crate::output;
 
 /// Print the completion script of a shell
 #[derive(Debug, clap::Args)]
+#[command(visible_alias = "completion")]
 #[command(after_help = "\
 Example:
   spillway completions bash > /etc/bash_completion.d/spillway")]

@@ -1,5 +1,6 @@
-//! `spillway ledger head|prove|verify|report|record|erase`: the log of decisions and disclosures.
+//! `spillway ledger head|prove|verify|export|report|record|erase`: the log of decisions and disclosures.
 
+mod export;
 mod prove;
 mod record;
 mod report;
@@ -29,6 +30,7 @@ Examples:
   spillway ledger prove 17 --to /tmp/case            # 17.json, the entry, and 17.tlog-proof
   spillway ledger prove 17 --open --to /tmp/case     # 17.content, what the entry commits to, and its proof
   spillway ledger verify 17.tlog-proof 17.json --policy policy
+  spillway ledger export -o jsonl > ledger.jsonl     # every entry, and the signed head
   spillway ledger report                             # reads every entry, recomputes every hash, counts by half-year")]
 pub struct Args {
     #[command(subcommand)]
@@ -40,6 +42,7 @@ enum Command {
     Head(Head),
     Prove(prove::Args),
     Verify(verify::Args),
+    Export(export::Args),
     Report(report::Args),
     Record(record::Args),
     Erase(Erase),
@@ -67,6 +70,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::Head(args) => head(&args, context),
         Command::Prove(args) => prove::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
         Command::Report(args) => report::run(&args, context),
         Command::Record(args) => record::run(args, context),
         Command::Erase(args) => erase(args, context),

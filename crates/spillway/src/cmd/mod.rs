@@ -31,10 +31,12 @@ pub mod flows;
 pub mod guard;
 pub mod import;
 pub mod init;
+pub mod intel;
 pub mod lab;
 pub mod ledger;
 pub mod man;
 pub mod manual;
+pub mod metrics;
 pub mod mode;
 pub mod notify;
 pub mod panic;
@@ -107,6 +109,7 @@ commands! {
     Explain => explain,
     Dossier => dossier,
     Campaign => campaign,
+    Intel => intel,
     Flows => flows,
     Evidence => evidence,
     Rules => rules,
@@ -116,6 +119,7 @@ commands! {
     Absorb => absorb,
     Status => status,
     Top => top,
+    Metrics => metrics,
     Attack => attack,
     Exporter => exporter,
     Doctor => doctor,

@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// By a capture (pcap, pcapng)
     #[arg(long, value_name = "FILE")]
     capture: Option<PathBuf>,
+    /// By either of them: a time like 1h, or a capture
+    #[arg(long, value_name = "TIME|FILE", conflicts_with_all = ["last", "capture"])]
+    against: Option<String>,
     #[command(flatten)]
     daemon: Daemon,
 }
@@ -59,7 +62,12 @@ impl Shown for Found {
 
 pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     let rule = bare_rule(&args.rule).map_err(anyhow::Error::msg)?;
-    let found = match &args.capture {
+    let (last, capture) = match args.against.as_deref().map(|against| (against.parse().ok(), against)) {
+        None => (args.last, args.capture),
+        Some((None, file)) => (None, Some(PathBuf::from(file))),
+        Some((last, _)) => (last, None),
+    };
+    let found = match &capture {
         Some(path) => {
             let found =
                 crate::preview::of_capture(&[rule], Capture::open(path)?).map_err(anyhow::Error::msg)?;
@@ -77,7 +85,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<()> {
                 Ok(config) => config,
                 Err(problems) => return complain(&problems),
             };
-            control::preview(&config.state_dir, rule.to_string(), args.last.map(Span::secs))?
+            control::preview(&config.state_dir, rule.to_string(), last.map(Span::secs))?
         }
     };
     asked::show(&mut output::stdout(), context.format(Format::Json), &Found(found))

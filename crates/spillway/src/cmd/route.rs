@@ -1,4 +1,4 @@
-//! `spillway route peers|absorbers|list|announce|…`: what routers are told, by hand.
+//! `spillway route peers|absorbers|list|announce|plan|…`: what routers are told, by hand.
 
 pub(super) mod text;
 
@@ -25,6 +25,7 @@ Examples:
   spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m --dry-run
   spillway route blackhole 198.51.100.7 --reason 'attack 3f9a' --for 30m
   spillway route announce 'ntp dst 198.51.100.7/32 proto udp src-port 123 -> drop' --reason 'ticket 12'
+  spillway route plan --dry-run
   spillway route list; spillway route renew 4 --reason 'goes on'; spillway route withdraw 4 --reason 'over'
   spillway route approve 5 --reason 'checked' --as alice; spillway route confirm 5 --reason 'all is well' --as alice
   spillway route panic --reason 'wrong target'     # kill -USR2 does the same")]
@@ -44,6 +45,8 @@ enum Command {
     Announce(Announce),
     Blackhole(Blackhole),
     Divert(Divert),
+    Plan(Plan),
+    #[command(visible_alias = "rm")]
     Withdraw(Withdraw),
     Approve(Approve),
     Reject(Reject),
@@ -140,6 +143,16 @@ struct Divert {
     prefix: String,
     #[command(flatten)]
     place: Where,
+}
+
+/// Show the plan for what is attacked now, as `spillway plan --live`: who is kept, where it goes, who is given up, and why
+#[derive(Debug, clap::Args)]
+struct Plan {
+    /// Only say it; it is never more than said
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    daemon: Daemon,
 }
 
 /// End a mitigation
@@ -253,6 +266,8 @@ impl Command {
             Self::Playbook(Playbook { daemon }) => asked(daemon, Order::Playbook),
             Self::Origin(Origin { address, daemon }) => asked(daemon, Order::Origin { address }),
             Self::List(List { daemon }) => asked(daemon, Order::List),
+            // a plan is said; people or the engine act on it elsewhere
+            Self::Plan(Plan { dry_run: _, daemon }) => asked(daemon, Order::Plan),
             Self::History(History { id, limit, daemon }) => asked(daemon, Order::History { id, limit }),
             Self::Announce(Announce { rule, place }) => place.request("flowspec", rule),
             Self::Blackhole(Blackhole { prefix, place }) => {

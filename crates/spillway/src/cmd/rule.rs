@@ -52,7 +52,7 @@ enum Command {
     Disable(Disable),
     Enable(Enable),
     Export(Export),
-    #[command(visible_alias = "remove")]
+    #[command(visible_aliases = ["remove", "rm"])]
     Withdraw(Withdraw),
 }
 

@@ -27,6 +27,7 @@ pub struct Args {
 enum Command {
     Add(Add),
     List(List),
+    #[command(visible_alias = "rm")]
     Revoke(Revoke),
 }
 

@@ -31,6 +31,7 @@ pub struct Args {
 enum Command {
     Add(Add),
     List(List),
+    #[command(visible_alias = "rm")]
     Remove(Remove),
     Password(Password),
 }

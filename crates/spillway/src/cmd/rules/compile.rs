@@ -30,6 +30,7 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cmd) enum Target {
     /// A complete file for `nft -f`: table `inet spillway`, before defragmentation, a counter per rule
+    #[value(alias = "nft")]
     Nftables,
     /// FlowSpec routes as text, a line per rule and address family
     Flowspec,
