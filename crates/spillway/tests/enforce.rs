@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod challenge;
+mod in_browser;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};

@@ -229,7 +229,8 @@ pub(super) fn run(
                 standing.revision += 1;
             }
             if let Ok(actual) = actual {
-                standing.revision += u64::from(!actual.keys().eq(standing.actual.keys()));
+                // what rules did is shown, too: of one that a person made nothing else gives news
+                standing.revision += u64::from(actual != standing.actual);
                 for (id, done) in &actual {
                     let before = standing.actual.get(id).copied().unwrap_or_default();
                     // Counters begin anew with the rules that they belong to.
