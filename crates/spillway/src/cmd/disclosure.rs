@@ -158,7 +158,7 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
         Command::Mark(args) => mark(args, context),
         Command::Unseal(args) => {
             let desk = Desk::at(&args.daemon)?;
-            let mut case = desk.cases.get(&args.id)?;
+            let (_held, mut case) = desk.cases.take(&args.id)?;
             disclosure::unseal(&desk.config, &desk.cases, &mut case, desk.now)?;
             desk.show(&case, context)
         }
@@ -185,11 +185,12 @@ impl Desk {
     }
 
     fn shown<'a>(&self, case: &'a Case) -> anyhow::Result<Shown<'a>> {
+        let standing = self.cases.standing(case, self.policy, self.now)?;
         Ok(Shown {
-            step: self.cases.step(case, self.policy, self.now)?.word(),
+            step: standing.step.word(),
             payload: self.cases.payload_path(case)?,
-            payload_sha256: Hash::of(&self.cases.payload(case)?),
-            missing: self.cases.missing(case, self.policy),
+            payload_sha256: standing.payload,
+            missing: standing.missing,
             due: case.due(),
             id: &case.draft.id,
             case,
@@ -285,7 +286,7 @@ fn approve(args: Approve, context: &Context) -> anyhow::Result<()> {
 
 fn send(args: Send, context: &Context) -> anyhow::Result<()> {
     let desk = Desk::at(&args.daemon)?;
-    let mut case = desk.cases.get(&args.id)?;
+    let (_held, mut case) = desk.cases.take(&args.id)?;
     let route = match (args.to_folder, args.eml) {
         (Some(folder), _) => Route::Folder(folder),
         (None, Some(file)) => Route::Eml(file),
@@ -297,7 +298,7 @@ fn send(args: Send, context: &Context) -> anyhow::Result<()> {
 
 fn mark(args: Mark, context: &Context) -> anyhow::Result<()> {
     let desk = Desk::at(&args.daemon)?;
-    let mut case = desk.cases.get(&args.id)?;
+    let (_held, mut case) = desk.cases.take(&args.id)?;
     desk.cases.mark(&desk.config, &mut case, args.what, person(args.person.as_deref()), desk.now)?;
     desk.show(&case, context)
 }

@@ -284,13 +284,14 @@ impl Hands {
         let policy = ::ledger::disclosure::ReviewPolicy {
             automatic_abuse_reports: self.config.ledger.automatic_abuse_reports,
         };
+        let standing = cases.standing(case, policy, self.clock.now())?;
         let mut document = serde_json::to_value(case)?;
         if let Some(document) = document.as_object_mut() {
             document.insert("id".to_owned(), json!(case.draft.id));
-            document.insert("step".to_owned(), json!(cases.step(case, policy, self.clock.now())?.word()));
-            document.insert("missing".to_owned(), json!(cases.missing(case, policy)));
+            document.insert("step".to_owned(), json!(standing.step.word()));
+            document.insert("missing".to_owned(), json!(standing.missing));
             document.insert("due".to_owned(), json!(case.due()));
-            document.insert("payload_sha256".to_owned(), json!(::ledger::Hash::of(&cases.payload(case)?)));
+            document.insert("payload_sha256".to_owned(), json!(standing.payload));
         }
         Ok(document)
     }

@@ -1,7 +1,7 @@
 //! A disclosure's folder.
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use ::ledger::disclosure::{
 };
 use anyhow::{Context as _, bail};
 use base::Timestamp;
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::known::folders;
@@ -58,6 +59,21 @@ pub struct Outcome {
     /// Who says so.
     pub by: String,
 }
+
+/// Where a disclosure stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// How far it has come.
+    pub step: Step,
+    /// What it needs before it may leave; `None`: nothing.
+    pub missing: Option<String>,
+    /// Of what would leave.
+    pub payload: ::ledger::Hash,
+}
+
+/// Nobody else changes a disclosure while this is there.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "it is held")] Flock<File>);
 
 /// How far a disclosure has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -113,6 +129,15 @@ impl Case {
     /// When an order has to be followed.
     pub(crate) fn due(&self) -> Option<Timestamp> {
         self.draft.basis.time_limit().map(|limit| self.draft.created.plus(limit))
+    }
+
+    /// How far it has come, where it is beyond the review.
+    fn beyond(&self, now: Timestamp) -> Option<Step> {
+        let last = self.outcomes.last().map(|last| last.stage);
+        let sent = || self.sent.map(|_| Step::Sent);
+        let expired = || (now >= self.draft.expires).then_some(Step::Expired);
+        let ledgered = || self.ledgered.map(|_| Step::Ledgered);
+        last.or_else(sent).or_else(expired).or_else(ledgered)
     }
 
     /// When the last thing became of it, where nothing more will by itself; `None`: it is open.
@@ -173,6 +198,24 @@ impl Cases {
         let text = std::fs::read(&path)
             .with_context(|| format!("no disclosure `{id}`; `spillway disclosure list` shows them"))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// One of them, to change it: whoever else would waits until it is kept, here and in other processes, so that nobody's word is
+    /// lost and nothing is sent twice.
+    ///
+    /// # Errors
+    /// It is not there, or damaged, or cannot be locked.
+    pub fn take(&self, id: &str) -> anyhow::Result<(Held, Case)> {
+        // A name that is none is told as such, and makes no lock.
+        self.get(id)?;
+        let path = self.folder(id)?.join("lock");
+        let what = || format!("cannot lock {}", path.display());
+        let open = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = open.with_context(what)?;
+        self.give(&path);
+        let held =
+            Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, cause)| cause).with_context(what)?;
+        Ok((Held(held), self.get(id)?))
     }
 
     /// Whether there is one of this name, also where it cannot be read.
@@ -236,7 +279,7 @@ impl Cases {
     /// # Errors
     /// It stands in the ledger already, is not what was looked at, or names somebody who must not leave.
     pub fn approve(&self, id: &str, by: String, seen: Option<&str>, now: Timestamp) -> anyhow::Result<Case> {
-        let mut case = self.get(id)?;
+        let (_held, mut case) = self.take(id)?;
         if case.ledgered.is_some() {
             bail!("`{id}` stands in the ledger already");
         }
@@ -297,9 +340,16 @@ impl Cases {
         Ok(self.minimised(case)?.review(&case.approvals, policy)?)
     }
 
-    /// What it needs before it may leave; `None`: nothing.
-    pub fn missing(&self, case: &Case, policy: ReviewPolicy) -> Option<String> {
-        self.reviewed(case, policy).err().map(|why| format!("{why:#}"))
+    /// How far it has come, and what it needs: what would leave is read once.
+    ///
+    /// # Errors
+    /// Its files are damaged.
+    pub fn standing(&self, case: &Case, policy: ReviewPolicy, now: Timestamp) -> anyhow::Result<Standing> {
+        let minimised = self.minimised(case)?;
+        let payload = minimised.payload_hash();
+        let missing = minimised.review(&case.approvals, policy).err().map(|why| why.to_string());
+        let open = if missing.is_none() { Step::Reviewed } else { Step::Minimised };
+        Ok(Standing { step: case.beyond(now).unwrap_or(open), missing, payload })
     }
 
     /// How far it has come.
@@ -307,20 +357,7 @@ impl Cases {
     /// # Errors
     /// Its files are damaged.
     pub fn step(&self, case: &Case, policy: ReviewPolicy, now: Timestamp) -> anyhow::Result<Step> {
-        if let Some(last) = case.outcomes.last() {
-            return Ok(last.stage);
-        }
-        if case.sent.is_some() {
-            return Ok(Step::Sent);
-        }
-        if now >= case.draft.expires {
-            return Ok(Step::Expired);
-        }
-        if case.ledgered.is_some() {
-            return Ok(Step::Ledgered);
-        }
-        let minimised = self.minimised(case)?;
-        Ok(if minimised.review(&case.approvals, policy).is_ok() { Step::Reviewed } else { Step::Minimised })
+        case.beyond(now).map_or_else(|| Ok(self.standing(case, policy, now)?.step), Ok)
     }
 
     /// Writes down what became of what was sent.

@@ -14,7 +14,7 @@ mod person;
 mod request;
 mod send;
 
-pub use case::{Case, Cases, Outcome, Step};
+pub use case::{Case, Cases, Held, Outcome, Standing, Step};
 pub(crate) use glance::glance;
 pub use look::Compared;
 pub(crate) use pack::{Packed, find, pack, seal};

@@ -57,3 +57,25 @@ fn two_users_agree_through_the_api_to_exactly_what_would_leave() {
         .collect();
     assert_eq!(words, [("adam", true), ("adam", false), ("eve", true), ("eve", true)], "{trail}");
 }
+
+#[test]
+fn words_of_many_at_the_same_time_are_all_kept() {
+    let desk = Desk::new("approval-together", "");
+    let begun = desk.begin(&REQUEST.replace("green", "amber"));
+    let id = begun["id"].as_str().unwrap();
+    let cases = spillway::disclosure::Cases::new(std::path::Path::new(&desk.path("state")));
+    let now = cases.get(id).unwrap().draft.created;
+    let all: Vec<String> = (0..8).map(|number| format!("person{number}")).collect();
+    let together = std::sync::Barrier::new(all.len());
+    std::thread::scope(|scope| {
+        for who in &all {
+            scope.spawn(|| {
+                together.wait();
+                cases.approve(id, who.clone(), None, now).unwrap();
+            });
+        }
+    });
+    let mut by: Vec<String> = cases.get(id).unwrap().approvals.into_iter().map(|one| one.by).collect();
+    by.sort();
+    assert_eq!(by, all);
+}
