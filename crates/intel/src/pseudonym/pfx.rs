@@ -36,42 +36,32 @@ impl Pfx {
 
     /// An address in its place.
     pub(super) fn encrypt(&self, address: IpAddr) -> IpAddr {
-        let (plain, mut at) = (wide(address), begin(address));
-        let mut flips = 0;
-        while at < BITS {
-            flips |= self.flips(plain, at, AT_ONCE);
-            at += AT_ONCE;
-        }
-        narrow(plain ^ flips)
+        let plain = wide(address);
+        let flips = (begin(address)..BITS).step_by(AT_ONCE).map(|at| self.flips::<AT_ONCE>(plain, at));
+        narrow(flips.fold(plain, |address, flips| address ^ flips))
     }
 
     /// The address that was there. Bit by bit: each has to be known before the next.
     pub(super) fn decrypt(&self, address: IpAddr) -> IpAddr {
-        let mut plain = wide(address);
-        for at in begin(address)..BITS {
-            plain ^= self.flips(plain, at, 1);
-        }
-        narrow(plain)
+        narrow((begin(address)..BITS).fold(wide(address), |plain, at| plain ^ self.flips::<1>(plain, at)))
     }
 
-    /// Which of `count` bits from `from` on are flipped, in their places.
-    fn flips(&self, plain: u128, from: usize, count: usize) -> u128 {
-        let mut front = [Block::default(); AT_ONCE];
-        for (at, block) in (from..from + count).zip(&mut front) {
+    /// Which of `COUNT` bits from `from` on are flipped, in their places.
+    fn flips<const COUNT: usize>(&self, plain: u128, from: usize) -> u128 {
+        let mut front: [Block; COUNT] = std::array::from_fn(|more| {
+            let at = from + more;
             // The bits before, and a one above them that says how many they are.
             let before = plain.checked_shr(u32::try_from(BITS - at).unwrap_or(u32::MAX)).unwrap_or(0);
-            *block = (before | 1 << at).to_be_bytes().into();
-        }
+            (before | 1 << at).to_be_bytes().into()
+        });
         let mut back = front;
-        let (front, back) = (&mut front[..count], &mut back[..count]);
-        self.front.encrypt_blocks(front);
-        self.back.encrypt_blocks(back);
-        let mut flips = 0;
-        for (at, (front, back)) in (from..).zip(front.iter().zip(back.iter())) {
-            let bit = (front[15] ^ back[15]) & 1;
-            flips |= u128::from(bit) << (BITS - 1 - at);
-        }
-        flips
+        self.front.encrypt_blocks(&mut front);
+        self.back.encrypt_blocks(&mut back);
+        let bits = front
+            .into_iter()
+            .zip(back)
+            .map(|(front, back)| (u128::from_be_bytes(front.into()) ^ u128::from_be_bytes(back.into())) & 1);
+        (from..).zip(bits).fold(0, |flips, (at, bit)| flips | bit << (BITS - 1 - at))
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let mut whole = Value::Null;
     while let Some(begin) = after.filter(|_| all.len() < wanted) {
         let mut ask = format!("/sources?limit={PAGE}&after={begin}");
-        ask.extend(args.within.iter().map(|within| within_word(within)));
+        ask.extend(args.within.iter().map(within_word));
         ask.extend(args.asn.iter().map(|asn| format!("&asn={asn}")));
         let mut page = api.json(&attack::path(&args.id, &ask))?;
         let is = |one: &Value| args.verdict.as_deref().is_none_or(|verdict| word(one, "verdict") == verdict);
