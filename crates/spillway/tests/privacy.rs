@@ -163,17 +163,16 @@ fn foreign_addresses_are_found_nowhere_once_the_attack_is_over_and_nothing_of_th
         exporter.tell(&daemon, HONEST.into_iter(), false);
         let attacks = daemon.attacks();
         let on = |own: &str| {
-            attacks
-                .iter()
-                .find(|a| a["target"].as_str().unwrap().starts_with(own) && a["severity"] == "attack")
-                .cloned()
+            let is = |a: &&Value| a["target"].as_str().unwrap().starts_with(own) && a["severity"] == "attack";
+            // For some milliseconds, until its news is told, an attack is known by its row only.
+            attacks.iter().filter(is).find(|attack| attack.get("pseudonymous").is_none()).cloned()
         };
         let both = (on(OWN[0])?, on(OWN[1])?);
         (both.0["sources"]["count"].as_u64()? >= 3 && both.1["sources"]["count"].as_u64()? >= 3)
             .then_some(both)
     });
+    // What goes on is in the clear.
     for attack in [&both.0, &both.1] {
-        assert!(attack.get("pseudonymous").is_none(), "what goes on is in the clear: {attack}");
         let top = attack["sources"]["top"].as_array().unwrap();
         assert!(top.iter().any(|source| FOREIGN.contains(&source["address"].as_str().unwrap())), "{attack}");
     }
