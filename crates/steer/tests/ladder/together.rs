@@ -224,21 +224,6 @@ fn rules_at_the_routers_come_before_an_absorber_and_what_did_nothing_is_not_coun
 }
 
 #[test]
-fn rules_that_are_enough_together_only_are_all_announced() {
-    let mut one = Town::under(500.0);
-    one.machine = None;
-    let target = "198.51.100.7/32";
-    // As an amplification comes: its first fragments have ports, the later ones have none.
-    let rules =
-        ["r1 dst 198.51.100.7/32 proto udp fragment is", "r2 dst 198.51.100.7/32 proto udp src-port 53"];
-    let of = |text: &&str| crate::town::candidate(&format!("{text} -> drop"), 0.5, Some(0.0));
-    one.candidates = rules.iter().map(of).collect();
-    let lots = once(&[One(&one, 1.0, None)], &[]);
-    let plan = chosen(&mut one, &[], &lots[&prefix(target)]).plan.unwrap();
-    assert_eq!((plan.step, plan.rules), (Step::Flowspec, vec!["r1".to_owned(), "r2".to_owned()]));
-}
-
-#[test]
 fn who_may_not_be_given_up_keeps_his_place_at_an_absorber() {
     let (mut one, two) = (town("198.51.100.7/32", 500.0), town("198.51.101.7/32", 500.0));
     one.policy.steps = [None, None, Some(Mode::Enforce), None];
