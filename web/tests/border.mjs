@@ -2,14 +2,15 @@
 
 import { readFileSync } from 'node:fs';
 
-/** Asks until what is told fits. */
+/** Asks until what is told fits, for a minute at most. */
 async function told(page, url, fits) {
-  for (;;) {
+  for (let left = 300; left > 0; left -= 1) {
     const answer = await (await page.context().request.get(url)).json();
     const found = fits(answer);
     if (found) return found;
     await page.waitForTimeout(200);
   }
+  throw new Error(`${url} did not tell what was waited for`);
 }
 
 /** An attack's rules stand at the border, its page says since when, and a person takes them back. `kit` is what dashboard.mjs has. */

@@ -132,10 +132,11 @@ try {
   });
   const id = await first.getAttribute('data-attack');
 
-  await step('its page says in words what it is, and what would cut it', async () => {
+  await step('its page says in words what it is, what would cut it, and who sent it', async () => {
     await visit(page, `attacks/${id}`);
     await page.getByText(/At its peak .* packets\/s arrived/).waitFor();
     await page.locator('article[data-rule]').first().waitFor();
+    await page.locator('#sources ~ div table tbody tr').first().waitFor();
     must(/packets .* are dropped|pass at/.test(await page.locator('article[data-rule]').first().innerText()), 'the rule is not told in words');
   });
 
@@ -157,8 +158,6 @@ try {
   await step('a rule goes to routers after a preview, and comes back', async () => {
     // what the daemon told them by itself is taken back first
     await border({ page, origin, id, visit, must });
-    // what routers dropped nobody here saw; now it comes, and the page says who sends it
-    await page.locator('#sources ~ div table tbody tr').first().waitFor();
     await page.getByRole('button', { name: 'Send it to routers…' }).first().click();
     const dialog = page.getByRole('dialog', { name: 'Tell routers' });
     await dialog.getByLabel(/^Why/).fill('trying');
