@@ -174,20 +174,18 @@ fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
         "damaged.toml",
         format!("networks = [\"10.10.10.0/24\"]\n[listen]\nsflow = \"127.0.0.1:6343\"\n[intel]\nmmdb = [\"{damaged}\"]\n").as_bytes(),
     );
-    let folder = scratch.path("none");
-    let output = spillway([
-        "replay",
-        file.to_str().unwrap(),
-        "--config",
-        &config,
-        "--dossier",
-        folder.to_str().unwrap(),
-    ]);
+    let said = refused(&file, &config);
+    assert!(said.contains("damaged.mmdb") && said.contains(" at octet "), "{said}");
+}
+
+/// What a replay says that does not begin with this configuration.
+fn refused(file: &Path, config: &str) -> String {
+    let folder = Scratch::new("refused").path("none");
+    let (file, folder) = (file.to_str().unwrap(), folder.to_str().unwrap());
+    let output = spillway(["replay", file, "--config", config, "--dossier", folder]);
     let said = stderr(&output);
-    assert!(
-        output.status.code() == Some(1) && said.contains("damaged.mmdb") && said.contains(" at octet "),
-        "{said}"
-    );
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    said
 }
 
 #[test]
@@ -234,17 +232,7 @@ fn lists_of_the_configuration_are_asked_and_a_bad_line_is_told() {
 
     let bad = scratch.file("bad.txt", b"192.0.2.1\n# next\nexample.com\n");
     let config = scratch.file("bad.toml", text.replace(&shared, &bad).as_bytes());
-    let folder = scratch.path("none");
-    let output = spillway([
-        "replay",
-        file.to_str().unwrap(),
-        "--config",
-        &config,
-        "--dossier",
-        folder.to_str().unwrap(),
-    ]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = refused(&file, &config);
     assert!(said.contains("bad.txt: line 3: `example.com` is neither an address nor a prefix"), "{said}");
 }
 
