@@ -234,14 +234,18 @@ fn blackhole(now: Timestamp, situation: &Situation<'_>) -> Result<Reach, String>
     Ok(Reach { plan, lacks, helps })
 }
 
-/// Of these rules, those that the plan for all attacks has, where it has any; exceptions stay.
+/// Of these rules, those that the plan for all attacks has, where it has any; exceptions stay. The plan's shares multiply, and
+/// these add up: what it takes for enough can be enough together with the others only, and then it is all of them, unless an
+/// absorber takes the rest.
 fn planned<'a>(situation: &Situation<'a>, (taken, stops, cuts): Taken<'a>) -> Taken<'a> {
     let Some(lot) = situation.lot.filter(|lot| !lot.rules.is_empty()) else { return (taken, stops, cuts) };
     let has = |candidate: &&Candidate| {
         candidate.rule.action == Action::Pass
             || lot.rules.values().any(|ids| ids.contains(&candidate.rule.id))
     };
-    summed(taken.into_iter().filter(has).collect())
+    let chosen = summed(taken.iter().copied().filter(has).collect());
+    let is_short = lot.absorber.is_none() && leaves(situation, chosen.1).is_some() && stops > chosen.1;
+    if is_short { (taken, stops, cuts) } else { chosen }
 }
 
 /// The rules that may be used, what they stop together, and what they cut together at most.

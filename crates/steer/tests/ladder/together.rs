@@ -209,7 +209,7 @@ fn rules_at_the_routers_come_before_an_absorber_and_what_did_nothing_is_not_coun
     let lot = &lots[&prefix(target)];
     assert_eq!((&lot.absorber, lot.rules["uplink"].len()), (&None, 1), "{lot:?}");
     assert_eq!(chosen(&mut one, &sites, lot).plan.map(|plan| plan.step), Some(Step::Flowspec));
-    one.in_force = vec![InForce { step: Step::Flowspec, verdict: Verdict::Ineffective }];
+    one.in_force = vec![InForce::new(Step::Flowspec, Verdict::Ineffective)];
     let lots = once(&[One(&one, 1.0, None)], &sites);
     assert_eq!(to(&lots, target), Some("scrub"));
     // Nor on a step that the policy does not allow.
@@ -218,9 +218,24 @@ fn rules_at_the_routers_come_before_an_absorber_and_what_did_nothing_is_not_coun
     assert_eq!(to(&once(&[One(&one, 1.0, None)], &sites), target), Some("scrub"));
     // Who may be given up is, where being led away does nothing.
     one.policy.steps = [None, None, Some(Mode::Enforce), Some(Mode::Enforce)];
-    one.in_force = vec![InForce { step: Step::Diversion, verdict: Verdict::Ineffective }];
+    one.in_force = vec![InForce::new(Step::Diversion, Verdict::Ineffective)];
     let lots = once(&[One(&one, 1.0, Some("scrub"))], &sites);
     assert_eq!(to(&lots, target), None, "it is there, and does nothing");
+}
+
+#[test]
+fn rules_that_are_enough_together_only_are_all_announced() {
+    let mut one = Town::under(500.0);
+    one.machine = None;
+    let target = "198.51.100.7/32";
+    // As an amplification comes: its first fragments have ports, the later ones have none.
+    let rules =
+        ["r1 dst 198.51.100.7/32 proto udp fragment is", "r2 dst 198.51.100.7/32 proto udp src-port 53"];
+    let of = |text: &&str| crate::town::candidate(&format!("{text} -> drop"), 0.5, Some(0.0));
+    one.candidates = rules.iter().map(of).collect();
+    let lots = once(&[One(&one, 1.0, None)], &[]);
+    let plan = chosen(&mut one, &[], &lots[&prefix(target)]).plan.unwrap();
+    assert_eq!((plan.step, plan.rules), (Step::Flowspec, vec!["r1".to_owned(), "r2".to_owned()]));
 }
 
 #[test]
