@@ -42,6 +42,8 @@ pub struct Collector {
     seed: Seed,
     by_address: Map<IpAddr, usize>,
     exporters: Vec<Exporter>,
+    /// Whose datagram was the latest.
+    latest: usize,
     /// What belongs to no exporter that we know.
     strangers: Stats,
 }
@@ -83,6 +85,7 @@ impl Collector {
             by_address: Map::new(seed.clone()),
             seed,
             exporters: Vec::new(),
+            latest: usize::MAX,
             strangers: Stats::default(),
         }
     }
@@ -96,6 +99,7 @@ impl Collector {
         bytes: &[u8],
         sink: &mut impl FnMut(&Told, Option<&Record>),
     ) {
+        self.latest = usize::MAX;
         let Some(format) = Format::recognise(bytes) else {
             self.strangers.datagrams += 1;
             self.strangers.octets += bytes.len() as u64;
@@ -106,6 +110,7 @@ impl Collector {
             self.strangers.octets += bytes.len() as u64;
             return self.strangers.faults.count("exporters_full");
         };
+        exporter.discards.begin();
         exporter.last_seen = at;
         exporter.stats.datagrams += 1;
         exporter.stats.octets += bytes.len() as u64;
@@ -137,6 +142,7 @@ impl Collector {
                 at
             }
         };
+        self.latest = at;
         self.exporters.get_mut(at)
     }
 
@@ -145,6 +151,12 @@ impl Collector {
         if let Some(exporter) = self.exporter(exporter) {
             exporter.names.learn(interface, name.as_bytes(), NameSource::Static, Timestamp::ZERO);
         }
+    }
+
+    /// Packets that the latest datagram told to have been dropped by policy. They are no traffic, so no sink gets them; their
+    /// fronts stand in that datagram.
+    pub fn discards(&self) -> &[Discard] {
+        self.exporters.get(self.latest).map_or(&[], |exporter| exporter.discards.latest())
     }
 
     /// Packets that exporters told they dropped by policy, since the last call.

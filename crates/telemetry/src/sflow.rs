@@ -36,7 +36,7 @@ pub(crate) fn datagram(
         match sample {
             Ok(Sample::Flow(sample)) => flow(exporter, &mut slate, (bytes, &sample), sink),
             Ok(Sample::Counters(sample)) => counters(exporter, at, &sample),
-            Ok(Sample::Discard(sample)) => discard(exporter, at, header.sub_agent, &sample),
+            Ok(Sample::Discard(sample)) => discard(exporter, at, (bytes, header.sub_agent), &sample),
             Ok(Sample::Other { .. }) => exporter.stats.other_samples += 1,
             Err(fault) => exporter.stats.faults.count(fault.name()),
         }
@@ -133,7 +133,12 @@ fn flow(
 
 /// Keeps what was dropped by policy.
 #[cold]
-fn discard(exporter: &mut Exporter, at: Timestamp, domain: u32, sample: &DiscardSample<'_>) {
+fn discard(
+    exporter: &mut Exporter,
+    at: Timestamp,
+    (datagram, domain): (&[u8], u32),
+    sample: &DiscardSample<'_>,
+) {
     exporter.stats.discard_samples += 1;
     if !is_policy(sample.reason) {
         return;
@@ -152,7 +157,8 @@ fn discard(exporter: &mut Exporter, at: Timestamp, domain: u32, sample: &Discard
         }
         (None, None) => false,
     };
-    if readable && !exporter.discards.push(Discard { record, reason: sample.reason }) {
+    let raw = frame.and_then(|frame| Raw::of(datagram, frame.link, frame.bytes, frame.len));
+    if readable && !exporter.discards.push(Discard { record, reason: sample.reason, raw }) {
         exporter.stats.faults.count("discards_full");
     }
 }

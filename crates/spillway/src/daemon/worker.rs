@@ -281,6 +281,9 @@ impl<'a> Worker<'a> {
                 quill.note(record, from);
             }
         });
+        for discard in self.collector.discards() {
+            self.lens.see_dropped(bytes, from, discard);
+        }
         if let Some((exporter, sampling)) = last {
             self.resolved(exporter, sampling);
         }

@@ -13,6 +13,7 @@ use intel::dossier::{Dossier, Incident, Reporter};
 use intel::enrich::Enrich;
 use intel::table::SOURCES_MAX;
 use intel::{Observer, Packet, Rules, Scope};
+use telemetry::Record;
 use telemetry::record::Detail;
 use wire::Headers;
 
@@ -126,16 +127,23 @@ impl Collector {
                 let class = self.classifier.received(&parsed.headers, false);
                 self.crew.take(|batch| batch.packet(sides, class, packet, parsed))
             }
-            Item::Record(record) => {
-                self.sampling = self.sampling.zip(record.sampling.rate).map(|(known, rate)| known.max(rate));
-                let Some(sides) = self.sides(&record.headers) else { return true };
-                let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
-                let several = record.detail != Detail::Packet && record.packets.saturating_mul(rate) > 1;
-                let class = self.classifier.received(&record.headers, several);
-                self.crew.take(|batch| batch.record(sides, class, record))
+            Item::Record(record) => self.record(record),
+            // What routers dropped is no traffic, and as good a witness of who attacks.
+            Item::Health(_, feeds) => {
+                let mut discards = feeds.iter().flat_map(|feed| &feed.discards);
+                discards.all(|discard| self.record(&discard.record))
             }
-            Item::Packet(_, None) | Item::Health(..) => true,
+            Item::Packet(_, None) => true,
         }
+    }
+
+    fn record(&mut self, record: &Record) -> bool {
+        self.sampling = self.sampling.zip(record.sampling.rate).map(|(known, rate)| known.max(rate));
+        let Some(sides) = self.sides(&record.headers) else { return true };
+        let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
+        let several = record.detail != Detail::Packet && record.packets.saturating_mul(rate) > 1;
+        let class = self.classifier.received(&record.headers, several);
+        self.crew.take(|batch| batch.record(sides, class, record))
     }
 
     /// Whose target receives it, and whose sends it; `None`: nobody's.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use telemetry::discard::Discard;
 use telemetry::record::Detail;
 use telemetry::told::Raw;
 use telemetry::{Record, Told};
@@ -67,17 +68,20 @@ impl Lens {
             return;
         }
         if self.aim.is_of_attack(record.headers.src, record.headers.dst) {
-            self.attack += 1;
-            if self.attack > TICK_MAX {
-                self.left_out += 1;
-                return;
-            }
-            self.copy(datagram, told, record, true);
+            self.take(datagram, (told.exporter, told.raw), record);
         } else {
             self.quiet += 1;
             if self.quiet.is_multiple_of(self.stride) {
                 self.look(datagram, told, record);
             }
+        }
+    }
+
+    /// This datagram told of a packet that was dropped by policy: no traffic, and as good a witness of who attacks.
+    pub(crate) fn see_dropped(&mut self, datagram: &[u8], exporter: IpAddr, discard: &Discard) {
+        let record = &discard.record;
+        if self.aim.is_of_attack(record.headers.src, record.headers.dst) {
+            self.take(datagram, (exporter, discard.raw), record);
         }
     }
 
@@ -94,17 +98,33 @@ impl Lens {
     fn look(&mut self, datagram: &[u8], told: &Told, record: &Record) {
         let is_packet = record.detail == Detail::Packet;
         if is_packet && self.aim.comes_in(record.headers.src, record.headers.dst) {
-            self.copy(datagram, &Told { raw: None, ..*told }, record, false);
+            self.copy(datagram, (told.exporter, None), record, false);
         }
     }
 
-    fn copy(&mut self, datagram: &[u8], told: &Told, record: &Record, attack: bool) {
-        let raw = told.raw.map(|raw| {
+    #[inline]
+    fn take(&mut self, datagram: &[u8], by: (IpAddr, Option<Raw>), record: &Record) {
+        self.attack += 1;
+        if self.attack > TICK_MAX {
+            self.left_out += 1;
+            return;
+        }
+        self.copy(datagram, by, record, true);
+    }
+
+    fn copy(
+        &mut self,
+        datagram: &[u8],
+        (exporter, raw): (IpAddr, Option<Raw>),
+        record: &Record,
+        attack: bool,
+    ) {
+        let raw = raw.map(|raw| {
             let at = self.batch.octets.len();
             self.batch.octets.extend_from_slice(raw.octets(datagram));
             Raw { at, ..raw }
         });
-        self.batch.items.push(Item { record: *record, exporter: told.exporter, raw, attack });
+        self.batch.items.push(Item { record: *record, exporter, raw, attack });
         if self.batch.items.len() >= BATCH_MAX {
             self.hand_over();
         }

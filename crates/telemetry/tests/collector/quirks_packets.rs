@@ -170,7 +170,15 @@ fn discards_counters_and_unknown_samples_are_no_flows() {
     discard.extend(raw_header(1, &frame(&[], 17, 0, b"x"), 64));
     let expanded_counters = sflow_record(4, &words(&[1, 0, 7, 0]));
     let mut run = Run::new();
-    run.feed(&sflow(1, &[sflow_record(5, &discard), expanded_counters, sflow_record(0x1234_5001, &[0; 8])]));
+    let packet = frame(&[], 17, 0, b"x");
+    let datagram = sflow(1, &[sflow_record(5, &discard), expanded_counters, sflow_record(0x1234_5001, &[0; 8])]);
+    run.feed(&datagram);
+    // It is a witness of what it was, as it stands in its datagram and for as long as that is the latest.
+    let [latest] = run.collector.discards() else { panic!("{:?}", run.collector.discards()) };
+    let raw = latest.raw.unwrap();
+    assert_eq!((raw.octets(&datagram), latest.record.packets), (packet.as_slice(), 1));
+    run.feed(&sflow(2, &[]));
+    assert_eq!(run.collector.discards(), []);
     let stats = run.stats();
     assert_eq!(
         (stats.flows, stats.discard_samples, stats.counter_samples, stats.other_samples),
