@@ -160,12 +160,26 @@ pub struct Machine {
 }
 
 /// A step that is in force for this attack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InForce {
     /// Which.
     pub step: Step,
     /// What it does.
     pub verdict: Verdict,
+    /// Ids of the rules that the verdict is about: it says nothing of others. Empty: it is about the step, whatever it consists of.
+    pub rules: Vec<String>,
+}
+
+impl InForce {
+    /// A step of which it is known what it does, whatever it consists of.
+    pub const fn new(step: Step, verdict: Verdict) -> Self {
+        Self { step, verdict, rules: Vec::new() }
+    }
+
+    /// Whether its verdict holds for what consists of these rules.
+    pub(crate) fn is_about<'a>(&self, mut rules: impl Iterator<Item = &'a String>) -> bool {
+        self.rules.is_empty() || rules.all(|id| self.rules.contains(id))
+    }
 }
 
 /// What the customer wants.

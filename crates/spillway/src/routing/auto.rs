@@ -15,7 +15,7 @@ mod tests;
 mod together;
 mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::Prefix;
 use engine::report::{Attack, State};
@@ -336,18 +336,23 @@ fn decide(
 /// The steps that are in force, with what they do. What a person agreed to meanwhile is among them.
 fn in_force(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Vec<InForce> {
     let mut held = Vec::new();
-    case.judged.clear();
+    let mut judged = BTreeMap::new();
     let rules = case.attack.iter().flat_map(|attack| &attack.rules);
     if rules.into_iter().any(|rule| sight.kernel.contains(&rule.id)) {
-        held.push(InForce { step: Step::Kernel, verdict: Verdict::Effective });
+        held.push(InForce::new(Step::Kernel, Verdict::Effective));
     }
     for step in [Step::Flowspec, Step::Diversion, Step::Blackhole] {
         let acts = |one: &Mitigation| one.stage == Stage::Active && clerk.held_back(one.id).is_none();
-        let active = pieces(clerk, case).any(|one| acts(one) && step_of(case, one) == step);
-        if !active {
+        let active: BTreeSet<String> = pieces(clerk, case)
+            .filter(|one| acts(one) && step_of(case, one) == step)
+            .map(|one| act::key(&one.wish.what).1)
+            .collect();
+        if active.is_empty() {
             continue;
         }
-        if !case.follows(step) {
+        if step == Step::Flowspec {
+            case.stands(sight.now, &sight.terms, active);
+        } else if !case.follows(step) {
             case.took(sight.now, &sight.terms, step);
         }
         let mut judgement: Judgement = case.judge(sight.now, &sight.terms, step);
@@ -359,9 +364,11 @@ fn in_force(clerk: &Clerk, sight: &Sight, case: &mut Case) -> Vec<InForce> {
             let worst = arrives.filter(is_sure).max_by_key(|one| one.verdict as u8);
             judgement = worst.filter(|_| !holes).unwrap_or(judgement);
         }
-        held.push(InForce { step, verdict: judgement.verdict });
-        case.judged.insert(step, judgement);
+        let rules = if step == Step::Flowspec { case.judged_by() } else { Vec::new() };
+        held.push(InForce { step, verdict: judgement.verdict, rules });
+        judged.insert(step, judgement);
     }
+    case.judged = judged;
     held
 }
 

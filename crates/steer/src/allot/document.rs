@@ -163,10 +163,15 @@ impl World<'_> {
     /// prefix elsewhere instead, so it is not counted.
     fn rules(&self, claim: &Claim<'_>, part: &Attack) -> Vec<Filter> {
         let situation = claim.situation;
-        if !may(situation, Step::Flowspec) {
+        if situation.policy.mode(Step::Flowspec).is_none() {
             return Vec::new();
         }
         let Ok((taken, ..)) = reach::sayable(situation) else { return Vec::new() };
+        let ids = taken.iter().map(|candidate| &candidate.rule.id);
+        let held = situation.in_force.iter().find(|held| held.step == Step::Flowspec);
+        if held.is_some_and(|held| fails_short(held.verdict) && held.is_about(ids)) {
+            return Vec::new();
+        }
         let about: Vec<Prefix> = taken.iter().filter_map(|candidate| candidate.rule.matches.dst).collect();
         let ways = reach::filterers(self.now, situation, &about);
         if ways.map_or(true, |ways| ways.uncovered.contains(&part.entry)) {

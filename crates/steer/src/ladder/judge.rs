@@ -77,13 +77,13 @@ fn weigh(now: Timestamp, situation: &Situation<'_>, step: Step) -> Result<Reach,
     if step == Step::Blackhole && situation.lot.is_some_and(|lot| !lot.sacrificed) {
         return Err("the plan for all attacks keeps it".to_owned());
     }
-    let held = situation.in_force.iter().find(|held| held.step == step).map(|held| held.verdict);
     let mut reach = reach(now, situation, step)?;
     // It may suffice for this one by itself, and not for all who share the links.
     if situation.lot.and_then(least).is_some_and(|least| step < least) && reach.lacks.is_none() {
         reach.lacks = Some("it does not suffice beside the other attacks".to_owned());
     }
-    match held {
+    let held = situation.in_force.iter().find(|held| held.step == step);
+    match held.filter(|held| held.is_about(reach.plan.rules.iter())).map(|held| held.verdict) {
         Some(Verdict::Ineffective) => return Err("it is in force and not effective".to_owned()),
         Some(Verdict::Partly) => reach.lacks = Some("it is in force and only partly effective".to_owned()),
         _ => {}

@@ -127,8 +127,20 @@ fn what_is_not_effective_is_left_for_the_next_step() {
         (Verdict::Ineffective, Step::Diversion),
         (Verdict::Partly, Step::Diversion),
     ] {
-        town.in_force = vec![InForce { step: Step::Flowspec, verdict }];
+        town.in_force = vec![InForce::new(Step::Flowspec, verdict)];
         assert_eq!(town.step(), Some(step), "{verdict:?}");
+    }
+}
+
+#[test]
+fn rules_that_did_too_little_are_no_word_against_others() {
+    let mut town = Town::under(3000.0);
+    for verdict in [Verdict::Ineffective, Verdict::Partly] {
+        let rules = vec![town.candidates[0].rule.id.clone()];
+        town.in_force = vec![InForce { step: Step::Flowspec, verdict, rules }];
+        assert_eq!(town.step(), Some(Step::Diversion), "{verdict:?}");
+        town.in_force[0].rules = vec!["before".to_owned()];
+        assert_eq!(town.step(), Some(Step::Flowspec), "{verdict:?}");
     }
 }
 
@@ -136,14 +148,14 @@ fn what_is_not_effective_is_left_for_the_next_step() {
 fn what_nobody_could_measure_brings_no_blackhole_without_a_person() {
     let mut town = Town::under(50_000.0);
     town.candidates[0].stops = 0.5;
-    town.in_force = vec![InForce { step: Step::Flowspec, verdict: Verdict::NotMeasurable }];
+    town.in_force = vec![InForce::new(Step::Flowspec, Verdict::NotMeasurable)];
     let choice = town.choose();
     assert_eq!(
         (choice.plan.unwrap().step, choice.person, choice.mode),
         (Step::Blackhole, true, Mode::Suggest)
     );
     assert!(choice.reason.contains("nobody could measure what the FlowSpec does"), "{}", choice.reason);
-    town.in_force = vec![InForce { step: Step::Flowspec, verdict: Verdict::Ineffective }];
+    town.in_force = vec![InForce::new(Step::Flowspec, Verdict::Ineffective)];
     let choice = town.choose();
     assert_eq!((choice.person, choice.mode), (false, Mode::Enforce));
 }
@@ -281,7 +293,7 @@ fn town() -> impl Strategy<Value = Town> {
         town.candidates[0].stops = stops;
         town.in_force = in_force
             .into_iter()
-            .map(|(step, verdict)| InForce { step: Step::ALL[step], verdict: VERDICTS[verdict] })
+            .map(|(step, verdict)| InForce::new(Step::ALL[step], VERDICTS[verdict]))
             .collect();
         for (slot, mode) in town.policy.steps.iter_mut().zip(modes) {
             *slot = mode.map(|mode| [Mode::Observe, Mode::Suggest, Mode::Enforce][mode]);
@@ -316,7 +328,7 @@ proptest! {
         if let Some(plan) = &choice.plan {
             prop_assert!(policy.mode(plan.step).is_some_and(|mode| choice.mode <= mode));
             prop_assert!(plan.step != Step::Blackhole || !unmeasured || choice.mode < Mode::Enforce);
-            let ineffective = InForce { step: plan.step, verdict: Verdict::Ineffective };
+            let ineffective = InForce::new(plan.step, Verdict::Ineffective);
             prop_assert!(town.in_force.iter().find(|held| held.step == plan.step) != Some(&ineffective));
             prop_assert!(plan.step == Step::Kernel || town.neighbors[0].up);
             told.push(plan.step);

@@ -59,7 +59,7 @@ fn play(work: &[Step], telemetry: bool) -> Vec<(u64, Order)> {
         for (step, watch) in &mut network.in_force {
             let judged =
                 watch.judge(at(now), 1.0, PATIENCE).map_or(Verdict::Pending, |judged| judged.verdict);
-            town.in_force.push(InForce { step: *step, verdict: judged });
+            town.in_force.push(InForce::new(*step, judged));
         }
         let choice = town.choose();
         let look = Look { choice: &choice, agreed: false, attacked: attack > 0, seen: true, sized: false };

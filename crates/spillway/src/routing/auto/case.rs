@@ -12,6 +12,7 @@ use steer::allot::Lot;
 use steer::effect::{Judgement, Seen, Verdict, Watch};
 use steer::ladder::{Choice, Climb, Mode, Plan, Step, Volume};
 use steer::planner::Sizes;
+use steer::rails::Class;
 
 use super::Terms;
 use crate::routing::lookout::{Sight, Watched};
@@ -20,6 +21,8 @@ use crate::routing::lookout::{Sight, Watched};
 const WINDOW: u64 = 3;
 /// See [`WINDOW`].
 const PATIENCE: u64 = 12;
+/// Rules that did too little are followed by others so often for one attack.
+const ANEW_MAX: usize = 2;
 /// Those who saw it that are remembered; further ones are no witnesses of quiet.
 const LOOKERS_MAX: usize = 64;
 
@@ -75,6 +78,10 @@ pub(super) struct Case {
     pub(super) judged: BTreeMap<Step, Judgement>,
     rolling: Watch,
     watches: BTreeMap<Step, Watch>,
+    /// Rules that what routers do with FlowSpec was judged by.
+    by_rules: BTreeSet<String>,
+    /// How often other rules were judged anew, because those before them did too little.
+    anew: usize,
     lookers: BTreeSet<(IpAddr, bool)>,
 }
 
@@ -103,6 +110,8 @@ impl Case {
             judged: BTreeMap::new(),
             rolling: Watch::new(settle.times(WINDOW), settle),
             watches: BTreeMap::new(),
+            by_rules: BTreeSet::new(),
+            anew: 0,
             lookers: BTreeSet::new(),
         }
     }
@@ -112,7 +121,7 @@ impl Case {
         if self.attack.as_ref().is_none_or(|known| known.id != attack.id) {
             self.refused.clear();
             (self.sizes, self.counted, self.lot) = (Sizes::default(), VecDeque::new(), None);
-            self.taken_up = None;
+            (self.taken_up, self.anew) = (None, 0);
             let held: BTreeSet<Step> = self.watches.keys().copied().collect();
             self.placed.retain(|_, step| held.contains(step));
         }
@@ -167,6 +176,37 @@ impl Case {
         let mut watch = self.rolling.clone();
         watch.announced(now);
         self.watches.insert(step, watch);
+    }
+
+    /// These rules are at routers. Where those that were judged before did too little, and others stand now, what they do is looked
+    /// at anew, and not endlessly.
+    pub(super) fn stands(&mut self, now: Timestamp, terms: &Terms, rules: BTreeSet<String>) {
+        let verdict = self.judged.get(&Step::Flowspec).map(|judged| judged.verdict);
+        let is_short = matches!(verdict, Some(Verdict::Ineffective | Verdict::Partly));
+        if !self.follows(Step::Flowspec) {
+            self.took(now, terms, Step::Flowspec);
+        } else if is_short && self.tries_others() && !rules.is_subset(&self.by_rules) {
+            self.anew += 1;
+            self.took(now, terms, Step::Flowspec);
+        } else if is_short {
+            // What is gone of them is no reason to believe in it again.
+            return;
+        }
+        self.by_rules = rules;
+    }
+
+    /// What was judged at routers: rules, where others would be tried; else the step as a whole.
+    pub(super) fn judged_by(&self) -> Vec<String> {
+        if self.tries_others() { self.by_rules.iter().cloned().collect() } else { Vec::new() }
+    }
+
+    /// Whether rules that did too little may be followed by others, before a stronger step is the only thing left: not where a person
+    /// would have to be waited for, or others were refused.
+    fn tries_others(&self) -> bool {
+        self.anew < ANEW_MAX
+            && self.climb.at() <= Some(Step::Flowspec)
+            && self.mode(Step::Flowspec) == Some(Mode::Enforce)
+            && !self.refused.keys().any(|(class, _)| *class == Class::Flowspec.as_str())
     }
 
     /// Steps that this does not hold for are not in force any more.
