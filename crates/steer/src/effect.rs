@@ -57,6 +57,9 @@ pub enum Fate {
     Dropped,
     /// It does not say.
     Unknown,
+    /// Each was dropped by policy, and told of by itself (sFlow's dropped packet notifications): it is not known how many of such
+    /// are told, so they are at least so many, and compare with nothing that is sampled.
+    Notified,
 }
 
 impl Fate {
@@ -104,8 +107,10 @@ pub struct View {
     pub usual: PacketRate,
     /// Of `after`: told as forwarded.
     pub forwarded: Counted,
-    /// Of `after`: told as dropped, by flows or discard samples.
+    /// Of `after`: told as dropped, by flows or samples.
     pub dropped: Counted,
+    /// Beside `after`: dropped, and told of one by one; at least so many were.
+    pub notified: Counted,
     /// For how long it was looked at before, and since.
     pub spans: (Span, Span),
 }

@@ -38,7 +38,11 @@ fn watched(all: &[Shows]) -> Watch {
     let mut watch = Watch::new(WINDOW, SETTLE);
     let told = |packets: u64, fate, sampling: u64| Seen {
         packets,
-        sampled: if sampling == 1 { u64::MAX } else { packets / sampling },
+        sampled: match (fate, sampling) {
+            (Fate::Notified, _) => packets,
+            (_, 1) => u64::MAX,
+            _ => packets / sampling,
+        },
         fate,
     };
     for second in 0..60 {
@@ -102,6 +106,44 @@ fn a_router_that_filters_and_exports_the_drops_is_not_called_ineffective() {
     assert_eq!(judged(&at_router(&half), 1.0, 120).verdict, Verdict::Partly);
     // One that no longer exports what it drops shows it by that.
     assert_eq!(judged(&at_router(&[(0, Fate::Unknown)]), 1.0, 120).verdict, Verdict::Effective);
+}
+
+#[test]
+fn what_a_router_tells_to_have_dropped_one_by_one_can_prove_that_it_drops_and_never_that_it_does_not() {
+    let at_router = |before, after: &[(u64, Fate)]| {
+        let told = |(packets, fate): &(u64, Fate)| match fate {
+            Fate::Notified => Shows::fates("router 1", Place::At, 0, &[(*packets, *fate)]),
+            _ => Shows::fates("router 1", Place::At, before, &[(*packets, *fate)]),
+        };
+        judged(&after.iter().map(told).collect::<Vec<_>>(), 1.0, 120)
+    };
+    // It was filtered before anything was sampled of it, and since then nothing else is told.
+    let filtered = at_router(0, &[(0, Fate::Forwarded), (50, Fate::Notified)]);
+    assert_eq!(filtered.verdict, Verdict::Effective, "{}", filtered.reason);
+    // A tenth is let through: how much of the rest is told is not known.
+    let some = at_router(100_000, &[(10_000, Fate::Forwarded), (50, Fate::Notified)]);
+    assert_eq!(some.verdict, Verdict::Effective, "by what is gone since: {}", some.reason);
+    let none = at_router(100_000, &[(100_000, Fate::Forwarded), (50, Fate::Notified)]);
+    assert_eq!(none.verdict, Verdict::Pending, "{}", none.reason);
+    // What is told of drops is no sample of what goes on.
+    assert_eq!(at_router(0, &[(50, Fate::Notified)]).verdict, Verdict::Effective);
+}
+
+#[test]
+fn what_was_seen_to_be_effective_stays_so_when_the_attack_goes_and_not_when_it_comes_through_again() {
+    let told = [(50, Fate::Notified)];
+    let mut watch = watched(&[Shows::fates("router 1", Place::At, 0, &told)]);
+    assert_eq!(watch.judge(at(120), 1.0, PATIENCE).unwrap().verdict, Verdict::Effective);
+    let (mut gone, mut back) = (watch.clone(), watch);
+    for second in 120..300 {
+        gone.heard(at(second), "router 1", Place::At);
+        let seen = Seen { packets: 100_000, sampled: 100, fate: Fate::Unknown };
+        back.see(at(second), "router 1", Place::At, seen);
+    }
+    let gone = gone.judge(at(300), 1.0, PATIENCE).unwrap();
+    assert_eq!(gone.verdict, Verdict::Effective);
+    assert!(gone.reason.ends_with("nothing of it was seen"), "{}", gone.reason);
+    assert_eq!(back.judge(at(300), 1.0, PATIENCE).unwrap().verdict, Verdict::NotMeasurable);
 }
 
 #[test]

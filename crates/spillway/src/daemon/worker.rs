@@ -282,6 +282,7 @@ impl<'a> Worker<'a> {
             }
         });
         for discard in self.collector.discards() {
+            self.spyglass.see_dropped(from, &discard.record);
             self.lens.see_dropped(bytes, from, discard);
         }
         if let Some((exporter, sampling)) = last {

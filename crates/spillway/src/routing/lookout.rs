@@ -46,16 +46,22 @@ pub(crate) struct Sighting {
     pub(crate) egress: bool,
     /// The first rule that matches; `None`: no rule does.
     pub(crate) rule: Option<String>,
-    /// What became of them: forwarded, dropped, or not told.
+    /// What became of them: forwarded, dropped, not told, or dropped and told of one by one.
     fate: u8,
 }
 
 impl Sighting {
+    /// Whether it is told that they were dropped.
+    pub(crate) const fn is_dropped(&self) -> bool {
+        matches!(self.fate(), Fate::Dropped | Fate::Notified)
+    }
+
     /// What became of the packets.
     pub(crate) const fn fate(&self) -> Fate {
         match self.fate {
             0 => Fate::Forwarded,
             1 => Fate::Dropped,
+            3 => Fate::Notified,
             _ => Fate::Unknown,
         }
     }
@@ -102,7 +108,16 @@ impl Spyglass {
         if let Some(at) = &self.at
             && let Some(place) = at.longest(record.headers.dst)
         {
-            self.count(*place, exporter, dropped, record);
+            self.note(*place, exporter, dropped, record);
+        }
+    }
+
+    /// A router told of a packet that it dropped by policy.
+    pub(crate) fn see_dropped(&mut self, exporter: IpAddr, record: &Record) {
+        if let Some(at) = &self.at
+            && let Some(place) = at.longest(record.headers.dst)
+        {
+            self.count(*place, exporter, 3, record);
         }
     }
 
@@ -111,8 +126,7 @@ impl Spyglass {
         std::mem::take(&mut self.seen).into_iter().collect()
     }
 
-    fn count(&mut self, place: usize, exporter: IpAddr, dropped: bool, record: &Record) {
-        let Some(watched) = self.watched.get(place) else { return };
+    fn note(&mut self, place: usize, exporter: IpAddr, dropped: bool, record: &Record) {
         if record.output_if.is_some_and(|output| output != 0) && self.names_outputs.len() < SIGHTINGS_MAX {
             self.names_outputs.insert(exporter);
         }
@@ -120,8 +134,13 @@ impl Spyglass {
         let fate = match (dropped, Fate::told(None, record.output_if, None, names_outputs)) {
             (true, _) | (_, Fate::Dropped) => 1,
             (false, Fate::Forwarded) => 0,
-            (false, Fate::Unknown) => 2,
+            (false, Fate::Unknown | Fate::Notified) => 2,
         };
+        self.count(place, exporter, fate, record);
+    }
+
+    fn count(&mut self, place: usize, exporter: IpAddr, fate: u8, record: &Record) {
+        let Some(watched) = self.watched.get(place) else { return };
         let packet =
             Parsed { headers: record.headers, payload: record.snip.bytes(), transport: &[], vlan: None };
         let rule = watched.rules.iter().find(|(_, matches)| rules::eval::matches(matches, &packet));

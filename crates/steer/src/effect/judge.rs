@@ -74,6 +74,7 @@ impl View {
             usual: PacketRate(self.usual.0 + other.usual.0),
             forwarded: self.forwarded.with(other.forwarded),
             dropped: self.dropped.with(other.dropped),
+            notified: self.notified.with(other.notified),
             spans: (self.spans.0.max(other.spans.0), self.spans.1.max(other.spans.1)),
         }
     }
@@ -141,7 +142,11 @@ fn at(view: &View) -> Result<(f64, f64), &'static str> {
     let said = view.forwarded.rate.0 + view.dropped.rate.0;
     let all = said.max(view.after.rate.0);
     let seen = view.forwarded.seen.saturating_add(view.dropped.seen);
-    if seen >= SEEN_MIN && said >= all * (1.0 - UNSAID_MAX) {
+    if let Some(stopped) = notified(view) {
+        return Ok(stopped);
+    }
+    // Who tells of drops one by one does not tell of them in samples.
+    if seen >= SEEN_MIN && said >= all * (1.0 - UNSAID_MAX) && view.notified.seen == 0 {
         return Ok(wilson(view.dropped.rate.0 / said, seen));
     }
     let gone = behind(view, 1.0)?;
@@ -154,6 +159,19 @@ fn at(view: &View) -> Result<(f64, f64), &'static str> {
             "its flows do not say whether they were forwarded, and a router that filters may export them all the same",
         ),
     }
+}
+
+/// What a router tells to have dropped, packet by packet, is at least so much: it can prove that a measure stops nearly all, and never
+/// that it stops little.
+fn notified(view: &View) -> Option<(f64, f64)> {
+    let passed = (view.after.rate.0 - view.dropped.rate.0).max(0.0);
+    let stopped = view.notified.rate.0 + view.dropped.rate.0;
+    let seen = view.notified.seen.saturating_add(view.after.seen);
+    if view.notified.seen < SEEN_MIN || stopped <= 0.0 {
+        return None;
+    }
+    let (least, _) = wilson(stopped / (stopped + passed), seen);
+    (least >= MUCH).then_some((least, 1.0))
 }
 
 /// Wilson's interval of a share of so many.

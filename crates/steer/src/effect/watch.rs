@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base::units::{PacketCount, PacketRate};
 use base::{Span, Timestamp};
 
-use super::{Counted, Fate, Judgement, Measure, Place, View, judge};
+use super::{Counted, Fate, Judgement, Measure, Place, Verdict, View, judge};
 
 /// Those who look at one measure; further ones are left out and counted in [`Watch::left_out`].
 const LOOKERS_MAX: usize = 64;
@@ -38,8 +38,8 @@ impl Sum {
     }
 }
 
-/// One window: all, forwarded, dropped.
-type Window = [Sum; 3];
+/// One window: all that was sampled, of it forwarded and dropped; dropped, and told of one by one.
+type Window = [Sum; 4];
 
 #[derive(Clone, Debug, Default)]
 struct Looker {
@@ -66,6 +66,8 @@ pub struct Watch {
     lookers: BTreeMap<(Place, String), Looker>,
     /// What was said last, while something stronger is in force.
     frozen: Option<Judgement>,
+    /// It was seen to be effective, and how.
+    held: Option<Judgement>,
     /// Reports that were left out for want of room.
     pub left_out: u64,
 }
@@ -83,6 +85,7 @@ impl Watch {
             before: Span::ZERO,
             lookers: BTreeMap::new(),
             frozen: None,
+            held: None,
             left_out: 0,
         }
     }
@@ -98,7 +101,7 @@ impl Watch {
     pub fn announced(&mut self, now: Timestamp) {
         self.turn(now);
         self.before = self.span(now);
-        self.announced = Some(now);
+        (self.announced, self.held) = (Some(now), None);
         (self.began, self.whole) = (Some(now.plus(self.settle)), false);
     }
 
@@ -116,13 +119,15 @@ impl Watch {
         self.turn(now);
         let Some(looker) = self.looker(by, place) else { return };
         looker.heard = now;
-        let [_, [all, forwarded, dropped]] = if after { &mut looker.after } else { &mut looker.before };
-        all.add(seen);
+        let [_, [all, forwarded, dropped, notified]] =
+            if after { &mut looker.after } else { &mut looker.before };
         match seen.fate {
+            Fate::Notified => return notified.add(seen),
             Fate::Forwarded => forwarded.add(seen),
             Fate::Dropped => dropped.add(seen),
             Fate::Unknown => {}
         }
+        all.add(seen);
     }
 
     /// Something stronger is in force from now on: what is missing is its doing, and what was said of this one stands.
@@ -132,7 +137,7 @@ impl Watch {
 
     /// It is not any more: what this one does is judged anew from now on, against the time before it was announced.
     pub fn uncovered(&mut self, now: Timestamp) {
-        self.frozen = None;
+        (self.frozen, self.held) = (None, None);
         if self.announced.is_some() {
             self.announced = Some(now);
             (self.began, self.whole) = (Some(now.plus(self.settle)), false);
@@ -167,8 +172,9 @@ impl Watch {
                     before: both(looker.before, |[all, ..]| *all, before),
                     after: both(looker.after, |[all, ..]| *all, after),
                     usual: looker.usual,
-                    forwarded: both(looker.after, |[_, forwarded, _]| *forwarded, after),
-                    dropped: both(looker.after, |[.., dropped]| *dropped, after),
+                    forwarded: both(looker.after, |[_, forwarded, ..]| *forwarded, after),
+                    dropped: both(looker.after, |[_, _, dropped, _]| *dropped, after),
+                    notified: both(looker.after, |[.., notified]| *notified, after),
                     spans: (before, after),
                 };
                 (*place, view)
@@ -179,6 +185,16 @@ impl Watch {
             for (place, by) in self.lookers.iter().filter(|(_, l)| is_silent(l)).map(|(key, _)| key).take(3) {
                 judgement.reason.push_str(&format!("; {by} ({}) is not heard since", place.as_str()));
             }
+        }
+        if judgement.verdict == Verdict::Effective {
+            self.held = Some(judgement.clone());
+        }
+        // An attack that has gone by itself takes nothing back of what was seen while it went on.
+        let is_gone = |(_, view): &(Place, View)| view.after.seen == 0 && view.notified.seen == 0;
+        let is_unsaid = judgement.stopped.is_none() && !views.is_empty() && views.iter().all(is_gone);
+        if let Some(mut held) = self.held.clone().filter(|_| is_unsaid) {
+            held.reason.push_str("; since then nothing of it was seen");
+            return Some(held);
         }
         Some(judgement)
     }

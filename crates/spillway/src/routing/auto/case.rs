@@ -9,7 +9,7 @@ use base::{Prefix, Timestamp};
 use engine::report::{Attack, Direction, Severity, State};
 use serde::{Deserialize, Serialize};
 use steer::allot::Lot;
-use steer::effect::{Judgement, Seen, Verdict, Watch};
+use steer::effect::{Fate, Judgement, Place, Seen, Verdict, Watch};
 use steer::ladder::{Choice, Climb, Mode, Plan, Step, Volume};
 use steer::planner::Sizes;
 use steer::rails::Class;
@@ -150,13 +150,23 @@ impl Case {
                 self.lookers.insert(looker);
             }
             let (place, acts) = sight.terms.place(looker.0, looker.1);
-            let fate = if acts { sighting.fate() } else { steer::effect::Fate::Unknown };
+            let fate = match sighting.fate() {
+                // Who says by itself that it drops acts, whether or not it is known to.
+                Fate::Notified if place != Place::At => continue,
+                Fate::Notified => Fate::Notified,
+                fate if acts => fate,
+                _ => Fate::Unknown,
+            };
             let seen = Seen { packets: amount.packets, sampled: amount.sampled, fate };
             let by = name(looker.0, looker.1);
             self.rolling.see(now, &by, place, seen);
             for (step, watch) in &mut self.watches {
-                // What is diverted is forwarded, too.
-                let fate = if *step == Step::Diversion { steer::effect::Fate::Unknown } else { fate };
+                // What is diverted is forwarded, too; what is dropped is no diversion's doing.
+                let fate = match (*step, fate) {
+                    (Step::Diversion, Fate::Notified) => continue,
+                    (Step::Diversion, _) => Fate::Unknown,
+                    (_, fate) => fate,
+                };
                 watch.see(now, &by, place, Seen { fate, ..seen });
             }
         }

@@ -145,6 +145,10 @@ fn workers_count_what_rules_match_by_who_looked_and_what_became_of_it() {
     ] {
         spyglass.see(ip("192.0.2.2"), dropped, &record);
     }
+    // Of these two it told one by one.
+    for port in [123, 53] {
+        spyglass.see_dropped(ip("192.0.2.2"), &record(port, None, Observed::Unknown));
+    }
     let seen = spyglass.take();
     let count = |rule: bool, egress: bool, fate: Fate| -> u64 {
         let is = |s: &&(crate::routing::lookout::Sighting, crate::routing::lookout::Amount)| {
@@ -155,6 +159,7 @@ fn workers_count_what_rules_match_by_who_looked_and_what_became_of_it() {
     assert_eq!(count(true, false, Fate::Unknown), 1);
     assert_eq!(count(true, false, Fate::Forwarded), 1);
     assert_eq!(count(true, false, Fate::Dropped), 2);
+    assert_eq!((count(true, false, Fate::Notified), count(false, false, Fate::Notified)), (1, 1));
     assert_eq!(count(true, true, Fate::Unknown), 1);
     assert_eq!(count(false, false, Fate::Forwarded), 1);
 }

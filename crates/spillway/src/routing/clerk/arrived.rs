@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use base::{Prefix, Span, Timestamp};
 use steer::allot::NETWORK;
-use steer::effect::{Arrival, Fate, Judgement, Verdict, Witnesses};
+use steer::effect::{Arrival, Judgement, Verdict, Witnesses};
 use steer::planner::playbook::{Move, Shift};
 
 use super::Clerk;
@@ -146,9 +146,8 @@ fn told(
 ) -> (Vec<IpAddr>, (u64, u64, u64)) {
     let mut by: BTreeMap<IpAddr, u64> = BTreeMap::new();
     let mut sampled = 0;
-    let is_there = |(seen, _): &&(Sighting, Amount)| {
-        prefix.covers(&seen.name) && !seen.egress && seen.fate() != Fate::Dropped
-    };
+    let is_there =
+        |(seen, _): &&(Sighting, Amount)| prefix.covers(&seen.name) && !seen.egress && !seen.is_dropped();
     for (seen, amount) in sight.seen.iter().filter(is_there) {
         *by.entry(seen.exporter).or_default() += amount.packets;
         sampled += amount.sampled;

@@ -8,7 +8,6 @@ use engine::report::{Attack, State};
 use rules::{Action, Match, Per, Rule};
 use steer::absorb::word::{Load, RULES_MAX};
 use steer::book::{Mitigation, Stage, What};
-use steer::effect::Fate;
 use steer::ladder::Mode;
 
 use super::Clerk;
@@ -125,7 +124,7 @@ impl Clerk {
             let mut sampled = 0;
             for (seen, amount) in &sight.seen {
                 let is_there = mine.iter().any(|prefix| prefix.covers(&seen.name));
-                if is_there && !seen.egress && seen.fate() != Fate::Dropped {
+                if is_there && !seen.egress && !seen.is_dropped() {
                     *told.entry(seen.exporter).or_default() += amount.packets;
                     sampled += amount.sampled;
                 }
