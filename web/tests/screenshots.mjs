@@ -19,6 +19,8 @@ const origin = new URL(link).origin;
 /** Octets of a file at most: it is in the repository. */
 const LARGE = 200 * 1024;
 const PATIENCE = 90_000;
+/** Milliseconds after which a chart shows something. */
+const LASTS = 15_000;
 
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-lcd-text'] });
 let code = 0;
@@ -57,14 +59,17 @@ try {
     const button = page.getByRole('button', { name: /^Start .* amplification$/ }).and(page.locator(':enabled')).first();
     if (await button.isVisible()) await button.click();
   };
-  // an amplification with what is known of its sources; where the border filters too soon for that, another one is asked for
+  // an amplification that goes on for a while, with what is known of its sources
   const attack = await (async () => {
     for (let tries = 0; ; tries += 1) {
       if (tries % 120 === 119) await started();
-      if (tries > 600) throw new Error('no attack showed a hundred sources in five minutes');
+      if (tries > 600) throw new Error('no amplification showed a hundred sources in five minutes');
       const { items } = await ask('/api/v1/attacks');
-      const found = items.find((one) => one.severity === 'attack' && one.rules.length > 0 && one.sources.count > 100);
-      if (found) return found;
+      const lasts = (one) => one.state === 'active' && Date.now() - Date.parse(one.started_at) > LASTS;
+      for (const one of items.filter((one) => lasts(one) && one.vectors.some((vector) => vector.name.startsWith('udp-amplification')))) {
+        const { count, verdicts } = await ask(`/api/v1/attacks/${one.id}/sources`);
+        if (count > 100 && verdicts.reflector) return one;
+      }
       await page.waitForTimeout(500);
     }
   })();

@@ -102,13 +102,21 @@ export function uncounted(attacks: Attack[]): string {
   return all === '' ? '' : `${all.charAt(0).toUpperCase()}${all.slice(1)}: what is dropped there is not counted in this chart.`;
 }
 
+/** How a rule stands; nobody has said anything yet of one that was only just derived. */
+export function standing(attack: Attack, rule: Rule): string {
+  if (rule.state) return rule.state;
+  const ended = rule.expires_at !== undefined && rule.expires_at !== null && Date.parse(rule.expires_at) <= Date.now();
+  return attack.state === 'active' && !ended ? 'derived' : 'ended';
+}
+
 /** What is done about it, in a cell of a table. */
 export function inShort(attack: Attack): string {
   const beyond = elsewhere(attack).map((one) => one.says);
   const all = attack.rules.length;
   if (all === 0) return beyond.join('; ') || 'no rule yet';
-  const rules = `${all} rule${all === 1 ? '' : 's'}`;
-  return [...beyond, beyond.length > 0 && attack.rules[0]?.state !== 'active' ? '' : `${rules} ${attack.rules[0]?.state ?? 'ended'}`].filter((part) => part !== '').join('; ');
+  const [first] = attack.rules;
+  const rules = first ? `${all} rule${all === 1 ? '' : 's'} ${standing(attack, first)}` : '';
+  return [...beyond, beyond.length > 0 && first?.state !== 'active' ? '' : rules].filter((part) => part !== '').join('; ');
 }
 
 /** What is done about it. */
@@ -130,6 +138,7 @@ export function done(attack: Attack): string {
 
 /** States of rules, with what they mean. */
 export const RULE_STATES: Record<string, { sign: string; says: string }> = {
+  derived: { sign: '…', says: 'derived, and not in force yet' },
   active: { sign: '●', says: 'in force' },
   'dry-run': { sign: '◐', says: 'counts, and drops nothing' },
   installing: { sign: '…', says: 'on its way' },
