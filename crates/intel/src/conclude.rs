@@ -89,18 +89,20 @@ impl Observer {
     }
 
     /// Without honest clients, and exact while all sources are remembered; beyond that what detection counted, as long as that
-    /// is exact, or an estimate.
+    /// is exact and of as many (it does not see what routers drop), or an estimate.
     fn source_count(&self, findings: &[Finding], detected: u64) -> u64 {
         let count = |wanted: fn(&&Finding) -> bool| {
             u64::try_from(findings.iter().filter(wanted).count()).unwrap_or(u64::MAX)
         };
         let honest = count(|finding| finding.class == Class::Legitimate && finding.packets > 0);
+        let estimate = self.distinct.count();
+        let saw_all = detected.saturating_mul(100 + ESTIMATE_OFF) >= estimate.saturating_mul(100);
         let all = if self.sources.dropped == 0 {
             count(|finding| finding.packets > 0)
-        } else if (1..=DETECTED_EXACT).contains(&detected) {
+        } else if (1..=DETECTED_EXACT).contains(&detected) && saw_all {
             return detected;
         } else {
-            self.distinct.count()
+            estimate
         };
         all.saturating_sub(honest)
     }
@@ -144,6 +146,9 @@ impl Observer {
 
 /// Of a vector's packets, so many name a tool: random fields hit a rule now and then.
 const NAMED: f64 = 0.001;
+
+/// Percent that an estimate of sources is above the truth at most: its error, and honest ones that nothing has proven yet.
+const ESTIMATE_OFF: u64 = 5;
 
 /// So many sources detection counts one by one (interface.md).
 const DETECTED_EXACT: u64 = 1_000_000;

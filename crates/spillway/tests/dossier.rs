@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use base::Timestamp;
+use base::{Prefix, Span, Timestamp};
 use serde_json::Value;
+use sim::exporter::{Fleet, Format, Settings};
+use sim::population::Role;
+use sim::{Config, Event, Kind, Nature, Packet, World};
 
 use crate::recorded::frames::{Frame, files, load};
-use crate::support::{Scratch, data, json_lines, pcap_at, spillway, stderr};
+use crate::support::{Scratch, data, json_lines, pcap_at, spillway, stderr, udp};
 
 /// A dossier as it stands in its folder.
 struct Told {
@@ -319,6 +322,28 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
     }
+}
+
+#[test]
+fn what_routers_told_to_have_dropped_is_in_the_dossier_of_their_export() {
+    let config = Config { pps: 500.0, hosts: 64, span: Span::from_secs(30), thin: 1, ..Config::default() };
+    let victim = Prefix::host(World::population(&config).find(5, Role::Web, true));
+    let (begins, kind) = (config.start.plus(Span::from_secs(15)), Kind::SynFlood { forged: true });
+    let flood = Event::new(kind, victim, begins, Span::from_secs(10), 2000.0);
+    let world = World::new(config, vec![flood.port(443)]);
+    let (from, until) = (world.now(), world.end());
+    let router = Settings::new(Format::Sflow, 1, from);
+    let filtered = begins.plus(Span::from_secs(1));
+    let drops = |packet: &Packet| packet.truth.nature == Nature::Attack && packet.at >= filtered;
+    let packets = world.map(move |packet| Packet { dropped: drops(&packet), ..packet });
+    let sent = Fleet::over(packets, from, until, vec![router]).map(|sent| (sent.at, udp(&sent.bytes)));
+    let scratch = Scratch::new("dossier-dropped");
+    let file = scratch.file("export.pcap", &pcap_at(101, sent));
+    let told = dossiers(Path::new(&file), &scratch, &[]);
+    let [one] = told.as_slice() else { panic!("{} dossiers", told.len()) };
+    // A tenth of it came through.
+    assert!(one.attack["packets"].as_u64() < Some(1_000), "{}", one.attack);
+    assert!(one.count("spoofed") > 4_000, "{:?}", one.verdicts());
 }
 
 #[test]

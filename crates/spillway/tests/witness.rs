@@ -14,7 +14,7 @@ use serde_json::Value;
 use sim::attack::reflector::named;
 use sim::exporter::{Fleet, Format, Settings};
 use sim::population::Role;
-use sim::{Config, Event, Kind, World};
+use sim::{Config, Event, Kind, Nature, Packet, World};
 
 use crate::access::{call, done};
 use crate::daemon::{Daemon, config, wait_for};
@@ -35,13 +35,25 @@ struct Teller {
 
 impl Teller {
     fn start(world: World, format: Format, to: SocketAddr) -> Self {
+        Self::filtered(world, format, to, |_| false)
+    }
+
+    /// The router drops these, and tells so.
+    fn filtered(
+        world: World,
+        format: Format,
+        to: SocketAddr,
+        drops: impl Fn(&Packet) -> bool + Send + 'static,
+    ) -> Self {
         let (to, stop) = (Arc::new(std::sync::Mutex::new(to)), Arc::new(AtomicBool::new(false)));
         let (address, asked) = (Arc::clone(&to), Arc::clone(&stop));
         let boot = world.now().minus(Span::from_secs(86_400));
         let router = Settings { address: ROUTER.parse().unwrap(), ..Settings::new(format, 1, boot) };
         let socket = UdpSocket::bind((ROUTER, 0)).unwrap();
+        let (from, until) = (world.now(), world.end());
+        let packets = world.map(move |packet| Packet { dropped: drops(&packet), ..packet });
         let tell = move || {
-            for sent in Fleet::new(world, vec![router]) {
+            for sent in Fleet::over(packets, from, until, vec![router]) {
                 while now() < sent.at {
                     if asked.load(Ordering::Relaxed) {
                         return;
@@ -487,6 +499,36 @@ fn flows_are_kept_as_rows_where_no_packets_are_told_and_each_seal_is_noted_once_
     let _daemon = Daemon::start(&path);
     noted();
     stands_in_the_ledger(&scratch, &path, &bag, 1);
+}
+
+#[test]
+fn what_routers_drop_is_evidence_as_what_they_let_through_is() {
+    let scratch = Scratch::new("witness-dropped");
+    let path = settings(&scratch, "record = true\n");
+    let daemon = Daemon::start(&path);
+    let (world, targets) = world(60);
+    let filtered = world.now().plus(Span::from_secs(6));
+    let drops = move |packet: &Packet| packet.truth.nature == Nature::Attack && packet.at >= filtered;
+    let _teller = Teller::filtered(world, Format::Sflow, daemon.listen(0), drops);
+    let ids = attacked(&daemon, &targets);
+    // Of each some 3,000 packets came through.
+    let forged = sources(&daemon, &ids[0], |page| page.count > 40_000);
+    assert!(sources_of(&forged, "spoofed") > 10_000, "{:?}", forged.verdicts);
+    let sent =
+        |page: &api::model::SourcePage| page.verdicts.values().map(|amount| amount.packets).sum::<u64>();
+    let reflectors = sources(&daemon, &ids[1], |page| sent(page) > 40_000);
+    assert!(sources_of(&reflectors, "reflector") > 300, "{:?}", reflectors.verdicts);
+    for id in &ids {
+        let attack = daemon.json(&format!("/api/v1/attacks/{id}"));
+        assert!(attack["state"] == "active" && attack["packets"].as_u64() < Some(6_000), "{attack}");
+    }
+    assert!(daemon.sum("spillway_ingest_flows_total") < 60_000.0, "what is dropped is no traffic");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().0, Some(0));
+    for id in &ids {
+        let kept = packets(&folder(&scratch, id).join("evidence")).len();
+        assert!(kept > 20_000, "{kept} packets of {id}");
+    }
 }
 
 #[test]
