@@ -53,7 +53,10 @@ impl Observer {
     /// filled in here.
     pub fn conclude(&self, mut incident: Incident, reporter: Reporter, enrich: &dyn Enrich) -> Dossier {
         let sources = self.sources.sorted();
-        let judge = Judge::new(self, enrich, &sources);
+        // A line of somebody else's would name a neighbour who is not there.
+        let told = incident.ingress.len() == self.entries.len();
+        let behind = incident.ingress.iter().map(|way| way.asn.filter(|_| told && way.cone)).collect();
+        let judge = Judge::new(self, enrich, &sources, behind);
         let mut findings: Vec<Finding> = Vec::with_capacity(sources.len());
         let judged = sources.iter().filter_map(|(address, source)| judge.judge(narrow(*address), source));
         findings.extend(judged);
@@ -64,7 +67,7 @@ impl Observer {
             .zip(judge.opinions())
             .map(|(vector, opinion)| self.facts(vector, opinion, total))
             .collect();
-        if incident.ingress.len() == self.entries.len() {
+        if told {
             self.ways_in(&mut incident, &findings);
         }
         incident.packets = total;

@@ -74,6 +74,8 @@ pub struct Ingress {
     pub interface: String,
     /// The neighbour's network behind it, where known.
     pub asn: Option<u32>,
+    /// Whether only that network and those behind it may come in here, so that whoever else does is B3.
+    pub cone: bool,
     /// Packets of the attack that came in here.
     pub packets: u64,
     /// Those of them whose source is forged by B1, B2 or B3.

@@ -1,7 +1,7 @@
 //! What lists of others say of a source (X1, C1), weighed against what was seen of it.
 //!
 //! A list alone makes nobody a bot or a reflector: the source has to attack again and again (what is drawn at random from listed
-//! addresses does not come back), its group must not look forged, and no B1, B2 or T1 may speak against it. What was proven stays: an
+//! addresses does not come back), its group must not look forged, and no B1, B2, B3 or T1 may speak against it. What was proven stays: an
 //! honest client on a list is an honest client.
 
 use std::net::IpAddr;
@@ -53,7 +53,7 @@ impl Judge<'_> {
         listed: &Listed,
         reasons: &[Reason],
     ) -> Option<(Class, f64)> {
-        let against = [Reason::B1, Reason::B2, Reason::T1, Reason::H2];
+        let against = [Reason::B1, Reason::B2, Reason::B3, Reason::T1, Reason::H2];
         if !source.returns() || against.iter().any(|reason| reasons.contains(reason)) {
             return None;
         }

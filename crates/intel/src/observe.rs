@@ -173,9 +173,8 @@ impl Observer {
             *packets += packet.packets;
         }
         let address = wide(packet.headers.src);
-        if let Some(source) = self.sources.known(address).filter(|source| source.entry == 0) {
-            source.entry = u8::try_from(place + 1).unwrap_or(0);
-        }
+        let way = u8::try_from(place + 1).unwrap_or(0);
+        self.sources.known(address).into_iter().for_each(|source| source.enters(way, packet.packets));
     }
 
     /// Looks where [`Self::receive`] will look, and changes nothing. What is remembered of sources lies far apart in memory: if this is

@@ -44,8 +44,10 @@ pub(crate) struct Source {
     /// The connection id that the target chose for it, hashed, and its length; 0: none was seen (RFC 9000 §5.1).
     pub(crate) cid: u32,
     pub(crate) cid_len: u8,
-    /// By which way its first packet came in, from 1; 0: nobody told.
+    /// By which way its packets came in, from 1; 0: nobody told. Of several, the one by which more than half came, if there is one.
     pub(crate) entry: u8,
+    /// Packets that came that way, less those that came others: where it is half of all, at least half of all came that way.
+    pub(crate) lead: u32,
 }
 
 /// What is known to have happened, one bit each.
@@ -185,6 +187,23 @@ impl Source {
         }
     }
 
+    /// So many packets came in by a way with this number: a vote of majority (Boyer and Moore), which needs no room by way.
+    pub(crate) fn enters(&mut self, entry: u8, packets: u64) {
+        let packets = u32::try_from(packets).unwrap_or(u32::MAX);
+        if self.entry == entry {
+            self.lead = self.lead.saturating_add(packets);
+        } else if self.lead > packets {
+            self.lead -= packets;
+        } else {
+            (self.entry, self.lead) = (entry, packets - self.lead);
+        }
+    }
+
+    /// Whether at least half of its packets came in by the way that is remembered, for sure.
+    pub(crate) fn keeps_to_one_way(&self) -> bool {
+        self.entry > 0 && u64::from(self.lead) * 2 >= self.packets.min(u32::MAX.into())
+    }
+
     /// Whether it came again and again: not once, not in one burst.
     pub(crate) const fn returns(&self) -> bool {
         self.packets >= RETURNS_PACKETS && self.moments >= RETURNS_MOMENTS
@@ -225,6 +244,29 @@ mod tests {
         assert!(!source.says(&said("A", 101, 0x9000_0000, 0), 1));
         assert!(!source.says(&said("R", 101, 0, 0), 1) || !source.proof.has(Proofs::HANDSHAKE));
         assert!(!source.proof.has(Proofs::HANDSHAKE));
+    }
+
+    #[test]
+    fn the_way_by_which_most_packets_came_is_remembered_in_any_order() {
+        let of = |ways: &[(u8, u64)]| {
+            let mut source = Source::default();
+            for (way, packets) in ways {
+                source.enters(*way, *packets);
+                source.packets += packets;
+            }
+            (source.entry, source.keeps_to_one_way())
+        };
+        assert_eq!(of(&[]), (0, false));
+        assert_eq!(of(&[(1, 1)]), (1, true));
+        for ways in [[(1, 10), (2, 2), (3, 1)], [(2, 2), (1, 10), (3, 1)], [(2, 2), (3, 1), (1, 10)]] {
+            assert_eq!(of(&ways), (1, true), "{ways:?}");
+        }
+        for ways in [[(1, 10), (2, 9)], [(2, 9), (1, 10)]] {
+            assert_eq!(of(&ways), (1, false), "{ways:?}");
+        }
+        assert!(!of(&[(1, 10), (2, 10)]).1);
+        // What a sampled record stands for does not wrap.
+        assert_eq!(of(&[(1, u64::MAX / 2), (2, 7)]), (1, true));
     }
 
     #[test]

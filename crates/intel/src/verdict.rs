@@ -25,6 +25,9 @@ use crate::tally::ratio;
 const SPECIAL: f64 = 6.0;
 /// B2: no route leads to it.
 const UNROUTED: f64 = 5.0;
+/// B3: its network is not behind the neighbour who sent it. Routes may be known in part, so that this outweighs that it comes again
+/// and again (D2), and not that it was here in peace (R1).
+const ASTRAY: f64 = 4.5;
 /// T1: its network is elsewhere.
 const ELSEWHERE: f64 = 3.5;
 /// D2: what is drawn at random does not come back.
@@ -52,6 +55,8 @@ const MIDDLEBOX_FORM: f64 = 0.97;
 pub(crate) struct Judge<'a> {
     pub(crate) observer: &'a Observer,
     enrich: &'a dyn Enrich,
+    /// By way in: the neighbour behind which whoever comes in there has to be.
+    behind: Vec<Option<u32>>,
     opinions: Vec<Opinion>,
     /// Hops to networks whose hosts have proven themselves.
     hops: BTreeMap<Prefix, u8>,
@@ -61,11 +66,17 @@ pub(crate) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// `sources` are the observer's.
-    pub(crate) fn new(observer: &'a Observer, enrich: &'a dyn Enrich, sources: &[Entry]) -> Self {
+    /// `sources` are the observer's; `behind` has a line for each way in, or none.
+    pub(crate) fn new(
+        observer: &'a Observer,
+        enrich: &'a dyn Enrich,
+        sources: &[Entry],
+        behind: Vec<Option<u32>>,
+    ) -> Self {
         let mut judge = Self {
             observer,
             enrich,
+            behind,
             opinions: Vec::new(),
             hops: BTreeMap::new(),
             synacks_tell: synacks_tell(sources),
@@ -119,6 +130,14 @@ impl<'a> Judge<'a> {
     /// Whether it was here before the attack, by what was seen or is known.
     fn came_before(&self, address: IpAddr, source: &Source) -> bool {
         source.proof.has(Proofs::BEFORE) || self.enrich.knew(address)
+    }
+
+    /// Whether it came in by a neighbour who has no such network behind it. Of a source that came several ways, only where at least half
+    /// of its packets came that one.
+    fn astray(&self, address: IpAddr, source: &Source) -> bool {
+        let way = usize::from(source.entry).checked_sub(1).filter(|_| source.keeps_to_one_way());
+        let neighbour = way.and_then(|way| self.behind.get(way).copied().flatten());
+        neighbour.is_some_and(|neighbour| self.enrich.behind(neighbour, address) == Some(false))
     }
 
     /// Whether its answers are those of a service: by their form, or for SYN-ACKs by how different they all are.
@@ -208,10 +227,12 @@ impl<'a> Judge<'a> {
         reasons: &mut Vec<Reason>,
     ) -> (Class, f64) {
         let bogons_tell = self.opinions.iter().any(|opinion| opinion.bogons_tell);
+        let astray = self.astray(address, source);
         if self.answers(source) {
             reasons.push(Reason::P1);
-            if bogons_tell && special(address) {
-                reasons.push(Reason::B1);
+            let against = [(Reason::B1, bogons_tell && special(address)), (Reason::B3, astray)];
+            if let Some((reason, _)) = against.into_iter().find(|(_, holds)| *holds) {
+                reasons.push(reason);
                 return (Class::Unknown, 0.5);
             }
             return (Class::Reflector, self.answering(source));
@@ -251,6 +272,7 @@ impl<'a> Judge<'a> {
             .is_some_and(|known| source.ttl > 0 && known.abs_diff(hops(source.ttl)) >= HOPS);
         add(Reason::B1, SPECIAL, bogons_tell && special(address));
         add(Reason::B2, UNROUTED, unrouted);
+        add(Reason::B3, ASTRAY, astray);
         add(Reason::T1, ELSEWHERE, elsewhere);
         add(Reason::D2, RETURNS, source.returns());
         add(Reason::R1, KNOWN, self.came_before(address, source));
@@ -259,7 +281,8 @@ impl<'a> Judge<'a> {
             reasons.extend(group.filter(|(p, _)| *p > 0.5).map(|(_, why)| why));
             return (Class::Spoofed, forged.min(0.99));
         }
-        let against = [Reason::B1, Reason::B2, Reason::T1].iter().any(|reason| reasons.contains(reason));
+        let against =
+            [Reason::B1, Reason::B2, Reason::B3, Reason::T1].iter().any(|reason| reasons.contains(reason));
         if let Some(tool) = self.rule(source)
             && !against
             && source.returns()

@@ -4,6 +4,7 @@
 //! says, so that a session ends only where nothing else is possible.
 
 pub mod attribute;
+pub mod cone;
 pub mod nlri;
 pub mod notification;
 pub mod open;

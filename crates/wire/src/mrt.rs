@@ -3,6 +3,7 @@
 use base::Prefix;
 
 use crate::bgp::attribute::{PathAttribute, kind};
+use crate::bgp::cone::Hop;
 use crate::bgp::nlri::Prefixes;
 use crate::reader::{Fault, Reader};
 
@@ -32,6 +33,8 @@ pub struct Damage {
 #[derive(Clone, Copy, Debug)]
 pub struct Dump<'a> {
     reader: Reader<'a>,
+    /// Entries of the route that came last.
+    entries: Entries<'a>,
     /// Records of other kinds: peers, updates, multicast.
     pub others: u64,
 }
@@ -39,7 +42,15 @@ pub struct Dump<'a> {
 impl<'a> Dump<'a> {
     /// Of these octets.
     pub const fn new(octets: &'a [u8]) -> Self {
-        Self { reader: Reader::new(octets), others: 0 }
+        let entries = Entries { reader: Reader::new(&[]), left: 0, paths: false };
+        Self { reader: Reader::new(octets), entries, others: 0 }
+    }
+
+    /// The paths of the route that came last, of all its entries; one that cannot be read is left out.
+    pub fn paths(&self) -> impl Iterator<Item = Path<'a>> + use<'a> {
+        let mut entries = self.entries;
+        let attributes = core::iter::from_fn(move || entries.take().ok().flatten());
+        attributes.filter_map(|mut attributes| path(&mut attributes).ok().flatten())
     }
 
     fn take(&mut self) -> Result<Option<Route>, Fault> {
@@ -63,19 +74,69 @@ impl<'a> Dump<'a> {
         let octets = body.bytes("Prefix", 1 + usize::from(bits.div_ceil(8)))?;
         let Some(prefix) = Prefixes::new(octets, v6).next() else { return Ok(None) };
         let prefix = prefix?;
+        let left = body.u16("Entry Count")?.min(ENTRIES_MAX);
+        let mut entries = Entries { reader: body, left, paths };
+        self.entries = entries;
         let mut origin = None;
-        for _ in 0..body.u16("Entry Count")?.min(ENTRIES_MAX) {
-            body.skip("Peer Index and Originated Time", if paths { 10 } else { 6 })?;
-            let length = usize::from(body.u16("Attribute Length")?);
-            let mut attributes = body.sub("BGP Attributes", length)?;
-            while origin.is_none() && !attributes.is_empty() {
-                let attribute = PathAttribute::read(&mut attributes)?;
-                if attribute.kind == kind::AS_PATH {
-                    origin = last(attribute.value)?;
-                }
+        while let Some(mut attributes) = entries.take()? {
+            while origin.is_none()
+                && let Some(Path(octets)) = path(&mut attributes)?
+            {
+                origin = last(octets)?;
             }
         }
         Ok(Some(Route { prefix, origin }))
+    }
+}
+
+/// What stands behind a prefix: one entry for each peer that told it.
+#[derive(Clone, Copy, Debug)]
+struct Entries<'a> {
+    reader: Reader<'a>,
+    left: u16,
+    /// Whether each has an identifier of its path.
+    paths: bool,
+}
+
+impl<'a> Entries<'a> {
+    /// The attributes of the next one.
+    fn take(&mut self) -> Result<Option<Reader<'a>>, Fault> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        self.reader.skip("Peer Index and Originated Time", if self.paths { 10 } else { 6 })?;
+        let length = usize::from(self.reader.u16("Attribute Length")?);
+        self.reader.sub("BGP Attributes", length).map(Some)
+    }
+}
+
+/// The next path among attributes.
+fn path<'a>(attributes: &mut Reader<'a>) -> Result<Option<Path<'a>>, Fault> {
+    while !attributes.is_empty() {
+        let attribute = PathAttribute::read(attributes)?;
+        if attribute.kind == kind::AS_PATH {
+            return Ok(Some(Path(attribute.value)));
+        }
+    }
+    Ok(None)
+}
+
+/// The way to a route, nearest network first, in numbers of four octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<'a>(&'a [u8]);
+
+impl<'a> Path<'a> {
+    /// Its numbers; where it cannot be read on, it ends.
+    pub fn hops(self) -> impl Iterator<Item = Hop> + Clone + use<'a> {
+        let (mut reader, mut left, mut set, mut segment) = (Reader::new(self.0), 0, false, 0);
+        core::iter::from_fn(move || {
+            while left == 0 {
+                set = matches!(reader.u8("Path Segment Type").ok()?, 1 | 4);
+                left = reader.u8("Path Segment Length").ok()?;
+                segment += 1;
+            }
+            left -= 1;
+            Some(Hop { asn: reader.u32("AS Number").ok()?, segment, set })
+        })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod table;
 use std::net::IpAddr;
 
 use base::Prefix;
+use wire::bgp::cone::either;
 
 pub use list::{List, Listed, Lists};
 pub use mmdb::{Corrupt, Mmdb};
@@ -40,6 +41,11 @@ pub trait Enrich {
     /// Whether the whole Internet's routes are known, so that an address without a route has none.
     fn knows_all_routes(&self, _v4: bool) -> bool {
         false
+    }
+    /// Whether its network is behind a neighbour, by the paths of routes. `None`: no path names the neighbour, nobody says who announces
+    /// the address, or it is one of our own.
+    fn behind(&self, _neighbour: u32, _address: IpAddr) -> Option<bool> {
+        None
     }
     /// How many hops its network is away in peace.
     fn hops(&self, _address: IpAddr) -> Option<u8> {
@@ -76,9 +82,22 @@ pub struct Files {
     pub tables: Vec<Table>,
     /// Lists of others.
     pub lists: Lists,
+    /// Own networks: of them nobody is asked whose they are.
+    pub own: Vec<Prefix>,
 }
 
 impl Files {
+    /// What each dump says of an address: the longest route that covers it, and who announces that.
+    pub fn told(&self, address: IpAddr) -> impl Iterator<Item = (Prefix, Option<u32>)> {
+        self.routes.iter().filter_map(move |rib| rib.route(address))
+    }
+
+    /// Whether one of these routes may be behind a neighbour, by the paths of any dump; as [`Enrich::behind`] says.
+    pub fn admits(&self, neighbour: u32, told: &[(Prefix, Option<u32>)]) -> Option<bool> {
+        let each = self.routes.iter().flat_map(|rib| told.iter().map(|route| rib.admits(neighbour, *route)));
+        each.fold(None, either)
+    }
+
     /// Where own networks are: a table's networks inside each, else what is known of its first address. Those whose position
     /// nobody knows are left out.
     pub fn sites(&self, networks: &[Prefix]) -> Vec<(Prefix, Place)> {
@@ -124,6 +143,11 @@ impl Enrich for Files {
 
     fn knows_all_routes(&self, v4: bool) -> bool {
         self.routes.iter().any(|rib| rib.is_whole(v4))
+    }
+
+    fn behind(&self, neighbour: u32, address: IpAddr) -> Option<bool> {
+        let told: Vec<_> = self.told(address).collect();
+        if self.own.iter().any(|own| own.contains(address)) { None } else { self.admits(neighbour, &told) }
     }
 
     fn listed(&self, address: IpAddr) -> Listed {

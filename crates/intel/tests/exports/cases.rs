@@ -80,9 +80,15 @@ pub(crate) fn mixture() -> Dossier {
         "r2 @20 dst 198.51.100.7/32 src 192.0.2.10/32 -> drop".into(),
     ];
     dossier.incident.ingress = vec![
-        Ingress { interface: "edge1 ae3".into(), asn: Some(64_501), packets: 60_000, forged: 41_000 },
-        Ingress { interface: "edge1 ae4".into(), asn: Some(64_502), packets: 40_000, forged: 0 },
-        Ingress { interface: "edge2 xe0".into(), asn: None, packets: 10, forged: 3 },
+        Ingress {
+            interface: "edge1 ae3".into(),
+            asn: Some(64_501),
+            cone: false,
+            packets: 60_000,
+            forged: 41_000,
+        },
+        Ingress { interface: "edge1 ae4".into(), asn: Some(64_502), cone: false, packets: 40_000, forged: 0 },
+        Ingress { interface: "edge2 xe0".into(), asn: None, cone: false, packets: 10, forged: 3 },
     ];
     dossier
 }

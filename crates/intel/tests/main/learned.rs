@@ -22,12 +22,22 @@ pub(crate) struct Stage {
     pub(crate) sampling: u64,
     /// As it arrives in UDP; 0: nobody tells.
     pub(crate) ttl: u8,
+    /// Only who is behind the neighbour may come in, but by the open way.
+    pub(crate) cone: bool,
+    pub(crate) open: Option<u32>,
 }
 
 impl Stage {
     pub(crate) fn new(vector: &str) -> Self {
         let rules = Arc::new(Rules::embedded().unwrap());
-        Self { observer: Observer::new(rules, scope(&[vector])), at: 0, sampling: 1, ttl: 57 }
+        Self {
+            observer: Observer::new(rules, scope(&[vector])),
+            at: 0,
+            sampling: 1,
+            ttl: 57,
+            cone: false,
+            open: None,
+        }
     }
 
     pub(crate) fn show(
@@ -114,6 +124,7 @@ impl Stage {
         let line = |entry: Entry| Ingress {
             interface: format!("if {}", entry.interface.unwrap()),
             asn: Some(64_500),
+            cone: self.cone && entry.interface != self.open,
             packets: 0,
             forged: 0,
         };

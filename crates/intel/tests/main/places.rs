@@ -228,7 +228,7 @@ fn routes_tell_network_and_prefix_and_come_before_databases() {
     let routes = ["93.184.216.0/22", "93.184.216.0/24", "2606:2800::/32"]
         .map(|prefix| rib_record(&prefix.parse().unwrap(), 64_700))
         .concat();
-    let rib = Rib::read(&routes).unwrap();
+    let rib = Rib::read(&routes, []).unwrap();
     assert_eq!(rib.len(), 3);
     let files =
         Files { databases: vec![Mmdb::open(made.file()).unwrap()], routes: vec![rib], ..Files::default() };
@@ -242,7 +242,7 @@ fn routes_tell_network_and_prefix_and_come_before_databases() {
 
 #[test]
 fn a_dump_that_is_no_table_or_is_damaged_is_refused() {
-    let says = |octets: &[u8]| Rib::read(octets).unwrap_err().to_string();
+    let says = |octets: &[u8]| Rib::read(octets, []).unwrap_err().to_string();
     assert!(says(b"\x1f\x8b\x08\0").contains("gunzip"));
     assert!(says(&[0, 0, 0, 0, 0, 16, 0, 4, 0, 0, 0, 0]).contains("TABLE_DUMP_V2"));
     assert!(says(b"").contains("no routes"));
