@@ -10,6 +10,7 @@
 pub mod aimed;
 pub mod attack;
 pub mod background;
+pub mod dump;
 pub mod event;
 pub mod exporter;
 pub mod packet;

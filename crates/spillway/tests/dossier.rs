@@ -179,6 +179,15 @@ fn files_of_the_configuration_tell_where_sources_are_and_absence_is_null() {
     );
     let said = refused(&file, &config);
     assert!(said.contains("damaged.mmdb") && said.contains(" at octet "), "{said}");
+    // `check` says so, too, and where it is named; the daemon starts all the same.
+    let output = spillway(["check", "-c", &config]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("damaged.toml:5:9: ") && said.contains("damaged.mmdb: "), "{said}");
+    let output = spillway(["check", "-c", &config, "-o", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["ok"] == false && report["problems"][0]["line"] == 5, "{report}");
+    assert!(spillway(["check", "--without-files", "-c", &config]).status.success());
 }
 
 /// What a replay says that does not begin with this configuration.
@@ -237,6 +246,9 @@ fn lists_of_the_configuration_are_asked_and_a_bad_line_is_told() {
     let config = scratch.file("bad.toml", text.replace(&shared, &bad).as_bytes());
     let said = refused(&file, &config);
     assert!(said.contains("bad.txt: line 3: `example.com` is neither an address nor a prefix"), "{said}");
+    let output = spillway(["check", "-c", &config]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("bad.txt: line 3: `example.com` is neither"), "{}", stderr(&output));
 }
 
 /// A namespace with a way out for everything, so that whatever is sent is counted instead of refused; `None`: not here.

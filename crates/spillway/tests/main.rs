@@ -10,6 +10,7 @@ mod bundle;
 mod campaign;
 mod captures;
 mod challenges;
+mod cone;
 mod daemon;
 mod dataplane;
 mod decode;

@@ -157,7 +157,8 @@ fn every_configuration_in_the_manual_is_taken() {
             let output = if absorber {
                 spillway(["absorb", "-c", &file, "--check"])
             } else {
-                spillway(["check", "-c", &file])
+                // nor are those of [intel] here
+                spillway(["check", "--without-files", "-c", &file])
             };
             if !output.status.success() {
                 wrong.push(format!("{}.md:{}: {}", page.path, fence.line, stderr(&output)));

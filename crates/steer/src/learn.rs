@@ -1,7 +1,7 @@
 //! What routes teach: to which AS an address belongs, and which space nobody announces.
 //!
 //! Routes come from a BGP session or from a BMP stream; each such source is a feed, which forgets its routes when it ends.
-//! That space is unrouted is said only by a feed that told a whole table: one that sends a customer's few routes, or a
+//! Paths also tell who is behind a neighbour. That space is unrouted is said only by a feed that told a whole table: one that sends a customer's few routes, or a
 //! default route, knows nothing of the rest.
 
 mod station;
@@ -11,6 +11,8 @@ use std::net::IpAddr;
 
 use base::Prefix;
 use base::prefix::bits_of;
+use wire::bgp::attribute::Segment;
+use wire::bgp::cone::{Cones, hops};
 use wire::bgp::{Family, Handling, Update};
 
 pub use station::Station;
@@ -46,6 +48,8 @@ struct Told {
     whole: [bool; 2],
     /// Whether routes of it were left out.
     cut: bool,
+    /// Who is behind the neighbours that were looked for when it began, by all paths that it told since; what it withdrew counts, too.
+    cones: Cones,
 }
 
 /// The routes of all feeds.
@@ -58,6 +62,8 @@ pub struct Routes {
     /// Prefixes of each length, by family.
     lengths: [BTreeMap<u8, usize>; 2],
     feeds: BTreeMap<Feed, Told>,
+    /// Neighbours whose cones feeds that begin from now on are looked at for.
+    neighbours: BTreeSet<u32>,
     /// Routes that were left out for want of room.
     pub left_out: u64,
     /// Updates of which a part could not be believed.
@@ -73,9 +79,16 @@ impl Routes {
             routes: BTreeMap::new(),
             lengths: [BTreeMap::new(), BTreeMap::new()],
             feeds: BTreeMap::new(),
+            neighbours: BTreeSet::new(),
             left_out: 0,
             damaged: 0,
         }
+    }
+
+    /// Paths are looked at for who is behind these neighbours: those of feeds that begin from now on, for of what others told before nothing is
+    /// kept.
+    pub fn look_for(&mut self, neighbours: impl IntoIterator<Item = u32>) {
+        self.neighbours = neighbours.into_iter().collect();
     }
 
     /// A feed begins; `None`: there is no room for it.
@@ -84,7 +97,8 @@ impl Routes {
         if self.feeds.len() >= FEEDS_MAX {
             return None;
         }
-        self.feeds.insert(free, Told::default());
+        let cones = Cones::of(self.neighbours.iter().copied());
+        self.feeds.insert(free, Told { cones, ..Told::default() });
         Some(free)
     }
 
@@ -104,7 +118,8 @@ impl Routes {
             if matches!(update.handling, Handling::TreatAsWithdraw(_)) {
                 self.withdraw(feed, *prefix);
             } else {
-                self.announce(feed, *prefix, update.attributes.origin_as());
+                let path = update.attributes.as_path.as_deref().unwrap_or_default();
+                self.announce(feed, *prefix, (update.attributes.origin_as(), path));
             }
         }
         let whole = match update.end_of_rib {
@@ -148,6 +163,26 @@ impl Routes {
         if self.is_whole(addr.is_ipv4()) { Origin::Unrouted } else { Origin::Unknown }
     }
 
+    /// Whether one of these routes to an address may be behind a neighbour, by the paths of all feeds. `None`: no path names the neighbour, or a
+    /// feed whose paths do has not told all that it has.
+    pub fn admits(&self, neighbour: u32, routes: &[(Prefix, Option<u32>)]) -> Option<bool> {
+        let (mut answer, mut unsure) = (None, false);
+        for (told, route) in
+            self.feeds.values().flat_map(|told| routes.iter().map(move |route| (told, route)))
+        {
+            let [whole4, whole6] = told.whole;
+            match told.cones.admits(neighbour, *route) {
+                Some(true) => return Some(true),
+                Some(false) if !told.cut && (if route.0.is_ipv4() { whole4 } else { whole6 }) => {
+                    answer = Some(false);
+                }
+                Some(false) => unsure = true,
+                None => {}
+            }
+        }
+        answer.filter(|_| !unsure)
+    }
+
     /// Whether some feed tells exactly this prefix.
     pub fn knows(&self, prefix: Prefix) -> bool {
         self.routes.contains_key(&prefix)
@@ -173,7 +208,10 @@ impl Routes {
         self.routes.is_empty()
     }
 
-    fn announce(&mut self, feed: Feed, prefix: Prefix, origin: Option<u32>) {
+    fn announce(&mut self, feed: Feed, prefix: Prefix, (origin, path): (Option<u32>, &[Segment])) {
+        if let Some(told) = self.feeds.get_mut(&feed) {
+            told.cones.look(prefix, origin, hops(path));
+        }
         if self.routes.len() >= self.most && !self.routes.contains_key(&prefix) {
             self.left_out += 1;
             if let Some(told) = self.feeds.get_mut(&feed) {

@@ -71,6 +71,46 @@ fn the_longest_prefix_says_whose_an_address_is_in_both_families() {
 }
 
 #[test]
+fn paths_tell_who_is_behind_a_neighbour_once_all_of_them_are_told() {
+    let mut routes = Routes::new(3, (1, 1));
+    let before = routes.open().unwrap();
+    routes.look_for([65_010]);
+    let (whole, part) = (routes.open().unwrap(), routes.open().unwrap());
+    let ours = (prefix("198.51.0.0/16"), Some(65_011));
+    let theirs = (prefix("203.0.113.0/24"), Some(65_012));
+    let admits = |routes: &Routes| [ours, theirs].map(|route| routes.admits(65_010, &[route]));
+    for feed in [before, whole] {
+        routes.update(feed, &announced(&["198.51.0.0/16"], &[65_001, 65_010, 65_011]));
+        routes.update(feed, &announced(&["203.0.113.0/24"], &[65_001, 65_012]));
+    }
+    // Nothing is kept of what was told before somebody asked; who has not told all accuses nobody.
+    assert_eq!(admits(&routes), [Some(true), None]);
+    routes.update(before, &end_of_rib(Family::IPV4));
+    routes.update(whole, &end_of_rib(Family::IPV6));
+    assert_eq!(admits(&routes), [Some(true), None]);
+    routes.update(whole, &end_of_rib(Family::IPV4));
+    assert_eq!(admits(&routes), [Some(true), Some(false)]);
+    // Another whose paths name the neighbour has more to tell.
+    routes.update(part, &announced(&["192.0.2.0/24"], &[65_010]));
+    assert_eq!(admits(&routes), [Some(true), None]);
+    routes.update(part, &end_of_rib(Family::IPV4));
+    assert_eq!(admits(&routes), [Some(true), Some(false)]);
+    // What was withdrawn was there: a route that flaps makes nobody forged.
+    routes.update(whole, &withdrawn(&["198.51.0.0/16"]));
+    assert_eq!(admits(&routes), [Some(true), Some(false)]);
+    // One of several who announce it is enough.
+    assert_eq!(routes.admits(65_010, &[theirs, ours]), Some(true));
+    // A feed of which routes were left out does not know all.
+    routes.update(part, &announced(&["192.0.2.0/25", "192.0.2.128/25"], &[65_010, 65_011]));
+    assert!(routes.left_out > 0);
+    assert_eq!(admits(&routes), [Some(true), None]);
+    routes.forget(part);
+    assert_eq!(admits(&routes), [Some(true), Some(false)]);
+    routes.forget(whole);
+    assert_eq!(admits(&routes), [None, None]);
+}
+
+#[test]
 fn only_who_told_a_whole_table_knows_what_is_unrouted() {
     for (family, some, nowhere, default) in [
         (Family::IPV4, ["198.51.100.0/24", "203.0.113.0/24"], "240.1.2.3", "0.0.0.0/0"),

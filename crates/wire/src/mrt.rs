@@ -232,6 +232,29 @@ mod tests {
     }
 
     #[test]
+    fn all_paths_of_a_route_are_shown_and_one_that_cannot_be_read_is_left_out() {
+        let set = &[2, 1, 0, 0, 0, 9, 1, 2, 0, 0, 0, 1, 0, 0, 0, 2][..];
+        let cut = &[2, 9, 0, 0, 0, 1][..];
+        let dump = record(2, &rib(&[24, 198, 51, 100], &[PATH, set, cut, &[]], false));
+        let mut read = Dump::new(&dump);
+        assert_eq!(read.paths().count(), 0);
+        assert!(read.next().unwrap().is_ok());
+        let hops =
+            |path: Path<'_>| path.hops().map(|hop| (hop.asn, hop.segment, hop.set)).collect::<Vec<_>>();
+        let paths: Vec<_> = read.paths().map(hops).collect();
+        assert_eq!(paths[0], [(0xd1c, 1, false), (70_000, 1, false)]);
+        assert_eq!(paths[1], [(9, 1, false), (1, 2, true), (2, 2, true)]);
+        assert_eq!(paths[2..], [vec![(1, 1, false)], vec![]]);
+        let mut damaged = record(2, &rib(&[8, 11], &[PATH, PATH], false));
+        // The second entry's attributes begin with a length that is too long.
+        let at = damaged.len() - PATH.len() - 5;
+        damaged[at] = 200;
+        let mut read = Dump::new(&damaged);
+        assert_eq!(read.next().unwrap().unwrap().origin, Some(70_000));
+        assert_eq!(read.paths().count(), 1);
+    }
+
+    #[test]
     fn damage_is_told_with_its_place_and_ends_the_dump() {
         let first = record(2, &rib(&[24, 198, 51, 100], &[PATH], false));
         let mut dump = [first.clone(), record(2, &rib(&[33, 1, 2, 3, 4, 5], &[PATH], false))].concat();

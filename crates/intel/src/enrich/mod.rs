@@ -8,6 +8,7 @@ pub mod rib;
 pub mod table;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base::Prefix;
 use wire::bgp::cone::either;
@@ -75,11 +76,11 @@ impl Enrich for Nothing {
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     /// In the order in which they are asked.
-    pub databases: Vec<Mmdb>,
+    pub databases: Vec<Arc<Mmdb>>,
     /// Routes; what they say of a network comes before what a database says.
-    pub routes: Vec<Rib>,
+    pub routes: Vec<Arc<Rib>>,
     /// Tables of one's own; what they say comes before what databases say.
-    pub tables: Vec<Table>,
+    pub tables: Vec<Arc<Table>>,
     /// Lists of others.
     pub lists: Lists,
     /// Own networks: of them nobody is asked whose they are.
@@ -87,6 +88,16 @@ pub struct Files {
 }
 
 impl Files {
+    /// Whether an address is of our own networks.
+    pub fn is_own(&self, address: IpAddr) -> bool {
+        self.own.iter().any(|own| own.contains(address))
+    }
+
+    /// Whether some path that was looked at names a neighbour.
+    pub fn names(&self, neighbour: u32) -> bool {
+        self.routes.iter().any(|rib| rib.names(neighbour))
+    }
+
     /// What each dump says of an address: the longest route that covers it, and who announces that.
     pub fn told(&self, address: IpAddr) -> impl Iterator<Item = (Prefix, Option<u32>)> {
         self.routes.iter().filter_map(move |rib| rib.route(address))
@@ -147,7 +158,7 @@ impl Enrich for Files {
 
     fn behind(&self, neighbour: u32, address: IpAddr) -> Option<bool> {
         let told: Vec<_> = self.told(address).collect();
-        if self.own.iter().any(|own| own.contains(address)) { None } else { self.admits(neighbour, &told) }
+        if self.is_own(address) { None } else { self.admits(neighbour, &told) }
     }
 
     fn listed(&self, address: IpAddr) -> Listed {

@@ -75,6 +75,11 @@ impl Rib {
         self.table.longest(address).copied()
     }
 
+    /// Whether some path names a neighbour that was asked for.
+    pub fn names(&self, neighbour: u32) -> bool {
+        self.cones.names(neighbour)
+    }
+
     /// Whether a route of this dump or another may be behind a neighbour; see [`Cones::admits`].
     pub fn admits(&self, neighbour: u32, route: (Prefix, Option<u32>)) -> Option<bool> {
         self.cones.admits(neighbour, route)

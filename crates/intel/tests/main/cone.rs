@@ -7,6 +7,8 @@ use intel::dossier::Dossier;
 use intel::enrich::list::Kind;
 use intel::enrich::{Enrich as _, Files, List, Rib};
 use intel::{Class, Reason};
+use sim::dump::{record, sequence, set};
+use wire::bgp::attribute::Segment;
 use wire::packet::flags;
 
 use crate::learned::{Stage, beside_shape, of};
@@ -18,56 +20,31 @@ const CUSTOMER: u32 = 64_500;
 const CUSTOMERS: u32 = 7;
 const TRANSIT: u32 = 9;
 
-/// The value of an `AS_PATH` (RFC 4271 §4.3): kind and numbers of each piece.
-type Pieces<'a> = &'a [(u8, &'a [u32])];
-
 /// A dump with one entry for each of these paths.
-fn dump(routes: &[(&str, &[Pieces<'_>])]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (prefix, paths) in routes {
-        let prefix: base::Prefix = prefix.parse().unwrap();
-        let mut body = vec![0; 4];
-        wire::bgp::nlri::write(&mut body, &prefix);
-        body.extend(u16::try_from(paths.len()).unwrap().to_be_bytes());
-        for pieces in *paths {
-            let mut value = Vec::new();
-            for (kind, asns) in *pieces {
-                value.extend([*kind, u8::try_from(asns.len()).unwrap()]);
-                asns.iter().for_each(|asn| value.extend(asn.to_be_bytes()));
-            }
-            let attribute = [&[0x40, 2, u8::try_from(value.len()).unwrap()][..], &value].concat();
-            body.extend([0; 6]);
-            body.extend(u16::try_from(attribute.len()).unwrap().to_be_bytes());
-            body.extend(attribute);
-        }
-        out.extend([0, 0, 0, 0, 0, 13]);
-        out.extend(if prefix.is_ipv4() { 2u16 } else { 4 }.to_be_bytes());
-        out.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
-        out.extend(body);
-    }
-    out
+fn dump(routes: &[(&str, Vec<Vec<Segment>>)]) -> Vec<u8> {
+    routes.iter().flat_map(|(prefix, paths)| record(prefix.parse().unwrap(), paths)).collect()
 }
 
 /// The customer has a customer of its own, which prepends; that has one behind a set; a stranger is reached another way, and one
 /// network is announced by a stranger and behind the customer at once.
 fn known(neighbours: &[u32]) -> Files {
-    let customer: Pieces<'_> = &[(2, &[CUSTOMER])];
-    let prepended: Pieces<'_> = &[(2, &[64_499, CUSTOMER, CUSTOMER, 64_501, 64_501, 64_501])];
-    let set: Pieces<'_> = &[(2, &[CUSTOMER, 64_501]), (1, &[64_502, 64_503])];
-    let alone: Pieces<'_> = &[(2, &[64_499, 64_502])];
-    let stranger: Pieces<'_> = &[(2, &[64_499, 64_600])];
-    let shared: [Pieces<'_>; 2] = [stranger, &[(2, &[CUSTOMER, 64_501])]];
+    let customer = vec![sequence(&[CUSTOMER])];
+    let prepended = vec![sequence(&[64_499, CUSTOMER, CUSTOMER, 64_501, 64_501, 64_501])];
+    let behind_set = vec![sequence(&[CUSTOMER, 64_501]), set(&[64_502, 64_503])];
+    let alone = vec![sequence(&[64_499, 64_502])];
+    let stranger = vec![sequence(&[64_499, 64_600])];
+    let shared = vec![stranger.clone(), vec![sequence(&[CUSTOMER, 64_501])]];
     let rib = dump(&[
-        ("20.0.0.0/16", &[customer]),
-        ("20.1.0.0/16", &[prepended]),
-        ("20.2.0.0/16", &[alone]),
-        ("20.3.0.0/16", &[set]),
-        ("20.4.0.0/16", &shared),
-        ("30.0.0.0/8", &[stranger]),
-        ("2600::/32", &[customer]),
-        ("2601::/32", &[stranger]),
+        ("20.0.0.0/16", vec![customer.clone()]),
+        ("20.1.0.0/16", vec![prepended]),
+        ("20.2.0.0/16", vec![alone]),
+        ("20.3.0.0/16", vec![behind_set]),
+        ("20.4.0.0/16", shared),
+        ("30.0.0.0/8", vec![stranger.clone()]),
+        ("2600::/32", vec![customer]),
+        ("2601::/32", vec![stranger]),
     ]);
-    let routes = vec![Rib::read(&rib, neighbours.iter().copied()).unwrap()];
+    let routes = vec![Rib::read(&rib, neighbours.iter().copied()).unwrap().into()];
     Files { routes, ..Files::default() }
 }
 
@@ -143,8 +120,8 @@ fn a_dump_that_does_not_name_the_neighbour_says_nothing() {
     stage.cone = true;
     let stranger = source("30.0.0.1");
     stage.syn(stranger, 57, Some(CUSTOMERS));
-    let silent = dump(&[("30.0.0.0/8", &[&[(2, &[64_499, 64_600])]])]);
-    let silent = Files { routes: vec![Rib::read(&silent, [CUSTOMER]).unwrap()], ..Files::default() };
+    let silent = dump(&[("30.0.0.0/8", vec![vec![sequence(&[64_499, 64_600])]])]);
+    let silent = Files { routes: vec![Rib::read(&silent, [CUSTOMER]).unwrap().into()], ..Files::default() };
     assert_eq!(silent.behind(CUSTOMER, stranger), None);
     assert!(!has_b3(&stage.conclude(&silent), stranger));
     // Nor one whose paths were not looked at for it; of two, one is enough, to accuse and to clear.
@@ -152,8 +129,8 @@ fn a_dump_that_does_not_name_the_neighbour_says_nothing() {
     let mut both = known(&[CUSTOMER]);
     both.routes.extend(silent.routes);
     assert!(has_b3(&stage.conclude(&both), stranger));
-    let clears = dump(&[("30.0.0.0/8", &[&[(2, &[CUSTOMER, 64_600])]])]);
-    both.routes.push(Rib::read(&clears, [CUSTOMER]).unwrap());
+    let clears = dump(&[("30.0.0.0/8", vec![vec![sequence(&[CUSTOMER, 64_600])]])]);
+    both.routes.push(Rib::read(&clears, [CUSTOMER]).unwrap().into());
     assert!(!has_b3(&stage.conclude(&both), stranger));
 }
 

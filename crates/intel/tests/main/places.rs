@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use intel::Enrich;
 use intel::enrich::{Files, Mmdb, Position, Rib, Table};
 use serde_json::Value;
+use sim::dump::{record, sequence};
 
 fn data() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
@@ -110,7 +111,7 @@ fn a_file_made_here_says_what_was_put_in_and_nothing_else() {
     let mut made = Made::new();
     made.add("198.18.0.0/15", "ZZ", 64_500);
     made.add("93.184.216.0/24", "NL", 64_501);
-    let files = Files { databases: vec![Mmdb::open(made.file()).unwrap()], ..Files::default() };
+    let files = Files { databases: vec![Mmdb::open(made.file()).unwrap().into()], ..Files::default() };
     let place = files.place("93.184.216.34".parse().unwrap());
     assert_eq!((place.country.as_deref(), place.asn, place.prefix), (Some("NL"), Some(64_501), None));
     // Nobody has a special-purpose address, whatever a file says.
@@ -125,8 +126,8 @@ fn a_table_of_ones_own_comes_first_and_says_where_own_networks_are() {
     made.add("93.184.216.0/24", "NL", 64_501);
     let table = "93.184.216.0/25,,QM,Sampleton,51.5,9.1\n198.18.64.0/18,,QM,Mockville,48.1,11.6\n";
     let files = Files {
-        databases: vec![Mmdb::open(made.file()).unwrap()],
-        tables: vec![Table::read(table).unwrap()],
+        databases: vec![Mmdb::open(made.file()).unwrap().into()],
+        tables: vec![Table::read(table).unwrap().into()],
         ..Files::default()
     };
     let place = files.place("93.184.216.34".parse().unwrap());
@@ -205,20 +206,9 @@ fn a_corrupt_file_is_refused_with_the_place_and_the_reason() {
     }
 }
 
-/// A record of RFC 6396 §4.3.2 with one entry whose path is `[64500, asn]`.
+/// A record with one entry whose path is `[64500, asn]`.
 fn rib_record(prefix: &base::Prefix, asn: u32) -> Vec<u8> {
-    let mut body = vec![0, 0, 0, 0];
-    wire::bgp::nlri::write(&mut body, prefix);
-    let path = [&[0x40, 2, 10, 2, 2][..], &64_500u32.to_be_bytes(), &asn.to_be_bytes()].concat();
-    body.extend([0, 1, 0, 0, 0, 0, 0, 0]);
-    body.extend(u16::try_from(path.len()).unwrap().to_be_bytes());
-    body.extend(path);
-    let subtype = if prefix.is_ipv4() { 2u16 } else { 4 };
-    let mut out = vec![0, 0, 0, 0, 0, 13];
-    out.extend(subtype.to_be_bytes());
-    out.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
-    out.extend(body);
-    out
+    record(*prefix, &[vec![sequence(&[64_500, asn])]])
 }
 
 #[test]
@@ -230,8 +220,11 @@ fn routes_tell_network_and_prefix_and_come_before_databases() {
         .concat();
     let rib = Rib::read(&routes, []).unwrap();
     assert_eq!(rib.len(), 3);
-    let files =
-        Files { databases: vec![Mmdb::open(made.file()).unwrap()], routes: vec![rib], ..Files::default() };
+    let files = Files {
+        databases: vec![Mmdb::open(made.file()).unwrap().into()],
+        routes: vec![rib.into()],
+        ..Files::default()
+    };
     let place = files.place("93.184.216.34".parse().unwrap());
     assert_eq!((place.asn, place.prefix), (Some(64_700), "93.184.216.0/24".parse().ok()));
     assert_eq!(place.country.as_deref(), Some("NL"));

@@ -18,7 +18,8 @@ use crate::capture::content::Content;
 use crate::card;
 use crate::cli::Context;
 use crate::config::Config;
-use crate::dossier::{Folders, Seat, lists, places};
+use crate::dossier::places::{self, Home};
+use crate::dossier::{Folders, Seat, lists};
 use crate::error::usage;
 use crate::output::{self, Format, Paint};
 use crate::progress::grouped;
@@ -132,7 +133,8 @@ pub fn run(args: Args, context: &Context) -> anyhow::Result<()> {
     };
     if second {
         let known = config.as_ref().map(|config| config.intel.clone()).unwrap_or_default();
-        let mut places = places::open(&known)?;
+        let mut places = places::open(&known, &config.as_ref().map(Home::of).unwrap_or_default())?;
+        places.own.extend(&args.protect);
         places.lists = lists::open(&known.lists)?;
         apply(&args, &mut feed, &findings, (&settings, &places, config.as_ref()), &mut summary)?;
     }
@@ -189,7 +191,7 @@ fn apply(
         let passes = match &item {
             Item::Packet(_, None) | Item::Health(..) => true,
             Item::Packet(packet, Some(parsed)) => verdicts.passes(packet.at, parsed)?,
-            Item::Record(record) => verdicts.passes_record(record)?,
+            Item::Record(record, _) => verdicts.passes_record(record)?,
         };
         *(if passes { &mut summary.passed_packets } else { &mut summary.dropped_packets }) += weight;
         let file = if passes { &mut passed } else { &mut dropped };

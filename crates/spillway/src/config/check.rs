@@ -309,7 +309,15 @@ fn exporters(problems: &mut Problems<'_>, file: &File) -> Vec<(IpAddr, super::Ex
                 problems.at(key.span().start, message);
             }
         }
-        for index in section.interfaces.keys() {
+        for (index, interface) in &section.interfaces {
+            if let Some(cone) = interface.cone.as_ref().filter(|cone| *cone.get_ref())
+                && interface.asn.is_none_or(|asn| asn == 0)
+            {
+                let message = format!(
+                    "interface `{index}` has `cone`, and nobody says whose: add `asn`, the number of the network behind it"
+                );
+                problems.at(cone.span().start, message);
+            }
             if index.parse::<u32>().is_err() {
                 let message =
                     format!("interface `{index}` is not an ifIndex; write the number that SNMP gives it");

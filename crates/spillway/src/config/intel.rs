@@ -15,12 +15,12 @@ use super::values;
 #[serde(deny_unknown_fields, default)]
 pub struct Intel {
     /// MaxMind DB files (country, city, network), asked in this order.
-    pub mmdb: Vec<PathBuf>,
+    pub mmdb: Vec<Spanned<PathBuf>>,
     /// Tables of one's own, asked before those: a line `prefix,asn,country,city,latitude,longitude` per network; own networks
     /// that stand there are on the map.
-    pub places: Vec<PathBuf>,
+    pub places: Vec<Spanned<PathBuf>>,
     /// Table dumps of routes in MRT form (`TABLE_DUMP_V2`), unpacked.
-    pub mrt: Vec<PathBuf>,
+    pub mrt: Vec<Spanned<PathBuf>>,
     /// Lists of others, at most 32: local files, read at the start and at each reload.
     pub lists: Vec<ListFile>,
     /// Attacks whose sources the daemon follows at once, some 25 MB each at most; 0: none.

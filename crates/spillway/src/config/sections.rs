@@ -229,8 +229,17 @@ pub struct Interface {
     pub role: Option<Role>,
     /// Number of the network behind it: who forges there is reported to it.
     pub asn: Option<u32>,
+    /// Whether only that network and those behind it may come in here: a customer, and no provider.
+    pub(super) cone: Option<Spanned<bool>>,
     /// What it passes at most; without it, what the exporter says.
     pub(super) speed: Option<Bits>,
+}
+
+impl Interface {
+    /// Whether only the neighbour's network and those behind it may come in here.
+    pub fn cone(&self) -> bool {
+        self.cone.as_ref().is_some_and(|cone| *cone.get_ref())
+    }
 }
 
 /// Roles of interfaces by patterns of their names.

@@ -297,6 +297,21 @@ fn missing_keys_are_named_with_an_example() {
 }
 
 #[test]
+fn an_interface_with_a_cone_says_whose() {
+    let of = |interface: &str| {
+        parse(&format!("{SMALLEST}[exporters.\"192.0.2.1\".interfaces]\n17 = {{ {interface} }}\n"))
+    };
+    for wrong in ["cone = true", "name = \"cust-1\", asn = 0, cone = true"] {
+        let said = of(wrong).unwrap_err();
+        assert!(said.contains("interface `17` has `cone`") && said.contains("add `asn`"), "{said}");
+    }
+    for (right, cone) in [("asn = 64500, cone = true", true), ("cone = false", false), ("asn = 64500", false)]
+    {
+        assert_eq!(of(right).unwrap().exporters[0].1.interfaces["17"].cone(), cone, "{right}");
+    }
+}
+
+#[test]
 fn an_unknown_key_names_the_nearest_one_however_deep_it_stands() {
     for (more, says) in [
         (

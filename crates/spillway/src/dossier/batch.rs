@@ -2,6 +2,7 @@
 
 use base::Timestamp;
 use detect::class::Class;
+use intel::observe::Entry;
 use telemetry::record::{Detail, Record};
 use wire::Headers;
 use wire::packet::{Link, Parsed, network};
@@ -33,7 +34,17 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) enum What {
     Packet(Kept),
-    Record(Box<Record>),
+    Record(Box<Record>, Entry),
+}
+
+impl Item {
+    /// How it came in, where an exporter told.
+    pub(super) const fn entry(&self) -> Option<Entry> {
+        match self.what {
+            What::Packet(_) => None,
+            What::Record(_, entry) => Some(entry),
+        }
+    }
 }
 
 /// Where a packet's parts are.
@@ -108,9 +119,15 @@ impl Batch {
         self.items.push(Item { to, from, class, what: What::Packet(kept) });
     }
 
-    /// Copies a record.
-    pub(super) fn record(&mut self, (to, from): (Option<u32>, Option<u32>), class: Class, record: &Record) {
-        self.items.push(Item { to, from, class, what: What::Record(Box::new(*record)) });
+    /// Copies a record of what came in this way.
+    pub(super) fn record(
+        &mut self,
+        (to, from): (Option<u32>, Option<u32>),
+        class: Class,
+        record: &Record,
+        entry: Entry,
+    ) {
+        self.items.push(Item { to, from, class, what: What::Record(Box::new(*record), entry) });
     }
 
     /// As the intelligence part looks at it.
@@ -127,7 +144,7 @@ impl Batch {
                 bytes: u64::from(kept.headers.length),
                 single: true,
             },
-            What::Record(record) => {
+            What::Record(record, _) => {
                 let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
                 intel::Packet {
                     at: record.at,

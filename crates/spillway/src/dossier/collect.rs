@@ -2,6 +2,7 @@
 //! observers of the attacks it may be of.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base::map::Seed;
@@ -9,8 +10,9 @@ use base::prefix::PrefixTable;
 use base::{Prefix, Span, Timestamp};
 use detect::class::{Class, Classifier};
 use engine::report::Attack;
-use intel::dossier::{Dossier, Incident, Reporter};
+use intel::dossier::{Dossier, Incident, Ingress, Reporter};
 use intel::enrich::Enrich;
+use intel::observe::Entry;
 use intel::table::SOURCES_MAX;
 use intel::{Observer, Packet, Rules, Scope};
 use telemetry::Record;
@@ -33,6 +35,9 @@ const KEY: u64 = 0x646f_7373_6965_7221;
 const SLACK: Span = Span::from_millis(250);
 /// Dossiers in memory at once: the one that is written, and the next.
 const CONCLUDED_MAX: usize = 2;
+
+/// Says what is known of a way in.
+pub type Way<'a> = dyn Fn(Entry) -> Ingress + Sync + 'a;
 
 /// Watches all attacks of a recording.
 pub struct Collector {
@@ -127,23 +132,25 @@ impl Collector {
                 let class = self.classifier.received(&parsed.headers, false);
                 self.crew.take(|batch| batch.packet(sides, class, packet, parsed))
             }
-            Item::Record(record) => self.record(record),
+            Item::Record(record, exporter) => self.record(record, *exporter),
             // What routers dropped is no traffic, and as good a witness of who attacks.
             Item::Health(_, feeds) => {
-                let mut discards = feeds.iter().flat_map(|feed| &feed.discards);
-                discards.all(|discard| self.record(&discard.record))
+                let mut discards =
+                    feeds.iter().flat_map(|feed| feed.discards.iter().map(|one| (&one.record, feed.address)));
+                discards.all(|(record, exporter)| self.record(record, exporter))
             }
             Item::Packet(_, None) => true,
         }
     }
 
-    fn record(&mut self, record: &Record) -> bool {
+    fn record(&mut self, record: &Record, exporter: IpAddr) -> bool {
         self.sampling = self.sampling.zip(record.sampling.rate).map(|(known, rate)| known.max(rate));
         let Some(sides) = self.sides(&record.headers) else { return true };
         let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
         let several = record.detail != Detail::Packet && record.packets.saturating_mul(rate) > 1;
         let class = self.classifier.received(&record.headers, several);
-        self.crew.take(|batch| batch.record(sides, class, record))
+        let entry = Entry { exporter, interface: record.input_if };
+        self.crew.take(|batch| batch.record(sides, class, record, entry))
     }
 
     /// Whose target receives it, and whose sends it; `None`: nobody's.
@@ -170,14 +177,17 @@ impl Collected {
     pub fn conclude<W: Send, B: Send>(
         self,
         with: Vec<W>,
-        reporter: &Reporter,
+        (reporter, way): (&Reporter, Option<&Way<'_>>),
         enrich: &(dyn Enrich + Sync),
         begin: impl Fn(W, &Dossier) -> anyhow::Result<B> + Sync,
         mut each: impl FnMut(&Attack, &Dossier, B) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let (sampling, begin) = (self.sampling, &begin);
         let one = move |case: Case, with: W| {
-            let dossier = case.observer.conclude(incident(&case.attack, sampling), reporter.clone(), enrich);
+            let mut incident = incident(&case.attack, sampling);
+            // Without a configuration nobody tells who the neighbours of a recording's exporters are.
+            incident.ingress = way.map(|way| case.observer.entries().map(way).collect()).unwrap_or_default();
+            let dossier = case.observer.conclude(incident, reporter.clone(), enrich);
             let begun = begin(with, &dossier)?;
             Ok::<_, anyhow::Error>((case.attack, dossier, begun))
         };
@@ -236,11 +246,14 @@ impl Case {
         }
     }
 
-    /// A packet that a target receives.
+    /// A packet that a target receives, and how it came in, where an exporter told.
     #[inline]
-    pub(super) fn receive(&mut self, packet: &Packet<'_>, class: Class) {
+    pub(super) fn receive(&mut self, packet: &Packet<'_>, class: Class, entry: Option<Entry>) {
         let vector = self.vector(packet, class);
-        self.observer.receive(packet, vector);
+        match entry {
+            Some(entry) => self.observer.receive_by(packet, vector, entry),
+            None => self.observer.receive(packet, vector),
+        }
     }
 
     /// A packet that a target sends.
@@ -273,7 +286,6 @@ pub(crate) fn incident(attack: &Attack, sampling: Option<u32>) -> Incident {
         vectors: Vec::new(),
         rules: attack.rules.iter().map(|rule| rule.text.clone()).collect(),
         source_count: attack.sources.count,
-        // Who the neighbours of a recording's exporters are, nobody told.
         ingress: Vec::new(),
     }
 }

@@ -135,7 +135,7 @@ fn observe(share: &mut [(usize, Case)], sets: &Sets, batch: &Batch) {
                 let packet = batch.seen(item);
                 let (to, from) = sides(item);
                 if to.contains(place) {
-                    case.receive(&packet, item.class);
+                    case.receive(&packet, item.class, item.entry());
                 }
                 if from.contains(place) {
                     case.answer(&packet);

@@ -12,10 +12,10 @@ use intel::enrich::Enrich;
 use intel::export::{Terms, Tlp};
 use ledger::Signer;
 
-use super::collect::{Cases, Collector};
-use super::document;
+use super::collect::{Cases, Collector, Way};
 use super::recorders::{Recorders, Scope};
 use super::write::{Extra, annotate, finish, prepare};
+use super::{document, ways};
 use crate::config::{Config, Named, veiled_for_others};
 use crate::evidence::stamp::Authority;
 use crate::evidence::{Annotating, Payload, key};
@@ -39,6 +39,8 @@ pub struct Seat {
     payload: Option<Named>,
     /// On what terms documents for others are made.
     pub(crate) terms: Terms,
+    /// Who is behind which interface.
+    interfaces: Option<Config>,
 }
 
 impl Seat {
@@ -55,6 +57,7 @@ impl Seat {
             config: Some(veiled_for_others(&config.written.0).into_bytes()),
             payload: config.privacy.payload.clone(),
             terms: Terms { tlp: config.evidence.tlp, ..Terms::default() },
+            interfaces: Some(config.clone()),
         })
     }
 
@@ -152,7 +155,9 @@ impl Folders {
                     Ok(())
                 }
             };
-            collected.conclude(recorded, reporter, enrich, begin, each)?;
+            let way = seat.interfaces.as_ref().map(|config| |entry| ways::of(config, entry));
+            let way = way.as_ref().map(|way| way as &Way<'_>);
+            collected.conclude(recorded, (reporter, way), enrich, begin, each)?;
             under_way.into_iter().try_for_each(sealed)
         })?;
         match left_out {

@@ -3,6 +3,7 @@
 pub mod aggregate;
 mod batch;
 pub mod belonging;
+pub mod checked;
 pub mod collect;
 mod crew;
 pub mod document;
@@ -10,6 +11,7 @@ pub mod folders;
 pub mod lists;
 pub mod places;
 pub mod recorders;
+pub mod ways;
 pub mod write;
 
 pub use collect::Collector;

@@ -18,7 +18,7 @@ use super::draft::Draft;
 use super::{Board, Told, Under, folder, lock};
 use crate::config::{Config, Intel};
 use crate::daemon::clock::Clock;
-use crate::dossier::places;
+use crate::dossier::places::{self, Home, Shelf};
 use crate::privacy;
 
 /// At the latest after so long the thread looks up.
@@ -90,9 +90,14 @@ impl Desk {
 
     /// Works until it is told to stop, then writes the rest.
     pub(super) fn run(mut self, told: &Receiver<Vec<Told>>) {
-        match places::open(&self.intel) {
-            Ok(places) => self.places = places,
-            Err(cause) => tracing::warn!(%cause, "samples are kept without their networks and countries"),
+        let (opened, refused) = Shelf::open(&self.intel, &Home::default(), &Shelf::default());
+        self.places = opened.files(&Home::default());
+        for places::Refused { cause, .. } in refused {
+            let cause = format!("{cause:#}");
+            tracing::warn!(
+                cause,
+                "samples are kept without what this file would tell of networks and countries"
+            );
         }
         loop {
             let stops = self.stop.load(Ordering::Relaxed);

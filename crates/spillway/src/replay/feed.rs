@@ -24,8 +24,8 @@ use crate::progress::Progress;
 pub enum Item<'a> {
     /// A packet as stored, and its headers where it is IP.
     Packet(&'a Packet<'a>, Option<&'a Parsed<'a>>),
-    /// A flow or packet sample of an exporter.
-    Record(&'a Record),
+    /// A flow or packet sample, and the exporter that told it.
+    Record(&'a Record, IpAddr),
     /// What came of each exporter up to then, since the last time.
     Health(Timestamp, &'a [engine::Feed]),
 }
@@ -244,7 +244,7 @@ impl Feed {
             collector.datagram(datagram.at, datagram.exporter, datagram.payload, &mut |_, record| {
                 let record = record.filter(|record| roles.as_ref().is_none_or(|roles| roles.counts(record)));
                 if let (Some(record), Ok(())) = (record, &failed) {
-                    failed = each(Item::Record(&Record { at: datagram.sent, ..*record }));
+                    failed = each(Item::Record(&Record { at: datagram.sent, ..*record }, datagram.exporter));
                 }
             });
             std::mem::replace(&mut failed, Ok(()))

@@ -57,7 +57,7 @@ pub fn search(
             let full = match item {
                 Item::Packet(_, None) => false,
                 Item::Packet(packet, Some(parsed)) => reader.push(Record::packet(packet.at, parsed)),
-                Item::Record(record) => reader.push(*record),
+                Item::Record(record, _) => reader.push(*record),
                 Item::Health(until, feeds) => reader.health(until, feeds),
             };
             if full {
@@ -195,7 +195,7 @@ fn size(item: &Item<'_>) -> (u64, u64) {
     match item {
         Item::Packet(_, Some(parsed)) => (1, u64::from(parsed.headers.length)),
         Item::Packet(packet, None) => (1, u64::from(packet.layer3_len())),
-        Item::Record(record) => {
+        Item::Record(record, _) => {
             let rate = u64::from(record.sampling.rate.unwrap_or(1).max(1));
             (record.packets.saturating_mul(rate), record.bytes.saturating_mul(rate))
         }

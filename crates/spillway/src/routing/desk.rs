@@ -19,6 +19,7 @@ use super::order::{Answer, Caller, Order};
 use super::pulse::Pulse;
 use crate::config::{Config, Routing};
 use crate::desk::{self, Alarm, Manners, Place, Reply};
+use crate::dossier::places::Home;
 use crate::ledger::Pen;
 
 const MANNERS: Manners = Manners {
@@ -45,6 +46,8 @@ pub struct Setup {
     pub(super) spare: Vec<Prefix>,
     /// Where routers tell over BMP.
     pub(super) bmp: Option<SocketAddr>,
+    /// Of whom the paths that are told shall tell who is behind them.
+    pub(super) neighbours: Vec<u32>,
 }
 
 impl Setup {
@@ -56,7 +59,8 @@ impl Setup {
         routing.health = Vec::new();
         let guards = Guards::of(config, &routing);
         let (folder, spare) = (config.state_dir.clone(), config.rules.never.clone());
-        Some(Self { folder, routing, guards, spare, bmp: config.listen.bmp })
+        let neighbours = Home::of(config).neighbours;
+        Some(Self { folder, routing, guards, spare, bmp: config.listen.bmp, neighbours })
     }
 }
 

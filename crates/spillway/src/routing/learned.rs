@@ -57,6 +57,11 @@ impl Learned {
         }
     }
 
+    /// Whether one of these routes may be behind a neighbour; see [`Routes::admits`].
+    pub fn admits(&self, neighbour: u32, routes: &[(Prefix, Option<u32>)]) -> Option<bool> {
+        self.lock().admits(neighbour, routes)
+    }
+
     /// How much is known.
     pub fn knowledge(&self) -> Knowledge {
         let routes = self.lock();

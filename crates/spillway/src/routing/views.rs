@@ -26,6 +26,7 @@ pub(super) struct Views {
 impl Views {
     /// Listens and asks, as the configuration has it.
     pub(super) fn start(setup: &Setup, learned: Arc<Learned>) -> anyhow::Result<Self> {
+        learned.with(|routes| routes.look_for(setup.neighbours.iter().copied()));
         let monitor = |address| {
             Monitor::start(address, learned.clone())
                 .with_context(|| format!("cannot listen for BMP at {address} (`listen.bmp`)"))

@@ -215,19 +215,15 @@ impl Case {
         self.observer.prove(source);
     }
 
-    /// What is known by now; `name` names a way in and the network behind it.
+    /// What is known by now; `way` says what is known of a way in.
     pub(super) fn conclude(
         &self,
-        name: impl Fn(Entry) -> (String, Option<u32>),
+        way: impl Fn(Entry) -> Ingress,
         reporter: &Reporter,
         enrich: &dyn Enrich,
     ) -> Dossier {
         let mut incident = incident(&self.attack, self.sampling);
-        let line = |entry| {
-            let (interface, asn) = name(entry);
-            Ingress { interface, asn, packets: 0, forged: 0 }
-        };
-        incident.ingress = self.observer.entries().map(line).collect();
+        incident.ingress = self.observer.entries().map(way).collect();
         self.observer.conclude(incident, reporter.clone(), enrich)
     }
 

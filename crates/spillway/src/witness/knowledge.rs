@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base::Prefix;
 use intel::Peace;
 use intel::enrich::{Enrich, Files, Listed, Lists, Place};
+use wire::bgp::cone::either;
 
 use crate::config::Config;
 use crate::dossier::lists::{self, Opened};
-use crate::dossier::places;
+use crate::dossier::places::{self, Home};
 use crate::routing::Learned;
 
+/// What becomes of a file that was good before.
+const HELD: &str = "what it had before holds on";
 /// Own networks on the map at most.
 const SITES_MAX: usize = 100;
 
@@ -20,6 +23,8 @@ const SITES_MAX: usize = 100;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Knowledge {
     files: Arc<Files>,
+    /// Those files, by name.
+    opened: Arc<places::Shelf>,
     lists: Arc<Shelf>,
     learned: Option<Arc<Learned>>,
     peace: Option<Arc<Mutex<Peace>>>,
@@ -33,20 +38,27 @@ struct Shelf {
 }
 
 impl Knowledge {
-    /// From the files of a configuration; one that cannot be used is said, and nothing is known of it. Of a list that cannot be
-    /// used now, what `before` had of it holds on.
+    /// From the files of a configuration; one that cannot be used is said, and takes no other away. What `before` had of it holds on.
     pub(super) fn of(config: &Config, before: &Self) -> Self {
-        let files = places::open(&config.intel).unwrap_or_else(|wrong| {
-            tracing::error!(cause = %wrong, "the files of [intel] are left aside: networks and countries of sources are unknown");
-            Files::default()
-        });
+        let home = Home::of(config);
+        let (opened, refused) = places::Shelf::open(&config.intel, &home, &before.opened);
+        for places::Refused { cause, held, .. } in refused {
+            let what = if held { HELD } else { "what it would tell is unknown" };
+            tracing::error!(cause = format!("{cause:#}"), "a file of [intel] is left aside: {what}");
+        }
         let lists = Arc::new(Shelf::of(config, &before.lists));
-        Self { files: Arc::new(files), lists, learned: None, peace: None }
+        Self {
+            files: Arc::new(opened.files(&home)),
+            opened: Arc::new(opened),
+            lists,
+            learned: None,
+            peace: None,
+        }
     }
 
     /// Also from routes that are told, and from what was learned in peace.
     pub(super) fn with(&self, learned: Option<Arc<Learned>>, peace: Option<Arc<Mutex<Peace>>>) -> Self {
-        Self { files: Arc::clone(&self.files), lists: Arc::clone(&self.lists), learned, peace }
+        Self { learned, peace, ..self.clone() }
     }
 }
 
@@ -97,6 +109,20 @@ impl Enrich for Knowledge {
         self.files.knows_all_routes(v4) || self.learned.as_ref().is_some_and(whole)
     }
 
+    fn behind(&self, neighbour: u32, address: IpAddr) -> Option<bool> {
+        if self.files.is_own(address) {
+            return None;
+        }
+        let mut told: Vec<(Prefix, Option<u32>)> = self.files.told(address).collect();
+        let live = self.learned.as_ref().map(|learned| learned.origin(address));
+        if let Some((prefix, origins)) = live.and_then(|live| Some((live.prefix?, live.origins))) {
+            let nobody = origins.is_empty().then_some((prefix, None));
+            told.extend(origins.into_iter().map(|origin| (prefix, Some(origin))).chain(nobody));
+        }
+        let live = self.learned.as_ref().and_then(|learned| learned.admits(neighbour, &told));
+        either(self.files.admits(neighbour, &told), live)
+    }
+
     fn hops(&self, address: IpAddr) -> Option<u8> {
         self.peace.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).hops(address)
     }
@@ -129,11 +155,7 @@ impl Shelf {
                     Some(list)
                 }
                 Err(wrong) => {
-                    let what = if held().is_some() {
-                        "what it had before holds on"
-                    } else {
-                        "it says nothing of anybody"
-                    };
+                    let what = if held().is_some() { HELD } else { "it says nothing of anybody" };
                     tracing::error!(
                         list = name,
                         cause = format!("{wrong:#}"),
@@ -157,6 +179,7 @@ impl Shelf {
 mod tests {
     use base::Timestamp;
     use base::map::Seed;
+    use sim::dump::{record, sequence};
     use wire::bgp::attribute::Segment;
     use wire::bgp::{Attributes, Family, Update};
 
@@ -190,6 +213,41 @@ mod tests {
                 routes.update(feed, &Update { end_of_rib: Some(family), ..Update::default() })
             });
             assert!(known.knows_all_routes(inside.is_ipv4()));
+        }
+    }
+
+    #[test]
+    fn paths_that_are_told_say_who_is_behind_a_neighbour() {
+        let learned = Arc::new(Learned::new(100, (1, 1)));
+        let feed = learned.with(|routes| {
+            routes.look_for([65_001]);
+            routes.open().unwrap()
+        });
+        let known = Knowledge::default().with(Some(Arc::clone(&learned)), None);
+        for (prefix, inside, family) in
+            [("9.9.9.0/24", "9.9.9.9", Family::IPV4), ("2620:fe::/48", "2620:fe::fe", Family::IPV6)]
+        {
+            let inside: IpAddr = inside.parse().unwrap();
+            learned.with(|routes| routes.update(feed, &announced(prefix, 19_281)));
+            assert_eq!(known.behind(65_001, inside), Some(true));
+            // Somebody else announces what is within it, as a dump or another feed tells.
+            let other = learned.with(|routes| routes.open().unwrap());
+            let within = base::Prefix::of(inside, if inside.is_ipv4() { 30 } else { 126 });
+            let mut elsewhere = announced(&within.to_string(), 64_999);
+            elsewhere.attributes.as_path = Some(vec![Segment::sequence(vec![65_002, 64_999])]);
+            learned.with(|routes| routes.update(other, &elsewhere));
+            assert_eq!(known.behind(65_001, inside), None, "the neighbour's table is not whole yet");
+            learned.with(|routes| {
+                routes.update(feed, &Update { end_of_rib: Some(family), ..Update::default() })
+            });
+            assert_eq!(known.behind(65_001, inside), Some(false));
+            assert_eq!((known.behind(65_002, inside), known.behind(65_003, inside)), (None, None));
+            // A set hides who announces it, and it comes from behind the neighbour.
+            let mut hidden = announced(&within.to_string(), 19_281);
+            hidden.attributes.as_path.as_mut().unwrap().push(Segment { kind: 1, asns: vec![1, 2] });
+            learned.with(|routes| routes.forget(other));
+            learned.with(|routes| routes.update(feed, &hidden));
+            assert_eq!(known.behind(65_001, inside), Some(true));
         }
     }
 
@@ -236,6 +294,45 @@ mod tests {
             let wrong = text(lists).unwrap_err();
             assert!(wrong.iter().any(|one| one.to_string().contains(said)), "{said}: {wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_breaks_leaves_what_it_had_and_takes_no_other_away() {
+        let folder = std::env::temp_dir().join(format!("spillway-places-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (rib, table, other) = (folder.join("rib.mrt"), folder.join("a.csv"), folder.join("b.csv"));
+        let route = record("20.0.0.0/8".parse().unwrap(), &[vec![sequence(&[64_500, 64_501])]]);
+        std::fs::write(&rib, &route).unwrap();
+        std::fs::write(&table, "20.0.0.0/8,,QM,,,\n").unwrap();
+        std::fs::write(&other, "30.0.0.0/8,,QN,,,\n").unwrap();
+        let text = format!(
+            "networks = [\"198.51.100.0/24\"]\n[listen]\nsflow = \"127.0.0.1:0\"\n[exporters.\"192.0.2.1\".interfaces]\n\
+             1 = {{ asn = 64500, cone = true }}\n[intel]\nmrt = [\"{}\"]\nplaces = [\"{}\", \"{}\"]\n",
+            rib.display(),
+            table.display(),
+            other.display()
+        );
+        let config = Config::parse(std::path::Path::new("x.toml"), &text).unwrap();
+        let (here, there): (IpAddr, IpAddr) = ([20, 0, 0, 1].into(), [30, 0, 0, 1].into());
+        let knows = |known: &Knowledge| {
+            let (one, two) = (known.place(here), known.place(there));
+            (one.asn, one.country, two.country, known.behind(64_500, here))
+        };
+        let known = Knowledge::of(&config, &Knowledge::default());
+        let (qm, qn) = (Some("QM".to_owned()), Some("QN".to_owned()));
+        assert_eq!(knows(&known), (Some(64_501), qm.clone(), qn.clone(), Some(true)));
+        std::fs::write(&rib, &route[..9]).unwrap();
+        std::fs::write(&table, "20.0.0.0/8\n").unwrap();
+        std::fs::write(&other, "30.0.0.0/8,,QO,,,\n").unwrap();
+        let later = Knowledge::of(&config, &known);
+        let qo = Some("QO".to_owned());
+        assert_eq!(knows(&later), (Some(64_501), qm, qo.clone(), Some(true)), "what it had before holds on");
+        // Who starts with them knows what the good one tells.
+        assert_eq!(knows(&Knowledge::of(&config, &Knowledge::default())), (None, None, qo, None));
+        // Of our own networks nobody asks behind whom they are.
+        let own: IpAddr = [198, 51, 100, 1].into();
+        assert_eq!((known.behind(64_500, own), known.behind(64_499, here)), (None, None));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

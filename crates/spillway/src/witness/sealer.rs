@@ -155,7 +155,7 @@ fn seal_all(todo: &Receiver<Work>, shared: &Shared) {
 }
 
 pub(super) fn conclude(setup: &Setup, knowledge: &Knowledge, case: &Case) -> Dossier {
-    case.conclude(|entry| setup.name(entry), &setup.config.evidence.reporter, knowledge)
+    case.conclude(|entry| setup.way(entry), &setup.config.evidence.reporter, knowledge)
 }
 
 /// Writes a folder and seals the bag in it.

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use base::{Prefix, Span, Timestamp};
 use engine::report::{Attack, Severity, State};
 use intel::Rules;
+use intel::dossier::Ingress;
 use intel::observe::Entry;
 
 use super::Door;
@@ -26,6 +27,7 @@ use super::quiet::Quiet;
 use super::sealer::{Finished, Sealer, conclude};
 use crate::config::Config;
 use crate::daemon::clock::Clock;
+use crate::dossier::ways;
 use crate::enforce::teller;
 use crate::routing;
 
@@ -57,18 +59,12 @@ impl Setup {
         Self { config: config.clone(), state_dir: config.state_dir.clone(), locals }
     }
 
-    /// Way in by its name, and the network behind it.
-    pub(super) fn name(&self, entry: Entry) -> (String, Option<u32>) {
-        if let Some(local) = self.locals.get(&entry.exporter) {
-            return (format!("local:{local}"), None);
+    /// A way in, by its name, and the network behind it.
+    pub(super) fn way(&self, entry: Entry) -> Ingress {
+        match self.locals.get(&entry.exporter) {
+            Some(local) => ways::named(format!("local:{local}")),
+            None => ways::of(&self.config, entry),
         }
-        let Some(index) = entry.interface else { return (entry.exporter.to_string(), None) };
-        let section = self.config.exporters.iter().find(|(address, _)| *address == entry.exporter);
-        let told = section.and_then(|(_, section)| section.interfaces.get(&index.to_string()));
-        // Whoever lets forged packets out is told of the name alone, where there is one.
-        let name = told.and_then(|told| told.name.clone());
-        let name = name.unwrap_or_else(|| format!("{} if {index}", entry.exporter));
-        (name, told.and_then(|told| told.asn))
     }
 
     /// Why a bag is kept.

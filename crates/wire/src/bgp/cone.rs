@@ -66,9 +66,9 @@ impl Cones {
         self.0.is_empty()
     }
 
-    /// The neighbours whose cones are looked for.
-    pub fn neighbours(&self) -> impl Iterator<Item = u32> {
-        self.0.keys().copied()
+    /// Whether some path named a neighbour.
+    pub fn names(&self, neighbour: u32) -> bool {
+        self.0.get(&neighbour).is_some_and(|cone| !cone.networks.is_empty())
     }
 
     /// A path to a prefix, for whose announcer `origin` is taken.
@@ -148,6 +148,7 @@ mod tests {
         for asn in [1, 4, 7, 10, 11] {
             assert_eq!(behind(asn), Some(false), "{asn}");
         }
+        assert_eq!([NEIGHBOUR, 64_999, 3].map(|asn| cones.names(asn)), [true, false, false]);
         // Nobody says who announces it; no path names the other neighbour, nor one that nobody asked for.
         assert_eq!(cones.admits(NEIGHBOUR, ("9.9.0.0/16".parse().unwrap(), None)), None);
         assert_eq!(cones.admits(64_999, route("9.1.0.0/16", 3)), None);

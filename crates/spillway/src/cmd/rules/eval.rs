@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         match item {
             Item::Packet(_, Some(parsed)) => counts.add(&set, parsed),
             Item::Packet(packet, None) => counts.add_unreadable(u64::from(packet.layer3_len())),
-            Item::Record(_) | Item::Health(..) => {}
+            Item::Record(..) | Item::Health(..) => {}
         }
         Ok(())
     })?;
