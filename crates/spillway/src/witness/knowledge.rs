@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(known.behind(65_001, inside), Some(true));
             // Somebody else announces what is within it, as a dump or another feed tells.
             let other = learned.with(|routes| routes.open().unwrap());
-            let within = base::Prefix::of(inside, if inside.is_ipv4() { 30 } else { 126 });
+            let within = Prefix::of(inside, if inside.is_ipv4() { 30 } else { 126 });
             let mut elsewhere = announced(&within.to_string(), 64_999);
             elsewhere.attributes.as_path = Some(vec![Segment::sequence(vec![65_002, 64_999])]);
             learned.with(|routes| routes.update(other, &elsewhere));
