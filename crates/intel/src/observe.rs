@@ -156,7 +156,7 @@ impl Observer {
 
     /// Likewise [`Self::receive`], of a packet that came in by a way that is known.
     pub fn receive_by(&mut self, packet: &Packet<'_>, vector: Option<usize>, entry: Entry) {
-        self.receive(packet, vector);
+        let attacks = self.take(packet, vector);
         if vector.is_none() {
             return;
         }
@@ -174,7 +174,8 @@ impl Observer {
         }
         let address = wide(packet.headers.src);
         let way = u8::try_from(place + 1).unwrap_or(0);
-        self.sources.known(address).into_iter().for_each(|source| source.enters(way, packet.packets));
+        let source = self.sources.known(address).filter(|_| attacks);
+        source.into_iter().for_each(|source| source.enters(way, packet.packets));
     }
 
     /// Looks where [`Self::receive`] will look, and changes nothing. What is remembered of sources lies far apart in memory: if this is
@@ -219,6 +220,12 @@ impl Observer {
     /// A packet that a target received: of the vector with this place, or of none.
     #[inline]
     pub fn receive(&mut self, packet: &Packet<'_>, vector: Option<usize>) {
+        self.take(packet, vector);
+    }
+
+    /// Likewise; tells whether it counts for the attack, which a conversation does not.
+    #[inline]
+    fn take(&mut self, packet: &Packet<'_>, vector: Option<usize>) -> bool {
         let h = packet.headers;
         if let Some(quoted) = packet.quoted() {
             self.quote(h.src, h.dst, quoted);
@@ -248,7 +255,7 @@ impl Observer {
             if source.packets == 0 {
                 source.ttl = h.ttl;
             }
-            return;
+            return false;
         };
         let tool = self.rules.tool_of(packet, segment.as_ref());
         let reflects = if source.proof.has(Proofs::ASKED) { None } else { reflects(&self.rules, packet) };
@@ -296,6 +303,7 @@ impl Observer {
         if worth && few && packet.single {
             self.sample(address, packet);
         }
+        true
     }
 
     /// Octets of memory that grow with the attack, about.

@@ -70,9 +70,13 @@ fn mrt(input: &[u8]) -> Outcome {
     let (mut decoded, mut damaged) = (0, None);
     // Nothing is kept of a record but its route.
     within(0, || {
-        for route in dump.by_ref() {
+        while let Some(route) = dump.next() {
             match route {
-                Ok(_) => decoded += 1,
+                Ok(_) => {
+                    let hops: usize = dump.paths().map(|path| path.hops().count()).sum();
+                    assert!(hops * 4 <= input.len(), "more of a path than the dump holds");
+                    decoded += 1;
+                }
                 Err(damage) => {
                     assert!(damage.at <= input.len(), "a place beyond the dump");
                     damaged = Some(damage.fault.name());

@@ -110,8 +110,8 @@ ipfix = "0.0.0.0:4739"
 #   sampling = 1000
 #   [exporters."192.0.2.1".interfaces]
 #   17 = { name = "transit-1", role = "external", speed = "100 Gbps", asn = 64500 }
-# Where only that network and those behind it may come in, as the paths of `mrt` in [intel] tell, whoever else does is called forged
-# (reason B3). For customers; at a provider everything comes in.
+# Where only that network and those behind it may come in, as the paths of routes tell (`mrt` in [intel], BGP, BMP), whoever else
+# does is called forged (reason B3). For customers; at a provider everything comes in.
 #   18 = { name = "cust-1", role = "customer", asn = 64510, cone = true }
 
 # Roles by interface name, so that a packet seen at two points counts once. `*` is any text.
