@@ -171,7 +171,8 @@ fn discards_counters_and_unknown_samples_are_no_flows() {
     let expanded_counters = sflow_record(4, &words(&[1, 0, 7, 0]));
     let mut run = Run::new();
     let packet = frame(&[], 17, 0, b"x");
-    let datagram = sflow(1, &[sflow_record(5, &discard), expanded_counters, sflow_record(0x1234_5001, &[0; 8])]);
+    let datagram =
+        sflow(1, &[sflow_record(5, &discard), expanded_counters, sflow_record(0x1234_5001, &[0; 8])]);
     run.feed(&datagram);
     // It is a witness of what it was, as it stands in its datagram and for as long as that is the latest.
     let [latest] = run.collector.discards() else { panic!("{:?}", run.collector.discards()) };
