@@ -144,6 +144,9 @@ fn what_was_seen_to_be_effective_stays_so_when_the_attack_goes_and_not_when_it_c
     assert_eq!(gone.verdict, Verdict::Effective);
     assert!(gone.reason.ends_with("nothing of it was seen"), "{}", gone.reason);
     assert_eq!(back.judge(at(300), 1.0, PATIENCE).unwrap().verdict, Verdict::NotMeasurable);
+    // It came through, and went: it is not known to be effective any more.
+    (300..500).for_each(|second| back.heard(at(second), "router 1", Place::At));
+    assert_eq!(back.judge(at(500), 1.0, PATIENCE).unwrap().verdict, Verdict::NotMeasurable);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base::units::{PacketCount, PacketRate};
 use base::{Span, Timestamp};
 
+use super::judge::SEEN_MIN;
 use super::{Counted, Fate, Judgement, Measure, Place, Verdict, View, judge};
 
 /// Those who look at one measure; further ones are left out and counted in [`Watch::left_out`].
@@ -186,8 +187,10 @@ impl Watch {
                 judgement.reason.push_str(&format!("; {by} ({}) is not heard since", place.as_str()));
             }
         }
-        if judgement.verdict == Verdict::Effective {
-            self.held = Some(judgement.clone());
+        // Whatever is judged or comes through later takes its place.
+        let is_seen = views.iter().any(|(_, view)| view.after.seen >= SEEN_MIN);
+        if judgement.stopped.is_some() || is_seen {
+            self.held = (judgement.verdict == Verdict::Effective).then(|| judgement.clone());
         }
         // An attack that has gone by itself takes nothing back of what was seen while it went on.
         let is_gone = |(_, view): &(Place, View)| view.after.seen == 0 && view.notified.seen == 0;
