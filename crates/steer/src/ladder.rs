@@ -177,7 +177,7 @@ impl InForce {
     }
 
     /// Whether its verdict holds for what consists of these rules.
-    pub(crate) fn is_about<'a>(&self, mut rules: impl Iterator<Item = &'a String>) -> bool {
+    fn is_about<'a>(&self, mut rules: impl Iterator<Item = &'a String>) -> bool {
         self.rules.is_empty() || rules.all(|id| self.rules.contains(id))
     }
 }
@@ -254,6 +254,14 @@ pub struct Situation<'a> {
     pub drills: &'a Log,
     /// What the plan for all attacks has for this one; `None`: it is alone.
     pub lot: Option<&'a Lot>,
+}
+
+impl Situation<'_> {
+    /// What a step that is in force does, where that holds for what consists of these rules, too.
+    pub(crate) fn verdict<'a>(&self, step: Step, rules: impl Iterator<Item = &'a String>) -> Option<Verdict> {
+        let held = self.in_force.iter().find(|held| held.step == step)?;
+        held.is_about(rules).then_some(held.verdict)
+    }
 }
 
 /// What a step would do.

@@ -168,8 +168,7 @@ impl World<'_> {
         }
         let Ok((taken, ..)) = reach::sayable(situation) else { return Vec::new() };
         let ids = taken.iter().map(|candidate| &candidate.rule.id);
-        let held = situation.in_force.iter().find(|held| held.step == Step::Flowspec);
-        if held.is_some_and(|held| fails_short(held.verdict) && held.is_about(ids)) {
+        if situation.verdict(Step::Flowspec, ids).is_some_and(fails_short) {
             return Vec::new();
         }
         let about: Vec<Prefix> = taken.iter().filter_map(|candidate| candidate.rule.matches.dst).collect();
@@ -206,7 +205,8 @@ impl World<'_> {
         }
         let fails = |name: &str| {
             let fails = |claim: &&&Claim<'_>| {
-                claim.at == Some(name) && verdict(claim.situation, Step::Diversion).is_some_and(fails_short)
+                claim.at == Some(name)
+                    && claim.situation.verdict(Step::Diversion, std::iter::empty()).is_some_and(fails_short)
             };
             divertible.iter().any(fails)
         };
@@ -236,16 +236,13 @@ impl World<'_> {
 
 /// Whether a step may be taken, and was not seen to do too little.
 fn may(situation: &Situation<'_>, step: Step) -> bool {
-    situation.policy.mode(step).is_some() && !verdict(situation, step).is_some_and(fails_short)
+    situation.policy.mode(step).is_some()
+        && !situation.verdict(step, std::iter::empty()).is_some_and(fails_short)
 }
 
 /// What is in force does not suffice.
 const fn fails_short(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Ineffective | Verdict::Partly)
-}
-
-fn verdict(situation: &Situation<'_>, step: Step) -> Option<Verdict> {
-    situation.in_force.iter().find(|held| held.step == step).map(|held| held.verdict)
 }
 
 /// By which ways in an attack comes, and which share of it by each.

@@ -82,8 +82,7 @@ fn weigh(now: Timestamp, situation: &Situation<'_>, step: Step) -> Result<Reach,
     if situation.lot.and_then(least).is_some_and(|least| step < least) && reach.lacks.is_none() {
         reach.lacks = Some("it does not suffice beside the other attacks".to_owned());
     }
-    let held = situation.in_force.iter().find(|held| held.step == step);
-    match held.filter(|held| held.is_about(reach.plan.rules.iter())).map(|held| held.verdict) {
+    match situation.verdict(step, reach.plan.rules.iter()) {
         Some(Verdict::Ineffective) => return Err("it is in force and not effective".to_owned()),
         Some(Verdict::Partly) => reach.lacks = Some("it is in force and only partly effective".to_owned()),
         _ => {}
