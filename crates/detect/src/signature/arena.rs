@@ -13,6 +13,8 @@ use super::work::{self, Work};
 #[derive(Debug)]
 pub(crate) struct Arena {
     pub(crate) attack: Vec<Row>,
+    /// Those that are no copies.
+    pub(crate) originals: Bits,
     /// Of the targets, then of hosts like them.
     pub(crate) benign: Vec<Row>,
     /// How likely the targets are of each kind of host.
@@ -90,8 +92,12 @@ impl Arena {
         }
         let own = Bits::of(benign.len(), |i| benign.get(i).is_some_and(|r| r.kin.is_none()));
         let (own, peers) = ((own.clone(), own.count()), peers as usize);
+        let before = |i: usize| i.checked_sub(1).and_then(|before| attack.get(before));
+        let is_copy = |i: usize| before(i).zip(attack.get(i)).is_some_and(|(old, row)| row.is_copy_of(old));
+        let originals = Bits::of(attack.len(), |i| !is_copy(i));
         Self {
             attack,
+            originals,
             benign,
             kinds,
             own,

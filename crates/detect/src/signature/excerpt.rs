@@ -19,6 +19,8 @@ use super::work;
 pub(crate) struct Bin {
     pub(crate) value: u32,
     pub(crate) attack: usize,
+    /// Of them those that are no copies.
+    pub(crate) originals: usize,
     pub(crate) benign: usize,
 }
 
@@ -80,14 +82,23 @@ impl<'a> Excerpt<'a> {
         Self { arena, cell, attack, benign, index, seen }
     }
 
+    /// How many of the attack's rows are no copies.
+    pub(crate) fn originals(&self) -> usize {
+        self.cell.left.count_and(&self.arena.originals)
+    }
+
     /// The values of a slot with how often they come, ascending.
     pub(crate) fn bins(&self, slot: Slot) -> Vec<Bin> {
         let Some((at, column)) = self.column(slot) else { return Vec::new() };
-        let mut bins: Vec<Bin> =
-            column.values.iter().map(|value| Bin { value: *value, attack: 0, benign: 0 }).collect();
-        for place in self.attack.places(at) {
+        let mut bins: Vec<Bin> = column
+            .values
+            .iter()
+            .map(|value| Bin { value: *value, attack: 0, originals: 0, benign: 0 })
+            .collect();
+        for (place, row) in self.attack.places(at).iter().zip(&self.attack.rows) {
             if let Some(bin) = bins.get_mut(usize::from(*place)) {
                 bin.attack += 1;
+                bin.originals += usize::from(self.arena.originals.contains(*row));
             }
         }
         for (place, _) in self.benign.places(at).iter().zip(&self.seen).filter(|(_, seen)| **seen) {
@@ -107,7 +118,7 @@ impl<'a> Excerpt<'a> {
         };
         let (first, second) = places.split_at(places.len() / 2);
         let mut bins: Vec<Bin> =
-            values.iter().map(|value| Bin { value: *value, attack: 0, benign: 0 }).collect();
+            values.iter().map(|value| Bin { value: *value, attack: 0, originals: 0, benign: 0 }).collect();
         for place in first {
             if let Some(bin) = bins.get_mut(usize::from(*place)) {
                 bin.attack += 1;
@@ -116,11 +127,12 @@ impl<'a> Excerpt<'a> {
         (bins, second.iter().filter_map(|place| values.get(usize::from(*place)).copied()))
     }
 
-    /// The attack's sources, ascending.
-    pub(crate) fn sources(&self) -> Vec<u128> {
+    /// The attack's sources, ascending, and whether the row is no copy.
+    pub(crate) fn sources(&self) -> Vec<(u128, bool)> {
         let left =
             self.index.by_source.iter().map(|at| *at as usize).filter(|at| self.cell.left.contains(*at));
-        left.filter_map(|at| self.index.attack_sources.get(at).copied()).collect()
+        left.filter_map(|at| Some((*self.index.attack_sources.get(at)?, self.arena.originals.contains(at))))
+            .collect()
     }
 
     /// Asks all rows all of this.

@@ -2,6 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use base::Prefix;
 use base::prefix::narrow;
@@ -15,6 +16,9 @@ use super::row::Row;
 
 /// A value needs one of so many rows to be named: 2 %.
 const SUPPORT_PARTS: usize = 50;
+/// … and so many packets that show it, or half of all: of thousands drawn from a port range at random two share a port here and
+/// there, but hardly three.
+const SEEN_MIN: usize = 3;
 /// Values named in one rule at most.
 const VALUES_MAX: usize = 8;
 /// Single values offered per slot.
@@ -23,6 +27,8 @@ const SINGLES_MAX: usize = 6;
 const RANGE_ROWS_MIN: usize = 40;
 /// A range of ports holds so many times more of the attack than its width would.
 const DENSE: f64 = 2.0;
+/// A range is believed where values drawn at random would show one like it less often than this, by its logarithm: 5 %.
+const CHANCE: f64 = 3.0;
 /// Weight of an honest packet against an attack packet when a range is cut.
 const BETA: f64 = 4.0;
 
@@ -33,7 +39,7 @@ pub(crate) fn facts(excerpt: &Excerpt<'_>) -> Vec<Fact> {
     for slot in NUMERIC {
         numeric(slot, excerpt, &mut facts);
     }
-    if attack.len() < RANGE_ROWS_MIN {
+    if excerpt.originals() < RANGE_ROWS_MIN {
         distrust(&mut facts);
     }
     sources(&excerpt.sources(), &mut facts);
@@ -45,17 +51,19 @@ pub(crate) fn facts(excerpt: &Excerpt<'_>) -> Vec<Fact> {
 fn numeric(slot: Slot, excerpt: &Excerpt<'_>, facts: &mut Vec<Fact>) {
     let bins = excerpt.bins(slot);
     let n: usize = bins.iter().map(|b| b.attack).sum();
+    let originals: usize = bins.iter().map(|b| b.originals).sum();
     if n * 2 < excerpt.attack.rows.len() || n == 0 {
         return;
     }
     let by_count = most(&bins, VALUES_MAX, |_| true);
-    points(slot, &by_count, n, false, facts);
+    let again = |bin: &Bin| bin.originals >= SEEN_MIN || bin.originals * 2 >= originals;
+    points(slot, &most(&bins, VALUES_MAX, again), n, false, facts);
     // The same without the values that honest traffic uses.
     if bins.iter().any(|b| b.benign > 0) {
-        let free = most(&bins, VALUES_MAX, |bin| bin.benign == 0);
+        let free = most(&bins, VALUES_MAX, |bin| bin.benign == 0 && again(bin));
         points(slot, &free, n, true, facts);
     }
-    if n >= RANGE_ROWS_MIN {
+    if originals >= RANGE_ROWS_MIN {
         ranges(slot, excerpt, &bins, &by_count, n, facts);
     }
 }
@@ -147,8 +155,9 @@ fn ranges(
         matches!(slot, Slot::Length | Slot::Ttl)
             || within(ranges) as f64 / n as f64 >= DENSE * wide / f64::from(slot.span())
     };
+    let apart = |range: &Range| matches!(slot, Slot::Length | Slot::Ttl) || is_told_apart(bins, n, *range);
     let informative = |kept: f64| kept <= most * whole;
-    if informative(width(&best)) && dense(&[best]) {
+    if informative(width(&best)) && dense(&[best]) && apart(&best) {
         push(facts, slot, vec![best], true);
     }
     let below = bins.get(..from).and_then(|part| heaviest(part, &worth));
@@ -159,10 +168,39 @@ fn ranges(
         let mut both = vec![best, second];
         both.sort_unstable();
         let gained = within(&[second]);
-        if gained >= n / SUPPORT_PARTS && informative(width(&best) + width(&second)) && dense(&both) {
+        if gained >= n / SUPPORT_PARTS
+            && informative(width(&best) + width(&second))
+            && dense(&both)
+            && both.iter().all(apart)
+        {
             push(facts, slot, both, true);
         }
     }
+}
+
+/// Whether a range is one by more than the gaps that any hundred ports drawn at random leave between them: the attack shows more
+/// values in it than evenly between its own borders, or honest traffic fewer than evenly between all of them.
+fn is_told_apart(bins: &[Bin], n: usize, range: Range) -> bool {
+    let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return false };
+    let borders = trim(bins, n / SUPPORT_PARTS).unwrap_or(range);
+    let sum = |of: Range, count: &dyn Fn(&Bin) -> usize| {
+        bins.iter().filter(|bin| (of.from..=of.to).contains(&bin.value)).map(count).sum::<usize>()
+    };
+    let part = |of: Range| f64::from(range.to - range.from + 1) / f64::from(of.to - of.from + 1);
+    let of_attack = |bin: &Bin| bin.originals;
+    let of_honest = |bin: &Bin| usize::from(bin.benign > 0);
+    let all = Range { from: first.value, to: last.value };
+    is_beyond_chance(sum(range, &of_attack), sum(borders, &of_attack), part(borders), Ordering::Greater)
+        || is_beyond_chance(sum(range, &of_honest), sum(all, &of_honest), part(all), Ordering::Less)
+}
+
+/// Whether so many of `all` evenly spread values are in none of as many ranges, each `part` of the whole, by chance: k where μ are
+/// expected come with probability exp(−(√k − √μ)²) at most (Chernoff's bound for Poisson variables).
+fn is_beyond_chance(found: usize, all: usize, part: f64, than: Ordering) -> bool {
+    let (found, all) = (found as f64, all as f64);
+    let expected = all * part;
+    let apart = libm::sqrt(found) - libm::sqrt(expected);
+    found.total_cmp(&expected) == than && apart * apart >= libm::log(all.max(1.0)) + CHANCE
 }
 
 /// The smallest range that leaves at most `cut` attack rows out at either end.
@@ -219,21 +257,22 @@ fn push(facts: &mut Vec<Fact>, slot: Slot, ranges: Vec<Range>, around: bool) {
 }
 
 /// Sources that send a good part, alone or as a neighbourhood: only of use where they are few.
-fn sources(ascending: &[u128], facts: &mut Vec<Fact>) {
+fn sources(ascending: &[(u128, bool)], facts: &mut Vec<Fact>) {
     let mut offer = |prefix: Prefix| {
         let ask = Ask::Source(prefix);
         if !facts.iter().any(|f| f.ask == ask) {
             facts.push(Fact { slot: Slot::Source, ask, tight: 1.0, around: false });
         }
     };
-    let (Some(first), Some(last)) = (ascending.first(), ascending.last()) else { return };
+    let (Some((first, _)), Some((last, _))) = (ascending.first(), ascending.last()) else { return };
     let v4 = narrow(*first).is_ipv4();
-    let least = (ascending.len() / 20).max(3);
+    let least = (ascending.len() / 20).max(SEEN_MIN);
+    let originals = |of: &[(u128, bool)]| of.iter().filter(|(_, original)| *original).count();
     for (bits, host) in if v4 { [(32u8, 0), (24, 8)] } else { [(128, 0), (64, 64)] } {
         let mut counted: Vec<(usize, u128)> = ascending
-            .chunk_by(|a, b| a >> host == b >> host)
-            .filter(|of| of.len() >= least)
-            .filter_map(|of| Some((of.len(), *of.first()?)))
+            .chunk_by(|(a, _), (b, _)| a >> host == b >> host)
+            .filter(|of| of.len() >= least && originals(of) >= SEEN_MIN)
+            .filter_map(|of| Some((of.len(), of.first()?.0)))
             .collect();
         counted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         for (_, source) in counted.iter().take(VALUES_MAX) {

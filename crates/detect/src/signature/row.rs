@@ -29,6 +29,10 @@ pub(crate) struct Row {
     pub(crate) snip: Option<Snip>,
     /// A flow's flags are those of all its packets together.
     pub(crate) flow: bool,
+    /// A flow of more than one packet: what it shows was seen again and again.
+    pub(crate) several: bool,
+    /// The sample's number: a heavy one stands for several rows, which show no more than it did.
+    pub(crate) sample: usize,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) at: u64,
@@ -77,12 +81,19 @@ impl Row {
             },
             snip: packet(matches!(h.protocol, TCP | UDP) && h.ports.is_some()).then_some(sample.snip),
             flow,
+            several: sample.several,
+            sample: 0,
             packets: sample.packets,
             bytes: sample.bytes,
             at: sample.at.nanos(),
             peer: wide(Prefix::of(h.src, if h.src.is_ipv4() { 32 } else { 64 }).addr()),
             kin: None,
         }
+    }
+
+    /// Whether it shows nothing that the row before it does not: a packet drawn once more.
+    pub(crate) fn is_copy_of(&self, before: &Self) -> bool {
+        self.sample == before.sample && !self.several
     }
 
     /// An honest packet of another host.
@@ -109,7 +120,8 @@ pub(crate) fn rows(samples: &[Sample], max: usize, wanted: impl Fn(&Row) -> bool
     let n = order.len();
     let mut rows = Vec::with_capacity(n.min(max));
     let thinned = (0..n.min(max)).filter_map(|i| order.get(if n <= max { i } else { i * n / max }));
-    rows.extend(thinned.filter_map(|(_, at)| samples.get(*at)).map(Row::of));
+    let number = |(at, sample)| Row { sample: at, ..Row::of(sample) };
+    rows.extend(thinned.filter_map(|(_, at)| Some((*at, samples.get(*at)?))).map(number));
     rows
 }
 

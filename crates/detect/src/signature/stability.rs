@@ -28,7 +28,7 @@ pub(crate) fn bootstrap(request: &Request<'_>, arena: &Arena, found: &[Drop]) ->
     let (mut ran, mut alike) = (0u32, 0u32);
     for run in 0..RUNS {
         let mut attack = draw(&arena.attack, run);
-        attack.sort_by_key(|r| r.at);
+        attack.sort_by_key(|r| (r.at, r.sample));
         let mut small = Arena::new(
             attack,
             (draw(&arena.benign, run), Vec::new()),

@@ -471,3 +471,62 @@ proptest! {
         prop_assert_eq!(solve(true, &attack, &benign), solve(true, &turned(&attack), &turned(&benign)));
     }
 }
+
+#[test]
+fn ports_that_a_few_samples_happen_to_show_or_to_leave_out_are_not_named() {
+    // Each looks like a visitor's; ports are drawn anew each time, and samples stand for unequal numbers of packets.
+    let opening = |d: &mut Dice, i: usize, src: u32| {
+        let mut s = sample(false, i, src, TCP, 60);
+        s.headers.ttl = d.pick(&[52, 56]);
+        tcp(s, ((32_768 + d.below(28_232)) as u16, 443), flags::SYN, 64_240)
+    };
+    let flood = |n: usize, heavy: bool| {
+        many(n, move |d, i| {
+            let source = d.below(u32::MAX);
+            let packets = if heavy { d.pick(&[1, 3, 9, 30]) } else { 1 };
+            Sample { packets, ..opening(d, i, source) }
+        })
+    };
+    let next = flood(5_001, false);
+    let clients = many(300, |d, i| {
+        let source = 0x0a00_0000 + d.below(60);
+        opening(d, i, source)
+    });
+    for honest in [visitors(false, 3000), clients] {
+        for n in [20, 60, 130, 250, 500, 700, 1_000, 2_000, 4_000] {
+            for heavy in [false, true] {
+                let derived = solve(false, &flood(n, heavy), &honest);
+                let (said, is) = (derived.covered, part(&derived, &next));
+                assert!(said < 0.01 || is > 0.9 * said, "{n} {heavy}: {said}, {is}: {:?}", texts(&derived));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flow_of_many_packets_is_more_than_one_packet_that_stands_for_many() {
+    // Four flows of one port each among rare others: what a flow shows was seen again and again.
+    let attack = |several: bool| {
+        many(60, move |d, i| {
+            let mut s = udp(sample(false, i, d.below(u32::MAX), UDP, 900), (d.port(), 4444));
+            s.detail = Detail::Flow;
+            if i % 15 == 0 {
+                s.headers.ports = Some((7000 + 100 * (i / 15) as u16, 4444));
+                (s.packets, s.several) = (10_000, several);
+            }
+            s
+        })
+    };
+    let honest =
+        many(500, |d, i| udp(sample(false, i, 0x0a00_0000 + d.below(60), UDP, 900), (d.port(), 4444)));
+    let named = |several: bool| {
+        let derived = solve(false, &attack(several), &honest);
+        let names = |m: &Match| m.src_port.is_some() || m.src.is_some();
+        (
+            derived.rules.iter().any(|rule| rule.action == Action::Drop && names(&rule.matches)),
+            texts(&derived),
+        )
+    };
+    let (once, often) = (named(false), named(true));
+    assert!(often.0 && !once.0, "{once:?} {often:?}");
+}
