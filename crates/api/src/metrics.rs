@@ -21,7 +21,7 @@ pub use absorber::Absorber;
 pub use api::Api;
 pub use dns::Dns;
 pub use history::History;
-pub use intel::{Intel, ListNumbers};
+pub use intel::{FileNumbers, Intel, ListNumbers};
 pub use ledger::Ledger;
 pub use plain::plain;
 pub use privacy::Privacy;

@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 
-use api::metrics::{Dataplane, History, Intel, Ledger, ListNumbers, Listener, Metrics};
+use api::metrics::{Dataplane, FileNumbers, History, Intel, Ledger, ListNumbers, Listener, Metrics};
 use api::model::Exporter;
 use api::{Finding, Gravity};
 use base::Timestamp;
@@ -84,6 +84,13 @@ fn exporter(facts: &mut Facts) -> &mut Exporter {
 fn list(facts: &mut Facts, modified: u64, refused: bool) {
     let lists = vec![ListNumbers { name: "sinkhole".into(), kind: "bot", entries: 7, modified, refused }];
     running(facts).metrics.intel = Some(Intel { lists, ..Intel::default() });
+}
+
+/// A file that tells where addresses are, so many days old; `None`: nothing of it holds.
+fn file(facts: &mut Facts, kind: &'static str, days: Option<u64>, refused: bool) {
+    let modified = days.map_or(0, |days| SINCE.secs() - days * 86_400);
+    let files = vec![FileNumbers { path: "/var/lib/x".into(), kind, modified, refused }];
+    running(facts).metrics.intel = Some(Intel { files, ..Intel::default() });
 }
 
 fn bad(facts: &Facts) -> Vec<Finding> {
@@ -370,6 +377,38 @@ fn each_fault_is_named_with_its_cure() {
             "control reload",
         ),
         ("", |f| list(f, 0, true), "list", Warning, "it says nothing of anybody", "mend the file"),
+        (
+            "",
+            |f| file(f, "mmdb", Some(100), false),
+            "intel-file",
+            Warning,
+            "the database is 100 days old",
+            "fetch it",
+        ),
+        (
+            "",
+            |f| file(f, "mrt", Some(8), false),
+            "intel-file",
+            Warning,
+            "the table dump is 8 days old",
+            "reload",
+        ),
+        (
+            "",
+            |f| file(f, "mrt", Some(1), true),
+            "intel-file",
+            Warning,
+            "what it had before holds on",
+            "`spillway check`",
+        ),
+        (
+            "",
+            |f| file(f, "places", None, true),
+            "intel-file",
+            Warning,
+            "what it would tell is unknown",
+            "reload",
+        ),
         (
             ROUTING,
             |f| {

@@ -19,8 +19,23 @@ pub struct Intel {
     pub sealed: u64,
     /// Evidence bags that could not be opened, written or sealed.
     pub failed: u64,
+    /// Files that tell where addresses are, in the order of the configuration: databases, table dumps, tables.
+    pub files: Vec<FileNumbers>,
     /// Lists of others, in the order of the configuration.
     pub lists: Vec<ListNumbers>,
+}
+
+/// A file that tells where addresses are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileNumbers {
+    /// As the configuration names it.
+    pub path: String,
+    /// `mmdb`, `mrt` or `places`.
+    pub kind: &'static str,
+    /// When what holds of it was changed last, seconds of the epoch; 0: nothing holds.
+    pub modified: u64,
+    /// It could not be used when it was read last.
+    pub refused: bool,
 }
 
 /// A list of others.
@@ -65,7 +80,32 @@ impl Intel {
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
         }
+        self.files(out)?;
         self.lists(out)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    fn files(&self, out: &mut Page<'_>) -> fmt::Result {
+        type Value = fn(&FileNumbers) -> f64;
+        let numbers: [(&str, &str, Value); 2] = [
+            (
+                "spillway_intel_file_modified_timestamp_seconds",
+                "When what holds of a file that tells where addresses are was changed last; 0: nothing holds",
+                |file| file.modified as f64,
+            ),
+            (
+                "spillway_intel_file_refused",
+                "Whether a file that tells where addresses are could not be used when it was read last",
+                |file| f64::from(u8::from(file.refused)),
+            ),
+        ];
+        for (name, help, value) in numbers.into_iter().filter(|_| !self.files.is_empty()) {
+            let row = |file: &FileNumbers| {
+                (vec![("file", file.path.clone()), ("kind", file.kind.to_owned())], value(file))
+            };
+            out.gauges(name, help, self.files.iter().map(row).collect())?;
+        }
+        Ok(())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]

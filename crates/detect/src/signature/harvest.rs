@@ -25,6 +25,8 @@ const VALUES_MAX: usize = 8;
 const SINGLES_MAX: usize = 6;
 /// Rows needed before a range is believed: the next packet falls outside a range of n with probability 2/(n+1).
 const RANGE_ROWS_MIN: usize = 40;
+/// Packets needed before their payload is looked at.
+const PAYLOADS_MIN: usize = 20;
 /// A range of ports holds so many times more of the attack than its width would.
 const DENSE: f64 = 2.0;
 /// A range is believed where values drawn at random would show one like it less often than this, by its logarithm: 5 %.
@@ -44,7 +46,9 @@ pub(crate) fn facts(excerpt: &Excerpt<'_>) -> Vec<Fact> {
     }
     sources(&excerpt.sources(), &mut facts);
     segment_flags(&attack, &mut facts);
-    payload(&attack, &mut facts);
+    if excerpt.originals() >= PAYLOADS_MIN {
+        payload(&attack, &mut facts);
+    }
     facts
 }
 
@@ -305,7 +309,7 @@ fn segment_flags(attack: &[&Row], facts: &mut Vec<Fact>) {
 fn payload(attack: &[&Row], facts: &mut Vec<Fact>) {
     let snips: Vec<&[u8]> = attack.iter().filter_map(|r| r.snip.as_ref().map(|s| s.bytes())).collect();
     let with = snips.iter().filter(|s| s.len() >= 4).count();
-    if with < 20 || with * 4 < attack.len() {
+    if with < PAYLOADS_MIN || with * 4 < attack.len() {
         return;
     }
     let shared = |at| shared(&snips, at).map_or((0, 0), |octet| (octet, 0xff));

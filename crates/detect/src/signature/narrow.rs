@@ -17,7 +17,8 @@ const THIN: usize = 30;
 pub(crate) fn narrow(excerpt: &Excerpt<'_>, items: &[Item], state: &mut State) {
     let shape = &excerpt.cell.shape;
     let count = state.attack.count();
-    if excerpt.benign.rows.len() >= THIN || count < 50 || !looks_honest(shape, items, state) {
+    let originals = excerpt.attack.in_arena(&state.attack).count_and(&excerpt.arena.originals);
+    if excerpt.benign.rows.len() >= THIN || originals < 50 || !looks_honest(shape, items, state) {
         return;
     }
     let least = STILL * excerpt.arena.attack_share * excerpt.attack.rows.len() as f64;

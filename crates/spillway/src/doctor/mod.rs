@@ -8,7 +8,7 @@ pub mod facts;
 mod gather;
 mod host;
 mod keeping;
-mod lists;
+mod known;
 mod network;
 mod ports;
 mod settings;
@@ -51,7 +51,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     keeping::store,
     keeping::history,
     keeping::letters,
-    lists::lists,
+    known::known,
 ];
 
 /// All that was looked at, good or bad.

@@ -1,13 +1,12 @@
 //! The lists of `[intel]`, opened: one by one, so that a bad one takes none of the others away.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use base::Timestamp;
 use intel::enrich::{List, Lists};
 
+use super::whole;
 use crate::config::ListFile;
 
 /// Octets of a list's file at most.
@@ -38,16 +37,12 @@ pub fn open(files: &[ListFile]) -> anyhow::Result<Lists> {
 pub fn read(from: &ListFile) -> anyhow::Result<Opened> {
     let shown = from.file.display();
     let failed = || format!("{shown}: cannot be read; name a file in [[intel.lists]] that can");
-    let file = File::open(&from.file).with_context(failed)?;
-    let modified = file.metadata().and_then(|about| about.modified()).with_context(failed)?;
-    let modified = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let mut octets = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut octets).with_context(failed)?;
+    let (modified, octets) = whole::read(&from.file, FILE_MAX).with_context(failed)?;
     if octets.len() as u64 > FILE_MAX {
         bail!("{shown}: more than {} MiB; a list has addresses and little else", FILE_MAX >> 20);
     }
     let text = String::from_utf8_lossy(&octets);
     let list = List::read(&from.name.get_ref().0, from.kind, &text)
         .map_err(|wrong| anyhow::anyhow!("{shown}: {wrong}"))?;
-    Ok(Opened { list: Arc::new(list), modified: Timestamp::from_secs(modified.as_secs()) })
+    Ok(Opened { list: Arc::new(list), modified })
 }

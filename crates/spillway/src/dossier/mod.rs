@@ -12,6 +12,7 @@ pub mod lists;
 pub mod places;
 pub mod recorders;
 pub mod ways;
+mod whole;
 pub mod write;
 
 pub use collect::Collector;

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use base::Prefix;
+use api::metrics::FileNumbers;
+use base::{Prefix, Timestamp};
 use intel::enrich::{Files, Lists, Mmdb, Rib, Table};
 use toml::Spanned;
 
+use super::whole;
 use crate::config::{Config, Intel};
 
 /// What of a configuration says what is looked for in routes.
@@ -30,12 +32,28 @@ impl Home {
     }
 }
 
-/// The files that could be used, by name.
+/// The files of `[intel]`, without the lists of others.
 #[derive(Clone, Debug, Default)]
 pub struct Shelf {
-    databases: Vec<(PathBuf, Arc<Mmdb>)>,
-    routes: Vec<(PathBuf, Arc<Rib>)>,
-    tables: Vec<(PathBuf, Arc<Table>)>,
+    databases: Vec<File<Mmdb>>,
+    routes: Vec<File<Rib>>,
+    tables: Vec<File<Table>>,
+}
+
+/// A file, and what holds of it.
+#[derive(Debug)]
+struct File<T> {
+    path: PathBuf,
+    /// It could not be used when it was read last.
+    refused: bool,
+    /// When what holds was changed last, and what that is.
+    holds: Option<(Timestamp, Arc<T>)>,
+}
+
+impl<T> Clone for File<T> {
+    fn clone(&self) -> Self {
+        Self { path: self.path.clone(), refused: self.refused, holds: self.holds.clone() }
+    }
 }
 
 /// A file that cannot be used.
@@ -50,7 +68,7 @@ pub struct Refused {
 }
 
 impl Shelf {
-    /// Opens all of them, without the lists of others; of one that cannot be used, what `before` had of it holds on.
+    /// Opens all of them; of one that cannot be used, what `before` had of it holds on.
     pub fn open(section: &Intel, home: &Home, before: &Self) -> (Self, Vec<Refused>) {
         let mut refused = Vec::new();
         let neighbours = || home.neighbours.iter().copied();
@@ -76,6 +94,20 @@ impl Shelf {
             own: home.networks.clone(),
         }
     }
+
+    /// Which hold, and since when.
+    pub fn told(&self) -> Vec<FileNumbers> {
+        let databases = self.databases.iter().map(|file| file.told("mmdb"));
+        let routes = self.routes.iter().map(|file| file.told("mrt"));
+        databases.chain(routes).chain(self.tables.iter().map(|file| file.told("places"))).collect()
+    }
+}
+
+impl<T> File<T> {
+    fn told(&self, kind: &'static str) -> FileNumbers {
+        let modified = self.holds.as_ref().map_or(0, |(modified, _)| modified.secs());
+        FileNumbers { path: self.path.display().to_string(), kind, modified, refused: self.refused }
+    }
 }
 
 /// Opens all of them, without the lists of others.
@@ -87,30 +119,39 @@ pub fn open(section: &Intel, home: &Home) -> anyhow::Result<Files> {
     refused.into_iter().next().map_or_else(|| Ok(shelf.files(home)), |refused| Err(refused.cause))
 }
 
-fn opened<T>(all: &[(PathBuf, Arc<T>)]) -> Vec<Arc<T>> {
-    all.iter().map(|(_, one)| Arc::clone(one)).collect()
+fn opened<T>(all: &[File<T>]) -> Vec<Arc<T>> {
+    all.iter().filter_map(|file| file.holds.as_ref()).map(|(_, holds)| Arc::clone(holds)).collect()
 }
 
 fn each<T, E: Display>(
     paths: &[Spanned<PathBuf>],
-    before: &[(PathBuf, Arc<T>)],
+    before: &[File<T>],
     refused: &mut Vec<Refused>,
     open: impl Fn(Vec<u8>) -> Result<T, E>,
-) -> Vec<(PathBuf, Arc<T>)> {
-    let mut one = |path: &Spanned<PathBuf>| match read(path.get_ref(), &open) {
-        Ok(new) => Some((path.get_ref().clone(), Arc::new(new))),
-        Err(cause) => {
-            let held = before.iter().find(|(known, _)| known == path.get_ref()).cloned();
-            refused.push(Refused { named: path.span().start, cause, held: held.is_some() });
-            held
+) -> Vec<File<T>> {
+    let mut one = |named: &Spanned<PathBuf>| {
+        let path = named.get_ref().clone();
+        match read(&path, &open) {
+            Ok((modified, new)) => File { path, refused: false, holds: Some((modified, Arc::new(new))) },
+            Err(cause) => {
+                let holds =
+                    before.iter().find(|known| known.path == path).and_then(|known| known.holds.clone());
+                refused.push(Refused { named: named.span().start, cause, held: holds.is_some() });
+                File { path, refused: true, holds }
+            }
         }
     };
-    paths.iter().filter_map(&mut one).collect()
+    paths.iter().map(&mut one).collect()
 }
 
-fn read<T, E: Display>(path: &Path, open: impl Fn(Vec<u8>) -> Result<T, E>) -> anyhow::Result<T> {
+/// With when it was changed last.
+fn read<T, E: Display>(
+    path: &Path,
+    open: impl Fn(Vec<u8>) -> Result<T, E>,
+) -> anyhow::Result<(Timestamp, T)> {
     let name = path.display();
-    let octets = std::fs::read(path)
+    let (modified, octets) = whole::read(path, u64::MAX)
         .with_context(|| format!("{name}: cannot be read; name a file of [intel] that can"))?;
-    open(octets).map_err(|wrong| anyhow::anyhow!("{name}: {wrong}"))
+    let holds = open(octets).map_err(|wrong| anyhow::anyhow!("{name}: {wrong}"))?;
+    Ok((modified, holds))
 }

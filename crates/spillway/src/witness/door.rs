@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use api::metrics::{FileNumbers, ListNumbers};
 use engine::report::Attack;
 
 use super::aim::Aim;
@@ -43,8 +44,8 @@ pub(super) struct Shared {
     pub(super) shown: Shown,
     /// Where own networks are.
     pub(super) sites: Mutex<Vec<api::Site>>,
-    /// Lists of others.
-    pub(super) lists: Mutex<Vec<api::metrics::ListNumbers>>,
+    /// Files that tell where addresses are, and lists of others.
+    pub(super) known: Mutex<(Vec<FileNumbers>, Vec<ListNumbers>)>,
     /// Where folders of attacks are.
     pub(super) folder: PathBuf,
     pub(super) numbers: Numbers,
@@ -184,6 +185,7 @@ impl Door {
         let shared = self.0.get()?.shared;
         let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
         let numbers = &shared.numbers;
+        let (files, lists) = shared.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Some(api::metrics::Intel {
             followed: of(&numbers.followed),
             not_followed: of(&numbers.not_followed),
@@ -191,7 +193,8 @@ impl Door {
             left_out: of(&numbers.left_out),
             sealed: of(&numbers.sealed),
             failed: of(&numbers.failed),
-            lists: shared.lists.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            files,
+            lists,
         })
     }
 }

@@ -63,6 +63,11 @@ impl Knowledge {
 }
 
 impl Knowledge {
+    /// What is told of each file.
+    pub(super) fn files(&self) -> Vec<api::metrics::FileNumbers> {
+        self.opened.told()
+    }
+
     /// What is told of each list of others.
     pub(super) fn lists(&self) -> Vec<api::metrics::ListNumbers> {
         self.lists.told.clone()
@@ -327,8 +332,15 @@ mod tests {
         let later = Knowledge::of(&config, &known);
         let qo = Some("QO".to_owned());
         assert_eq!(knows(&later), (Some(64_501), qm, qo.clone(), Some(true)), "what it had before holds on");
+        let told = |known: &Knowledge| {
+            let of = |one: api::metrics::FileNumbers| (one.kind, one.refused, one.modified > 1_600_000_000);
+            known.files().into_iter().map(of).collect::<Vec<_>>()
+        };
+        let all = |holds| [("mrt", true, holds), ("places", true, holds), ("places", false, true)];
+        assert_eq!(told(&later), all(true));
         // Who starts with them knows what the good one tells.
-        assert_eq!(knows(&Knowledge::of(&config, &Knowledge::default())), (None, None, qo, None));
+        let fresh = Knowledge::of(&config, &Knowledge::default());
+        assert_eq!((knows(&fresh), told(&fresh)), ((None, None, qo, None), all(false).to_vec()));
         // Of our own networks nobody asks behind whom they are.
         let own: IpAddr = [198, 51, 100, 1].into();
         assert_eq!((known.behind(64_500, own), known.behind(64_499, here)), (None, None));

@@ -246,9 +246,10 @@ impl Follower {
         }
     }
 
-    /// Says where own networks are, and which lists hold.
+    /// Says where own networks are, and which files and lists hold.
     fn settle(&self) {
-        *self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner) = self.knowledge.lists();
+        let known = (self.knowledge.files(), self.knowledge.lists());
+        *self.shared.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         let sites = self.knowledge.sites(&self.setup.config.networks);
         *self.shared.sites.lock().unwrap_or_else(PoisonError::into_inner) = sites;
     }
