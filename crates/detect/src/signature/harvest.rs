@@ -16,9 +16,11 @@ use super::row::Row;
 
 /// A value needs one of so many rows to be named: 2 %.
 const SUPPORT_PARTS: usize = 50;
-/// … and so many packets that show it, or half of all: of thousands drawn from a port range at random two share a port here and
-/// there, but hardly three.
+/// … and so many packets that show it, or half of all: of hundreds drawn from a port range at random two share a port here and
+/// there, but hardly three …
 const SEEN_MIN: usize = 3;
+/// … and of so few hardly two (n²/2 pairs among 28,000 ports).
+const FEW: usize = 50;
 /// Values named in one rule at most.
 const VALUES_MAX: usize = 8;
 /// Single values offered per slot.
@@ -60,7 +62,8 @@ fn numeric(slot: Slot, excerpt: &Excerpt<'_>, facts: &mut Vec<Fact>) {
         return;
     }
     let by_count = most(&bins, VALUES_MAX, |_| true);
-    let again = |bin: &Bin| bin.originals >= SEEN_MIN || bin.originals * 2 >= originals;
+    let least = if originals <= FEW { SEEN_MIN - 1 } else { SEEN_MIN };
+    let again = |bin: &Bin| bin.originals >= least || bin.originals * 2 >= originals;
     points(slot, &most(&bins, VALUES_MAX, again), n, false, facts);
     // The same without the values that honest traffic uses.
     if bins.iter().any(|b| b.benign > 0) {
