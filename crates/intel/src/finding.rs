@@ -66,6 +66,95 @@ pub enum Reason {
     C1,
 }
 
+impl Class {
+    /// All of them, those that did send first.
+    pub const ALL: [Self; 6] =
+        [Self::Bot, Self::Reflector, Self::Real, Self::Legitimate, Self::Spoofed, Self::Unknown];
+
+    /// What it means for the one who reads it, in a clause.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Spoofed => "forged: whoever has this address sent nothing",
+            Self::Real => "a real sender; whether willingly is not known",
+            Self::Reflector => "a misused server: it did send, and was made to",
+            Self::Bot => "a machine that took part, most likely infected",
+            Self::Legitimate => "an honest client",
+            Self::Unknown => "not to be told",
+        }
+    }
+}
+
+impl Reason {
+    /// All of them, in the order of their codes' letters as SPECIFICATION.md has them.
+    pub const ALL: [Self; 16] = [
+        Self::H1,
+        Self::H2,
+        Self::H3,
+        Self::P1,
+        Self::Q1,
+        Self::B1,
+        Self::B2,
+        Self::B3,
+        Self::T1,
+        Self::T2,
+        Self::D1,
+        Self::D2,
+        Self::F1,
+        Self::R1,
+        Self::X1,
+        Self::C1,
+    ];
+
+    /// What was seen, in a clause about the source.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::H1 => {
+                "it acknowledged what only the target's answer told, or brought the kernel's SYN cookie back"
+            }
+            Self::H2 => {
+                "it used the QUIC connection id that only the target's answer told, or greeted in TLS after a handshake"
+            }
+            Self::H3 => "half a conversation was seen: whole on its side, or begun by the target",
+            Self::P1 => "it answered, unasked, in a protocol that reflects",
+            Self::Q1 => "an ICMP error quotes what somebody sent it in the target's name",
+            Self::B1 => "nobody has this address: it is in special-purpose space",
+            Self::B2 => "no route leads to it, and all routes are known",
+            Self::B3 => "it came in by a neighbour behind whom its network is not",
+            Self::T1 => "its network is elsewhere, by the number of hops",
+            Self::T2 => "many unrelated networks arrive in one and the same way",
+            Self::D1 => "the addresses of its group look drawn at random",
+            Self::D2 => "it came again and again at a steady rate",
+            Self::F1 => "its packets have the shape of a known tool or botnet",
+            Self::R1 => "it was here in peace",
+            Self::X1 => "a list of others names it, and nothing speaks against that",
+            Self::C1 => "a list says that many people share this address",
+        }
+    }
+
+    /// What it speaks for.
+    pub const fn speaks_for(self) -> &'static str {
+        match self {
+            Self::H1 => {
+                "it is really there: an honest client is `legitimate` with it, one that floods `real` or `bot`"
+            }
+            Self::H2 => "likewise; one that floods in QUIC alone is `unknown`",
+            Self::H3 => "`legitimate`; it is never a proof",
+            Self::P1 => "`reflector`",
+            Self::Q1 => {
+                "beside others, `reflector` or `unknown`; never a proof, for anybody can make such an error up"
+            }
+            Self::B1 | Self::B2 => "`spoofed`",
+            Self::B3 => "`spoofed`; who answers (P1) is `unknown` with it",
+            Self::T1 => "`spoofed`; nobody is reported against it",
+            Self::T2 | Self::D1 => "`spoofed`, for a group",
+            Self::D2 | Self::F1 => "`bot`, both together, for the shapes of botnets and scanners",
+            Self::R1 => "an honest client: nobody with it is reported without H1",
+            Self::X1 => "`bot`, or `reflector` in a reflection",
+            Self::C1 => "nothing; reports of it are less sure, say so, and need a source port",
+        }
+    }
+}
+
 /// What is said of one source of one attack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

@@ -5,6 +5,7 @@ const MADE: &[&str] = &[
     "reference/api.md",
     "reference/metrics.md",
     "reference/vectors.md",
+    "reference/verdicts.md",
     "reference/profiles.md",
     "reference/roles.md",
 ];

@@ -283,6 +283,12 @@ fn the_reference_has_what_the_code_has() {
         assert!(vectors.contains(&format!("`{name}`")), "{name}");
     }
     assert!(!vectors.contains("traffic that is far above"), "a vector without words");
+    let (verdicts, pages) = (text("reference/verdicts"), include_str!("../../../web/src/lib/words.ts"));
+    for reason in intel::finding::Reason::ALL {
+        assert!(verdicts.contains(&format!("| `{reason:?}` | {} |", reason.says())), "{reason:?}");
+        let said = reason.says().replace('\'', "\\'");
+        assert!(pages.contains(&format!("  {reason:?}: '{said}',")), "{reason:?} on the pages");
+    }
     let rules = text("reference/rules");
     for key in rules::parse::KEYS {
         assert!(rules.contains(&format!("`{key}")), "the rule language has {key}");

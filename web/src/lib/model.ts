@@ -84,6 +84,7 @@ export interface Verdict {
   vectors: string[];
   reflects: string | null;
   tool: string | null;
+  lists: string[];
 }
 
 export interface SourcePage extends Page<Verdict> {

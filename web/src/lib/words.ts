@@ -1,6 +1,6 @@
 // Attacks, rules and verdicts in plain words: for somebody who has never read a flow record.
 
-import type { Attack, Rule, SourcePage, Vector } from './model';
+import type { Attack, Rule, SourcePage, Vector, Verdict } from './model';
 import { bps, count, percent, pps, span, since, time } from './units';
 
 const VECTORS: Record<string, string> = {
@@ -54,6 +54,33 @@ export const VERDICTS: Record<string, { sign: string; says: string }> = {
   legitimate: { sign: '✓', says: 'an honest one' },
   unknown: { sign: '?', says: 'not known' },
 };
+
+/** What a code among the reasons of a verdict says: the words of the manual. */
+export const REASONS: Record<string, string> = {
+  H1: 'it acknowledged what only the target\'s answer told, or brought the kernel\'s SYN cookie back',
+  H2: 'it used the QUIC connection id that only the target\'s answer told, or greeted in TLS after a handshake',
+  H3: 'half a conversation was seen: whole on its side, or begun by the target',
+  P1: 'it answered, unasked, in a protocol that reflects',
+  Q1: 'an ICMP error quotes what somebody sent it in the target\'s name',
+  B1: 'nobody has this address: it is in special-purpose space',
+  B2: 'no route leads to it, and all routes are known',
+  B3: 'it came in by a neighbour behind whom its network is not',
+  T1: 'its network is elsewhere, by the number of hops',
+  T2: 'many unrelated networks arrive in one and the same way',
+  D1: 'the addresses of its group look drawn at random',
+  D2: 'it came again and again at a steady rate',
+  F1: 'its packets have the shape of a known tool or botnet',
+  R1: 'it was here in peace',
+  X1: 'a list of others names it, and nothing speaks against that',
+  C1: 'a list says that many people share this address',
+};
+
+/** Why a source has its verdict. */
+export function why(one: Verdict): string {
+  const codes = one.reasons.map((code) => (REASONS[code] ? `${REASONS[code]} (${code})` : code));
+  const all = [...codes, ...(one.lists.length > 0 ? [`on the list${one.lists.length > 1 ? 's' : ''} ${one.lists.join(', ')}`] : [])];
+  return all.length > 0 ? all.join('; ') : '—';
+}
 
 /** `/32` and `/128` are left out. */
 export const address = (prefix: string): string => prefix.replace(/\/(32|128)$/, (all, bits) => (bits === '128' || !prefix.includes(':') ? '' : all));

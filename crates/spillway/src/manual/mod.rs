@@ -9,6 +9,7 @@ mod metrics;
 mod profiles;
 mod roles;
 mod vectors;
+mod verdicts;
 
 use std::sync::LazyLock;
 
@@ -19,12 +20,13 @@ use serde_json::Value;
 type Make = fn() -> String;
 
 /// Every made chapter.
-const CHAPTERS: [(&str, Make); 7] = [
+const CHAPTERS: [(&str, Make); 8] = [
     ("reference/configuration.md", configuration::page),
     ("reference/commands.md", commands::page),
     ("reference/api.md", api::page),
     ("reference/metrics.md", metrics::page),
     ("reference/vectors.md", vectors::page),
+    ("reference/verdicts.md", verdicts::page),
     ("reference/profiles.md", profiles::page),
     ("reference/roles.md", roles::page),
 ];
