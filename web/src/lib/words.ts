@@ -85,6 +85,9 @@ export function why(one: Verdict): string {
 /** `/32` and `/128` are left out. */
 export const address = (prefix: string): string => prefix.replace(/\/(32|128)$/, (all, bits) => (bits === '128' || !prefix.includes(':') ? '' : all));
 
+/** While packets are dropped the daemon says so each 5 seconds; this many without word mean that none came. */
+const TOLD_WITHIN = 12;
+
 /** What happened, in a few sentences. */
 export function summary(attack: Attack, now: number): string[] {
   const lead = attack.vectors[0];
@@ -101,7 +104,10 @@ export function summary(attack: Attack, now: number): string[] {
       : `It lasted ${long}, from ${time(attack.started_at)} to ${time(attack.ended_at)}, and was found ${span(since(attack.started_at, attack.detected_at, now))} after its first packet.`,
   );
   out.push(`At its peak ${pps(attack.peak_pps)} arrived, ${bps(attack.peak_bps)}, from ${count(attack.sources.count)} addresses.`);
-  if (attack.state === 'active' && attack.dropped_until) out.push(`It still arrives and is filtered: the last of its packets that a router told to have dropped came at ${time(attack.dropped_until)}.`);
+  if (attack.state === 'active' && attack.dropped_until) {
+    const told = `the last of its packets that a router told to have dropped came at ${time(attack.dropped_until)}`;
+    out.push(since(attack.dropped_until, null, now) <= TOLD_WITHIN ? `It still arrives and is filtered: ${told}.` : `It was filtered, and may be ending: ${told}.`);
+  }
   if (attack.doubtful) out.push('The router that told most of it contradicts its own counters: nothing acts on it.');
   return out;
 }
