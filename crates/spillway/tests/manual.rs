@@ -298,7 +298,13 @@ fn the_reference_has_what_the_code_has() {
 #[test]
 fn the_metrics_page_has_every_name_that_the_daemon_tells() {
     let scratch = Scratch::new("manual-metrics");
-    let daemon = crate::daemon::Daemon::start(&crate::daemon::config(&scratch, "", ""));
+    let places = scratch.file("places.csv", b"20.0.0.0/8,,QM,,,\n");
+    let list = scratch.file("list.txt", b"9.9.9.9\n");
+    let intel = format!(
+        "[intel]\nplaces = [\"{}\"]\n[[intel.lists]]\nname = \"l\"\nfile = \"{}\"\nkind = \"bot\"\n",
+        places, list
+    );
+    let daemon = crate::daemon::Daemon::start(&crate::daemon::config(&scratch, "", &intel));
     let page = &book().find("reference/metrics").unwrap().text;
     let (_, told) = daemon.get("/metrics");
     let missing: Vec<&str> = told
@@ -307,6 +313,7 @@ fn the_metrics_page_has_every_name_that_the_daemon_tells() {
         .filter(|name| !page.contains(&format!("`{name}`")))
         .collect();
     assert!(missing.is_empty() && told.contains("# TYPE"), "{missing:?}");
+    assert!(told.contains("spillway_intel_file_refused{") && told.contains("spillway_intel_list_refused{"));
     // and in the browser, under a policy that allows no script, for whoever asks
     let (status, first) = daemon.get("/manual/");
     assert!(status == 200 && first.contains("<h1 id=\"spillway\">"), "{first}");

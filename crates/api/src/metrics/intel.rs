@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Page;
+use super::{Labels, Page};
 
 /// What is followed of the sources of attacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,58 +80,54 @@ impl Intel {
         ] {
             out.counters(name, help, vec![(Vec::new(), count)])?;
         }
-        self.files(out)?;
-        self.lists(out)
+        let labels = |file: &FileNumbers| vec![("file", file.path.clone()), ("kind", file.kind.to_owned())];
+        each(out, &self.files, FILES, labels)?;
+        let labels = |list: &ListNumbers| vec![("list", list.name.clone()), ("kind", list.kind.to_owned())];
+        each(out, &self.lists, LISTS, labels)
     }
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
-    fn files(&self, out: &mut Page<'_>) -> fmt::Result {
-        type Value = fn(&FileNumbers) -> f64;
-        let numbers: [(&str, &str, Value); 2] = [
-            (
-                "spillway_intel_file_modified_timestamp_seconds",
-                "When what holds of a file that tells where addresses are was changed last; 0: nothing holds",
-                |file| file.modified as f64,
-            ),
-            (
-                "spillway_intel_file_refused",
-                "Whether a file that tells where addresses are could not be used when it was read last",
-                |file| f64::from(u8::from(file.refused)),
-            ),
-        ];
-        for (name, help, value) in numbers.into_iter().filter(|_| !self.files.is_empty()) {
-            let row = |file: &FileNumbers| {
-                (vec![("file", file.path.clone()), ("kind", file.kind.to_owned())], value(file))
-            };
-            out.gauges(name, help, self.files.iter().map(row).collect())?;
-        }
-        Ok(())
-    }
+/// Name, help and value of one number of each.
+type Number<T> = (&'static str, &'static str, fn(&T) -> f64);
 
-    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
-    fn lists(&self, out: &mut Page<'_>) -> fmt::Result {
-        type Value = fn(&ListNumbers) -> f64;
-        let numbers: [(&str, &str, Value); 3] = [
-            ("spillway_intel_list_entries", "Addresses and networks on a list of others", |list| {
-                list.entries as f64
-            }),
-            (
-                "spillway_intel_list_modified_timestamp_seconds",
-                "When the file of a list of others was changed last",
-                |list| list.modified as f64,
-            ),
-            (
-                "spillway_intel_list_refused",
-                "Whether the file of a list of others could not be used when it was read last",
-                |list| f64::from(u8::from(list.refused)),
-            ),
-        ];
-        for (name, help, value) in numbers.into_iter().filter(|_| !self.lists.is_empty()) {
-            let row = |list: &ListNumbers| {
-                (vec![("list", list.name.clone()), ("kind", list.kind.to_owned())], value(list))
-            };
-            out.gauges(name, help, self.lists.iter().map(row).collect())?;
-        }
-        Ok(())
+#[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+const FILES: &[Number<FileNumbers>] = &[
+    (
+        "spillway_intel_file_modified_timestamp_seconds",
+        "When what holds of a file that tells where addresses are was changed last; 0: nothing holds",
+        |file| file.modified as f64,
+    ),
+    (
+        "spillway_intel_file_refused",
+        "Whether a file that tells where addresses are could not be used when it was read last",
+        |file| f64::from(u8::from(file.refused)),
+    ),
+];
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+const LISTS: &[Number<ListNumbers>] = &[
+    ("spillway_intel_list_entries", "Addresses and networks on a list of others", |list| list.entries as f64),
+    (
+        "spillway_intel_list_modified_timestamp_seconds",
+        "When the file of a list of others was changed last",
+        |list| list.modified as f64,
+    ),
+    (
+        "spillway_intel_list_refused",
+        "Whether the file of a list of others could not be used when it was read last",
+        |list| f64::from(u8::from(list.refused)),
+    ),
+];
+
+/// These numbers of all of them; nothing where there are none.
+fn each<T>(
+    out: &mut Page<'_>,
+    of: &[T],
+    numbers: &[Number<T>],
+    labels: impl Fn(&T) -> Labels,
+) -> fmt::Result {
+    for (name, help, value) in numbers.iter().filter(|_| !of.is_empty()) {
+        out.gauges(name, help, of.iter().map(|one| (labels(one), value(one))).collect())?;
     }
+    Ok(())
 }

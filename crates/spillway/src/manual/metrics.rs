@@ -1,7 +1,8 @@
 //! The metrics, from what `/metrics` declares when every part of the daemon is there.
 
 use api::metrics::{
-    Absorber, Api, Dataplane, Dns, History, Intel, Ledger, Metrics, Privacy, Routing, Told, plain,
+    Absorber, Api, Dataplane, Dns, FileNumbers, History, Intel, Ledger, ListNumbers, Metrics, Privacy,
+    Routing, Told, plain,
 };
 
 use super::one_line;
@@ -24,7 +25,11 @@ pub(super) fn page() -> String {
         dns: Some(Dns::default()),
         ledger: Some(Ledger { head_age: Some(0), ..Ledger::default() }),
         api: Some(Api::default()),
-        intel: Some(Intel::default()),
+        intel: Some(Intel {
+            files: vec![FileNumbers::default()],
+            lists: vec![ListNumbers::default()],
+            ..Intel::default()
+        }),
         history: Some(History::default()),
         privacy: Privacy { swept_at: Some(0), ..Privacy::default() },
         ..Metrics::default()
