@@ -79,7 +79,7 @@ impl Class {
             Self::Reflector => "a misused server: it did send, and was made to",
             Self::Bot => "a machine that took part, most likely infected",
             Self::Legitimate => "an honest client",
-            Self::Unknown => "not to be told",
+            Self::Unknown => "not known",
         }
     }
 }

@@ -289,6 +289,11 @@ fn the_reference_has_what_the_code_has() {
         let said = reason.says().replace('\'', "\\'");
         assert!(pages.contains(&format!("  {reason:?}: '{said}',")), "{reason:?} on the pages");
     }
+    for class in intel::finding::Class::ALL {
+        let name = format!("{class:?}").to_lowercase();
+        assert!(verdicts.contains(&format!("| `{name}` | {} |", class.says())), "{name}");
+        assert!(pages.contains(&format!("says: '{}' }},", class.says())), "{name} on the pages");
+    }
     let rules = text("reference/rules");
     for key in rules::parse::KEYS {
         assert!(rules.contains(&format!("`{key}")), "the rule language has {key}");
@@ -301,19 +306,23 @@ fn the_metrics_page_has_every_name_that_the_daemon_tells() {
     let places = scratch.file("places.csv", b"20.0.0.0/8,,QM,,,\n");
     let list = scratch.file("list.txt", b"9.9.9.9\n");
     let intel = format!(
-        "[intel]\nplaces = [\"{}\"]\n[[intel.lists]]\nname = \"l\"\nfile = \"{}\"\nkind = \"bot\"\n",
-        places, list
+        "[intel]\nplaces = [\"{places}\"]\n[[intel.lists]]\nname = \"l\"\nfile = \"{list}\"\nkind = \"bot\"\n"
     );
     let daemon = crate::daemon::Daemon::start(&crate::daemon::config(&scratch, "", &intel));
     let page = &book().find("reference/metrics").unwrap().text;
-    let (_, told) = daemon.get("/metrics");
+    // Files and lists are told by a thread of their own.
+    let told = crate::daemon::wait("word of files and lists", || {
+        let (_, told) = daemon.get("/metrics");
+        let is_whole =
+            ["spillway_intel_file_refused{", "spillway_intel_list_refused{"].map(|name| told.contains(name));
+        (is_whole == [true; 2]).then_some(told)
+    });
     let missing: Vec<&str> = told
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
         .filter(|name| !page.contains(&format!("`{name}`")))
         .collect();
     assert!(missing.is_empty() && told.contains("# TYPE"), "{missing:?}");
-    assert!(told.contains("spillway_intel_file_refused{") && told.contains("spillway_intel_list_refused{"));
     // and in the browser, under a policy that allows no script, for whoever asks
     let (status, first) = daemon.get("/manual/");
     assert!(status == 200 && first.contains("<h1 id=\"spillway\">"), "{first}");

@@ -50,8 +50,8 @@ export const VERDICTS: Record<string, { sign: string; says: string }> = {
   spoofed: { sign: '◌', says: 'forged: whoever has this address sent nothing' },
   reflector: { sign: '↺', says: 'a misused server: it did send, and was made to' },
   bot: { sign: '■', says: 'a machine that took part, most likely infected' },
-  real: { sign: '●', says: 'a real sender' },
-  legitimate: { sign: '✓', says: 'an honest one' },
+  real: { sign: '●', says: 'a real sender; whether willingly is not known' },
+  legitimate: { sign: '✓', says: 'an honest client' },
   unknown: { sign: '?', says: 'not known' },
 };
 
